@@ -1,0 +1,208 @@
+"""The books of one client of PowerOffice Go, and what a bookkeeper does in Go's own screens."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, cast
+
+from go_sandbox.go import invoices, orders, products
+from go_sandbox.go.problems import not_found
+from go_sandbox.go.reference_data import first_entries
+from go_sandbox.go.register import Register
+from go_sandbox.go.resources import RESOURCES, read_changes
+from go_sandbox.go.shapes import read_body
+from go_sandbox.go.stamps import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from go_sandbox.go.register import Entry
+    from go_sandbox.go.switches import Switches
+    from go_sandbox.storage import Storage
+
+_UNIQUE = {
+    "BankVouchers": ("ExternalImportReference",),
+    "Customers": ("ExternalImportReference", "ExternalNumber", "Number", "SubledgerAccountId"),
+    "Products": ("Code",),
+    "SalesOrders": ("ExternalImportReference",),
+    "OutgoingInvoices": ("ExternalImportReference", "InvoiceNo"),
+    "GeneralLedgerAccounts": ("AccountNo",),
+    "VatCodes": ("Code",),
+    "PaymentTerms": ("CreditDays",),
+}
+
+
+class Books:
+    """The accounting state of one Go client.
+
+    The methods act as a bookkeeper would in Go's own screens: stamps move as Go moves them, and a
+    confirmed order is unlocked for an edit and confirmed again. They raise `Refusal` when a rule of
+    Go is broken or an entry does not exist.
+
+    Args:
+        storage: where the state survives a restart.
+        switches: limits and unknown behaviour, changeable at any time.
+        client_id: the id of the client, as text.
+        client_name: the name of the company.
+    """
+
+    application_key = "fake-application-key"
+    client_key = "fake-client-key"
+    subscription_key = "fake-subscription-key"
+
+    def __init__(
+        self,
+        storage: Storage,
+        switches: Switches,
+        *,
+        client_id: str = "5b0c4f0e-0000-4000-8000-000000000001",
+        client_name: str = "Fjordbutikken AS",
+    ) -> None:
+        self.storage = storage
+        self.switches = switches
+        self.client_id = client_id
+        self.client_name = client_name
+        self.clock = Clock()
+        self._registers: dict[str, Register] = {}
+        with storage.lock:
+            self._open()
+
+    def register(self, resource: str) -> Register:
+        """Return the entries of a resource as they are stored."""
+        if resource not in self._registers:
+            unique = _UNIQUE.get(resource, ())
+            self._registers[resource] = Register(self.storage, resource, unique, self._lag)
+        return self._registers[resource]
+
+    def next_number(self, series: str, first: int) -> int:
+        """Return the next number of a series of ids or numbers."""
+        return self.storage.next_number(f"go {series}", first)
+
+    def entries(self, resource: str) -> list[Entry]:
+        """Return all entries of a resource as the API shows them; orders with their lines."""
+        with self.storage.lock:
+            stored = self.register(resource).values()
+            return [deepcopy(self.shown(resource, entry)) for entry in stored]
+
+    def entry(self, resource: str, entry_id: object) -> Entry | None:
+        """Return one entry as the API shows it, or None."""
+        with self.storage.lock:
+            entry = self.register(resource).get(entry_id)
+            return entry and deepcopy(self.shown(resource, entry))
+
+    def shown(self, resource: str, entry: Entry) -> Entry:
+        """Return a stored entry as the API shows it."""
+        present = _PRESENT.get(resource)
+        return present(self, entry) if present else dict(entry)
+
+    def create(self, resource: str, body: dict[str, Any], contact_id: object = None) -> Entry:
+        """Add an entry; a delivery address or a contact person to the customer `contact_id`."""
+        with self.storage.lock:
+            values = read_body(RESOURCES[resource].post, body)
+            create = RESOURCES[resource].create
+            if create:
+                entry = create(self, values, contact_id)
+            else:
+                entry = orders.create(self, values, by_integration=False)
+            return deepcopy(self.shown(resource, entry))
+
+    def edit(self, resource: str, entry_id: object, changes: dict[str, Any]) -> Entry:
+        """Change an entry; members of `MailAddress` are merged into the address.
+
+        For orders `lines` maps a line's id to its changes, or to None to delete it; an id that
+        begins with "new" adds a line.
+        """
+        with self.storage.lock:
+            before = self._existing(resource, entry_id)
+            after = self._edited(resource, before, changes)
+            return deepcopy(self.shown(resource, after))
+
+    def delete(self, resource: str, entry_id: object) -> None:
+        """Delete an entry; an order even when it is confirmed."""
+        with self.storage.lock:
+            entry = self._existing(resource, entry_id)
+            if resource == "SalesOrders":
+                entry = self._unlocked(entry)
+            delete = RESOURCES[resource].delete
+            if delete:
+                delete(self, entry)
+
+    def send_invoice(self, order_id: object) -> Entry:
+        """Send an order by hand: it becomes an invoice of the same id."""
+        with self.storage.lock:
+            order = self._existing("SalesOrders", order_id)
+            return deepcopy(invoices.send(self, order, by_integration=False))
+
+    def invoice_lines(self, invoice_id: object) -> list[Entry]:
+        """Return the lines of an invoice."""
+        with self.storage.lock:
+            return deepcopy(self._existing("OutgoingInvoiceLines", invoice_id)["Lines"])
+
+    def revoke_tokens(self) -> None:
+        """Make every token that was given so far invalid."""
+        with self.storage.lock:
+            tokens = self.storage.table("go tokens")
+            for token in tokens.values():
+                tokens.delete(token["token"])
+
+    def _open(self) -> None:
+        for resource, entries in first_entries().items():
+            if not len(self.register(resource)):
+                for entry in entries:
+                    self.register(resource).put(entry)
+        if not len(self.register("ProductGroups")):
+            products.create_group(self, {"Code": "1", "Name": "Varer"})
+
+    def _lag(self) -> float:
+        return self.switches.read_lag_seconds
+
+    def _existing(self, resource: str, entry_id: object) -> Entry:
+        entry = self.register(resource).get(entry_id)
+        if entry is None:
+            raise not_found(resource, entry_id)
+        return entry
+
+    def _edited(self, resource: str, before: Entry, changes: dict[str, Any]) -> Entry:
+        if resource == "SalesOrders":
+            return self._edit_order(before, dict(changes))
+        if resource == "OutgoingInvoices":
+            return invoices.change(self, before, changes)
+        written = RESOURCES.get(resource)
+        if written and written.change:
+            return written.change(self, before, read_changes(resource, before, changes))
+        return self.register(resource).put({**before, **changes})
+
+    def _unlocked(self, order: Entry) -> Entry:
+        if order["SalesOrderStatus"] != "Confirmed":
+            return order
+        return orders.change(self, order, {"SalesOrderStatus": "Draft"})
+
+    def _edit_order(self, order: Entry, changes: dict[str, Any]) -> Entry:
+        lines = changes.pop("lines", {})
+        status = changes.pop("SalesOrderStatus", order["SalesOrderStatus"])
+        order = self._unlocked(order)
+        for line_id, line in lines.items():
+            self._edit_line(order, line_id, line)
+            order = self._existing("SalesOrders", order["Id"])
+        values = read_changes("SalesOrders", order, {**changes, "SalesOrderStatus": status})
+        return orders.change(self, order, values)
+
+    def _edit_line(self, order: Entry, line_id: str, line: dict[str, Any] | None) -> None:
+        if line is None:
+            orders.delete_line(self, order, line_id)
+        elif line_id.startswith("new"):
+            orders.add_line(self, order, read_body(RESOURCES["SalesOrderLines"].post, line))
+        else:
+            before = orders.line_of(order, line_id)
+            values = read_changes("SalesOrderLines", before, line)
+            orders.change_line(self, order, line_id, values)
+
+
+_PRESENT = cast(
+    "dict[str, Callable[[Books, Entry], Entry]]",
+    {
+        "Products": products.present,
+        "ProductGroups": products.present_group,
+        "SalesOrders": orders.present,
+    },
+)

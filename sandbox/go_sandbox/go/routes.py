@@ -1,0 +1,234 @@
+"""The published routes: method, path, the privileges of which one is needed, and what each does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from go_sandbox.go import filters, order_operations, schema, voucher_operations
+from go_sandbox.go.choices import PRODUCT_TYPE
+from go_sandbox.go.operations import (
+    Answer,
+    changing,
+    deleting,
+    found,
+    listing,
+    making,
+    page_of,
+    reading,
+)
+from go_sandbox.go.order_schema import INVOICE, INVOICE_LINE, ORDER
+from go_sandbox.go.reference_data import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
+
+if TYPE_CHECKING:
+    from go_sandbox.go.listing import Filters
+    from go_sandbox.go.operations import Call, Operation
+
+_CREATED = filters.after("CreatedDateTimeOffset")
+_CHANGED = filters.after("LastChangedDateTimeOffset")
+_STAMP_FILTERS: Filters = {
+    "createdDateTimeOffsetGreaterThan": _CREATED,
+    "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
+}
+_CUSTOMER_FILTERS: Filters = {
+    "contactGroupIds": filters.number_lists("ContactGroupIds"),
+    "customerCreatedDateTimeOffsetGreaterThan": filters.after("CustomerCreatedDateTimeOffset"),
+    "customerNos": filters.numbers("Number"),
+    "emailAddresses": filters.texts("EmailAddress", any_case=True),
+    "externalImportReference": filters.text("ExternalImportReference"),
+    "externalNos": filters.numbers("ExternalNumber"),
+    "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
+    "organizationNumbers": filters.texts("OrganizationNumber"),
+}
+_GROUP_FILTERS: Filters = {
+    **_STAMP_FILTERS,
+    "codes": filters.texts("Code"),
+    "isArchived": filters.flag("IsArchived"),
+    "names": filters.texts("Name"),
+    "type": filters.choice("ProductType", PRODUCT_TYPE),
+}
+_PRODUCT_FILTERS: Filters = {
+    **_GROUP_FILTERS,
+    "productGroupCodes": filters.texts("ProductGroupCode"),
+    "stockOnHandLastChangedDatetimeOffsetGreaterThan": filters.after(
+        "StockOnHandLastChangedDatetimeOffset"
+    ),
+}
+_CONTACT_FILTERS: Filters = {
+    **_STAMP_FILTERS,
+    "contactIds": filters.numbers("ContactId"),
+    "externalCodes": filters.texts("ExternalCode"),
+}
+_INVOICE_FILTERS: Filters = {
+    "balanceLastChangedDateTimeOffsetGreaterThan": filters.after(
+        "BalanceLastChangedDateTimeOffset"
+    ),
+    "customMatchingReferences": filters.texts("CustomMatchingReference"),
+    "customerNos": filters.numbers("CustomerNo"),
+    "departmentCodes": filters.texts("DepartmentCode"),
+    "fromDate": filters.day("VoucherDate", earliest=True),
+    "includeSubProject": filters.ignored,
+    "invoiceIds": filters.texts("Id", any_case=True),
+    "invoiceNos": filters.numbers("InvoiceNo"),
+    "onlyCreatedByCurrentIntegration": filters.only(
+        lambda invoice: bool(invoice["IsCreatedByCurrentIntegration"])
+    ),
+    "onlyUnpaidInvoices": filters.only(lambda invoice: bool(invoice["Balance"])),
+    "projectCodes": filters.texts("ProjectCode"),
+    "sentDateTimeOffsetGreaterThan": filters.after("SentDateTimeOffset"),
+    "toDate": filters.day("VoucherDate", earliest=False),
+    "voucherNos": filters.numbers("VoucherNo"),
+}
+_VAT_FILTERS: Filters = {
+    "includeExpired": filters.ignored,
+    "isActive": filters.flag("IsActive"),
+}
+_CURRENCY_FILTERS: Filters = {
+    "currencyCode": filters.texts("Code"),
+    "isActive": filters.flag("IsActive"),
+}
+_ACCOUNT_FILTERS: Filters = {
+    "accountNos": filters.numbers("AccountNo"),
+    "agricultureDepartments": filters.texts("AgricultureDepartment"),
+    "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One operation of the API; with no privileges named, any valid token will do."""
+
+    method: str
+    path: str
+    privileges: frozenset[str]
+    operation: Operation
+
+
+def _client_information(call: Call) -> Answer:
+    return Answer(
+        200,
+        {
+            "ActiveClientSubscriptions": ["PowerOffice Go"],
+            "AllowSendInvoice": call.claims["goAllowSendInvoice"],
+            "ClientId": call.books.client_id,
+            "ClientName": call.books.client_name,
+            "InvalidPrivileges": [],
+            "ValidPrivileges": list(call.claims["roles"]),
+        },
+    )
+
+
+def _invoice_lines(call: Call) -> Answer:
+    invoice = found(call, "OutgoingInvoices", late=True)
+    return page_of(call, call.books.invoice_lines(invoice["Id"]), INVOICE_LINE, {})
+
+
+def _either(*names: str) -> tuple[frozenset[str], frozenset[str]]:
+    full = frozenset(f"{name}_Full" for name in names)
+    return full | set(names), full
+
+
+def _written(
+    path: str,
+    resource: str,
+    names: tuple[str, ...],
+    known: Filters,
+    privileges: tuple[frozenset[str], frozenset[str]],
+    *,
+    under: str = "",
+) -> list[Published]:
+    """Return the five routes of a resource; `under` is the owner's part of the path, if any."""
+    read, write = privileges
+    one = f"{path}{under}/{{id}}"
+    return [
+        Published("GET", path, read, listing(resource, names, known)),
+        Published("POST", f"{path}{under}", write, making(resource, names)),
+        Published("GET", one, read, reading(resource, names)),
+        Published("PATCH", one, write, changing(resource, names)),
+        Published("DELETE", one, write, deleting(resource)),
+    ]
+
+
+def _orders() -> list[Published]:
+    read, write = _either("SalesOrders")
+    one, line = "/salesorders/{id}", "/salesorders/{id}/lines/{lineid}"
+    does = order_operations
+    return [
+        Published("GET", "/salesorders", read, does.list_orders),
+        Published("POST", "/salesorders/complete", write, does.make_order),
+        Published("GET", "/salesorders/sentstate", write, does.sent_state),
+        Published("GET", one, read, does.read_order),
+        Published("PATCH", one, write, changing("SalesOrders", ORDER)),
+        Published("DELETE", one, write, deleting("SalesOrders")),
+        Published("GET", f"{one}/complete", read, does.read_complete),
+        Published("POST", f"{one}/createandsendinvoice", write, does.create_and_send),
+        Published("GET", f"{one}/lines", read, does.list_lines),
+        Published("POST", f"{one}/lines", write, does.make_line),
+        Published("GET", line, read, does.read_line),
+        Published("PATCH", line, write, does.change_line),
+        Published("DELETE", line, write, does.delete_line),
+    ]
+
+
+def _posted() -> list[Published]:
+    invoices, _ = _either("OutgoingInvoice")
+    ledger, _ = _either("CustomerLedger")
+    _, vouchers = _either("BankVoucher")
+    path, journals = "/outgoinginvoices", "/vouchers/bankjournals"
+    listed = listing("OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
+    does = voucher_operations
+    return [
+        Published("GET", path, invoices, listed),
+        Published("GET", f"{path}/{{id}}", invoices, reading("OutgoingInvoices", INVOICE)),
+        Published("GET", f"{path}/{{id}}/lines", invoices, _invoice_lines),
+        Published("GET", "/customerledger/openitems", ledger, does.list_open_items),
+        Published("POST", journals, vouchers, does.post_voucher),
+        Published("GET", f"{journals}/{{id}}", vouchers, does.read_voucher),
+    ]
+
+
+def _common() -> list[Published]:
+    common, _ = _either("CommonServices")
+    accounts, _ = _either("GeneralLedgerAccount")
+    listed_accounts = listing("GeneralLedgerAccounts", ACCOUNT, _ACCOUNT_FILTERS)
+    term = reading("PaymentTerms", PAYMENT_TERM)
+    return [
+        Published("GET", "/clientintegrationinformation", frozenset(), _client_information),
+        Published("GET", "/generalledgeraccounts", accounts, listed_accounts),
+        Published("GET", "/vatcodes", common, listing("VatCodes", VAT_CODE, _VAT_FILTERS)),
+        Published("GET", "/currencies", common, listing("Currencies", CURRENCY, _CURRENCY_FILTERS)),
+        Published("GET", "/paymentterms", common, listing("PaymentTerms", PAYMENT_TERM, {})),
+        Published("GET", "/paymentterms/{id}", common, term),
+    ]
+
+
+PUBLISHED = [
+    *_common(),
+    *_written("/customers", "Customers", schema.CUSTOMER, _CUSTOMER_FILTERS, _either("Customer")),
+    *_written("/products", "Products", schema.PRODUCT, _PRODUCT_FILTERS, _either("Product")),
+    *_written(
+        "/productgroups",
+        "ProductGroups",
+        schema.PRODUCT_GROUP,
+        _GROUP_FILTERS,
+        _either("Product"),
+    ),
+    *_written(
+        "/contactdeliveryaddresses",
+        "ContactDeliveryAddresses",
+        schema.DELIVERY_ADDRESS,
+        _CONTACT_FILTERS,
+        _either("ContactDeliveryAddress", "Customer", "Supplier", "Employee"),
+        under="/{contactid}",
+    ),
+    *_written(
+        "/contactpersons",
+        "ContactPersons",
+        schema.CONTACT_PERSON,
+        _CONTACT_FILTERS,
+        _either("ContactPerson", "Customer", "Supplier"),
+        under="/{contactid}",
+    ),
+    *_orders(),
+    *_posted(),
+]

@@ -1,0 +1,67 @@
+"""Time stamps as Go writes them: UTC, `Z`, seven fraction digits, so that texts sort as times."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+_TICKS_PER_SECOND = 10_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_PATTERN = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d+))?)? ?(Z|[+-]\d\d:\d\d)?",
+    re.IGNORECASE,
+)
+
+
+class Clock:
+    """Gives stamps, each later than the one before."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def stamp(self) -> str:
+        """Return the present moment, or the next tick if that moment was given already."""
+        with self._lock:
+            self._last = max(time.time_ns() // 100, self._last + 1)
+            return _text(self._last)
+
+
+def _text(ticks: int) -> str:
+    seconds, fraction = divmod(ticks, _TICKS_PER_SECOND)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment.isoformat()[:19]}.{fraction:07d}Z"
+
+
+def read_stamp(text: str) -> str:
+    """Return a stamp of any documented spelling as Go would write it; without an offset it is UTC.
+
+    Raises:
+        ValueError: if the text is no stamp.
+    """
+    match = _PATTERN.fullmatch(text.strip())
+    if not match:
+        message = f"{text} is not a date and time"
+        raise ValueError(message)
+    day, clock, fraction, offset = match.groups()
+    zone = "+00:00" if offset in (None, "Z", "z") else offset
+    clock = clock or "00:00:00"
+    moment = datetime.fromisoformat(f"{day}T{clock if len(clock) == 8 else clock + ':00'}{zone}")
+    seconds = int((moment - _EPOCH).total_seconds())
+    try:
+        return _text(seconds * _TICKS_PER_SECOND + int((fraction or "0")[:7].ljust(7, "0")))
+    except OverflowError as error:
+        message = f"{text} lies outside the calendar in UTC"
+        raise ValueError(message) from error
+
+
+def today() -> str:
+    """Return today's date in UTC as `YYYY-MM-DD`."""
+    return datetime.now(timezone.utc).date().isoformat()
+
+
+def days_after(date: str, days: int) -> str:
+    """Return the date so many days later."""
+    return (datetime.fromisoformat(date) + timedelta(days=days)).date().isoformat()

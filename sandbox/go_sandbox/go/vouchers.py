@@ -1,0 +1,129 @@
+"""Bank vouchers, which pay invoices, and what is still open in the customer ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from go_sandbox.go import invoices
+from go_sandbox.go.problems import broken_rule, duplicate, unknown_reference
+from go_sandbox.go.references import check_currency
+from go_sandbox.go.voucher_schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
+
+if TYPE_CHECKING:
+    from go_sandbox.go.books import Books
+    from go_sandbox.go.register import Entry
+
+_KIND = "Bank voucher"
+
+
+def post(books: Books, body: dict[str, Any]) -> Entry:
+    """Post a voucher from a body read as `BankVoucherPostDto`.
+
+    A line on a customer's ledger account settles an invoice of that customer which has the same
+    `CustomMatchingReference` and the opposite open amount; else it stays open itself.
+
+    Raises:
+        Refusal: the lines do not sum to zero, an account is unknown (404), or the reference is
+            held by another voucher.
+    """
+    vouchers = books.register("BankVouchers")
+    reference = body.get("ExternalImportReference")
+    holder = vouchers.holder("ExternalImportReference", reference)
+    if holder:
+        raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
+    check_currency(books, _KIND, body["CurrencyCode"])
+    now = books.clock.stamp()
+    lines = [_line(books, line, now) for line in body.get("VoucherLines") or []]
+    if not lines or sum(line["CurrencyAmount"] for line in lines):
+        raise broken_rule(_KIND, "VoucherLines must be there and sum to zero")
+    voucher = {
+        **dict.fromkeys(VOUCHER),
+        **body,
+        "Id": str(uuid4()),
+        "VoucherNo": books.next_number("voucher", first=1),
+        "IsReversed": False,
+        "CreatedDateTimeOffset": now,
+        "VoucherLines": lines,
+    }
+    for line in lines:
+        _settle(books, voucher, line)
+    return vouchers.put(voucher)
+
+
+def open_items(books: Books, date: str) -> list[Entry]:
+    """Return the ledger entries that are open, of vouchers until the date, that day included."""
+    invoices_then = books.register("OutgoingInvoices").values(late=True)
+    invoiced = [_invoice_entry(books, one) for one in invoices_then]
+    entries = [*invoiced, *books.register("OpenPayments").values(late=True)]
+    return [one for one in entries if one["Balance"] and one["VoucherDate"] <= date]
+
+
+def _line(books: Books, body: dict[str, Any], now: str) -> Entry:
+    account_id = body["AccountId"]
+    known = books.register("GeneralLedgerAccounts").get(account_id)
+    if not known and not books.register("Customers").holder("SubledgerAccountId", account_id):
+        raise unknown_reference(_KIND, "AccountId", account_id)
+    if books.register("VatCodes").get(body["VatId"]) is None:
+        raise unknown_reference(_KIND, "VatId", body["VatId"])
+    return {
+        **dict.fromkeys(VOUCHER_LINE),
+        **body,
+        "CurrencyAmount": body.get("CurrencyAmount") or Decimal(0),
+        "Id": books.next_number("voucher line", first=60_000_001),
+        "CreatedDateTimeOffset": now,
+    }
+
+
+def _settle(books: Books, voucher: Entry, line: Entry) -> None:
+    customer = books.register("Customers").holder("SubledgerAccountId", line["AccountId"])
+    if customer is None:
+        return
+    reference, amount = line["CustomMatchingReference"], line["CurrencyAmount"]
+    for invoice in books.register("OutgoingInvoices").values():
+        same = reference and invoice["CustomMatchingReference"] == reference
+        if same and invoice["CustomerId"] == customer["Id"] and invoice["Balance"] == -amount:
+            invoices.change(books, invoice, {"Balance": Decimal(0)})
+            return
+    entry = {
+        **_customer_members(customer),
+        **{name: line[name] for name in set(line) & set(LEDGER_ENTRY)},
+        "Amount": amount,
+        "Balance": amount,
+        "ExternalImportReference": voucher["ExternalImportReference"],
+        "IsCreatedByCurrentIntegration": True,
+        "LastChangedDateTimeOffset": line["CreatedDateTimeOffset"],
+        "VoucherDate": voucher["VoucherDate"],
+        "VoucherId": voucher["Id"],
+        "VoucherNo": voucher["VoucherNo"],
+        "VoucherType": "BankJournal",
+    }
+    books.register("OpenPayments").put(entry)
+
+
+def _invoice_entry(books: Books, invoice: Entry) -> Entry:
+    customer = books.register("Customers").get(invoice["CustomerId"]) or {}
+    return {
+        **_customer_members(customer),
+        **{name: invoice[name] for name in set(invoice) & set(LEDGER_ENTRY)},
+        "Id": invoice["InvoiceNo"],
+        "Amount": invoice["TotalPostedAmount"],
+        "CurrencyAmount": invoice["TotalAmount"],
+        "InvoiceNo": str(invoice["InvoiceNo"]),
+        "LastChangedDateTimeOffset": invoice["BalanceLastChangedDateTimeOffset"],
+        "PostingDate": invoice["VoucherDate"],
+        "VoucherId": invoice["Id"],
+    }
+
+
+def _customer_members(customer: Entry) -> Entry:
+    person = f"{customer['FirstName'] or ''} {customer['LastName'] or ''}".strip()
+    return {
+        **dict.fromkeys(LEDGER_ENTRY),
+        "CustomerAccountNo": customer["Number"],
+        "CustomerExternalNo": customer["ExternalNumber"],
+        "CustomerId": customer["Id"],
+        "CustomerName": customer["Name"] or person,
+        "IsWriteOff": False,
+    }

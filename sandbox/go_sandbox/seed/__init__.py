@@ -1,0 +1,1 @@
+"""A believable Norwegian store, the same one every time."""

@@ -1,0 +1,49 @@
+"""Fills a shop with a believable Norwegian store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from go_sandbox.seed.chance import Chance
+from go_sandbox.seed.goods import products as make_products
+from go_sandbox.seed.mistakes import customers_amiss, products_amiss
+from go_sandbox.seed.people import customers as make_customers
+from go_sandbox.seed.people import guests as make_guests
+from go_sandbox.seed.sales import Store
+from go_sandbox.seed.sales import orders as make_orders
+
+if TYPE_CHECKING:
+    from go_sandbox.shop.shop import Shop
+
+ORDERS_A_GUEST = 25
+
+
+def seed_store(
+    shop: Shop,
+    *,
+    customers: int = 60,
+    products: int = 40,
+    orders: int = 150,
+    seed: int = 20260101,
+    with_mistakes: bool = False,
+) -> None:
+    """Put customers, products and orders into the shop; the same seed gives the same store.
+
+    `with_mistakes` adds a few records on top that a sync must reject or ask about.
+
+    Raises:
+        ValueError: when there shall be orders but no customers.
+    """
+    if orders and not customers:
+        message = "orders need customers: ask for at least one customer"
+        raise ValueError(message)
+    people = make_customers(Chance(seed), customers)
+    goods = make_products(Chance(seed + 1), products)
+    guests = make_guests(Chance(seed + 2), 1 + orders // ORDERS_A_GUEST)
+    sales = make_orders(Chance(seed + 3), Store(people, guests, goods), orders)
+    if with_mistakes:
+        people += customers_amiss(Chance(seed + 4), people)
+        goods += products_amiss(Chance(seed + 5), goods)
+    for stream, records in (("customers", people), ("products", goods), ("orders", sales)):
+        for record in records:
+            shop.put(stream, record)

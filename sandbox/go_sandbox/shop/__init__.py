@@ -1,0 +1,1 @@
+"""A local web shop that speaks the default contract."""

@@ -1,0 +1,119 @@
+"""The shop's state, and what a person would do in its screens."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from go_sandbox.shop.contract import STREAMS
+from go_sandbox.shop.shelf import Shelf
+from go_sandbox.shop.stamps import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from go_sandbox.shop.shelf import Record
+    from go_sandbox.storage import Storage
+
+FAKE_TOKEN = "not-a-real-shop-token"  # noqa: S105
+
+
+class Shop:
+    """Customers, products and orders of one web shop.
+
+    Records are kept as they are put, mistakes included. `rate_limit` is the number of requests
+    that the shop's API answers in any one second before it says 429; None: no limit.
+    """
+
+    def __init__(self, storage: Storage, *, rate_limit: int | None = None) -> None:
+        self.token = FAKE_TOKEN
+        self.rate_limit = rate_limit
+        self.lock = storage.lock
+        self._storage = storage
+        self._clock = Clock()
+        self._shelves = {stream: Shelf(storage, stream) for stream in STREAMS}
+
+    def shelf(self, stream: str) -> Shelf:
+        """Return the records of a stream.
+
+        Raises:
+            KeyError: when the shop has no such stream.
+        """
+        return self._shelves[stream]
+
+    def records(self, stream: str) -> list[Record]:
+        """Return copies of all records of a stream, deleted ones included."""
+        return self.shelf(stream).all()
+
+    def record(self, stream: str, record_id: object) -> Record | None:
+        """Return a copy of one record, or None."""
+        return self.shelf(stream).get(str(record_id))
+
+    def put(self, stream: str, record: Mapping[str, Any]) -> Record:
+        """Create or replace a record.
+
+        An id that is missing is made up; `created_at` and `updated_at` are filled in unless given.
+        """
+        with self.lock:
+            new = copy.deepcopy(dict(record))
+            if new.get("id") is None:
+                new["id"] = self._free_id(stream)
+            old = self.shelf(stream).get(new["id"]) or {}
+            if new.get("updated_at") is None:
+                new["updated_at"] = self._clock.next(after=old.get("updated_at"))
+            if new.get("created_at") is None:
+                new["created_at"] = old.get("created_at") or new["updated_at"]
+            self.shelf(stream).put(new)
+            return new
+
+    def edit(self, stream: str, record_id: object, changes: Mapping[str, Any]) -> Record:
+        """Change some fields as a person would; objects are merged, lists replaced.
+
+        Raises:
+            KeyError: when there is no such record.
+        """
+        with self.lock:
+            record = self.record(stream, record_id)
+            if record is None:
+                message = f"the shop has no record {record_id} in {stream}"
+                raise KeyError(message)
+            stamp = self._clock.next(after=record.get("updated_at"))
+            edited: Record = {**merged(record, changes), "updated_at": stamp}
+            self.shelf(stream).put(edited)
+            return edited
+
+    def remove(self, stream: str, record_id: object) -> Record:
+        """Mark a record as deleted; it stays listed.
+
+        Raises:
+            KeyError: when there is no such record.
+        """
+        with self.lock:
+            record = self.edit(stream, record_id, {})
+            record["deleted_at"] = record["updated_at"]
+            self.shelf(stream).put(record)
+            return record
+
+    def _free_id(self, stream: str) -> str:
+        while True:
+            free = str(self._storage.next_number(f"shop.{stream}"))
+            if self.record(stream, free) is None:
+                return free
+
+    def clear(self) -> None:
+        """Forget every record, as if it had never been."""
+        with self.lock:
+            for shelf in self._shelves.values():
+                shelf.clear()
+
+
+def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> Record:
+    """Return `old` with changes: objects member by member, anything else replaced, null kept."""
+    result = copy.deepcopy(dict(old))
+    for name, value in changes.items():
+        known = result.get(name)
+        if isinstance(value, dict) and isinstance(known, dict):
+            result[name] = merged(known, value)
+        else:
+            result[name] = copy.deepcopy(value)
+    return result

@@ -1,0 +1,63 @@
+"""The shop's stamps: RFC 3339 in UTC with Z and microseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+RFC3339 = re.compile(
+    r"(?P<seconds>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?"
+    r"(?P<zone>[Zz]|[+-]\d\d:\d\d)"
+)
+
+
+def parse(text: str) -> datetime:
+    """Read a stamp as an aware datetime in UTC; digits past the microsecond are cut off.
+
+    Raises:
+        ValueError: when the text is no RFC 3339 stamp with a time zone.
+    """
+    match = RFC3339.fullmatch(text)
+    if not match:
+        message = f"{text!r} is not an RFC 3339 stamp such as 2026-01-31T12:00:00Z"
+        raise ValueError(message)
+    fraction = (match["fraction"] or "0")[:6].ljust(6, "0")
+    zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
+    stamp = datetime.fromisoformat(f"{match['seconds'].upper()}.{fraction}{zone}")
+    try:
+        return stamp.astimezone(timezone.utc)
+    except OverflowError as error:
+        message = f"{text!r} lies outside the years 1 to 9999"
+        raise ValueError(message) from error
+
+
+def render(stamp: datetime) -> str:
+    """Write an aware datetime as the shop does."""
+    utc = stamp.astimezone(timezone.utc)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def sortable(value: object) -> str:
+    """Return a stamp so that text order is time order; what is no stamp stays as it is."""
+    try:
+        return render(parse(str(value)))
+    except ValueError:
+        return str(value)
+
+
+class Clock:
+    """Gives strictly increasing stamps, however fast they are asked for."""
+
+    def __init__(self) -> None:
+        self._last = datetime.fromtimestamp(0, timezone.utc)
+
+    def next(self, after: str | None = None) -> str:
+        """Return now, or just later than the last stamp given and than `after`."""
+        floor = self._last
+        if after is not None:
+            try:
+                floor = max(floor, parse(after))
+            except ValueError:
+                floor = self._last
+        self._last = max(datetime.now(timezone.utc), floor + timedelta(microseconds=1))
+        return render(self._last)

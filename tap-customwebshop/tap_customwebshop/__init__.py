@@ -1,0 +1,1 @@
+"""Reads customers, products and orders from a web shop, as a Singer tap."""

@@ -1,0 +1,105 @@
+"""How far a stream has been read, and whether the shop's order lets one trust that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_customwebshop.errors import ContractBrokenError
+from tap_customwebshop.stamps import parse_stamp, write_stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+_FUTURE = timedelta(days=1)
+
+
+@dataclass
+class Bookmark:
+    """The latest `updated_at` that has been emitted, kept in the stream's Singer state.
+
+    It never moves back, with one exception: when the shop answers so far out of order that a
+    resumed run would miss records, it returns to where this run began.
+
+    Attributes:
+        stream: The stream's name, for messages.
+        state: The stream's part of the Singer state; written in place.
+        lookback: How far before the bookmark a run begins.
+        since: What the shop was asked for in this run; None for everything.
+        tell: Gives a person one line of warning.
+    """
+
+    stream: str
+    state: dict[str, Any]
+    lookback: timedelta
+    since: datetime | None
+    tell: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._began_at: str | None = self.state.get("replication_key_value")
+        self._since = "" if self.since is None else write_stamp(self.since)
+        self._value = self._began_at or ""
+        self._previous = ""
+        self._horizon = ""
+        self._told: set[str] = set()
+
+    def check(self, stamp: str) -> None:
+        """Compare a record with the one before it, before it is emitted.
+
+        Raises:
+            ContractBrokenError: The record lies so far before the bookmark that a run which resumed
+                from there would not see it.
+        """
+        if stamp < self._since:
+            self._tell_once(f"{self.stream}: the shop does not heed 'updated_since'; it sends more")
+        if stamp < self._previous:
+            if stamp < self._safe_from():
+                self._go_back()
+                raise ContractBrokenError(self._disorder())
+            self._tell_once(f"{self.stream}: the shop's records are not in order of 'updated_at'")
+        self._previous = stamp
+
+    def advance(self, stamp: str, read_at: datetime) -> None:
+        """Move on to a record that has been emitted.
+
+        A stamp of more than a day after `read_at` is a mistake in the shop. Following it would
+        hide every change until that day, so the bookmark stays.
+        """
+        if stamp <= self._value:
+            return
+        if stamp > self._horizon:
+            self._horizon = write_stamp(read_at + _FUTURE)
+        if stamp > self._horizon:
+            self._tell_once(
+                f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
+                "emitted, but the bookmark does not follow"
+            )
+            return
+        self._value = stamp
+        self.state["replication_key"] = "updated_at"
+        self.state["replication_key_value"] = stamp
+
+    def _safe_from(self) -> str:
+        moment = parse_stamp(self._value)
+        return "" if moment is None else write_stamp(moment - self.lookback)
+
+    def _go_back(self) -> None:
+        if self._began_at is None:
+            self.state.pop("replication_key", None)
+            self.state.pop("replication_key_value", None)
+        else:
+            self.state["replication_key_value"] = self._began_at
+
+    def _disorder(self) -> str:
+        return (
+            f"GET /{self.stream}: the shop's records are not in ascending order of 'updated_at', "
+            "so a run that stops half-way would lose some; sort them in the shop, see "
+            "docs/shop-api.md. The next run begins where this one began."
+        )
+
+    def _tell_once(self, warning: str) -> None:
+        if warning not in self._told:
+            self._told.add(warning)
+            self.tell(warning)

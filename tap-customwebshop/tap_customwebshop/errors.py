@@ -1,0 +1,28 @@
+"""Why a run stops.
+
+ShopError
+├── ShopUnavailableError  the shop cannot be reached or keeps failing: run again later
+├── ShopRefusedError      the shop says no (key, address, parameters): change a setting
+└── ContractBrokenError   the shop answers otherwise than the contract says: repair the shop
+
+Each text is one line for the person who runs the tap. None holds the body of an answer, a
+query, a key or personal data.
+"""
+
+from __future__ import annotations
+
+
+class ShopError(Exception):
+    """The shop cannot be read to the end; the run stops with exit status 1."""
+
+
+class ShopUnavailableError(ShopError):
+    """The shop did not answer usefully within the time that retries may take."""
+
+
+class ShopRefusedError(ShopError):
+    """The shop refused the request; asking again would not help."""
+
+
+class ContractBrokenError(ShopError):
+    """The shop's answer is not what the contract in docs/shop-api.md says."""

@@ -1,0 +1,62 @@
+"""Brings a shop's record into the form of the contract, losing nothing of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tap_customwebshop.fields import DECIMAL_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_LONGEST_EXPONENT = 40
+
+
+def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
+    """Move fields that the contract does not have into the record's `custom` object.
+
+    What already stands in `custom` stays: a field of the same name goes in with `_` before it,
+    and a `custom` that is no object goes in as a field of that name.
+    """
+    held = record.get("custom")
+    custom = held if isinstance(held, dict) else {}
+    if held is not None and held is not custom:
+        custom["custom"] = held
+    for name in sorted(names):
+        free = name
+        while free in custom:
+            free = f"_{free}"
+        custom[free] = record.pop(name)
+    record["custom"] = custom
+
+
+def numbers_to_text(record: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Turn JSON numbers into text, in place, where the contract has an id or a decimal string.
+
+    The digits stay as the shop sent them (`199.00` becomes `"199.00"`). Numbers in other fields,
+    and everything that is no number, stay what they are.
+    """
+    fields = schema.get("properties", {})
+    for name, value in record.items():
+        if value is None or isinstance(value, (str, bool)) or name not in fields:
+            continue
+        field = fields[name]
+        if isinstance(value, dict):
+            numbers_to_text(value, field)
+        elif isinstance(value, list):
+            for row in value:
+                if isinstance(row, dict):
+                    numbers_to_text(row, field.get("items", {}))
+        elif field.get("format") == DECIMAL_FORMAT or _is_id(name):
+            record[name] = _digits(value)
+
+
+def _is_id(name: str) -> bool:
+    return name == "id" or name.endswith("_id")
+
+
+def _digits(number: int | Decimal) -> str:
+    if isinstance(number, Decimal) and abs(number.adjusted()) <= _LONGEST_EXPONENT:
+        return format(number, "f")
+    return str(number)

@@ -1,0 +1,254 @@
+"""What customers, products and orders are made of: one Singer schema per stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import typing as th
+
+from tap_customwebshop.fields import (
+    choice,
+    day,
+    decimal,
+    flag,
+    group,
+    identifier,
+    key,
+    life_cycle,
+    rows,
+    stamp,
+    text,
+)
+
+if TYPE_CHECKING:
+    from tap_customwebshop.fields import Field
+
+
+def _address() -> list[Field]:
+    return [
+        identifier("id", "The shop's id of the address."),
+        choice("type", "What it is used for.", "billing", "shipping", "other"),
+        flag("is_default", "Whether it is the default of its type."),
+        text("name", "Who is written on the letter."),
+        text("company", "The company written on the letter."),
+        text("line1", "Street and number."),
+        text("line2", "What does not fit on the first line."),
+        text("postal_code", "Postal code as text, with its zeros: `0150`."),
+        text("city", "Town."),
+        text("region", "State or province, where the country writes one."),
+        text("country_code", "ISO 3166-1 alpha-2: `NO`."),
+        text("phone", "Phone number for the delivery."),
+        text("email", "E-mail address for the delivery."),
+    ]
+
+
+def _totals(of: str) -> list[Field]:
+    return [
+        decimal("total_excl", f"{of}, without VAT."),
+        decimal("total_tax", f"VAT of {of[0].lower()}{of[1:]}."),
+        decimal("total_incl", f"{of}, with VAT."),
+    ]
+
+
+def _charge() -> list[Field]:
+    return [
+        identifier("id", "The shop's id of the charge."),
+        text("name", "What the buyer reads."),
+        *_totals("The charge"),
+        decimal("tax_rate", "VAT rate in percent: `25`."),
+    ]
+
+
+def _line() -> list[Field]:
+    return [
+        identifier("id", "The shop's id of the line."),
+        choice("type", "What the line is.", "product", "gift_card", "text"),
+        identifier("product_id", "The product's `id`."),
+        text("sku", "The SKU that was sold."),
+        text("name", "What the buyer reads."),
+        decimal("quantity", "How many units."),
+        text("unit", "The unit: `stk`, `m`, `t`."),
+        decimal("unit_price_excl", "Price of one unit before discount, without VAT."),
+        decimal("unit_price_incl", "Price of one unit before discount, with VAT."),
+        decimal("discount_excl", "Discount on the whole line, without VAT."),
+        decimal("discount_incl", "Discount on the whole line, with VAT."),
+        *_totals("The line after discount"),
+        decimal("tax_rate", "VAT rate in percent: `25`."),
+    ]
+
+
+def _refund() -> list[Field]:
+    return [
+        identifier("id", "The shop's id of the refund."),
+        decimal("amount_incl", "What was paid back, with VAT."),
+        text("reason", "Why."),
+        stamp("created_at", "When it was paid back."),
+        rows(
+            "lines",
+            "What was sent back.",
+            identifier("line_id", "The order line's `id`."),
+            decimal("quantity", "How many units came back."),
+            decimal("amount_incl", "What was paid back for the line, with VAT."),
+        ),
+        decimal("shipping_incl", "What was paid back of the freight, with VAT."),
+    ]
+
+
+def _payment() -> list[Field]:
+    return [
+        identifier("id", "The shop's id of the payment."),
+        text("method", "How it was paid: `vipps`, `card`, `invoice`."),
+        text("reference", "The payment provider's reference."),
+        text("status", "The payment's status in the shop."),
+        decimal("amount", "The amount paid."),
+        stamp("paid_at", "When it was paid."),
+    ]
+
+
+def _buyer() -> list[Field]:
+    return [
+        text("email", "The buyer's e-mail address."),
+        text("name", "The buyer's full name."),
+        text("first_name", "First name."),
+        text("last_name", "Last name."),
+        text("phone", "Phone number."),
+        text("company_name", "The company bought for."),
+        text("organization_number", "The company's organisation number."),
+    ]
+
+
+def _order_stamps() -> list[Field]:
+    return [
+        stamp("placed_at", "When the buyer ordered."),
+        stamp("paid_at", "When it was paid in full."),
+        stamp("shipped_at", "When all of it was sent."),
+        stamp("completed_at", "When the shop was done with it."),
+        stamp("cancelled_at", "When it was cancelled."),
+    ]
+
+
+def _order_statuses() -> list[Field]:
+    return [
+        choice(
+            "status",
+            "Where the order stands.",
+            *("draft", "pending", "processing", "on_hold"),
+            *("completed", "cancelled", "refunded", "failed"),
+        ),
+        choice(
+            "payment_status",
+            "Where the payment stands.",
+            *("unpaid", "authorized", "partially_paid", "paid"),
+            *("partially_refunded", "refunded", "voided"),
+        ),
+        choice(
+            "fulfillment_status",
+            "Where the delivery stands.",
+            *("unfulfilled", "partial", "fulfilled", "returned"),
+        ),
+        text("source_status", "The shop's own word for the status."),
+    ]
+
+
+def _order_money() -> list[Field]:
+    return [
+        rows("lines", "What was ordered.", *_line()),
+        rows("shipping", "Freight.", *_charge()),
+        rows("fees", "Fees, such as an invoice fee.", *_charge()),
+        rows(
+            "discounts",
+            "Discounts on the whole order.",
+            text("code", "The code that the buyer typed."),
+            text("name", "What the buyer reads."),
+            decimal("amount_excl", "The discount, without VAT."),
+            decimal("amount_incl", "The discount, with VAT."),
+        ),
+        rows(
+            "taxes",
+            "VAT by rate.",
+            decimal("rate", "VAT rate in percent."),
+            decimal("base", "The amount that the VAT is worked out from."),
+            decimal("amount", "The VAT."),
+        ),
+        rows("payments", "What was paid.", *_payment()),
+        rows("refunds", "What was paid back.", *_refund()),
+        *_totals("The whole order"),
+        decimal("total_refunded", "What was paid back in all, with VAT."),
+        group(
+            "invoice",
+            "The invoice in the accounting system, once it is sent.",
+            text("number", "Invoice number."),
+            stamp("sent_at", "When it was sent."),
+            day("due_on", "The day it falls due."),
+            decimal("balance", "What is not yet paid."),
+        ),
+    ]
+
+
+CUSTOMERS: dict[str, Any] = th.PropertiesList(
+    key(),
+    text("number", "The customer number that people read."),
+    choice("type", "Who buys.", "person", "company"),
+    flag("is_guest", "Whether it bought without an account."),
+    text("email", "E-mail address."),
+    text("name", "Full name, of the person or the company."),
+    text("first_name", "First name; of a company, its contact's."),
+    text("last_name", "Last name; of a company, its contact's."),
+    text("company_name", "The company's name."),
+    text("organization_number", "Organisation number, nine digits in Norway."),
+    text("vat_number", "VAT number, as `NO999999999MVA`."),
+    text("phone", "Phone number."),
+    text("language", "Language, as `nb` or `en`."),
+    text("currency", "ISO 4217: `NOK`."),
+    flag("tax_exempt", "Whether it buys without VAT."),
+    flag("is_active", "Whether it may buy."),
+    text("note", "The merchant's note."),
+    rows("addresses", "All its addresses.", *_address()),
+    *life_cycle(),
+).to_dict()
+"""A buyer: person or company."""
+
+PRODUCTS: dict[str, Any] = th.PropertiesList(
+    key(),
+    identifier("parent_id", "The product that this one is a variant of."),
+    text("sku", "The merchant's own article number."),
+    text("gtin", "Bar code number."),
+    choice("type", "What it is.", "goods", "service", "gift_card"),
+    text("name", "What the buyer reads."),
+    text("variant_name", "What sets the variant apart: `Blå / L`."),
+    text("description", "Description, may be HTML."),
+    choice("status", "Whether it is for sale.", "active", "draft", "archived"),
+    text("unit", "The unit it is sold in: `stk`."),
+    text("category", "The shop's category."),
+    text("currency", "ISO 4217: `NOK`."),
+    decimal("price_excl", "Price of one unit, without VAT."),
+    decimal("price_incl", "Price of one unit, with VAT."),
+    flag("prices_include_tax", "Whether the price with VAT is the one that the merchant sets."),
+    decimal("cost_price", "What one unit costs the merchant."),
+    decimal("tax_rate", "VAT rate in percent: `25`."),
+    text("tax_class", "The shop's tax class."),
+    flag("stock_tracked", "Whether the shop counts its stock."),
+    decimal("stock_on_hand", "How many units are in stock."),
+    text("url", "Its page in the shop."),
+    *life_cycle(),
+).to_dict()
+"""One thing that can be sold, that is one SKU; a variant is a record with a `parent_id`."""
+
+ORDERS: dict[str, Any] = th.PropertiesList(
+    key(),
+    text("number", "The order number that the merchant reads."),
+    *_order_statuses(),
+    text("currency", "ISO 4217: `NOK`."),
+    flag("prices_include_tax", "Whether the prices with VAT are the ones that lead."),
+    identifier("customer_id", "The customer's `id`; null for guests."),
+    flag("is_guest", "Whether it was bought without an account."),
+    group("buyer", "Who bought, as it was when the order was placed.", *_buyer()),
+    group("billing_address", "Where the invoice goes.", *_address()),
+    group("shipping_address", "Where the goods go.", *_address()),
+    text("reference", "The buyer's own reference."),
+    text("note", "The buyer's note."),
+    *_order_stamps(),
+    *_order_money(),
+    *life_cycle(),
+).to_dict()
+"""A purchase with its lines, freight, payments and refunds."""

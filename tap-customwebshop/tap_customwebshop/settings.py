@@ -1,0 +1,157 @@
+"""The tap's settings, and what is wrong with the ones a person wrote."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+from singer_sdk.plugin_base import JSONSchemaValidator
+
+from tap_customwebshop.stamps import parse_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, MutableMapping
+
+    from jsonschema import ValidationError  # type: ignore[import-untyped]
+
+SETTINGS: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "api_url",
+        th.StringType,
+        required=True,
+        title="API address",
+        description="Where the shop's API is, without the stream's name. HTTPS, or HTTP on this "
+        "machine.",
+        examples=["https://shop.example.com/api"],
+    ),
+    th.Property(
+        "auth_token",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Access token",
+        description="The bearer token that the shop's API asks for.",
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Records that last changed before this moment are not read. A date, or RFC "
+        "3339; without a time zone it is UTC. All records if empty.",
+    ),
+    th.Property(
+        "lookback_seconds",
+        th.IntegerType(minimum=0),
+        default=300,
+        title="Look-back (seconds)",
+        description="How far before the bookmark each run begins, so that records which the shop "
+        "committed late are read as well.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=1000),
+        default=500,
+        title="Page size",
+        description="How many records to ask for at a time, 1 to 1000.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.IntegerType(minimum=1),
+        default=60,
+        title="Request timeout (seconds)",
+        description="How long the shop may take for one page, to the last byte.",
+    ),
+    th.Property(
+        "retry_seconds",
+        th.IntegerType(minimum=0),
+        default=300,
+        title="Retry budget (seconds)",
+        description="How long one page may be asked for again, in all, while the shop is busy or "
+        "failing. 0 gives up at once.",
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="How the tap introduces itself to the shop. Its own name and version if empty.",
+    ),
+    additional_properties=False,
+).to_dict()
+
+
+def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Fill in the defaults and tell what is wrong, one line per setting.
+
+    No line holds the value of a setting, since any of them may be a secret in the wrong place.
+
+    Args:
+        config: The settings as given; missing and null ones get their defaults.
+        schema: The JSON schema of all settings, the SDK's own included.
+    """
+    known = schema["properties"]
+    lines = [_unknown(name, known) for name in config if name not in known]
+    for name in [name for name in known if name in config and config[name] is None]:
+        del config[name]
+    missing = [name for name in schema.get("required", []) if name not in config]
+    lines.extend(f"The setting '{name}' is missing." for name in missing)
+    broken = JSONSchemaValidator(schema).iter_errors(config)
+    lines += [
+        _broken_rule(error) for error in broken if error.path and error.path[0] not in missing
+    ]
+    return lines or list(_unusable_values(config))
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
+    return f"There is no setting '{name}'. {hint}"
+
+
+def _broken_rule(error: ValidationError) -> str:
+    name = ".".join(str(part) for part in error.path)
+    rule = f"{error.validator} {error.validator_value}"
+    return f"The setting '{name}' has a value that it cannot have; it must keep to: {rule}."
+
+
+def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
+    if wrong := _wrong_address(config["api_url"]):
+        yield f"The setting 'api_url' {wrong}"
+    token = config["auth_token"]
+    if not token or not all("!" <= letter <= "~" for letter in token):
+        yield (
+            "The setting 'auth_token' is empty or has characters that a bearer token cannot have: "
+            "spaces, line ends or letters beyond ASCII. Copy it again from the shop."
+        )
+    agent = config.get("user_agent") or ""
+    if not (agent.isascii() and agent.isprintable()):
+        yield "The setting 'user_agent' has characters that a header cannot have."
+    start = config.get("start_date")
+    if start is not None and parse_start(start) is None:
+        yield "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
+
+
+def _wrong_address(api_url: str) -> str | None:
+    try:
+        parts = urlsplit(api_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"http", "https"}:
+        return "is no address; write it as https://shop.example.com/api."
+    if parts.username or parts.password:
+        return "must not carry a user name or password; the key goes into 'auth_token'."
+    if parts.query or parts.fragment:
+        return "must end before any '?' or '#'."
+    if parts.scheme == "http" and not _is_this_machine(host):
+        return "must begin with https://, since the token would be readable on the way."
+    return None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

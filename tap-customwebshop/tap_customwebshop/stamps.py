@@ -1,0 +1,66 @@
+"""Reads stamps and writes them in the one form in which they can be compared as text."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timezone
+
+_SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))"
+)
+
+
+def parse_stamp(text: str) -> datetime | None:
+    """Read an RFC 3339 stamp with `Z` or an offset, as an aware datetime in UTC.
+
+    Digits beyond the microsecond are cut off, never rounded up, so that a bookmark made from the
+    result cannot lie behind the record.
+
+    Returns:
+        None where the text is no stamp or names no moment (month 13, no time zone).
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        return None
+    day, clock, fraction, _, hours, minutes = match.groups()
+    offset = f"{hours}:{minutes}" if hours else "+00:00"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '')[:6]:0<6}{offset}")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_start(text: str) -> datetime | None:
+    """Read a moment as people write it in settings: a date, or a stamp with or without a zone.
+
+    Without a zone it is UTC; without a time it is midnight.
+    """
+    if moment := parse_stamp(text) or parse_stamp(f"{text}Z"):
+        return moment
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+
+
+def write_stamp(moment: datetime) -> str:
+    """Write an aware datetime as RFC 3339 in UTC with six decimals and `Z`.
+
+    Stamps of this form sort as text in the order of time.
+    """
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def sortable_stamp(text: str) -> str | None:
+    """Bring an RFC 3339 stamp into the form of `write_stamp`; None where it is no stamp."""
+    if _SORTABLE.fullmatch(text):
+        try:
+            datetime.fromisoformat(text[:-1])
+        except ValueError:
+            return None
+        return text
+    moment = parse_stamp(text)
+    return None if moment is None else write_stamp(moment)

@@ -1,0 +1,239 @@
+"""The three streams, and how a stream turns the shop's pages into records."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Stream
+from singer_sdk.exceptions import AbortedSyncPausedException
+from singer_sdk.helpers._catalog import pop_deselected_record_properties
+from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_customwebshop import schemas
+from tap_customwebshop.bookmark import Bookmark
+from tap_customwebshop.errors import ContractBrokenError, ShopError
+from tap_customwebshop.pages import read_pages
+from tap_customwebshop.records import move_to_custom, numbers_to_text
+from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.writer import LineWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_customwebshop.client import ShopClient
+    from tap_customwebshop.pages import Page
+
+_MOST_FIELDS_TOLD = 50
+
+
+class ShopStream(Stream):
+    """Records of one kind, in ascending order of `updated_at`.
+
+    The SDK converts every field of every record to the type that the schema gives, which makes
+    the text "false" true and is two thirds of a tap's work. Here values pass as the shop sent
+    them; whoever writes them judges them.
+    """
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("id",)
+    replication_key = "updated_at"
+    path: ClassVar[str]
+    record_schema: ClassVar[dict[str, Any]]
+
+    def __init__(self, tap: Tap, shop: ShopClient) -> None:
+        super().__init__(tap, schema=self.record_schema)
+        self._shop = shop
+        self._page_size: int = self.config.get("page_size", 500)
+        self.STATE_MSG_FREQUENCY = self._page_size
+        self._known = frozenset(self.record_schema["properties"])
+        self._told_fields: set[str] = set()
+        self._undated_told = False
+
+    @property
+    @override
+    def is_sorted(self) -> bool:
+        return True
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """No signpost: records are sorted, so the last one emitted is how far the run came."""
+
+    @override
+    def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
+        if isinstance(sys.exc_info()[1], (ShopError, AbortedSyncPausedException)):
+            return  # the tap tells the one in a line of its own; the other is how a trial ends
+        super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        since = self._since()
+        self._bookmark = self._open_bookmark(since)
+        self._has_deselected = not all(self.mask.values())
+        query = {"limit": str(self._limit())}
+        if since is not None:
+            query["updated_since"] = write_stamp(since)
+
+        def fetch(cursor: str | None) -> Page:
+            return self._shop.get_page(self.path, query | ({"cursor": cursor} if cursor else {}))
+
+        for number, page in enumerate(read_pages(fetch, ahead=not self._is_trial()), 1):
+            self._read_at = page.read_at
+            for position, record in enumerate(page.records, 1):
+                yield self._take(record, page, f"record {position} of page {number}")
+            if isinstance(self._tap.message_writer, LineWriter):
+                self._tap.message_writer.flush()
+
+    def _is_trial(self) -> bool:
+        return self.ABORT_AT_RECORD_COUNT is not None
+
+    def _limit(self) -> int:
+        """Records to ask for at a time; in a trial, one more than wanted, which ends it."""
+        if self.ABORT_AT_RECORD_COUNT is None:
+            return self._page_size
+        return min(self._page_size, self.ABORT_AT_RECORD_COUNT + 1)
+
+    def _since(self) -> datetime | None:
+        """Where to begin: the bookmark less the look-back, but not before `start_date`."""
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return None
+        start = parse_start(self.config.get("start_date") or "")
+        mark = parse_start(self.stream_state.get("replication_key_value") or "")
+        moments = [start, mark and mark - self._lookback()]
+        return max((moment for moment in moments if moment), default=None)
+
+    def _lookback(self) -> timedelta:
+        return timedelta(seconds=self.config["lookback_seconds"])
+
+    def _open_bookmark(self, since: datetime | None) -> Bookmark | None:
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return None
+        return Bookmark(self.name, self.stream_state, self._lookback(), since, self.logger.warning)
+
+    def _take(self, record: object, page: Page, place: str) -> dict[str, Any]:
+        """Check one record and bring it into the contract's form.
+
+        Raises:
+            ContractBrokenError: It has no `id`, so that nothing could be done with it; or it is so
+                far out of order that a bookmark could pass it.
+        """
+        if not isinstance(record, dict):
+            raise self._broken(f"{place} is no object")
+        if page.has_numbers:
+            numbers_to_text(record, self.record_schema)
+        if not isinstance(record.get("id"), str) or not record["id"]:
+            raise self._broken(f"{place} has no 'id'")
+        if not record.keys() <= self._known:
+            self._keep_unknown(record)
+        self._stamp = self._read_stamp(record, place)
+        if self._stamp is not None and self._bookmark is not None:
+            self._check_order(self._bookmark, self._stamp)
+        return record
+
+    def _broken(self, what: str) -> ContractBrokenError:
+        return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
+
+    def _check_order(self, bookmark: Bookmark, stamp: str) -> None:
+        try:
+            bookmark.check(stamp)
+        except ContractBrokenError:
+            self.state_manager.is_flushed = False
+            self._write_state_message()
+            raise
+
+    def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
+        """The record's `updated_at` in sortable form; the record's own is made UTC."""
+        value = record.get("updated_at")
+        if not isinstance(value, str) or (stamp := sortable_stamp(value)) is None:
+            self._tell_undated(place)
+            return None
+        if value[-1] != "Z" or value[10] != "T":
+            record["updated_at"] = stamp
+        return stamp
+
+    def _tell_undated(self, place: str) -> None:
+        if not self._undated_told:
+            self._undated_told = True
+            self.logger.warning(
+                "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
+                "but the shop may not list it again when it changes.",
+                self.name,
+                place,
+            )
+
+    def _keep_unknown(self, record: dict[str, Any]) -> None:
+        unknown = record.keys() - self._known
+        for name in sorted(unknown - self._told_fields):
+            if len(self._told_fields) < _MOST_FIELDS_TOLD:
+                self.logger.warning(
+                    "%s: the contract has no field %.60r; it is passed on inside 'custom'.",
+                    self.name,
+                    name,
+                )
+                self._told_fields.add(name)
+        move_to_custom(record, unknown)
+
+    @override
+    def _process_record(
+        self,
+        record: Record,
+        child_context: Context | None = None,
+        partition_context: Context | None = None,
+    ) -> None:
+        """Nothing: no stream here has children or partitions."""
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        """Pass the record on as it is, with the moment before its page was requested."""
+        if self._has_deselected:
+            pop_deselected_record_properties(record, self.schema, self.mask)
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                yield RecordMessage(
+                    stream=stream_map.stream_alias,
+                    record=mapped,
+                    version=self._stream_version,
+                    time_extracted=self._read_at,
+                )
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        if self._stamp is not None and self._bookmark is not None:
+            self._bookmark.advance(self._stamp, self._read_at)
+
+
+class CustomersStream(ShopStream):
+    """Buyers: persons and companies."""
+
+    name = "customers"
+    path = "/customers"
+    record_schema = schemas.CUSTOMERS
+
+
+class ProductsStream(ShopStream):
+    """Things that can be sold, one record per SKU."""
+
+    name = "products"
+    path = "/products"
+    record_schema = schemas.PRODUCTS
+
+
+class OrdersStream(ShopStream):
+    """Purchases, with lines, freight, payments and refunds."""
+
+    name = "orders"
+    path = "/orders"
+    record_schema = schemas.ORDERS
+
+
+STREAMS: tuple[type[ShopStream], ...] = (CustomersStream, ProductsStream, OrdersStream)
+"""In the order in which they are emitted: orders name customers and products."""

@@ -1,0 +1,134 @@
+"""The tap: settings, the order of the streams, and how a run ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from typing_extensions import override
+
+from tap_customwebshop.client import ShopClient
+from tap_customwebshop.errors import ShopError
+from tap_customwebshop.settings import SETTINGS, setting_errors
+from tap_customwebshop.stamps import parse_start, write_stamp
+from tap_customwebshop.streams import STREAMS
+from tap_customwebshop.writer import LineWriter
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import click
+    from singer_sdk import Stream
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+
+class TapCustomWebShop(Tap):
+    """Reads customers, products and orders from a web shop of the merchant's own making."""
+
+    name = "tap-customwebshop"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
+    message_writer_class = LineWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.TEST,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        shop = ShopClient(
+            self.config.get("api_url") or "",
+            self.config.get("auth_token") or "",
+            user_agent=self.config.get("user_agent") or f"tap-customwebshop/{self.plugin_version}",
+            request_timeout=self.config.get("request_timeout", 60),
+            retry_seconds=self.config.get("retry_seconds", 300),
+        )
+        return [stream(self, shop) for stream in STREAMS]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """The streams in the order in which they are emitted; the SDK would sort them by name."""
+        by_class = {type(stream): stream for stream in super().streams.values()}
+        return {by_class[kind].name: by_class[kind] for kind in STREAMS}
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings with messages that name the setting and never hold its value."""
+        self.append_builtin_config(self.config_jsonschema)
+        errors = setting_errors(self._config, self.config_jsonschema)
+        if errors and raise_errors:
+            msg = "The settings are not usable"
+            raise ConfigValidationError(msg, errors=errors, schema=self.config_jsonschema)
+        if not errors and (start := parse_start(self._config.get("start_date") or "")):
+            self._config["start_date"] = write_stamp(start)
+        return errors
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the bookmarks, in the one form in which they can be compared as text.
+
+        Raises:
+            ConfigValidationError: A bookmark is no moment.
+        """
+        super().load_state(state)
+        for stream, held in self.state.get("bookmarks", {}).items():
+            value = held.get("replication_key_value")
+            moment = parse_start(value) if isinstance(value, str) else None
+            if moment is not None:
+                held["replication_key_value"] = write_stamp(moment)
+            elif value is not None:
+                msg = "The state is not usable"
+                line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
+                raise ConfigValidationError(msg, errors=[line], schema={})
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        end = partial(super()._handle_termination, signum, frame)
+        if isinstance(self.message_writer, LineWriter):
+            self.message_writer.when_free(end)
+        else:
+            end()
+
+    @classmethod
+    @override
+    def invoke(cls, **arguments: Any) -> None:
+        try:
+            super().invoke(**arguments)
+        except ShopError as error:
+            cls.logger.error("%s", error)
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("Whoever reads the records has stopped reading.")
+            # Python flushes standard output at exit, which would fail once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_test(
+        cls: type[Tap],
+        ctx: click.Context,
+        param: click.Option,
+        value: str,
+    ) -> None:
+        try:
+            super().cb_test(ctx, param, value)  # type: ignore[misc]
+        except ConfigValidationError as error:
+            for line in error.errors:
+                cls.logger.error(line)
+            ctx.exit(1)
+        except ShopError as error:
+            cls.logger.error("%s", error)
+            ctx.exit(1)

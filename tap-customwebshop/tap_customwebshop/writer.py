@@ -1,0 +1,84 @@
+"""Writes Singer messages to standard output, fast and exact."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import orjson
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter, SingerMessageType
+from singer_sdk.singerlib.encoding.simple import Message
+from singer_sdk.singerlib.json import serialize_json
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+
+class LineWriter(GenericSingerWriter[bytes, Message]):
+    """One message per line, in UTF-8, numbers digit by digit as the shop sent them.
+
+    Records are buffered until the next message of another type or `flush`; the SDK's own writer
+    flushes each line. `when_free` lets a signal handler wait for a line that is being written: a
+    buffered stream refuses a second write from inside the first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_writing = False
+        self._waiting: Callable[[], None] | None = None
+
+    @override
+    def serialize_message(self, message: Message) -> bytes:
+        line = message.to_dict()
+        try:
+            return orjson.dumps(line, default=_exact_number, option=_OPTIONS)
+        except TypeError:
+            # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
+            return serialize_json(line).encode() + b"\n"
+
+    @override
+    def write_message(self, message: Message) -> None:
+        line = self.format_message(message)
+        self._is_writing = True
+        try:
+            out = sys.stdout
+            if hasattr(out, "buffer"):
+                out.buffer.write(line)
+            else:
+                out.write(line.decode())
+            if message.type is not SingerMessageType.RECORD:
+                out.flush()
+        finally:
+            self._is_writing = False
+        self._let_in()
+
+    def flush(self) -> None:
+        """Hand everything written so far to the reader of the pipe."""
+        self._is_writing = True
+        try:
+            sys.stdout.flush()
+        finally:
+            self._is_writing = False
+        self._let_in()
+
+    def when_free(self, call: Callable[[], None]) -> None:
+        """Call now, or right after the line that is being written."""
+        if self._is_writing:
+            self._waiting = call
+        else:
+            call()
+
+    def _let_in(self) -> None:
+        if self._waiting is not None:
+            call, self._waiting = self._waiting, None
+            call()
+
+
+def _exact_number(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value).encode())
+    raise TypeError

@@ -1,0 +1,115 @@
+"""What is to be done about one record, as plain values.
+
+A change names things by shop id, never by an id that Go has yet to give, so a dry run prints the
+very values that a real run carries out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.values import Value
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """One property that is to change in Go: its row, and the value before and after."""
+
+    row: str
+    path: str
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A property that both sides changed differently, and who won (None: a person must decide)."""
+
+    row: str
+    shop: Value
+    go: Value
+    winner: str | None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.row}: the shop says {self.shop!s}, Go says {self.go!s} ({self.why})"
+
+
+@dataclass(frozen=True)
+class Create:
+    """Post a new entity."""
+
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Change properties of a linked entity."""
+
+    rows: tuple[RowChange, ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Link the record with an entity that Go already has; nothing but an empty reference is written."""
+
+    go_id: str
+    is_follower: bool = False
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Archive a linked entity at the end of input."""
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete an order that is still a Draft in Go."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Leave Go as it is."""
+
+    why: str = "unchanged"
+
+
+@dataclass(frozen=True)
+class Park:
+    """Wait until other records are linked; `awaited` names them as "customers:12"."""
+
+    reason: str
+    awaited: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """The record cannot be written; `title` and `detail` are Go's own words, when Go refused it."""
+
+    reason: str
+    title: str | None = None
+    detail: str | None = None
+    is_go_refusal: bool = False
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The record could be written but should not be without a person."""
+
+    reason: str
+
+
+Change = Create | Patch | Link | Archive | Delete | Nothing | Park | Reject | Hold
+
+
+class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
+    """Ends the walk of a record with a Park, Reject or Hold."""
+
+    def __init__(self, change: Park | Reject | Hold) -> None:
+        super().__init__(change.reason)
+        self.change = change

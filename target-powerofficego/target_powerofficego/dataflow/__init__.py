@@ -1,0 +1,1 @@
+"""The property tables: which shop property is which Go property, and how a value crosses."""

@@ -1,0 +1,105 @@
+"""Addresses of a shop record: which one is meant, whether Go can take it, and how it is recognised."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# PowerOffice Go: AddressLine1 and 2 take 200 characters, City 100, ZipCode 50.
+_LONGEST = {"line1": 200, "line2": 200, "city": 100, "postal_code": 50}
+_GO_NAMES = {
+    "line1": "AddressLine1",
+    "line2": "AddressLine2",
+    "postal_code": "ZipCode",
+    "city": "City",
+    "country_code": "CountryCode",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address in Go's form; `shop_id` is the shop's own id of it, when it has one."""
+
+    line1: str | None
+    line2: str | None
+    postal_code: str | None
+    city: str | None
+    country_code: str | None
+    shop_id: str | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether Go can take it: PowerOffice Go demands both a city and a postal code."""
+        return self.city is not None and self.postal_code is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is known but perhaps the country."""
+        return not (self.line1 or self.line2 or self.postal_code or self.city)
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What makes two addresses the same one: letters and digits, without regard to case."""
+        parts = (self.line1, self.line2, self.postal_code, self.city, self.country_code or "NO")
+        return tuple(" ".join((part or "").casefold().split()) for part in parts)
+
+    def reference(self, shop_name: str) -> str:
+        """Return the ExternalCode that we give it in Go."""
+        key = self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
+        return values.short_reference(shop_name, key)
+
+    def body(self) -> dict[str, str]:
+        """Return its members as PowerOffice Go names them, without the empty ones."""
+        named = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
+        return {go: value for go, value in named.items() if value is not None}
+
+
+def read_address(raw: object, *, what: str) -> Address | None:
+    """Return an address of a shop record, or None when there is none.
+
+    Raises:
+        values.Unusable: a part is no text or too long, or there is no such country.
+    """
+    if raw is None:
+        return None
+    if not isinstance(raw, dict):
+        msg = f"{what} should be an address but is {values.shown(raw)}"
+        raise values.Unusable(msg)
+    parts = {
+        part: values.text(raw.get(part), what=f"{what}, {part}", longest=longest)
+        for part, longest in _LONGEST.items()
+    }
+    return Address(
+        **parts,
+        country_code=values.country(raw.get("country_code"), what=f"{what}, country_code"),
+        shop_id=values.text(raw.get("id"), what=f"{what}, id"),
+    )
+
+
+def from_go(entry: Mapping[str, Any]) -> Address:
+    """Return an address as it stands in Go."""
+    return Address(**{shop: entry.get(go) or None for shop, go in _GO_NAMES.items()})
+
+
+def default_address(addresses: object, kind: str) -> Address | None:
+    """Return the default billing or shipping address among a customer's addresses.
+
+    Raises:
+        values.Unusable: `addresses` is no list of addresses, or the chosen one is not usable.
+    """
+    if addresses is None:
+        return None
+    if not isinstance(addresses, list) or not all(isinstance(one, dict) for one in addresses):
+        msg = "addresses should be a list of addresses"
+        raise values.Unusable(msg)
+    of_kind = [one for one in addresses if one.get("type") == kind]
+    if not of_kind and kind == "billing" and len(addresses) == 1 and not addresses[0].get("type"):
+        of_kind = addresses
+    chosen = next((one for one in of_kind if one.get("is_default") is True), None)
+    return read_address(chosen or (of_kind[0] if of_kind else None), what=f"the {kind} address")

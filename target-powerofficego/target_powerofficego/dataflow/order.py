@@ -1,0 +1,271 @@
+"""Order ↔ SalesOrders: the property table of the header, and what an order's status asks for."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.customer import person_names
+from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Collection
+
+_DELETING_STATUSES = frozenset({"cancelled", "failed"})
+_LARGEST_NUMBER = 2**63 - 1  # PowerOffice Go: ImportedOrderNo is an int64
+
+
+class Wanted(enum.Enum):
+    """What an order's status asks of Go."""
+
+    WRITTEN = "written"
+    DELETED = "deleted"
+    LEFT_ALONE = "left alone"
+
+
+def wanted(order: Record, statuses: Collection[str], orders_from: datetime.date | None) -> Wanted:
+    """Tell whether an order is to be written, deleted from Go while it is a Draft, or left alone.
+
+    Raises:
+        Unusable: `status` is no text or `placed_at` is no stamp.
+    """
+    status = values.text(order.get("status"), what="status")
+    if order.get("deleted_at") or status in _DELETING_STATUSES:
+        return Wanted.DELETED
+    if status not in statuses:
+        return Wanted.LEFT_ALONE
+    placed = values.instant(order.get("placed_at"), what="placed_at")
+    if orders_from and placed and placed.date() < orders_from:
+        return Wanted.LEFT_ALONE
+    return Wanted.WRITTEN
+
+
+def not_yet_posted(order: Record) -> str | None:
+    """Name what an order holds that this version does not post, or None: such an order is a hold."""
+    kinds = {line.get("type") for line in order.get("lines") or () if isinstance(line, dict)}
+    found = [
+        name
+        for name, is_there in (
+            ("a refund", bool(order.get("refunds")) or order.get("status") == "refunded"),
+            ("a fee", bool(order.get("fees"))),
+            ("a discount on the whole order", bool(order.get("discounts"))),
+            ("a gift card", "gift_card" in kinds),
+            ("a text line", "text" in kinds),
+        )
+        if is_there
+    ]
+    return " and ".join(found) or None
+
+
+def buyer_name(order: Record) -> str | None:
+    """Return the buyer's name as the order tells it."""
+    buyer = order.get("buyer")
+    if not isinstance(buyer, dict):
+        return None
+    name = values.text(buyer.get("name"), what="buyer, name")
+    parts = (buyer.get("first_name"), buyer.get("last_name"))
+    return name or " ".join(part for part in parts if isinstance(part, str) and part) or None
+
+
+def buyer_as_customer(order: Record, customer_id: str) -> Record:
+    """Return the customer record that an order's buyer stands for.
+
+    It is used for a guest, and for a customer whom the shop names but does not list.
+    """
+    raw = order.get("buyer")
+    buyer = raw if isinstance(raw, dict) else {}
+    name = buyer_name(order) or buyer.get("company_name") or buyer.get("email")
+    first, last = person_names({**buyer, "name": name})
+    billing = order.get("billing_address")
+    return {
+        "id": customer_id,
+        "type": "company" if buyer.get("organization_number") else "person",
+        "is_guest": True,
+        "email": buyer.get("email"),
+        "name": name,
+        "first_name": first,
+        "last_name": last,
+        "company_name": buyer.get("company_name"),
+        "organization_number": buyer.get("organization_number"),
+        "phone": buyer.get("phone"),
+        "currency": order.get("currency"),
+        "addresses": [{**billing, "type": "billing"}] if isinstance(billing, dict) else [],
+    }
+
+
+def product_from_line(line: Record, currency: str | None) -> Record:
+    """Return the product record that an order line stands for, when the shop lists none."""
+    return {
+        "id": line.get("product_id") or f"sku:{line.get('sku')}",
+        "sku": line.get("sku"),
+        "name": line.get("name") or line.get("sku"),
+        "unit": line.get("unit"),
+        "type": "goods",
+        "currency": currency,
+        "price_excl": line.get("unit_price_excl"),
+        "price_incl": line.get("unit_price_incl"),
+        "tax_rate": line.get("tax_rate"),
+    }
+
+
+def _set_by_the_sink(_record: Record, _: Conversion) -> Value:
+    return ABSENT
+
+
+def _date(name: str) -> Callable[[Record, Conversion], Value]:
+    def read(order: Record, conversion: Conversion) -> Value:
+        if name not in order:
+            return ABSENT
+        return values.date_in_zone(order[name], zone=conversion.time_zone, what=name)
+
+    return read
+
+
+def _reference(order: Record, conversion: Conversion) -> Value:
+    return values.short_reference(conversion.shop_name, order["id"])
+
+
+def _number(order: Record, _: Conversion) -> Value:
+    return values.text(order.get("number"), what="number")
+
+
+def _digits(order: Record, conversion: Conversion) -> Value:
+    number = _number(order, conversion)
+    if not number or not number.isascii() or not number.isdecimal():
+        return None
+    return int(number) if int(number) <= _LARGEST_NUMBER else None
+
+
+def _currency(order: Record, _: Conversion) -> Value:
+    return values.currency(order.get("currency"), what="currency")
+
+
+def _buyers_reference(order: Record, _: Conversion) -> Value:
+    if "reference" not in order:
+        return ABSENT
+    return values.text(order["reference"], what="reference")
+
+
+def _buyer_name(order: Record, _: Conversion) -> Value:
+    if "buyer" not in order:
+        return ABSENT
+    if order["buyer"] is not None and not isinstance(order["buyer"], dict):
+        msg = f"buyer should be a group of fields but is {values.shown(order['buyer'])}"
+        raise Unusable(msg)
+    return buyer_name(order)
+
+
+def _row(
+    name: str,
+    shop: str,
+    go: str,
+    go_type: str,
+    direction: Direction,
+    to_go: Callable[[Record, Conversion], Value],
+    same: Callable[[Value], Value] = values.same_text,
+    note: str = "",
+) -> Property:
+    return Property(name, shop, go, go_type, direction, to_go, same=same, note=note)
+
+
+ORDER = Table(
+    entity="orders",
+    resource="SalesOrders",
+    rows=(
+        _row(
+            "id",
+            "id",
+            "ExternalImportReference",
+            "string",
+            Direction.ON_CREATE,
+            _reference,
+            note="`{shop_name}:{id}`",
+        ),
+        _row(
+            "number",
+            "number",
+            "ImportedOrderNo",
+            "int64",
+            Direction.ON_CREATE,
+            _digits,
+            values.same_amount,
+            note="only digits",
+        ),
+        _row(
+            "matching_reference",
+            "number",
+            "CustomMatchingReference",
+            "string",
+            Direction.ON_CREATE,
+            _number,
+        ),
+        _row(
+            "customer",
+            "customer_id, or buyer for a guest",
+            "CustomerId",
+            "int64",
+            Direction.TO_GO,
+            _set_by_the_sink,
+            values.same_amount,
+            note="the linked customer; guests by the setting `guests`",
+        ),
+        _row(
+            "placed_at",
+            "placed_at",
+            "SalesOrderDate",
+            "date",
+            Direction.TO_GO,
+            _date("placed_at"),
+            values.same_date,
+            note="the date in `time_zone`",
+        ),
+        _row(
+            "shipped_at",
+            "shipped_at",
+            "DeliveryDate",
+            "date",
+            Direction.TO_GO,
+            _date("shipped_at"),
+            values.same_date,
+            note="the date in `time_zone`",
+        ),
+        _row(
+            "currency",
+            "currency",
+            "CurrencyCode",
+            "string, ISO 4217",
+            Direction.ON_CREATE,
+            _currency,
+            values.same_code,
+        ),
+        _row(
+            "reference",
+            "reference",
+            "PurchaseOrderReference",
+            "string",
+            Direction.BOTH,
+            _buyers_reference,
+        ),
+        _row(
+            "buyer",
+            "buyer.name",
+            "CustomerReference",
+            "string",
+            Direction.TO_GO,
+            _buyer_name,
+        ),
+        _row(
+            "shipping_address",
+            "shipping_address",
+            "ContactDeliveryAddressId",
+            "int64",
+            Direction.TO_GO,
+            _set_by_the_sink,
+            values.same_amount,
+            note="when it differs from the customer's primary one",
+        ),
+    ),
+)

@@ -1,0 +1,169 @@
+"""The setting `properties`: rows of the property tables switched, read from elsewhere, or added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.customer import CUSTOMER
+from target_powerofficego.dataflow.go_fields import GO_FIELDS, GoField
+from target_powerofficego.dataflow.order import ORDER
+from target_powerofficego.dataflow.product import PRODUCT
+from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_powerofficego.dataflow.values import Value
+
+TABLES: Mapping[str, Table] = {table.entity: table for table in (CUSTOMER, PRODUCT, ORDER)}
+
+_DIRECTIONS = {
+    "both": Direction.BOTH,
+    "to_go": Direction.TO_GO,
+    "to_shop": Direction.TO_SHOP,
+    "create": Direction.ON_CREATE,
+    "off": Direction.OFF,
+}
+_FIXED = {"customers": ("id", "type"), "products": ("sku",), "orders": ("id", "customer")}
+_MEMBERS = {"direction", "source", "constant", "go"}
+
+
+def apply_overrides(told: Mapping[str, Any]) -> tuple[dict[str, Table], list[str]]:
+    """Return the tables with the overrides applied, and one line for each that cannot be right."""
+    tables = dict(TABLES)
+    wrong: list[str] = []
+    for entity, rows in told.items():
+        if entity not in tables or not isinstance(rows, dict):
+            wrong.append(f'properties: "{entity}" must be customers, products or orders')
+            continue
+        for name, override in rows.items():
+            try:
+                tables[entity] = _override(tables[entity], name, override)
+            except ValueError as error:
+                wrong.append(f"properties: {entity}.{name}: {error}")
+    return tables, wrong
+
+
+def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 - a setting
+    """Return the table with one row changed or added.
+
+    Raises:
+        ValueError: the override cannot be right; the text says why.
+    """
+    members = {"direction": override} if isinstance(override, str) else override
+    if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
+        msg = "give a direction, or an object of direction, source, constant and go"
+        raise ValueError(msg)
+    if "source" in members and "constant" in members:
+        msg = "give either source or constant"
+        raise ValueError(msg)
+    if name in _FIXED[table.entity]:
+        msg = "this row cannot be changed"
+        raise ValueError(msg)
+    rows = {row.name: row for row in table.rows}
+    if name in rows and "go" not in members:
+        rows[name] = _changed(table, rows[name], members)
+    else:
+        rows[name] = _added(table, name, members)
+    return replace(table, rows=tuple(rows.values()))
+
+
+def _changed(table: Table, row: Property, members: Mapping[str, Any]) -> Property:
+    direction = _direction(members, row.direction)
+    field = GO_FIELDS[table.entity].get(row.go)
+    _check_direction(direction, field)
+    if "source" in members or "constant" in members:
+        to_go = _reader(members, field or GoField("string", is_patchable=True))
+        return replace(row, direction=direction, to_go=to_go)
+    return replace(row, direction=direction)
+
+
+def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
+    go_name = members.get("go")
+    field = GO_FIELDS[table.entity].get(str(go_name))
+    if field is None:
+        msg = f'PowerOffice Go has no "{go_name}" here' if go_name else "there is no such row"
+        raise ValueError(msg)
+    taken = [row.name for row in table.active if row.go == go_name and row.name != name]
+    if taken:
+        msg = f'"{go_name}" is already written by the row {taken[0]}'
+        raise ValueError(msg)
+    if "source" not in members and "constant" not in members:
+        msg = "a new row needs a source or a constant"
+        raise ValueError(msg)
+    default = Direction.TO_GO if field.is_patchable else Direction.ON_CREATE
+    direction = _direction(members, default)
+    _check_direction(direction, field)
+    return Property(
+        name=name,
+        shop=str(members.get("source") or f"always {members.get('constant')}"),
+        go=str(go_name),
+        go_type=field.type,
+        direction=direction,
+        to_go=_reader(members, field),
+        same=_SAME.get(field.type, values.same_text),
+    )
+
+
+def _direction(members: Mapping[str, Any], default: Direction) -> Direction:
+    told = members.get("direction")
+    if told is None:
+        return default
+    if told not in _DIRECTIONS:
+        msg = f'direction must be one of {", ".join(_DIRECTIONS)}, not "{told}"'
+        raise ValueError(msg)
+    return _DIRECTIONS[told]
+
+
+def _check_direction(direction: Direction, field: GoField | None) -> None:
+    if direction.reaches_go and field is not None and not field.is_patchable:
+        msg = "PowerOffice Go takes this only when an entry is created; use direction create"
+        raise ValueError(msg)
+
+
+def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Conversion], Value]:
+    convert = _CONVERT.get(field.type, values.text)
+    if "constant" in members:
+        constant = members["constant"]
+        try:
+            fixed = convert(constant, what="constant")
+        except values.Unusable as unusable:
+            raise ValueError(str(unusable)) from None
+        return lambda _record, _: fixed
+    source = str(members["source"])
+
+    def read(record: Record, _: Conversion) -> Value:
+        found = values.dig(record, source)
+        return found if found is values.ABSENT else convert(found, what=source)
+
+    return read
+
+
+def _whole_number(value: object, *, what: str) -> int | None:
+    """Return a whole number.
+
+    Raises:
+        Unusable: it is none.
+    """
+    number = values.amount(value, what=what)
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        msg = f"{what} {values.shown(value)} is not a whole number"
+        raise values.Unusable(msg)
+    return int(number)
+
+
+_CONVERT: Mapping[str, Callable[..., Value]] = {
+    "boolean": values.flag,
+    "int64": _whole_number,
+    "decimal": values.amount,
+}
+_SAME: Mapping[str, Callable[[Value], Value]] = {
+    "boolean": values.same_flag,
+    "int64": values.same_amount,
+    "decimal": values.same_amount,
+    "date": values.same_date,
+}

@@ -1,0 +1,335 @@
+"""Product ↔ Products: the property table."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRICE_STEP = Decimal("0.0001")
+"""A price worked out from a price with VAT is rounded to this many krone."""
+
+# What shops call their units, and PowerOffice Go's code for it (UN/ECE Recommendation 20).
+_UNITS = {
+    "": "EA",
+    "ea": "EA",
+    "stk": "EA",
+    "pcs": "EA",
+    "pc": "EA",
+    "piece": "EA",
+    "each": "EA",
+    "h": "HUR",
+    "hour": "HUR",
+    "time": "HUR",
+    "t": "HUR",
+    "hur": "HUR",
+    "kg": "KGM",
+    "kgm": "KGM",
+    "g": "GRM",
+    "grm": "GRM",
+    "l": "LTR",
+    "liter": "LTR",
+    "litre": "LTR",
+    "ltr": "LTR",
+    "m": "MTR",
+    "meter": "MTR",
+    "metre": "MTR",
+    "mtr": "MTR",
+    "m2": "MTK",
+    "mtk": "MTK",
+    "m3": "MTQ",
+    "mtq": "MTQ",
+    "cm": "CMT",
+    "km": "KMT",
+    "day": "DAY",
+    "dag": "DAY",
+}
+
+
+def unit_code(unit: str | None) -> str:
+    """Return PowerOffice Go's unit of measure code; EA (piece) for a unit that is not known."""
+    return _UNITS.get((unit or "").strip().rstrip(".").casefold(), "EA")
+
+
+def price_without_vat(record: Record) -> Decimal | None:
+    """Return the unit price in krone without VAT: as told, else from the price with VAT and the rate.
+
+    Raises:
+        Unusable: a price or the rate is no number, or the rate needed is missing.
+    """
+    excl = values.amount(record.get("price_excl"), what="price_excl")
+    if excl is not None:
+        return excl
+    incl = values.amount(record.get("price_incl"), what="price_incl")
+    if incl is None:
+        return None
+    rate = values.amount(record.get("tax_rate"), what="tax_rate")
+    if rate is None:
+        msg = (
+            "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
+        )
+        raise Unusable(msg)
+    return (incl / (1 + rate / 100)).quantize(PRICE_STEP, rounding=ROUND_HALF_UP)
+
+
+def rate_key(rate: Decimal) -> str:
+    """Return a rate in percent as the keys of `sales_accounts` are written: "25", "12.5", "0"."""
+    plain = format(rate, "f")
+    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
+
+
+def _sku(record: Record, _: Conversion) -> Value:
+    sku = values.text(record.get("sku"), what="sku", longest=100)
+    if sku is None:
+        msg = "the product has no SKU; PowerOffice Go finds products by it"
+        raise Unusable(msg)
+    return sku
+
+
+def _name(record: Record, _: Conversion) -> Value:
+    name = values.text(record.get("name"), what="name")
+    if name is None:
+        msg = "the product has no name"
+        raise Unusable(msg)
+    variant = values.text(record.get("variant_name"), what="variant_name")
+    return values.text(f"{name} {variant}" if variant else name, what="name", longest=400)
+
+
+def _description(record: Record, _: Conversion) -> Value:
+    if "description" not in record:
+        return ABSENT
+    return values.plain_text(values.text(record["description"], what="description"))
+
+
+def _gtin(record: Record, _: Conversion) -> Value:
+    if "gtin" not in record:
+        return ABSENT
+    gtin = values.text(record["gtin"], what="gtin")
+    return gtin if gtin is None or values.is_gtin(gtin) else ABSENT
+
+
+def _is_in_another_currency(record: Record, conversion: Conversion) -> bool:
+    currency = values.currency(record.get("currency"), what="currency")
+    return currency not in (None, conversion.client_currency)
+
+
+def _unit_price(record: Record, conversion: Conversion) -> Value:
+    if "price_excl" not in record and "price_incl" not in record:
+        return ABSENT
+    if _is_in_another_currency(record, conversion):
+        return ABSENT
+    return price_without_vat(record)
+
+
+def _unit_cost(record: Record, conversion: Conversion) -> Value:
+    if "cost_price" not in record or _is_in_another_currency(record, conversion):
+        return ABSENT
+    return values.amount(record["cost_price"], what="cost_price")
+
+
+def _unit(record: Record, _: Conversion) -> Value:
+    if "unit" not in record:
+        return ABSENT
+    return unit_code(values.text(record["unit"], what="unit"))
+
+
+def _product_type(record: Record, _: Conversion) -> Value:
+    return "Service" if record.get("type") == "service" else "Product"
+
+
+def _sales_account(record: Record, conversion: Conversion) -> Value:
+    rate = values.amount(record.get("tax_rate"), what="tax_rate")
+    if rate is None or not conversion.sales_account_ids:
+        return ABSENT
+    account_id = conversion.sales_account_ids.get(rate_key(rate))
+    if account_id is None:
+        msg = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
+        raise Unusable(msg)
+    return account_id
+
+
+def is_archived(record: Record) -> bool:
+    """Tell whether the shop has deleted or archived the product; a draft is not archived."""
+    return bool(record.get("deleted_at")) or record.get("status") == "archived"
+
+
+def _archived(record: Record, _: Conversion) -> Value:
+    if "status" not in record and "deleted_at" not in record:
+        return ABSENT
+    return is_archived(record)
+
+
+def _category(record: Record, _: Conversion) -> Value:
+    if "category" not in record:
+        return ABSENT
+    return values.text(record["category"], what="category", longest=200)
+
+
+def _from_stock_setting(
+    read: Callable[[Record], Value],
+) -> Callable[[Record, Conversion], Value]:
+    def to_go(record: Record, conversion: Conversion) -> Value:
+        return read(record) if conversion.stock == "shop" else ABSENT
+
+    return to_go
+
+
+def _is_stock_item(record: Record) -> Value:
+    if "stock_tracked" not in record:
+        return ABSENT
+    return values.flag(record["stock_tracked"], what="stock_tracked") or False
+
+
+def _stock_on_hand(record: Record) -> Value:
+    if "stock_on_hand" not in record or _is_stock_item(record) is not True:
+        return ABSENT
+    return values.amount(record["stock_on_hand"], what="stock_on_hand")
+
+
+def _repairs(record: Record) -> tuple[str, ...]:
+    found = []
+    gtin = values.text(record.get("gtin"), what="gtin")
+    if gtin and not values.is_gtin(gtin):
+        found.append(f"the GTIN {values.shown(gtin)} is not valid and was left out")
+    unit = values.text(record.get("unit"), what="unit")
+    if unit and unit.rstrip(".").casefold() not in _UNITS:
+        found.append(f"the unit {values.shown(unit)} is not known and became EA (piece)")
+    return tuple(found)
+
+
+PRODUCT = Table(
+    entity="products",
+    resource="Products",
+    repairs=_repairs,
+    rows=(
+        Property(
+            "sku",
+            "sku",
+            "Code",
+            "string(≤100)",
+            Direction.TO_GO,
+            _sku,
+            note="the key; no SKU: rejected",
+        ),
+        Property(
+            "name",
+            "name, variant_name",
+            "Name",
+            "string(≤400)",
+            Direction.BOTH,
+            _name,
+            note="longer: rejected",
+        ),
+        Property(
+            "description",
+            "description",
+            "Description",
+            "string",
+            Direction.BOTH,
+            _description,
+            note="HTML becomes plain text",
+        ),
+        Property(
+            "gtin",
+            "gtin",
+            "Gtin",
+            "string",
+            Direction.BOTH,
+            _gtin,
+            note="an invalid one is left out",
+        ),
+        Property(
+            "price",
+            "price_excl, else price_incl less tax_rate",
+            "UnitPrice",
+            "decimal, without VAT",
+            Direction.BOTH,
+            _unit_price,
+            same=values.same_amount,
+            note="not when the currency is another than the Go client's",
+        ),
+        Property(
+            "cost_price",
+            "cost_price",
+            "UnitCost",
+            "decimal",
+            Direction.BOTH,
+            _unit_cost,
+            same=values.same_amount,
+        ),
+        Property(
+            "unit",
+            "unit",
+            "UnitOfMeasureCode",
+            "enum",
+            Direction.BOTH,
+            _unit,
+            same=values.same_code,
+            note="an unknown unit becomes EA (piece)",
+        ),
+        Property(
+            "type",
+            "type",
+            "ProductType",
+            "enum: Product, Service",
+            Direction.ON_CREATE,
+            _product_type,
+        ),
+        Property(
+            "tax_rate",
+            "tax_rate",
+            "StandardSalesAccountId",
+            "int64",
+            Direction.TO_GO,
+            _sales_account,
+            same=values.same_amount,
+            note="by the setting `sales_accounts`; without it Go's own default stands",
+        ),
+        Property(
+            "stock_tracked",
+            "stock_tracked",
+            "IsStockItem",
+            "boolean",
+            Direction.TO_GO,
+            _from_stock_setting(_is_stock_item),
+            same=values.same_flag,
+            note="with `stock: shop`",
+        ),
+        Property(
+            "stock_on_hand",
+            "stock_on_hand",
+            "StockOnHand",
+            "decimal",
+            Direction.TO_GO,
+            _from_stock_setting(_stock_on_hand),
+            same=values.same_amount,
+            overwrites=True,
+            note="with `stock: shop`",
+        ),
+        Property(
+            "category",
+            "category",
+            "ProductGroupCode",
+            "string(≤200)",
+            Direction.OFF,
+            _category,
+            note="switch on with direction `create` by `properties`",
+        ),
+        Property(
+            "archived",
+            "status, deleted_at",
+            "IsArchived",
+            "boolean",
+            Direction.TO_GO,
+            _archived,
+            same=values.same_flag,
+            note="archived, never deleted; a draft is not archived; see `max_archives`",
+        ),
+    ),
+)

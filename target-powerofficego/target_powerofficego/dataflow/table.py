@@ -1,0 +1,149 @@
+"""What a property table is: its rows, and how a whole record is read through them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.values import ABSENT, Unusable, Value, same_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from zoneinfo import ZoneInfo
+
+Record = dict[str, Any]
+"""A shop record as the tap sent it (see docs/shop-api.md); whole, with null for empty."""
+
+
+class Direction(enum.Enum):
+    """Which way a row's value flows; the value is the sign shown in docs/dataflow.md."""
+
+    BOTH = "↔"
+    TO_GO = "→"
+    TO_SHOP = "←"
+    ON_CREATE = "+"
+    OFF = "off"
+
+    @property
+    def reaches_go(self) -> bool:
+        """Whether an edit in the shop is written to an entity that is already linked."""
+        return self in (Direction.BOTH, Direction.TO_GO)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What converting needs to know beside the record; the same for a whole run."""
+
+    shop_name: str
+    time_zone: ZoneInfo
+    client_currency: str = "NOK"
+    stock: str = "none"
+    sales_account_ids: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Property:
+    """One row: which shop property is which Go property, and how the value crosses.
+
+    `to_go` returns the value in Go's form, ABSENT when the shop does not tell, or raises Unusable.
+    `same` brings two values of this row into one form for comparing.
+    """
+
+    name: str
+    shop: str
+    go: str
+    go_type: str
+    direction: Direction
+    to_go: Callable[[Record, Conversion], Value]
+    same: Callable[[Value], Value] = same_text
+    note: str = ""
+    overwrites: bool = False
+    """A counter (stock): when both sides changed, the shop's value is written, never a conflict."""
+
+    @property
+    def patch_path(self) -> str:
+        """The JSON Patch path of this row's Go property (RFC 6901), such as /MailAddress/City."""
+        return "/" + self.go.replace(".", "/")
+
+    def from_go(self, entry: Mapping[str, Any]) -> Value:
+        """Return this row's value as it stands in an entry read from Go."""
+        found: Any = entry
+        for part in self.go.split("."):
+            found = None if found is None else found.get(part)
+        return found
+
+    def are_equal(self, one: Value, other: Value) -> bool:
+        """Tell whether two values of this row are the same once normalised."""
+        return bool(self.same(one) == self.same(other))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A record as the table reads it: the values in Go's form by row name, and what was repaired."""
+
+    values: Mapping[str, Value]
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one entity."""
+
+    entity: str
+    resource: str
+    rows: tuple[Property, ...]
+    repairs: Callable[[Record], tuple[str, ...]] = lambda _record: ()
+
+    @property
+    def active(self) -> tuple[Property, ...]:
+        """The rows that are not switched off."""
+        return tuple(row for row in self.rows if row.direction is not Direction.OFF)
+
+    def row(self, name: str) -> Property:
+        """Return the row with this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)
+
+    def read(self, record: Record, conversion: Conversion) -> Reading:
+        """Bring a record into Go's form.
+
+        Raises:
+            Unusable: with every reason that was found, not only the first.
+        """
+        values: dict[str, Value] = {}
+        reasons: list[str] = []
+        for row in self.active:
+            if row.direction is Direction.TO_SHOP:
+                continue
+            try:
+                value = row.to_go(record, conversion)
+            except Unusable as unusable:
+                if str(unusable) not in reasons:
+                    reasons.append(str(unusable))
+                continue
+            if value is not ABSENT:
+                values[row.name] = value
+        if reasons:
+            raise Unusable("; ".join(reasons))
+        return Reading(values, self.repairs(record))
+
+    def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """Return the body of a POST: every value that is not empty, nested as Go wants it."""
+        body: dict[str, Any] = {}
+        for row in self.active:
+            value = values.get(row.name)
+            if value is None:
+                continue
+            *parents, leaf = row.go.split(".")
+            group = body
+            for parent in parents:
+                group = group.setdefault(parent, {})
+            group[leaf] = value
+        return body

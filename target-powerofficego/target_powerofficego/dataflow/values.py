@@ -1,0 +1,305 @@
+"""How single shop values become Go values, and how two values are compared.
+
+Every function here is pure. `Unusable` carries the reason in words that a bookkeeper understands;
+it becomes the reject of the whole record.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import pycountry
+from inscriptis import get_text
+from stdnum import ean
+from stdnum.exceptions import ValidationError
+from stdnum.no import orgnr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = Any
+"""A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
+
+_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,12})?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
+
+
+class Unusable(Exception):  # noqa: N818 - reads as what it says of a value
+    """A value that cannot be brought into Go's form; the text is the reason for the reject."""
+
+
+class _Absent:
+    """The type of `ABSENT`."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+"""Stands for a field that the shop does not tell; such a row is not compared and not written."""
+
+
+def shown(value: object) -> str:
+    """Return a value as it may stand in a reason: quoted, and cut when it is long."""
+    text = str(value)
+    return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
+
+
+def text(value: object, *, what: str, longest: int | None = None) -> str | None:
+    """Return trimmed text, or None when it is empty.
+
+    Raises:
+        Unusable: it is no text, or longer than `longest` characters.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        msg = f"{what} should be text but is a {_kind(value)}"
+        raise Unusable(msg)
+    trimmed = str(value).strip()
+    if longest is not None and len(trimmed) > longest:
+        msg = f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
+        raise Unusable(msg)
+    return trimmed or None
+
+
+def flag(value: object, *, what: str) -> bool | None:
+    """Return a yes or no, or None when it is empty.
+
+    Raises:
+        Unusable: it is neither true nor false; the text "false" is not taken for false.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    msg = f"{what} should be true or false but is {shown(value)}"
+    raise Unusable(msg)
+
+
+def amount(value: object, *, what: str) -> Decimal | None:
+    """Return an amount, rate or quantity as a Decimal, or None when it is empty.
+
+    Raises:
+        Unusable: it is not a plain decimal number such as "12.50".
+    """
+    if value is None or value == "":
+        return None
+    if not isinstance(value, bool) and isinstance(value, (str, int, Decimal)):
+        plain = str(value).strip()
+        if _AMOUNT.fullmatch(plain):
+            return Decimal(plain)
+    msg = f'{what} {shown(value)} is not a number; it should be written like "12.50"'
+    raise Unusable(msg)
+
+
+def email(value: object, *, what: str) -> str | None:
+    """Return an e-mail address.
+
+    Raises:
+        Unusable: it has not the form name@domain.
+    """
+    address = text(value, what=what)
+    if address is not None and not _EMAIL.fullmatch(address):
+        msg = f"{what} is not an e-mail address"
+        raise Unusable(msg)
+    return address
+
+
+def country(value: object, *, what: str) -> str | None:
+    """Return a country code, ISO 3166-1 alpha-2, in capitals.
+
+    Raises:
+        Unusable: there is no such country.
+    """
+    code = text(value, what=what)
+    if code is None:
+        return None
+    code = code.upper()
+    if not _is_country(code):
+        msg = f'{what} {shown(code)} is not a country code; it should be two letters such as "NO"'
+        raise Unusable(msg)
+    return code
+
+
+@lru_cache(maxsize=512)
+def _is_country(code: str) -> bool:
+    return len(code) == 2 and pycountry.countries.get(alpha_2=code) is not None
+
+
+def currency(value: object, *, what: str) -> str | None:
+    """Return a currency code, ISO 4217, in capitals.
+
+    Raises:
+        Unusable: there is no such currency.
+    """
+    code = text(value, what=what)
+    if code is None:
+        return None
+    code = code.upper()
+    if pycountry.currencies.get(alpha_3=code) is None:
+        msg = f'{what} {shown(code)} is not a currency code; it should be like "NOK"'
+        raise Unusable(msg)
+    return code
+
+
+def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:
+    """Return an organisation number without spaces and without MVA.
+
+    Numbers of Norwegian companies are checked (nine digits, the last a check digit); those of other
+    countries are only stripped of spaces.
+
+    Raises:
+        Unusable: a Norwegian number is not valid.
+    """
+    number = text(value, what=what)
+    if number is None:
+        return None
+    compact = re.sub(r"[\s.\-]", "", number).upper()
+    if country_code not in (None, "NO"):
+        return compact
+    compact = compact.removeprefix("NO").removesuffix("MVA")
+    try:
+        return orgnr.validate(compact)
+    except ValidationError:
+        msg = f"{what} {shown(number)} is not a Norwegian organisation number"
+        raise Unusable(msg) from None
+
+
+def is_gtin(value: str) -> bool:
+    """Tell whether text is a GTIN-8, -12, -13 or -14 with the right check digit."""
+    return ean.is_valid(value)
+
+
+def plain_text(html: str | None) -> str | None:
+    """Return a description without its HTML markup, lines trimmed."""
+    if html is None or not re.search(r"<[a-zA-Z/!]|&\w+;|&#\d+;", html):
+        return html
+    lines = (line.strip() for line in get_text(html).splitlines())
+    return "\n".join(lines).strip() or None
+
+
+def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
+    """Return the ISO date that a stamp falls on in a time zone.
+
+    Raises:
+        Unusable: it is not an RFC 3339 stamp with an offset.
+    """
+    moment = instant(stamp, what=what)
+    return None if moment is None else moment.astimezone(zone).date().isoformat()
+
+
+def instant(stamp: object, *, what: str) -> datetime.datetime | None:
+    """Return an aware moment in UTC, from a stamp of the shop or of Go (seven fraction digits).
+
+    Raises:
+        Unusable: it is not an RFC 3339 stamp with an offset.
+    """
+    plain = text(stamp, what=what)
+    if plain is None:
+        return None
+    try:
+        trimmed = re.sub(
+            r"(\.\d{6})\d+", r"\1", plain.replace("Z", "+00:00").replace("z", "+00:00")
+        )
+        moment = datetime.datetime.fromisoformat(_six_digits(trimmed))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        msg = f'{what} {shown(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
+        raise Unusable(msg)
+    return moment.astimezone(datetime.timezone.utc)
+
+
+def _six_digits(stamp: str) -> str:
+    """Pad fractions of a second for `fromisoformat` of Python 3.10, which takes 3 or 6 digits."""
+    return re.sub(r"\.(\d{1,5})(?=\D|$)", lambda found: "." + found[1].ljust(6, "0"), stamp)
+
+
+def short_reference(shop_name: str, shop_id: str) -> str:
+    """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash when that is too long.
+
+    PowerOffice Go takes 50 characters.
+    """
+    whole = f"{shop_name}:{shop_id}"
+    if len(whole) <= _LONGEST_REFERENCE:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:24]
+    return f"{shop_name[:20]}:#{digest}"
+
+
+def to_ore(value: Decimal) -> Decimal:
+    """Round half up to whole øre (two decimals), as PowerOffice Go shows amounts."""
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def same_text(value: Value) -> Value:
+    """Normalise text for comparing: trimmed, line ends alike, and "" is None."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").strip() or None
+    return value
+
+
+def same_amount(value: Value) -> Value:
+    """Normalise a number for comparing: 1, 1.0 and "1.00" are the same."""
+    if value is None or isinstance(value, bool):
+        return value
+    return Decimal(str(value)).normalize()
+
+
+def same_code(value: Value) -> Value:
+    """Normalise a code for comparing: trimmed, capitals."""
+    plain = same_text(value)
+    return plain.upper() if isinstance(plain, str) else plain
+
+
+def same_email(value: Value) -> Value:
+    """Normalise an e-mail address for comparing: trimmed, small letters."""
+    plain = same_text(value)
+    return plain.lower() if isinstance(plain, str) else plain
+
+
+@lru_cache(maxsize=4096)
+def same_phone(value: str | None) -> str | None:
+    """Normalise a telephone number for comparing: E.164 where it can be read as one."""
+    plain = same_text(value)
+    if plain is None:
+        return None
+    try:
+        number = phonenumbers.parse(plain, "NO")
+    except phonenumbers.NumberParseException:
+        return str(plain)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def same_date(value: Value) -> Value:
+    """Normalise a date for comparing: Go may answer a date with a time part."""
+    return value[:10] if isinstance(value, str) else value
+
+
+def same_flag(value: Value) -> Value:
+    """Normalise a yes or no for comparing: Go answers false where nothing was ever set."""
+    return bool(value)
+
+
+def dig(record: Mapping[str, Any], path: str) -> Value:
+    """Return what stands at a dotted path such as `custom.erp_no`, or ABSENT when a part is missing."""
+    found: Any = record
+    for part in path.split("."):
+        if found is None:
+            return None
+        if not isinstance(found, dict) or part not in found:
+            return ABSENT
+        found = found[part]
+    return found
+
+
+def _kind(value: object) -> str:
+    names = {bool: "yes/no", list: "list", dict: "group of fields", float: "number"}
+    return names.get(type(value), type(value).__name__)

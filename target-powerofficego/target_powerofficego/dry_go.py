@@ -1,0 +1,43 @@
+"""PowerOffice Go for a dry run: reads are real, writes are answered here and sent nowhere."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.go_api import GoClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_powerofficego.go_api import Operation
+
+
+class DryGo(GoClient):
+    """Answers a create with the body and a made-up negative id, and a change with what it changes.
+
+    It gives no totals: what depends on Go's own arithmetic is an outcome, not part of a plan.
+    """
+
+    _made_up_ids = itertools.count(1)
+
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer as if the entry were created."""
+        del path
+        return {**body, "Id": -next(self._made_up_ids)}
+
+    def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
+        """Answer as if the entry were changed."""
+        answer: dict[str, Any] = {"Id": path.rsplit("/", 1)[-1]}
+        for operation in operations:
+            if operation.op != "replace":
+                continue
+            *parents, leaf = operation.path.strip("/").split("/")
+            group = answer
+            for parent in parents:
+                group = group.setdefault(parent, {})
+            group[leaf] = operation.value
+        return answer
+
+    def delete(self, path: str) -> None:
+        """Do nothing."""

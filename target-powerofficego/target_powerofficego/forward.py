@@ -1,0 +1,133 @@
+"""The forward side: PowerOffice Go as what shop records are settled into."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.settings import ENTITIES
+from target_powerofficego.walks.customers import CustomersWalk
+from target_powerofficego.walks.entity_walk import ARCHIVING
+from target_powerofficego.walks.order_parties import guest_id, order_email
+from target_powerofficego.walks.orders import OrdersWalk
+from target_powerofficego.walks.products import ProductsWalk
+from target_powerofficego.walks.walk import record_hash
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.links import Unsettled
+    from target_powerofficego.settings import Settings
+    from target_powerofficego.walks.tools import Tools
+    from target_powerofficego.walks.walk import Walk
+
+
+class ForwardSide:
+    """Customers, products and orders of the shop, settled into Go."""
+
+    entities: tuple[str, ...] = ENTITIES
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        customers = CustomersWalk(tools)
+        products = ProductsWalk(tools)
+        self._walks: dict[str, Walk] = {
+            "customers": customers,
+            "products": products,
+            "orders": OrdersWalk(tools, customers, products),
+        }
+
+    def take(
+        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> object:
+        """Settle, park, reject or hold one record."""
+        return self._walks[entity].take(record, read_at, at_end=at_end)
+
+    def fingerprint(self, record: Record) -> str:
+        """Return the hash by which a record is known to be the one last settled."""
+        return record_hash(record, self._tools.fingerprint)
+
+    def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
+        """Return what a record is matched on, so that two of one kind are settled one by one.
+
+        An order waits for its customer and products that are under way, and for earlier orders of
+        the same buyer, whose address or guest it may share.
+        """
+        if entity == "customers":
+            return _match_keys(record, ("organization_number", "email")), ()
+        if entity == "products":
+            return _match_keys(record, ("sku", "gtin")), ()
+        return _order_keys(record)
+
+    def is_awaiting_end(self, unsettled: Unsettled) -> bool:
+        """Tell whether a parked record is an archive."""
+        waiting = self._tools.store.waiting_for(ARCHIVING)
+        return unsettled.id in {one.id for one in waiting}
+
+    def settle_archives(self, archives: list[Unsettled]) -> None:
+        """Archive all, or hold them all when there are more than `max_archives`."""
+        most = self._tools.settings.max_archives
+        if len(archives) <= most:
+            for one in archives:
+                self.take(one.entity, one.payload, one.read_at, at_end=True)
+            return
+        for one in archives:
+            self._tools.store.put_unsettled(
+                "hold",
+                one.entity,
+                one.shop_id,
+                payload=one.payload,
+                read_at=one.read_at,
+                reason=f"{len(archives)} entries are to be archived, more than max_archives ({most})",
+            )
+            self._tools.tally.count(one.entity, one.shop_id, "held")
+
+
+def settings_fingerprint(settings: Settings) -> str:
+    """Return a hash of all settings that decide what a record becomes in Go."""
+    told = (
+        settings.shop_name,
+        settings.owners,
+        settings.stock,
+        settings.time_zone.key,
+        settings.orders_from,
+        sorted(settings.order_statuses),
+        settings.guests,
+        settings.guest_customer_number,
+        sorted(settings.sales_accounts.items()),
+        settings.shipping_product_code,
+        [
+            (row.name, row.shop, row.go, row.direction.value)
+            for table in settings.tables.values()
+            for row in table.rows
+        ],
+    )
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def _match_keys(record: Record, names: tuple[str, ...]) -> list[str]:
+    return [
+        f"{name}:{values.same_email(text)}"
+        for name in names
+        if isinstance(text := record.get(name), str) and text.strip()
+    ]
+
+
+def _order_keys(record: Record) -> tuple[list[str], list[str]]:
+    writes: list[str] = []
+    reads: list[str] = []
+    customer_id: Any = record.get("customer_id")
+    email = order_email(record)
+    if customer_id:
+        writes.append(f"orders of:{customer_id}")
+        reads.append(f"customers:{customer_id}")
+    elif email:
+        writes += [f"customers:{guest_id(email)}", f"email:{email.lower()}"]
+    lines = record.get("lines")
+    for line in lines if isinstance(lines, list) else ():
+        if isinstance(line, dict):
+            reads += [f"products:{line.get('product_id')}", f"sku:{str(line.get('sku')).lower()}"]
+    return writes, reads

@@ -1,0 +1,47 @@
+"""The one HTTP client for PowerOffice Go: token, rate limit, retries, JSON Patch, typed errors."""
+
+from __future__ import annotations
+
+from target_powerofficego.go_api.call import Operation
+from target_powerofficego.go_api.call_count import CallCount
+from target_powerofficego.go_api.client import GoClient
+from target_powerofficego.go_api.connection import Connection
+from target_powerofficego.go_api.errors import (
+    ConfigurationError,
+    Conflict,
+    DuplicateReference,
+    GoError,
+    MissingPrivilege,
+    NotFound,
+    Refused,
+    RouteNotFound,
+    StopRequested,
+    StopRun,
+    TestFailed,
+    TryAgainLater,
+    UnknownOutcome,
+    Unreachable,
+    WrongKeys,
+)
+
+__all__ = [
+    "CallCount",
+    "ConfigurationError",
+    "Conflict",
+    "Connection",
+    "DuplicateReference",
+    "GoClient",
+    "GoError",
+    "MissingPrivilege",
+    "NotFound",
+    "Operation",
+    "Refused",
+    "RouteNotFound",
+    "StopRequested",
+    "StopRun",
+    "TestFailed",
+    "TryAgainLater",
+    "UnknownOutcome",
+    "Unreachable",
+    "WrongKeys",
+]

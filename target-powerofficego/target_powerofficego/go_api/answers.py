@@ -1,0 +1,196 @@
+"""Reads what PowerOffice Go answered: a value, or the error that fits the status and the body."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import simplejson
+from urllib3.exceptions import InvalidHeader
+from urllib3.util.retry import Retry
+
+from target_powerofficego.go_api.errors import (
+    ConfigurationError,
+    Conflict,
+    DuplicateReference,
+    GoError,
+    MissingPrivilege,
+    NotFound,
+    Refused,
+    RouteNotFound,
+    TestFailed,
+    TryAgainLater,
+    UnknownOutcome,
+)
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from target_powerofficego.go_api.call import Call
+
+_E = TypeVar("_E", bound=GoError)
+
+LEAST_WAIT_SECONDS = 1.0
+# A used-up quota (403 of the gateway) lasts for hours or days; nothing shorter is worth a try.
+QUOTA_WAIT_SECONDS = 3600.0
+LONGEST_TITLE = 120
+LATER = "try again later"
+
+# What a failed `test` answers is not published. These are the words of the .NET library that Go
+# builds on ("The current value … is not equal to the test value …") and of its likes. A bare
+# "test" is not enough: a customer may be called so.
+TEST_WORDS = re.compile(
+    r"current value|test value|test operation|operation '?\"?test\b|\btest (of \S+ )?(has )?failed",
+    re.I,
+)
+TAKEN_WORDS = re.compile(r"already|in use|duplicate|must be unique|not unique", re.I)
+REFERENCE_WORDS = re.compile(r"external ?import ?reference|\breference\b", re.I)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why Go said no, read without regard to case (`title` and `Title` are both published)."""
+
+    status: int
+    title: str
+    detail: str
+    is_from_gateway: bool
+
+    @classmethod
+    def of(cls, response: Response) -> Problem:
+        """Read the body of a failed call; one that cannot be read gives empty texts."""
+        try:
+            body = read_json(response.content)
+        except ValueError:
+            body = None
+        members = {name.lower(): value for name, value in body.items()} if is_entry(body) else {}
+        is_from_gateway = "title" not in members and "message" in members
+        title = members.get("message" if is_from_gateway else "title")
+        detail = members.get("detail")
+        return cls(
+            status=response.status_code,
+            title=" ".join(str(title or "").split())[:LONGEST_TITLE],
+            detail=str(detail or ""),
+            is_from_gateway=is_from_gateway,
+        )
+
+
+def read_json(content: bytes) -> Any:  # noqa: ANN401
+    """Return the JSON value, numbers with a fraction as Decimal.
+
+    Raises:
+        ValueError: when it is no JSON.
+    """
+    return simplejson.loads(content, use_decimal=True)
+
+
+def is_entry(value: object) -> bool:
+    """Tell whether the value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def value_of(call: Call, response: Response) -> Any:  # noqa: ANN401
+    """Return the JSON value of a successful answer, None for 204 (Go's way to say "no entries").
+
+    Raises:
+        GoError: the kind that fits a failed call.
+    """
+    status = response.status_code
+    if status >= 300:
+        raise failure_of(call, response)
+    if status == 204 or call.method == "DELETE":
+        return None
+    try:
+        return read_json(response.content)
+    except ValueError:
+        failure = without_answer(call, "the answer is cut or is no JSON", status=status)
+    raise failure
+
+
+def failure_of(call: Call, response: Response) -> GoError:
+    """Return the error for an answer that is no success."""
+    problem = Problem.of(response)
+    status = problem.status
+    asked_wait = seconds_to_wait(response)
+    if status == 429 or _is_used_up_quota(problem):
+        later = _with_problem(TryAgainLater, f"; {LATER}", call, problem)
+        later.retry_after, later.pauses_all = seconds_when_turned_away(response), True
+        return later
+    if status >= 500 or status == 408:
+        return without_answer(call, problem.title, status=status, retry_after=asked_wait)
+    if status < 400:
+        message = f"{call}: {status}, a redirect, which Go never gives; check api_url"
+        return ConfigurationError(message, method=call.method, path=call.path, status=status)
+    kind = _kind_of_refusal(call, problem)
+    return _with_problem(kind, _ADVICE.get(kind, ""), call, problem)
+
+
+def without_answer(
+    call: Call, why: str, *, status: int | None = None, retry_after: float | None = None
+) -> GoError:
+    """Return the error for a call that left and whose answer is missing or of no use."""
+    said = " ".join(part for part in (str(status or ""), why) if part)
+    if call.is_write:
+        message = f"{call}: {said}; whether it was done is not known, look before repeating it"
+        return UnknownOutcome(message, method=call.method, path=call.path, status=status)
+    later = TryAgainLater(
+        f"{call}: {said}; {LATER}", method=call.method, path=call.path, status=status
+    )
+    later.retry_after = retry_after
+    return later
+
+
+def seconds_to_wait(response: Response) -> float | None:
+    """Return the seconds that the `Retry-After` header asks for, None without a readable one."""
+    header = response.headers.get("Retry-After")
+    try:
+        return Retry().parse_retry_after(header) if header else None
+    except InvalidHeader:
+        return None
+
+
+def seconds_when_turned_away(response: Response) -> float:
+    """Return how long the whole client waits after a 429: what Go asks, but at least a second."""
+    asked_wait = seconds_to_wait(response)
+    if response.status_code == 403:
+        return asked_wait or QUOTA_WAIT_SECONDS
+    return max(asked_wait or 0, LEAST_WAIT_SECONDS)
+
+
+_ADVICE: dict[type[GoError], str] = {
+    MissingPrivilege: "; give the integration this privilege in PowerOffice Go",
+    RouteNotFound: "; Go has no such path, check api_url",
+}
+
+
+def _kind_of_refusal(call: Call, problem: Problem) -> type[GoError]:
+    said = f"{problem.title} {problem.detail}"
+    if problem.status == 403 or problem.title.lower() == "missing privilege":
+        return MissingPrivilege
+    if problem.status in {404, 405} and (problem.is_from_gateway or not problem.title):
+        return RouteNotFound
+    if call.is_guarded and problem.status in {400, 409, 412} and TEST_WORDS.search(said):
+        return TestFailed
+    if problem.status == 400 and _speaks_of_taken_reference(problem.detail):
+        return DuplicateReference
+    return {404: NotFound, 409: Conflict}.get(problem.status, Refused)
+
+
+def _speaks_of_taken_reference(detail: str) -> bool:
+    return bool(REFERENCE_WORDS.search(detail) and TAKEN_WORDS.search(detail))
+
+
+def _is_used_up_quota(problem: Problem) -> bool:
+    return problem.status == 403 and problem.is_from_gateway and "quota" in problem.title.lower()
+
+
+def _with_problem(kind: type[_E], advice: str, call: Call, problem: Problem) -> _E:
+    return kind(
+        f"{call}: {problem.status} {problem.title or 'no reason given'}{advice}",
+        method=call.method,
+        path=call.path,
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+    )

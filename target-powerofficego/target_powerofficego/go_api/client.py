@@ -1,0 +1,279 @@
+"""The client: every call to PowerOffice Go goes through here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
+
+from target_powerofficego.go_api.access_token import AccessToken
+from target_powerofficego.go_api.answers import LATER, is_entry, value_of, without_answer
+from target_powerofficego.go_api.call import Call, Operation, patching, posting
+from target_powerofficego.go_api.call_count import CallCount
+from target_powerofficego.go_api.errors import (
+    GoError,
+    StopRequested,
+    TryAgainLater,
+    Unreachable,
+    WrongKeys,
+)
+from target_powerofficego.go_api.paging import LARGEST_PAGE, entries_of, query_for
+from target_powerofficego.go_api.quiet_logs import hide_queries
+from target_powerofficego.go_api.rate_limit import RateLimit
+from target_powerofficego.go_api.repetition import Repetition
+from target_powerofficego.go_api.sender import NotAnswered, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from requests import Response
+    from typing_extensions import Self
+
+    from target_powerofficego.go_api.access_token import Token
+    from target_powerofficego.go_api.connection import Connection
+
+
+_T = TypeVar("_T")
+
+
+class GoClient:
+    """PowerOffice Go for any number of threads: one rate limit, one token, one count.
+
+    A call that fails is repeated while it certainly did nothing and its budget lasts. A write
+    that may have happened is never repeated here: it ends as `UnknownOutcome`.
+
+    Args:
+        connection: addresses and keys.
+        requests_per_second: what Go allows per subscription key; less when the key is shared.
+        timeout_seconds: how long to wait for an answer.
+        retry_seconds: the budget of one call for all its attempts and the waits between them.
+        user_agent: how the client introduces itself.
+
+    Raises:
+        ConfigurationError: when `requests_per_second` is no whole number above 0.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        requests_per_second: int = 10,
+        timeout_seconds: float = 60,
+        retry_seconds: float = 300,
+        user_agent: str | None = None,
+    ) -> None:
+        hide_queries()
+        self.calls = CallCount()
+        self._connection = connection
+        self._timeout_seconds = timeout_seconds
+        self._retry_seconds = retry_seconds
+        self._user_agent = user_agent or "target-powerofficego/" + version("target-powerofficego")
+        self._stop = threading.Event()
+        self._rate_limit = RateLimit(requests_per_second, self._stop)
+        self._token = AccessToken(connection, self._ask_for_token)
+        self._repetition = Repetition(retry_seconds, self._wait)
+        self._of_thread = threading.local()
+        self._senders: WeakSet[Sender] = WeakSet()
+        self._senders_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+        """Return the JSON value at a path, fractions as Decimal; None for 204, an empty list.
+
+        Raises:
+            TryAgainLater: when it kept failing for the whole budget.
+            Refused, StopRun: as their names say.
+        """
+        call = Call("GET", path, params=params)
+        return self._run(call, lambda answer: value_of(call, answer))
+
+    def list_all(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        fields: Sequence[str] | None = None,
+        order_by: str = "Id",
+        page_size: int = LARGEST_PAGE,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a list, reading a page whenever the one before is used up.
+
+        Args:
+            path: the list, such as `/Customers`.
+            params: filters by Go's own names; a list of values becomes one text with commas.
+            fields: the fields wanted; all without it.
+            order_by: the field that keeps pages from overlapping while entries are added.
+            page_size: at most 20000.
+
+        Raises:
+            GoError: as `read`, at the first entry or between any two.
+        """
+        query = query_for(params, fields, order_by, page_size)
+
+        def read_page(number: int) -> tuple[list[dict[str, Any]], str | None]:
+            return self._read_page(Call("GET", path, params={**query, "PageNumber": number}))
+
+        return entries_of(read_page, page_size)
+
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an entry with POST and return it as Go answers it.
+
+        Raises:
+            UnknownOutcome: when it left and its answer is missing.
+            DuplicateReference: when another entry bears its reference.
+            TryAgainLater, Refused, StopRun: it was not done.
+        """
+        return self._write(posting(path, body))
+
+    def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
+        """Change an entry by a JSON Patch, all operations or none, and return it.
+
+        Raises:
+            UnknownOutcome: when it left and its answer is missing.
+            TestFailed: when a `test` operation met another value.
+            TryAgainLater, Refused, StopRun: it was not done.
+        """
+        return self._write(patching(path, operations))
+
+    def delete(self, path: str) -> None:
+        """Delete an entry.
+
+        Raises:
+            UnknownOutcome: when it left and its answer is missing.
+            NotFound, Conflict: when it is not there, or in use.
+            TryAgainLater, Refused, StopRun: it was not done.
+        """
+        call = Call("DELETE", path)
+        self._run(call, lambda answer: value_of(call, answer))
+
+    def cancel(self) -> None:
+        """End every wait with `StopRequested`, and every later call; those in flight finish."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Close the connections of all threads, once their calls are over."""
+        with self._senders_lock:
+            for sender in self._senders:
+                sender.close()
+
+    def _write(self, call: Call) -> dict[str, Any]:
+        value = self._run(call, lambda answer: value_of(call, answer))
+        if not is_entry(value):
+            raise without_answer(call, "the answer does not hold the entry")
+        entry: dict[str, Any] = value
+        return entry
+
+    def _read_page(self, call: Call) -> tuple[list[dict[str, Any]], str | None]:
+        def page_and_header(answer: Response) -> tuple[list[dict[str, Any]], str | None]:
+            page = value_of(call, answer)
+            if not isinstance(page, list | None):
+                raise without_answer(call, "the answer is no list", status=answer.status_code)
+            return page or [], answer.headers.get("X-Pagination")
+
+        return self._run(call, page_and_header)
+
+    def _run(self, call: Call, read: Callable[[Response], _T]) -> _T:
+        give_up_at = time.monotonic() + self._retry_seconds
+
+        def attempt() -> _T:
+            try:
+                return read(self._answer(call, give_up_at))
+            except TryAgainLater as later:
+                if later.pauses_all:
+                    self._rate_limit.pause(later.retry_after or 0)
+                raise
+
+        return self._repetition.run(attempt)
+
+    def _answer(self, call: Call, give_up_at: float) -> Response:
+        """Make one attempt, with a second token if need be, and return what Go answered."""
+        token = self._token.current(give_up_at)
+        response = self._send(call, token, give_up_at)
+        if response.status_code == 401:
+            token = self._token.renewed(token, give_up_at)
+            response = self._send(call, token, give_up_at)
+        if response.status_code == 401:
+            message = (
+                f"{call}: 401 although the token is new; check that subscription_key belongs to "
+                f"the application_key and to this environment"
+            )
+            raise WrongKeys(message, method=call.method, path=call.path, status=401)
+        return response
+
+    def _send(self, call: Call, token: Token, give_up_at: float) -> Response:
+        headers = {
+            "Authorization": f"Bearer {token.value}",
+            "Ocp-Apim-Subscription-Key": self._connection.subscription_key,
+        }
+        if call.body is not None:
+            headers["Content-Type"] = call.media_type
+        try:
+            return self._sender().send(
+                call.method,
+                self._connection.url_of(call.path),
+                headers=headers,
+                give_up_at=give_up_at,
+                count=lambda: self.calls.note(call.method, call.resource),
+                params=call.query(),
+                data=call.body,
+            )
+        except NotAnswered as unanswered:
+            failure = _not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
+        raise failure
+
+    def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Response:
+        try:
+            response = self._sender().send(
+                "POST",
+                self._connection.token_url,
+                headers=headers,
+                give_up_at=give_up_at,
+                count=self.calls.note_token,
+                data=body,
+            )
+        except NotAnswered as unanswered:
+            # A token that was given out and got lost changes nothing.
+            failure = _not_sent("token", unanswered) or TryAgainLater(
+                f"token: {unanswered}; {LATER}"
+            )
+        else:
+            return response
+        raise failure
+
+    def _sender(self) -> Sender:
+        sender: Sender | None = getattr(self._of_thread, "sender", None)
+        if sender is None:
+            sender = Sender(self._rate_limit, self._timeout_seconds, self._user_agent)
+            self._of_thread.sender = sender
+            with self._senders_lock:
+                self._senders.add(sender)
+        return sender
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            message = "stopped on request while waiting to repeat a call that did nothing"
+            raise StopRequested(message)
+
+
+def _not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
+    """Return the error for a request that never left; None for one that did."""
+    if unanswered.next_turn is not None:
+        later = TryAgainLater(f"{what}: not sent, {unanswered}; {LATER}")
+        later.retry_after = unanswered.next_turn
+        return later
+    if not unanswered.had_left:
+        return Unreachable(f"{what}: not sent, {unanswered}; check the address and the network")
+    return None

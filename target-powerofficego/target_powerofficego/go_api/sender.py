@@ -1,0 +1,103 @@
+"""One thread's way to PowerOffice Go: a session, its turn, and whether a request ever left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from target_powerofficego.go_api.rate_limit import NoTurnInTime
+from target_powerofficego.go_api.transport import GivenHeaders, TurnTakingAdapter, words_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_powerofficego.go_api.rate_limit import RateLimit
+
+CONNECT_SECONDS = 10
+
+
+class NotAnswered(Exception):  # noqa: N818
+    """No answer came; `str()` says why in plain words.
+
+    Attributes:
+        had_left: whether the other side may have got the request.
+        next_turn: seconds until its turn would have come, for one that gave up waiting for it.
+    """
+
+    def __init__(self, why: str, *, had_left: bool, next_turn: float | None = None) -> None:
+        super().__init__(why)
+        self.had_left = had_left
+        self.next_turn = next_turn
+
+
+class Sender:
+    """Sends one request after the other. Not for more than one thread."""
+
+    def __init__(self, rate_limit: RateLimit, timeout_seconds: float, user_agent: str) -> None:
+        self._rate_limit = rate_limit
+        self._timeout_seconds = timeout_seconds
+        self._had_left = False
+        self._give_up_at = 0.0
+        self._count: Callable[[], object] = int
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = user_agent
+        self._session.headers["Accept"] = "application/json"
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, TurnTakingAdapter(self))
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str],
+        give_up_at: float,
+        count: Callable[[], None],
+        **content: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        """Send a request and return the answer, whatever its status; redirects are not followed.
+
+        Args:
+            method: the HTTP method.
+            url: the whole address.
+            headers: what no setting of this machine may replace, keys and token among them.
+            give_up_at: the moment after which a turn comes too late.
+            count: called when the request leaves.
+            content: `params` and `data` as `requests` takes them.
+
+        Raises:
+            NotAnswered: when there is no answer, or only a part of one.
+            StopRequested: when the client is stopped before the request left.
+        """
+        self._had_left, self._give_up_at, self._count = False, give_up_at, count
+        try:
+            return self._session.request(
+                method,
+                url,
+                auth=GivenHeaders(headers),
+                timeout=(CONNECT_SECONDS, self._timeout_seconds),
+                allow_redirects=False,
+                **content,
+            )
+        except NoTurnInTime as queue:
+            failure = NotAnswered(str(queue), had_left=False, next_turn=queue.seconds)
+        except (OSError, HTTPError) as error:
+            # Its text holds the whole address, so it is no cause for anyone to print.
+            why = words_for(error, self._timeout_seconds)
+            failure = NotAnswered(why, had_left=self._had_left)
+        raise failure
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def take_turn(self) -> None:
+        """Wait until the request may leave."""
+        self._rate_limit.take_turn(self._give_up_at)
+
+    def note_leaving(self) -> None:
+        """Remember that the request may reach Go from now on, and count it."""
+        self._had_left = True
+        self._count()

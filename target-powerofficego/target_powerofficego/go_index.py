@@ -1,0 +1,248 @@
+"""What Go holds, read in bulk and kept in the link store, so that no record costs a call of its own.
+
+Ten calls a second are all there is. An entity is listed in full at first and again every
+`full_check_hours`, for address and stock edits do not move an entry's stamp; in between, only what
+changed since Go's own newest stamp, with an overlap. It is read when the first record needs it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.go_api import NotFound
+from target_powerofficego.links import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_powerofficego.dataflow.table import Table
+    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.links import LinkStore
+
+_OVERLAP = datetime.timedelta(minutes=5)
+
+Keys = list[str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One list of Go: its fields, its filter for what changed, and the keys an entry is found by."""
+
+    entity: str
+    resource: str
+    changed_filter: str | None
+    stamp: str
+    fields: tuple[str, ...] | None
+    keys: Callable[[Mapping[str, Any]], Keys]
+
+    @property
+    def name(self) -> str:
+        """What its watermark is kept under; other fields make it another list, read anew."""
+        digest = hashlib.sha256(" ".join(self.fields or ()).encode()).hexdigest()
+        return f"{self.resource} {digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as last read from Go."""
+
+    go_id: str
+    body: Mapping[str, Any]
+    read_at: datetime.datetime
+
+    @property
+    def is_invoice(self) -> bool:
+        """Whether an order has left the sales orders and become an invoice or credit note."""
+        return "InvoiceNo" in self.body
+
+
+def _customer_keys(entry: Mapping[str, Any]) -> Keys:
+    return [
+        *_key("ref", entry.get("ExternalImportReference")),
+        *_key("org", (entry.get("OrganizationNumber") or "").replace(" ", "")),
+        *_key("email", values.same_email(entry.get("EmailAddress"))),
+        *_key("number", entry.get("Number")),
+    ]
+
+
+def _product_keys(entry: Mapping[str, Any]) -> Keys:
+    return [*_key("code", values.same_code(entry.get("Code"))), *_key("gtin", entry.get("Gtin"))]
+
+
+def _order_keys(entry: Mapping[str, Any]) -> Keys:
+    return _key("ref", entry.get("ExternalImportReference"))
+
+
+def _contact_keys(entry: Mapping[str, Any]) -> Keys:
+    return [*_key("contact", entry.get("ContactId")), *_key("code", entry.get("ExternalCode"))]
+
+
+def _key(kind: str, value: object) -> Keys:
+    return [f"{kind}:{value}"] if value else []
+
+
+def _fields(table: Table, *more: str) -> tuple[str, ...]:
+    """Return the members that matching and merging need."""
+    names = [row.go.split(".")[0] for row in table.active if row.direction.reaches_go]
+    return tuple(dict.fromkeys(["Id", *more, *names, "LastChangedDateTimeOffset"]))
+
+
+def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
+    """Return the lists that are read, with the members that the property tables name."""
+    by_change = ("lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset")
+    customers = _fields(
+        tables["customers"],
+        "Number",
+        "ExternalImportReference",
+        "OrganizationNumber",
+        "EmailAddress",
+    )
+    products = _fields(tables["products"], "Code", "Gtin")
+    orders = _fields(
+        tables["orders"],
+        "ExternalImportReference",
+        "SalesOrderNo",
+        "SalesOrderStatus",
+        "LineCount",
+        "TotalAmount",
+    )
+    return (
+        Source("customers", "Customers", *by_change, customers, _customer_keys),
+        Source("products", "Products", *by_change, products, _product_keys),
+        Source("orders", "SalesOrders", *by_change, orders, _order_keys),
+        Source(
+            "orders",
+            "OutgoingInvoices",
+            "sentDateTimeOffsetGreaterThan",
+            "SentDateTimeOffset",
+            _INVOICE_FIELDS,
+            _order_keys,
+        ),
+        Source("delivery_addresses", "ContactDeliveryAddresses", *by_change, None, _contact_keys),
+        Source("contact_persons", "ContactPersons", *by_change, None, _contact_keys),
+    )
+
+
+_INVOICE_FIELDS = (
+    "Id",
+    "ExternalImportReference",
+    "InvoiceNo",
+    "OrderNo",
+    "SentDateTimeOffset",
+    "TotalAmount",
+    "RelatedInvoiceNo",
+)
+
+
+class GoIndex:
+    """Finds entries of Go by id or key; `orders_from` bounds the invoices that are listed."""
+
+    def __init__(
+        self,
+        store: LinkStore,
+        go: GoClient,
+        *,
+        tables: Mapping[str, Table],
+        full_check: datetime.timedelta,
+        orders_from: datetime.date | None,
+    ) -> None:
+        self._store = store
+        self._go = go
+        self._sources = sources(tables)
+        self._full_check = full_check
+        self._orders_from = orders_from
+        self._read: set[str] = set()
+        self._reading = threading.RLock()
+
+    def find(self, entity: str, key: str) -> list[Entry]:
+        """Return the entries found by a key such as "ref:shop:12"."""
+        self.ensure(entity)
+        found = (self.entry(entity, go_id) for go_id in self._store.go_ids(entity, key))
+        return [entry for entry in found if entry is not None]
+
+    def entry(self, entity: str, go_id: str) -> Entry | None:
+        """Return an entry by its id in Go."""
+        self.ensure(entity)
+        stored = self._store.go_entry(entity, go_id)
+        return None if stored is None else Entry(go_id, *stored)
+
+    def read_again(self, entity: str, go_id: str) -> Entry | None:
+        """Read one entry from Go now; None when Go has it no longer.
+
+        An order that is no sales order any more is looked for among the outgoing invoices.
+        """
+        read_at = now()
+        for source in self._sources:
+            if source.entity != entity:
+                continue
+            try:
+                body = self._go.read(f"/{source.resource}/{go_id}")
+            except NotFound:
+                continue
+            return self.remember(entity, body, read_at, source)
+        self._store.remove_go_entry(entity, go_id)
+        return None
+
+    def remember(
+        self,
+        entity: str,
+        body: Mapping[str, Any],
+        read_at: datetime.datetime,
+        source: Source | None = None,
+    ) -> Entry:
+        """Keep an entry that Go just answered."""
+        source = source or next(one for one in self._sources if one.entity == entity)
+        kept = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
+        self._store.put_go_entry(entity, str(body["Id"]), kept, source.keys(kept), read_at)
+        return Entry(str(body["Id"]), kept, read_at)
+
+    def forget(self, entity: str, go_id: str) -> None:
+        """Drop an entry that we deleted in Go."""
+        self._store.remove_go_entry(entity, go_id)
+
+    def ensure(self, entity: str) -> None:
+        """Read an entity in bulk, once a run."""
+        if entity in self._read:
+            return
+        with self._reading:
+            if entity in self._read:
+                return
+            of_entity = [source for source in self._sources if source.entity == entity]
+            if any(self._is_full_read_due(source) for source in of_entity):
+                self._store.clear_go_entries(entity)
+                for source in of_entity:
+                    self._list(source, None, now())
+            else:
+                for source in of_entity:
+                    mark = self._store.watermark(source.name)
+                    self._list(source, *(mark or (None, now())))
+            self._read.add(entity)
+
+    def _is_full_read_due(self, source: Source) -> bool:
+        mark = self._store.watermark(source.name)
+        return mark is None or now() - mark[1] >= self._full_check
+
+    def _list(
+        self, source: Source, changed_since: str | None, full_read_at: datetime.datetime
+    ) -> None:
+        params: dict[str, str] = {}
+        since = values.instant(changed_since, what="Go's stamp")
+        if since and source.changed_filter:
+            params[source.changed_filter] = (since - _OVERLAP).isoformat().replace("+00:00", "Z")
+        elif source.resource == "OutgoingInvoices" and self._orders_from:
+            params["fromDate"] = self._orders_from.isoformat()
+        newest = changed_since
+        read_at = now()
+        with self._store.transaction():
+            for body in self._go.list_all(
+                f"/{source.resource}", params=params, fields=source.fields
+            ):
+                self.remember(source.entity, body, read_at, source)
+                stamp = body.get(source.stamp)
+                newest = max(newest or "", stamp or "") or None
+            self._store.put_watermark(source.name, newest, full_read_at)

@@ -1,0 +1,298 @@
+"""One run: opens the store and Go, checks that all is well before anything is written, and ends it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.dry_go import DryGo
+from target_powerofficego.forward import ForwardSide, settings_fingerprint
+from target_powerofficego.go_api import ConfigurationError, GoClient, MissingPrivilege
+from target_powerofficego.go_index import GoIndex
+from target_powerofficego.leftovers import settle_leftovers
+from target_powerofficego.links import LinkStore
+from target_powerofficego.plan import Plan
+from target_powerofficego.settle.settlement import Settlement
+from target_powerofficego.settle.summary import tell_plan, tell_summary
+from target_powerofficego.settle.tally import Tally
+from target_powerofficego.walks.tools import Tools
+from target_powerofficego.writing import Brakes, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.links import UnsettledKind
+    from target_powerofficego.settings import Settings
+
+logger = logging.getLogger("target-powerofficego")
+
+_PRIVILEGES = ("Customer_Full", "Product_Full", "SalesOrders_Full")
+_READING = {"OutgoingInvoice": ("OutgoingInvoice", "OutgoingInvoice_Full")}
+_READING_ACCOUNTS = {
+    "GeneralLedgerAccount": ("GeneralLedgerAccount", "GeneralLedgerAccount_Full"),
+    "CommonServices": ("CommonServices", "CommonServices_Full"),
+}
+_OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
+
+
+class CannotStart(Exception):  # noqa: N818 - reads as what it says
+    """The run cannot start as things are; the text says why in one line."""
+
+
+@dataclass
+class Run:
+    """What is open while a run lasts."""
+
+    settings: Settings
+    store: LinkStore
+    go: GoClient
+    settlement: Settlement
+    plan: Plan
+    tally: Tally
+    number: int | None
+    is_plan: bool
+    shown_store: LinkStore
+    lock: FileLock | None = field(default=None)
+
+    def finish(self) -> int:
+        """Settle what is still open, tell the summary and return the exit status.
+
+        0: all is well; 1: a first run's plan was printed; 3: rejects or holds are open.
+        """
+        self.settlement.finish()
+        open_ones = self._open()
+        status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
+        if self.is_plan:
+            tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
+        counts, calls = self.tally.counts(), _calls(self.go)
+        tell_summary(counts, calls, open_ones)
+        if self.is_plan and not self.settings.dry_run:
+            logger.error(
+                "This is the first run against a Go that already has entries: the plan was printed"
+                " and nothing was written. Set first_run: accept to carry it out."
+            )
+            status = 1
+        if self.number is not None:
+            self.store.finish_run(self.number, exit_status=status, outcomes=counts, calls=calls)
+        return status
+
+    def stop(self, failure: BaseException, *, exit_status: int) -> None:
+        """End the run early: calls in flight finish, what is settled stays so."""
+        self.go.cancel()
+        self.settlement.stop(failure)
+        if self.number is not None:
+            self.store.finish_run(
+                self.number,
+                exit_status=exit_status,
+                outcomes=self.tally.counts(),
+                calls=_calls(self.go),
+            )
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.settlement.close()
+        self.go.close()
+        self.store.close()
+        if self.shown_store is not self.store:
+            self.shown_store.close()
+        if self.lock is not None:
+            self.lock.release()
+
+    def _open(self) -> dict[str, int]:
+        found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
+        return {kind: sum(one.kind == kind for one in found) for kind in _OPEN_KINDS}
+
+
+def start(settings: Settings, output: IO[str]) -> Run:
+    """Open a run.
+
+    Raises:
+        CannotStart, LinkStoreError, StopRun, TryAgainLater: with one line that says why.
+    """
+    lock = None if settings.dry_run else _lock(settings)
+    store = go = None
+    try:
+        store = LinkStore(settings.link_store)
+        go = _open_go(settings, dry=settings.dry_run)
+        return _start(settings, store, go, lock, output)
+    except BaseException:
+        if go is not None:
+            go.close()
+        if store is not None:
+            store.close()
+        if lock is not None:
+            lock.release()
+        raise
+
+
+def _start(
+    settings: Settings, store: LinkStore, go: GoClient, lock: FileLock | None, output: IO[str]
+) -> Run:
+    information = _check_privileges(go, settings)
+    shown = store
+    if settings.dry_run:
+        store = store.copy_in_memory()
+    store.enter(
+        str(information["ClientId"]),
+        information.get("ClientName"),
+        settings.shop_name,
+        new_namespace=settings.new_namespace,
+    )
+    accounts = _sales_account_ids(go, settings.sales_accounts)
+    index = _index(settings, store, go)
+    is_plan = settings.dry_run
+    _tell_store(settings, store, index)
+    if settings.plans_first_run and not is_plan and not store.has_finished_run():
+        if any(
+            _has_entries(store, index, entity) for entity in ("customers", "products", "orders")
+        ):
+            is_plan = True
+            store = store.copy_in_memory()
+            go.close()
+            go = _open_go(settings, dry=True)
+            index = _index(settings, store, go)
+    tools = Tools(
+        settings=settings,
+        conversion=Conversion(
+            shop_name=settings.shop_name,
+            time_zone=settings.time_zone,
+            stock=settings.stock,
+            sales_account_ids=accounts,
+        ),
+        store=store,
+        go=go,
+        index=index,
+        writer=Writer(
+            store,
+            go,
+            Brakes(settings.max_creates, settings.max_changes),
+            tests_patches=settings.tests_patches,
+        ),
+        plan=Plan(is_kept=is_plan),
+        tally=Tally(),
+        fingerprint=settings_fingerprint(settings),
+    )
+    if not is_plan:
+        settle_leftovers(tools)
+    settlement = Settlement(
+        ForwardSide(tools), store, tools.tally, workers=settings.workers, output=output
+    )
+    tools.on_linked = settlement.take_up_waiting
+    number = None if is_plan else store.start_run()
+    return Run(
+        settings, store, go, settlement, tools.plan, tools.tally, number, is_plan, shown, lock
+    )
+
+
+def _lock(settings: Settings) -> FileLock:
+    """Hold the one run at a time that a namespace may have; the operating system frees it."""
+    path = Path(f"{settings.link_store}.{settings.shop_name}.lock")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        msg = f"another run for the shop {settings.shop_name} is under way (it holds {path})"
+        raise CannotStart(msg) from None
+    except OSError as error:
+        msg = f"the link store {settings.link_store} cannot be written: {error.strerror}"
+        raise CannotStart(msg) from None
+    return lock
+
+
+def _open_go(settings: Settings, *, dry: bool) -> GoClient:
+    kind = DryGo if dry else GoClient
+    return kind(settings.connection, requests_per_second=settings.requests_per_second)
+
+
+def _index(settings: Settings, store: LinkStore, go: GoClient) -> GoIndex:
+    return GoIndex(
+        store,
+        go,
+        tables=settings.tables,
+        full_check=settings.full_check,
+        orders_from=settings.orders_from,
+    )
+
+
+def _check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
+    """Ask Go who we are and what we may do.
+
+    Raises:
+        MissingPrivilege: naming every privilege that is needed and missing.
+    """
+    information: dict[str, Any] = go.read("/ClientIntegrationInformation") or {}
+    if not information.get("ClientId"):
+        msg = "PowerOffice Go does not say which client (ClientId) the keys are for"
+        raise CannotStart(msg)
+    held = set(information.get("ValidPrivileges") or ())
+    reading = {**_READING, **(_READING_ACCOUNTS if settings.sales_accounts else {})}
+    missing = [name for name in _PRIVILEGES if name not in held]
+    missing += [name for name, any_of in reading.items() if not held.intersection(any_of)]
+    if missing:
+        msg = (
+            f"the keys lack privileges in PowerOffice Go: {', '.join(missing)};"
+            " ask PowerOffice to add them to the integration"
+        )
+        raise MissingPrivilege(msg)
+    return information
+
+
+def _sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, int]:
+    """Return the ids of the accounts in `sales_accounts`, after checking each one's VAT rate.
+
+    Raises:
+        ConfigurationError: an account is missing, not active, or carries another rate.
+    """
+    if not accounts:
+        return {}
+    numbers = ",".join(str(number) for number in sorted(set(accounts.values())))
+    found = {
+        int(entry["AccountNo"]): entry
+        for entry in go.list_all("/GeneralLedgerAccounts", params={"accountNos": numbers})
+    }
+    rates = {entry["Code"]: entry.get("Rate") for entry in go.list_all("/VatCodes")}
+    wrong: list[str] = []
+    for rate, number in accounts.items():
+        account = found.get(number)
+        if account is None or account.get("IsActive") is False:
+            wrong.append(f"sales_accounts: Go has no active account {number}")
+            continue
+        fraction = rates.get(account.get("VatCode"))
+        go_rate = Decimal(str(fraction or 0)) * 100
+        if rate != "exempt" and go_rate != Decimal(rate):
+            wrong.append(
+                f"sales_accounts: account {number} carries {go_rate.normalize():f} % VAT in Go,"
+                f" not {rate} %"
+            )
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    return {rate: int(found[number]["Id"]) for rate, number in accounts.items()}
+
+
+def _calls(go: GoClient) -> dict[str, int]:
+    return {"reads": go.calls.reads, "writes": go.calls.writes, "tokens": go.calls.tokens}
+
+
+def _has_entries(store: LinkStore, index: GoIndex, entity: str) -> bool:
+    index.ensure(entity)
+    return store.count_go_entries(entity) > 0
+
+
+def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
+    logger.info("Link store: %s", settings.link_store)
+    if store.has_links():
+        return
+    index.ensure("customers")
+    if store.go_key_exists("customers", f"ref:{settings.shop_name}:"):
+        logger.warning(
+            "The link store %s knows no links yet, but Go has customers with references of %s:"
+            " everything is linked again, nothing is created twice",
+            settings.link_store,
+            settings.shop_name,
+        )

@@ -1,0 +1,500 @@
+"""The settings of target-powerofficego: their schema, and their checked values.
+
+Every setting that cannot be right is told in one line at start-up, all of them at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from singer_sdk import typing as th
+
+from target_powerofficego.dataflow.overrides import apply_overrides
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.go_api import ConfigurationError, Connection
+from target_powerofficego.merge import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Table
+
+ENTITIES = ("customers", "products", "orders")
+ORDER_STATUSES = (
+    "draft",
+    "pending",
+    "processing",
+    "on_hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
+)
+
+_CONNECTION = (
+    th.Property(
+        "application_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Application key",
+        description="The integration's application key, from PowerOffice.",
+    ),
+    th.Property(
+        "client_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Client key",
+        description="The key of the one Go client (company), from its settings in Go.",
+    ),
+    th.Property(
+        "subscription_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Subscription key",
+        description="The key of the API subscription, from PowerOffice's developer portal.",
+    ),
+    th.Property(
+        "environment",
+        th.StringType,
+        required=True,
+        allowed_values=["production", "demo", "custom"],
+        title="Environment",
+        description="Which Go to write to; `custom` takes api_url and token_url.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        title="API address",
+        description="Only with environment custom: the address of the API, such as"
+        " http://127.0.0.1:8001/v2. HTTPS, except on this machine.",
+    ),
+    th.Property(
+        "token_url",
+        th.StringType,
+        title="Token address",
+        description="Only with environment custom: the address that gives tokens.",
+    ),
+    th.Property(
+        "requests_per_second",
+        th.IntegerType(minimum=1, maximum=100),
+        default=10,
+        title="Requests per second",
+        description="PowerOffice allows 10 per subscription key; less leaves room for others.",
+    ),
+    th.Property(
+        "workers",
+        th.IntegerType(minimum=1, maximum=32),
+        default=4,
+        title="Workers",
+        description="How many calls to Go may be under way at once.",
+    ),
+)
+
+_LINKS = (
+    th.Property(
+        "shop_name",
+        th.StringType,
+        required=True,
+        title="Shop name",
+        description="A short name that never changes; it begins our references in Go"
+        " (`{shop_name}:{id}`). At most 20 letters, digits, - or _.",
+    ),
+    th.Property(
+        "new_namespace",
+        th.BooleanType,
+        default=False,
+        title="New namespace",
+        description="Allow a link store that knows this shop or this Go client to begin anew with"
+        " another pair of them.",
+    ),
+    th.Property(
+        "link_store",
+        th.StringType,
+        default="powerofficego-links.db",
+        title="Link store",
+        description="Path of the SQLite file that remembers what is linked. Keep it with your"
+        " backups.",
+    ),
+    th.Property(
+        "full_check_hours",
+        th.NumberType(minimum=0),
+        default=24,
+        title="Full check, hours",
+        description="How often everything in Go is listed anew, because edits of addresses and"
+        " stock do not move its stamps.",
+    ),
+)
+
+_CARE = (
+    th.Property(
+        "dry_run",
+        th.BooleanType,
+        default=False,
+        title="Dry run",
+        description="Read, decide and print what would be done; write nothing anywhere.",
+    ),
+    th.Property(
+        "first_run",
+        th.StringType,
+        allowed_values=["plan", "accept"],
+        title="First run",
+        description="`plan`: when Go already has entries and this shop has no finished run, print"
+        " the plan, write nothing and exit 1. `accept`: go ahead. Default: plan in production,"
+        " else accept.",
+    ),
+    th.Property(
+        "on_link",
+        th.StringType,
+        allowed_values=["keep", "fill_empty", "shop", "go"],
+        default="keep",
+        title="On link",
+        description="What happens to differing values when two entries are linked: `keep` both and"
+        " list them, `fill_empty`, write the `shop`'s, or let `go`'s flow back.",
+    ),
+    th.Property(
+        "owners",
+        th.ObjectType(additional_properties=th.StringType),
+        title="Owners",
+        description="Who wins when both sides changed the same property: shop, go or newest"
+        ' (default), by entity or row, such as {"customers": "shop", "customers.phone": "go"}.',
+    ),
+    th.Property(
+        "clock_margin",
+        th.NumberType(minimum=0),
+        default=300,
+        title="Clock margin, seconds",
+        description="Two edits nearer than this are not decided by their stamps.",
+    ),
+    th.Property(
+        "patch_guard",
+        th.StringType,
+        allowed_values=["test", "reread"],
+        default="test",
+        title="Patch guard",
+        description="How an edit made in Go meanwhile is noticed: a JSON Patch `test` with each"
+        " change, or reading the entry again right before.",
+    ),
+    th.Property(
+        "write_references",
+        th.BooleanType,
+        default=True,
+        title="Write references",
+        description="Write our reference to a linked customer in Go whose reference is empty.",
+    ),
+    th.Property(
+        "max_archives",
+        th.IntegerType(minimum=0),
+        default=10,
+        title="Most archives",
+        description="More archives than this in one run all become holds.",
+    ),
+    th.Property(
+        "max_creates",
+        th.IntegerType(minimum=0),
+        title="Most creates",
+        description="Stop the run before it creates more entries than this.",
+    ),
+    th.Property(
+        "max_changes",
+        th.IntegerType(minimum=0),
+        title="Most changes",
+        description="Stop the run before it changes more entries than this.",
+    ),
+    th.Property(
+        "fail_on",
+        th.StringType,
+        allowed_values=["unacknowledged", "never"],
+        default="unacknowledged",
+        title="Fail on",
+        description="Exit 3 while rejects or holds are open that nobody has acknowledged.",
+    ),
+)
+
+_RULES = (
+    th.Property(
+        "match_customers_on",
+        th.ObjectType(
+            th.Property("company", th.ArrayType(th.StringType)),
+            th.Property("person", th.ArrayType(th.StringType)),
+            additional_properties=False,
+        ),
+        default={"company": ["organization_number"], "person": ["email"]},
+        title="Match customers on",
+        description="By which fields an unlinked customer is looked for in Go, after our reference:"
+        " organization_number, email.",
+    ),
+    th.Property(
+        "properties",
+        th.ObjectType(additional_properties=th.AnyType()),
+        title="Properties",
+        description="Changes to the property tables (docs/dataflow.md), such as"
+        ' {"customers": {"number": "to_go"}, "orders": {"department": {"go": "DepartmentCode",'
+        ' "constant": "WEB"}}}.',
+    ),
+    th.Property(
+        "stock",
+        th.StringType,
+        allowed_values=["none", "shop", "go"],
+        default="none",
+        title="Stock",
+        description="Which side's stock counts and overwrites the other's.",
+    ),
+    th.Property(
+        "time_zone",
+        th.StringType,
+        default="Europe/Oslo",
+        title="Time zone",
+        description="In which the date of an order is read off its stamp.",
+    ),
+    th.Property(
+        "orders_from",
+        th.DateType,
+        title="Orders from",
+        description="Orders placed before this date are left alone.",
+    ),
+    th.Property(
+        "order_statuses",
+        th.ArrayType(th.StringType(allowed_values=list(ORDER_STATUSES))),
+        default=["processing", "on_hold", "completed", "refunded"],
+        title="Order statuses",
+        description="Orders with these statuses are written to Go.",
+    ),
+    th.Property(
+        "guests",
+        th.StringType,
+        allowed_values=["by_email", "one_customer", "reject"],
+        default="by_email",
+        title="Guests",
+        description="Who buys when a guest orders: one Go customer per e-mail, one for all, or no"
+        " one.",
+    ),
+    th.Property(
+        "guest_customer_number",
+        th.IntegerType,
+        title="Guest customer number",
+        description="With guests one_customer: the number of that customer in Go.",
+    ),
+    th.Property(
+        "create_missing_products",
+        th.BooleanType,
+        default=True,
+        title="Create missing products",
+        description="Create a product from an order line when the shop does not list it.",
+    ),
+    th.Property(
+        "sales_accounts",
+        th.ObjectType(additional_properties=th.IntegerType),
+        title="Sales accounts",
+        description="VAT rate to general ledger account, such as"
+        ' {"25": 3000, "15": 3001, "0": 3100}; products are created with that account.',
+    ),
+    th.Property(
+        "shipping_product_code",
+        th.StringType,
+        default="FRAKT",
+        title="Shipping product code",
+        description="Freight is posted on the product `{code}-{rate}`, created when absent.",
+    ),
+)
+
+CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)
+
+
+class SettingsError(Exception):
+    """One or more settings cannot be right; `lines` has one line each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run, checked and typed."""
+
+    connection: Connection
+    shop_name: str
+    link_store: str = "powerofficego-links.db"
+    new_namespace: bool = False
+    requests_per_second: int = 10
+    workers: int = 4
+    full_check: datetime.timedelta = datetime.timedelta(hours=24)
+    dry_run: bool = False
+    plans_first_run: bool = False
+    on_link: str = "keep"
+    owners: Mapping[str, Mapping[str, Owner]] = field(default_factory=dict)
+    clock_margin: datetime.timedelta = datetime.timedelta(minutes=5)
+    tests_patches: bool = True
+    write_references: bool = True
+    max_archives: int = 10
+    max_creates: int | None = None
+    max_changes: int | None = None
+    fails_on_unacknowledged: bool = True
+    match_customers_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    stock: str = "none"
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
+    orders_from: datetime.date | None = None
+    order_statuses: frozenset[str] = frozenset()
+    guests: str = "by_email"
+    guest_customer_number: int | None = None
+    create_missing_products: bool = True
+    sales_accounts: Mapping[str, int] = field(default_factory=dict)
+    shipping_product_code: str = "FRAKT"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Check and type a config that fits the schema.
+
+        Raises:
+            SettingsError: with one line for each setting that cannot be right.
+        """
+        return _Reader(config).settings()
+
+
+class _Reader:
+    """Reads one config and collects what is wrong with it."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.wrong: list[str] = []
+
+    def settings(self) -> Settings:
+        config = self.config
+        connection = self._connection()
+        tables = self._tables()
+        settings = {
+            "shop_name": self._shop_name(),
+            "link_store": config["link_store"],
+            "new_namespace": config["new_namespace"],
+            "requests_per_second": config["requests_per_second"],
+            "workers": config["workers"],
+            "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
+            "dry_run": config["dry_run"],
+            "plans_first_run": self._plans_first_run(),
+            "on_link": config["on_link"],
+            "owners": self._owners(tables),
+            "clock_margin": datetime.timedelta(seconds=float(config["clock_margin"])),
+            "tests_patches": config["patch_guard"] == "test",
+            "write_references": config["write_references"],
+            "max_archives": config["max_archives"],
+            "max_creates": config.get("max_creates"),
+            "max_changes": config.get("max_changes"),
+            "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
+            "match_customers_on": self._match_customers_on(),
+            "tables": tables,
+            "stock": config["stock"],
+            "time_zone": self._time_zone(),
+            "orders_from": self._orders_from(),
+            "order_statuses": frozenset(config["order_statuses"]),
+            "guests": config["guests"],
+            "guest_customer_number": self._guest_customer_number(),
+            "create_missing_products": config["create_missing_products"],
+            "sales_accounts": self._sales_accounts(),
+            "shipping_product_code": config["shipping_product_code"],
+        }
+        if self.wrong or connection is None:
+            raise SettingsError(self.wrong)
+        return Settings(connection=connection, **settings)
+
+    def _connection(self) -> Connection | None:
+        config = self.config
+        empty = [
+            name
+            for name in ("application_key", "client_key", "subscription_key")
+            if not str(config.get(name) or "").strip()
+        ]
+        self.wrong += [f"{name} is empty" for name in empty]
+        try:
+            return Connection.for_environment(
+                config["environment"],
+                application_key=config["application_key"],
+                client_key=config["client_key"],
+                subscription_key=config["subscription_key"],
+                api_url=config.get("api_url") or None,
+                token_url=config.get("token_url") or None,
+            )
+        except ConfigurationError as error:
+            self.wrong.append(str(error))
+            return None
+
+    def _shop_name(self) -> str:
+        name = str(self.config["shop_name"])
+        if not (0 < len(name) <= 20 and all(c.isalnum() or c in "-_" for c in name)):
+            self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
+        return name
+
+    def _plans_first_run(self) -> bool:
+        default = "plan" if self.config["environment"] == "production" else "accept"
+        return (self.config.get("first_run") or default) == "plan"
+
+    def _tables(self) -> dict[str, Table]:
+        tables, wrong = apply_overrides(self.config.get("properties") or {})
+        self.wrong += wrong
+        return tables
+
+    def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
+        told = self.config.get("owners") or {}
+        owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
+        for name in sorted(told, key=lambda one: "." in one):
+            entity, _, row = name.partition(".")
+            known = {one.name for one in tables[entity].rows} if entity in tables else set()
+            if not known or (row and row not in known):
+                self.wrong.append(f'owners: there is no "{name}" in docs/dataflow.md')
+            elif told[name] not in {owner.value for owner in Owner}:
+                self.wrong.append(f'owners: {name} must be shop, go or newest, not "{told[name]}"')
+            else:
+                rows = [row] if row else sorted(known)
+                owners[entity].update(dict.fromkeys(rows, Owner(told[name])))
+        return owners
+
+    def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
+        told = self.config["match_customers_on"]
+        for kind, names in told.items():
+            for name in names:
+                if name not in ("organization_number", "email"):
+                    self.wrong.append(
+                        f'match_customers_on: {kind} cannot be matched on "{name}";'
+                        " use organization_number or email"
+                    )
+        return {kind: tuple(told.get(kind, ())) for kind in ("company", "person")}
+
+    def _time_zone(self) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.config["time_zone"])
+        except (ZoneInfoNotFoundError, ValueError):
+            self.wrong.append(f'time_zone: there is no zone "{self.config["time_zone"]}"')
+            return ZoneInfo("UTC")
+
+    def _orders_from(self) -> datetime.date | None:
+        told = self.config.get("orders_from")
+        try:
+            return datetime.date.fromisoformat(str(told)[:10]) if told else None
+        except ValueError:
+            self.wrong.append(f'orders_from must be a date like 2026-01-31, not "{told}"')
+            return None
+
+    def _guest_customer_number(self) -> int | None:
+        number = self.config.get("guest_customer_number")
+        if self.config["guests"] == "one_customer" and number is None:
+            self.wrong.append("guests is one_customer, so guest_customer_number is needed")
+        return number
+
+    def _sales_accounts(self) -> dict[str, int]:
+        accounts: dict[str, int] = {}
+        for rate, account in (self.config.get("sales_accounts") or {}).items():
+            if rate == "exempt":
+                accounts[rate] = account
+                continue
+            try:
+                accounts[rate_key(Decimal(rate))] = account
+            except ArithmeticError:
+                self.wrong.append(f'sales_accounts: "{rate}" is neither a VAT rate nor "exempt"')
+        return accounts

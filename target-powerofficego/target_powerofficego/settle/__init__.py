@@ -1,0 +1,1 @@
+"""Settling: records in arrival order through a pool of workers, STATE as soon as it is true."""

@@ -1,0 +1,141 @@
+"""Runs the work of many records at once, yet in order for each key they share."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+_BACKLOG = 500
+
+
+@dataclass
+class _Task:
+    position: int
+    work: Callable[[], object]
+    writes: frozenset[str]
+    waits_for: int = 0
+    followers: list[_Task] = field(default_factory=list)
+
+
+class Schedule:
+    """A bounded pool: work that writes a key waits for earlier work that writes it.
+
+    Work that only reads a key waits for the last writer and holds up nobody. `submit` blocks while
+    the backlog is full. After a failure nothing more is begun, and `submit` and `drain` raise it.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="settle")
+        self._changed = threading.Condition()
+        self._last_writer: dict[str, _Task] = {}
+        self._unfinished = 0
+        self._next_position = 0
+        self._done_ahead: list[int] = []
+        self._settled = 0
+        self._failure: BaseException | None = None
+
+    @property
+    def position(self) -> int:
+        """How much work was submitted; all of it is done once `settled` reaches this."""
+        with self._changed:
+            return self._next_position
+
+    @property
+    def settled(self) -> int:
+        """The position before which all work is done."""
+        with self._changed:
+            return self._settled
+
+    def is_busy_with(self, key: str) -> bool:
+        """Tell whether work that writes this key is under way or waiting."""
+        with self._changed:
+            return key in self._last_writer
+
+    def submit(
+        self,
+        work: Callable[[], object],
+        *,
+        writes: Collection[str],
+        reads: Collection[str] = (),
+        is_from_worker: bool = False,
+    ) -> None:
+        """Add work; blocks while the backlog is full, unless it comes from a worker itself.
+
+        Raises:
+            BaseException: what earlier work failed with.
+        """
+        with self._changed:
+            while not is_from_worker and self._unfinished >= _BACKLOG and self._failure is None:
+                self._changed.wait()
+            if self._failure is not None:
+                if is_from_worker:
+                    return
+                raise self._failure
+            task = _Task(self._next_position, work, frozenset(writes))
+            self._next_position += 1
+            self._unfinished += 1
+            before = {
+                id(one): one for key in (*writes, *reads) if (one := self._last_writer.get(key))
+            }
+            for one in before.values():
+                one.followers.append(task)
+            task.waits_for = len(before)
+            for key in task.writes:
+                self._last_writer[key] = task
+            if not task.waits_for:
+                self._pool.submit(self._run, task)
+
+    def drain(self) -> None:
+        """Wait until all submitted work is done.
+
+        Raises:
+            BaseException: what work failed with.
+        """
+        with self._changed:
+            while self._unfinished and self._failure is None:
+                self._changed.wait()
+            if self._failure is not None:
+                raise self._failure
+
+    def stop(self, failure: BaseException | None = None) -> None:
+        """Begin no more work, and wait for what is under way."""
+        with self._changed:
+            if self._failure is None:
+                self._failure = failure or RuntimeError("the schedule was stopped")
+            self._changed.notify_all()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, task: _Task) -> None:
+        with self._changed:
+            if self._failure is not None:
+                return
+        try:
+            task.work()
+        except BaseException as failure:  # noqa: BLE001 - handed to the thread that submits
+            with self._changed:
+                self._failure = self._failure or failure
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._finish(task)
+            self._changed.notify_all()
+
+    def _finish(self, task: _Task) -> None:
+        self._unfinished -= 1
+        heapq.heappush(self._done_ahead, task.position)
+        while self._done_ahead and self._done_ahead[0] == self._settled:
+            heapq.heappop(self._done_ahead)
+            self._settled += 1
+        for key in task.writes:
+            if self._last_writer.get(key) is task:
+                del self._last_writer[key]
+        for follower in task.followers:
+            follower.waits_for -= 1
+            if not follower.waits_for and self._failure is None:
+                self._pool.submit(self._run, follower)

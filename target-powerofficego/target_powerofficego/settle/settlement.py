@@ -1,0 +1,150 @@
+"""The mechanism that settles the records of one side: schedule, parking, retries, end of input."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from target_powerofficego.links import now
+from target_powerofficego.settle.schedule import Schedule
+from target_powerofficego.settle.state import StateGate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import IO
+
+    from target_powerofficego.links import LinkStore, Unsettled
+    from target_powerofficego.settle.tally import Tally
+
+Record = dict[str, Any]
+
+
+class Side(Protocol):
+    """The side that is written to: how one record is settled, and what it must wait for."""
+
+    entities: tuple[str, ...]
+
+    def take(
+        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> object:
+        """Settle, park, reject or hold one record."""
+
+    def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
+        """Return the keys that the record's work writes, and those it only reads."""
+
+    def fingerprint(self, record: Record) -> str:
+        """Return the hash by which a record is known to be the one last settled."""
+
+    def is_awaiting_end(self, unsettled: Unsettled) -> bool:
+        """Tell whether a parked record is an archive, done at the end with all others."""
+
+    def settle_archives(self, archives: list[Unsettled]) -> None:
+        """Do the archives of a run, or hold them all when there are too many."""
+
+
+class Settlement:
+    """Takes the records of a run in arrival order and brings each to its end."""
+
+    def __init__(
+        self, side: Side, store: LinkStore, tally: Tally, *, workers: int, output: IO[str]
+    ) -> None:
+        self._side = side
+        self._store = store
+        self._tally = tally
+        self._schedule = Schedule(workers)
+        self._gate = StateGate(self._schedule, output)
+        self._seen: set[tuple[str, str]] = set()
+        self._unsettled = {(one.entity, one.shop_id) for one in store.unsettled()}
+
+    def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
+        """Take one record of the input; one that is the very one last settled costs nothing."""
+        key = (entity, record["id"])
+        if key not in self._unsettled and not self._schedule.is_busy_with(_own_key(*key)):
+            settled = self._store.last_settled(*key)
+            if settled is not None and settled[0] == self._side.fingerprint(record):
+                self._tally.count_unchanged(entity)
+                return
+        self._seen.add(key)
+        self._submit(entity, record, read_at)
+
+    def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
+        """Keep a record that has no usable id, under a hash of itself."""
+        shop_id = f"without id {self._side.fingerprint(record)[:12]}"
+        self._seen.add((entity, shop_id))
+        self._store.put_unsettled(
+            "reject",
+            entity,
+            shop_id,
+            payload={**record, "id": shop_id},
+            read_at=read_at,
+            reason="the record has no id; without one it cannot be recognised again",
+        )
+        self._tally.count(entity, shop_id, "rejected")
+
+    def add_state(self, state: Mapping[str, Any]) -> None:
+        """Take a STATE; it is printed once all records before it are settled."""
+        self._gate.add(state)
+
+    def take_up_waiting(self, entity: str, shop_id: str) -> None:
+        """Take up the records that waited for this one, which is linked now."""
+        for one in self._store.waiting_for(_own_key(entity, shop_id)):
+            if one.entity != entity:
+                self._submit(one.entity, one.payload, one.read_at, is_from_worker=True)
+
+    def finish(self) -> None:
+        """Bring to an end what is still open, in the order that makes most of it possible."""
+        self._schedule.drain()
+        self._retry_refused()
+        self._schedule.drain()
+        self._take_up_parked()
+        self._schedule.drain()
+        archives = [one for one in self._store.unsettled() if self._side.is_awaiting_end(one)]
+        if archives:
+            self._side.settle_archives(archives)
+        self._gate.close()
+
+    def stop(self, failure: BaseException) -> None:
+        """Begin nothing more; calls in flight finish; print the last state that is true."""
+        self._schedule.stop(failure)
+        self._gate.close()
+
+    def close(self) -> None:
+        """Let the workers go."""
+        self._schedule.stop()
+
+    def _submit(
+        self,
+        entity: str,
+        record: Record,
+        read_at: datetime.datetime,
+        *,
+        at_end: bool = False,
+        is_from_worker: bool = False,
+    ) -> None:
+        writes, reads = self._side.keys(entity, record)
+        if at_end:  # what is missing may be made now, and must not be made by two at once
+            writes, reads = {*writes, *reads}, ()
+        self._schedule.submit(
+            lambda: self._side.take(entity, record, read_at, at_end=at_end),
+            writes={_own_key(entity, record["id"]), *writes},
+            reads=reads,
+            is_from_worker=is_from_worker,
+        )
+
+    def _retry_refused(self) -> None:
+        """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
+        by_entity = {entity: number for number, entity in enumerate(self._side.entities)}
+        found = self._store.unsettled("reject", "hold")
+        for one in sorted(found, key=lambda one: by_entity[one.entity]):
+            rests = one.next_attempt_at is not None and one.next_attempt_at > now()
+            if not rests and (one.entity, one.shop_id) not in self._seen:
+                self._submit(one.entity, one.payload, one.read_at)
+
+    def _take_up_parked(self) -> None:
+        for one in self._store.unsettled("parked"):
+            if not self._side.is_awaiting_end(one):
+                self._submit(one.entity, one.payload, one.read_at, at_end=True)
+
+
+def _own_key(entity: str, shop_id: str) -> str:
+    return f"{entity}:{shop_id}"

@@ -1,0 +1,60 @@
+"""STATE leaves as soon as everything before it is settled, and never earlier."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+    from target_powerofficego.settle.schedule import Schedule
+
+_SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
+
+
+class StateGate:
+    """Holds each STATE until the work before it is done; prints at most one every few seconds.
+
+    It prints from a thread of its own, so that a state leaves also while the tap is silent.
+    """
+
+    def __init__(self, schedule: Schedule, output: IO[str]) -> None:
+        self._schedule = schedule
+        self._output = output
+        self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
+        self._printed: Mapping[str, Any] | None = None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="state", daemon=True)
+        self._ticker.start()
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        """Take a STATE that is true once all work submitted so far is done."""
+        with self._lock:
+            self._waiting.append((self._schedule.position, state))
+
+    def close(self) -> None:
+        """Print the last state that is true by now, and no more after it."""
+        self._closing.set()
+        self._ticker.join()
+        self._release()
+
+    def _tick(self) -> None:
+        while not self._closing.wait(_SECONDS_BETWEEN):
+            self._release()
+
+    def _release(self) -> None:
+        settled = self._schedule.settled
+        with self._lock:
+            state = None
+            while self._waiting and self._waiting[0][0] <= settled:
+                state = self._waiting.popleft()[1]
+            if not state or state == self._printed:
+                return
+            self._printed = state
+            self._output.write(json.dumps(state) + "\n")
+            self._output.flush()

@@ -1,0 +1,72 @@
+"""Counts what came of the records of a run, for its summary."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from target_powerofficego.changes import Conflict
+
+logger = logging.getLogger("target-powerofficego")
+
+OUTCOMES = (
+    "created",
+    "linked",
+    "changed",
+    "archived",
+    "deleted",
+    "unchanged",
+    "parked",
+    "rejected",
+    "held",
+)
+
+
+class Tally:
+    """One outcome a record: when a record comes twice, or is tried again, the last one counts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: dict[tuple[str, str], str] = {}
+        self._unchanged: Counter[str] = Counter()
+
+    def count(self, entity: str, shop_id: str, outcome: str) -> None:
+        """Count one record."""
+        with self._lock:
+            before = self._outcomes.get((entity, shop_id))
+            if before in ("created", "linked", "changed") and outcome == "unchanged":
+                return
+            self._outcomes[entity, shop_id] = outcome
+
+    def count_unchanged(self, entity: str) -> None:
+        """Count a record that is the very one last settled."""
+        with self._lock:
+            self._unchanged[entity] += 1
+
+    def note_repair(self, entity: str, shop_id: str, repair: str) -> None:
+        """Tell of a value that was left out or replaced so that the rest could be written."""
+        logger.warning("%s %s: %s", entity, shop_id, repair)
+
+    def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
+        """Tell of a property that both sides changed, without the values."""
+        logger.warning(
+            "%s %s: both sides changed %s; %s (%s)",
+            entity,
+            shop_id,
+            conflict.row,
+            f"{conflict.winner} wins" if conflict.winner else "held",
+            conflict.why,
+        )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many records of each entity had each outcome."""
+        with self._lock:
+            found: dict[str, Counter[str]] = {}
+            for (entity, _), outcome in self._outcomes.items():
+                found.setdefault(entity, Counter())[outcome] += 1
+            for entity, number in self._unchanged.items():
+                found.setdefault(entity, Counter())["unchanged"] += number
+        return {entity: dict(outcomes) for entity, outcomes in found.items()}

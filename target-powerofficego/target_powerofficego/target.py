@@ -1,0 +1,196 @@
+"""The Singer target: settings, Singer messages in, settled STATE out."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Sink, Target
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.plugin_base import PluginBase
+
+from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.go_api import StopRun, TryAgainLater
+from target_powerofficego.links import LinkStoreError, now
+from target_powerofficego.run import CannotStart, Run, start
+from target_powerofficego.settings import CONFIG, Settings, SettingsError
+from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
+from target_powerofficego.sinks import SINKS, UnknownStream, entity_of
+from target_powerofficego.writing import BrakeReached
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+_BROKE = 1
+_ENDED_BY_SIGNAL = 128
+
+
+class TargetPowerOfficeGo(Target):
+    """Keeps PowerOffice Go's customers, products and sales orders the same as a web shop's."""
+
+    name = "target-powerofficego"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_reader_class = InterruptibleReader
+    _run: Run | None = None
+    exit_status = 0
+
+    # Settings
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's own settings that this target honours: stream maps, and no others.
+
+        Batches, load methods and metadata columns make no sense for a ledger.
+        """
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Add a line for every setting that does not exist, with the name it was perhaps meant to be."""
+        errors = _misspelt(self._config, self._known_settings())
+        if errors and raise_errors:
+            summary = "Config validation failed"
+            raise ConfigValidationError(summary, errors=errors, schema={})
+        return errors + super()._validate_config(raise_errors=raise_errors)
+
+    def _known_settings(self) -> list[str]:
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        return list(schema["properties"])
+
+    # Running
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target and exit with its status."""
+        PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(
+            config=dict(config.config) if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
+        sys.exit(target.run(file_input))
+
+    def run(self, file_input: IO[str] | None = None) -> int:
+        """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
+        try:
+            self.begin()
+            self.listen(file_input)
+        except Terminated as terminated:
+            self.logger.warning("%s: the last settled state was printed", terminated)
+            self._stop(terminated, _ENDED_BY_SIGNAL + terminated.signum)
+            return _ENDED_BY_SIGNAL + terminated.signum
+        except SettingsError as wrong:
+            for line in wrong.lines:
+                self.logger.error(line)
+            return _BROKE
+        except _ONE_LINE as reason:
+            self._stop(reason, _BROKE)
+            self.logger.error("%s", reason)
+            return _BROKE
+        except BaseException as failure:
+            self._stop(failure, _BROKE)
+            raise
+        finally:
+            self._close()
+        return self.exit_status
+
+    def begin(self) -> Run:
+        """Open the run, unless it is open.
+
+        Raises:
+            SettingsError, CannotStart, LinkStoreError, StopRun: with one line each that says why.
+        """
+        if self._run is None:
+            self._run = start(Settings.from_config(self.config), sys.stdout)
+        return self._run
+
+    def process_endofpipe(self) -> None:
+        """Settle what is still open once all input is read."""
+        self.exit_status = self.begin().finish()
+
+    def _stop(self, failure: BaseException, exit_status: int) -> None:
+        if self._run is not None:
+            self._run.stop(failure, exit_status=exit_status)
+
+    def _close(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _setup_signal_handlers(self) -> None:
+        catch_signals(lambda signum: self.message_reader.ask_to_end(signum))  # type: ignore[attr-defined]
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        del frame
+        self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
+
+    # Messages
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return the sink of a stream, by its name in any case, singular or plural.
+
+        Raises:
+            UnknownStream: it is none of customers, products and orders.
+        """
+        return SINKS[entity_of(stream_name)]
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Take a RECORD past the SDK's per-field validation: every record is checked by its table."""
+        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        stream = message_dict["stream"]
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        read_at = _read_at(message_dict.get("time_extracted"))
+        for stream_map in self.mapper.stream_maps[stream]:
+            record = stream_map.transform(dict(message_dict["record"]))
+            if record is not None:
+                sink = self.get_sink(stream_map.stream_alias, record=record)
+                sink.process_record(record, {"read_at": read_at})
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        if message_dict["value"]:
+            self.begin().settlement.add_state(message_dict["value"])
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        msg = f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
+        raise CannotStart(msg)
+
+
+_ONE_LINE = (CannotStart, LinkStoreError, StopRun, TryAgainLater, BrakeReached, UnknownStream)
+
+
+def _read_at(stamp: object) -> datetime.datetime:
+    """Return when a record was read; without a usable stamp, now."""
+    try:
+        return instant(stamp, what="time_extracted") or now()
+    except Unusable:
+        return now()
+
+
+def _misspelt(config: dict[str, Any], known: list[str]) -> list[str]:
+    lines: list[str] = []
+    for name in config:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f'; did you mean "{near[0]}"?' if near else ""
+        lines.append(f'There is no setting "{name}"{meant}')
+    return lines

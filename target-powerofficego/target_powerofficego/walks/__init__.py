@@ -1,0 +1,1 @@
+"""The way of a record of each entity: read, match or merge, decide, write, settle."""

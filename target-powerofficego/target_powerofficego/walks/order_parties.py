@@ -1,0 +1,197 @@
+"""Who buys an order and which products its lines are, as ids in Go; what is missing is waited for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Hold, Park, Reject, Undecidable
+from target_powerofficego.dataflow import addresses, values
+from target_powerofficego.dataflow.order import buyer_as_customer, product_from_line
+from target_powerofficego.matching import GUEST
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping, Sequence
+
+    from target_powerofficego.dataflow.addresses import Address
+    from target_powerofficego.dataflow.order_lines import OrderLine
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.walks.customers import CustomersWalk
+    from target_powerofficego.walks.products import ProductsWalk
+    from target_powerofficego.walks.tools import Tools
+
+
+@dataclass(frozen=True)
+class Parties:
+    """The ids in Go that an order refers to; `product_ids` by line reference."""
+
+    customer_id: int
+    is_vat_free: bool
+    delivery_address_id: int | None
+    product_ids: Mapping[str, int]
+
+
+def guest_id(email: str) -> str:
+    """Return the shop id under which a guest with this e-mail address is linked."""
+    return GUEST + hashlib.sha256(email.strip().lower().encode()).hexdigest()[:16]
+
+
+def order_email(record: Record) -> str | None:
+    """Return the e-mail address of an order's buyer, or None."""
+    buyer = record.get("buyer")
+    email = buyer.get("email") if isinstance(buyer, dict) else None
+    return email.strip() or None if isinstance(email, str) else None
+
+
+class OrderParties:
+    """Finds the parties of an order; at end of input it makes those that the shop never lists."""
+
+    def __init__(self, tools: Tools, customers: CustomersWalk, products: ProductsWalk) -> None:
+        self._tools = tools
+        self._customers = customers
+        self._products = products
+
+    def resolve(
+        self,
+        record: Record,
+        lines: Sequence[OrderLine],
+        read_at: datetime.datetime,
+        *,
+        at_end: bool,
+    ) -> Parties:
+        """Return the parties of an order.
+
+        Raises:
+            Undecidable: with a Park naming all that is awaited, or a Reject.
+        """
+        awaited: list[str] = []
+        customer_id = self._customer(record, read_at, awaited, at_end=at_end)
+        product_ids = {
+            line.reference: self._product(record, line, read_at, awaited, at_end=at_end)
+            for line in lines
+        }
+        if awaited or customer_id is None:
+            named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
+            raise Undecidable(Park(f"waits for {named}", tuple(awaited)))
+        found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
+        return Parties(
+            int(customer_id),
+            self._is_vat_free(customer_id),
+            self._delivery_address(record, customer_id),
+            found,
+        )
+
+    def _customer(
+        self, record: Record, read_at: datetime.datetime, awaited: list[str], *, at_end: bool
+    ) -> str | None:
+        shop_id = values.text(record.get("customer_id"), what="customer_id")
+        if shop_id is None:
+            return self._guest(record, read_at, awaited)
+        link = self._tools.store.link("customers", shop_id)
+        if link is None and at_end and not self._is_unsettled("customers", shop_id):
+            self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
+            link = self._tools.store.link("customers", shop_id)
+        if link is None:
+            awaited.append(f"customers:{shop_id}")
+            return None
+        return link.go_id
+
+    def _guest(self, record: Record, read_at: datetime.datetime, awaited: list[str]) -> str | None:
+        settings = self._tools.settings
+        if settings.guests == "reject":
+            reason = "a guest bought it, and the setting guests rejects orders of guests"
+            raise Undecidable(Reject(reason))
+        if settings.guests == "one_customer":
+            found = self._tools.index.find("customers", f"number:{settings.guest_customer_number}")
+            if not found:
+                number = settings.guest_customer_number
+                reason = f"Go has no customer {number}, which guest_customer_number names"
+                raise Undecidable(Hold(reason))
+            return found[0].go_id
+        email = order_email(record)
+        shop_id = guest_id(email) if email else f"{GUEST}order-{record['id']}"
+        link = self._tools.store.link("customers", shop_id)
+        if link is None:
+            self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
+            link = self._tools.store.link("customers", shop_id)
+        if link is None:
+            awaited.append(f"customers:{shop_id}")
+            return None
+        return link.go_id
+
+    def _product(
+        self,
+        record: Record,
+        line: OrderLine,
+        read_at: datetime.datetime,
+        awaited: list[str],
+        *,
+        at_end: bool,
+    ) -> int | None:
+        if line.service_code is not None and line.rate is not None:
+            go_id = self._products.service(
+                line.service_code, line.description or "", line.rate, read_at
+            )
+            if go_id is None:
+                awaited.append(f"products:service:{line.service_code}")
+            return go_id
+        known = self._known_product(line)
+        if known is not None:
+            return known
+        shop_id = line.product_id or f"sku:{line.sku}"
+        if at_end and not self._is_unsettled("products", shop_id):
+            self._make_product(record, line, shop_id, read_at)
+            known = self._known_product(line)
+        if known is None:
+            awaited.append(f"products:{shop_id}")
+        return known
+
+    def _known_product(self, line: OrderLine) -> int | None:
+        link = self._tools.store.link("products", line.product_id) if line.product_id else None
+        if link is not None:
+            return int(link.go_id)
+        return self._products.id_by_code(line.sku) if line.sku else None
+
+    def _make_product(
+        self, record: Record, line: OrderLine, shop_id: str, read_at: datetime.datetime
+    ) -> None:
+        if not self._tools.settings.create_missing_products:
+            reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
+            raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
+        raw = next(one for one in record["lines"] if str(one.get("id")) == line.reference)
+        currency = values.text(record.get("currency"), what="currency")
+        product = {**product_from_line(raw, currency), "id": shop_id}
+        self._products.take(product, read_at, at_end=True)
+
+    def _is_unsettled(self, entity: str, shop_id: str) -> bool:
+        return self._tools.store.unsettled_of(entity, shop_id) is not None
+
+    def _is_vat_free(self, customer_go_id: str) -> bool:
+        entry = self._tools.index.entry("customers", customer_go_id)
+        return bool(entry and entry.body.get("IsVatFree"))
+
+    def _delivery_address(self, record: Record, customer_go_id: str) -> int | None:
+        """Return the delivery address to give, or None where Go takes the right one by itself.
+
+        PowerOffice Go gives an order the customer's primary delivery address when none is given.
+        """
+        wanted = addresses.read_address(record.get("shipping_address"), what="shipping_address")
+        if wanted is None or not wanted.is_complete:
+            wanted = addresses.read_address(record.get("billing_address"), what="billing_address")
+        if wanted is None or not wanted.is_complete:
+            return None
+        known = self._tools.index.find("delivery_addresses", f"contact:{customer_go_id}")
+        primary = next((one for one in known if one.body.get("IsPrimary")), None)
+        if primary is None and self._is_mail_address(wanted, customer_go_id):
+            return None
+        if primary is not None and addresses.from_go(primary.body).content == wanted.content:
+            return None
+        made, _ = self._customers.delivery_address(str(record["id"]), customer_go_id, wanted)
+        return made
+
+    def _is_mail_address(self, wanted: Address, customer_go_id: str) -> bool:
+        entry = self._tools.index.entry("customers", customer_go_id)
+        mail = (entry.body.get("MailAddress") if entry else None) or {}
+        return addresses.from_go(mail).content == wanted.content

@@ -1,0 +1,69 @@
+"""The walk of a product, and of the products that freight is posted on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Create
+from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.matching import match_product
+from target_powerofficego.walks.entity_walk import EntityWalk
+from target_powerofficego.writing import Target, product_target
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+
+_SERVICE = "service:"
+
+
+class ProductsWalk(EntityWalk):
+    """Products of the shop."""
+
+    entity = "products"
+    silent_rows = frozenset({"stock_on_hand"})
+
+    def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
+        """See `match_product`."""
+        return match_product(
+            record["id"], row_values, index=self.tools.index, store=self.tools.store
+        )
+
+    def target(self, record: Record, row_values: Mapping[str, Value]) -> Target:
+        """Return where the product is created."""
+        return product_target(record["id"], row_values["sku"])
+
+    def id_by_code(self, code: str) -> int | None:
+        """Return the id of the one product in Go with this code, or None."""
+        found = self.tools.index.find("products", f"code:{values.same_code(code)}")
+        return int(found[0].go_id) if len(found) == 1 else None
+
+    def service(
+        self, code: str, name: str, rate: Decimal, read_at: datetime.datetime
+    ) -> int | None:
+        """Return the id of the product that freight at this VAT rate is posted on; made when absent.
+
+        None when it could not be made; it is then among the rejects.
+        """
+        known = self.id_by_code(code)
+        if known is not None:
+            return known
+        with self.tools.service_products:
+            known = self.id_by_code(code)
+            if known is None:
+                record: Record = {
+                    "id": f"{_SERVICE}{code}",
+                    "sku": code,
+                    "name": f"{name} {rate_key(rate)} %",
+                    "type": "service",
+                    "tax_rate": rate_key(rate),
+                }
+                self.take(record, read_at, at_end=True)
+                known = self.id_by_code(code)
+        return known

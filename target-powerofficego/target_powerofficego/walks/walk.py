@@ -1,0 +1,177 @@
+"""The frame of every walk: whatever happens to one record, it is settled, parked, rejected or held."""
+
+from __future__ import annotations
+
+import abc
+import datetime
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.dataflow.values import Unusable
+from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
+from target_powerofficego.writing import BrakeReached
+
+if TYPE_CHECKING:
+    from target_powerofficego.changes import Change
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.links import Link
+    from target_powerofficego.walks.tools import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+_LONGEST_BACK_OFF_HOURS = 24
+
+
+def record_hash(record: Record, fingerprint: str) -> str:
+    """Return a hash of a record and of the tables and settings it is read by."""
+    body = orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(body, digest_size=16, key=fingerprint.encode()[:64]).hexdigest()
+
+
+class Walk(abc.ABC):
+    """Takes records of one entity through the rooms; safe to use from several workers."""
+
+    entity: str
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    @property
+    def table(self) -> Table:
+        """The property table of this entity."""
+        return self.tools.settings.tables[self.entity]
+
+    def take(self, record: Record, read_at: datetime.datetime, *, at_end: bool = False) -> str:
+        """Settle one record, whatever happens to it; return the outcome in one word.
+
+        `at_end` is true once no more input comes, when what is still missing may be made.
+
+        Raises:
+            StopRun, BrakeReached: the run cannot go on; the record is not settled.
+        """
+        shop_id = record["id"]
+        try:
+            outcome, change = self._take(record, read_at, at_end=at_end)
+        except Undecidable as undecidable:
+            outcome, change = _WORDS[type(undecidable.change)], undecidable.change
+        except Unusable as unusable:
+            outcome, change = "rejected", Reject(str(unusable))
+        except Refused as refused:
+            outcome, change = "rejected", _go_refusal(refused)
+        except (TryAgainLater, UnknownOutcome) as error:
+            reason = f"PowerOffice Go gave no answer ({error}); the next run looks and goes on"
+            outcome, change = "rejected", Reject(reason)
+        except (StopRun, BrakeReached):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad record never stops the others
+            outcome, change = "rejected", _own_fault(error)
+        self._keep(shop_id, record, read_at, outcome, change)
+        return outcome
+
+    @abc.abstractmethod
+    def _settle(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """Decide and write; return the outcome in one word, and the change.
+
+        Raises:
+            Undecidable, Unusable, GoError, BrakeReached
+        """
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        settled = self.tools.store.last_settled(self.entity, record["id"])
+        if settled is not None and read_at < settled[1]:
+            return "unchanged", Nothing("read before what was last settled")
+        return self._settle(record, read_at, at_end=at_end)
+
+    def _keep(
+        self,
+        shop_id: str,
+        record: Record,
+        read_at: datetime.datetime,
+        outcome: str,
+        change: Change,
+    ) -> None:
+        tools = self.tools
+        if not isinstance(change, Nothing):
+            tools.plan.add(self.entity, shop_id, change)
+        tools.tally.count(self.entity, shop_id, outcome)
+        if not isinstance(change, (Park, Reject, Hold)):
+            if not (isinstance(change, Nothing) and change.why.startswith("read before")):
+                fingerprint = record_hash(record, tools.fingerprint)
+                tools.store.put_settled(self.entity, shop_id, fingerprint, read_at)
+            return
+        tools.store.put_unsettled(
+            "parked"
+            if isinstance(change, Park)
+            else "hold"
+            if isinstance(change, Hold)
+            else "reject",
+            self.entity,
+            shop_id,
+            payload=record,
+            read_at=read_at,
+            reason=change.reason,
+            title=change.title if isinstance(change, Reject) else None,
+            detail=change.detail if isinstance(change, Reject) else None,
+            retry_after=self._back_off(shop_id, change),
+            waits_for=change.awaited if isinstance(change, Park) else (),
+        )
+
+    def _back_off(self, shop_id: str, change: Change) -> datetime.timedelta | None:
+        """Return how long Go's refusal rests: 1, 2, 4 … 24 hours; our own checks are free."""
+        if not (isinstance(change, Reject) and change.is_go_refusal):
+            return None
+        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        attempts = before.attempts if before and before.reason == change.reason else 0
+        return datetime.timedelta(hours=min(2**attempts, _LONGEST_BACK_OFF_HOURS))
+
+    def _check_identity(self, record: Record, link: Link) -> None:
+        """Hold a record whose id the shop has given to another one.
+
+        Raises:
+            Undecidable: with a Hold.
+        """
+        created = record.get("created_at")
+        if created and link.shop_created_at and created != link.shop_created_at:
+            reason = (
+                f"the shop now has another record under the id {record['id']}"
+                f" (created {created}, the linked one {link.shop_created_at})"
+            )
+            raise Undecidable(Hold(reason))
+
+
+_WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
+
+
+def _go_refusal(refused: Refused) -> Reject:
+    said = f": {refused.title}" if refused.title else ""
+    return Reject(
+        f"PowerOffice Go refused it ({refused.status}{said})",
+        title=refused.title or None,
+        detail=refused.detail or None,
+        is_go_refusal=True,
+    )
+
+
+def _own_fault(error: Exception) -> Reject:
+    """Name where our own code broke, without values, which may be personal data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else "unknown place"
+    logger.error("A record could not be read: %s in %s", type(error).__name__, place)
+    return Reject(f"this program could not read it ({type(error).__name__} in {place}); report it")
+
+
+def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
+    """Return an id as text, or None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None

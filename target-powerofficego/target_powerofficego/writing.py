@@ -1,0 +1,387 @@
+"""Writes to Go that leave an intent first, so that nothing is done twice when an answer is lost.
+
+A POST to PowerOffice Go is not idempotent. What is about to be sent is committed to the link store
+before the call; the caller replaces the intent by the answer in one transaction. Where an answer is
+missing, Go is looked at before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.go_api import (
+    DuplicateReference,
+    NotFound,
+    Operation,
+    Refused,
+    StopRun,
+    TryAgainLater,
+    UnknownOutcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from target_powerofficego.changes import RowChange
+    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.links import Intent, LinkStore
+
+_MOST_TRIES = 3
+_SECOND_LOOK_SECONDS = (
+    2.0  # PowerOffice Go v1 read from a replica up to 1 s behind; unstated for v2
+)
+_LOOK_BACK = datetime.timedelta(hours=1)
+
+
+class BrakeReached(Exception):  # noqa: N818 - reads as what it says
+    """The run must stop before its next write: max_creates or max_changes is used up."""
+
+
+@dataclass
+class Brakes:
+    """Counts writes against `max_creates` and `max_changes`."""
+
+    max_creates: int | None = None
+    max_changes: int | None = None
+    creates: int = 0
+    changes: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def before_create(self) -> None:
+        """Count a create.
+
+        Raises:
+            BrakeReached: `max_creates` were done already.
+        """
+        with self._lock:
+            if self.max_creates is not None and self.creates >= self.max_creates:
+                msg = f"max_creates: {self.max_creates} entries were created; the run stops here"
+                raise BrakeReached(msg)
+            self.creates += 1
+
+    def before_change(self) -> None:
+        """Count a change.
+
+        Raises:
+            BrakeReached: `max_changes` were done already.
+        """
+        with self._lock:
+            if self.max_changes is not None and self.changes >= self.max_changes:
+                msg = f"max_changes: {self.max_changes} changes were made; the run stops here"
+                raise BrakeReached(msg)
+            self.changes += 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Go answered to a write, or holds after one whose answer was lost."""
+
+    body: Mapping[str, Any]
+    intent: Intent
+    was_there: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a create goes, and how its entry is found again: a list filter, or by reference."""
+
+    entity: str
+    shop_id: str
+    path: str
+    look_path: str
+    look_params: Mapping[str, str]
+    member: str
+    value: str
+    refuses_duplicates: bool = True
+
+    def detail(self, values_sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the intent keeps."""
+        return {
+            "path": self.path,
+            "look_path": self.look_path,
+            "look_params": dict(self.look_params),
+            "member": self.member,
+            "value": self.value,
+            "values": dict(values_sent),
+        }
+
+    @classmethod
+    def of_intent(cls, intent: Intent) -> Target:
+        """Return the target that an intent was left for."""
+        detail = intent.detail
+        return cls(
+            intent.entity,
+            intent.shop_id,
+            detail["path"],
+            detail["look_path"],
+            detail["look_params"],
+            detail["member"],
+            detail["value"],
+        )
+
+
+def customer_target(shop_id: str, reference: str) -> Target:
+    """Return where a customer is created; Go refuses a second one with our reference."""
+    params = {"externalImportReference": reference}
+    return Target(
+        "customers",
+        shop_id,
+        "/Customers",
+        "/Customers",
+        params,
+        "ExternalImportReference",
+        reference,
+    )
+
+
+def product_target(shop_id: str, code: str) -> Target:
+    """Return where a product is created; whether Go refuses a second code is not known."""
+    return Target(
+        "products",
+        shop_id,
+        "/Products",
+        "/Products",
+        {"codes": code},
+        "Code",
+        code,
+        refuses_duplicates=False,
+    )
+
+
+def order_target(shop_id: str, reference: str) -> Target:
+    """Return where an order is created; it is found again by listing, no filter exists."""
+    return Target(
+        "orders",
+        shop_id,
+        "/SalesOrders/Complete",
+        "/SalesOrders",
+        {},
+        "ExternalImportReference",
+        reference,
+    )
+
+
+def contact_target(resource: str, entity: str, shop_id: str, contact_id: str, code: str) -> Target:
+    """Return where a customer's delivery address or contact person is created."""
+    return Target(
+        entity,
+        shop_id,
+        f"/{resource}/{contact_id}",
+        f"/{resource}",
+        {"contactIds": contact_id},
+        "ExternalCode",
+        code,
+    )
+
+
+def line_target(shop_id: str, path: str, reference: str) -> Target:
+    """Return where a line of an order is created; references are unique in an order."""
+    return Target("orders", shop_id, path, path, {}, "ExternalImportReference", reference)
+
+
+class Writer:
+    """Sends writes, each under an intent."""
+
+    def __init__(
+        self,
+        store: LinkStore,
+        go: GoClient,
+        brakes: Brakes,
+        *,
+        tests_patches: bool,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._go = go
+        self._brakes = brakes
+        self._tests_patches = tests_patches
+        self._wait = wait
+
+    def create(
+        self, target: Target, body: Mapping[str, Any], values_sent: Mapping[str, Any]
+    ) -> Answer:
+        """Create an entry once; `was_there` when Go turns out to have it already.
+
+        Raises:
+            Refused: Go said no.
+            UnknownOutcome: no answer, and Go could not be looked at either; the intent stays.
+            StopRun, TryAgainLater, BrakeReached: nothing was done.
+        """
+        self._brakes.before_create()
+        intent = self._store.begin_intent(
+            target.entity, target.shop_id, "create", target.detail(values_sent)
+        )
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                return Answer(self._go.create(target.path, body), intent)
+            except DuplicateReference:
+                found = self._look(target, intent)
+                if found is None:
+                    self._store.end_intent(intent)
+                    raise
+                return Answer(found, intent, was_there=True)
+            except UnknownOutcome as unknown:
+                found = self._look_carefully(target, intent, unknown)
+                if found is not None:
+                    return Answer(found, intent)
+                if not tries_left:
+                    raise
+            except (Refused, StopRun, TryAgainLater):
+                self._store.end_intent(intent)
+                raise
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def change(
+        self,
+        entity: str,
+        shop_id: str,
+        path: str,
+        rows: Sequence[RowChange],
+        *,
+        whole: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Patch an entry, guarded by a `test` of each value merged against.
+
+        `whole` is the entry as last read; a member of it that is null is replaced as a whole,
+        since a JSON Patch cannot reach into it.
+
+        Raises:
+            TestFailed: Go holds another value; nothing was changed.
+            Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
+        """
+        self._brakes.before_change()
+        detail = {
+            "path": path,
+            "rows": {row.row: [row.path, row.before, row.after] for row in rows},
+        }
+        intent = self._store.begin_intent(entity, shop_id, "patch", detail)
+        operations = list(patch_operations(rows, whole, tests=self._tests_patches))
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                return Answer(self._go.change(path, operations), intent)
+            except UnknownOutcome as unknown:
+                there = self._read(path, unknown)
+                if not _still_is(there, rows):
+                    return Answer(there, intent)
+                if not tries_left:
+                    self._store.end_intent(intent)
+                    raise
+            except (Refused, StopRun, TryAgainLater):
+                self._store.end_intent(intent)
+                raise
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def delete(self, entity: str, shop_id: str, path: str) -> Intent:
+        """Delete an entry; one that is gone already counts as deleted.
+
+        Raises:
+            Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
+        """
+        self._brakes.before_change()
+        intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path})
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                self._go.delete(path)
+            except NotFound:
+                return intent
+            except UnknownOutcome:
+                if not tries_left:
+                    raise
+            except (Refused, StopRun, TryAgainLater):
+                self._store.end_intent(intent)
+                raise
+            else:
+                return intent
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
+        """Return what Go holds of a create that an earlier run left unanswered, or None."""
+        return self._look(Target.of_intent(intent), intent)
+
+    def _look_carefully(
+        self, target: Target, intent: Intent, unknown: UnknownOutcome
+    ) -> Mapping[str, Any] | None:
+        """Look for an entry whose answer was lost; twice where Go would take it a second time."""
+        try:
+            found = self._look(target, intent)
+            if found is None and not target.refuses_duplicates:
+                self._wait(_SECOND_LOOK_SECONDS)
+                found = self._look(target, intent)
+        except (TryAgainLater, StopRun) as error:
+            raise unknown from error
+        return found
+
+    def _look(self, target: Target, intent: Intent) -> Mapping[str, Any] | None:
+        if target.path == "/SalesOrders/Complete":
+            return self._look_for_order(target, intent)
+        for entry in self._go.list_all(target.look_path, params=dict(target.look_params)):
+            if values.same_text(entry.get(target.member)) == target.value:
+                return entry
+        return None
+
+    def _look_for_order(self, target: Target, intent: Intent) -> Mapping[str, Any] | None:
+        """Look among sales orders and invoices changed since: there is no filter by reference."""
+        since = (intent.started_at - _LOOK_BACK).isoformat().replace("+00:00", "Z")
+        fields = ("Id", "ExternalImportReference")
+        lists = (
+            ("/SalesOrders", {"lastChangedDateTimeOffsetGreaterThan": since}),
+            ("/OutgoingInvoices", {"sentDateTimeOffsetGreaterThan": since}),
+        )
+        for path, params in lists:
+            for entry in self._go.list_all(path, params=params, fields=fields):
+                if entry.get(target.member) == target.value:
+                    whole = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
+                    found: Mapping[str, Any] = self._go.read(whole)
+                    return found
+        return None
+
+    def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
+        try:
+            there: Mapping[str, Any] = self._go.read(path)
+        except (TryAgainLater, StopRun, Refused) as error:
+            raise unknown from error
+        return there
+
+
+def patch_operations(
+    rows: Sequence[RowChange], whole: Mapping[str, Any] | None, *, tests: bool
+) -> Iterator[Operation]:
+    """Yield the JSON Patch: first every `test` of what was merged against, then every `replace`."""
+    nested: dict[str, dict[str, Any]] = {}
+    flat: list[RowChange] = []
+    for row in rows:
+        parent, _, leaf = row.path.lstrip("/").rpartition("/")
+        if parent and whole is not None and whole.get(parent) is None:
+            nested.setdefault(parent, {})[leaf] = row.after
+        else:
+            flat.append(row)
+    if tests:
+        yield from (Operation("test", f"/{parent}", None) for parent in nested)
+        yield from (Operation("test", row.path, row.before) for row in flat)
+    for parent, members in nested.items():
+        given = {name: value for name, value in members.items() if value is not None}
+        if given:
+            yield Operation("replace", f"/{parent}", given)
+    yield from (Operation("replace", row.path, row.after) for row in flat)
+
+
+def _still_is(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
+    """Tell whether every row still holds the value merged against, so that nothing was done."""
+    return all(_at(entry, row.path) == values.same_text(row.before) for row in rows)
+
+
+def _at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
+    found: Any = entry
+    for part in path.lstrip("/").split("/"):
+        found = None if found is None else found.get(part)
+    return values.same_text(found)

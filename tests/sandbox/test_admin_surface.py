@@ -1,0 +1,157 @@
+import pytest
+import requests
+from go_sandbox import Sandbox
+
+
+@pytest.fixture(name="running", scope="module")
+def running_sandbox():
+    with Sandbox.start() as box:
+        yield box
+
+
+@pytest.fixture(name="box")
+def clean(running):
+    running.faults.clear()
+    running.requests.clear()
+    running.shop.clear()
+    return running
+
+
+@pytest.fixture(name="admin")
+def caller(box):
+    with requests.Session() as session:
+
+        def call(method, address, body=None, status=200, **query):
+            url = box.admin_url + address
+            answer = session.request(method, url, json=body, params=query, timeout=30)
+            assert answer.status_code == status, answer.text
+            return answer.json() if answer.content else None
+
+        yield call
+
+
+COMPANY = {"IsPerson": False, "Name": "Fjord AS"}
+
+
+def test_a_shop_record_is_put_edited_read_and_removed(box, admin):
+    admin("PUT", "/shop/customers", {"id": "1", "name": "Åse", "buyer": {"a": 1, "b": 2}})
+    admin("PATCH", "/shop/customers/1", {"buyer": {"b": 3}})
+    assert box.shop.record("customers", "1")["buyer"] == {"a": 1, "b": 3}
+    assert admin("GET", "/shop/customers/1") == box.shop.record("customers", "1")
+    admin("DELETE", "/shop/customers/1")
+    [record] = admin("GET", "/shop/customers")
+    assert record["deleted_at"]
+
+
+def test_an_entry_of_go_is_created_edited_read_and_deleted(box, admin):
+    entry = admin("POST", "/go/Customers", COMPANY)
+    path = f"/go/Customers/{entry['Id']}"
+    admin("PATCH", path, {"Name": "Elv AS"})
+    assert box.go.entry("Customers", entry["Id"])["Name"] == "Elv AS"
+    assert admin("GET", path)["Name"] == "Elv AS"
+    assert entry["Id"] in [one["Id"] for one in admin("GET", "/go/Customers")]
+    admin("DELETE", path, status=204)
+    assert box.go.entry("Customers", entry["Id"]) is None
+
+
+def test_a_delivery_address_is_created_at_its_customer(box, admin):
+    entry = admin("POST", "/go/Customers", COMPANY)
+    body = {"Address1": "Kaien 1", "ZipCode": "5003", "City": "Bergen", "CountryCode": "NO"}
+    admin("POST", "/go/ContactDeliveryAddresses", body, contact_id=entry["Id"])
+    cities = [one["City"] for one in box.go.entries("ContactDeliveryAddresses")]
+    assert cities == ["Bergen"]
+
+
+def test_an_order_is_sent_as_an_invoice_by_hand(box, admin):
+    customer = admin("POST", "/go/Customers", {**COMPANY, "EmailAddress": "a@example.com"})
+    product = admin("POST", "/go/Products", {"Code": "KOPP", "Name": "Kopp", "UnitPrice": 100})
+    line = {"ProductId": product["Id"], "Quantity": 1}
+    body = {"CustomerId": customer["Id"], "SalesOrderLines": [line]}
+    order = admin("POST", "/go/SalesOrders", body)
+    admin("POST", f"/go/SalesOrders/{order['Id']}/send-invoice")
+    assert box.go.entry("SalesOrders", order["Id"]) is None
+    assert [one["Id"] for one in admin("GET", "/go/OutgoingInvoices")] == [order["Id"]]
+
+
+def test_revoked_tokens_are_refused(box, admin):
+    config = box.target_config()
+    headers = {"Ocp-Apim-Subscription-Key": config["subscription_key"]}
+    token = requests.post(
+        config["token_url"],
+        auth=(config["application_key"], config["client_key"]),
+        headers=headers,
+        data={"grant_type": "client_credentials"},
+        timeout=10,
+    ).json()["access_token"]
+    headers["Authorization"] = f"Bearer {token}"
+    url = f"{config['api_url']}/ClientIntegrationInformation"
+    assert requests.get(url, headers=headers, timeout=10).status_code == 200
+    admin("POST", "/go/revoke-tokens", status=204)
+    assert requests.get(url, headers=headers, timeout=10).status_code == 401
+
+
+def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin):
+    admin("POST", "/faults", {"system": "shop", "path": "/orders", "status": 503, "times": 2})
+    assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 503
+    [fault] = admin("GET", "/faults")
+    assert (fault["status"], fault["times"], fault["struck"]) == (503, 2, 1)
+    admin("DELETE", "/faults", status=204)
+    assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401
+
+
+def test_requests_are_counted_and_forgotten(box, admin):
+    requests.get(f"{box.shop_api_url}/orders?limit=1", timeout=10)
+    requests.patch(f"{box.shop_api_url}/orders/1", timeout=10)
+    requests.get(f"{box.go_api_url}/Customers", timeout=10)
+    told = admin("GET", "/requests", system="shop")
+    assert (told["count"], told["writes"], told["reads"]) == (2, 1, 1)
+    assert told["requests"][0]["query"] == {"limit": "1"}
+    assert admin("GET", "/requests")["count"] == 3
+    assert admin("GET", "/requests", path="customers$")["count"] == 1
+    admin("DELETE", "/requests", status=204)
+    assert admin("GET", "/requests")["count"] == 0
+
+
+def test_switches_of_both_systems_are_shown_and_set(box, admin):
+    before = admin("GET", "/switches")
+    assert before["shop"] == {"rate_limit": None}
+    changes = {
+        "go": {"price_decimals": 2, "privileges": ["Customer_Full"]},
+        "shop": {"rate_limit": 0},
+    }
+    after = admin("PATCH", "/switches", changes)
+    assert (after["go"]["price_decimals"], after["shop"]["rate_limit"]) == (2, 0)
+    assert box.go.switches.privileges == {"Customer_Full"}
+    assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 429
+    admin("PATCH", "/switches", before)
+    assert admin("GET", "/switches") == before
+
+
+def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
+    told = admin("POST", "/seed", {"customers": 4, "products": 3, "orders": 5, "seed": 1})
+    assert told == {"customers": 4, "products": 3, "orders": 5}
+    assert len(box.shop.records("orders")) == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/shop/invoices", None, 404),
+        ("GET", "/shop/customers/none", None, 404),
+        ("PATCH", "/shop/customers/none", {}, 404),
+        ("GET", "/go/Customers/0", None, 404),
+        ("PATCH", "/go/Customers/0", {"Name": "x"}, 404),
+        ("POST", "/go/Customers", {"IsPerson": False}, 400),
+        ("PUT", "/shop/customers", ["no", "object"], 400),
+        ("POST", "/faults", {"system": "shop"}, 400),
+        ("POST", "/faults", {"status": 500, "sistem": "shop"}, 400),
+        ("PATCH", "/switches", {"go": {"colour": "red"}}, 400),
+        ("PATCH", "/switches", {"bank": {"open": True}}, 400),
+        ("POST", "/seed", {"shoes": 3}, 400),
+        ("POST", "/requests", {}, 405),
+    ],
+)
+def test_what_cannot_be_done_is_told_as_a_problem(box, admin, method, path, body, status):
+    told = admin(method, path, body, status=status)
+    assert told["status"] == status
+    assert told["detail"]

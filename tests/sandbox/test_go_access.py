@@ -1,0 +1,163 @@
+"""Tokens, keys, privileges, limits and the two kinds of 404."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from go_sandbox.go.books import Books
+from go_sandbox.go.gateway import Gateway
+from go_sandbox.go.problems import GatewayRefusal
+from go_sandbox.go.switches import Switches
+from go_sandbox.storage import Storage
+
+
+def test_the_token_lives_for_twenty_minutes(go):
+    answer = go.token()
+    assert answer.status_code == 200
+    assert answer.json()["token_type"] == "bearer"
+    assert answer.json()["expires_in"] == 1200
+
+
+def test_a_wrong_client_key_is_invalid_client(go):
+    answer = go.token(client_key="another")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
+    assert answer.json()["error_description"]
+
+
+def test_another_grant_type_is_refused(go):
+    answer = go.token(grant_type="password")
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
+
+
+def test_a_token_needs_a_known_subscription_key(go):
+    assert go.token(key="another").status_code == 401
+
+
+def test_a_call_needs_both_the_token_and_the_subscription_key(go):
+    for missing in ("Authorization", "Ocp-Apim-Subscription-Key"):
+        headers = {**go.session.headers}
+        del headers[missing]
+        answer = requests.get(f"{go.root}/v2/Customers", headers=headers)
+        assert answer.status_code == 401
+        assert set(answer.json()) == {"statusCode", "message"}
+
+
+def test_the_subscription_key_may_stand_in_the_query(go):
+    headers = {"Authorization": go.session.headers["Authorization"]}
+    key = {"subscription-key": go.books.subscription_key}
+    answer = requests.get(f"{go.root}/v2/VatCodes", headers=headers, params=key)
+    assert answer.status_code == 200
+
+
+def test_an_expired_token_is_refused(go):
+    go.books.switches.token_seconds = 0
+    go.log_in()
+    assert go.get("/Customers").status_code == 401
+
+
+def test_a_revoked_token_is_refused(go):
+    go.books.revoke_tokens()
+    assert go.get("/Customers").status_code == 401
+
+
+def test_a_missing_privilege_shows_only_in_a_new_token(go):
+    go.books.switches.privileges.discard("Product_Full")
+    assert go.get("/Products").status_code == 204
+    go.log_in()
+    assert go.get("/Products").status_code == 403
+    assert go.get("/Customers").status_code == 204
+
+
+def test_a_read_privilege_reads_but_does_not_write(go):
+    go.books.switches.privileges.discard("Customer_Full")
+    go.books.switches.privileges.add("Customer")
+    go.log_in()
+    assert go.get("/Customers").status_code == 204
+    assert go.post("/Customers", {"Name": "Fjell AS"}).status_code == 403
+
+
+def test_the_client_information_tells_privileges_and_whether_invoices_may_be_sent(go):
+    told = go.get("/ClientIntegrationInformation").json()
+    assert told["ClientName"] == "Fjordbutikken AS"
+    assert "SalesOrders_Full" in told["ValidPrivileges"]
+    assert told["AllowSendInvoice"] is False
+
+
+def test_paths_match_in_any_case_and_under_demo(go):
+    customer = go.customer()
+    for path in ("/v2/customers", "/V2/CUSTOMERS", "/Demo/v2/Customers", "/demo/V2/customers"):
+        answer = go.session.get(f"{go.root}{path}/{customer['Id']}")
+        assert answer.json()["Name"] == "Fjell AS"
+
+
+def test_an_unknown_route_or_method_is_the_gateways_404(go):
+    for method, path in (
+        ("GET", "/Nowhere"),
+        ("POST", "/SalesOrders"),
+        ("PUT", "/Customers"),
+        ("PUT", "/SalesOrders/1"),
+        ("POST", "/OutgoingInvoices"),
+    ):
+        answer = go.call(method, path, json={})
+        assert answer.status_code == 404
+        assert answer.json() == {"statusCode": 404, "message": "Resource not found"}
+
+
+def test_a_missing_object_is_a_problem_with_lower_case_names(go):
+    answer = go.get("/Customers/42")
+    assert answer.status_code == 404
+    assert answer.json()["title"] == "Object(s) not found"
+    assert answer.json()["status"] == 404
+    assert "id = 42" in answer.json()["detail"]
+
+
+def test_the_fourth_request_within_a_second_is_refused_when_three_may_pass():
+    now = [0.0]
+    gateway = Gateway("key", Switches(rate_limit=3), lambda: now[0])
+    for moment in (0.0, 0.5, 0.9):
+        now[0] = moment
+        gateway.admit("key")
+    for moment in (0.95, 0.999):
+        now[0] = moment
+        with pytest.raises(GatewayRefusal):
+            gateway.admit("key")
+    now[0] = 1.0
+    gateway.admit("key")
+    with pytest.raises(GatewayRefusal):
+        gateway.admit("key")
+
+
+def test_too_many_requests_are_told_by_the_gateway_also_at_the_token_endpoint(go):
+    go.books.switches.rate_limit = 0
+    for refused in (go.token(), go.get("/Customers")):
+        assert refused.status_code == 429
+        assert refused.json()["statusCode"] == "429"
+        assert "Retry-After" not in refused.headers
+    go.books.switches.send_retry_after = True
+    assert go.get("/Customers").headers["Retry-After"] == "1"
+    go.books.switches.rate_limit = None
+    assert go.get("/Customers").status_code == 204
+
+
+def test_a_late_reader_sees_the_state_as_it_was(go):
+    kept = go.customer(Name="Kept AS")
+    go.books.switches.read_lag_seconds = 3600
+    go.put_value(f"/Customers/{kept['Id']}", "Name", "Changed AS")
+    new = go.customer(Name="New AS")
+    assert [one["Name"] for one in go.get("/Customers").json()] == ["Kept AS"]
+    assert go.get(f"/Customers/{new['Id']}").status_code == 404
+    assert go.delete(f"/Customers/{new['Id']}").status_code == 200
+    go.books.switches.read_lag_seconds = 0
+    assert [one["Name"] for one in go.get("/Customers").json()] == ["Changed AS"]
+
+
+def test_the_books_survive_a_restart(tmp_path):
+    first = Storage(tmp_path / "go.sqlite")
+    made = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})
+    first.close()
+    again = Storage(tmp_path / "go.sqlite")
+    books = Books(again, Switches())
+    assert books.entry("Customers", made["Id"]) == made
+    assert books.create("Customers", {"Name": "Dal AS"})["Id"] > made["Id"]
+    assert len(books.entries("ProductGroups")) == 1
+    again.close()

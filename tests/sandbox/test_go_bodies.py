@@ -1,0 +1,87 @@
+"""Whatever a body holds, it is taken or refused; Go does not break over it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from go_sandbox.go.books import Books
+from go_sandbox.go.order_schema import LINE_POST, ORDER_POST
+from go_sandbox.go.problems import Refusal
+from go_sandbox.go.schema import CUSTOMER_POST, PRODUCT_POST
+from go_sandbox.go.switches import Switches
+from go_sandbox.storage import Storage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
+values = (
+    plain | st.lists(plain, max_size=2) | st.dictionaries(st.text(max_size=5), plain, max_size=2)
+)
+
+
+def bodies(shape):
+    """Bodies with any value in any member."""
+    return st.dictionaries(st.sampled_from(shape.names), values, max_size=4)
+
+
+def taken_or_refused(books, resource, body):
+    try:
+        made = books.create(resource, body)
+    except Refusal:
+        return
+    assert books.entry(resource, made["Id"]) == made
+
+
+@pytest.fixture(scope="module")
+def filled():
+    books = Books(Storage(), Switches())
+    customer = books.create("Customers", {"Name": "Fjell AS"})
+    product = books.create("Products", {"Name": "Ull", "UnitPrice": Decimal(100)})
+    return books, customer, product
+
+
+@settings(deadline=None)
+@given(body=bodies(CUSTOMER_POST))
+def test_any_customer_is_taken_or_refused(filled, body):
+    taken_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
+
+
+@settings(deadline=None)
+@given(body=bodies(PRODUCT_POST))
+def test_any_product_is_taken_or_refused(filled, body):
+    taken_or_refused(filled[0], "Products", {"Name": "Garn", **body})
+
+
+@settings(deadline=None)
+@given(header=bodies(ORDER_POST), line=bodies(LINE_POST))
+def test_any_order_is_taken_or_refused(filled, header, line):
+    books, customer, product = filled
+    line = {"ProductId": product["Id"], "Quantity": 1, **line}
+    body = {"CustomerId": customer["Id"], "SalesOrderLines": [line], **header}
+    taken_or_refused(books, "SalesOrders", body)
+
+
+numbers = st.decimals(-(10**9), 10**9, places=6)
+
+
+@settings(deadline=None)
+@given(quantity=numbers, price=numbers, allowance=st.decimals(-1000, 100, places=3))
+def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowance):
+    books, customer, product = filled
+    line = {
+        "ProductId": product["Id"],
+        "Quantity": quantity,
+        "ProductUnitPrice": price,
+        "Allowance": allowance,
+    }
+    body = {"CustomerId": customer["Id"], "SalesOrderLines": [line, line]}
+    order = books.create("SalesOrders", body)
+    assert order["TotalAmount"] == sum(one["TotalAmount"] for one in order["SalesOrderLines"])
+    assert order["NetAmount"] == sum(one["NetAmount"] for one in order["SalesOrderLines"])

@@ -1,0 +1,188 @@
+"""Pages, order, fields and filters of lists."""
+
+from __future__ import annotations
+
+import json
+from datetime import timezone
+
+import pytest
+from go_sandbox.go.stamps import Clock, read_stamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+STAMP = "lastChangedDateTimeOffsetGreaterThan"
+
+
+def names(answer):
+    return [one["Name"] for one in answer.json()] if answer.status_code == 200 else []
+
+
+@pytest.fixture
+def letters(go):
+    """Five customers, A to E, as they were made."""
+    return [go.customer(Name=name) for name in "CABED"]
+
+
+def test_an_empty_list_is_204_without_a_body(go):
+    answer = go.get("/Customers")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_list_is_a_bare_array(go):
+    go.customer()
+    assert isinstance(go.get("/Customers").json(), list)
+
+
+def test_pages_are_counted_from_one_and_link_to_the_next_until_the_last(go, letters):
+    first = go.get("/Customers", PageSize=2, OrderBy="Name")
+    assert names(first) == ["A", "B"]
+    told = json.loads(first.headers["X-Pagination"])
+    assert told["totalPages"] == 3
+    second = go.session.get(told["nextPageLink"])
+    assert names(second) == ["C", "D"]
+    last = go.session.get(json.loads(second.headers["X-Pagination"])["nextPageLink"])
+    assert names(last) == ["E"]
+    assert not json.loads(last.headers["X-Pagination"])["nextPageLink"]
+    assert go.get("/Customers", PageSize=2, PageNumber=4).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "page", [{"PageSize": 20001}, {"PageSize": 0}, {"PageNumber": 0}, {"PageSize": "x"}]
+)
+def test_a_page_outside_the_bounds_is_refused(go, page):
+    assert go.get("/Customers", **page).status_code == 400
+
+
+def test_a_page_may_hold_twenty_thousand(go, letters):
+    assert len(go.get("/Customers", PageSize=20000).json()) == 5
+
+
+def test_order_is_by_the_fields_named_ascending_or_descending(go, letters):
+    assert names(go.get("/Customers", OrderBy="name")) == list("ABCDE")
+    assert names(go.get("/Customers", OrderBy="IsPerson, Name desc")) == list("EDCBA")
+    assert go.get("/Customers", OrderBy="Nothing").status_code == 400
+    assert go.get("/Customers", OrderBy="Name sideways").status_code == 400
+
+
+def test_only_the_fields_asked_for_are_answered(go, letters):
+    first, *_ = go.get("/Customers", Fields="Id,Name").json()
+    assert first == {"Id": letters[0]["Id"], "Name": "C"}
+
+
+@pytest.mark.parametrize("fields", ["Nothing", "Id,,Name", "Id;Name"])
+def test_badly_formed_fields_are_refused(go, fields):
+    answer = go.get("/Customers", Fields=fields)
+    assert (answer.status_code, answer.json()["title"]) == (400, "Invalid resourceParameter")
+
+
+@pytest.mark.parametrize("parameter", ["$top", "resourceParameter", "externalImportReferences"])
+def test_an_unknown_query_parameter_refuses_the_whole_request(go, letters, parameter):
+    assert go.get("/Customers", **{parameter: "1"}).status_code == 400
+    assert go.get(f"/Customers/{letters[0]['Id']}", **{parameter: "1"}).status_code == 400
+
+
+def test_a_stamp_filter_leaves_out_the_very_moment(go, letters):
+    stamps = sorted(one["LastChangedDateTimeOffset"] for one in letters)
+    assert names(go.get("/Customers", **{STAMP: stamps[2]})) == ["E", "D"]
+    assert names(go.get("/Customers", **{STAMP: stamps[-1]})) == []
+
+
+def test_stamps_are_read_in_every_documented_spelling(go, letters):
+    stamp = letters[2]["LastChangedDateTimeOffset"]
+    plain = stamp.removesuffix("Z")
+    for spelling in (stamp, plain, f"{plain}+00:00", f"{plain.replace('T', ' ')} -00:00"):
+        assert names(go.get("/Customers", **{STAMP: spelling})) == ["E", "D"]
+
+
+def test_a_plus_that_is_not_encoded_makes_a_stamp_unreadable(go):
+    query = f"{STAMP}=2024-01-01T00:00:00+00:00"
+    assert go.call("GET", f"/Customers?{query}").status_code == 400
+
+
+def test_customers_are_filtered(go):
+    made = [
+        go.customer(
+            Name=name,
+            ExternalImportReference=f"shop:{number}",
+            ExternalNumber=number,
+            EmailAddress=f"{name}@fjell.no",
+            OrganizationNumber=f"{number}{number}",
+        )
+        for number, name in enumerate("abc", start=1)
+    ]
+    numbers = [one["Number"] for one in made]
+    for filters, expected in (
+        ({"externalImportReference": "shop:2"}, ["b"]),
+        ({"ExternalImportReference": "shop:2"}, ["b"]),
+        ({"externalImportReference": "shop:9"}, []),
+        ({"externalImportReference": ""}, ["a", "b", "c"]),
+        ({"customerNos": f"{numbers[0]}, {numbers[2]}"}, ["a", "c"]),
+        ({"customerNos": f"{numbers[1]}-"}, ["b", "c"]),
+        ({"customerNos": f"{numbers[0]}-{numbers[1]}"}, ["a", "b"]),
+        ({"externalNos": "3"}, ["c"]),
+        ({"emailAddresses": "A@fjell.no,c@fjell.no"}, ["a", "c"]),
+        ({"organizationNumbers": "22"}, ["b"]),
+        (
+            {"customerCreatedDateTimeOffsetGreaterThan": made[1]["CustomerCreatedDateTimeOffset"]},
+            ["c"],
+        ),
+    ):
+        assert names(go.get("/Customers", **filters)) == expected, filters
+    assert go.get("/Customers", customerNos="ten").status_code == 400
+
+
+def test_products_are_filtered(go):
+    group = go.made("/ProductGroups", {"Code": "W", "Name": "Wool"})
+    go.product(Name="a", Code="A-1")
+    go.product(Name="b", Code="B-1", ProductType="Service", IsArchived=True)
+    last = go.product(Name="c", Code="C-1", ProductGroupId=group["Id"], IsStockItem=True)
+    stock_stamp = "stockOnHandLastChangedDatetimeOffsetGreaterThan"
+    for filters, expected in (
+        ({"codes": "A-1, C-1"}, ["a", "c"]),
+        ({"names": "b"}, ["b"]),
+        ({"type": "service"}, ["b"]),
+        ({"isArchived": "false"}, ["a", "c"]),
+        ({"productGroupCodes": "W"}, ["c"]),
+        ({"createdDateTimeOffsetGreaterThan": last["CreatedDateTimeOffset"]}, []),
+        ({stock_stamp: "2020-01-01"}, ["c"]),
+    ):
+        assert names(go.get("/Products", **filters)) == expected, filters
+    assert go.get("/Products", isArchived="maybe").status_code == 400
+    assert go.get("/Products", type="Thing").status_code == 400
+
+
+def test_reference_data_is_listed(go):
+    rates = {one["Code"]: one["Rate"] for one in go.get("/VatCodes").json()}
+    assert (rates["3"], rates["31"], rates["33"], rates["5"]) == (0.25, 0.15, 0.12, 0)
+    sales = go.get("/GeneralLedgerAccounts", accountNos="3000-3100").json()
+    codes = {one["AccountNo"]: one["VatCode"] for one in sales}
+    assert codes == {3000: "3", 3001: "31", 3002: "33", 3010: "3", 3100: "5"}
+    assert [one["AccountNo"] for one in sales if not one["IsActive"]] == [3010]
+    assert go.get("/Currencies", currencyCode="NOK").json()[0]["IsActive"] is True
+    assert {one["CreditDays"] for one in go.get("/PaymentTerms").json()} == {0, 14, 30}
+
+
+def test_contacts_are_filtered_by_the_customer_they_belong_to(go):
+    first, second = go.customer(), go.customer()
+    address = {"City": "Oslo", "ZipCode": "0150"}
+    go.made(f"/ContactDeliveryAddresses/{first['Id']}", {**address, "ExternalCode": "x"})
+    go.made(f"/ContactDeliveryAddresses/{second['Id']}", address)
+    for filters in ({"contactIds": first["Id"]}, {"externalCodes": "x"}):
+        listed = go.get("/ContactDeliveryAddresses", **filters).json()
+        assert [one["ContactId"] for one in listed] == [first["Id"]]
+
+
+@given(st.datetimes(timezones=st.just(timezone.utc)))
+def test_a_stamp_read_back_is_the_same_moment_in_any_spelling(moment):
+    text = moment.isoformat()
+    read = read_stamp(text)
+    assert read.endswith("Z")
+    assert len(read) == 28
+    assert read[:19] == text[:19]
+    assert read_stamp(read) == read
+
+
+def test_stamps_are_strictly_increasing_however_fast_they_are_asked_for():
+    clock = Clock()
+    stamps = [clock.stamp() for _ in range(1000)]
+    assert stamps == sorted(set(stamps))

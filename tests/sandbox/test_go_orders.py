@@ -1,0 +1,237 @@
+"""The life of a sales order, from draft to confirmed or deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+TITLE = "Sales order validation error(s)"
+
+
+def refused(answer, title=TITLE, status=400):
+    assert (answer.status_code, answer.json()["title"]) == (status, title), answer.text
+    return answer.json()["detail"]
+
+
+@pytest.fixture
+def customer(go):
+    return go.customer()
+
+
+@pytest.fixture
+def product(go):
+    return go.product(Code="ULL-1", Name="Ull", UnitPrice=100, UnitOfMeasureCode="EA", UnitCost=40)
+
+
+@pytest.fixture
+def order(go, customer, product):
+    line = {"ProductId": product["Id"], "Quantity": 2, "ExternalImportReference": "1"}
+    return go.order(customer, line, ExternalImportReference="shop:1")
+
+
+def confirm(go, order):
+    answer = go.put_value(f"/SalesOrders/{order['Id']}", "SalesOrderStatus", "Confirmed")
+    assert answer.status_code == 200, answer.text
+
+
+def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order):
+    assert order["SalesOrderStatus"] == "Draft"
+    assert order["CurrencyCode"] == "NOK"
+    assert order["IsCreatedByCurrentIntegration"] is True
+    assert order["LineCount"] == 1
+    path = f"/SalesOrders/{order['Id']}"
+    assert go.get(f"{path}/Complete").json() == order
+    header = {name: value for name, value in order.items() if name != "SalesOrderLines"}
+    assert go.get(path).json() == header
+    assert go.get("/SalesOrders").json() == [header]
+    assert len(header) == 44
+    assert go.get(f"{path}/Lines").json() == order["SalesOrderLines"]
+    line = order["SalesOrderLines"][0]
+    assert len(line) == 36
+    assert go.get(f"{path}/Lines/{line['Id']}").json() == line
+
+
+def test_the_customer_is_named_by_id_or_number_and_must_exist(go, customer):
+    made = go.made("/SalesOrders/Complete", {"CustomerNo": customer["Number"]})
+    assert made["CustomerId"] == customer["Id"]
+    refused(go.post("/SalesOrders/Complete", {"CustomerNo": 99}), status=404)
+    refused(go.post("/SalesOrders/Complete", {"CustomerId": 99}), status=404)
+    refused(go.post("/SalesOrders/Complete", {}))
+
+
+def test_a_line_inherits_what_it_leaves_out(go, customer, product):
+    go.put_value(f"/Customers/{customer['Id']}", "Allowance", 10)
+    line = go.order(customer, {"ProductCode": "ULL-1", "Quantity": 1})["SalesOrderLines"][0]
+    assert line["ProductId"] == product["Id"]
+    assert line["ProductUnitPrice"] == 100
+    assert line["ProductUnitCost"] == 40
+    assert line["Description"] == "Ull"
+    assert line["UnitOfMeasureCode"] == "EA"
+    assert line["Allowance"] == 10
+    assert line["UseStandardSalesAccount"] is True
+    assert line["LineType"] == "Normal"
+    assert (line["NetAmount"], line["TotalAmount"]) == (90, 112.5)
+
+
+def test_what_a_line_tells_is_kept(go, customer, product):
+    told = {
+        "ProductId": product["Id"],
+        "Quantity": 1,
+        "ProductUnitPrice": 0,
+        "Description": "Garn",
+        "Allowance": 0,
+        "UseStandardSalesAccount": False,
+        "UnitOfMeasureCode": "KGM",
+        "SortOrder": 7,
+    }
+    line = go.order(customer, told)["SalesOrderLines"][0]
+    assert {name: line[name] for name in told} == told
+
+
+def test_a_line_needs_a_quantity_and_a_known_product(go, customer, product):
+    def post(line):
+        body = {"CustomerId": customer["Id"], "SalesOrderLines": [line]}
+        return go.post("/SalesOrders/Complete", body)
+
+    assert "Quantity" in refused(post({"ProductId": product["Id"]}))
+    refused(post({"ProductId": 99, "Quantity": 1}), status=404)
+    refused(post({"ProductCode": "X", "Quantity": 1}), status=404)
+    refused(post({"ProductId": product["Id"], "Quantity": 1, "Allowance": 101}))
+
+
+def test_a_text_line_holds_only_text(go, customer, product):
+    text = {"LineType": "Text", "Description": "Gift", "ExternalImportReference": "t"}
+    line = go.order(customer, text)["SalesOrderLines"][0]
+    assert (line["Description"], line["TotalAmount"]) == ("Gift", 0)
+    body = {"CustomerId": customer["Id"], "SalesOrderLines": [{**text, "Quantity": 1}]}
+    assert "Quantity" in refused(go.post("/SalesOrders/Complete", body))
+
+
+def test_a_reference_is_unique_among_orders_and_invoices(go, customer, order):
+    body = {"CustomerId": customer["Id"], "ExternalImportReference": "shop:1"}
+    detail = refused(go.post("/SalesOrders/Complete", body))
+    assert "shop:1" in detail
+    assert order["Id"] in detail
+    go.books.send_invoice(order["Id"])
+    assert order["Id"] in refused(go.post("/SalesOrders/Complete", body))
+    assert go.get("/SalesOrders").status_code == 204
+
+
+def test_line_references_are_unique_within_an_order_only(go, customer, order, product):
+    line = {"ProductId": product["Id"], "Quantity": 1, "ExternalImportReference": "1"}
+    refused(go.post(f"/SalesOrders/{order['Id']}/Lines", line))
+    assert go.order(customer, line)["LineCount"] == 1
+
+
+def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order, product):
+    path = f"/SalesOrders/{order['Id']}"
+    added = go.made(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1})
+    assert added["SortOrder"] == 1
+    assert added["SalesOrderId"] == order["Id"]
+    changed = go.put_value(f"{path}/Lines/{added['Id']}", "quantity", 3).json()
+    assert changed["NetAmount"] == 300
+    complete = go.get(f"{path}/Complete").json()
+    assert (complete["LineCount"], complete["NetAmount"], complete["TotalAmount"]) == (2, 500, 625)
+    assert complete["LastChangedDateTimeOffset"] > order["LastChangedDateTimeOffset"]
+    assert go.delete(f"{path}/Lines/{added['Id']}").status_code == 200
+    assert go.get(path).json()["TotalAmount"] == 250
+    assert go.get(f"{path}/Lines/{added['Id']}").status_code == 404
+
+
+def test_the_header_patch_reaches_no_lines_and_no_codes(go, order):
+    path = f"/SalesOrders/{order['Id']}"
+    assert go.put_value(path, "customerReference", "Kari").json()["CustomerReference"] == "Kari"
+    for member in ("SalesOrderLines", "CustomerNo", "TotalAmount"):
+        detail = refused(go.put_value(path, member, 1))
+        assert detail.startswith("SalesOrderPatchDto:")
+
+
+def test_a_confirmed_order_is_locked_until_it_is_draft_again(go, order, product):
+    confirm(go, order)
+    path = f"/SalesOrders/{order['Id']}"
+    line_path = f"{path}/Lines/{order['SalesOrderLines'][0]['Id']}"
+    refused(go.put_value(path, "CustomerReference", "Kari"))
+    refused(go.put_value(line_path, "Quantity", 3))
+    refused(go.post(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1}))
+    assert go.delete(line_path).status_code == 409
+    assert go.delete(path).status_code == 409
+    both = go.patch(
+        path,
+        {"op": "replace", "path": "/SalesOrderStatus", "value": "Draft"},
+        {"op": "replace", "path": "/CustomerReference", "value": "Kari"},
+    )
+    refused(both)
+    assert go.get(f"{path}/Complete").json()["TotalAmount"] == order["TotalAmount"]
+    assert go.put_value(path, "SalesOrderStatus", "Draft").status_code == 200
+    assert go.put_value(path, "CustomerReference", "Kari").status_code == 200
+    assert go.delete(path).status_code == 200
+    assert go.get(path).status_code == 404
+
+
+def test_a_delivery_address_must_belong_to_the_customer(go, customer, order):
+    address = {"City": "Oslo", "ZipCode": "0150"}
+    mine = go.made(f"/ContactDeliveryAddresses/{customer['Id']}", address)
+    other = go.made(f"/ContactDeliveryAddresses/{go.customer()['Id']}", address)
+    path = f"/SalesOrders/{order['Id']}"
+    assert go.put_value(path, "ContactDeliveryAddressId", mine["Id"]).status_code == 200
+    refused(go.put_value(path, "ContactDeliveryAddressId", other["Id"]))
+    refused(go.put_value(path, "ContactDeliveryAddressId", 9), status=404)
+    held = go.delete(f"/ContactDeliveryAddresses/{customer['Id']}/{mine['Id']}")
+    assert held.status_code == 409
+
+
+def test_inherited_values_are_shown_when_asked_for(go, customer, order):
+    address = go.made(
+        f"/ContactDeliveryAddresses/{customer['Id']}", {"City": "Oslo", "ZipCode": "0150"}
+    )
+    path = f"/SalesOrders/{order['Id']}"
+    assert go.get(path).json()["ContactDeliveryAddressId"] is None
+    shown = go.get(path, showInherited="true").json()
+    assert shown["ContactDeliveryAddressId"] == address["Id"]
+    listed = go.get("/SalesOrders", showInherited="true").json()
+    assert listed[0]["ContactDeliveryAddressId"] == address["Id"]
+
+
+def test_the_contact_persons_name_becomes_the_customers_reference(go, customer, order):
+    person = go.made(f"/ContactPersons/{customer['Id']}", {"FirstName": "Kari", "LastName": "Dal"})
+    path = f"/SalesOrders/{order['Id']}"
+    changed = go.put_value(path, "CustomerReferenceContactPersonId", person["Id"]).json()
+    assert changed["CustomerReference"] == "Kari Dal"
+
+
+def test_orders_are_filtered(go, customer, order):
+    confirmed = go.order(go.customer(), SalesOrderStatus="Confirmed")
+    by_hand = go.books.create("SalesOrders", {"CustomerId": customer["Id"]})
+    for filters, expected in (
+        ({"orderStatus": "Confirmed"}, [confirmed]),
+        ({"customerNos": customer["Number"]}, [order, by_hand]),
+        ({"onlyCreatedByCurrentIntegration": "true"}, [order, confirmed]),
+        ({"onlyCreatedByCurrentIntegration": "false"}, [order, confirmed, by_hand]),
+        (
+            {"lastChangedDateTimeOffsetGreaterThan": order["LastChangedDateTimeOffset"]},
+            [confirmed, by_hand],
+        ),
+    ):
+        listed = go.get("/SalesOrders", **filters).json()
+        assert [one["Id"] for one in listed] == [one["Id"] for one in expected], filters
+    assert go.get("/SalesOrders", externalImportReference="shop:1").status_code == 400
+
+
+def test_an_imported_order_number_is_a_number(go, customer):
+    body = {"CustomerId": customer["Id"], "ImportedOrderNo": "1001"}
+    refused(go.post("/SalesOrders/Complete", body), title="Unable to cast object(s)")
+    assert go.order(customer, ImportedOrderNo=1001)["ImportedOrderNo"] == 1001
+
+
+def test_only_an_order_with_a_negative_sum_relates_to_an_invoice(go, customer, order, product):
+    invoice = go.books.send_invoice(order["Id"])
+
+    def post(quantity, number):
+        lines = [{"ProductId": product["Id"], "Quantity": quantity}]
+        body = {"CustomerId": customer["Id"], "SalesOrderLines": lines, "RelatedInvoiceNo": number}
+        return go.post("/SalesOrders/Complete", body)
+
+    refused(post(1, invoice["InvoiceNo"]))
+    refused(post(-1, 99), status=404)
+    credit = post(-1, invoice["InvoiceNo"]).json()
+    assert credit["TotalAmount"] == -125
+    assert go.books.send_invoice(credit["Id"])["VoucherType"] == "OutgoingCreditNote"

@@ -1,0 +1,128 @@
+"""What Go takes and refuses of products and product groups."""
+
+from __future__ import annotations
+
+import pytest
+
+STAMP = "LastChangedDateTimeOffset"
+STOCK_STAMP = "StockOnHandLastChangedDatetimeOffset"
+
+
+def refused(answer, title="Product validation error(s)", status=400):
+    assert (answer.status_code, answer.json()["title"]) == (status, title), answer.text
+    return answer.json()["detail"]
+
+
+def test_a_product_needs_only_a_name(go):
+    refused(go.post("/Products", {"Code": "A-1"}))
+    made = go.made("/Products", {"Name": "Ull"})
+    assert (made["ProductType"], made["ProductGroupCode"]) == ("Product", "1")
+    assert len(made) == 25
+
+
+def test_lengths_are_limited(go):
+    refused(go.post("/Products", {"Name": "a" * 401}))
+    refused(go.post("/Products", {"Name": "a", "Code": "c" * 101}))
+
+
+def test_a_code_is_unique_unless_switched_off(go):
+    holder = go.product(Code="A-1")
+    detail = refused(go.post("/Products", {"Name": "Ull", "Code": "A-1"}))
+    assert "A-1" in detail
+    assert str(holder["Id"]) in detail
+    go.books.switches.product_code_unique = False
+    assert go.product(Code="A-1")["Id"] != holder["Id"]
+
+
+@pytest.mark.parametrize(
+    ("gtin", "status"), [("7038010000065", 201), ("7038010000066", 400), ("x", 400)]
+)
+def test_a_gtin_has_thirteen_digits_and_a_right_check_digit(go, gtin, status):
+    assert go.post("/Products", {"Name": "Ull", "Gtin": gtin}).status_code == status
+
+
+def test_the_sales_account_is_given_by_number_or_id_and_shown_as_both(go):
+    account = go.get("/GeneralLedgerAccounts", accountNos="3001").json()[0]
+    made = go.product(StandardSalesAccount=3001)
+    assert made["StandardSalesAccountId"] == account["Id"]
+    assert made["StandardSalesAccount"] == 3001
+    path = f"/Products/{made['Id']}"
+    assert go.put_value(path, "StandardSalesAccountId", None).json()["StandardSalesAccount"] is None
+    answer = go.put_value(path, "StandardSalesAccount", 3001)
+    assert answer.json()["detail"].startswith("ProductPatchDto:")
+
+
+def test_an_unknown_or_inactive_sales_account_is_refused(go):
+    refused(go.post("/Products", {"Name": "Ull", "StandardSalesAccount": 9999}), status=404)
+    refused(go.post("/Products", {"Name": "Ull", "StandardSalesAccount": 3010}))
+
+
+def test_stock_is_set_only_on_a_stock_item(go):
+    refused(go.post("/Products", {"Name": "Ull", "StockOnHand": 5}))
+    path = f"/Products/{go.product()['Id']}"
+    refused(go.put_value(path, "StockOnHand", 5))
+    both = go.patch(
+        path,
+        {"op": "replace", "path": "/IsStockItem", "value": True},
+        {"op": "replace", "path": "/StockOnHand", "value": 5},
+    ).json()
+    assert (both["StockOnHand"], both["StockAvailable"]) == (5, 5)
+    assert go.put_value(path, "StockOnHand", 0).json()["StockOnHand"] == 0
+
+
+def test_an_edit_of_stock_moves_only_the_stocks_stamp(go):
+    made = go.product(IsStockItem=True, StockOnHand=5)
+    path = f"/Products/{made['Id']}"
+    counted = go.put_value(path, "StockOnHand", 3).json()
+    assert counted[STAMP] == made[STAMP]
+    assert counted[STOCK_STAMP] > made[STOCK_STAMP]
+    priced = go.put_value(path, "UnitPrice", 120).json()
+    assert priced[STAMP] > made[STAMP]
+    assert priced[STOCK_STAMP] == counted[STOCK_STAMP]
+
+
+def test_confirmed_orders_lessen_what_is_available_and_invoices_what_is_on_hand(go):
+    product = go.product(IsStockItem=True, StockOnHand=5)
+    order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 2})
+
+    def counts():
+        shown = go.get(f"/Products/{product['Id']}").json()
+        return shown["StockOnHand"], shown["StockAvailable"]
+
+    assert counts() == (5, 5)
+    go.put_value(f"/SalesOrders/{order['Id']}", "SalesOrderStatus", "Confirmed")
+    assert counts() == (5, 3)
+    go.books.send_invoice(order["Id"])
+    assert counts() == (3, 3)
+
+
+@pytest.mark.parametrize(("decimals", "kept"), [(2, 33.33), (4, 33.3333), (None, 33.333333)])
+def test_prices_keep_the_decimals_that_are_switched(go, decimals, kept):
+    go.books.switches.price_decimals = decimals
+    assert go.product(UnitPrice=33.333333)["UnitPrice"] == kept
+
+
+def test_a_product_on_an_order_or_an_invoice_cannot_be_deleted(go):
+    product = go.product()
+    order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 1})
+    path = f"/Products/{product['Id']}"
+    refused(go.delete(path), title="Product conflict", status=409)
+    go.books.send_invoice(order["Id"])
+    refused(go.delete(path), title="Product conflict", status=409)
+    unused = go.product()
+    assert go.delete(f"/Products/{unused['Id']}").status_code == 200
+
+
+def test_a_product_group_in_use_cannot_be_deleted(go):
+    group = go.made("/ProductGroups", {"Code": "W", "Name": "Wool"})
+    path = f"/ProductGroups/{group['Id']}"
+    assert go.put_value(path, "Name", "Wool and yarn").json()["Name"] == "Wool and yarn"
+    product = go.product(ProductGroupCode="W")
+    refused(go.delete(path), title="Product group conflict", status=409)
+    go.delete(f"/Products/{product['Id']}")
+    assert go.delete(path).status_code == 200
+
+
+def test_an_unknown_product_group_is_404(go):
+    refused(go.post("/Products", {"Name": "Ull", "ProductGroupCode": "X"}), status=404)
+    refused(go.post("/Products", {"Name": "Ull", "ProductGroupId": 1}), status=404)

@@ -1,0 +1,84 @@
+"""Bank vouchers that pay invoices, and what is open in the customer ledger."""
+
+from __future__ import annotations
+
+import pytest
+
+TODAY = "2999-01-01"
+
+
+@pytest.fixture
+def invoice(go):
+    order = go.order(
+        go.customer(),
+        {"ProductId": go.product()["Id"], "Quantity": 2},
+        CustomMatchingReference="1001",
+    )
+    return go.books.send_invoice(order["Id"])
+
+
+@pytest.fixture
+def voucher(go, invoice):
+    """A voucher that pays the invoice from the bank."""
+    bank = go.get("/GeneralLedgerAccounts", accountNos="1920").json()[0]
+    customer = go.books.entry("Customers", invoice["CustomerId"])
+    none = go.get("/VatCodes", Fields="Id").json()[0]["Id"]
+    line = {"PostingDate": "2026-01-31", "VatId": none, "CustomMatchingReference": "1001"}
+    return {
+        "CurrencyCode": "NOK",
+        "VoucherDate": "2026-01-31",
+        "ExternalImportReference": "shop:2026-01-31:card",
+        "VoucherLines": [
+            {**line, "AccountId": bank["Id"], "CurrencyAmount": 250},
+            {**line, "AccountId": customer["SubledgerAccountId"], "CurrencyAmount": -250},
+        ],
+    }
+
+
+def test_an_invoice_is_an_open_item_until_it_is_paid(go, invoice, voucher):
+    items = go.get("/CustomerLedger/OpenItems", date=TODAY).json()
+    assert [(one["InvoiceNo"], one["Balance"]) for one in items] == [("1001", 250)]
+    go.made("/Vouchers/BankJournals", voucher)
+    assert go.get("/CustomerLedger/OpenItems", date=TODAY).status_code == 204
+    assert go.get(f"/OutgoingInvoices/{invoice['Id']}").json()["Balance"] == 0
+
+
+def test_a_payment_without_a_match_stays_open(go, invoice, voucher):
+    for line in voucher["VoucherLines"]:
+        line["CustomMatchingReference"] = "7"
+    go.made("/Vouchers/BankJournals", voucher)
+    items = go.get("/CustomerLedger/OpenItems", date=TODAY).json()
+    assert [one["Balance"] for one in items] == [250, -250]
+    references = {"date": TODAY, "customMatchingReferences": "7"}
+    assert len(go.get("/CustomerLedger/OpenItems", **references).json()) == 1
+
+
+def test_open_items_need_a_date(go, invoice):
+    assert go.get("/CustomerLedger/OpenItems").status_code == 400
+    assert go.get("/CustomerLedger/OpenItems", date="2020-01-01").status_code == 204
+
+
+def test_a_voucher_is_read_again_by_its_id(go, voucher):
+    made = go.made("/Vouchers/BankJournals", voucher)
+    assert go.get(f"/Vouchers/BankJournals/{made['Id']}").json() == made
+    assert [line["CurrencyAmount"] for line in made["VoucherLines"]] == [250, -250]
+
+
+def test_a_voucher_is_posted_once_for_each_reference(go, voucher):
+    made = go.made("/Vouchers/BankJournals", voucher)
+    again = go.post("/Vouchers/BankJournals", voucher)
+    assert again.status_code == 400
+    assert made["Id"] in again.json()["detail"]
+
+
+def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
+    first, second = voucher["VoucherLines"]
+    for lines, status in (
+        ([], 400),
+        ([first], 400),
+        ([first, {**second, "CurrencyAmount": -249}], 400),
+        ([first, {**second, "AccountId": 1}], 404),
+        ([first, {**second, "VatId": 1}], 404),
+    ):
+        answer = go.post("/Vouchers/BankJournals", {**voucher, "VoucherLines": lines})
+        assert answer.status_code == status

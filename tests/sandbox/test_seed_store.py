@@ -1,0 +1,244 @@
+import re
+from collections import Counter
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from go_sandbox.seed.money import line_amounts, rounded
+from go_sandbox.seed.store import seed_store
+from go_sandbox.shop import contract
+from go_sandbox.shop.shop import Shop
+from go_sandbox.storage import Storage
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import ean
+from stdnum.no import orgnr
+
+ORE = Decimal("0.01")
+STREAMS = ("customers", "products", "orders")
+
+
+def seeded(**options):
+    shop = Shop(Storage())
+    seed_store(shop, **options)
+    return shop
+
+
+@pytest.fixture(name="shop", scope="module")
+def seeded_shop():
+    return seeded()
+
+
+def records(shop):
+    return {stream: shop.records(stream) for stream in STREAMS}
+
+
+def ore(text):
+    assert re.fullmatch(r"-?\d+\.\d\d", text), text
+    return Decimal(text)
+
+
+def half_up(amount):
+    return amount.quantize(ORE, ROUND_HALF_UP)
+
+
+def test_the_store_has_the_size_asked_for(shop):
+    assert [len(shop.records(stream)) for stream in STREAMS] == [60, 40, 150]
+    small = seeded(customers=5, products=3, orders=7)
+    assert [len(small.records(stream)) for stream in STREAMS] == [5, 3, 7]
+
+
+def test_the_same_seed_gives_the_same_store_and_another_another(shop):
+    assert records(seeded()) == records(shop)
+    assert records(seeded(seed=1)) != records(shop)
+
+
+def test_seeding_twice_changes_nothing(shop):
+    twice = seeded()
+    seed_store(twice)
+    assert records(twice) == records(shop)
+
+
+def test_every_field_of_the_contract_is_there(shop):
+    for stream, fields in contract.STREAMS.items():
+        assert {tuple(sorted(record)) for record in shop.records(stream)} == {tuple(sorted(fields))}
+    for order in shop.records("orders"):
+        assert set(order["buyer"]) == set(contract.BUYER)
+        parts = [(order["lines"], contract.LINE), (order["shipping"], contract.SHIPPING)]
+        for found, fields in [*parts, (order["payments"], contract.PAYMENT)]:
+            assert all(set(part) == set(fields) for part in found)
+    for customer in shop.records("customers"):
+        assert all(set(address) == set(contract.ADDRESS) for address in customer["addresses"])
+
+
+@pytest.mark.parametrize("seed", [20260101, 7, 8])
+def test_every_order_adds_up_to_the_ore(seed):
+    for order in seeded(seed=seed).records("orders"):
+        for line in order["lines"]:
+            check_line(line)
+        parts = order["lines"] + order["shipping"]
+        for part in parts:
+            rate = Decimal(part["tax_rate"]) / 100
+            assert ore(part["total_tax"]) == half_up(ore(part["total_excl"]) * rate)
+            assert ore(part["total_incl"]) == ore(part["total_excl"]) + ore(part["total_tax"])
+        for total in ("total_excl", "total_tax", "total_incl"):
+            assert ore(order[total]) == sum(ore(part[total]) for part in parts)
+        assert sum(ore(tax["base"]) for tax in order["taxes"]) == ore(order["total_excl"])
+        assert sum(ore(tax["amount"]) for tax in order["taxes"]) == ore(order["total_tax"])
+        assert all(payment["amount"] == order["total_incl"] for payment in order["payments"])
+
+
+def check_line(line):
+    gross = Decimal(line["quantity"]) * ore(line["unit_price_excl"])
+    percent = ore(line["discount_excl"]) * 100 / gross
+    assert percent in (0, 10, 15, 20, 25), line
+    assert ore(line["total_excl"]) == half_up(gross * (1 - percent / 100))
+    gross_incl = half_up(Decimal(line["quantity"]) * ore(line["unit_price_incl"]))
+    assert ore(line["total_incl"]) == gross_incl - ore(line["discount_incl"])
+
+
+def test_customers_are_persons_and_companies_with_valid_organisation_numbers(shop):
+    customers = shop.records("customers")
+    companies = [one for one in customers if one["type"] == "company"]
+    persons = [one for one in customers if one["type"] == "person"]
+    assert len(companies) == 15
+    assert len(persons) == 45
+    numbers = [one["organization_number"] for one in companies]
+    assert all(orgnr.is_valid(number) for number in numbers)
+    assert len(set(numbers)) == len(numbers)
+    assert all(one["company_name"] and one["first_name"] for one in companies)
+    assert not any(one["organization_number"] for one in persons)
+
+
+def test_some_customers_tell_little_and_some_ship_elsewhere(shop):
+    customers = shop.records("customers")
+    assert any(one["phone"] is None for one in customers)
+    assert any(one["email"] is None for one in customers)
+    assert any(one["addresses"] == [] for one in customers)
+    assert any(len(one["addresses"]) == 2 for one in customers)
+    emails = [one["email"] for one in customers if one["email"]]
+    assert len(set(emails)) == len(emails)
+    assert all(re.fullmatch(r"[a-z0-9.@-]+\.com", email) for email in emails)
+
+
+def test_postal_codes_are_four_digits_some_of_them_begin_with_zero(shop):
+    addresses = [a for one in shop.records("customers") for a in one["addresses"]]
+    codes = [address["postal_code"] for address in addresses]
+    assert all(re.fullmatch(r"\d{4}", code) for code in codes)
+    assert any(code.startswith("0") for code in codes)
+    assert all(address["city"] for address in addresses)
+
+
+def test_norwegian_letters_are_everywhere(shop):
+    for stream in STREAMS:
+        assert re.search("[æøåÆØÅ]", str(shop.records(stream)))
+
+
+def test_products_come_at_all_rates_with_variants_and_unique_skus(shop):
+    products = shop.records("products")
+    assert {one["tax_rate"] for one in products} == {"25", "15", "0"}
+    assert {one["type"] for one in products} == {"goods", "service"}
+    assert {one["status"] for one in products} == {"active", "draft", "archived"}
+    assert any(one["parent_id"] and one["variant_name"] for one in products)
+    assert any(one["price_excl"] is None and one["price_incl"] for one in products)
+    assert any(str(one["description"]).startswith("<p>") for one in products)
+    assert len({one["sku"] for one in products}) == len(products)
+    assert len({(one["name"], one["variant_name"]) for one in products}) == len(products)
+
+
+def test_gtins_are_valid_and_unique(shop):
+    gtins = [one["gtin"] for one in shop.records("products") if one["gtin"]]
+    assert gtins
+    assert all(len(gtin) == 13 and ean.is_valid(gtin) for gtin in gtins)
+    assert len(set(gtins)) == len(gtins)
+
+
+def test_a_larger_store_still_has_unique_skus():
+    skus = [one["sku"] for one in seeded(products=200, orders=0).records("products")]
+    assert len(set(skus)) == 200
+
+
+def test_orders_are_in_several_statuses_with_discounts_and_freight(shop):
+    orders = shop.records("orders")
+    statuses = {"draft", "pending", "processing", "on_hold", "completed", "cancelled", "failed"}
+    assert {order["status"] for order in orders} == statuses
+    assert any(order["shipping"] for order in orders)
+    assert any(Decimal(line["discount_excl"]) for order in orders for line in order["lines"])
+
+
+def test_orders_name_customers_and_products_of_the_shop_or_sell_what_has_vanished(shop):
+    customers = {one["id"] for one in shop.records("customers")}
+    skus = {one["id"]: one["sku"] for one in shop.records("products")}
+    vanished = set()
+    for order in shop.records("orders"):
+        assert order["is_guest"] or order["customer_id"] in customers
+        for line in order["lines"]:
+            if line["product_id"] is None:
+                vanished.add(line["sku"])
+            else:
+                assert skus[line["product_id"]] == line["sku"]
+    assert vanished
+    assert not vanished & set(skus.values())
+
+
+def test_some_guests_order_several_times_with_one_email(shop):
+    guests = [order for order in shop.records("orders") if order["is_guest"]]
+    emails = Counter(order["buyer"]["email"] for order in guests)
+    assert all(order["customer_id"] is None for order in guests)
+    assert None not in emails
+    assert emails.most_common(1)[0][1] >= 2
+    assert not set(emails) & {one["email"] for one in shop.records("customers")}
+
+
+def test_stamps_are_in_order_within_each_record(shop):
+    for stream in STREAMS:
+        for record in shop.records(stream):
+            assert record["created_at"] <= record["updated_at"] < "2026-02"
+    for order in shop.records("orders"):
+        for moment in ("placed_at", "paid_at", "shipped_at", "cancelled_at"):
+            assert order[moment] is None or order[moment] <= order["updated_at"]
+
+
+def test_mistakes_come_on_top_and_leave_the_rest_as_it_was(shop):
+    amiss = seeded(with_mistakes=True)
+    added = {
+        stream: [one for one in amiss.records(stream) if one not in shop.records(stream)]
+        for stream in STREAMS
+    }
+    assert [len(added[stream]) for stream in STREAMS] == [2, 2, 0]
+    person, company = added["customers"]
+    assert person["addresses"][0]["postal_code"] is None
+    assert person["addresses"][0]["city"]
+    twins = [
+        one
+        for one in amiss.records("customers")
+        if one["organization_number"] == company["organization_number"]
+    ]
+    assert len(twins) == 2
+    assert [one["sku"] is None for one in added["products"]] == [True, False]
+    assert added["products"][1]["price_incl"] == "12,50 kr"
+
+
+def test_orders_without_customers_are_refused():
+    with pytest.raises(ValueError, match="at least one customer"):
+        seeded(customers=0, orders=1)
+
+
+amounts = st.decimals(min_value=0, max_value=100000, places=2)
+
+
+@given(
+    st.decimals(min_value="0.25", max_value=100, places=2),
+    amounts,
+    st.sampled_from([Decimal(0), Decimal(15), Decimal(25)]),
+    st.sampled_from([Decimal(0), Decimal(10), Decimal("12.5"), Decimal(100)]),
+)
+def test_any_line_is_net_plus_vat_and_gross_less_discount(quantity, price, rate, percent):
+    line = line_amounts(quantity, price, rate, percent)
+    assert line.total_incl == line.total_excl + line.total_tax
+    assert line.total_tax == half_up(line.total_excl * rate / 100)
+    assert line.total_excl == half_up(quantity * price) - line.discount_excl
+
+
+@given(st.decimals(min_value=-1000, max_value=1000, places=4))
+def test_rounding_is_half_up_away_from_zero(amount):
+    assert abs(rounded(amount)) == (abs(amount) + Decimal("0.005")) // ORE * ORE

@@ -1,0 +1,182 @@
+"""A shop that answers whatever a test wants, and a way to run the tap and read what it emits."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from go_sandbox import Sandbox
+from tap_customwebshop.tap import TapCustomWebShop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: bytes = b'{"data": [], "next_cursor": null}'
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds_between_bytes: float = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    at: float
+
+
+def _page(records: list[Any], next_cursor: Any = None) -> Answer:
+    return Answer(json.dumps({"data": records, "next_cursor": next_cursor}).encode())
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away, as some tests do."""
+
+
+class ScriptedShop:
+    """Answers the requests for each stream with the answers given, the last one again and again."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self._answers: dict[str, list[Answer]] = {}
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def answers(self, stream: str, *answers: Answer) -> None:
+        self._answers[f"/{stream}"] = list(answers)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _next(self, path: str) -> Answer:
+        waiting = self._answers.get(path, [Answer()])
+        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+    def _handler(shop) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                query = dict(parse_qsl(parts.query))
+                shop.asked.append(
+                    Asked(parts.path, query, dict(self.headers.items()), time.monotonic())
+                )
+                answer = shop._next(parts.path)
+                self.send_response(answer.status)
+                length = {"Content-Length": str(len(answer.body))}
+                for name, value in {**length, **answer.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                try:
+                    self._send(answer)
+                except OSError:
+                    self.close_connection = True
+
+            def _send(self, answer: Answer) -> None:
+                if not answer.seconds_between_bytes:
+                    self.wfile.write(answer.body)
+                    return
+                for byte in answer.body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(answer.seconds_between_bytes)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        return Handler
+
+
+@dataclass(frozen=True)
+class Emitted:
+    messages: list[dict[str, Any]]
+    log: str
+
+    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
+        return [m["record"] for m in self.record_messages(stream)]
+
+    def record_messages(self, stream: str | None = None) -> list[dict[str, Any]]:
+        found = [m for m in self.messages if m["type"] == "RECORD"]
+        return [m for m in found if stream in (None, m["stream"])]
+
+    def states(self) -> list[dict[str, Any]]:
+        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+
+    def bookmarks(self, stream: str) -> list[str | None]:
+        held = [state["bookmarks"].get(stream, {}) for state in self.states()]
+        return [bookmark.get("replication_key_value") for bookmark in held]
+
+
+@pytest.fixture
+def answer() -> type[Answer]:
+    return Answer
+
+
+@pytest.fixture
+def page() -> Callable[..., Answer]:
+    return _page
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def scripted_shop() -> Iterator[ScriptedShop]:
+    shop = ScriptedShop()
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def config(scripted_shop: ScriptedShop) -> dict[str, Any]:
+    return {"api_url": scripted_shop.url, "auth_token": "not-a-real-token"}
+
+
+@pytest.fixture
+def read_shop(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[..., Emitted]:
+    """Run the tap to the end, or to an error of the type given, and return what it emitted."""
+
+    def read(
+        config: dict[str, Any],
+        *,
+        state: dict[str, Any] | None = None,
+        catalog: dict[str, Any] | None = None,
+        fails_with: type[Exception] | None = None,
+    ) -> Emitted:
+        capsys.readouterr()
+        caplog.clear()
+        caplog.set_level("INFO")
+        tap = TapCustomWebShop(config=dict(config), state=state, catalog=catalog)
+        if fails_with is None:
+            tap.sync_all()
+        else:
+            with pytest.raises(fails_with) as failure:
+                tap.sync_all()
+        said = caplog.text if fails_with is None else f"{caplog.text}\n{failure.value}"
+        lines = capsys.readouterr().out.splitlines()
+        return Emitted([json.loads(line, parse_float=str) for line in lines], said)
+
+    return read

@@ -1,0 +1,101 @@
+"""What the tap does when the shop is busy, slow, gone or says no."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from tap_customwebshop.errors import ShopRefusedError, ShopUnavailableError
+
+RECORD = {"id": "1", "updated_at": "2026-01-01T08:00:00.000000Z"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_failing_shop_is_asked_again(box, read_shop, status):
+    box.shop.put("customers", dict(RECORD))
+    box.faults.add(system="shop", path="/customers", status=status, times=2)
+    emitted = read_shop(box.tap_config())
+    assert len(emitted.records("customers")) == 1
+    assert f"the shop answered {status}; asking again" in emitted.log
+
+
+def test_retry_after_is_kept(scripted_shop, config, answer, page, read_shop):
+    busy = answer(status=429, headers={"Retry-After": "1"})
+    scripted_shop.answers("customers", busy, page([RECORD]))
+    assert len(read_shop(config).records()) == 1
+    first, second = scripted_shop.asked[:2]
+    assert second.at - first.at >= 1
+
+
+def test_a_retry_after_beyond_the_budget_ends_the_run_at_once(
+    scripted_shop, config, answer, read_shop
+):
+    scripted_shop.answers("customers", answer(status=503, headers={"Retry-After": "86400"}))
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+    assert "GET /customers: the shop answered 503" in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
+@pytest.mark.parametrize("fault", [{"reset": "before"}, {"reset": "after"}, {"broken_json": True}])
+def test_a_broken_answer_is_asked_for_again(box, read_shop, fault):
+    box.shop.put("customers", dict(RECORD))
+    box.faults.add(system="shop", path="/customers", times=1, **fault)
+    assert len(read_shop(box.tap_config()).records("customers")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(400, "updated_since"), (401, "auth_token"), (403, "auth_token"), (404, "api_url")],
+)
+def test_a_refusal_ends_the_run_with_method_path_status_and_advice_only(
+    scripted_shop, config, answer, read_shop, status, advice
+):
+    scripted_shop.answers("customers", answer(b"Kari Nordmann", status=status))
+    emitted = read_shop(config, fails_with=ShopRefusedError)
+    assert f"GET /customers: the shop answered {status}" in emitted.log
+    assert advice in emitted.log
+    assert "Nordmann" not in emitted.log
+    assert config["auth_token"] not in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
+def test_the_token_goes_in_the_header_and_nowhere_else(scripted_shop, config, page, read_shop):
+    scripted_shop.answers("customers", page([RECORD]))
+    read_shop(config)
+    asked = scripted_shop.asked[0]
+    assert asked.headers["Authorization"] == f"Bearer {config['auth_token']}"
+    assert asked.headers["User-Agent"].startswith("tap-customwebshop/")
+    assert asked.query == {"limit": "500"}
+
+
+def test_a_redirect_to_another_origin_is_not_followed(scripted_shop, config, answer, read_shop):
+    _, port = scripted_shop.url.rsplit(":", 1)
+    elsewhere = f"http://localhost:{port}/customers?secret=1"
+    scripted_shop.answers("customers", answer(status=302, headers={"Location": elsewhere}))
+    emitted = read_shop(config, fails_with=ShopRefusedError)
+    assert "another server" in emitted.log
+    assert "secret=1" not in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
+def test_a_redirect_within_the_origin_is_followed(scripted_shop, config, answer, page, read_shop):
+    scripted_shop.answers("customers", answer(status=307, headers={"Location": "/v2/customers"}))
+    scripted_shop.answers("v2/customers", page([RECORD]))
+    assert len(read_shop(config).records("customers")) == 1
+
+
+def test_a_shop_that_is_not_there_is_one_clear_error(read_shop):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = {"api_url": f"http://127.0.0.1:{port}", "auth_token": "not-a-real-token"}
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+    assert f"no connection to 127.0.0.1:{port}" in emitted.log
+
+
+def test_a_shop_that_drips_is_given_up_after_the_request_timeout(
+    scripted_shop, config, answer, read_shop
+):
+    scripted_shop.answers("customers", answer(b" " * 10_000, seconds_between_bytes=0.05))
+    settings = {**config, "request_timeout": 1, "retry_seconds": 0}
+    emitted = read_shop(settings, fails_with=ShopUnavailableError)
+    assert "no answer within 1 seconds" in emitted.log

@@ -1,0 +1,176 @@
+"""What the tap does with records and pages that do not keep to the contract."""
+
+from __future__ import annotations
+
+import pytest
+from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
+
+
+def at(minute: int) -> str:
+    return f"2026-01-01T08:{minute:02d}:00.000000Z"
+
+
+def record(key: str, minute: int, **fields):
+    return {"id": key, "updated_at": at(minute), **fields}
+
+
+def test_order_so_wrong_that_a_resumed_run_would_lose_records_is_an_error(
+    scripted_shop, config, page, read_shop
+):
+    first, second = page([record("2", 50)], "next"), page([record("1", 1)])
+    scripted_shop.answers("customers", first, second)
+    emitted = read_shop({**config, "page_size": 1}, fails_with=ContractBrokenError)
+    assert [r["id"] for r in emitted.records()] == ["2"]
+    assert emitted.bookmarks("customers")[-1] is None
+    assert "ascending order" in emitted.log
+
+
+def test_order_wrong_within_the_look_back_is_one_warning_and_all_records_come(
+    scripted_shop, config, page, read_shop
+):
+    records = [record("1", 10), record("2", 8), record("3", 9), record("4", 7), record("5", 11)]
+    scripted_shop.answers("customers", page(records))
+    emitted = read_shop(config)
+    assert [r["id"] for r in emitted.records()] == ["1", "2", "3", "4", "5"]
+    assert emitted.bookmarks("customers")[-1] == at(11)
+    assert emitted.log.count("not in order of 'updated_at'") == 1
+
+
+def test_a_shop_that_ignores_updated_since_is_told_once(scripted_shop, config, page, read_shop):
+    scripted_shop.answers("customers", page([record("1", 1), record("2", 2), record("3", 30)]))
+    emitted = read_shop({**config, "start_date": at(20)})
+    assert len(emitted.records()) == 3
+    assert emitted.log.count("does not heed 'updated_since'") == 1
+
+
+@pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
+def test_pages_that_go_round_in_a_circle_stop_the_run(
+    scripted_shop, config, page, read_shop, cursors
+):
+    answers = [page([record(f"{n}", n)], cursor) for n, cursor in enumerate(cursors)]
+    scripted_shop.answers("customers", *answers)
+    emitted = read_shop(config, fails_with=ContractBrokenError)
+    assert len(emitted.records()) == len(cursors)
+    assert "circle" in emitted.log
+
+
+def test_an_empty_page_in_the_middle_does_not_end_the_reading(
+    scripted_shop, config, page, read_shop
+):
+    pages = page([record("1", 1)], "a"), page([], "b"), page([record("2", 2)])
+    scripted_shop.answers("customers", *pages)
+    assert [r["id"] for r in read_shop(config).records()] == ["1", "2"]
+    asked = [asked.query.get("cursor") for asked in scripted_shop.asked[:3]]
+    assert asked == [None, "a", "b"]
+
+
+def test_numbers_keep_their_digits_and_ids_become_text(scripted_shop, config, answer, read_shop):
+    body = (
+        '{"data": [{"id": 12345678901234567890, "customer_id": 7,'
+        ' "updated_at": "2026-01-01T08:01:00Z",'
+        ' "total_incl": 199.00, "total_excl": 0.1000000000000000055511151231257827,'
+        ' "total_tax": 4e1, "note": 5.50, "custom": {"weight": 1.10},'
+        ' "lines": [{"id": 1, "quantity": 2, "unit_price_excl": 12.50}]}], "next_cursor": null}'
+    )
+    scripted_shop.answers("orders", answer(body.encode()))
+    (order,) = read_shop(config).records("orders")
+    assert order["id"] == "12345678901234567890"
+    assert order["customer_id"] == "7"
+    assert order["total_incl"] == "199.00"
+    assert order["total_excl"] == "0.1000000000000000055511151231257827"
+    assert order["total_tax"] == "40"
+    assert order["lines"] == [{"id": "1", "quantity": "2", "unit_price_excl": "12.50"}]
+    assert order["note"] == "5.50"  # a JSON number still, read as text by this test
+    assert order["custom"] == {"weight": "1.10"}
+
+
+@pytest.mark.parametrize(
+    "garbage", ["false", "", 0, 5, [], ["x"], {}, {"a": None}, True, None, "12,50 kr", "\ud83d"]
+)
+def test_garbage_passes_as_it_is(scripted_shop, config, page, read_shop, garbage):
+    fields = {"is_guest": garbage, "name": garbage, "addresses": garbage, "note": garbage}
+    scripted_shop.answers("customers", page([record("1", 1, **fields)]))
+    (customer,) = read_shop(config).records()
+    assert customer == record("1", 1, **fields)
+
+
+def test_missing_stays_missing_and_null_stays_null(scripted_shop, config, page, read_shop):
+    scripted_shop.answers("customers", page([record("1", 1, phone=None)]))
+    assert read_shop(config).records() == [record("1", 1, phone=None)]
+
+
+def test_unknown_fields_go_to_custom_and_are_told_once(scripted_shop, config, page, read_shop):
+    first = record("1", 1, colour="red", custom={"colour": "blue", "size": 3})
+    second = record("2", 2, colour="green", custom=None)
+    third = record("3", 3, colour="grey", custom="mine")
+    scripted_shop.answers("customers", page([first, second, third]))
+    emitted = read_shop(config)
+    custom = [r["custom"] for r in emitted.records()]
+    assert custom == [
+        {"colour": "blue", "size": 3, "_colour": "red"},
+        {"colour": "green"},
+        {"custom": "mine", "colour": "grey"},
+    ]
+    assert emitted.log.count("no field 'colour'") == 1
+
+
+@pytest.mark.parametrize("broken", [{"updated_at": at(2)}, {"id": None}, {"id": ""}, "text", None])
+def test_a_record_without_id_stops_the_run_and_says_where(
+    scripted_shop, config, page, read_shop, broken
+):
+    scripted_shop.answers("customers", page([record("1", 1), broken, record("3", 3)]))
+    emitted = read_shop(config, fails_with=ContractBrokenError)
+    assert "GET /customers: record 2 of page 1" in emitted.log
+    assert at(3) not in emitted.bookmarks("customers")
+
+
+@pytest.mark.parametrize("stamp", [None, "yesterday", "2026-13-01T00:00:00Z", 1767225600])
+def test_a_record_without_a_readable_stamp_is_emitted_and_moves_no_bookmark(
+    scripted_shop, config, page, read_shop, stamp
+):
+    undated = {"id": "2", "updated_at": stamp}
+    scripted_shop.answers("customers", page([record("1", 1), undated]))
+    emitted = read_shop(config)
+    assert emitted.records()[1] == undated
+    assert emitted.bookmarks("customers")[-1] == at(1)
+    assert emitted.log.count("no readable 'updated_at'") == 1
+
+
+def test_stamps_with_an_offset_become_utc(scripted_shop, config, page, read_shop):
+    scripted_shop.answers(
+        "customers", page([{"id": "1", "updated_at": "2026-01-01T10:00:00+02:00"}])
+    )
+    emitted = read_shop(config)
+    assert emitted.records()[0]["updated_at"] == at(0)
+    assert emitted.bookmarks("customers")[-1] == at(0)
+
+
+def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(
+    scripted_shop, config, page, read_shop
+):
+    future = {"id": "2", "updated_at": "2999-01-01T00:00:00Z"}
+    scripted_shop.answers("customers", page([record("1", 1), future]))
+    emitted = read_shop(config)
+    assert emitted.records()[1] == future
+    assert emitted.bookmarks("customers")[-1] == at(1)
+    assert "in the future" in emitted.log
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b'{"data": {}}', b'{"data": []}', b'{"data": [], "next_cursor": {}}']
+)
+def test_an_answer_of_another_form_stops_the_run(scripted_shop, config, answer, read_shop, body):
+    scripted_shop.answers("customers", answer(body))
+    emitted = read_shop(config, fails_with=ContractBrokenError)
+    assert "GET /customers" in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
+def test_html_instead_of_json_is_asked_for_again_and_never_shown(
+    scripted_shop, config, answer, read_shop
+):
+    scripted_shop.answers("customers", answer(b"<html>Ola Nordmann</html>"))
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+    assert "is not JSON" in emitted.log
+    assert "Nordmann" not in emitted.log
+    assert len(scripted_shop.asked) == 3

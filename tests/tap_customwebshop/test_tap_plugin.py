@@ -1,0 +1,225 @@
+"""The tap as a plugin: command line, settings, documents, and the SDK's own tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from go_sandbox import Sandbox
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.testing import get_tap_test_class
+from tap_customwebshop.shop_api_doc import shop_api_document
+from tap_customwebshop.tap import TapCustomWebShop
+
+PROJECT = Path(__file__).parents[2]
+PACKAGE = PROJECT / "tap-customwebshop"
+
+sdk_config = {"api_url": "http://127.0.0.1:9", "auth_token": "not-a-real-token"}
+
+
+def full_record(stream, key):
+    schema = TapCustomWebShop(config=dict(sdk_config)).streams[stream].schema
+    values = {"boolean": True, "array": [], "object": {}}
+    record = {
+        name: values.get(
+            field["type"][0], "2026-01-01" if "date" in field.get("format", "") else "1"
+        )
+        for name, field in schema["properties"].items()
+    }
+    stamps = [n for n, f in schema["properties"].items() if f.get("format") == "date-time"]
+    return {**record, **dict.fromkeys(stamps, f"2026-01-0{key}T08:00:00.000000Z"), "id": key}
+
+
+class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def shop(cls):
+        with Sandbox.start() as box:
+            sdk_config.update(box.tap_config())
+            for stream in ("customers", "products", "orders"):
+                for key in ("1", "2", "3"):
+                    box.shop.put(stream, full_record(stream, key))
+            yield box
+
+
+def run_tap(*arguments, config=None, tmp_path=None):
+    command = [sys.executable, "-m", "tap_customwebshop", *arguments]
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        command += ["--config", str(tmp_path / "config.json")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"pagesize": 5}, "There is no setting 'pagesize'. Did you mean 'page_size'?"),
+        ({"api_url": None}, "The setting 'api_url' is missing."),
+        ({"api_url": "http://shop.example.com"}, "must begin with https://"),
+        ({"api_url": "shop.example.com"}, "is no address"),
+        ({"api_url": "https://me:secret@shop.example.com"}, "user name or password"),
+        ({"auth_token": 12345}, "The setting 'auth_token' has a value that it cannot have"),
+        ({"auth_token": "se cret\n"}, "characters that a bearer token cannot have"),
+        ({"page_size": 1001}, "The setting 'page_size' has a value that it cannot have"),
+        ({"start_date": "soon"}, "The setting 'start_date' is no date"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_value(wrong, line):
+    with pytest.raises(ConfigValidationError) as failure:
+        TapCustomWebShop(config={**sdk_config, **wrong})
+    (said,) = failure.value.errors
+    assert line in said
+    assert "secret" not in said
+    assert "12345" not in said
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    ["https://shop.example.com/api/", "http://localhost:1", "http://127.8.8.8:1", "http://[::1]:1"],
+)
+def test_https_and_this_machine_are_accepted(api_url):
+    TapCustomWebShop(config={**sdk_config, "api_url": api_url})
+
+
+def test_a_setting_that_is_null_has_its_default():
+    tap = TapCustomWebShop(config={**sdk_config, "page_size": None, "start_date": None})
+    assert tap.config["page_size"] == 500
+
+
+def test_the_settings_that_the_sdk_adds_are_known():
+    built_in = {"stream_maps": {}, "stream_map_config": {}, "flattening_enabled": False}
+    TapCustomWebShop(config={**sdk_config, **built_in, "faker_config": {"seed": "1"}})
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_wrong_settings_end_the_command_without_a_traceback(tmp_path, arguments):
+    config = {**sdk_config, "pagesize": 5}
+    ended = run_tap(*arguments, config=config, tmp_path=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "There is no setting 'pagesize'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_a_refusing_shop_ends_the_command_with_one_error_line(
+    scripted_shop, config, answer, tmp_path, arguments
+):
+    scripted_shop.answers("customers", answer(status=401))
+    ended = run_tap(*arguments, config=config, tmp_path=tmp_path)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if "ERROR" in line]
+    assert len(errors) == 1
+    assert "GET /customers: the shop answered 401" in errors[0]
+    assert config["auth_token"] not in ended.stderr
+
+
+def test_a_bookmark_that_is_no_moment_is_one_line():
+    state = {"bookmarks": {"orders": {"replication_key_value": "x"}}}
+    with pytest.raises(ConfigValidationError) as failure:
+        TapCustomWebShop(config=dict(sdk_config), state=state)
+    assert failure.value.errors == [
+        "The state's bookmark of 'orders' is no moment; correct or remove it."
+    ]
+
+
+@pytest.fixture
+def start_tap(tmp_path):
+    """Start the tap as a process whose output nobody reads yet."""
+
+    def start(config):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        command = [sys.executable, "-m", "tap_customwebshop", "--config", tmp_path / "config.json"]
+        # Unbuffered, the last record could be seen before the tap has counted it as emitted.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=env)
+
+    return start
+
+
+def numbered(count, **fields):
+    stamps = [f"2026-01-01T08:{n // 60:02d}:{n % 60:02d}.000000Z" for n in range(count)]
+    return [{"id": stamp, "updated_at": stamp, **fields} for stamp in stamps]
+
+
+def bookmark(line):
+    return json.loads(line)["value"]["bookmarks"]["customers"]["replication_key_value"]
+
+
+def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
+    scripted_shop, config, answer, page, start_tap
+):
+    records = numbered(3)
+    endless = answer(b" " * 10_000, seconds_between_bytes=0.1)
+    scripted_shop.answers("customers", page(records, "next"), endless)
+    with start_tap(config) as tap:
+        for line in tap.stdout:
+            if b'"RECORD"' in line and records[-1]["id"].encode() in line:
+                break
+        tap.send_signal(signal.SIGTERM)
+        rest = tap.stdout.read().splitlines()
+        assert tap.wait(30) == 0
+    assert bookmark(rest[-1]) == records[-1]["id"]
+
+
+def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_was_emitted(
+    scripted_shop, config, page, start_tap
+):
+    scripted_shop.answers("customers", page(numbered(900, note="x" * 1000)))
+    with start_tap(config) as tap:
+        while b'"RECORD"' not in tap.stdout.readline():
+            pass
+        tap.send_signal(signal.SIGTERM)
+        lines = tap.stdout.read().splitlines()
+        assert tap.wait(30) == 0
+    messages = [json.loads(line) for line in lines]
+    assert messages[-1]["type"] == "STATE"
+    emitted = [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
+    assert bookmark(lines[-1]) in emitted[-2:]
+
+
+def test_discovery_needs_no_settings_and_describes_every_field():
+    found = json.loads(run_tap("--discover").stdout)["streams"]
+    assert [stream["stream"] for stream in found] == ["customers", "products", "orders"]
+    for stream in found:
+        assert stream["key_properties"] == ["id"]
+        assert stream["replication_key"] == "updated_at"
+        fields = list(stream["schema"]["properties"].values())
+        for field in fields:
+            assert field["description"]
+            fields.extend(field.get("items", field).get("properties", {}).values())
+
+
+def test_the_settings_table_in_the_readme_is_the_one_of_about():
+    about = run_tap("--about", "--format=markdown").stdout
+    table = about[about.index("| Setting") : about.index("\n\nA full list")]
+    assert table in (PACKAGE / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_hub_definition_has_the_settings_of_about():
+    about = json.loads(run_tap("--about", "--format=json").stdout)
+    hub = yaml.safe_load((PACKAGE / "hub.yml").read_text(encoding="utf-8"))
+    settings = {setting["name"]: setting for setting in hub["settings"]}
+    known = about["settings"]["properties"]
+    assert list(settings) == list(known)
+    for name, setting in known.items():
+        assert settings[name]["label"] == setting["title"]
+        assert settings[name]["description"] == setting["description"]
+        assert settings[name].get("value") == setting.get("default")
+        assert settings[name].get("sensitive", False) == setting.get("secret", False)
+    assert hub["capabilities"] == about["capabilities"]
+    assert hub["settings_group_validation"] == [about["settings"]["required"]]
+    assert hub["supported_python_versions"] == about["supported_python_versions"]
+
+
+def test_the_document_of_the_shop_api_is_current():
+    written = (PROJECT / "docs" / "shop-api.md").read_text(encoding="utf-8")
+    assert written == shop_api_document()

@@ -1,0 +1,180 @@
+"""What the tap emits from a shop that keeps to the contract."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import datetime, timedelta
+
+import pytest
+
+
+def order(number: int) -> str:
+    return f"2026-01-01T08:00:{number:02d}.000000Z"
+
+
+def fill(box, stream="customers", count=5):
+    for number in range(count):
+        box.shop.put(stream, {"id": f"{number}", "updated_at": order(number)})
+
+
+def test_streams_come_as_customers_products_orders_and_each_schema_comes_once(box, read_shop):
+    for stream in ("orders", "products", "customers"):
+        fill(box, stream)
+    emitted = read_shop(box.tap_config(page_size=2))
+    schemas = [m["stream"] for m in emitted.messages if m["type"] == "SCHEMA"]
+    assert schemas == ["customers", "products", "orders"]
+    streams = [m["stream"] for m in emitted.record_messages()]
+    assert streams == ["customers"] * 5 + ["products"] * 5 + ["orders"] * 5
+
+
+def test_a_whole_seeded_store_comes_out_as_it_stands_in_the_shop(box, read_shop):
+    from go_sandbox.seed import seed_store
+
+    seed_store(box.shop, customers=12, products=8, orders=20)
+    emitted = read_shop(box.tap_config(page_size=5))
+    for stream in ("customers", "products", "orders"):
+        in_the_shop = {record["id"]: record for record in box.shop.records(stream)}
+        came_out = emitted.records(stream)
+        assert {record["id"] for record in came_out} == in_the_shop.keys()
+        assert all(record.keys() == in_the_shop[record["id"]].keys() for record in came_out)
+
+
+def test_state_is_written_about_once_per_page(box, read_shop):
+    fill(box, count=6)
+    emitted = read_shop(box.tap_config(page_size=2))
+    assert [order(1), order(3), order(5)] == list(dict.fromkeys(emitted.bookmarks("customers")))
+
+
+def test_a_second_run_begins_the_look_back_before_the_bookmark(box, read_shop):
+    fill(box)
+    state = read_shop(box.tap_config()).states()[-1]
+    box.requests.clear()
+    emitted = read_shop(box.tap_config(lookback_seconds=2), state=state)
+    assert [record["id"] for record in emitted.records("customers")] == ["2", "3", "4"]
+    assert set(emitted.bookmarks("customers")) == {order(4)}
+
+
+def test_records_from_the_look_back_do_not_move_the_bookmark_back(box, read_shop):
+    fill(box, count=2)
+    later = "2026-01-01T08:03:00.000000Z"
+    state = {"bookmarks": {"customers": {"replication_key": "updated_at"}}}
+    state["bookmarks"]["customers"]["replication_key_value"] = later
+    emitted = read_shop(box.tap_config(), state=state)
+    assert len(emitted.records("customers")) == 2
+    assert set(emitted.bookmarks("customers")) == {later}
+
+
+def test_the_look_back_does_not_reach_before_the_start_date(box, read_shop):
+    fill(box)
+    state = read_shop(box.tap_config()).states()[-1]
+    emitted = read_shop(box.tap_config(start_date=order(3)), state=state)
+    assert [record["id"] for record in emitted.records("customers")] == ["3", "4"]
+
+
+@pytest.mark.parametrize("written", ["2026-01-01T09:00:03+01:00", "2026-01-01T08:00:03Z"])
+def test_a_bookmark_in_another_form_is_the_same_moment(box, read_shop, written):
+    fill(box)
+    held = {"replication_key": "updated_at", "replication_key_value": written}
+    state = {"bookmarks": {"customers": held}}
+    emitted = read_shop(box.tap_config(lookback_seconds=0), state=state)
+    assert [record["id"] for record in emitted.records("customers")] == ["3", "4"]
+
+
+def test_an_interrupted_run_goes_on_from_any_state_and_misses_nothing(box, read_shop):
+    fill(box, count=9)
+    config = box.tap_config(page_size=2, lookback_seconds=0)
+    whole = read_shop(config)
+    seen: set[str] = set()
+    for message in whole.messages:
+        if message["type"] == "RECORD":
+            seen.add(message["record"]["id"])
+        elif message["type"] == "STATE":
+            rest = {r["id"] for r in read_shop(config, state=message["value"]).records()}
+            assert seen | rest == {f"{number}" for number in range(9)}
+
+
+def test_time_extracted_is_before_the_request_of_the_page(box, read_shop):
+    fill(box, count=4)
+    arrived: list[datetime] = []
+    box.faults.on(
+        "shop",
+        "GET",
+        "/customers",
+        lambda _: arrived.append(datetime.now().astimezone()),
+        times=None,
+    )
+    emitted = read_shop(box.tap_config(page_size=2))
+    stamps = [m["time_extracted"] for m in emitted.record_messages("customers")]
+    assert all(stamp.endswith("Z") for stamp in stamps)
+    moments = [datetime.fromisoformat(stamp.replace("Z", "+00:00")) for stamp in stamps]
+    assert moments[0] == moments[1] < moments[2] == moments[3]
+    assert moments[0] <= arrived[0]
+    assert moments[2] <= arrived[1]
+    assert arrived[1] - moments[2] < timedelta(seconds=30)
+
+
+def test_deleted_records_stay_listed(box, read_shop):
+    fill(box, count=2)
+    box.shop.remove("customers", "1")
+    by_id = {record["id"]: record for record in read_shop(box.tap_config()).records()}
+    assert by_id["1"]["deleted_at"] is not None
+
+
+def test_a_deselected_stream_is_not_asked_for_and_a_deselected_field_not_emitted(box, read_shop):
+    box.shop.put("customers", {"id": "1", "name": "Åse", "email": "aase@example.no"})
+    box.shop.put("orders", {"id": "1"})
+    from tap_customwebshop.tap import TapCustomWebShop
+
+    catalog = TapCustomWebShop(config=box.tap_config()).catalog_dict
+    for entry in catalog["streams"]:
+        for metadata in entry["metadata"]:
+            if not metadata["breadcrumb"]:
+                metadata["metadata"]["selected"] = entry["stream"] != "orders"
+            if metadata["breadcrumb"] == ["properties", "email"]:
+                metadata["metadata"]["selected"] = False
+    emitted = read_shop(box.tap_config(), catalog=catalog)
+    assert emitted.records("orders") == []
+    assert box.requests.count(system="shop", path="/orders") == 0
+    (customer,) = emitted.records("customers")
+    assert customer["name"] == "Åse"
+    assert "email" not in customer
+    schema = next(m for m in emitted.messages if m["type"] == "SCHEMA")
+    assert "email" not in schema["schema"]["properties"]
+
+
+def test_stream_maps_change_and_filter_records(box, read_shop):
+    box.shop.put("customers", {"id": "1", "email": "a@example.no", "name": "A"})
+    box.shop.put("customers", {"id": "2", "email": "b@example.no", "name": "B"})
+    maps = {"customers": {"email": "md5(email)", "__filter__": "name == 'A'"}}
+    (customer,) = read_shop(box.tap_config(stream_maps=maps)).records("customers")
+    assert customer["id"] == "1"
+    assert "@" not in customer["email"]
+
+
+def test_a_full_table_run_by_catalog_asks_for_everything_and_keeps_no_bookmark(box, read_shop):
+    from tap_customwebshop.tap import TapCustomWebShop
+
+    fill(box)
+    config = box.tap_config(start_date=order(3))
+    catalog = TapCustomWebShop(config=dict(config)).catalog_dict
+    for entry in catalog["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+        for metadata in entry["metadata"]:
+            metadata["metadata"]["selected"] = True
+    emitted = read_shop(config, catalog=catalog)
+    assert len(emitted.records("customers")) == 5
+    assert set(emitted.bookmarks("customers")) == {None}
+
+
+def test_batches_hold_every_record(box, read_shop, tmp_path):
+    fill(box)
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+    }
+    emitted = read_shop(box.tap_config(batch_config=batches))
+    files = [m["manifest"] for m in emitted.messages if m["type"] == "BATCH"]
+    assert files
+    written = [gzip.decompress(path.read_bytes()) for path in tmp_path.iterdir()]
+    assert [len(text.splitlines()) for text in written] == [5]
+    assert emitted.bookmarks("customers")[-1] == order(4)

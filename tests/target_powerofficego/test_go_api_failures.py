@@ -1,0 +1,406 @@
+"""What happens to reads and writes when the network or Go fails, against the sandbox."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from go_sandbox import Sandbox
+from target_powerofficego.go_api import (
+    Connection,
+    GoClient,
+    Operation,
+    StopRequested,
+    StopRun,
+    TryAgainLater,
+    UnknownOutcome,
+    Unreachable,
+    WrongKeys,
+)
+
+GARN = {"Name": "Garn"}
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Sandbox.start() as box:
+        yield box
+
+
+@pytest.fixture
+def box(running):
+    running.go.switches.rate_limit = None
+    running.go.switches.token_seconds = 1200
+    for entry in running.go.entries("Products"):
+        running.go.delete("Products", entry["Id"])
+    running.faults.clear()
+    running.requests.clear()
+    return running
+
+
+@pytest.fixture
+def connect(box):
+    clients = []
+
+    def connect(**settings) -> GoClient:
+        names = ("api_url", "token_url", "application_key", "client_key", "subscription_key")
+        given = {
+            "api_url": box.go_api_url,
+            "token_url": box.go_token_url,
+            "application_key": box.go.application_key,
+            "client_key": box.go.client_key,
+            "subscription_key": box.go.subscription_key,
+            **{name: settings.pop(name) for name in names if name in settings},
+        }
+        settings = {"requests_per_second": 1000, "retry_seconds": 20, **settings}
+        clients.append(GoClient(Connection.for_environment("custom", **given), **settings))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect):
+    return connect()
+
+
+def names_in(box) -> list[str]:
+    return [entry["Name"] for entry in box.go.entries("Products")]
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield listener.getsockname()[1]
+
+
+READ_FAULTS = [
+    {"status": 500},
+    {"status": 503, "headers": {"Retry-After": "1"}},
+    {"status": 408},
+    {"status": 429},
+    {"reset": "before"},
+    {"reset": "after"},
+    {"broken_json": True},
+    {"status": 200, "html": True},
+    {"status": 200, "body": b""},
+]
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS, ids=str)
+def test_a_read_is_repeated_until_it_is_answered(box, client, fault):
+    box.go.create("Products", GARN)
+    box.faults.add(method="GET", path="/products", **fault)
+
+    assert [entry["Name"] for entry in client.read("/Products")] == ["Garn"]
+    assert len(box.requests.reads("go")) == 2
+
+
+def test_a_read_that_times_out_is_repeated(box, connect):
+    box.go.create("Products", GARN)
+    box.faults.add(method="GET", path="/products", delay_seconds=3)
+
+    assert connect(timeout_seconds=1).read("/Products")[0]["Name"] == "Garn"
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "after"}, {"broken_json": True}])
+def test_a_read_that_keeps_failing_ends_as_try_again_later(box, connect, fault):
+    box.go.create("Products", GARN)
+    box.faults.add(method="GET", path="/products", times=None, **fault)
+
+    with pytest.raises(TryAgainLater, match=r"GET /Products: .*; try again later"):
+        connect(retry_seconds=1).read("/Products")
+
+    assert len(box.requests.reads("go")) > 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("on_a_used_connection", [False, True])
+def test_a_write_that_was_reset_is_never_repeated(box, client, moment, on_a_used_connection):
+    if on_a_used_connection:
+        client.read("/Products")
+    box.faults.add(method="POST", path="/products", reset=moment)
+
+    with pytest.raises(UnknownOutcome) as caught:
+        client.create("/Products", GARN)
+
+    assert str(caught.value) == (
+        "POST /Products: the connection broke; "
+        "whether it was done is not known, look before repeating it"
+    )
+    assert len(box.requests.writes("go")) == 1
+    assert names_in(box) == ([] if moment == "before" else ["Garn"])
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_a_write_that_met_a_server_error_is_never_repeated(box, client, status):
+    box.faults.add(method="POST", path="/products", status=status)
+
+    with pytest.raises(UnknownOutcome):
+        client.create("/Products", GARN)
+
+    assert len(box.requests.writes("go")) == 1
+
+
+@pytest.mark.parametrize("write", ["POST", "PATCH", "DELETE"])
+def test_a_write_that_times_out_has_an_unknown_outcome(box, connect, write):
+    path = f"/Products/{box.go.create('Products', GARN)['Id']}"
+    client = connect(timeout_seconds=1)
+    box.faults.add(method=write, path="/products", delay_seconds=3)
+    calls = {
+        "POST": lambda: client.create("/Products", GARN),
+        "PATCH": lambda: client.change(path, [Operation("replace", "/Name", "Not")]),
+        "DELETE": lambda: client.delete(path),
+    }
+
+    with pytest.raises(UnknownOutcome, match="no answer within 1 seconds"):
+        calls[write]()
+
+    assert len(box.requests.writes("go")) == 1
+
+
+@pytest.mark.parametrize("headers", [None, {"Retry-After": "1"}, {"Retry-After": "soon"}])
+def test_a_write_that_was_turned_away_is_repeated_after_a_second(box, client, headers):
+    box.faults.add(method="POST", path="/products", status=429, headers=headers)
+
+    client.create("/Products", GARN)
+
+    first, second = box.requests.writes("go")
+    assert second.at - first.at >= 1
+    assert names_in(box) == ["Garn"]
+
+
+def test_a_429_holds_back_every_thread(box, connect):
+    client = connect(retry_seconds=5)
+    box.faults.add(path="/products", status=429, headers={"Retry-After": "60"})
+    with pytest.raises(TryAgainLater, match="429"):
+        client.create("/Products", GARN)
+
+    with ThreadPoolExecutor() as other_thread:
+        reading = other_thread.submit(client.read, "/Customers")
+
+    assert "GET /Customers: not sent, its turn comes only in" in str(reading.exception())
+    assert box.requests.reads("go") == []
+
+
+def test_a_write_that_is_turned_away_for_too_long_ends_as_try_again_later(box, client):
+    box.faults.add(
+        method="POST", path="/products", status=429, headers={"Retry-After": "3600"}, times=None
+    )
+
+    with pytest.raises(TryAgainLater) as caught:
+        client.create("/Products", GARN)
+
+    assert caught.value.retry_after == 3600
+    assert len(box.requests.writes("go")) == 1
+
+
+def test_a_refused_connection_is_tried_for_the_whole_budget(connect, closed_port):
+    client = connect(api_url=f"http://127.0.0.1:{closed_port}/v2", retry_seconds=1)
+
+    with pytest.raises(Unreachable) as caught:
+        client.create("/Products", GARN)
+
+    assert str(caught.value) == (
+        "POST /Products: not sent, the host is down or refuses connections; "
+        "check the address and the network"
+    )
+    assert client.calls.writes == 0
+
+
+def test_a_write_goes_through_once_the_host_is_back(box, connect):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    client = connect(
+        api_url=f"http://127.0.0.1:{port}/v2", token_url=f"http://127.0.0.1:{port}/OAuth/Token"
+    )
+    done = []
+    thread = threading.Thread(target=lambda: done.append(client.create("/Products", GARN)))
+    thread.start()
+    with Sandbox.start(go_port=port) as late:
+        thread.join(30)
+        assert names_in(late) == ["Garn"]
+    assert len(done) == 1
+
+
+class HangsUpSoon(BaseHTTPRequestHandler):
+    """Answers one request on each connection and hangs up shortly after, without saying so."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"access_token": "x"}' if body.startswith(b"grant_type") else b'{"Id": 1}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+        time.sleep(0.3)
+        self.close_connection = True
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def address_that_hangs_up():
+    with ThreadingHTTPServer(("127.0.0.1", 0), HangsUpSoon) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+def test_a_write_survives_that_the_connection_was_closed_while_it_waited_its_turn(
+    connect, address_that_hangs_up
+):
+    client = connect(
+        api_url=f"{address_that_hangs_up}/v2",
+        token_url=f"{address_that_hangs_up}/token",
+        requests_per_second=1,
+    )
+
+    assert client.create("/Products", GARN) == {"Id": 1}
+    assert client.create("/Products", GARN) == {"Id": 1}
+    assert client.calls.writes == 2
+
+
+def test_an_unknown_host_is_unreachable(connect):
+    client = connect(api_url="https://books.invalid/v2", retry_seconds=0.2)
+
+    with pytest.raises(Unreachable):
+        client.read("/Products")
+
+
+def test_a_server_without_tls_is_unreachable_over_https(box, connect):
+    client = connect(api_url=box.go_api_url.replace("http:", "https:"), retry_seconds=0.2)
+
+    with pytest.raises(Unreachable, match="TLS"):
+        client.create("/Products", GARN)
+
+    assert box.requests.writes("go") == []
+
+
+def test_one_token_serves_many_threads(box, client):
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: client.read("/Products"), range(8)))
+
+    assert box.requests.count("go", path="/oauth/token") == client.calls.tokens == 1
+    assert client.calls.reads == 8
+
+
+def test_a_token_is_renewed_before_it_expires(box, client):
+    box.go.switches.token_seconds = 1
+    client.read("/Products")
+    renewed = threading.Event()
+    box.faults.on("go", "POST", "/oauth/token", lambda _: renewed.set())
+    while not renewed.is_set():
+        client.read("/Products")
+
+    assert {request.status for request in box.requests.reads("go")} == {204}
+
+
+def test_a_revoked_token_costs_one_repeat_also_for_a_write(box, client):
+    client.read("/Products")
+    box.go.revoke_tokens()
+
+    client.create("/Products", GARN)
+
+    assert [request.status for request in box.requests.writes("go")] == [401, 201]
+    assert client.calls.tokens == 2
+    assert names_in(box) == ["Garn"]
+
+
+def test_a_revoked_token_is_renewed_once_for_all_threads(box, client):
+    client.read("/Products")
+    box.go.revoke_tokens()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: client.read("/Products"), range(16)))
+
+    assert client.calls.tokens == 2
+
+
+def test_a_401_with_a_new_token_means_wrong_keys(box, client):
+    box.faults.add(path="/products", status=401, body=b"", times=None)
+
+    with pytest.raises(WrongKeys, match="check that subscription_key"):
+        client.create("/Products", GARN)
+
+    assert len(box.requests.writes("go")) == 2
+
+
+@pytest.mark.parametrize("key", ["application_key", "client_key", "subscription_key"])
+def test_a_wrong_key_is_told_in_one_line_that_does_not_show_it(box, connect, key):
+    with pytest.raises(WrongKeys) as caught:
+        connect(**{key: "mistyped-key"}).create("/Products", GARN)
+
+    assert "mistyped-key" not in str(caught.value)
+    assert "application_key, client_key and subscription_key" in str(caught.value)
+    assert box.requests.count("go") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429},
+        {"status": 500},
+        {"reset": "before"},
+        {"broken_json": True},
+        {"status": 200, "body": {"access_token": 5}},
+    ],
+    ids=str,
+)
+def test_a_token_that_could_not_be_fetched_is_asked_for_again_even_for_a_write(box, client, fault):
+    box.faults.add(path="/oauth/token", **fault)
+
+    client.create("/Products", GARN)
+
+    assert client.calls.tokens == 2
+    assert names_in(box) == ["Garn"]
+
+
+def test_a_wrong_token_url_is_a_configuration_error(box, connect):
+    with pytest.raises(StopRun, match="check token_url"):
+        connect(token_url=box.go_api_url + "/nothing").read("/Products")
+
+
+def test_the_limit_keeps_threads_from_ever_being_turned_away(connect):
+    with Sandbox.start() as box:
+        box.go.switches.rate_limit = 10
+        client = connect(api_url=box.go_api_url, token_url=box.go_token_url, requests_per_second=10)
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _: client.read("/Products"), range(35)))
+
+    assert [request.status for request in box.requests.reads("go")] == [204] * 35
+    assert box.requests.busiest_second("go") <= 10
+
+
+def test_cancel_ends_a_back_off_at_once(box, client):
+    box.faults.add(
+        method="POST", path="/products", status=429, headers={"Retry-After": "15"}, times=None
+    )
+    box.faults.on("go", "POST", "/products", lambda _: client.cancel(), when="before")
+
+    with pytest.raises(StopRequested):
+        client.create("/Products", GARN)
+
+    assert names_in(box) == []
+
+
+def test_cancel_lets_a_call_in_flight_finish_and_no_other_begin(box, client):
+    box.faults.on("go", "POST", "/products", lambda _: client.cancel())
+
+    assert client.create("/Products", GARN)["Name"] == "Garn"
+    with pytest.raises(StopRequested):
+        client.create("/Products", {"Name": "Not"})
+    assert names_in(box) == ["Garn"]

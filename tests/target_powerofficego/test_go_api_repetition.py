@@ -1,0 +1,86 @@
+"""Which failures are repeated, and how long the waits between are."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from target_powerofficego.go_api import (
+    Refused,
+    StopRequested,
+    TryAgainLater,
+    UnknownOutcome,
+    Unreachable,
+    WrongKeys,
+)
+from target_powerofficego.go_api.repetition import Repetition
+
+
+class Failing:
+    """Fails with the errors given, in order, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.attempts = 0
+
+    def __call__(self) -> str:
+        self.attempts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+def asking_to_wait(seconds: float) -> TryAgainLater:
+    error = TryAgainLater("busy")
+    error.retry_after = seconds
+    return error
+
+
+def test_what_did_nothing_is_repeated_until_it_works():
+    waits: list[float] = []
+    call = Failing(TryAgainLater("a"), Unreachable("b"), asking_to_wait(17))
+
+    assert Repetition(300, waits.append).run(call) == "answer"
+    assert call.attempts == 4
+    assert waits[2] == 17
+
+
+def test_waits_grow_to_half_a_minute_and_differ():
+    waits: list[float] = []
+    Repetition(10_000, waits.append).run(Failing(*[TryAgainLater("busy")] * 200))
+
+    assert all(0 <= wait <= 0.5 * 2**number for number, wait in enumerate(waits[:6]))
+    assert 15 < max(waits) <= 30
+    assert len(set(waits)) > 190
+
+
+@pytest.mark.parametrize("error", [UnknownOutcome("x"), Refused("x"), WrongKeys("x")])
+def test_everything_else_is_final(error):
+    call = Failing(error)
+
+    with pytest.raises(type(error)):
+        Repetition(300, pytest.fail).run(call)
+
+    assert call.attempts == 1
+
+
+def test_a_wait_longer_than_the_budget_is_not_begun():
+    with pytest.raises(TryAgainLater):
+        Repetition(300, pytest.fail).run(Failing(asking_to_wait(301)))
+
+
+def test_the_budget_ends_repeats():
+    call = Failing(*[asking_to_wait(0.01)] * 10_000)
+
+    with pytest.raises(TryAgainLater):
+        Repetition(0.1, time.sleep).run(call)
+
+    assert 1 < call.attempts < 15
+
+
+def test_what_the_wait_raises_ends_the_call():
+    def stopped(seconds: float) -> None:
+        raise StopRequested("stop")
+
+    with pytest.raises(StopRequested):
+        Repetition(300, stopped).run(Failing(TryAgainLater("busy")))

@@ -1,0 +1,87 @@
+"""Calls over TLS, as to the real PowerOffice Go: to a server on this machine."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from target_powerofficego.go_api import Connection, GoClient, Unreachable
+
+# A certificate that signs itself for this machine alone; its key is public and opens nothing.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUd0N3FYS5ybzIi27vZ2lKNtluU6kwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA5MjQzM1oYDzIxMjYxMDMw
+MDkyNDMzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASci+RrxMSd3CGLHE1rWtjULjZJCcEAH96j8Rd+gU1z81iqBUeli1Cl
+W46Oivo2okqDOh98SSpzSk1hedfyYOsXo28wbTAdBgNVHQ4EFgQUd8AcCzCGDcl/
+NnRw9EZ6UIf8d1kwHwYDVR0jBBgwFoAUd8AcCzCGDcl/NnRw9EZ6UIf8d1kwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgdIRH+IZMYnLC9R5UgdfMajaQk8WFHaWUHaONE39jqmcCIG9y
+3SXU+fNm3YBJzlhFPRBlZwncHIvbteSUCuVDcBO2
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+cj0N06JrXC5Oy+U
+Ct5xqncZJK4EImdb2bVuiP5UiW2hRANCAASci+RrxMSd3CGLHE1rWtjULjZJCcEA
+H96j8Rd+gU1z81iqBUeli1ClW46Oivo2okqDOh98SSpzSk1hedfyYOsX
+-----END PRIVATE KEY-----
+"""
+
+
+class SmallGo(BaseHTTPRequestHandler):
+    """Gives out tokens and creates one entry."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"access_token": "x"}' if body.startswith(b"grant_type") else b'{"Id": 1}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    file = tmp_path / "certificate.pem"
+    file.write_text(CERTIFICATE)
+    return file
+
+
+@pytest.fixture
+def client(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), SmallGo) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        address = f"https://127.0.0.1:{server.server_port}"
+        connection = Connection(f"{address}/v2", f"{address}/token", "app", "client", "key")
+        with GoClient(connection, retry_seconds=0.5) as client:
+            yield client
+        server.shutdown()
+        serving.join()
+
+
+def test_writes_go_out_once_over_new_and_used_connections(client, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+
+    assert client.create("/Products", {"Name": "Garn"}) == {"Id": 1}
+    assert client.create("/Products", {"Name": "Not"}) == {"Id": 1}
+    assert (client.calls.writes, client.calls.tokens) == (2, 1)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(client, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+
+    with pytest.raises(Unreachable, match="TLS"):
+        client.create("/Products", {"Name": "Garn"})
+
+    assert (client.calls.writes, client.calls.tokens) == (0, 0)
