@@ -55,7 +55,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Link:
-    """Link the record with an entity that Go already has; nothing but an empty reference is written."""
+    """Link the record with an entity of Go; nothing but an empty reference is written."""
 
     go_id: str
     is_follower: bool = False

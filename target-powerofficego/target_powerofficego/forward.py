@@ -81,7 +81,7 @@ class ForwardSide:
                 one.shop_id,
                 payload=one.payload,
                 read_at=one.read_at,
-                reason=f"{len(archives)} entries are to be archived, more than max_archives ({most})",
+                reason=f"{len(archives)} are to be archived, more than max_archives ({most})",
             )
             self._tools.tally.count(one.entity, one.shop_id, "held")
 

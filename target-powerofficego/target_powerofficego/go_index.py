@@ -1,4 +1,4 @@
-"""What Go holds, read in bulk and kept in the link store, so that no record costs a call of its own.
+"""What Go holds, read in bulk and kept in the link store: no record costs a call of its own.
 
 Ten calls a second are all there is. An entity is listed in full at first and again every
 `full_check_hours`, for address and stock edits do not move an entry's stamp; in between, only what
@@ -31,7 +31,7 @@ Keys = list[str]
 
 @dataclass(frozen=True)
 class Source:
-    """One list of Go: its fields, its filter for what changed, and the keys an entry is found by."""
+    """One list of Go: its fields, its filter for what changed, and the keys of an entry."""
 
     entity: str
     resource: str

@@ -37,7 +37,7 @@ class Evidence:
     go: datetime.datetime | None
     margin: datetime.timedelta = datetime.timedelta(minutes=5)
     silent_rows: frozenset[str] = frozenset()
-    """Rows whose edits in Go do not move its stamp (addresses), so that it tells nothing of them."""
+    """Rows whose edits in Go do not move its stamp (addresses): it tells nothing of them."""
 
     def newest(self, row: str) -> Owner | None:
         """Return the side that changed last, or None when the stamps are too near or missing."""
@@ -58,7 +58,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Merge:
-    """The outcome for one entity: what to write to Go, the base of all other rows, and conflicts."""
+    """The outcome for one entity: what to write to Go, the base of all other rows, conflicts."""
 
     writes: tuple[RowChange, ...]
     base: Mapping[str, Agreement]

@@ -1,4 +1,4 @@
-"""One run: opens the store and Go, checks that all is well before anything is written, and ends it."""
+"""One run: opens the store and Go, checks that all is well before any write, and ends it."""
 
 from __future__ import annotations
 
@@ -148,15 +148,19 @@ def _start(
     index = _index(settings, store, go)
     is_plan = settings.dry_run
     _tell_store(settings, store, index)
-    if settings.plans_first_run and not is_plan and not store.has_finished_run():
-        if any(
+    if (
+        settings.plans_first_run
+        and not is_plan
+        and not store.has_finished_run()
+        and any(
             _has_entries(store, index, entity) for entity in ("customers", "products", "orders")
-        ):
-            is_plan = True
-            store = store.copy_in_memory()
-            go.close()
-            go = _open_go(settings, dry=True)
-            index = _index(settings, store, go)
+        )
+    ):
+        is_plan = True
+        store = store.copy_in_memory()
+        go.close()
+        go = _open_go(settings, dry=True)
+        index = _index(settings, store, go)
     tools = Tools(
         settings=settings,
         conversion=Conversion(

@@ -83,7 +83,7 @@ class OrdersSink(GoSink):
 
 
 class MeltanoTestSink(RecordSink):
-    """Answers `meltano config target-powerofficego test`: the keys were checked, nothing is written."""
+    """Answers `meltano config target-powerofficego test`: the keys work, nothing is written."""
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Take the test record, and do nothing with it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -22,6 +21,7 @@ from target_powerofficego.sinks import SINKS, UnknownStream, entity_of
 from target_powerofficego.writing import BrakeReached
 
 if TYPE_CHECKING:
+    import datetime
     from types import FrameType
 
     from singer_sdk.plugin_base import _ConfigInput
@@ -55,7 +55,7 @@ class TargetPowerOfficeGo(Target):
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Add a line for every setting that does not exist, with the name it was perhaps meant to be."""
+        """Add a line for every setting that does not exist, and what it was perhaps meant to be."""
         errors = _misspelt(self._config, self._known_settings())
         if errors and raise_errors:
             summary = "Config validation failed"
@@ -135,10 +135,14 @@ class TargetPowerOfficeGo(Target):
             self._run = None
 
     def _setup_signal_handlers(self) -> None:
-        catch_signals(lambda signum: self.message_reader.ask_to_end(signum))  # type: ignore[attr-defined]
+        catch_signals(self._ask_to_end)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         del frame
+        self._ask_to_end(signum)
+
+    def _ask_to_end(self, signum: int) -> None:
+        """End the run; the SDK makes its reader only after the signal handlers are set."""
         self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
 
     # Messages
@@ -152,7 +156,7 @@ class TargetPowerOfficeGo(Target):
         return SINKS[entity_of(stream_name)]
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Take a RECORD past the SDK's per-field validation: every record is checked by its table."""
+        """Take a RECORD past the SDK's validation: every record is checked by its table."""
         self._assert_line_requires(message_dict, requires={"stream", "record"})
         stream = message_dict["stream"]
         if stream not in self.mapper.stream_maps:

@@ -28,7 +28,7 @@ def test_streams_come_as_customers_products_orders_and_each_schema_comes_once(bo
 
 
 def test_a_whole_seeded_store_comes_out_as_it_stands_in_the_shop(box, read_shop):
-    from go_sandbox.seed import seed_store
+    from go_sandbox.seed.store import seed_store
 
     seed_store(box.shop, customers=12, products=8, orders=20)
     emitted = read_shop(box.tap_config(page_size=5))

@@ -1,4 +1,4 @@
-"""Addresses of a shop record: which one is meant, whether Go can take it, and how it is recognised."""
+"""Addresses of a shop record: which is meant, whether Go takes it, how it is known again."""
 
 from __future__ import annotations
 

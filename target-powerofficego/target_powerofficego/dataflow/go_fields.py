@@ -1,4 +1,4 @@
-"""Which members PowerOffice Go takes for each entity, their type, and whether a patch may change them.
+"""Which members PowerOffice Go takes for each entity, their type, and which can be patched.
 
 Source: PowerOffice Go API v2, the POST and PATCH bodies of Customers, Products and SalesOrders.
 """

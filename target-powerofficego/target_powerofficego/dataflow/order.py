@@ -44,7 +44,7 @@ def wanted(order: Record, statuses: Collection[str], orders_from: datetime.date 
 
 
 def not_yet_posted(order: Record) -> str | None:
-    """Name what an order holds that this version does not post, or None: such an order is a hold."""
+    """Name what an order holds that is not posted yet, or None; such an order is a hold."""
     kinds = {line.get("type") for line in order.get("lines") or () if isinstance(line, dict)}
     found = [
         name

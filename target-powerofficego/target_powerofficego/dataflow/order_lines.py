@@ -1,8 +1,8 @@
 """The lines of an order in Go's form: products, percentage discounts and freight, exact to the øre.
 
-PowerOffice Go works out a line as quantity × price × (1 − allowance / 100), rounded to øre, and adds
-VAT by the product's sales account; no VAT can be sent. So price and allowance are chosen such that
-Go's own rounding gives the shop's amount, and Go's answer is compared afterwards.
+PowerOffice Go works out a line as quantity × price × (1 − allowance / 100), rounded to øre, and
+adds VAT by the product's sales account; no VAT can be sent. So price and allowance are chosen such
+that Go's own rounding gives the shop's amount, and Go's answer is compared afterwards.
 """
 
 from __future__ import annotations
@@ -187,9 +187,9 @@ def choose_price(
 ) -> Price:
     """Choose price and allowance so that Go's line sum rounds to `total_excl`.
 
-    `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most two
-    decimals becomes the allowance; otherwise it goes into the price. The fewest decimals that are
-    exact are taken, for it is not known how many PowerOffice Go keeps.
+    `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
+    two decimals becomes the allowance; otherwise it goes into the price. The fewest decimals that
+    are exact are taken, for it is not known how many PowerOffice Go keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).

@@ -58,7 +58,7 @@ def unit_code(unit: str | None) -> str:
 
 
 def price_without_vat(record: Record) -> Decimal | None:
-    """Return the unit price in krone without VAT: as told, else from the price with VAT and the rate.
+    """Return the unit price in krone without VAT: as told, else from the one with VAT.
 
     Raises:
         Unusable: a price or the rate is no number, or the rate needed is missing.

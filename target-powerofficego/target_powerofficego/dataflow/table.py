@@ -80,7 +80,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Reading:
-    """A record as the table reads it: the values in Go's form by row name, and what was repaired."""
+    """A record as the table reads it: the values in Go's form by row name, and repairs."""
 
     values: Mapping[str, Value]
     repairs: tuple[str, ...] = ()

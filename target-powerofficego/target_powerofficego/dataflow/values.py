@@ -12,7 +12,6 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pycountry
@@ -23,6 +22,7 @@ from stdnum.no import orgnr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
@@ -223,7 +223,7 @@ def _six_digits(stamp: str) -> str:
 
 
 def short_reference(shop_name: str, shop_id: str) -> str:
-    """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash when that is too long.
+    """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash when too long.
 
     PowerOffice Go takes 50 characters.
     """
@@ -289,7 +289,7 @@ def same_flag(value: Value) -> Value:
 
 
 def dig(record: Mapping[str, Any], path: str) -> Value:
-    """Return what stands at a dotted path such as `custom.erp_no`, or ABSENT when a part is missing."""
+    """Return what stands at a dotted path such as `custom.erp_no`, or ABSENT where a part lacks."""
     found: Any = record
     for part in path.split("."):
         if found is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_powerofficego.links import now
@@ -10,6 +9,7 @@ from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import StateGate
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Collection, Mapping
     from typing import IO
 

@@ -54,7 +54,7 @@ class CustomersWalk(EntityWalk):
     def extra_base(
         self, record: Record, read_at: datetime.datetime, *, is_new: bool
     ) -> dict[str, Agreement]:
-        """Return the base of address and person: empty for a new customer, so that both are written."""
+        """Return the base of address and person; empty for a new customer, so they are written."""
         told = {_SHIPPING: _shipping_value(record), _PERSON: _person_value(record)}
         return {
             name: Agreement(None if is_new else value, None, read_at, read_at)

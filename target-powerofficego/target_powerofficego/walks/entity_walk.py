@@ -1,4 +1,4 @@
-"""The walk of a customer or product: meet it in Go or create it, later merge what each side changed."""
+"""The walk of a customer or product: meet it in Go or create it, later merge the changes."""
 
 from __future__ import annotations
 

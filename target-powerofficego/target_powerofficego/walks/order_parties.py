@@ -1,4 +1,4 @@
-"""Who buys an order and which products its lines are, as ids in Go; what is missing is waited for."""
+"""Who buys an order and which products its lines are, as ids in Go; waits for what is missing."""
 
 from __future__ import annotations
 

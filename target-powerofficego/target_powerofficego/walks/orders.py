@@ -1,4 +1,4 @@
-"""The walk of an order: posted as a Draft, compared to the øre, edited while Draft, deleted if cancelled."""
+"""The walk of an order: posted and edited as a Draft, compared to the øre, deleted if cancelled."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class OrdersWalk(Walk):
         return {**shown, "lines": len(order.lines), "total with VAT": order.total}
 
     def _base(self, order: OrderInGoForm, answer: Mapping[str, Any] | None) -> dict[str, Agreement]:
-        """Return what both sides hold now; without an answer Go is taken to hold the shop's values."""
+        """Return what both sides hold now; without an answer, the shop's values twice."""
         answered_at = now()
         base = {
             row.name: Agreement(

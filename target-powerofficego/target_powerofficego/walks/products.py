@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Create
-from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.matching import match_product
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
+    from target_powerofficego.changes import Create
+    from target_powerofficego.changes import Link as LinkChange
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
 
@@ -47,7 +47,7 @@ class ProductsWalk(EntityWalk):
     def service(
         self, code: str, name: str, rate: Decimal, read_at: datetime.datetime
     ) -> int | None:
-        """Return the id of the product that freight at this VAT rate is posted on; made when absent.
+        """Return the id of the product for freight at this VAT rate; made when absent.
 
         None when it could not be made; it is then among the rejects.
         """

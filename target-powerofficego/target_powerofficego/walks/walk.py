@@ -1,4 +1,4 @@
-"""The frame of every walk: whatever happens to one record, it is settled, parked, rejected or held."""
+"""The frame of every walk: each record ends settled, parked, rejected or held."""
 
 from __future__ import annotations
 

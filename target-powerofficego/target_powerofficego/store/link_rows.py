@@ -1,0 +1,145 @@
+"""Links with their base, the hashes of settled records, and intents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_powerofficego.store import tables as t
+from target_powerofficego.store.columns import (
+    from_json,
+    from_stamp,
+    to_json,
+    to_stamp,
+)
+from target_powerofficego.store.connection import new_id
+from target_powerofficego.store.unsettled_rows import UnsettledRows
+from target_powerofficego.store.values import Agreement, Intent, Link, now
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterator, Mapping
+
+
+class LinkRows(UnsettledRows):
+    """What is linked, what was last settled, and what was sent without an answer yet."""
+
+    def link(self, entity: str, shop_id: str) -> Link | None:
+        """Return the link of a shop record, if it has one."""
+        row = self._first(
+            sa.select(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
+        )
+        return None if row is None else _link(row)
+
+    def links_to(self, entity: str, go_id: str) -> list[Link]:
+        """Return every link to a Go entity: at most one of them is no follower."""
+        query = sa.select(t.links).where(*self._key(t.links, entity), t.links.c.go_id == go_id)
+        return [_link(row) for row in self._all(query.order_by(t.links.c.is_follower))]
+
+    def all_links(self) -> Iterator[tuple[str, Link]]:
+        """Return each link of all namespaces with its shop name."""
+        query = sa.select(t.links, t.namespaces.c.shop_name).join(t.namespaces)
+        for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
+            yield row.shop_name, _link(row)
+
+    def has_links(self) -> bool:
+        """Tell whether this namespace has any link."""
+        query = sa.select(t.links.c.shop_id).where(t.links.c.namespace == self.namespace)
+        return self._first(query.limit(1)) is not None
+
+    def put_link(self, link: Link) -> None:
+        """Store a link, in place of the one that this shop record had."""
+        base = {
+            name: [one.shop, one.go, to_stamp(one.shop_read_at), to_stamp(one.go_read_at)]
+            for name, one in link.base.items()
+        }
+        values = {
+            "go_id": link.go_id,
+            "is_follower": link.is_follower,
+            "shop_created_at": link.shop_created_at,
+            "base": to_json(base),
+            "own_stamp": link.own_stamp,
+        }
+        key = {"namespace": self.namespace, "entity": link.entity, "shop_id": link.shop_id}
+        self._upsert(t.links, key, values, only_new={"linked_at": to_stamp(now())})
+
+    def delete_link(self, entity: str, shop_id: str) -> None:
+        """Forget a link, after we deleted the Go entity ourselves."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
+            )
+
+    def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
+        """Return the hash of the record last fully settled under this id, and when it was read."""
+        query = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
+            *self._key(t.settled, entity), t.settled.c.shop_id == shop_id
+        )
+        row = self._first(query)
+        return None if row is None else (str(row.record_hash), from_stamp(row.read_at))
+
+    def put_settled(
+        self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+    ) -> None:
+        """Remember that a record with this hash, read then, is fully settled; no reject stays."""
+        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
+        with self.transaction():
+            values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
+            self._upsert(t.settled, key, values)
+            self.clear_unsettled(entity, shop_id)
+
+    def begin_intent(
+        self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]
+    ) -> Intent:
+        """Commit what is about to be written, before the call."""
+        started = now()
+        with self.transaction():
+            result = self._connection.execute(
+                sa.insert(t.intents).values(
+                    namespace=self.namespace,
+                    entity=entity,
+                    shop_id=shop_id,
+                    kind=kind,
+                    detail=to_json(detail),
+                    started_at=to_stamp(started),
+                )
+            )
+            number = new_id(result)
+        return Intent(number, entity, shop_id, kind, detail, started)
+
+    def end_intent(self, intent: Intent) -> None:
+        """Remove an intent, in the transaction that stores its answer."""
+        with self.transaction():
+            self._connection.execute(sa.delete(t.intents).where(t.intents.c.id == intent.id))
+
+    def intents(self) -> list[Intent]:
+        """Return the intents left over from earlier runs, oldest first."""
+        query = sa.select(t.intents).where(t.intents.c.namespace == self.namespace)
+        return [
+            Intent(
+                row.id,
+                row.entity,
+                row.shop_id,
+                row.kind,
+                from_json(row.detail),
+                from_stamp(row.started_at),
+            )
+            for row in self._all(query.order_by(t.intents.c.id))
+        ]
+
+
+def _link(row: sa.Row[Any]) -> Link:
+    base = {
+        name: Agreement(shop, go, from_stamp(shop_at), from_stamp(go_at))
+        for name, (shop, go, shop_at, go_at) in from_json(row.base).items()
+    }
+    return Link(
+        entity=row.entity,
+        shop_id=row.shop_id,
+        go_id=row.go_id,
+        is_follower=row.is_follower,
+        shop_created_at=row.shop_created_at,
+        base=base,
+        own_stamp=row.own_stamp,
+    )

@@ -1,0 +1,123 @@
+"""Namespaces (a Go client and a shop), and the runs of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_powerofficego.store import tables as t
+from target_powerofficego.store.columns import (
+    from_json,
+    from_stamp,
+    from_stamp_or_none,
+    to_json,
+    to_stamp,
+)
+from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.values import LinkStoreError, Run, now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Namespaces(StoreConnection):
+    """Which namespace all else works in, and the runs that were."""
+
+    def enter(
+        self, client_id: str, client_name: str | None, shop_name: str, *, new_namespace: bool
+    ) -> None:
+        """Choose the namespace of a Go client and a shop; the first time it is made.
+
+        Raises:
+            LinkStoreError: the store knows this client under another shop name only, or this shop
+                under another client only, and `new_namespace` is false.
+        """
+        rows = self._all(sa.select(t.namespaces))
+        for row in rows:
+            if (row.client_id, row.shop_name) == (client_id, shop_name):
+                self.namespace = row.id
+                return
+        same_client = sorted(row.shop_name for row in rows if row.client_id == client_id)
+        same_shop = [row.client_name or row.client_id for row in rows if row.shop_name == shop_name]
+        if same_client and not new_namespace:
+            msg = (
+                f'the link store {self.location} knows this Go client under the shop name "'
+                f'{same_client[0]}", not "{shop_name}": a renamed shop would post everything again;'
+                " set shop_name back, or new_namespace: true if this is another shop"
+            )
+            raise LinkStoreError(msg)
+        if same_shop and not new_namespace:
+            msg = (
+                f'the link store {self.location} knows the shop "{shop_name}" with another client'
+                f' ("{same_shop[0]}"): check client_key, or set new_namespace: true if the shop now'
+                " keeps its books there"
+            )
+            raise LinkStoreError(msg)
+        with self.transaction():
+            result = self._connection.execute(
+                sa.insert(t.namespaces).values(
+                    client_id=client_id,
+                    client_name=client_name,
+                    shop_name=shop_name,
+                    opened_at=to_stamp(now()),
+                )
+            )
+            self.namespace = new_id(result)
+
+    def has_finished_run(self) -> bool:
+        """Tell whether a run of this namespace ever came to its end."""
+        query = sa.select(t.runs.c.id).where(
+            t.runs.c.namespace == self.namespace, t.runs.c.exit_status.in_((0, 3))
+        )
+        return self._first(query.limit(1)) is not None
+
+    def start_run(self) -> int:
+        """Record that a run began; return its number."""
+        with self.transaction():
+            result = self._connection.execute(
+                sa.insert(t.runs).values(namespace=self.namespace, started_at=to_stamp(now()))
+            )
+            return new_id(result)
+
+    def finish_run(
+        self,
+        run_id: int,
+        *,
+        exit_status: int,
+        outcomes: Mapping[str, Any],
+        calls: Mapping[str, Any],
+    ) -> None:
+        """Record how a run ended."""
+        with self.transaction():
+            self._connection.execute(
+                sa.update(t.runs)
+                .where(t.runs.c.id == run_id)
+                .values(
+                    finished_at=to_stamp(now()),
+                    exit_status=exit_status,
+                    outcomes=to_json(outcomes),
+                    calls=to_json(calls),
+                )
+            )
+
+    def runs(self, newest: int = 20) -> list[Run]:
+        """Return the newest runs of all namespaces, newest first."""
+        query = (
+            sa.select(t.runs, t.namespaces.c.shop_name)
+            .join(t.namespaces)
+            .order_by(t.runs.c.id.desc())
+            .limit(newest)
+        )
+        return [
+            Run(
+                id=row.id,
+                shop_name=row.shop_name,
+                started_at=from_stamp(row.started_at),
+                finished_at=from_stamp_or_none(row.finished_at),
+                exit_status=row.exit_status,
+                outcomes=from_json(row.outcomes or "{}"),
+                calls=from_json(row.calls or "{}"),
+            )
+            for row in self._all(query)
+        ]

@@ -1,0 +1,145 @@
+"""Records that are parked, rejected or held, and what the parked ones wait for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_powerofficego.store import tables as t
+from target_powerofficego.store.columns import (
+    from_json,
+    from_stamp,
+    from_stamp_or_none,
+    to_json,
+    to_stamp,
+)
+from target_powerofficego.store.connection import StoreConnection
+from target_powerofficego.store.values import LinkStoreError, Unsettled, UnsettledKind, now
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping, Sequence
+
+
+class UnsettledRows(StoreConnection):
+    """What could not be settled, with payload and reason."""
+
+    def put_unsettled(
+        self,
+        kind: UnsettledKind,
+        entity: str,
+        shop_id: str,
+        *,
+        payload: Mapping[str, Any],
+        read_at: datetime.datetime,
+        reason: str,
+        title: str | None = None,
+        detail: str | None = None,
+        retry_after: datetime.timedelta | None = None,
+        waits_for: Sequence[str] = (),
+    ) -> None:
+        """Keep a record that is not settled; an acknowledgement stands while its reason does."""
+        before = self._one_unsettled(entity, shop_id)
+        same = before is not None and (before.kind, before.reason) == (kind, reason)
+        values = {
+            "kind": kind,
+            "payload": to_json(payload),
+            "read_at": to_stamp(read_at),
+            "reason": reason,
+            "title": title,
+            "detail": detail,
+            "last_seen": to_stamp(now()),
+            "attempts": (before.attempts if before and same else 0) + 1,
+            "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
+            "acknowledged_at": to_stamp(before.acknowledged_at)
+            if before and same and before.acknowledged_at
+            else None,
+        }
+        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
+        with self.transaction():
+            first_seen = before.first_seen if before and same else now()
+            self._upsert(t.unsettled, key, {**values, "first_seen": to_stamp(first_seen)})
+            kept = self._one_unsettled(entity, shop_id)
+            if kept is None:
+                msg = f"{entity} {shop_id} was stored but cannot be found again"
+                raise LinkStoreError(msg)
+            self._connection.execute(sa.delete(t.waits).where(t.waits.c.unsettled_id == kept.id))
+            for awaited in sorted(set(waits_for)):
+                self._connection.execute(
+                    sa.insert(t.waits).values(unsettled_id=kept.id, awaited=awaited)
+                )
+
+    def clear_unsettled(self, entity: str, shop_id: str) -> None:
+        """Forget that a record was parked, rejected or held."""
+        found = self._one_unsettled(entity, shop_id)
+        if found is None:
+            return
+        with self.transaction():
+            self._connection.execute(sa.delete(t.waits).where(t.waits.c.unsettled_id == found.id))
+            self._connection.execute(sa.delete(t.unsettled).where(t.unsettled.c.id == found.id))
+
+    def unsettled_of(self, entity: str, shop_id: str) -> Unsettled | None:
+        """Return why a record is parked, rejected or held, if it is."""
+        return self._one_unsettled(entity, shop_id)
+
+    def unsettled(
+        self, *kinds: UnsettledKind, every_namespace: bool = False, acknowledged: bool = True
+    ) -> list[Unsettled]:
+        """Return what is parked, rejected or held, oldest first."""
+        query = sa.select(t.unsettled, t.namespaces.c.shop_name).join(t.namespaces)
+        if kinds:
+            query = query.where(t.unsettled.c.kind.in_(kinds))
+        if not every_namespace:
+            query = query.where(t.unsettled.c.namespace == self.namespace)
+        if not acknowledged:
+            query = query.where(t.unsettled.c.acknowledged_at.is_(None))
+        return [_unsettled(row) for row in self._all(query.order_by(t.unsettled.c.id))]
+
+    def waiting_for(self, awaited: str) -> list[Unsettled]:
+        """Return the parked records that wait for a record such as "customers:12"."""
+        query = (
+            sa.select(t.unsettled)
+            .join(t.waits)
+            .where(t.waits.c.awaited == awaited, t.unsettled.c.namespace == self.namespace)
+        )
+        return [_unsettled(row) for row in self._all(query.order_by(t.unsettled.c.id))]
+
+    def acknowledge(self, unsettled_id: int) -> bool:
+        """Note that a person knows of a reject or hold; tell whether that number exists."""
+        with self.transaction():
+            result = self._connection.execute(
+                sa.update(t.unsettled)
+                .where(t.unsettled.c.id == unsettled_id, t.unsettled.c.kind.in_(("reject", "hold")))
+                .values(acknowledged_at=to_stamp(now()))
+            )
+            return result.rowcount == 1
+
+    def _one_unsettled(self, entity: str, shop_id: str) -> Unsettled | None:
+        query = sa.select(t.unsettled).where(
+            *self._key(t.unsettled, entity), t.unsettled.c.shop_id == shop_id
+        )
+        row = self._first(query)
+        return None if row is None else _unsettled(row)
+
+
+def _unsettled(row: sa.Row[Any]) -> Unsettled:
+    found = Unsettled(
+        id=row.id,
+        entity=row.entity,
+        shop_id=row.shop_id,
+        kind=row.kind,
+        payload=from_json(row.payload),
+        read_at=from_stamp(row.read_at),
+        reason=row.reason,
+        title=row.title,
+        detail=row.detail,
+        first_seen=from_stamp(row.first_seen),
+        last_seen=from_stamp(row.last_seen),
+        attempts=row.attempts,
+        next_attempt_at=from_stamp_or_none(row.next_attempt_at),
+        acknowledged_at=from_stamp_or_none(row.acknowledged_at),
+    )
+    shop_name = row._mapping.get("shop_name")  # noqa: SLF001 - SQLAlchemy's public name for it
+    return replace(found, shop_name=shop_name) if shop_name else found

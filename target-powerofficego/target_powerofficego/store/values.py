@@ -1,0 +1,96 @@
+"""What the link store keeps, as values."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.values import Value
+
+UnsettledKind = Literal["parked", "reject", "hold"]
+
+
+class LinkStoreError(Exception):
+    """The link store cannot be used; the text says why and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a row's two sides held when they last agreed, in Go's form, and when each was read."""
+
+    shop: Value
+    go: Value
+    shop_read_at: datetime.datetime
+    go_read_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Link:
+    """A shop record and the Go entity that is its counterpart.
+
+    A follower shares the Go entity of another record; no properties flow through it. `own_stamp` is
+    Go's last-changed stamp as our own last write left it.
+    """
+
+    entity: str
+    shop_id: str
+    go_id: str
+    is_follower: bool = False
+    shop_created_at: str | None = None
+    base: Mapping[str, Agreement] = field(default_factory=dict)
+    own_stamp: str | None = None
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A write that was about to be sent; left over when its answer never came."""
+
+    id: int
+    entity: str
+    shop_id: str
+    kind: str
+    detail: Mapping[str, Any]
+    started_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A record that is parked, rejected or held, with its payload and the reason."""
+
+    id: int
+    entity: str
+    shop_id: str
+    kind: UnsettledKind
+    payload: dict[str, Any]
+    read_at: datetime.datetime
+    reason: str
+    title: str | None
+    detail: str | None
+    first_seen: datetime.datetime
+    last_seen: datetime.datetime
+    attempts: int
+    next_attempt_at: datetime.datetime | None
+    acknowledged_at: datetime.datetime | None
+    shop_name: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it was recorded."""
+
+    id: int
+    shop_name: str
+    started_at: datetime.datetime
+    finished_at: datetime.datetime | None
+    exit_status: int | None
+    outcomes: Mapping[str, Any]
+    calls: Mapping[str, Any]
+
+
+def now() -> datetime.datetime:
+    """Return this moment, aware, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
