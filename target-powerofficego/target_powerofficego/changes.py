@@ -99,9 +99,13 @@ class Reject:
 
 @dataclass(frozen=True)
 class Hold:
-    """The record could be written but should not be without a person."""
+    """The record could be written but should not be without a person.
+
+    `detail` may quote values, which may be personal data; `reason` does not.
+    """
 
     reason: str
+    detail: str | None = None
 
 
 Change = Create | Patch | Link | Archive | Delete | Nothing | Park | Reject | Hold

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.settings import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVING
@@ -66,6 +67,10 @@ class ForwardSide:
         """Tell whether a parked record is an archive."""
         waiting = self._tools.store.waiting_for(ARCHIVING)
         return unsettled.id in {one.id for one in waiting}
+
+    def is_made_for_others(self, unsettled: Unsettled) -> bool:
+        """Tell whether a customer or product was made from an order that needs it."""
+        return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Archive all, or hold them all when there are more than `max_archives`."""

@@ -214,9 +214,10 @@ class GoIndex:
                 return
             of_entity = [source for source in self._sources if source.entity == entity]
             if any(self._is_full_read_due(source) for source in of_entity):
-                self._store.clear_go_entries(entity)
-                for source in of_entity:
-                    self._list(source, None, now())
+                with self._store.transaction():
+                    self._store.clear_go_entries(entity)
+                    for source in of_entity:
+                        self._list(source, None, now())
             else:
                 for source in of_entity:
                     mark = self._store.watermark(source.name)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.values import same_text
 from target_powerofficego.go_api import NotFound
 from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.merge_lines import LINE, lines_by_reference
+from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +31,11 @@ def settle_leftovers(tools: Tools) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    for intent in tools.store.intents():
+    intents = tools.store.intents()
+    if intents:
+        age = (now() - intents[-1].started_at).total_seconds()
+        time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
+    for intent in intents:
         logger.info(
             "%s %s: looking what became of an unanswered %s",
             intent.entity,
@@ -51,6 +58,7 @@ def _settle_create(tools: Tools, intent: Intent) -> None:
         if there is not None and tools.store.link(intent.entity, intent.shop_id) is None:
             tools.store.put_link(_link(tools, intent, there))
             tools.index.remember(intent.entity, there, now())
+            tools.found_again.add((intent.entity, intent.shop_id))
         tools.store.end_intent(intent)
 
 
@@ -62,6 +70,11 @@ def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
         for row in table.active
         if row.name in sent
     }
+    lines = lines_by_reference(there)
+    for name, members in sent.items():
+        if name.startswith(LINE):
+            line = lines.get(name.removeprefix(LINE))
+            base[name] = Agreement(members, line, intent.started_at, now())
     return Link(intent.entity, intent.shop_id, str(there["Id"]), base=base)
 
 

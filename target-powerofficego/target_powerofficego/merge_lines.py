@@ -44,6 +44,18 @@ LINE = "line:"
 """Begins the name under which the base keeps a line."""
 
 
+def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the lines of an order in Go that bear a reference, by it, with their Id."""
+    return {
+        line["ExternalImportReference"]: {
+            "Id": line.get("Id"),
+            **{member: line.get(member) for member in LINE_MEMBERS},
+        }
+        for line in complete.get("SalesOrderLines") or ()
+        if line.get("ExternalImportReference")
+    }
+
+
 def are_same(one: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
     """Tell whether two lines hold the same in every member that is compared."""
     if one is None or other is None:

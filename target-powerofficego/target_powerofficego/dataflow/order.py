@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
+MADE_FOR_ORDERS = "made_for_orders"
+"""Marks a record that the shop never sent: it was made from an order that needs it."""
 _LARGEST_NUMBER = 2**63 - 1  # PowerOffice Go: ImportedOrderNo is an int64
 
 
@@ -26,8 +28,15 @@ class Wanted(enum.Enum):
     LEFT_ALONE = "left alone"
 
 
-def wanted(order: Record, statuses: Collection[str], orders_from: datetime.date | None) -> Wanted:
+def wanted(
+    order: Record,
+    statuses: Collection[str],
+    orders_from: datetime.date | None,
+    zone: datetime.tzinfo,
+) -> Wanted:
     """Tell whether an order is to be written, deleted from Go while it is a Draft, or left alone.
+
+    `zone` is where `orders_from` is a date.
 
     Raises:
         Unusable: `status` is no text or `placed_at` is no stamp.
@@ -38,7 +47,7 @@ def wanted(order: Record, statuses: Collection[str], orders_from: datetime.date 
     if status not in statuses:
         return Wanted.LEFT_ALONE
     placed = values.instant(order.get("placed_at"), what="placed_at")
-    if orders_from and placed and placed.date() < orders_from:
+    if orders_from and placed and placed.astimezone(zone).date() < orders_from:
         return Wanted.LEFT_ALONE
     return Wanted.WRITTEN
 
@@ -93,6 +102,7 @@ def buyer_as_customer(order: Record, customer_id: str) -> Record:
         "phone": buyer.get("phone"),
         "currency": order.get("currency"),
         "addresses": [{**billing, "type": "billing"}] if isinstance(billing, dict) else [],
+        MADE_FOR_ORDERS: True,
     }
 
 
@@ -108,6 +118,7 @@ def product_from_line(line: Record, currency: str | None) -> Record:
         "price_excl": line.get("unit_price_excl"),
         "price_incl": line.get("unit_price_incl"),
         "tax_rate": line.get("tax_rate"),
+        MADE_FOR_ORDERS: True,
     }
 
 

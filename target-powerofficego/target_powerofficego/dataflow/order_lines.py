@@ -212,8 +212,11 @@ def choose_price(
 
 
 def _allowances(discount: Decimal) -> list[Decimal]:
-    """Return the percentages to try: the discount with 0, 1, 2 decimals, at last none at all."""
-    if not discount:
+    """Return the percentages to try: the discount with 0, 1, 2 decimals, at last none at all.
+
+    A surcharge, and a discount above the whole price, go into the price.
+    """
+    if not 0 < discount <= 1:
         return [_ZERO]
     tried = [
         (discount * 100).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
@@ -244,7 +247,7 @@ def _product_line(raw: Record, what: str, sort_order: int) -> OrderLine:
     if quantity is None:
         msg = f"{what} has no quantity"
         raise Unusable(msg)
-    rate = values.amount(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     total = _money(raw, rate, what)
     return OrderLine(
         reference=reference,
@@ -291,7 +294,7 @@ def _discount(raw: Record, total: Money, what: str) -> Decimal:
 
 def _freight_line(raw: Record, number: int, sort_order: int, code: str) -> OrderLine | None:
     what = f"freight {number}"
-    rate = values.amount(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     total = _money(raw, rate, what)
     if not total.incl and not total.excl:
         return None

@@ -69,7 +69,7 @@ def price_without_vat(record: Record) -> Decimal | None:
     incl = values.amount(record.get("price_incl"), what="price_incl")
     if incl is None:
         return None
-    rate = values.amount(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
     if rate is None:
         msg = (
             "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
@@ -144,7 +144,7 @@ def _product_type(record: Record, _: Conversion) -> Value:
 
 
 def _sales_account(record: Record, conversion: Conversion) -> Value:
-    rate = values.amount(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
     if rate is None or not conversion.sales_account_ids:
         return ABSENT
     account_id = conversion.sales_account_ids.get(rate_key(rate))

@@ -99,6 +99,19 @@ def amount(value: object, *, what: str) -> Decimal | None:
     raise Unusable(msg)
 
 
+def vat_rate(value: object, *, what: str) -> Decimal | None:
+    """Return a VAT rate in percent, or None when it is empty.
+
+    Raises:
+        Unusable: it is no number between 0 and 100.
+    """
+    rate = amount(value, what=what)
+    if rate is not None and not 0 <= rate <= 100:
+        msg = f'{what} {shown(value)} is not a VAT rate; it should be in percent, such as "25"'
+        raise Unusable(msg)
+    return rate
+
+
 def email(value: object, *, what: str) -> str | None:
     """Return an e-mail address.
 

@@ -170,7 +170,7 @@ def _kind_of_refusal(call: Call, problem: Problem) -> type[GoError]:
         return MissingPrivilege
     if problem.status in {404, 405} and (problem.is_from_gateway or not problem.title):
         return RouteNotFound
-    if call.is_guarded and problem.status in {400, 409, 412} and TEST_WORDS.search(said):
+    if call.is_guarded and problem.status in {400, 409, 412, 422} and TEST_WORDS.search(said):
         return TestFailed
     if problem.status == 400 and _speaks_of_taken_reference(problem.detail):
         return DuplicateReference

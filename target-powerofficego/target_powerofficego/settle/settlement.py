@@ -38,6 +38,9 @@ class Side(Protocol):
     def is_awaiting_end(self, unsettled: Unsettled) -> bool:
         """Tell whether a parked record is an archive, done at the end with all others."""
 
+    def is_made_for_others(self, unsettled: Unsettled) -> bool:
+        """Tell whether the shop never sent this record: another one that needs it stands for it."""
+
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Do the archives of a run, or hold them all when there are too many."""
 
@@ -101,6 +104,7 @@ class Settlement:
         archives = [one for one in self._store.unsettled() if self._side.is_awaiting_end(one)]
         if archives:
             self._side.settle_archives(archives)
+        self._forget_needless()
         self._gate.close()
 
     def stop(self, failure: BaseException) -> None:
@@ -144,6 +148,13 @@ class Settlement:
         for one in self._store.unsettled("parked"):
             if not self._side.is_awaiting_end(one):
                 self._submit(one.entity, one.payload, one.read_at, at_end=True)
+
+    def _forget_needless(self) -> None:
+        """Forget what could not be made for other records, once none of them waits for it."""
+        for one in self._store.unsettled("reject", "hold"):
+            waiting = self._store.waiting_for(_own_key(one.entity, one.shop_id))
+            if not waiting and self._side.is_made_for_others(one):
+                self._store.clear_unsettled(one.entity, one.shop_id)
 
 
 def _own_key(entity: str, shop_id: str) -> str:

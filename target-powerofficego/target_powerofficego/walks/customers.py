@@ -62,7 +62,10 @@ class CustomersWalk(EntityWalk):
         }
 
     def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
-        """Create or change delivery address and contact person where the shop changed them."""
+        """Create or change delivery address and contact person where the shop changed them.
+
+        A customer whose create was cut off has no base for them yet.
+        """
         wrote = False
         for name, value in (
             (_SHIPPING, _shipping_value(record)),
@@ -70,7 +73,7 @@ class CustomersWalk(EntityWalk):
         ):
             link = self.tools.store.link(self.entity, record["id"])
             base = link.base.get(name) if link else None
-            if link is None or base is None or base.shop == value or read_at < base.shop_read_at:
+            if link is None or (base and (base.shop == value or read_at < base.shop_read_at)):
                 continue
             if value is not None:
                 write = self._write_address if name == _SHIPPING else self._write_person

@@ -288,8 +288,7 @@ class EntityWalk(Walk):
             self.tools.store.put_link(link)
         self._tell(record, merged.conflicts)
         if merged.open_conflicts:
-            told = "; ".join(str(conflict) for conflict in merged.open_conflicts)
-            raise Undecidable(Hold(f"both sides were edited: {told}"))
+            raise Undecidable(both_edited(merged.open_conflicts))
         if archive:
             return self._archive(record, link, entry, archive, read_at, at_end=at_end)
         return Patch(tuple(rows)) if rows else Nothing()
@@ -351,6 +350,13 @@ class EntityWalk(Walk):
             tools.store.put_link(link)
             tools.index.remember(self.entity, answer.body, answered_at)
             tools.store.end_intent(answer.intent)
+
+
+def both_edited(conflicts: Sequence[Conflict]) -> Hold:
+    """Return the hold of properties that both sides changed and no rule decides."""
+    names = ", ".join(conflict.row for conflict in conflicts)
+    told = "; ".join(str(conflict) for conflict in conflicts)
+    return Hold(f"both sides changed {names}, and the stamps do not tell which was last", told)
 
 
 _OUTCOMES: Mapping[type, str] = {Patch: "changed", Nothing: "unchanged", Archive: "archived"}

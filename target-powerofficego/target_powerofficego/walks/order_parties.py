@@ -29,7 +29,6 @@ class Parties:
 
     customer_id: int
     is_vat_free: bool
-    delivery_address_id: int | None
     product_ids: Mapping[str, int]
 
 
@@ -43,6 +42,19 @@ def order_email(record: Record) -> str | None:
     buyer = record.get("buyer")
     email = buyer.get("email") if isinstance(buyer, dict) else None
     return email.strip() or None if isinstance(email, str) else None
+
+
+def wanted_address(record: Record) -> Address | None:
+    """Return where an order goes: the shipping address, else the billing address, if complete.
+
+    Raises:
+        values.Unusable: a part of it is no text or too long, or there is no such country.
+    """
+    shipping = addresses.read_address(record.get("shipping_address"), what="shipping_address")
+    if shipping is not None and shipping.is_complete:
+        return shipping
+    billing = addresses.read_address(record.get("billing_address"), what="billing_address")
+    return billing if billing is not None and billing.is_complete else None
 
 
 class OrderParties:
@@ -79,7 +91,6 @@ class OrderParties:
         return Parties(
             int(customer_id),
             self._is_vat_free(customer_id),
-            self._delivery_address(record, customer_id),
             found,
         )
 
@@ -90,7 +101,7 @@ class OrderParties:
         if shop_id is None:
             return self._guest(record, read_at, awaited)
         link = self._tools.store.link("customers", shop_id)
-        if link is None and at_end and not self._is_unsettled("customers", shop_id):
+        if link is None and at_end and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
         if link is None:
@@ -113,7 +124,7 @@ class OrderParties:
         email = order_email(record)
         shop_id = guest_id(email) if email else f"{GUEST}order-{record['id']}"
         link = self._tools.store.link("customers", shop_id)
-        if link is None:
+        if link is None and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
         if link is None:
@@ -141,7 +152,7 @@ class OrderParties:
         if known is not None:
             return known
         shop_id = line.product_id or f"sku:{line.sku}"
-        if at_end and not self._is_unsettled("products", shop_id):
+        if at_end and self._may_be_made("products", shop_id):
             self._make_product(record, line, shop_id, read_at)
             known = self._known_product(line)
         if known is None:
@@ -165,33 +176,36 @@ class OrderParties:
         product = {**product_from_line(raw, currency), "id": shop_id}
         self._products.take(product, read_at, at_end=True)
 
-    def _is_unsettled(self, entity: str, shop_id: str) -> bool:
-        return self._tools.store.unsettled_of(entity, shop_id) is not None
+    def _may_be_made(self, entity: str, shop_id: str) -> bool:
+        """Tell whether nothing stands against making it: a record of the shop's own, or a rest."""
+        before = self._tools.store.unsettled_of(entity, shop_id)
+        if before is None:
+            return True
+        rests = before.next_attempt_at is not None and before.next_attempt_at > now()
+        return MADE_FOR_ORDERS in before.payload and not rests
 
     def _is_vat_free(self, customer_go_id: str) -> bool:
         entry = self._tools.index.entry("customers", customer_go_id)
         return bool(entry and entry.body.get("IsVatFree"))
 
-    def _delivery_address(self, record: Record, customer_go_id: str) -> int | None:
+    def delivery_address(self, record: Record, customer_id: int) -> int | None:
         """Return the delivery address to give, or None where Go takes the right one by itself.
 
         PowerOffice Go gives an order the customer's primary delivery address when none is given.
         """
-        wanted = addresses.read_address(record.get("shipping_address"), what="shipping_address")
-        if wanted is None or not wanted.is_complete:
-            wanted = addresses.read_address(record.get("billing_address"), what="billing_address")
-        if wanted is None or not wanted.is_complete:
+        wanted = wanted_address(record)
+        if wanted is None:
             return None
-        known = self._tools.index.find("delivery_addresses", f"contact:{customer_go_id}")
+        known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
         primary = next((one for one in known if one.body.get("IsPrimary")), None)
-        if primary is None and self._is_mail_address(wanted, customer_go_id):
+        if primary is None and self._is_mail_address(wanted, customer_id):
             return None
         if primary is not None and addresses.from_go(primary.body).content == wanted.content:
             return None
-        made, _ = self._customers.delivery_address(str(record["id"]), customer_go_id, wanted)
+        made, _ = self._customers.delivery_address(str(record["id"]), str(customer_id), wanted)
         return made
 
-    def _is_mail_address(self, wanted: Address, customer_go_id: str) -> bool:
-        entry = self._tools.index.entry("customers", customer_go_id)
+    def _is_mail_address(self, wanted: Address, customer_id: int) -> bool:
+        entry = self._tools.index.entry("customers", str(customer_id))
         mail = (entry.body.get("MailAddress") if entry else None) or {}
         return addresses.from_go(mail).content == wanted.content

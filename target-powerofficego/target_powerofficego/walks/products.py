@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.matching import match_product
 from target_powerofficego.walks.entity_walk import EntityWalk
@@ -63,6 +64,7 @@ class ProductsWalk(EntityWalk):
                     "name": f"{name} {rate_key(rate)} %",
                     "type": "service",
                     "tax_rate": rate_key(rate),
+                    MADE_FOR_ORDERS: True,
                 }
                 self.take(record, read_at, at_end=True)
                 known = self.id_by_code(code)

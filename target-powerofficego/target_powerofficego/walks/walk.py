@@ -25,6 +25,9 @@ logger = logging.getLogger("target-powerofficego")
 
 _LONGEST_BACK_OFF_HOURS = 24
 
+STALE = "read before what is known of it"
+"""Why a record that was read earlier than the one last dealt with says nothing."""
+
 
 def record_hash(record: Record, fingerprint: str) -> str:
     """Return a hash of a record and of the tables and settings it is read by."""
@@ -86,8 +89,11 @@ class Walk(abc.ABC):
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
         settled = self.tools.store.last_settled(self.entity, record["id"])
+        unsettled = self.tools.store.unsettled_of(self.entity, record["id"])
         if settled is not None and read_at < settled[1]:
-            return "unchanged", Nothing("read before what was last settled")
+            return "unchanged", Nothing(STALE)
+        if unsettled is not None and read_at < unsettled.read_at:
+            return "unchanged", Nothing(STALE)
         return self._settle(record, read_at, at_end=at_end)
 
     def _keep(
@@ -103,7 +109,7 @@ class Walk(abc.ABC):
             tools.plan.add(self.entity, shop_id, change)
         tools.tally.count(self.entity, shop_id, outcome)
         if not isinstance(change, (Park, Reject, Hold)):
-            if not (isinstance(change, Nothing) and change.why.startswith("read before")):
+            if not (isinstance(change, Nothing) and change.why == STALE):
                 fingerprint = record_hash(record, tools.fingerprint)
                 tools.store.put_settled(self.entity, shop_id, fingerprint, read_at)
             return
@@ -119,7 +125,7 @@ class Walk(abc.ABC):
             read_at=read_at,
             reason=change.reason,
             title=change.title if isinstance(change, Reject) else None,
-            detail=change.detail if isinstance(change, Reject) else None,
+            detail=change.detail if isinstance(change, (Reject, Hold)) else None,
             retry_after=self._back_off(shop_id, change),
             waits_for=change.awaited if isinstance(change, Park) else (),
         )

@@ -1,0 +1,165 @@
+"""A sales order that is still a Draft: read, edited step by step, and read again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.changes import Hold, RowChange, Undecidable
+from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.go_api import NotFound, TryAgainLater
+from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
+from target_powerofficego.walks.order_form import OrderInGoForm, changed_names, changed_on_invoice
+from target_powerofficego.writing import line_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Table
+    from target_powerofficego.links import Intent
+    from target_powerofficego.walks.tools import Tools
+    from target_powerofficego.writing import Answer
+
+_READS_AFTER_WRITES = 4
+_REPLICA_SECONDS = 1.0
+
+
+class Drafts:
+    """Reads and edits the sales orders of Go; an order that is no Draft any more is held."""
+
+    entity = "orders"
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    @property
+    def table(self) -> Table:
+        """The property table of orders."""
+        return self.tools.settings.tables[self.entity]
+
+    def read_complete(self, link: Link) -> Mapping[str, Any]:
+        """Return an order with its lines as Go has it now.
+
+        Raises:
+            NotFound: Go has no such sales order: it is invoiced or removed.
+        """
+        complete: Mapping[str, Any] = self.tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
+        return complete
+
+    def read(self, order: OrderInGoForm, link: Link) -> Mapping[str, Any] | None:
+        """Return the order with its lines as Go has it now, as long as it may be edited.
+
+        None when it is invoiced and nothing that stands on the invoice was changed in the shop.
+
+        Raises:
+            Undecidable: with a Hold, when it is confirmed, invoiced or removed.
+        """
+        try:
+            complete = self.read_complete(link)
+        except NotFound:
+            entry = self.tools.index.read_again(self.entity, link.go_id)
+            if entry is None:
+                raise Undecidable(Hold("it was removed in Go; it is not created again")) from None
+            changed = changed_on_invoice(self.table, order, link)
+            if not changed:
+                return None
+            reason = (
+                f"it is invoiced in Go (invoice {entry.body.get('InvoiceNo')}), and the shop then"
+                f" changed {', '.join(changed)}: an invoice is never edited"
+            )
+            raise Undecidable(Hold(reason)) from None
+        if complete.get("SalesOrderStatus") == "Confirmed":
+            names = ", ".join(changed_names(self.table, order, link)) or "nothing"
+            reason = (
+                f"it is Confirmed in Go and so locked; set it to Draft (the shop changed {names})"
+            )
+            raise Undecidable(Hold(reason))
+        return complete
+
+    def write_header(self, order: OrderInGoForm, link: Link, writes: tuple[RowChange, ...]) -> Link:
+        """Patch the header; return the link with what both sides agree on since.
+
+        Raises:
+            TestFailed: Go was edited meanwhile.
+        """
+        if not writes:
+            return link
+        path = f"/SalesOrders/{link.go_id}"
+        answer = self.tools.writer.change(self.entity, order.record["id"], path, writes)
+        written = {
+            row.row: Agreement(
+                row.after, self.table.row(row.row).from_go(answer.body), order.read_at, now()
+            )
+            for row in writes
+        }
+        link = replace(link, base={**link.base, **written})
+        self._store_step(link, answer.intent)
+        return link
+
+    def write_lines(
+        self,
+        order: OrderInGoForm,
+        link: Link,
+        lines: LinesMerge,
+        in_go: Mapping[str, Mapping[str, Any]],
+    ) -> dict[str, Mapping[str, Any] | None]:
+        """Write lines one by one; return what Go answered by reference, None for a removed one.
+
+        The base follows each step, so that a run that is cut off goes on where it was.
+        """
+        tools = self.tools
+        shop_id = order.record["id"]
+        path = f"/SalesOrders/{link.go_id}/Lines"
+        written: dict[str, Mapping[str, Any] | None] = {}
+        for reference in lines.removed:
+            intent = tools.writer.delete(self.entity, shop_id, f"{path}/{in_go[reference]['Id']}")
+            base = {name: one for name, one in link.base.items() if name != f"{LINE}{reference}"}
+            link = replace(link, base=base)
+            self._store_step(link, intent)
+            written[reference] = None
+        for reference, rows in lines.changed.items():
+            line_path = f"{path}/{in_go[reference]['Id']}"
+            answer = tools.writer.change(self.entity, shop_id, line_path, rows)
+            link = self._agree_on_line(order, link, reference, answer)
+            written[reference] = answer.body
+        for reference, members in lines.added.items():
+            body = {"ExternalImportReference": reference, "LineType": "Normal", **members}
+            answer = tools.writer.create(line_target(shop_id, path, reference), body, {})
+            link = self._agree_on_line(order, link, reference, answer)
+            written[reference] = answer.body
+        return written
+
+    def _agree_on_line(
+        self, order: OrderInGoForm, link: Link, reference: str, answer: Answer
+    ) -> Link:
+        there = {name: answer.body.get(name) for name in LINE_MEMBERS}
+        one = Agreement(order.members[reference], there, order.read_at, now())
+        link = replace(link, base={**link.base, f"{LINE}{reference}": one})
+        self._store_step(link, answer.intent)
+        return link
+
+    def _store_step(self, link: Link, intent: Intent) -> None:
+        with self.tools.store.transaction():
+            self.tools.store.put_link(link)
+            self.tools.store.end_intent(intent)
+
+    def read_after_writes(
+        self, link: Link, written: Mapping[str, Mapping[str, Any] | None]
+    ) -> Mapping[str, Any]:
+        """Read the whole order once Go shows what it answered to our writes.
+
+        Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
+
+        Raises:
+            TryAgainLater: Go does not show it; the next run compares again.
+        """
+        for _ in range(_READS_AFTER_WRITES):
+            complete = self.read_complete(link)
+            shown = lines_by_reference(complete)
+            if all(are_same(shown.get(reference), line) for reference, line in written.items()):
+                return complete
+            time.sleep(_REPLICA_SECONDS)
+        msg = f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
+        raise TryAgainLater(msg)

@@ -1,0 +1,115 @@
+"""An order in Go's form, what both sides hold of it, and what the shop has changed since; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.links import Agreement, now
+from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
+from target_powerofficego.walks.order_parties import wanted_address
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.changes import RowChange
+    from target_powerofficego.dataflow.order_lines import OrderLine
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Link
+
+ADDRESS_KEY = "address_key"
+"""Under this the base keeps where an order goes, as the shop told it."""
+
+
+@dataclass(frozen=True)
+class OrderInGoForm:
+    """An order as it is to stand in Go: header values by row name, line members by reference."""
+
+    record: Record
+    read_at: datetime.datetime
+    header: Mapping[str, Value]
+    lines: tuple[OrderLine, ...]
+    members: Mapping[str, Mapping[str, Value]]
+    total: Decimal
+    address_key: list[str] | None
+
+
+def agreed_base(
+    table: Table, order: OrderInGoForm, answer: Mapping[str, Any] | None
+) -> dict[str, Agreement]:
+    """Return what both sides hold now; without an answer, the shop's values twice."""
+    answered_at = now()
+    base = {
+        row.name: Agreement(
+            order.header[row.name],
+            order.header[row.name] if answer is None else row.from_go(answer),
+            order.read_at,
+            answered_at,
+        )
+        for row in table.active
+        if row.name in order.header
+    }
+    in_go = None if answer is None else lines_by_reference(answer)
+    for reference, members in order.members.items():
+        there = members if in_go is None else in_go.get(reference)
+        base[f"{LINE}{reference}"] = Agreement(members, there, order.read_at, answered_at)
+    base.setdefault("shipping_address", Agreement(None, None, order.read_at, answered_at))
+    base[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, answered_at)
+    return base
+
+
+def address_key(record: Record, customer_id: int) -> list[str] | None:
+    """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
+    address = wanted_address(record)
+    return None if address is None else [str(customer_id), *address.content]
+
+
+def _changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
+    return [
+        row.name
+        for row in table.active
+        if row.direction.reaches_go
+        and row.name in order.header
+        and (one := link.base.get(row.name)) is not None
+        and order.read_at >= one.shop_read_at
+        and not row.are_equal(order.header[row.name], one.shop)
+    ]
+
+
+def _has_changed_lines(order: OrderInGoForm, link: Link) -> bool:
+    base = base_members(link.base)
+    if any(order.read_at < one.shop_read_at for one in base.values()):
+        return False
+    return set(base) != set(order.members) or any(
+        not are_same(order.members[reference], one.shop) for reference, one in base.items()
+    )
+
+
+def changed_names(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
+    """Name what the shop changed since both sides agreed; costs no call."""
+    lines = ["lines"] if _has_changed_lines(order, link) else []
+    return _changed_header(table, order, link) + lines
+
+
+def is_changed(table: Table, order: OrderInGoForm, link: Link) -> bool:
+    """Tell whether the shop changed anything since both sides agreed."""
+    return bool(changed_names(table, order, link))
+
+
+def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
+    """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
+
+    A date of shipping, say, often follows the invoice; that is no reason to call a person.
+    """
+    return [name for name in changed_names(table, order, link) if name in ("customer", "lines")]
+
+
+def partly_agreed(
+    now_agreed: Agreement, before: Agreement, rows: tuple[RowChange, ...]
+) -> Agreement:
+    """Return the base of a line of which Go changed some members and the shop perhaps others."""
+    written = {row.row: now_agreed.go[row.row] for row in rows if now_agreed.go}
+    return replace(now_agreed, go=None if before.go is None else {**before.go, **written})
