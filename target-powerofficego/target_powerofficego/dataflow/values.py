@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
 
-_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,12})?")
+_AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
 
@@ -224,10 +225,16 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
         moment = datetime.datetime.fromisoformat(_six_digits(trimmed))
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
         msg = f'{what} {shown(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
         raise Unusable(msg)
     return moment.astimezone(datetime.timezone.utc)
+
+
+def is_before(stamp: str | None, other: str | None) -> bool:
+    """Tell whether one of Go's stamps is earlier than another; false where one is missing."""
+    one, two = instant(stamp, what="Go's stamp"), instant(other, what="Go's stamp")
+    return one is not None and two is not None and one < two
 
 
 def _six_digits(stamp: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Hold, RowChange, Undecidable
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.go_api import NotFound, TryAgainLater
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
@@ -40,13 +41,21 @@ class Drafts:
         return self.tools.settings.tables[self.entity]
 
     def read_complete(self, link: Link) -> Mapping[str, Any]:
-        """Return an order with its lines as Go has it now.
+        """Return an order with its lines as Go has it now, our own last write included.
+
+        Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
 
         Raises:
             NotFound: Go has no such sales order: it is invoiced or removed.
+            TryAgainLater: Go keeps showing it as it was before our own last write.
         """
-        complete: Mapping[str, Any] = self.tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
-        return complete
+        for _ in range(_READS_AFTER_WRITES):
+            complete: Mapping[str, Any] = self.tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
+            if not is_before(complete.get("LastChangedDateTimeOffset"), link.own_stamp):
+                return complete
+            time.sleep(_REPLICA_SECONDS)
+        msg = f"Go shows sales order {link.go_id} as it was before it was last written"
+        raise TryAgainLater(msg)
 
     def read(self, order: OrderInGoForm, link: Link) -> Mapping[str, Any] | None:
         """Return the order with its lines as Go has it now, as long as it may be edited.
@@ -94,7 +103,8 @@ class Drafts:
             )
             for row in writes
         }
-        link = replace(link, base={**link.base, **written})
+        stamp = answer.body.get("LastChangedDateTimeOffset")
+        link = replace(link, base={**link.base, **written}, own_stamp=stamp)
         self._store_step(link, answer.intent)
         return link
 
@@ -148,9 +158,7 @@ class Drafts:
     def read_after_writes(
         self, link: Link, written: Mapping[str, Mapping[str, Any] | None]
     ) -> Mapping[str, Any]:
-        """Read the whole order once Go shows what it answered to our writes.
-
-        Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
+        """Read the whole order once Go shows what it answered to our writes of lines.
 
         Raises:
             TryAgainLater: Go does not show it; the next run compares again.

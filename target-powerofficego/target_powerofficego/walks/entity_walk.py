@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from target_powerofficego.merge import Evidence, Side, first_meeting, go_side, m
 from target_powerofficego.walks.walk import Walk
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Record
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from target_powerofficego.go_index import Entry
     from target_powerofficego.merge import Merge
     from target_powerofficego.writing import Answer, Target
+
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+"""When an entry counts as read that Go's replica showed as it was before our own last write."""
 
 ARCHIVING = "archiving"
 """What an archive waits for: the end of the run, when it is known how many there are."""
@@ -260,10 +263,11 @@ class EntityWalk(Walk):
             margin=settings.clock_margin,
             silent_rows=self.silent_rows,
         )
+        is_behind = values.is_before(stamp, link.own_stamp)
         return merge(
             self.table,
             Side(row_values, read_at),
-            go_side(self.table, entry.body, entry.read_at),
+            go_side(self.table, entry.body, _LONG_AGO if is_behind else entry.read_at),
             link.base,
             owners=settings.owners[self.entity],
             evidence=evidence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import datetime
 import hashlib
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,10 @@ STALE = "read before what is known of it"
 
 def record_hash(record: Record, fingerprint: str) -> str:
     """Return a hash of a record and of the tables and settings it is read by."""
-    body = orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS)
+    try:
+        body = orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a whole number beyond 64 bits, or nested too deep
+        body = json.dumps(record, default=str, sort_keys=True).encode()
     return hashlib.blake2b(body, digest_size=16, key=fingerprint.encode()[:64]).hexdigest()
 
 
