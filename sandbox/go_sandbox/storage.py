@@ -1,4 +1,4 @@
-"""Where both sandbox systems keep their state: in memory, and in a SQLite file when one is named."""
+"""Where both sandbox systems keep their state: in memory, and in a SQLite file if one is named."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Storage:
 
 
 class Table:
-    """Documents of one kind by id, in the order they were first put; values are copies both ways."""
+    """Documents of one kind by id, in the order they were first put; copies go in and out."""
 
     def __init__(self, storage: Storage, kind: str) -> None:
         self._storage = storage

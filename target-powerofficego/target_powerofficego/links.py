@@ -49,4 +49,5 @@ class LinkStore(Namespaces, LinkRows, GoRows):
                     copy._connection.execute(sa.insert(table), [dict(row) for row in rows])
             self._connection.rollback()
         copy.namespace = self.namespace
+        copy.location = self.location
         return copy

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStore
 from target_powerofficego.plan import Plan
+from target_powerofficego.settings import ENTITIES
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.summary import tell_plan, tell_summary
 from target_powerofficego.settle.tally import Tally
@@ -57,8 +59,7 @@ class Run:
     tally: Tally
     number: int | None
     is_plan: bool
-    shown_store: LinkStore
-    lock: FileLock | None = field(default=None)
+    opened: contextlib.ExitStack
 
     def finish(self) -> int:
         """Settle what is still open, tell the summary and return the exit status.
@@ -72,7 +73,7 @@ class Run:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
         counts, calls = self.tally.counts(), _calls(self.go)
         tell_summary(counts, calls, open_ones)
-        if self.is_plan and not self.settings.dry_run:
+        if self.is_plan and not self.settings.dry_run and counts:
             logger.error(
                 "This is the first run against a Go that already has entries: the plan was printed"
                 " and nothing was written. Set first_run: accept to carry it out."
@@ -97,12 +98,7 @@ class Run:
     def close(self) -> None:
         """Let go of everything."""
         self.settlement.close()
-        self.go.close()
-        self.store.close()
-        if self.shown_store is not self.store:
-            self.shown_store.close()
-        if self.lock is not None:
-            self.lock.release()
+        self.opened.close()
 
     def _open(self) -> dict[str, int]:
         found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
@@ -115,52 +111,31 @@ def start(settings: Settings, output: IO[str]) -> Run:
     Raises:
         CannotStart, LinkStoreError, StopRun, TryAgainLater: with one line that says why.
     """
-    lock = None if settings.dry_run else _lock(settings)
-    store = go = None
-    try:
-        store = LinkStore(settings.link_store)
-        go = _open_go(settings, dry=settings.dry_run)
-        return _start(settings, store, go, lock, output)
-    except BaseException:
-        if go is not None:
-            go.close()
-        if store is not None:
-            store.close()
-        if lock is not None:
-            lock.release()
-        raise
+    with contextlib.ExitStack() as opened:
+        run = _start(settings, opened, output)
+        run.opened = opened.pop_all()
+    return run
 
 
-def _start(
-    settings: Settings, store: LinkStore, go: GoClient, lock: FileLock | None, output: IO[str]
-) -> Run:
-    information = _check_privileges(go, settings)
-    shown = store
-    if settings.dry_run:
-        store = store.copy_in_memory()
-    store.enter(
-        str(information["ClientId"]),
-        information.get("ClientName"),
-        settings.shop_name,
-        new_namespace=settings.new_namespace,
-    )
+def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) -> Run:
+    if not settings.dry_run:
+        opened.callback(_lock(settings).release)
+    store = opened.enter_context(contextlib.closing(_open_store(settings)))
+    go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
+    client = _check_privileges(go, settings)
     accounts = _sales_account_ids(go, settings.sales_accounts)
-    index = _index(settings, store, go)
     is_plan = settings.dry_run
+    if is_plan or _may_plan(settings, store, client):
+        copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
+        _enter(settings, copy, client)
+        is_plan = is_plan or _has_entries(copy, _index(settings, copy, go))
+        store = copy if is_plan else store
+    if not is_plan:
+        _enter(settings, store, client)
+    elif not settings.dry_run:
+        go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
+    index = _index(settings, store, go)
     _tell_store(settings, store, index)
-    if (
-        settings.plans_first_run
-        and not is_plan
-        and not store.has_finished_run()
-        and any(
-            _has_entries(store, index, entity) for entity in ("customers", "products", "orders")
-        )
-    ):
-        is_plan = True
-        store = store.copy_in_memory()
-        go.close()
-        go = _open_go(settings, dry=True)
-        index = _index(settings, store, go)
     tools = Tools(
         settings=settings,
         conversion=Conversion(
@@ -185,13 +160,15 @@ def _start(
     if not is_plan:
         settle_leftovers(tools)
     settlement = Settlement(
-        ForwardSide(tools), store, tools.tally, workers=settings.workers, output=output
+        ForwardSide(tools),
+        store,
+        tools.tally,
+        workers=settings.workers,
+        output=None if is_plan else output,
     )
     tools.on_linked = settlement.take_up_waiting
     number = None if is_plan else store.start_run()
-    return Run(
-        settings, store, go, settlement, tools.plan, tools.tally, number, is_plan, shown, lock
-    )
+    return Run(settings, store, go, settlement, tools.plan, tools.tally, number, is_plan, opened)
 
 
 def _lock(settings: Settings) -> FileLock:
@@ -207,6 +184,30 @@ def _lock(settings: Settings) -> FileLock:
         msg = f"the link store {settings.link_store} cannot be written: {error.strerror}"
         raise CannotStart(msg) from None
     return lock
+
+
+def _open_store(settings: Settings) -> LinkStore:
+    """Open the link store; a dry run does not even make its file."""
+    is_path = "://" not in settings.link_store
+    if settings.dry_run and is_path and not Path(settings.link_store).exists():
+        return LinkStore(":memory:")
+    return LinkStore(settings.link_store)
+
+
+def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:
+    """Tell whether the plan comes first, provided that Go already has entries."""
+    return settings.plans_first_run and not store.has_finished_run(
+        str(client["ClientId"]), settings.shop_name
+    )
+
+
+def _enter(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> None:
+    store.enter(
+        str(client["ClientId"]),
+        client.get("ClientName"),
+        settings.shop_name,
+        new_namespace=settings.new_namespace,
+    )
 
 
 def _open_go(settings: Settings, *, dry: bool) -> GoClient:
@@ -283,20 +284,28 @@ def _calls(go: GoClient) -> dict[str, int]:
     return {"reads": go.calls.reads, "writes": go.calls.writes, "tokens": go.calls.tokens}
 
 
-def _has_entries(store: LinkStore, index: GoIndex, entity: str) -> bool:
-    index.ensure(entity)
-    return store.count_go_entries(entity) > 0
+def _has_entries(store: LinkStore, index: GoIndex) -> bool:
+    for entity in ENTITIES:
+        index.ensure(entity)
+        if store.count_go_entries(entity):
+            return True
+    return False
 
 
 def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
     logger.info("Link store: %s", settings.link_store)
     if store.has_links():
         return
-    index.ensure("customers")
-    if store.go_key_exists("customers", f"ref:{settings.shop_name}:"):
+    entities = ("customers", "orders")
+    if any(_has_our_references(settings, store, index, entity) for entity in entities):
         logger.warning(
-            "The link store %s knows no links yet, but Go has customers with references of %s:"
+            "The link store %s knows no links yet, but Go has entries with references of %s:"
             " everything is linked again, nothing is created twice",
             settings.link_store,
             settings.shop_name,
         )
+
+
+def _has_our_references(settings: Settings, store: LinkStore, index: GoIndex, entity: str) -> bool:
+    index.ensure(entity)
+    return store.go_key_exists(entity, f"ref:{settings.shop_name}:")

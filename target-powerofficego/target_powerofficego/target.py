@@ -7,15 +7,16 @@ import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Sink, Target
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
 from target_powerofficego.dataflow.values import Unusable, instant
-from target_powerofficego.go_api import StopRun, TryAgainLater
+from target_powerofficego.go_api import GoError
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run, start
 from target_powerofficego.settings import CONFIG, Settings, SettingsError
+from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.sinks import SINKS, UnknownStream, entity_of
 from target_powerofficego.writing import BrakeReached
@@ -102,7 +103,7 @@ class TargetPowerOfficeGo(Target):
             return _BROKE
         except _ONE_LINE as reason:
             self._stop(reason, _BROKE)
-            self.logger.error("%s", reason)
+            self.logger.error("%s", " ".join(str(reason).split()))
             return _BROKE
         except BaseException as failure:
             self._stop(failure, _BROKE)
@@ -118,12 +119,14 @@ class TargetPowerOfficeGo(Target):
             SettingsError, CannotStart, LinkStoreError, StopRun: with one line each that says why.
         """
         if self._run is None:
-            self._run = start(Settings.from_config(self.config), sys.stdout)
+            with self.message_reader.interruptible():  # type: ignore[attr-defined]
+                self._run = start(Settings.from_config(self.config), sys.stdout)
         return self._run
 
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""
         self.exit_status = self.begin().finish()
+        self._close()
 
     def _stop(self, failure: BaseException, exit_status: int) -> None:
         if self._run is not None:
@@ -144,6 +147,8 @@ class TargetPowerOfficeGo(Target):
     def _ask_to_end(self, signum: int) -> None:
         """End the run; the SDK makes its reader only after the signal handlers are set."""
         self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
+        if self._run is not None:
+            self._run.settlement.interrupt(Terminated(signum))
 
     # Messages
 
@@ -158,6 +163,7 @@ class TargetPowerOfficeGo(Target):
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a RECORD past the SDK's validation: every record is checked by its table."""
         self._assert_line_requires(message_dict, requires={"stream", "record"})
+        require(message_dict["record"], set())
         stream = message_dict["stream"]
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
@@ -178,7 +184,15 @@ class TargetPowerOfficeGo(Target):
         raise CannotStart(msg)
 
 
-_ONE_LINE = (CannotStart, LinkStoreError, StopRun, TryAgainLater, BrakeReached, UnknownStream)
+_ONE_LINE = (
+    CannotStart,
+    LinkStoreError,
+    GoError,
+    BrakeReached,
+    UnknownStream,
+    BrokenInput,
+    RecordsWithoutSchemaException,
+)
 
 
 def _read_at(stamp: object) -> datetime.datetime:

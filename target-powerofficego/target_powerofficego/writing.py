@@ -285,11 +285,11 @@ class Writer:
                     raise
                 unanswered = unknown
             except TestFailed:
-                there = self._read_behind(path, rows, unanswered) if unanswered else None
-                if there is None:
+                behind = self._read_behind(path, rows, unanswered) if unanswered else None
+                if behind is None:
                     self._store.end_intent(intent)
                     raise
-                return Answer(there, intent)
+                return Answer(behind, intent)
             except (Refused, StopRun, TryAgainLater):
                 self._store.end_intent(intent)
                 raise

@@ -47,17 +47,25 @@ class Address:
     def content(self) -> tuple[str, ...]:
         """What makes two addresses the same one: letters and digits, without regard to case."""
         parts = (self.line1, self.line2, self.postal_code, self.city, self.country_code or "NO")
-        return tuple(" ".join((part or "").casefold().split()) for part in parts)
+        return tuple(folded(part) for part in parts)
 
     def reference(self, shop_name: str) -> str:
         """Return the ExternalCode that we give it in Go."""
         key = self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
         return values.short_reference(shop_name, key)
 
+    def members(self) -> dict[str, str | None]:
+        """Return its members as PowerOffice Go names them, in the order of `content`."""
+        return {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
+
     def body(self) -> dict[str, str]:
         """Return its members as PowerOffice Go names them, without the empty ones."""
-        named = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
-        return {go: value for go, value in named.items() if value is not None}
+        return {go: value for go, value in self.members().items() if value is not None}
+
+
+def folded(part: str | None) -> str:
+    """Return a part of an address as it is compared: without regard to case and spaces."""
+    return " ".join((part or "").casefold().split())
 
 
 def read_address(raw: object, *, what: str) -> Address | None:
@@ -69,7 +77,7 @@ def read_address(raw: object, *, what: str) -> Address | None:
     if raw is None:
         return None
     if not isinstance(raw, dict):
-        msg = f"{what} should be an address but is {values.shown(raw)}"
+        msg = f"{what} should be an address but is a {values.kind_of(raw)}"
         raise values.Unusable(msg)
     parts = {
         part: values.text(raw.get(part), what=f"{what}, {part}", longest=longest)

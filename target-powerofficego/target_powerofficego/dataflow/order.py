@@ -164,7 +164,7 @@ def _buyer_name(order: Record, _: Conversion) -> Value:
     if "buyer" not in order:
         return ABSENT
     if order["buyer"] is not None and not isinstance(order["buyer"], dict):
-        msg = f"buyer should be a group of fields but is {values.shown(order['buyer'])}"
+        msg = f"buyer should be a group of fields but is a {values.kind_of(order['buyer'])}"
         raise Unusable(msg)
     return buyer_name(order)
 

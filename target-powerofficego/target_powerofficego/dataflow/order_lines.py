@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ZERO = Decimal(0)
 _MOST_PRICE_DECIMALS = 8
+_LARGEST_PRICE = Decimal(10) ** 15
 _MOST_ALLOWANCE_DECIMALS = 2
 
 
@@ -227,6 +228,8 @@ def _allowances(discount: Decimal) -> list[Decimal]:
 
 
 def _rounded(price: Decimal) -> list[Decimal]:
+    if abs(price) >= _LARGEST_PRICE:
+        return []
     return [
         price.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
         for places in range(2, _MOST_PRICE_DECIMALS + 1)
@@ -359,6 +362,6 @@ def _dicts(raw: object, *, what: str) -> list[Record]:
     if raw is None:
         return []
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
-        msg = f"{what} should be a list but is {values.shown(raw)}"
+        msg = f"{what} should be a list but is a {values.kind_of(raw)}"
         raise Unusable(msg)
     return raw

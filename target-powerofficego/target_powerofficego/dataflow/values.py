@@ -63,7 +63,7 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        msg = f"{what} should be text but is a {_kind(value)}"
+        msg = f"{what} should be text but is a {kind_of(value)}"
         raise Unusable(msg)
     trimmed = str(value).strip()
     if longest is not None and len(trimmed) > longest:
@@ -182,7 +182,7 @@ def organization_number(value: object, *, country_code: str | None, what: str) -
     try:
         return orgnr.validate(compact)
     except ValidationError:
-        msg = f"{what} {shown(number)} is not a Norwegian organisation number"
+        msg = f"{what} is not a Norwegian organisation number (nine digits, the last a check digit)"
         raise Unusable(msg) from None
 
 
@@ -320,6 +320,7 @@ def dig(record: Mapping[str, Any], path: str) -> Value:
     return found
 
 
-def _kind(value: object) -> str:
-    names = {bool: "yes/no", list: "list", dict: "group of fields", float: "number"}
-    return names.get(type(value), type(value).__name__)
+def kind_of(value: object) -> str:
+    """Return what a value is, for a reason that must not quote it: it may be personal."""
+    names = {str: "text", bool: "yes/no", list: "list", dict: "group of fields"}
+    return names.get(type(value), "number")

@@ -103,12 +103,15 @@ class Schedule:
             if self._failure is not None:
                 raise self._failure
 
+    def interrupt(self, failure: BaseException) -> None:
+        """Begin no more work; `submit` and `drain` raise this. A signal handler may call it."""
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
     def stop(self, failure: BaseException | None = None) -> None:
         """Begin no more work, and wait for what is under way."""
-        with self._changed:
-            if self._failure is None:
-                self._failure = failure or RuntimeError("the schedule was stopped")
-            self._changed.notify_all()
+        self.interrupt(failure or RuntimeError("the schedule was stopped"))
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, task: _Task) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+_WITHOUT_ID = "without id "
+
 
 class Side(Protocol):
     """The side that is written to: how one record is settled, and what it must wait for."""
@@ -49,7 +51,7 @@ class Settlement:
     """Takes the records of a run in arrival order and brings each to its end."""
 
     def __init__(
-        self, side: Side, store: LinkStore, tally: Tally, *, workers: int, output: IO[str]
+        self, side: Side, store: LinkStore, tally: Tally, *, workers: int, output: IO[str] | None
     ) -> None:
         self._side = side
         self._store = store
@@ -72,7 +74,7 @@ class Settlement:
 
     def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
-        shop_id = f"without id {self._side.fingerprint(record)[:12]}"
+        shop_id = f"{_WITHOUT_ID}{self._side.fingerprint(record)[:12]}"
         self._seen.add((entity, shop_id))
         self._store.put_unsettled(
             "reject",
@@ -103,9 +105,14 @@ class Settlement:
         self._schedule.drain()
         archives = [one for one in self._store.unsettled() if self._side.is_awaiting_end(one)]
         if archives:
-            self._side.settle_archives(archives)
+            self._schedule.submit(lambda: self._side.settle_archives(archives), writes=())
+            self._schedule.drain()
         self._forget_needless()
         self._gate.close()
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Let the thread that hands in records, or waits for the end, raise this."""
+        self._schedule.interrupt(reason)
 
     def stop(self, failure: BaseException) -> None:
         """Begin nothing more; calls in flight finish; print the last state that is true."""
@@ -141,7 +148,8 @@ class Settlement:
         found = self._store.unsettled("reject", "hold")
         for one in sorted(found, key=lambda one: by_entity[one.entity]):
             rests = one.next_attempt_at is not None and one.next_attempt_at > now()
-            if not rests and (one.entity, one.shop_id) not in self._seen:
+            is_nameless = one.shop_id.startswith(_WITHOUT_ID)
+            if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
                 self._submit(one.entity, one.payload, one.read_at)
 
     def _take_up_parked(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk.io_base import SingerReader
+
+from target_powerofficego.settle.lines import BrokenInput, read_message, require
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -28,6 +31,7 @@ class InterruptibleReader(SingerReader):
         super().__init__()
         self._is_waiting = False
         self._asked_by: int | None = None
+        self._line_number = 0
 
     def ask_to_end(self, signum: int) -> None:
         """End the run: at once while it waits for input, else before the next line.
@@ -39,6 +43,20 @@ class InterruptibleReader(SingerReader):
         if self._is_waiting:
             raise Terminated(signum)
 
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a signal end what is done inside at once, as while waiting for input.
+
+        Raises:
+            Terminated: a signal came.
+        """
+        self._is_waiting = True
+        try:
+            self._raise_if_asked()
+            yield
+        finally:
+            self._is_waiting = False
+
     def process_lines(
         self,
         file_input: IO[str] | None,
@@ -48,24 +66,44 @@ class InterruptibleReader(SingerReader):
 
         Raises:
             Terminated: a signal came.
+            BrokenInput: a line is no Singer message.
         """
         lines = self._lines(file_input or self.default_input)
         return super().process_lines(lines, callbacks)  # type: ignore[arg-type]
 
     def _lines(self, file_input: IO[str]) -> Iterator[str]:
         while True:
-            self._raise_if_asked()
-            self._is_waiting = True
-            self._raise_if_asked()
-            line = file_input.readline()
-            self._is_waiting = False
+            with self.interruptible():
+                line = self._next_line(file_input)
             if not line:
                 return
-            yield line
+            if line.strip():
+                yield line
+
+    def _next_line(self, file_input: IO[str]) -> str:
+        self._line_number += 1
+        try:
+            return file_input.readline()
+        except UnicodeDecodeError:
+            msg = f"the input is not UTF-8 text from line {self._line_number} on"
+        raise BrokenInput(msg)
+
+    def deserialize_json(self, line: str) -> dict[str, Any]:
+        """Return the message of a line; an error names the line and shows nothing of it."""
+        return read_message(line, self._line_number)
+
+    @staticmethod
+    def assert_line_requires(line_dict: Any, requires: set[str]) -> None:  # noqa: ANN401
+        """See `require`."""
+        require(line_dict, requires)
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        del message_dict
+        msg = f"line {self._line_number} of the input is no message of a kind that Singer knows"
+        raise BrokenInput(msg)
 
     def _raise_if_asked(self) -> None:
         if self._asked_by is not None:
-            self._is_waiting = False
             raise Terminated(self._asked_by)
 
 

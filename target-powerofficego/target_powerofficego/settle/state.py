@@ -19,10 +19,11 @@ _SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
 class StateGate:
     """Holds each STATE until the work before it is done; prints at most one every few seconds.
 
-    It prints from a thread of its own, so that a state leaves also while the tap is silent.
+    It prints from a thread of its own, so that a state leaves also while the tap is silent. Without
+    an output it prints none: after a plan, every record must come again.
     """
 
-    def __init__(self, schedule: Schedule, output: IO[str]) -> None:
+    def __init__(self, schedule: Schedule, output: IO[str] | None) -> None:
         self._schedule = schedule
         self._output = output
         self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
@@ -53,7 +54,7 @@ class StateGate:
             state = None
             while self._waiting and self._waiting[0][0] <= settled:
                 state = self._waiting.popleft()[1]
-            if not state or state == self._printed:
+            if not state or state == self._printed or self._output is None:
                 return
             self._printed = state
             self._output.write(json.dumps(state) + "\n")

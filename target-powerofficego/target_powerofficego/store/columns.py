@@ -10,12 +10,14 @@ import simplejson
 
 def to_json(value: object) -> str:
     """Return JSON text; decimals stay exact."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
+    return simplejson.dumps(
+        value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), allow_nan=True
+    )
 
 
 def from_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """Return what JSON text says; numbers with a fraction become Decimals."""
-    return simplejson.loads(text, use_decimal=True)
+    return simplejson.loads(text, use_decimal=True, allow_nan=True)
 
 
 def to_stamp(moment: datetime.datetime) -> str:

@@ -41,19 +41,25 @@ class StoreConnection:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: what is done inside is committed together, durably; may be nested."""
+        """All or nothing: what is done inside is committed together, durably; may be nested.
+
+        Raises:
+            LinkStoreError: the database failed (full, locked, damaged).
+        """
         with self._lock:
             self._depth += 1
             try:
                 yield
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
+                if self._depth == 1:
+                    self._connection.commit()
+            except BaseException as failure:
+                if self._depth == 1:
                     self._connection.rollback()
+                if isinstance(failure, sa.exc.DBAPIError):
+                    raise self._unusable(failure) from None
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.commit()
+            finally:
+                self._depth -= 1
 
     def _connect(self) -> sa.Connection:
         is_sqlite = self.url.startswith("sqlite")
@@ -72,19 +78,20 @@ class StoreConnection:
             raise LinkStoreError(msg) from None
         return connection
 
+    def _unusable(self, error: sa.exc.DBAPIError) -> LinkStoreError:
+        """Return an error without the statement and its values, which may be personal."""
+        return LinkStoreError(
+            f"the link store {self.location} cannot be read or written: {error.orig};"
+            " see to the file and its disk, then run again"
+        )
+
     def _prepare_schema(self) -> None:
-        try:
-            with self.transaction():
-                self.is_new = not sa.inspect(self._connection).has_table(t.about.name)
-                if self.is_new:
-                    t.tables.create_all(self._connection)
-                    self._connection.execute(
-                        sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION)
-                    )
-                row = self._first(sa.select(t.about))
-        except sa.exc.DBAPIError as error:
-            msg = f"the link store {self.location} cannot be written: {error.orig}"
-            raise LinkStoreError(msg) from None
+        with self.transaction():
+            self.is_new = not sa.inspect(self._connection).has_table(t.about.name)
+            if self.is_new:
+                t.tables.create_all(self._connection)
+                self._connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
+            row = self._first(sa.select(t.about))
         if row is None or row.schema_version != t.SCHEMA_VERSION:
             msg = f"the link store {self.location} was written by another version of this program"
             raise LinkStoreError(msg)
@@ -96,9 +103,11 @@ class StoreConnection:
         with self.transaction():
             return self._connection.execute(query).all()
 
-    def _first(self, query: sa.Select[Any]) -> sa.Row[Any] | None:
+    def _first(
+        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
+    ) -> sa.Row[Any] | None:
         with self.transaction():
-            return self._connection.execute(query).first()
+            return self._connection.execute(query, parameters).first()
 
     def _upsert(
         self,

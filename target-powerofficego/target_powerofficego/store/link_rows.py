@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+_LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
+    t.settled.c.namespace == sa.bindparam("namespace"),
+    t.settled.c.entity == sa.bindparam("entity"),
+    t.settled.c.shop_id == sa.bindparam("shop_id"),
+)
+"""Built once, for it is asked of every record; building a statement costs more than running it."""
+
+
 class LinkRows(UnsettledRows):
     """What is linked, what was last settled, and what was sent without an answer yet."""
 
@@ -73,10 +81,8 @@ class LinkRows(UnsettledRows):
 
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
         """Return the hash of the record last fully settled under this id, and when it was read."""
-        query = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
-            *self._key(t.settled, entity), t.settled.c.shop_id == shop_id
-        )
-        row = self._first(query)
+        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
+        row = self._first(_LAST_SETTLED, key)
         return None if row is None else (str(row.record_hash), from_stamp(row.read_at))
 
     def put_settled(

@@ -65,10 +65,17 @@ class Namespaces(StoreConnection):
             )
             self.namespace = new_id(result)
 
-    def has_finished_run(self) -> bool:
-        """Tell whether a run of this namespace ever came to its end."""
-        query = sa.select(t.runs.c.id).where(
-            t.runs.c.namespace == self.namespace, t.runs.c.exit_status.in_((0, 3))
+    def has_finished_run(self, client_id: str, shop_name: str) -> bool:
+        """Tell whether a run of this Go client and shop that had records came to its end."""
+        query = (
+            sa.select(t.runs.c.id)
+            .join(t.namespaces)
+            .where(
+                t.namespaces.c.client_id == client_id,
+                t.namespaces.c.shop_name == shop_name,
+                t.runs.c.exit_status.in_((0, 3)),
+                t.runs.c.outcomes != to_json({}),
+            )
         )
         return self._first(query.limit(1)) is not None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Create, RowChange
+from target_powerofficego.changes import Create, Hold, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
+from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import GUEST, match_customer
 from target_powerofficego.walks.entity_walk import EntityWalk
@@ -15,7 +16,7 @@ from target_powerofficego.writing import Target, contact_target, customer_target
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.table import Record
@@ -75,10 +76,12 @@ class CustomersWalk(EntityWalk):
             base = link.base.get(name) if link else None
             if link is None or (base and (base.shop == value or read_at < base.shop_read_at)):
                 continue
+            in_go = None
             if value is not None:
                 write = self._write_address if name == _SHIPPING else self._write_person
-                wrote |= write(record, link)
-            agreed = {**link.base, name: Agreement(value, None, read_at, now())}
+                wrote_one, in_go = write(record, link, base)
+                wrote |= wrote_one
+            agreed = {**link.base, name: Agreement(value, in_go, read_at, now())}
             self.tools.store.put_link(replace(link, base=agreed))
         return wrote
 
@@ -109,29 +112,36 @@ class CustomersWalk(EntityWalk):
             tools.store.end_intent(answer.intent)
         return int(answer.body["Id"]), True
 
-    def _write_address(self, record: Record, link: Link) -> bool:
+    def _write_address(
+        self, record: Record, link: Link, base: Agreement | None
+    ) -> tuple[bool, list[Value] | None]:
         address = customer.shipping_address(record)
         if address is None:
-            return False
+            return False, None
+        wanted = {**address.members(), "CountryCode": address.country_code or "NO"}
         code = address.reference(self.tools.settings.shop_name)
         for entry in self.tools.index.find("delivery_addresses", f"code:{code}"):
             if str(entry.body.get("ContactId")) == link.go_id:
                 path = f"/ContactDeliveryAddresses/{link.go_id}/{entry.go_id}"
-                return self._change_extra(
-                    "delivery_addresses", record, path, entry.body, address.body()
-                )
-        return self.delivery_address(record["id"], link.go_id, address)[1]
+                change = _PartsChange("delivery_addresses", path, wanted, base, addresses.folded)
+                return self._change_parts(record, change, entry.body)
+        _, was_made = self.delivery_address(record["id"], link.go_id, address)
+        return was_made, list(wanted.values())
 
-    def _write_person(self, record: Record, link: Link) -> bool:
+    def _write_person(
+        self, record: Record, link: Link, base: Agreement | None
+    ) -> tuple[bool, list[Value] | None]:
         names = customer.contact_person(record)
         if names is None:
-            return False
+            return False, None
         tools = self.tools
         code = values.short_reference(tools.settings.shop_name, record["id"])
         body = {"FirstName": names[0], "LastName": names[1]}
         for entry in tools.index.find("contact_persons", f"code:{code}"):
-            path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
-            return self._change_extra("contact_persons", record, path, entry.body, body)
+            if str(entry.body.get("ContactId")) == link.go_id:
+                path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
+                change = _PartsChange("contact_persons", path, body, base, values.same_text)
+                return self._change_parts(record, change, entry.body)
         target = contact_target("ContactPersons", "contact_persons", record["id"], link.go_id, code)
         sent = {**body, "ExternalCode": code}
         answer = tools.writer.create(target, sent, sent)
@@ -140,28 +150,74 @@ class CustomersWalk(EntityWalk):
                 "contact_persons", {"ContactId": int(link.go_id), **answer.body}, now()
             )
             tools.store.end_intent(answer.intent)
-        return True
+        return True, list(names)
 
-    def _change_extra(
-        self,
-        entity: str,
-        record: Record,
-        path: str,
-        entry: Mapping[str, Value],
-        body: Mapping[str, Value],
-    ) -> bool:
-        rows = [
-            RowChange(name, f"/{name}", entry.get(name), value)
-            for name, value in body.items()
-            if values.same_text(entry.get(name)) != values.same_text(value)
-        ]
-        if not rows:
-            return False
-        answer = self.tools.writer.change(entity, record["id"], path, rows)
-        with self.tools.store.transaction():
-            self.tools.index.remember(entity, {**entry, **answer.body}, now())
-            self.tools.store.end_intent(answer.intent)
-        return True
+    def _change_parts(
+        self, record: Record, change: _PartsChange, there: Mapping[str, Value]
+    ) -> tuple[bool, list[Value]]:
+        """Write the parts that the shop changed; return whether any were, and what Go then has.
+
+        Raises:
+            Undecidable: with a Hold, when Go changed one of them too.
+        """
+        tools = self.tools
+        for is_last_try in (False, True):
+            rows = change.rows(there)
+            if not rows:
+                return False, change.of(there)
+            try:
+                answer = tools.writer.change(change.entity, record["id"], change.path, rows)
+            except TestFailed:
+                if is_last_try:
+                    raise
+                there = {**there, **tools.go.read(change.path)}
+                tools.index.remember(change.entity, there, now())
+                continue
+            there = {**there, **answer.body}
+            with tools.store.transaction():
+                tools.index.remember(change.entity, there, now())
+                tools.store.end_intent(answer.intent)
+            return True, change.of(there)
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+
+@dataclass(frozen=True)
+class _PartsChange:
+    """What an address or a contact person is to hold, and what both sides last agreed on."""
+
+    entity: str
+    path: str
+    wanted: Mapping[str, Value]
+    base: Agreement | None
+    same: Callable[[Value], Value]
+
+    def of(self, entry: Mapping[str, Value]) -> list[Value]:
+        """Return the parts of an entry in the order in which they are agreed on."""
+        return [entry.get(name) for name in self.wanted]
+
+    def rows(self, there: Mapping[str, Value]) -> list[RowChange]:
+        """Return the parts to write.
+
+        Raises:
+            Undecidable: with a Hold, when both sides changed a part.
+        """
+        same = self.same
+        told = (self.base and self.base.shop) or [None] * len(self.wanted)
+        known = (self.base and self.base.go) or self.of(there)
+        rows: list[RowChange] = []
+        clashing: list[str] = []
+        for (name, value), before, in_go in zip(self.wanted.items(), told, known, strict=True):
+            is_told_again = before is not None and same(before) == same(value)
+            if is_told_again or same(value) == same(there.get(name)):
+                continue
+            if same(in_go) != same(there.get(name)):
+                clashing.append(name)
+            rows.append(RowChange(name, f"/{name}", there.get(name), value))
+        if clashing:
+            kind = self.entity.replace("_", " ")
+            raise Undecidable(Hold(f"both sides changed {', '.join(clashing)} in its {kind}"))
+        return rows
 
 
 def _shipping_value(record: Record) -> list[str] | None:

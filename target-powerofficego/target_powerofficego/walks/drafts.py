@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Hold, RowChange, Undecidable
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
-from target_powerofficego.dataflow.values import is_before
+from target_powerofficego.dataflow.values import is_before, to_ore
 from target_powerofficego.go_api import NotFound, TryAgainLater
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
-from target_powerofficego.walks.order_form import OrderInGoForm, changed_names, changed_on_invoice
+from target_powerofficego.walks.order_form import (
+    OrderInGoForm,
+    changed_names,
+    changed_on_invoice,
+    partly_agreed,
+)
 from target_powerofficego.writing import line_target
 
 if TYPE_CHECKING:
@@ -77,10 +83,12 @@ class Drafts:
             reason = (
                 f"it is invoiced in Go (invoice {entry.body.get('InvoiceNo')}), and the shop then"
                 f" changed {', '.join(changed)}: an invoice is never edited"
+                f" (total with VAT: the shop says {order.total}, the invoice"
+                f" {to_ore(Decimal(str(entry.body.get('TotalAmount') or 0)))})"
             )
             raise Undecidable(Hold(reason)) from None
-        if complete.get("SalesOrderStatus") == "Confirmed":
-            names = ", ".join(changed_names(self.table, order, link)) or "nothing"
+        names = ", ".join(changed_names(self.table, order, link))
+        if names and complete.get("SalesOrderStatus") == "Confirmed":
             reason = (
                 f"it is Confirmed in Go and so locked; set it to Draft (the shop changed {names})"
             )
@@ -132,7 +140,7 @@ class Drafts:
         for reference, rows in lines.changed.items():
             line_path = f"{path}/{in_go[reference]['Id']}"
             answer = tools.writer.change(self.entity, shop_id, line_path, rows)
-            link = self._agree_on_line(order, link, reference, answer)
+            link = self._agree_on_line(order, link, reference, answer, rows)
             written[reference] = answer.body
         for reference, members in lines.added.items():
             body = {"ExternalImportReference": reference, "LineType": "Normal", **members}
@@ -142,11 +150,19 @@ class Drafts:
         return written
 
     def _agree_on_line(
-        self, order: OrderInGoForm, link: Link, reference: str, answer: Answer
+        self,
+        order: OrderInGoForm,
+        link: Link,
+        reference: str,
+        answer: Answer,
+        rows: tuple[RowChange, ...] = (),
     ) -> Link:
-        there = {name: answer.body.get(name) for name in LINE_MEMBERS}
+        name = f"{LINE}{reference}"
+        there = {member: answer.body.get(member) for member in LINE_MEMBERS}
         one = Agreement(order.members[reference], there, order.read_at, now())
-        link = replace(link, base={**link.base, f"{LINE}{reference}": one})
+        before = link.base.get(name)
+        agreed = one if before is None else partly_agreed(one, before, rows)
+        link = replace(link, base={**link.base, name: agreed})
         self._store_step(link, answer.intent)
         return link
 

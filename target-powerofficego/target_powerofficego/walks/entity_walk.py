@@ -21,7 +21,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
-from target_powerofficego.go_api import Refused, TestFailed
+from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import Evidence, Side, first_meeting, go_side, merge
 from target_powerofficego.walks.walk import Walk
@@ -65,6 +65,14 @@ class EntityWalk(Walk):
         """Return the base of what hangs on the entity; empty for one that we just created."""
         del record, read_at, is_new
         return {}
+
+    def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
+        """See that a linked entity may be changed so.
+
+        Raises:
+            Undecidable: with a Hold.
+        """
+        del link, rows
 
     def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
         """Write what hangs on a linked entity; return whether anything was written."""
@@ -218,9 +226,13 @@ class EntityWalk(Walk):
             merged = self._merge(record, row_values, read_at, link, entry)
             try:
                 change = self._carry_out(record, link, entry, merged, read_at, at_end=at_end)
-            except TestFailed:
+            except (TestFailed, NotFound) as refused:
                 again = self.tools.index.read_again(self.entity, link.go_id)
-                if is_last_try or again is None:
+                if again is None:
+                    return self._meet_again(record, row_values, read_at)
+                if isinstance(refused, NotFound):  # something that the change refers to
+                    raise
+                if is_last_try:
                     break
                 entry = again
                 continue
@@ -285,6 +297,7 @@ class EntityWalk(Walk):
     ) -> Change:
         archive = [row for row in merged.writes if row.row == "archived" and row.after is True]
         rows = [row for row in merged.writes if row not in archive]
+        self.check_writes(link, rows)
         link = replace(link, base=merged.base)
         if rows:
             link = self._patch(record, link, entry, rows, read_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
@@ -110,6 +111,17 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
 def partly_agreed(
     now_agreed: Agreement, before: Agreement, rows: tuple[RowChange, ...]
 ) -> Agreement:
-    """Return the base of a line of which Go changed some members and the shop perhaps others."""
-    written = {row.row: now_agreed.go[row.row] for row in rows if now_agreed.go}
-    return replace(now_agreed, go=None if before.go is None else {**before.go, **written})
+    """Return the base of a line: new are the members that were written or are the same by now.
+
+    What only Go changed keeps its base, so that it is still known as an edit of Go's.
+    """
+    if before.go is None or now_agreed.go is None:
+        is_agreed = are_same(now_agreed.shop, now_agreed.go)
+        return now_agreed if is_agreed else replace(now_agreed, go=before.go)
+    written = {row.row for row in rows}
+    new = {
+        name: now_agreed.go[name]
+        for name, same in LINE_MEMBERS.items()
+        if name in written or same(now_agreed.shop[name]) == same(now_agreed.go[name])
+    }
+    return replace(now_agreed, go={**before.go, **new})

@@ -180,7 +180,7 @@ class OrdersWalk(Walk):
             tools.store.put_link(link)
             tools.index.remember(self.entity, answer.body, answered_at)
             tools.store.end_intent(answer.intent)
-        self._check_answer(order, answer.body)
+        self._check_answer(order, answer.body, link)
         return "created", Create(self._shown(order))
 
     def _shown(self, order: OrderInGoForm) -> dict[str, Value]:
@@ -190,15 +190,14 @@ class OrdersWalk(Walk):
         shown["shipping_address"] = None
         return {**shown, "lines": len(order.lines), "total with VAT": order.total}
 
-    def _check_answer(
-        self, order: OrderInGoForm, answer: Mapping[str, Any], *, lines: LinesMerge | None = None
-    ) -> None:
-        """Hold an order whose total or VAT rates in Go are not the shop's; it stays a Draft."""
-        edited = lines.edited_in_go if lines else frozenset()
+    def _check_answer(self, order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> None:
+        """Hold an order whose total or VAT rates in Go are not the shop's; it stays as it is."""
+        in_go = lines_by_reference(answer)
+        edited = merge_lines(order.members, in_go, base_members(link.base)).edited_in_go
         found = answer_differences(order.lines, order.total, answer, edited_in_go=edited)
         if found:
             told = "; ".join(found)
-            raise Undecidable(Hold(f"Go's order is not the shop's: {told}. It stays a Draft"))
+            raise Undecidable(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
 
     # A linked order
 
@@ -210,6 +209,21 @@ class OrdersWalk(Walk):
             if was_answered and (before is None or before.kind != "hold"):
                 return "unchanged", Nothing()
             return self._compare_again(order, link)
+        try:
+            return self._merge_and_write(order, link)
+        except TestFailed:
+            link = self.tools.store.link(self.entity, order.record["id"]) or link
+        try:
+            return self._merge_and_write(order, link)
+        except TestFailed:
+            raise Undecidable(Hold("Go was edited while this was to be written")) from None
+
+    def _merge_and_write(self, order: OrderInGoForm, link: Link) -> tuple[str, Change]:
+        """Merge with what Go has now, write what follows, and compare what came of it.
+
+        Raises:
+            TestFailed: Go was edited meanwhile; the link holds what was written until then.
+        """
         complete = self._drafts.read(order, link)
         if complete is None:
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
@@ -221,15 +235,12 @@ class OrdersWalk(Walk):
             raise Undecidable(both_edited(header.open_conflicts))
         if lines.conflicts:
             raise Undecidable(Hold("; ".join(lines.conflicts)))
-        try:
-            link = self._drafts.write_header(order, link, header.writes)
-            written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
-        except TestFailed:
-            raise Undecidable(Hold("Go was edited while this was to be written")) from None
+        link = self._drafts.write_header(order, link, header.writes)
+        written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
         wrote = bool(header.writes) or not lines.is_empty
         answer = self._drafts.read_after_writes(link, written) if wrote else complete
-        self._store_compared(order, link, header, lines, answer, is_ours=wrote)
-        self._check_answer(order, answer, lines=lines)
+        link = self._store_compared(order, link, header, lines, answer, is_ours=wrote)
+        self._check_answer(order, answer, link)
         if not wrote:
             return "unchanged", Nothing()
         rows = (*header.writes, *(row for rows in lines.changed.values() for row in rows))
@@ -239,10 +250,7 @@ class OrdersWalk(Walk):
         """Look whether a person has meanwhile mended an order that is held."""
         complete = self._drafts.read(order, link)
         if complete is not None:
-            merged = merge_lines(
-                order.members, lines_by_reference(complete), base_members(link.base)
-            )
-            self._check_answer(order, complete, lines=merged)
+            self._check_answer(order, complete, link)
         return "unchanged", Nothing()
 
     def _merge_header(self, order: OrderInGoForm, link: Link, complete: Mapping[str, Any]) -> Merge:
@@ -270,10 +278,10 @@ class OrdersWalk(Walk):
         answer: Mapping[str, Any],
         *,
         is_ours: bool,
-    ) -> None:
+    ) -> Link:
         """Keep what both sides now agree on; rows that only Go changed keep their base."""
         agreed = agreed_base(self.table, order, answer)
-        written = {row.row for row in header.writes}
+        written = {ADDRESS_KEY, *(row.row for row in header.writes)}
         base = {
             name: agreed[name] if name in written or name not in header.base else header.base[name]
             for name in agreed
@@ -282,13 +290,15 @@ class OrdersWalk(Walk):
         old = base_members(link.base)
         for reference in order.members:
             one = agreed[f"{LINE}{reference}"]
-            if reference in lines.edited_in_go and reference in old:
+            if reference in old:
                 one = partly_agreed(one, old[reference], lines.changed.get(reference, ()))
             base[f"{LINE}{reference}"] = one
         stamp = answer.get("LastChangedDateTimeOffset") if is_ours else link.own_stamp
+        link = replace(link, base=base, own_stamp=stamp)
         with self.tools.store.transaction():
-            self.tools.store.put_link(replace(link, base=base, own_stamp=stamp))
+            self.tools.store.put_link(link)
             self.tools.index.remember(self.entity, answer, now())
+        return link
 
     # An order that the shop cancelled or deleted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_powerofficego.changes import Hold, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.product import rate_key
@@ -13,13 +14,14 @@ from target_powerofficego.writing import Target, product_target
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.changes import Create
+    from target_powerofficego.changes import Create, RowChange
     from target_powerofficego.changes import Link as LinkChange
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Link
 
 _SERVICE = "service:"
 
@@ -35,6 +37,23 @@ class ProductsWalk(EntityWalk):
         return match_product(
             record["id"], row_values, index=self.tools.index, store=self.tools.store
         )
+
+    def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
+        """See that a new SKU is not the code of another product; Go perhaps allows two of a kind.
+
+        Raises:
+            Undecidable: with a Hold naming it.
+        """
+        for row in rows:
+            code = values.same_code(row.after) if row.row == "sku" else None
+            found = self.tools.index.find("products", f"code:{code}") if code else []
+            others = [entry.go_id for entry in found if entry.go_id != link.go_id]
+            if others:
+                reason = (
+                    f"its new SKU {values.shown(row.after)} is the code of another product in Go"
+                    f" (id {' and '.join(others)})"
+                )
+                raise Undecidable(Hold(reason))
 
     def target(self, record: Record, row_values: Mapping[str, Value]) -> Target:
         """Return where the product is created."""

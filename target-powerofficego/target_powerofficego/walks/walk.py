@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
-from target_powerofficego.dataflow.values import Unusable
+from target_powerofficego.dataflow.values import Unusable, instant
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
+from target_powerofficego.links import LinkStoreError
 from target_powerofficego.writing import BrakeReached
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Walk(abc.ABC):
         `at_end` is true once no more input comes, when what is still missing may be made.
 
         Raises:
-            StopRun, BrakeReached: the run cannot go on; the record is not settled.
+            StopRun, BrakeReached, LinkStoreError: the run cannot go on; the record is not settled.
         """
         shop_id = record["id"]
         try:
@@ -72,7 +73,7 @@ class Walk(abc.ABC):
         except (TryAgainLater, UnknownOutcome) as error:
             reason = f"PowerOffice Go gave no answer ({error}); the next run looks and goes on"
             outcome, change = "rejected", Reject(reason)
-        except (StopRun, BrakeReached):
+        except (StopRun, BrakeReached, LinkStoreError):
             raise
         except Exception as error:  # noqa: BLE001 - one bad record never stops the others
             outcome, change = "rejected", _own_fault(error)
@@ -149,12 +150,20 @@ class Walk(abc.ABC):
             Undecidable: with a Hold.
         """
         created = record.get("created_at")
-        if created and link.shop_created_at and created != link.shop_created_at:
+        if created and link.shop_created_at and not _is_same_moment(created, link.shop_created_at):
             reason = (
                 f"the shop now has another record under the id {record['id']}"
                 f" (created {created}, the linked one {link.shop_created_at})"
             )
             raise Undecidable(Hold(reason))
+
+
+def _is_same_moment(one: object, other: object) -> bool:
+    """Tell whether two stamps mean the same; what is no stamp is compared as it stands."""
+    try:
+        return instant(one, what="created_at") == instant(other, what="created_at")
+    except Unusable:
+        return one == other
 
 
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}

@@ -1,0 +1,205 @@
+"""The acts of the demo: fill the shop, sync, sync again, edit two records, sync once more."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import simplejson
+
+from go_sandbox.demo.outcomes import all_waiting, newest_outcomes
+from go_sandbox.demo.tables import entry_table, order_table, outcome_table, waiting_table
+from go_sandbox.seed.store import seed_store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from go_sandbox.demo.meltano import Meltano
+    from go_sandbox.requests_log import Request
+    from go_sandbox.server import Sandbox
+
+_PRICE_RISE = Decimal("1.10")
+_ORE = Decimal("0.01")
+_COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
+_PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
+_ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
+_PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
+
+
+class Demo:
+    """The acts in their order; each says what it does, does it and checks what it promised."""
+
+    def __init__(self, box: Sandbox, meltano: Meltano, console: Console) -> None:
+        self._box = box
+        self._meltano = meltano
+        self._console = console
+        self._broken: list[str] = []
+
+    def play(self, *, customers: int, products: int, orders: int) -> list[str]:
+        """Play all acts; return the promises that were not kept, best none.
+
+        Raises:
+            CannotRun: Meltano failed.
+        """
+        self._fill_the_shop(customers, products, orders)
+        self._install()
+        self._sync_first()
+        self._show_go()
+        self._show_waiting()
+        self._sync_again()
+        self._sync_two_edits()
+        return self._broken
+
+    def _fill_the_shop(self, customers: int, products: int, orders: int) -> None:
+        seed_store(
+            self._box.shop,
+            customers=customers,
+            products=products,
+            orders=orders,
+            with_mistakes=True,
+        )
+        self._title("A web shop and a PowerOffice Go, both on this machine")
+        counts = ", ".join(
+            f"{len(self._box.shop.records(stream))} {stream}"
+            for stream in ("customers", "products", "orders")
+        )
+        self._say(
+            f"The shop has {counts}; a few of them with mistakes. The Go client is empty."
+            " Nothing here leaves the machine, and all keys are fake."
+        )
+
+    def _install(self) -> None:
+        self._say("Meltano installs the tap and the target, each into an environment of its own …")
+        self._meltano.install()
+
+    def _sync_first(self) -> None:
+        self._title("First run: meltano run tap-customwebshop target-powerofficego")
+        self._say("Every customer, product and order of the shop gets its counterpart in Go …")
+        self._sync()
+        created = newest_outcomes(self._meltano.link_store)
+        for entity in ("customers", "products", "orders"):
+            if not created.get(entity, {}).get("created"):
+                self._broken.append(f"The first run created no {entity}.")
+        self._say(
+            "Guests who ordered became customers as well, and freight became a product. A second"
+            " company with the same organisation number was linked to the first one, not doubled."
+            " What needs no counterpart, such as a cancelled order, counts as unchanged."
+        )
+
+    def _show_go(self) -> None:
+        self._title("Some of what stands in Go now")
+        go = self._box.go
+        ours = [entry for entry in go.entries("Customers") if entry["ExternalImportReference"]]
+        whole = [entry for entry in ours if entry["MailAddress"] and entry["EmailAddress"]]
+        company = next((entry for entry in whole if entry["OrganizationNumber"]), None)
+        person = next((entry for entry in whole if entry["IsPerson"]), None)
+        product = next((entry for entry in go.entries("Products") if entry["UnitPrice"]), None)
+        order = _telling_order(go.entries("SalesOrders"))
+        for title, entry, members in (
+            ("A company", company, (*_COMPANY, *_ADDRESS)),
+            ("A person", person, (*_PERSON, *_ADDRESS)),
+            ("A product", product, _PRODUCT),
+        ):
+            if entry is not None:
+                self._console.print(entry_table(title, entry, members))
+        if order is None:
+            return
+        number, status = order["CustomMatchingReference"], order["SalesOrderStatus"]
+        self._console.print(order_table(f"The order {number}, still a {status}", order))
+        self._check_total(order)
+
+    def _check_total(self, order: dict[str, Any]) -> None:
+        shop_id = str(order["ExternalImportReference"]).partition(":")[2]
+        in_shop = self._box.shop.record("orders", shop_id) or {}
+        total = in_shop.get("total_incl")
+        self._say(f"The shop's total is {total}; Go came to the same by its own sales accounts.")
+        if total is None or Decimal(total) != Decimal(str(order["TotalAmount"])):
+            self._broken.append(f"Order {shop_id}: the shop's total and Go's differ.")
+
+    def _show_waiting(self) -> None:
+        self._title("What waits for a person")
+        waiting = all_waiting(self._meltano.link_store)
+        if not waiting:
+            self._say("Nothing.")
+            return
+        self._say(
+            "A rejected record cannot be written as it is; a held one should not be without a"
+            " person. The others were not stopped by them. Corrected in the shop, a record goes"
+            " through in the next run."
+        )
+        self._console.print(waiting_table(waiting))
+
+    def _sync_again(self) -> None:
+        self._title("Second run: nothing was edited, and everything is read again")
+        self._say("The option --full-refresh lets the tap forget what it has read before …")
+        self._sync("--full-refresh")
+        self._say("What landed is unchanged, and nothing was written.")
+        writes = self._box.requests.writes("go")
+        if writes:
+            self._broken.append(f"The second run wrote {len(writes)} times instead of never.")
+
+    def _sync_two_edits(self) -> None:
+        self._title("Third run: one customer's phone and one product's price were edited")
+        self._edit_a_customer()
+        self._edit_a_product()
+        self._say("Without that option only what changed since the last run is read …")
+        self._sync()
+        writes = self._box.requests.writes("go")
+        for request in writes:
+            self._console.print(f"{request.method} {request.path}", style="bold", markup=False)
+            self._console.print(_body(request), markup=False)
+        self._say(
+            "Two PATCHes, each with the one property that was edited. `test` guards an edit that a"
+            " bookkeeper may have made meanwhile: if the value is no longer there, Go refuses."
+        )
+        if [request.method for request in writes] != ["PATCH", "PATCH"]:
+            methods = ", ".join(request.method for request in writes) or "nothing"
+            self._broken.append(f"The third run was to be exactly two PATCHes, but was: {methods}.")
+
+    def _edit_a_customer(self) -> None:
+        customer = next(one for one in self._box.shop.records("customers") if one["phone"])
+        self._box.shop.edit("customers", customer["id"], {"phone": "+47 930 00 930"})
+
+    def _edit_a_product(self) -> None:
+        product = next(
+            one
+            for one in self._box.shop.records("products")
+            if one["sku"] and one["price_excl"] and one["price_incl"]
+        )
+        prices = {
+            name: str((Decimal(product[name]) * _PRICE_RISE).quantize(_ORE))
+            for name in ("price_excl", "price_incl")
+        }
+        self._box.shop.edit("products", product["id"], prices)
+
+    def _sync(self, *options: str) -> None:
+        self._box.requests.clear()
+        self._meltano.sync(*options)
+        self._console.print(outcome_table(newest_outcomes(self._meltano.link_store)))
+        requests = self._box.requests
+        self._say(
+            f"Calls to Go: {len(requests.reads('go'))} reads, {len(requests.writes('go'))} writes;"
+            f" at most {requests.busiest_second('go')} in any one second."
+        )
+
+    def _title(self, text: str) -> None:
+        self._console.print()
+        self._console.rule(text, align="left", style="bold cyan")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+
+def _telling_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return an order with a discount and lines at several rates, or the nearest to that."""
+
+    def tells(order: dict[str, Any]) -> tuple[bool, int, int]:
+        lines = order["SalesOrderLines"]
+        has_discount = any(line["Allowance"] for line in lines)
+        return has_discount, len({line["VatRate"] for line in lines}), -len(lines)
+
+    return max(orders, key=tells, default=None)
+
+
+def _body(request: Request) -> str:
+    return str(simplejson.dumps(request.json(), ensure_ascii=False, use_decimal=True))

@@ -1,0 +1,81 @@
+"""Takes the command line of `demo`, plays the acts and says whether all went as promised."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from go_sandbox.demo.acts import Demo
+from go_sandbox.demo.keeping import how_to_play
+from go_sandbox.demo.meltano import CannotRun, Meltano, project_folder
+from go_sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AS_PROMISED = 0
+NOT_AS_PROMISED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the demo; return 0 when everything was as promised, else 1."""
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        return _play(console, options)
+    except (CannotRun, OSError) as reason:
+        console.print(f"\nThe demo stopped: {reason}", style="red", markup=False)
+        return NOT_AS_PROMISED
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        return NOT_AS_PROMISED
+
+
+def _play(console: Console, options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder, Sandbox.start() as box:
+        meltano = Meltano(project_folder(), box, Path(folder), is_verbose=options.verbose)
+        broken_promises = Demo(box, meltano, console).play(
+            customers=options.customers, products=options.products, orders=options.orders
+        )
+        seconds = round(time.monotonic() - began)
+        if broken_promises:
+            console.print(f"\nNot as promised, after {seconds} s:", style="bold red")
+            for promise in broken_promises:
+                console.print(f"  {promise}", markup=False)
+        else:
+            console.print(f"\nAll as promised, in {seconds} s.", style="bold green")
+        if options.keep:
+            for line in how_to_play(box, meltano):
+                console.print(line, markup=False, soft_wrap=True)
+            _wait_for_ctrl_c()
+    return NOT_AS_PROMISED if broken_promises else AS_PROMISED
+
+
+def _wait_for_ctrl_c() -> None:
+    stopped = threading.Event()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: stopped.set())
+    stopped.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="demo",
+        description="Fill a local shop, sync it to a local PowerOffice Go with Meltano, and show"
+        " what came of it. Needs no keys; nothing leaves this machine.",
+    )
+    add = parser.add_argument
+    add("--keep", action="store_true", help="leave both systems up and tell how to play with them")
+    add("--verbose", action="store_true", help="show Meltano's log")
+    add("--customers", type=int, default=60, metavar="N", help="customers in the shop (60)")
+    add("--products", type=int, default=40, metavar="N", help="products in the shop (40)")
+    add("--orders", type=int, default=150, metavar="N", help="orders in the shop (150)")
+    return parser

@@ -1,0 +1,120 @@
+"""Runs Meltano in this project against a sandbox, with its state outside of the project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from go_sandbox.command import environment
+
+if TYPE_CHECKING:
+    from go_sandbox.server import Sandbox
+
+EXTRACT_AND_LOAD = ("run", "tap-customwebshop", "target-powerofficego")
+_TOLD_ON_FAILURE = 25
+_OWN_VARIABLES = ("TAP_CUSTOMWEBSHOP_", "TARGET_POWEROFFICEGO_", "MELTANO_")
+
+
+class CannotRun(Exception):  # noqa: N818 - reads as what it says
+    """Meltano is not there, or ended with an error; the text says which, with its last lines."""
+
+
+class Meltano:
+    """Meltano as this project sets it up, pointed at a sandbox.
+
+    What it remembers (its database and the link store) goes into `folder`, so that each demo
+    begins anew and the project stays clean; only the installed plugins stay, in `.meltano`.
+    Settings in the shell and in `.env` do not count: they may be those of a real Go.
+    """
+
+    def __init__(
+        self, project: Path, box: Sandbox, folder: Path, *, is_verbose: bool = False
+    ) -> None:
+        self._project = project
+        self._is_verbose = is_verbose
+        self._no_settings = folder / "empty.env"
+        self._no_settings.touch()
+        self.link_store = folder / "powerofficego-links.db"
+        self.variables = {
+            **environment(box),
+            "TARGET_POWEROFFICEGO_LINK_STORE": str(self.link_store),
+            "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
+            "MELTANO_ENVIRONMENT": "sandbox",
+        }
+
+    def install(self) -> None:
+        """Install the plugins, each into a virtual environment of its own.
+
+        Raises:
+            CannotRun: when that fails, for instance without access to PyPI.
+        """
+        self._demand("install")
+
+    def sync(self, *options: str) -> None:
+        """Run tap and target once, with these options of `meltano run`.
+
+        Raises:
+            CannotRun: when the run fails.
+        """
+        command, *blocks = EXTRACT_AND_LOAD
+        self._demand(command, *options, *blocks)
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run Meltano with these arguments, and with variables that only this run gets.
+
+        Its output stands in `stdout`, unless it was shown already because the demo is verbose.
+        """
+        others = {
+            name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
+        }
+        return subprocess.run(  # noqa: S603 - our own program and arguments
+            [_program(), "--env-file", str(self._no_settings), *arguments],
+            cwd=self._project,
+            env={
+                **others,
+                **self.variables,
+                "MELTANO_CLI_DISABLE_VERSION_CHECK": "1",
+                "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+                **variables,
+            },
+            stdout=None if self._is_verbose else subprocess.PIPE,
+            stderr=None if self._is_verbose else subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def _demand(self, *arguments: str) -> None:
+        ended = self.run(*arguments)
+        if ended.returncode:
+            last = "\n".join((ended.stdout or "").splitlines()[-_TOLD_ON_FAILURE:])
+            msg = f"`meltano {' '.join(arguments)}` ended with status {ended.returncode}\n{last}"
+            raise CannotRun(msg)
+
+
+def project_folder() -> Path:
+    """Return the folder with this project's meltano.yml.
+
+    Raises:
+        CannotRun: it is neither here nor above, nor beside the installed sandbox.
+    """
+    here = Path.cwd()
+    beside = Path(__file__).resolve().parents[3]
+    for folder in (here, *here.parents, beside):
+        if (folder / "meltano.yml").is_file() and (folder / "target-powerofficego").is_dir():
+            return folder
+    msg = "there is no meltano.yml here; run the demo in the project's folder"
+    raise CannotRun(msg)
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("meltano")
+    found = str(beside) if beside.exists() else shutil.which("meltano")
+    if found is None:
+        msg = "Meltano is not installed; start the demo with `uv run demo`, which installs it"
+        raise CannotRun(msg)
+    return found

@@ -1,0 +1,90 @@
+"""The tables that the demo prints; they fit into 80 columns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from go_sandbox.demo.outcomes import Waiting
+
+_ALWAYS = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
+_NARROW = (0, 1, 0, 0)
+_ENTITIES = ("customers", "products", "orders")
+
+
+def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return what came of the records: a row for each entity, a column for each outcome."""
+    others = sorted({name for found in outcomes.values() for name in found} - set(_ALWAYS))
+    table = Table(box=box.SIMPLE_HEAD, padding=_NARROW)
+    table.add_column("records")
+    for name in (*_ALWAYS, *others):
+        table.add_column(name, justify="right")
+    for entity in _ENTITIES:
+        found = outcomes.get(entity, {})
+        table.add_row(entity, *(str(found.get(name) or "·") for name in (*_ALWAYS, *others)))
+    return table
+
+
+def waiting_table(waiting: Iterable[Waiting]) -> Table:
+    """Return what waits for a person, and why."""
+    table = Table("", "record", "why", box=box.SIMPLE_HEAD, padding=_NARROW)
+    for one in waiting:
+        table.add_row(one.kind, f"{one.entity} {one.shop_id}", one.reason)
+    return table
+
+
+def entry_table(title: str, entry: Mapping[str, Any], members: Iterable[str]) -> Table:
+    """Return some members of an entry in Go; `MailAddress.City` reaches into one."""
+    table = Table(
+        title=title, title_justify="left", show_header=False, box=box.SIMPLE, padding=_NARROW
+    )
+    for member in members:
+        value: Any = entry
+        for part in member.split("."):
+            value = (value or {}).get(part)
+        table.add_row(member, "" if value is None else str(value))
+    return table
+
+
+def order_table(title: str, order: Mapping[str, Any]) -> Table:
+    """Return an order's lines and its total, in krone, as Go worked them out."""
+    table = Table(
+        title=title, title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=_NARROW
+    )
+    table.add_column("product")
+    table.add_column("description", "the whole order")
+    table.add_column("number", justify="right")
+    table.add_column("price", justify="right")
+    table.add_column("less", justify="right")
+    table.add_column("VAT", justify="right")
+    table.add_column("net", _number(order["NetAmount"]), justify="right")
+    table.add_column("total", _number(order["TotalAmount"]), justify="right")
+    for line in order["SalesOrderLines"]:
+        table.add_row(
+            line["ProductCode"],
+            line["Description"],
+            f"{Decimal(str(line['Quantity'])).normalize():f}",
+            _number(line["ProductUnitPrice"]),
+            _percent(line["Allowance"]) if line["Allowance"] else "",
+            _percent(Decimal(str(line["VatRate"])) * 100),
+            _number(line["NetAmount"]),
+            _number(line["TotalAmount"]),
+        )
+    return table
+
+
+def _number(value: object) -> str:
+    """Return an amount with at least two decimals."""
+    number = Decimal(str(value))
+    places = -int(number.normalize().as_tuple().exponent)
+    return f"{number:.{max(2, places)}f}"
+
+
+def _percent(value: object) -> str:
+    return f"{Decimal(str(value)).normalize():f} %"

@@ -1,0 +1,225 @@
+"""Writes docs/dataflow.md from the property tables, when run as a module."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.go_fields import GO_FIELDS
+from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.overrides import TABLES, apply_overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_powerofficego.dataflow.table import Table
+
+_INTRODUCTION = """\
+# Dataflow
+
+Which shop property is which property in PowerOffice Go. This file is generated from the property
+tables in `target_powerofficego/dataflow/`; after a change of them, write it again:
+
+```sh
+uv run python -m target_powerofficego.dataflow.documentation > docs/dataflow.md
+```
+
+The shop's properties are those of [the shop's API](shop-api.md).
+
+| direction | meaning |
+| :-- | :-- |
+| ↔ | flows both ways; an edit in Go is never overwritten by a value that the shop did not change |
+| → | flows to Go only |
+| + | is written when the entry is created in Go, and not changed later |
+| off | is not written, unless the setting `properties` switches it on |
+
+This version carries the shop's edits to Go. The way back, from Go to the shop, is not there yet:
+an edit in Go of a ↔ property stays in Go, and stays there until the shop changes that property.
+
+Where both sides changed the same property, the setting `owners` says who wins, for an entity or for
+one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If the
+stamps cannot tell, the record is held and names the property.
+
+A property that the shop leaves out is not compared and not written. One that is null is empty.
+"""
+
+_NAMES = {
+    "customers": "Customer → Customers",
+    "products": "Product → Products",
+    "orders": "Order → SalesOrders",
+}
+
+_BESIDE = {
+    "customers": """\
+Beside these rows:
+
+| shop property | Go property | Go data type | direction | notes |
+| :-- | :-- | :-- | :-: | :-- |
+| default shipping address | ContactDeliveryAddresses: AddressLine1, AddressLine2, ZipCode, City, \
+CountryCode | entry of its own | → | when it is complete and another than the billing address; \
+ExternalCode is `{shop_name}:{address id}` |
+| first_name, last_name of a company | ContactPersons: FirstName, LastName | \
+entry of its own | → | companies only |
+""",
+    "products": "",
+    "orders": "",
+}
+
+_LINES = {
+    "ProductId": (
+        "product_id, sku",
+        "int64",
+        "freight: `{shipping_product_code}-{rate}`",
+    ),
+    "Description": ("name", "string", "else the SKU"),
+    "Quantity": ("quantity", "decimal", ""),
+    "ProductUnitPrice": (
+        "unit_price_excl, else worked out from the line's total",
+        "decimal, without VAT",
+        "as many decimals as it takes for Go's line sum to be the shop's",
+    ),
+    "Allowance": (
+        "discount_excl or discount_incl, as a percentage",
+        "decimal, percent",
+        "a discount that is no percentage of at most two decimals goes into the price",
+    ),
+    "UnitOfMeasureCode": ("unit", "enum", "an unknown unit becomes EA (piece)"),
+    "SortOrder": ("place in the order", "int32", "freight comes last"),
+    "UseStandardSalesAccount": (
+        "tax_exempt of the customer",
+        "boolean",
+        "false for a customer who pays no VAT",
+    ),
+}
+
+_LINES_INTRODUCTION = """\
+## Lines of an order → SalesOrderLines
+
+A line of the shop's order is one line in Go; so is each line of freight (`shipping`) that costs
+anything. Both are found again by ExternalImportReference, which is the line's `id`
+(`shipping:{id}` for freight). All members below are always sent, because Go fills in what is left
+out from the product or the customer.
+
+No VAT can be sent: Go works it out from the product's sales account. So after every write of an
+order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, and
+the total with `total_incl`. If they differ, the order stays a Draft and is held with both figures.
+"""
+
+_LINES_END = """\
+Refunds, fees, discounts on a whole order, gift cards and text lines are not posted yet: such an
+order is held.
+"""
+
+EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    (
+        "Write the shop's customer number to Go, and leave phone numbers alone:",
+        {"customers": {"number": "to_go", "phone": "off"}},
+    ),
+    (
+        "Read a property from another place in the record, here from `custom`:",
+        {"customers": {"phone": {"source": "custom.mobile"}}},
+    ),
+    (
+        "Write a constant to a Go property that no row writes, on every new order:",
+        {"orders": {"department": {"go": "DepartmentCode", "constant": "WEB"}}},
+    ),
+    (
+        "Put new products into the product group named by their category:",
+        {"products": {"category": "create"}},
+    ),
+)
+"""What the setting `properties` can do: a sentence, and the value that does it."""
+
+_PROPERTIES = """\
+## The setting `properties`
+
+`{entity: {row: change}}`. The entities are `customers`, `products` and `orders`; the rows have the
+names of the first column above. A change is a direction (`both`, `to_go`, `create`, `off`) or an
+object of
+
+| member | meaning |
+| :-- | :-- |
+| `direction` | one of those four |
+| `source` | where in the record the value is, with `.` between the names |
+| `constant` | a value that is always written, in place of `source` |
+| `go` | with a new row: the Go property that it writes |
+
+A wrong row, property or direction is told in one line at start-up, and nothing is written. A
+property that Go takes only when an entry is created, marked * below, has the direction `create`.
+
+Some rows cannot be changed: {fixed}.
+"""
+
+
+def document() -> str:
+    """Return docs/dataflow.md."""
+    parts = [_INTRODUCTION]
+    for entity, table in TABLES.items():
+        parts += [f"## {_NAMES[entity]}\n", _rows(table), _BESIDE[entity]]
+    parts += [_LINES_INTRODUCTION, _line_rows(), _LINES_END]
+    parts += [_PROPERTIES.replace("{fixed}", _fixed_rows()), _examples()]
+    parts += ["Go properties that a new row can write:\n", _go_fields()]
+    return "\n".join(part for part in parts if part)
+
+
+def _rows(table: Table) -> str:
+    return _markdown(
+        ("row", "shop property", "Go property", "Go data type", "direction", "notes"),
+        (
+            (f"`{row.name}`", row.shop, row.go, row.go_type, row.direction.value, row.note)
+            for row in table.rows
+        ),
+    )
+
+
+def _line_rows() -> str:
+    return _markdown(
+        ("shop property", "Go property", "Go data type", "direction", "notes"),
+        ((shop, go, kind, "→", note) for go in LINE_MEMBERS for shop, kind, note in [_LINES[go]]),
+    )
+
+
+def _fixed_rows() -> str:
+    return ", ".join(
+        f"`{entity}.{row.name}`"
+        for entity, table in TABLES.items()
+        for row in table.rows
+        if apply_overrides({entity: {row.name: "off"}})[1]
+    )
+
+
+def _examples() -> str:
+    return "\n".join(
+        f"{sentence}\n\n```json\n{json.dumps(value, ensure_ascii=False)}\n```\n"
+        for sentence, value in EXAMPLES
+    )
+
+
+def _go_fields() -> str:
+    return _markdown(
+        ("entity", "Go data type", "Go properties"),
+        (
+            (entity, kind, ", ".join(names))
+            for entity, fields in GO_FIELDS.items()
+            for kind in dict.fromkeys(field.type for field in fields.values())
+            for names in [
+                [
+                    name if field.is_patchable else f"{name}*"
+                    for name, field in fields.items()
+                    if field.type == kind
+                ]
+            ]
+        ),
+    )
+
+
+def _markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    headings = tuple(headings)
+    rule = [":-:" if heading == "direction" else ":--" for heading in headings]
+    lines = [headings, rule, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

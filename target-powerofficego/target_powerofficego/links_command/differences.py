@@ -1,0 +1,64 @@
+"""Where a link's base has one value in the shop and another in Go; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.table import Direction
+from target_powerofficego.merge_lines import LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_powerofficego.dataflow.table import Property
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Agreement, Link
+
+_NOT_COMPARED = (Direction.ON_CREATE, Direction.TO_SHOP)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A property whose value differs, and both values in Go's form."""
+
+    property: str
+    shop: Value
+    go: Value
+
+
+def differences(link: Link) -> Iterator[Difference]:
+    """Return the properties that differ, as they stood when both sides last agreed.
+
+    They are left so until one side is edited (first meeting: link, don't change). A row that is
+    only written when an entry is created never is, so it is not told.
+    """
+    rows = {row.name: row for row in TABLES[link.entity].rows}
+    for name, one in link.base.items():
+        if name.startswith(LINE):
+            yield from _in_line(name.removeprefix(LINE), one)
+        elif _differs(rows.get(name), one):
+            yield Difference(name, one.shop, one.go)
+
+
+def _differs(row: Property | None, one: Agreement) -> bool:
+    if row is None:
+        # a list is what hangs on the entity, of which the base keeps the shop's side only;
+        # anything else is a row that the setting `properties` added, which is not known here
+        is_one_sided = isinstance(one.shop, list)
+        return not is_one_sided and bool(values.same_text(one.shop) != values.same_text(one.go))
+    return row.direction not in _NOT_COMPARED and not row.are_equal(one.shop, one.go)
+
+
+def _in_line(reference: str, one: Agreement) -> Iterator[Difference]:
+    if one.shop is None or one.go is None:
+        if one.shop is not one.go:
+            yield Difference(f"line {reference}", one.shop, one.go)
+        return
+    for member, same in LINE_MEMBERS.items():
+        shop, go = one.shop.get(member), one.go.get(member)
+        if same(shop) != same(go):
+            yield Difference(f"line {reference}: {member}", shop, go)

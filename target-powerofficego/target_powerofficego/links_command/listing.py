@@ -1,0 +1,126 @@
+"""Prints rows: a table for a person, or one JSON object a line for a program."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_NEVER_REACHED = 1_000_000
+"""A width, in characters, at which no table is cut."""
+_NARROWEST = 30
+"""The width to which a column that wraps may shrink before a table is hard to read."""
+_GAP = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: its heading, and the key of the row's member that it shows.
+
+    `wraps`: on a terminal its text may take several lines, so that the others need not.
+    """
+
+    heading: str
+    key: str
+    wraps: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows with stable keys, the columns that a table shows of them, and what to say of none."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    none: str
+
+
+def tell(listing: Listing, output_format: str) -> None:
+    """Print a listing; without rows a table is one sentence, and JSON is no line at all."""
+    if output_format == "json":
+        for row in listing.rows:
+            tell_as_json(row)
+    elif listing.rows:
+        _print_table(listing)
+    else:
+        click.echo(listing.none)
+
+
+def tell_as_json(row: Mapping[str, Any]) -> None:
+    """Print one row as a line of JSON."""
+    click.echo(json.dumps(row, ensure_ascii=False, default=_as_json))
+
+
+def _print_table(listing: Listing) -> None:
+    """Print a table as wide as its text; on a terminal too narrow for it, each row as a block."""
+    if not sys.stdout.isatty():
+        console = Console(width=_NEVER_REACHED)
+        with console.capture() as captured:
+            console.print(_table(listing))
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        return
+    console = Console()
+    if _least_width(listing) <= console.width:
+        console.print(_table(listing))
+    else:
+        _print_blocks(listing, console)
+
+
+def _table(listing: Listing) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in listing.columns:
+        table.add_column(column.heading, no_wrap=not column.wraps, overflow="fold")
+    for row in listing.rows:
+        table.add_row(*(Text(_shown(row.get(column.key))) for column in listing.columns))
+    return table
+
+
+def _least_width(listing: Listing) -> int:
+    """Return how many characters a table needs at least."""
+    needed = 0
+    for column in listing.columns:
+        texts = [column.heading, *(_shown(row.get(column.key)) for row in listing.rows)]
+        widest = max(cell_len(text) for text in texts)
+        needed += _GAP + (min(widest, _NARROWEST) if column.wraps else widest)
+    return needed
+
+
+def _print_blocks(listing: Listing, console: Console) -> None:
+    for row in listing.rows:
+        for column in listing.columns:
+            value = _shown(row.get(column.key))
+            if value:
+                console.print(Text(f"{column.heading}: {value}"), overflow="fold")
+        console.print()
+
+
+def _shown(value: object) -> str:
+    """Return a value as a cell shows it, on one line; stamps to the minute, in UTC."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False, default=_as_json)
+    return "".join(one if one.isprintable() else " " for one in str(value))
+
+
+def _as_json(value: object) -> str:
+    """Return a stamp as RFC 3339 in UTC, and an amount as a decimal string."""
+    if isinstance(value, datetime.datetime):
+        stamp = value.astimezone(datetime.timezone.utc).isoformat(timespec="seconds")
+        return stamp.replace("+00:00", "Z")
+    return str(value)

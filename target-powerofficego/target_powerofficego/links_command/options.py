@@ -1,0 +1,80 @@
+"""The options that the commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from target_powerofficego.dataflow.overrides import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+
+LINK_STORE_VARIABLE = "TARGET_POWEROFFICEGO_LINK_STORE"
+_DEFAULT_LINK_STORE = "powerofficego-links.db"
+
+
+@dataclass
+class Choices:
+    """What was chosen for all commands, before or after the command's name."""
+
+    link_store: str = _DEFAULT_LINK_STORE
+    output_format: str = "table"
+
+
+def with_choices(*, variable: str | None = None) -> Callable[[Decorated], Decorated]:
+    """Add the options of `Choices`.
+
+    Only the outermost command reads the environment variable, so that it never overrules an option.
+    """
+
+    def decorate(command: Decorated) -> Decorated:
+        command = click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(["table", "json"]),
+            callback=_choose,
+            expose_value=False,
+            help="A table to read, or one JSON object a line.  [default: table]",
+        )(command)
+        return click.option(
+            "--link-store",
+            metavar="PATH",
+            envvar=variable,
+            callback=_choose,
+            expose_value=False,
+            help="The link store of target-powerofficego: a path, or a database URL.  [env var:"
+            f" {LINK_STORE_VARIABLE}; default: {_DEFAULT_LINK_STORE}]",
+        )(command)
+
+    return decorate
+
+
+def _choose(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    choices = context.ensure_object(Choices)
+    if value is not None and option.name is not None:
+        setattr(choices, option.name, value)
+
+
+entity_option = click.option(
+    "--entity",
+    type=click.Choice(list(TABLES), case_sensitive=False),
+    help="Only this entity.",
+)
+
+all_option = click.option(
+    "--all",
+    "with_acknowledged",
+    is_flag=True,
+    help="Also what somebody has acknowledged.",
+)
+
+show_values_option = click.option(
+    "--show-values",
+    is_flag=True,
+    help="Also show the values themselves, personal data among them.",
+)

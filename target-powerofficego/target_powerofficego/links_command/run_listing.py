@@ -1,0 +1,60 @@
+"""How the runs are listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.links_command.listing import Column, Listing
+from target_powerofficego.settle.tally import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_powerofficego.links import Run
+
+_COLUMNS = (
+    Column("run", "id"),
+    Column("shop", "shop_name"),
+    Column("started (UTC)", "started_at"),
+    Column("finished (UTC)", "finished_at"),
+    Column("exit status", "exit_status"),
+    Column("records", "records", wraps=True),
+    Column("calls to Go", "calls_in_words", wraps=True),
+)
+_ENDLESS = "under way, or killed"
+
+
+def run_listing(runs: Sequence[Run], *, in_words: bool) -> Listing:
+    """Return the runs as rows; in words for a table, by their recorded counts otherwise."""
+    rows = [{**_row(run), **(_words(run) if in_words else {})} for run in runs]
+    return Listing(_COLUMNS, rows, "no run has been recorded yet")
+
+
+def _row(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "shop_name": run.shop_name,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "exit_status": run.exit_status,
+        "outcomes": run.outcomes,
+        "calls": run.calls,
+    }
+
+
+def _words(run: Run) -> dict[str, Any]:
+    records = [
+        f"{entity}: {_counts(run.outcomes[entity], OUTCOMES)}"
+        for entity in TABLES
+        if entity in run.outcomes
+    ]
+    return {
+        "exit_status": _ENDLESS if run.exit_status is None else run.exit_status,
+        "records": "; ".join(records),
+        "calls_in_words": _counts(run.calls, ("reads", "writes")),
+    }
+
+
+def _counts(counts: Mapping[str, int], names: Sequence[str]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in names if name in counts)

@@ -1,0 +1,63 @@
+"""Reads one line of input; what is wrong with it is told without showing any of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.singerlib.json import deserialize_json
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class BrokenInput(InvalidInputLine):
+    """The input is no Singer stream; the text says where, and holds nothing of what stood there."""
+
+
+def read_message(line: str, number: int) -> dict[str, Any]:
+    """Return the message of a line, numbers with a fraction as Decimal.
+
+    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a replacement character.
+
+    Raises:
+        BrokenInput: the line is no JSON object.
+    """
+    try:
+        message: Any = deserialize_json(line)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        msg = (
+            f"line {number} of the input is no Singer message (a JSON object); the tap broke off,"
+            " or something else prints to its output"
+        )
+        raise BrokenInput(msg)
+    return _mended(message) if _SURROGATE.search(line) else message
+
+
+def require(message: object, members: set[str]) -> None:
+    """Check that a message, or a part of one, has what Singer demands.
+
+    Raises:
+        BrokenInput: it is no object, or lacks something.
+    """
+    if not isinstance(message, dict):
+        msg = "a record or schema of the input is no JSON object"
+        raise BrokenInput(msg)
+    missing = " and ".join(sorted(members.difference(message)))
+    if missing:
+        kind = message.get("type")
+        known = kind if kind in ("RECORD", "SCHEMA", "STATE", "BATCH") else "message or schema"
+        msg = f"a {known} of the input lacks {missing}, which Singer demands"
+        raise BrokenInput(msg)
+
+
+def _mended(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(one) for name, one in value.items()}
+    return value

@@ -1,0 +1,65 @@
+"""The demo keeps its promises on a small store, and says so when one is broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(sys.executable).with_name("demo")
+SMALL = ("--customers", "8", "--products", "8", "--orders", "8")
+
+
+def play(*arguments, **variables):
+    # UV_OFFLINE would be of no use here: the plugins are installed as a stranger installs them.
+    return subprocess.run(
+        [DEMO, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "80", **variables},
+    )
+
+
+@pytest.fixture(scope="module")
+def small_demo():
+    return play(*SMALL, TARGET_POWEROFFICEGO_DRY_RUN="true", TARGET_POWEROFFICEGO_SHOP_NAME="real")
+
+
+def test_the_demo_ends_as_promised_whatever_settings_the_shell_has(small_demo):
+    assert small_demo.returncode == 0, small_demo.stdout + small_demo.stderr
+    assert "All as promised" in small_demo.stdout
+    assert "testshop:" in small_demo.stdout
+    assert "real:" not in small_demo.stdout
+
+
+def test_the_demo_shows_three_runs_and_what_waits_for_a_person(small_demo):
+    told = small_demo.stdout
+    for title in ("First run", "Second run", "Third run"):
+        assert title in told
+    assert told.count("Calls to Go:") == 3
+    assert told.count(" 0 writes;") == 1
+    assert told.count(" 2 writes;") == 1
+    assert told.count("PATCH /v2/") == 2
+    assert "products 2901" in told
+    assert "has no SKU" in told
+
+
+def test_the_demo_shows_nothing_of_meltanos_log(small_demo):
+    assert "[info" not in small_demo.stdout
+    assert not small_demo.stderr
+
+
+def test_the_demo_fits_into_80_columns(small_demo):
+    assert max(len(line) for line in small_demo.stdout.splitlines()) <= 80
+    assert "…  " not in small_demo.stdout
+
+
+def test_a_broken_promise_makes_the_demo_fail():
+    ended = play("--customers", "2", "--products", "2", "--orders", "0")
+    assert ended.returncode == 1
+    assert "Not as promised" in ended.stdout
+    assert "The first run created no orders." in ended.stdout

@@ -1,0 +1,120 @@
+"""The project's meltano.yml, run by Meltano itself against the sandbox."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from go_sandbox import Sandbox
+from go_sandbox.demo.meltano import Meltano, project_folder
+
+CUSTOMER = {
+    "id": "1",
+    "type": "person",
+    "first_name": "Åse",
+    "last_name": "Ødegård",
+    "email": "ase@example.com",
+}
+PRODUCT = {
+    "id": "1",
+    "sku": "KOPP",
+    "name": "Kopp",
+    "type": "goods",
+    "status": "active",
+    "currency": "NOK",
+    "price_excl": "80.00",
+    "tax_rate": "25",
+}
+ORDER = {
+    "id": "1",
+    "number": "1001",
+    "status": "processing",
+    "currency": "NOK",
+    "customer_id": "1",
+    "placed_at": "2026-01-02T09:00:00Z",
+    "lines": [
+        {
+            "id": "1-1",
+            "type": "product",
+            "product_id": "1",
+            "sku": "KOPP",
+            "name": "Kopp",
+            "quantity": "2",
+            "unit_price_excl": "80.00",
+            "total_excl": "160.00",
+            "total_tax": "40.00",
+            "total_incl": "200.00",
+            "tax_rate": "25",
+        }
+    ],
+    "total_excl": "160.00",
+    "total_tax": "40.00",
+    "total_incl": "200.00",
+}
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox.start() as started:
+        started.shop.put("customers", CUSTOMER)
+        started.shop.put("products", PRODUCT)
+        started.shop.put("orders", ORDER)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def meltano(box, tmp_path_factory):
+    project = Meltano(project_folder(), box, tmp_path_factory.mktemp("meltano"))
+    project.install()
+    return project
+
+
+def printed_config(meltano, plugin, environment, **variables):
+    ended = meltano.run("--environment", environment, "config", "print", plugin, **variables)
+    assert ended.returncode == 0, ended.stdout
+    return json.loads(ended.stdout[ended.stdout.index("{") : ended.stdout.rindex("}") + 1])
+
+
+def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano):
+    ended = meltano.run("run", "sync")
+    assert ended.returncode == 0, ended.stdout
+    assert [one["LastName"] for one in box.go.entries("Customers")] == ["Ødegård"]
+    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+    (order,) = box.go.entries("SalesOrders")
+    assert order["TotalAmount"] == 200
+    assert order["SalesOrderStatus"] == "Draft"
+
+    box.shop.put("products", {**PRODUCT, "id": "2", "sku": None})
+    box.shop.put("products", {**PRODUCT, "id": "3", "sku": "FAT", "name": "Fat"})
+    ended = meltano.run("run", "sync")
+    assert ended.returncode == 1
+    assert "1 reject" in ended.stdout
+    assert sorted(one["Code"] for one in box.go.entries("Products")) == ["FAT", "KOPP"]
+
+    told = meltano.run("invoke", "powerofficego-links:rejects").stdout
+    assert "the product has no SKU" in told
+
+
+def test_production_plans_its_first_run_and_demo_does_not(meltano):
+    # Only variables that name an environment themselves stand above meltano.yml.
+    free = {"TARGET_POWEROFFICEGO_ENVIRONMENT": "production"}
+    config = printed_config(meltano, "target-powerofficego", "production", **free)
+    assert config["environment"] == "production"
+    assert config["first_run"] == "plan"
+    assert config["fail_on"] == "never"
+    free = {"TARGET_POWEROFFICEGO_ENVIRONMENT": "demo"}
+    assert "first_run" not in printed_config(meltano, "target-powerofficego", "demo", **free)
+
+
+@pytest.mark.parametrize("plugin", ["tap-customwebshop", "target-powerofficego"])
+def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano, plugin):
+    prefix = plugin.replace("-", "_").upper()
+    variables = {
+        f"{prefix}_STREAM_MAPS": '{"orders": "__NULL__"}',
+        f"{prefix}_STREAM_MAP_CONFIG": '{"suffix": "x"}',
+        f"{prefix}_FAKER_CONFIG": '{"seed": 1}',
+    }
+    config = printed_config(meltano, plugin, "sandbox", **variables)
+    assert config["stream_maps"] == {"orders": "__NULL__"}
+    assert config["stream_map_config"] == {"suffix": "x"}
+    assert config["faker_config"] == {"seed": 1}

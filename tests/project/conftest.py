@@ -1,0 +1,89 @@
+"""What the tests of the project's face share: its files, and what each plugin tells of itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin's folder, what `--about` tells of it, and how meltano.yml declares it."""
+
+    name: str
+    folder: Path
+    about: dict[str, Any]
+    readme_table: str
+    declared: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings by name, as JSON schema."""
+        return self.about["settings"]["properties"]
+
+    @property
+    def readme(self) -> str:
+        return (self.folder / "README.md").read_text(encoding="utf-8")
+
+    @property
+    def hub(self) -> dict[str, Any]:
+        return yaml.safe_load((self.folder / "hub.yml").read_text(encoding="utf-8"))
+
+
+def command(name, *arguments):
+    """Run a console script of this environment."""
+    program = Path(sys.executable).with_name(name)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True)
+
+
+@pytest.fixture(scope="session")
+def project():
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def run_command():
+    return command
+
+
+@pytest.fixture(scope="session")
+def meltano_yml(project):
+    return yaml.safe_load((project / "meltano.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session", params=["tap-customwebshop", "target-powerofficego"])
+def plugin(request, project, meltano_yml):
+    name = request.param
+    kind = "extractors" if name.startswith("tap") else "loaders"
+    markdown = command(name, "--about", "--format=markdown").stdout
+    return Plugin(
+        name=name,
+        folder=project / name,
+        about=json.loads(command(name, "--about", "--format=json").stdout),
+        readme_table=markdown[markdown.index("| Setting") : markdown.index("\n\nA full list")],
+        declared=next(one for one in meltano_yml["plugins"][kind] if one["name"] == name),
+    )
+
+
+@pytest.fixture(scope="session")
+def committed_files(project):
+    """The files that are or would be committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is no git clone, so it is not known what is committed")
+    return [project / name for name in listed.stdout.split("\0") if (project / name).is_file()]

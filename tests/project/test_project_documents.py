@@ -1,0 +1,125 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+from tap_customwebshop.tap import TapCustomWebShop
+from target_powerofficego.dataflow.documentation import EXAMPLES, document
+from target_powerofficego.settings import CONFIG, Settings
+from target_powerofficego.target import TargetPowerOfficeGo
+
+OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "sqlite3", ".ci/run")
+DOCUMENTS = (
+    "README.md",
+    "docs/operations.md",
+    "sandbox/README.md",
+    "tap-customwebshop/README.md",
+    "target-powerofficego/README.md",
+)
+
+
+def with_defaults(**told):
+    defaults = {
+        name: schema["default"]
+        for name, schema in CONFIG.to_dict()["properties"].items()
+        if "default" in schema
+    }
+    keys = dict.fromkeys(("application_key", "client_key", "subscription_key"), "fake")
+    return {**defaults, **keys, "environment": "demo", "shop_name": "myshop", **told}
+
+
+def blocks(text, *languages):
+    """Return the code blocks in one of these languages; "" is a block that names none."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for language, code in fenced if language in languages]
+
+
+def test_the_dataflow_document_is_current(project):
+    assert (project / "docs" / "dataflow.md").read_text(encoding="utf-8") == document()
+
+
+@pytest.mark.parametrize(("sentence", "value"), EXAMPLES)
+def test_each_example_of_the_setting_properties_is_taken(sentence, value):
+    changed = Settings.from_config(with_defaults(properties=value)).tables
+    unchanged = Settings.from_config(with_defaults()).tables
+    assert [entity for entity in changed if changed[entity] != unchanged[entity]] == list(value)
+
+
+def test_the_two_configs_of_the_readme_are_valid(project):
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    shop, go = (json.loads(block) for block in blocks(readme, "json"))
+    TapCustomWebShop(config=shop)
+    TargetPowerOfficeGo(config=go)
+    assert Settings.from_config(with_defaults(**go)).dry_run
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_each_link_between_the_documents_leads_somewhere(project, name):
+    path = project / name
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        file, _, heading = link.partition("#")
+        linked = path.parent / file
+        assert linked.exists(), link
+        if heading:
+            assert heading in headings(linked), link
+
+
+def headings(path):
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_each_command_that_a_document_shows_exists(project, run_command, name):
+    text = (project / name).read_text(encoding="utf-8")
+    shown = [
+        shlex.split(part)
+        for block in blocks(text, "sh", "")
+        for line in block.replace("\\\n", " ").splitlines()
+        for part in re.split(r"&& | \| ", line.partition("#")[0])
+    ]
+    told = [words for words in shown if words]
+    assert told
+    for words in told:
+        program, *rest = words[2:] if words[:2] == ["uv", "run"] else words
+        if program == "powerofficego-links":
+            assert f"  {rest[0]} " in run_command(program, "--help").stdout
+        elif program == "meltano":
+            assert set(rest) & {"run", "install", "invoke"}
+        elif program in ("sandbox", "demo", "tap-customwebshop", "target-powerofficego"):
+            options = {word.split("=")[0] for word in rest if word.startswith("--")}
+            assert options <= set(re.findall(r"--[a-z-]+", run_command(program, "--help").stdout))
+        else:
+            assert program in (
+                "pip",
+                "pytest",
+                "python",
+                "uv",
+                "curl",
+                "tail",
+                "sqlite3",
+                ".ci/run",
+            )
+
+
+def test_the_changelog_begins_with_the_version_of_every_package(project):
+    versions = {
+        re.search(r'^version = "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)[1]
+        for path in (project / "pyproject.toml", *project.glob("*/pyproject.toml"))
+    }
+    (version,) = versions
+    changelog = (project / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+).*\n\n- .+", changelog, re.MULTILINE)
+    assert newest[1] == version
+
+
+def test_the_licence_is_the_one_that_every_package_names(project):
+    assert "Apache License" in (project / "LICENSE").read_text(encoding="utf-8")
+    for path in (project / "pyproject.toml", *project.glob("*/pyproject.toml")):
+        assert 'license = "Apache-2.0"' in path.read_text(encoding="utf-8")

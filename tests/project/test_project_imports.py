@@ -1,0 +1,70 @@
+"""Each plugin installs and runs alone: what a package imports is its own or declared."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+
+import pytest
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+PACKAGES = {
+    "tap-customwebshop": "tap_customwebshop",
+    "target-powerofficego": "target_powerofficego",
+    "sandbox": "go_sandbox",
+}
+
+
+def imports_of(folder, *, when_running=False):
+    """Return (file, top-level module) of the absolute imports; perhaps without those for types."""
+    found = set()
+    for path in sorted(folder.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if when_running:
+            tree = WithoutTypes().visit(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {(path.name, alias.name.partition(".")[0]) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add((path.name, node.module.partition(".")[0]))
+    return found
+
+
+class WithoutTypes(ast.NodeTransformer):
+    def visit_If(self, node):
+        is_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if is_for_types else self.generic_visit(node)
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_no_package_imports_another_one_of_the_project(project, folder):
+    others = set(PACKAGES.values()) - {PACKAGES[folder]}
+    imported = imports_of(project / folder / PACKAGES[folder])
+    assert not [one for one in imported if one[1] in others]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_what_a_package_imports_is_in_its_dependencies(project, folder):
+    package = PACKAGES[folder]
+    pyproject = tomllib.loads((project / folder / "pyproject.toml").read_text(encoding="utf-8"))
+    names = (re.split(r"[^\w.-]", one)[0] for one in pyproject["project"]["dependencies"])
+    declared = {normal(name) for name in names}
+    providers = importlib.metadata.packages_distributions()
+    missing = [
+        (name, module)
+        for name, module in sorted(imports_of(project / folder / package, when_running=True))
+        if module != package
+        and module not in sys.stdlib_module_names
+        and not declared & {normal(one) for one in providers.get(module, [])}
+    ]
+    assert not missing
+
+
+def normal(distribution):
+    return re.sub(r"[-_.]+", "-", distribution).lower()

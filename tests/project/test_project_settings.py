@@ -1,0 +1,136 @@
+"""meltano.yml, the Hub definitions, the READMEs and `--about` tell the same settings."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from dotenv import dotenv_values
+
+
+def kind_of(schema):
+    if schema.get("secret"):
+        return "password"
+    if "enum" in schema:
+        return "options"
+    if schema.get("format") in ("date", "date-time"):
+        return "date_iso8601"
+    return {"number": "decimal"}.get(schema["type"][0], schema["type"][0])
+
+
+def as_declared(name, schema):
+    """Return a setting of `--about` in the form of meltano.yml and the Hub."""
+    declared = {
+        "name": name,
+        "label": schema["title"],
+        "kind": kind_of(schema),
+        "description": schema["description"],
+    }
+    if schema.get("secret"):
+        declared["sensitive"] = True
+    if "enum" in schema:
+        declared["options"] = schema["enum"]
+    if "default" in schema:
+        declared["value"] = schema["default"]
+    return declared
+
+
+def without_labels_of_options(setting):
+    setting = {name: value for name, value in setting.items() if name != "placeholder"}
+    if "options" in setting:
+        setting["options"] = [option["value"] for option in setting["options"]]
+    return setting
+
+
+@pytest.mark.parametrize("where", ["hub", "declared"])
+def test_every_setting_of_about_is_declared_to_the_hub_and_in_meltano_yml(plugin, where):
+    told = [as_declared(name, schema) for name, schema in plugin.settings.items()]
+    declared = getattr(plugin, where)["settings"]
+    assert [without_labels_of_options(setting) for setting in declared] == told
+
+
+def test_every_setting_has_a_title_and_a_description(plugin):
+    for name, schema in plugin.settings.items():
+        assert schema.get("title"), name
+        assert schema.get("description", "").endswith((".", ").")), name
+
+
+def test_the_settings_table_in_the_readme_is_the_one_of_about(plugin):
+    assert plugin.readme_table in plugin.readme
+
+
+def test_the_hub_and_meltano_yml_tell_the_same_capabilities_and_needed_settings(plugin):
+    for declared in (plugin.hub, plugin.declared):
+        assert declared["capabilities"] == plugin.about["capabilities"]
+        assert declared["settings_group_validation"] == [plugin.about["settings"]["required"]]
+        assert declared["executable"] == plugin.name
+    assert plugin.declared["namespace"] == plugin.hub["namespace"]
+    assert plugin.declared["label"] == plugin.hub["label"]
+    assert plugin.declared["pip_url"] == f"./{plugin.name}"
+    assert plugin.hub["supported_python_versions"] == plugin.about["supported_python_versions"]
+
+
+def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
+    secrets = {name for name, schema in plugin.settings.items() if schema.get("secret")}
+    configs = [plugin.declared.get("config", {})]
+    for environment in meltano_yml["environments"]:
+        for declared in environment["config"]["plugins"].values():
+            configs += [one.get("config", {}) for one in declared]
+    assert secrets
+    assert not secrets.intersection(name for config in configs for name in config)
+    assert not [
+        one for one in plugin.declared["settings"] if one["name"] in secrets and "value" in one
+    ]
+
+
+def test_each_environment_of_meltano_sets_only_settings_that_exist(meltano_yml, plugin):
+    for environment in meltano_yml["environments"]:
+        for declared in environment["config"]["plugins"].values():
+            for one in declared:
+                if one["name"] == plugin.name:
+                    assert set(one["config"]) <= set(plugin.settings)
+
+
+def test_production_plans_its_first_run(meltano_yml):
+    configs = {
+        environment["name"]: environment["config"]["plugins"]["loaders"][0]["config"]
+        for environment in meltano_yml["environments"]
+    }
+    assert set(configs) == {"sandbox", "demo", "production"}
+    assert configs["production"]["environment"] == "production"
+    assert configs["production"]["first_run"] == "plan"
+    assert configs["demo"]["environment"] == "demo"
+
+
+def test_the_job_ends_with_the_check_and_no_usage_data_is_sent(meltano_yml):
+    assert meltano_yml["send_anonymous_usage_stats"] is False
+    jobs = {job["name"]: job["tasks"] for job in meltano_yml["jobs"]}
+    assert jobs["sync"][-1] == "powerofficego-links:check"
+    assert {schedule["job"] for schedule in meltano_yml["schedules"]} == {"sync"}
+    assert meltano_yml["plugins"]["loaders"][0]["config"] == {"fail_on": "never"}
+
+
+def test_each_command_of_the_links_plugin_exists(meltano_yml, run_command):
+    declared = meltano_yml["plugins"]["utilities"][0]
+    assert declared["name"] == "powerofficego-links"
+    told = run_command("powerofficego-links", "--help").stdout
+    for name, command in declared["commands"].items():
+        assert command["args"] == name
+        assert f"  {name} " in told
+
+
+def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret(project, plugin):
+    prefix = plugin.name.replace("-", "_").upper() + "_"
+    text = (project / ".env.example").read_text(encoding="utf-8")
+    uncommented = text.replace("\n# T", "\nT")
+    values = dotenv_values(stream=io.StringIO(uncommented))
+    told = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in values.items()
+        if name.startswith(prefix)
+    }
+    assert set(told) <= set(plugin.settings)
+    assert set(plugin.about["settings"]["required"]) - set(told) <= {"environment"}
+    for name, schema in plugin.settings.items():
+        if schema.get("secret"):
+            assert not told[name]

@@ -1,0 +1,442 @@
+"""A sandbox per test, a ledger that runs the target against it, and builders of shop records."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import json
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from go_sandbox import Sandbox
+from target_powerofficego.links import LinkStore
+from target_powerofficego.target import TargetPowerOfficeGo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_powerofficego.links import Unsettled
+
+CREATED = "2026-01-02T09:00:00Z"
+UPDATED = "2026-01-05T10:00:00Z"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: what it answered, said, and asked of Go."""
+
+    status: int
+    states: list[dict[str, Any]]
+    log: str
+    writes: list[Any]
+    reads: list[Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The run summary: records by entity and outcome, calls, and what is unacknowledged."""
+        line = next(one for one in self.log.splitlines() if "run summary: " in one)
+        return json.loads(line.split("run summary: ", 1)[1])
+
+    def count(self, entity: str, outcome: str) -> int:
+        """Return how many records of an entity had an outcome, by the run summary."""
+        return self.summary["records"].get(entity, {}).get(outcome, 0)
+
+    def calls(self, *, entity: str | None = None) -> list[str]:
+        """Return the writes as "METHOD /first-part-of-the-path"."""
+        told = [f"{one.method} {one.path.removeprefix('/v2')}" for one in self.writes]
+        return [one for one in told if entity is None or f" /{entity}" in one]
+
+
+@dataclass
+class Ledger:
+    """Runs the target against a sandbox, with one link store for all runs of a test."""
+
+    box: Sandbox
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def link_store(self) -> Path:
+        """The file of the link store."""
+        return self.folder / "links.db"
+
+    def config(self, **settings: Any) -> dict[str, Any]:
+        """Return the config of a run."""
+        told = {
+            "link_store": str(self.link_store),
+            "requests_per_second": 100,
+            **self.settings,
+            **settings,
+        }
+        return self.box.target_config(**told)
+
+    def run(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
+        """Run the target in this process with records (or whole Singer messages) as its input."""
+        seen = len(self.box.requests.all())
+        output, log = io.StringIO(), io.StringIO()
+        handler = logging.StreamHandler(log)
+        logger = logging.getLogger("target-powerofficego")
+        logger.addHandler(handler)
+        level = logger.level
+        logger.setLevel(logging.INFO)
+        try:
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
+                target = TargetPowerOfficeGo(config=self.config(**settings))
+                status = target.run(io.StringIO(singer_lines(*messages)))
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+        return self._outcome(status, output.getvalue(), log.getvalue(), seen)
+
+    def command(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
+        """Run the target as the console script, in a process of its own, to its end."""
+        seen = len(self.box.requests.all())
+        ended = subprocess.run(
+            self.command_line(**settings),
+            input=singer_lines(*messages),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+        )
+        return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
+
+    def start(self, **settings: Any) -> subprocess.Popen[str]:
+        """Start the console script with all three streams open; the caller ends it."""
+        return subprocess.Popen(
+            self.command_line(**settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+
+    def command_line(self, **settings: Any) -> list[str]:
+        """Return the command that runs the target with a config file."""
+        config = self.folder / "config.json"
+        config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
+        script = Path(sys.executable).with_name("target-powerofficego")
+        return [str(script), "--config", str(config)]
+
+    def unsettled(self, *kinds: Any) -> list[Unsettled]:
+        """Return the records that are parked, rejected or held in the link store."""
+        store = LinkStore(str(self.link_store))
+        try:
+            return store.unsettled(*kinds, every_namespace=True)
+        finally:
+            store.close()
+
+    def lose_link_store(self) -> None:
+        """Delete the link store, as if it had never been backed up."""
+        for path in self.folder.glob("links.db*"):
+            path.unlink()
+
+    def _outcome(self, status: int, output: str, log: str, seen: int) -> Outcome:
+        requests = self.box.requests.all()[seen:]
+        own = [one for one in requests if one.system == "go" and "/oauth/" not in one.path.lower()]
+        return Outcome(
+            status=status,
+            states=[json.loads(line) for line in output.splitlines() if line.strip()],
+            log=log,
+            writes=[one for one in own if one.method != "GET"],
+            reads=[one for one in own if one.method == "GET"],
+        )
+
+
+def singer_lines(*messages: dict[str, Any]) -> str:
+    """Return Singer messages as text: SCHEMA before a stream's first RECORD, a STATE at the end.
+
+    A shop record among the messages becomes a RECORD that was read just now.
+    """
+    lines: list[dict[str, Any]] = []
+    known = {one.get("stream") for one in messages if one.get("type") == "SCHEMA"}
+    for told in messages:
+        message = told if told.get("type") in _MESSAGE_TYPES else _message(told)
+        stream = message.get("stream")
+        if message["type"] == "RECORD" and stream not in known:
+            known.add(stream)
+            lines.append(_schema(str(stream)))
+        lines.append(message)
+    if not any(one["type"] == "STATE" for one in lines):
+        lines.append({"type": "STATE", "value": {"bookmarks": {"read": len(lines)}}})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+_MESSAGE_TYPES = ("RECORD", "SCHEMA", "STATE", "BATCH", "ACTIVATE_VERSION")
+
+
+def _message(
+    record: dict[str, Any], stream: str | None = None, at: datetime.datetime | None = None
+) -> dict[str, Any]:
+    read_at = at or datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "type": "RECORD",
+        "stream": stream or _stream_of(record),
+        "record": record,
+        "time_extracted": read_at.isoformat(),
+    }
+
+
+def _stream_of(record: dict[str, Any]) -> str:
+    if "placed_at" in record or "lines" in record:
+        return "orders"
+    return "products" if "sku" in record or "price_excl" in record else "customers"
+
+
+def _schema(stream: str) -> dict[str, Any]:
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}}},
+        "key_properties": ["id"],
+    }
+
+
+def _address(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": None,
+        "type": "billing",
+        "is_default": True,
+        "name": None,
+        "company": None,
+        "line1": "Storgata 1",
+        "line2": None,
+        "postal_code": "0155",
+        "city": "Oslo",
+        "region": None,
+        "country_code": "NO",
+        "phone": None,
+        "email": None,
+        **changes,
+    }
+
+
+def _customer(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "1001",
+        "number": None,
+        "type": "person",
+        "is_guest": False,
+        "email": "kari@example.no",
+        "name": "Kari Nordmann",
+        "first_name": "Kari",
+        "last_name": "Nordmann",
+        "company_name": None,
+        "organization_number": None,
+        "vat_number": None,
+        "phone": "+4791234567",
+        "language": "nb",
+        "currency": "NOK",
+        "tax_exempt": False,
+        "is_active": True,
+        "note": None,
+        "addresses": [_address()],
+        "created_at": CREATED,
+        "updated_at": UPDATED,
+        "deleted_at": None,
+        "custom": {},
+        **changes,
+    }
+
+
+def _company(**changes: Any) -> dict[str, Any]:
+    return _customer(
+        **{
+            "id": "2001",
+            "type": "company",
+            "name": "Fjord og Fjell AS",
+            "company_name": "Fjord og Fjell AS",
+            "first_name": None,
+            "last_name": None,
+            "organization_number": "923609016",
+            "email": "post@fjordogfjell.example.no",
+            **changes,
+        }
+    )
+
+
+def _product(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "501",
+        "parent_id": None,
+        "sku": "ULL-1",
+        "gtin": None,
+        "type": "goods",
+        "name": "Ullgenser",
+        "variant_name": None,
+        "description": "Varm og god",
+        "status": "active",
+        "unit": "stk",
+        "category": "Klær",
+        "currency": "NOK",
+        "price_excl": "100.00",
+        "price_incl": "125.00",
+        "prices_include_tax": False,
+        "cost_price": "40.00",
+        "tax_rate": "25",
+        "tax_class": None,
+        "stock_tracked": True,
+        "stock_on_hand": "7",
+        "url": None,
+        "created_at": CREATED,
+        "updated_at": UPDATED,
+        "deleted_at": None,
+        "custom": {},
+        **changes,
+    }
+
+
+def _line(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "1",
+        "type": "product",
+        "product_id": "501",
+        "sku": "ULL-1",
+        "name": "Ullgenser",
+        "quantity": "2",
+        "unit": "stk",
+        "unit_price_excl": "100.00",
+        "unit_price_incl": "125.00",
+        "discount_excl": "0.00",
+        "discount_incl": "0.00",
+        "total_excl": "200.00",
+        "total_tax": "50.00",
+        "total_incl": "250.00",
+        "tax_rate": "25",
+        **changes,
+    }
+
+
+def _order(**changes: Any) -> dict[str, Any]:
+    """Return an order; without totals among the changes they are its lines' and freight's."""
+    whole = {
+        "id": "9001",
+        "number": "9001",
+        "status": "processing",
+        "payment_status": "paid",
+        "fulfillment_status": "unfulfilled",
+        "source_status": None,
+        "currency": "NOK",
+        "prices_include_tax": False,
+        "customer_id": "1001",
+        "is_guest": False,
+        "buyer": {
+            "email": "kari@example.no",
+            "name": "Kari Nordmann",
+            "first_name": "Kari",
+            "last_name": "Nordmann",
+            "phone": "+4791234567",
+            "company_name": None,
+            "organization_number": None,
+        },
+        "billing_address": _address(),
+        "shipping_address": _address(type="shipping"),
+        "reference": None,
+        "note": None,
+        "placed_at": "2026-01-05T09:30:00Z",
+        "paid_at": "2026-01-05T09:31:00Z",
+        "shipped_at": None,
+        "completed_at": None,
+        "cancelled_at": None,
+        "created_at": "2026-01-05T09:30:00Z",
+        "updated_at": UPDATED,
+        "deleted_at": None,
+        "lines": [_line()],
+        "shipping": [],
+        "fees": [],
+        "discounts": [],
+        "taxes": [],
+        "payments": [],
+        "refunds": [],
+        "total_refunded": "0.00",
+        "invoice": None,
+        "custom": {},
+        **changes,
+    }
+    for total in ("total_excl", "total_tax", "total_incl"):
+        whole.setdefault(total, _sum(whole, total))
+    return whole
+
+
+def _sum(order: dict[str, Any], name: str) -> str:
+    rows = [*order["lines"], *order["shipping"]]
+    return str(sum((Decimal(row[name]) for row in rows), Decimal("0.00")))
+
+
+def _guest_order(**changes: Any) -> dict[str, Any]:
+    return _order(**{"customer_id": None, "is_guest": True, **changes})
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A fresh sandbox."""
+    with Sandbox.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ledger(box: Sandbox, tmp_path: Path) -> Ledger:
+    """Runs the target against the sandbox."""
+    return Ledger(box, tmp_path)
+
+
+@pytest.fixture
+def message():
+    """Makes the RECORD message of a record: `message(record, stream=None, at=now)`."""
+    return _message
+
+
+@pytest.fixture
+def lines_of():
+    """Makes the Singer text of messages or records."""
+    return singer_lines
+
+
+@pytest.fixture
+def address():
+    """Makes a complete billing address in Oslo, with changes."""
+    return _address
+
+
+@pytest.fixture
+def customer():
+    """Makes a complete person, id 1001, with changes."""
+    return _customer
+
+
+@pytest.fixture
+def company():
+    """Makes a complete company, id 2001, with changes."""
+    return _company
+
+
+@pytest.fixture
+def product():
+    """Makes a complete product, id 501, SKU ULL-1, with changes."""
+    return _product
+
+
+@pytest.fixture
+def line():
+    """Makes a complete order line of product 501, id 1, with changes."""
+    return _line
+
+
+@pytest.fixture
+def order():
+    """Makes a complete order of customer 1001 with one line, id 9001, with changes."""
+    return _order
+
+
+@pytest.fixture
+def guest_order():
+    """Makes a complete order of a guest, with changes."""
+    return _guest_order

@@ -1,0 +1,39 @@
+"""What the tests of orders share: freight, and the reasons that a run left for a person."""
+
+from __future__ import annotations
+
+import pytest
+from target_powerofficego.links import LinkStore
+
+
+@pytest.fixture
+def reasons(ledger):
+    """Return why records are open, by (kind, entity, shop id)."""
+
+    def read() -> dict[tuple[str, str, str], str]:
+        store = LinkStore(str(ledger.link_store))
+        try:
+            found = store.unsettled(every_namespace=True)
+        finally:
+            store.close()
+        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
+
+    return read
+
+
+@pytest.fixture
+def freight():
+    """Makes freight of 99 kr with VAT, with changes."""
+
+    def make(**changes):
+        return {
+            "id": "f1",
+            "name": "Posten",
+            "total_excl": "79.20",
+            "total_tax": "19.80",
+            "total_incl": "99.00",
+            "tax_rate": "25",
+            **changes,
+        }
+
+    return make

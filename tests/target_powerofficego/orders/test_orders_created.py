@@ -1,0 +1,305 @@
+"""A new order becomes one Draft, exact to the øre; what is not posted yet is held, unwritten."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+
+def test_an_order_is_one_complete_draft_with_lines_discount_and_freight(
+    ledger, box, customer, product, order, line, freight
+):
+    discounted = line(
+        discount_excl="20.00",
+        discount_incl="25.00",
+        total_excl="180.00",
+        total_tax="45.00",
+        total_incl="225.00",
+    )
+    shop_order = order(lines=[discounted], shipping=[freight()], reference="Bilag 7")
+
+    outcome = ledger.run(customer(), product(), shop_order)
+
+    assert outcome.status == 0
+    assert outcome.calls(entity="SalesOrders") == ["POST /SalesOrders/Complete"]
+    (there,) = box.go.entries("SalesOrders")
+    (person,) = box.go.entries("Customers")
+    assert there["SalesOrderStatus"] == "Draft"
+    assert there["ExternalImportReference"] == "testshop:9001"
+    assert there["ImportedOrderNo"] == 9001
+    assert there["CustomMatchingReference"] == "9001"
+    assert there["CustomerId"] == person["Id"]
+    assert there["CustomerReference"] == "Kari Nordmann"
+    assert there["PurchaseOrderReference"] == "Bilag 7"
+    assert there["SalesOrderDate"] == "2026-01-05"
+    assert there["TotalAmount"] == Decimal("324.00")
+    wool, freight = there["SalesOrderLines"]
+    assert wool["ExternalImportReference"] == "1"
+    assert wool["ProductCode"] == "ULL-1"
+    assert (wool["ProductUnitPrice"], wool["Allowance"], wool["Quantity"]) == (100, 10, 2)
+    assert wool["Description"] == "Ullgenser"
+    assert freight["ProductCode"] == "FRAKT-25"
+    assert freight["Description"] == "Posten"
+    assert freight["NetAmount"] == Decimal("79.20")
+    assert [one["SortOrder"] for one in there["SalesOrderLines"]] == [0, 1]
+
+
+def test_the_date_of_an_order_is_the_one_in_oslo(ledger, box, customer, product, order):
+    ledger.run(customer(), product(), order(placed_at="2026-01-05T23:30:00Z"))
+
+    assert box.go.entries("SalesOrders")[0]["SalesOrderDate"] == "2026-01-06"
+
+
+def test_freight_of_many_orders_is_posted_on_one_product(
+    ledger, box, customer, product, order, freight
+):
+    orders = [order(id=str(n), number=str(n), shipping=[freight()]) for n in range(12)]
+
+    outcome = ledger.run(customer(), product(), *orders, workers=8)
+
+    assert outcome.status == 0
+    codes = [one["Code"] for one in box.go.entries("Products")]
+    assert sorted(codes) == ["FRAKT-25", "ULL-1"]
+    assert len(box.go.entries("SalesOrders")) == 12
+
+
+def test_each_rate_of_freight_has_a_product_of_its_own(
+    ledger, box, customer, product, order, freight
+):
+    food = freight(id="f2", total_tax="11.88", total_incl="91.08", tax_rate="15.0")
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+
+    outcome = ledger.run(
+        customer(),
+        product(),
+        order(shipping=[freight(), food]),
+        shipping_product_code="PORTO",
+    )
+
+    assert outcome.status == 0
+    codes = {one["Code"]: one["ProductType"] for one in box.go.entries("Products")}
+    assert codes == {"ULL-1": "Product", "PORTO-25": "Service", "PORTO-15": "Service"}
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("440.08")
+
+
+def test_free_freight_makes_no_line(ledger, box, customer, product, order, freight):
+    free = freight(total_excl="0.00", total_tax="0.00", total_incl="0.00")
+
+    ledger.run(customer(), product(), order(shipping=[free]))
+
+    (there,) = box.go.entries("SalesOrders")
+    assert len(there["SalesOrderLines"]) == 1
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_a_rate_that_gos_account_does_not_give_is_held_with_both_figures(
+    ledger, box, customer, product, order, line, reasons
+):
+    food = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+
+    outcome = ledger.run(customer(), product(tax_rate="15"), order(lines=[food]))
+
+    assert outcome.status == 3
+    (reason,) = reasons().values()
+    assert "15 %" in reason
+    assert "25 %" in reason
+    assert "230.00" in reason
+    assert "250.00" in reason
+    assert box.go.entries("SalesOrders")[0]["SalesOrderStatus"] == "Draft"
+
+
+def test_a_rate_is_compared_also_when_the_total_happens_to_agree(
+    ledger, customer, product, order, line, reasons
+):
+    lines = [
+        line(id="a", tax_rate="15", total_tax="30.00", total_incl="230.00"),
+        line(id="b", tax_rate="35", total_tax="70.00", total_incl="270.00"),
+    ]
+
+    outcome = ledger.run(customer(), product(), order(lines=lines))
+
+    assert outcome.count("orders", "held") == 1
+    (reason,) = reasons().values()
+    assert "15 %" in reason
+    assert "35 %" in reason
+    assert "total" not in reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"refunds": [{"id": "r1", "amount_incl": "10.00"}]}, "a refund"),
+        ({"status": "refunded"}, "a refund"),
+        ({"fees": [{"id": "g", "name": "Gebyr", "total_incl": "49.00"}]}, "a fee"),
+        ({"discounts": [{"code": "JUL", "amount_incl": "50.00"}]}, "a discount on the whole order"),
+    ],
+)
+def test_what_is_not_posted_yet_is_held_before_anything_is_written(
+    ledger, customer, product, order, changes, named, reasons
+):
+    ledger.run(customer(), product())
+
+    outcome = ledger.run(order(**changes))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert named in reasons()["hold", "orders", "9001"]
+
+
+@pytest.mark.parametrize(("kind", "named"), [("gift_card", "a gift card"), ("text", "a text line")])
+def test_lines_that_are_no_products_hold_the_order(ledger, order, line, kind, named, reasons):
+    outcome = ledger.run(
+        order(customer_id=None, lines=[line(), line(id="2", type=kind)]),
+    )
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert named in reasons()["hold", "orders", "9001"]
+
+
+def test_an_order_that_comes_to_nothing_is_written(ledger, box, customer, product, order, line):
+    gift = line(
+        discount_excl="200.00",
+        discount_incl="250.00",
+        total_excl="0.00",
+        total_tax="0.00",
+        total_incl="0.00",
+    )
+
+    outcome = ledger.run(customer(), product(), order(lines=[gift]), order(id="9002", lines=[]))
+
+    assert outcome.status == 0
+    there = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    assert [one["TotalAmount"] for one in there.values()] == [0, 0]
+    assert there["testshop:9001"]["SalesOrderLines"][0]["Allowance"] == 100
+    assert there["testshop:9002"]["SalesOrderLines"] == []
+
+
+def test_a_line_of_quantity_zero_is_written_and_a_returned_one_too(
+    ledger, box, customer, product, order, line
+):
+    none = line(id="2", quantity="0", total_excl="0.00", total_tax="0.00", total_incl="0.00")
+    back = line(
+        id="3", quantity="-1", total_excl="-100.00", total_tax="-25.00", total_incl="-125.00"
+    )
+
+    outcome = ledger.run(customer(), product(), order(lines=[line(), none, back]))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == 125
+    assert [one["Quantity"] for one in there["SalesOrderLines"]] == [2, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "total", "reason"),
+    [
+        ([{}, {}], None, 'two lines have the id "1"'),
+        ([{}], "249.99", "the lines and freight come to 250.00 but the order's total is 249.99"),
+        ([{"total_tax": "49.99"}], None, "line 1: 200.00 and VAT 49.99 do not make 250.00"),
+        ([{"quantity": "0"}], None, "line 1: a quantity of 0 cannot come to 200.00"),
+        ([{"quantity": None}], None, "line 1 has no quantity"),
+        ([{"id": None}], None, "line 1 has no id"),
+        ([{"sku": None, "product_id": ""}], None, "line 1 has neither a product nor a SKU"),
+        ([{"total_excl": None, "total_tax": None, "tax_rate": None}], None, "lacks amounts"),
+        ([{"tax_rate": "-100"}], None, "tax_rate"),
+        ([{"tax_rate": "2500"}], None, "tax_rate"),
+        ([{"quantity": "to stk"}], None, 'line 1, quantity "to stk" is not a number'),
+    ],
+)
+def test_figures_that_cannot_be_are_rejected_and_nothing_of_them_is_written(
+    ledger, box, customer, product, order, line, lines, total, reason, reasons
+):
+    told = [line(**changes) for changes in lines]
+    shop_order = {**order(), "lines": told, "total_incl": total or f"{250 * len(told)}.00"}
+
+    outcome = ledger.run(customer(), product(), shop_order)
+
+    assert outcome.status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert reason in reasons()["reject", "orders", "9001"]
+
+
+def test_every_reason_is_told_at_once(ledger, order, line, reasons):
+    ledger.run(order(lines=[line(quantity=None), line(id="2", sku=None, product_id=None)]))
+
+    reason = reasons()["reject", "orders", "9001"]
+    assert "line 1 has no quantity" in reason
+    assert "line 2 has neither" in reason
+
+
+@pytest.mark.parametrize("status", ["draft", "pending", None, "something new"])
+def test_an_order_of_another_status_is_left_alone(ledger, box, customer, product, order, status):
+    outcome = ledger.run(customer(), product(), order(status=status))
+
+    assert outcome.status == 0
+    assert box.go.entries("SalesOrders") == []
+    assert outcome.count("orders", "unchanged") == 1
+
+
+def test_order_statuses_says_which_are_written(ledger, box, customer, product, order):
+    orders = [order(id=str(n), status=name) for n, name in enumerate(("pending", "processing"))]
+
+    ledger.run(customer(), product(), *orders, order_statuses=["pending"])
+
+    (there,) = box.go.entries("SalesOrders")
+    assert there["ExternalImportReference"] == "testshop:0"
+
+
+def test_an_order_is_written_once_its_status_asks_for_it(ledger, box, customer, product, order):
+    ledger.run(customer(), product(), order(status="pending"))
+
+    ledger.run(order(status="processing", updated_at="2026-01-06T10:00:00Z"))
+
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_orders_from_counts_days_in_the_time_zone(ledger, box, customer, product, order):
+    stamps = {
+        "before": "2025-12-31T22:59:59Z",
+        "first": "2025-12-31T23:00:00Z",
+        "later": "2026-01-01T09:00:00Z",
+    }
+    orders = [order(id=name, placed_at=stamp) for name, stamp in stamps.items()]
+
+    ledger.run(customer(), product(), *orders, orders_from="2026-01-01")
+
+    there = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
+    assert there == {"testshop:first", "testshop:later"}
+
+
+def test_a_long_order_id_is_told_by_a_hash_and_found_again(ledger, box, customer, product, order):
+    long = "o" * 60
+
+    ledger.run(customer(), product(), order(id=long))
+    ledger.lose_link_store()
+    again = ledger.run(customer(), product(), order(id=long))
+
+    (there,) = box.go.entries("SalesOrders")
+    assert len(there["ExternalImportReference"]) <= 50
+    assert again.writes == []
+
+
+def test_a_vat_free_customer_gets_lines_on_the_optional_account(
+    ledger, box, customer, product, order, line
+):
+    free = line(total_excl="200.00", total_tax="0.00", total_incl="200.00", tax_rate="0")
+
+    outcome = ledger.run(customer(tax_exempt=True), product(), order(lines=[free]))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == 200
+    assert there["SalesOrderLines"][0]["UseStandardSalesAccount"] is False
+
+
+def test_a_customers_own_discount_in_go_is_not_inherited(ledger, box, customer, product, order):
+    ledger.run(customer(), product())
+    (person,) = box.go.entries("Customers")
+    box.go.edit("Customers", person["Id"], {"Allowance": 10})
+
+    outcome = ledger.run(customer(), product(), order())
+
+    assert outcome.status == 0
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250

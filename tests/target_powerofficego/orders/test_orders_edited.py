@@ -1,0 +1,305 @@
+"""An edited order changes in Go by one call a change while it is a Draft, and nothing else does."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+LATER = "2026-01-06T10:00:00Z"
+MOST_READS_OF_AN_EDIT = 2
+
+
+@pytest.fixture
+def two_lines(line):
+    """Two lines of the same product."""
+    return [line(), line(id="2", quantity="1", **totals("100.00", "25.00", "125.00"))]
+
+
+@pytest.fixture
+def landed(ledger, customer, product, order, two_lines):
+    """An order of two lines that has landed as a Draft."""
+    shop_order = order(lines=two_lines)
+    assert ledger.run(customer(), product(), shop_order).status == 0
+    return shop_order
+
+
+def totals(excl, tax, incl):
+    return {"total_excl": excl, "total_tax": tax, "total_incl": incl}
+
+
+def edited(shop_order, **changes):
+    """Return the order after an edit, with the total of its lines."""
+    whole = {**shop_order, "updated_at": LATER, **changes}
+    for name in ("total_excl", "total_tax", "total_incl"):
+        rows = [*whole["lines"], *whole["shipping"]]
+        whole[name] = str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
+    return whole
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def line_in_go(box, reference):
+    lines = the_order(box)["SalesOrderLines"]
+    return next(one for one in lines if one["ExternalImportReference"] == reference)
+
+
+def order_reads(outcome):
+    return [one for one in outcome.reads if "/SalesOrders/" in one.path]
+
+
+def test_a_header_edit_is_one_patch_of_what_changed(ledger, box, landed):
+    outcome = ledger.run(edited(landed, reference="PO 17", shipped_at="2026-01-07T08:00:00Z"))
+
+    (write,) = outcome.writes
+    replaced = {one["path"]: one["value"] for one in write.json() if one["op"] == "replace"}
+    assert write.method == "PATCH"
+    assert replaced == {"/PurchaseOrderReference": "PO 17", "/DeliveryDate": "2026-01-07"}
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+    assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
+
+
+def test_a_changed_line_is_one_patch(ledger, box, landed, two_lines):
+    more = {**two_lines[1], "quantity": "3", **totals("300.00", "75.00", "375.00")}
+
+    outcome = ledger.run(edited(landed, lines=[two_lines[0], more]))
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert line_in_go(box, "2")["Quantity"] == 3
+    assert the_order(box)["TotalAmount"] == 625
+    assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
+
+
+def test_an_added_line_is_one_post(ledger, box, landed, two_lines, freight):
+    outcome = ledger.run(
+        edited(landed, lines=[*two_lines, {**two_lines[1], "id": "3", "name": "En til"}])
+    )
+
+    assert [one.method for one in outcome.writes] == ["POST"]
+    assert line_in_go(box, "3")["Description"] == "En til"
+    assert the_order(box)["TotalAmount"] == 500
+    assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
+
+
+def test_a_removed_line_is_one_delete(ledger, box, landed, two_lines):
+    outcome = ledger.run(edited(landed, lines=two_lines[:1]))
+
+    assert [one.method for one in outcome.writes] == ["DELETE"]
+    assert the_order(box)["TotalAmount"] == 250
+    assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
+
+
+def test_header_and_lines_are_a_call_each(ledger, box, landed, two_lines):
+    renamed = {**two_lines[0], "name": "Genser i ull"}
+    added = {**two_lines[1], "id": "3"}
+
+    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]))
+
+    methods = sorted(one.method for one in outcome.writes)
+    assert outcome.status == 0
+    # the new line also takes the removed one's place in the order of lines
+    assert methods == ["DELETE", "PATCH", "PATCH", "POST"]
+    assert {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]} == {
+        "1",
+        "3",
+    }
+    assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
+    assert ledger.run(edited(landed, reference="PO 17", lines=[renamed, added])).writes == []
+
+
+def test_freight_that_is_added_later_becomes_a_line(ledger, box, landed, freight):
+    outcome = ledger.run(edited(landed, shipping=[freight()]))
+
+    assert outcome.status == 0
+    assert the_order(box)["TotalAmount"] == Decimal("474.00")
+    assert line_in_go(box, "shipping:f1")["ProductCode"] == "FRAKT-25"
+
+
+def test_edits_that_a_person_made_in_go_survive_an_edit_in_the_shop(ledger, box, landed, two_lines):
+    there = the_order(box)
+    box.go.edit(
+        "SalesOrders",
+        there["Id"],
+        {
+            "ContractNo": "K-1",
+            "CustomerReference": "Kontor 3",
+            "lines": {
+                line_in_go(box, "2")["Id"]: {"Quantity": 5},
+                "new": {"LineType": "Text", "Description": "Hentes på lager"},
+            },
+        },
+    )
+    renamed = {**two_lines[0], "name": "Genser i ull"}
+
+    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, two_lines[1]]))
+
+    there = the_order(box)
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH", "PATCH"]
+    assert there["ContractNo"] == "K-1"
+    assert there["CustomerReference"] == "Kontor 3"
+    assert there["PurchaseOrderReference"] == "PO 17"
+    assert line_in_go(box, "1")["Description"] == "Genser i ull"
+    assert line_in_go(box, "2")["Quantity"] == 5
+    assert "Hentes på lager" in {one["Description"] for one in there["SalesOrderLines"]}
+
+
+def test_two_members_of_one_line_can_be_edited_on_either_side(ledger, box, landed, two_lines):
+    box.go.edit(
+        "SalesOrders",
+        the_order(box)["Id"],
+        {"lines": {line_in_go(box, "1")["Id"]: {"Quantity": 4}}},
+    )
+
+    outcome = ledger.run(edited(landed, lines=[{**two_lines[0], "name": "Ny"}, two_lines[1]]))
+
+    there = line_in_go(box, "1")
+    assert outcome.status == 0
+    assert (there["Description"], there["Quantity"]) == ("Ny", 4)
+
+
+def test_a_line_that_a_person_removed_in_go_stays_away(ledger, box, landed):
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"lines": {line_in_go(box, "2")["Id"]: None}})
+
+    outcome = ledger.run(edited(landed, reference="PO 17"))
+
+    assert outcome.status == 0
+    assert len(the_order(box)["SalesOrderLines"]) == 1
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+
+
+def test_a_line_edited_differently_on_both_sides_is_held_and_nothing_written(
+    ledger, box, reasons, landed, two_lines
+):
+    box.go.edit(
+        "SalesOrders",
+        the_order(box)["Id"],
+        {"lines": {line_in_go(box, "1")["Id"]: {"Quantity": 4}}},
+    )
+    other = {**two_lines[0], "quantity": "3", **totals("300.00", "75.00", "375.00")}
+
+    outcome = ledger.run(edited(landed, reference="PO 17", lines=[other, two_lines[1]]))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert reasons()["hold", "orders", "9001"] == "line 1: both sides changed Quantity"
+
+
+def test_a_held_conflict_is_solved_once_go_has_what_the_shop_says(
+    ledger, box, reasons, landed, two_lines
+):
+    def set_quantity(quantity):
+        line_id = line_in_go(box, "1")["Id"]
+        box.go.edit(
+            "SalesOrders", the_order(box)["Id"], {"lines": {line_id: {"Quantity": quantity}}}
+        )
+
+    set_quantity(4)
+    other = {**two_lines[0], "quantity": "3", **totals("300.00", "75.00", "375.00")}
+    change = edited(landed, lines=[other, two_lines[1]])
+    ledger.run(change)
+
+    set_quantity(3)
+
+    assert ledger.run().status == 0
+    assert reasons() == {}
+    assert ledger.run(change).writes == []
+
+
+def test_what_both_sides_changed_alike_is_agreed_though_another_member_is_not(
+    ledger, box, landed, two_lines
+):
+    line_id = line_in_go(box, "1")["Id"]
+    there = the_order(box)["Id"]
+    box.go.edit("SalesOrders", there, {"lines": {line_id: {"Quantity": 9, "Description": "Ny"}}})
+    alike = {**two_lines[0], "name": "Ny"}
+    ledger.run(edited(landed, lines=[alike, two_lines[1]]))
+
+    later = edited(landed, lines=[{**two_lines[0], "name": "Nyere"}, two_lines[1]])
+    outcome = ledger.run({**later, "updated_at": "2026-01-07T10:00:00Z"})
+
+    assert outcome.status == 0
+    assert line_in_go(box, "1")["Description"] == "Nyere"
+    assert line_in_go(box, "1")["Quantity"] == 9
+
+
+def test_an_edit_made_in_go_during_the_run_is_met_by_reading_again(ledger, box, landed):
+    def edit(_request):
+        box.go.edit("SalesOrders", the_order(box)["Id"], {"PurchaseOrderReference": "Bilag 3"})
+
+    box.faults.on("go", "PATCH", "/SalesOrders/", edit)
+
+    outcome = ledger.run(edited(landed, shipped_at="2026-01-07T08:00:00Z"))
+
+    assert outcome.status == 0
+    assert the_order(box)["PurchaseOrderReference"] == "Bilag 3"
+    assert the_order(box)["DeliveryDate"] == "2026-01-07"
+
+
+def test_an_edit_of_the_same_value_during_the_run_is_not_overwritten(ledger, box, landed):
+    def edit(_request):
+        box.go.edit("SalesOrders", the_order(box)["Id"], {"PurchaseOrderReference": "Bilag 3"})
+
+    box.faults.on("go", "PATCH", "/SalesOrders/", edit)
+
+    ledger.run(edited(landed, reference="PO 17"))
+
+    assert the_order(box)["PurchaseOrderReference"] == "Bilag 3"
+
+
+def test_another_line_edited_in_go_during_the_run_does_not_hold_the_order(
+    ledger, box, landed, two_lines
+):
+    def edit(_request):
+        line_id = line_in_go(box, "1")["Id"]
+        box.go.edit("SalesOrders", the_order(box)["Id"], {"lines": {line_id: {"Quantity": 4}}})
+
+    box.faults.on("go", "PATCH", "/Lines/", edit)
+    more = {**two_lines[0], "name": "Ny"}
+
+    outcome = ledger.run(edited(landed, lines=[more, two_lines[1]]))
+
+    assert outcome.status == 0
+    there = line_in_go(box, "1")
+    assert (there["Description"], there["Quantity"]) == ("Ny", 4)
+
+
+def test_a_record_read_before_the_last_one_changes_nothing(ledger, box, landed, message):
+    import datetime
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    ledger.run(edited(landed, reference="PO 17"))
+
+    stale = message(edited(landed, reference="Gammel"), "orders", now - datetime.timedelta(hours=1))
+    outcome = ledger.run(stale)
+
+    assert outcome.writes == []
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+
+
+def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in_the_shop(
+    ledger, box, reasons, landed, two_lines
+):
+    box.go.switches.price_decimals = 2
+    odd = {
+        **two_lines[1],
+        "quantity": "3",
+        "unit_price_excl": None,
+        "unit_price_incl": None,
+        **totals("100.00", "25.00", "125.00"),
+    }
+    outcome = ledger.run(edited(landed, lines=[two_lines[0], odd]))
+
+    assert outcome.status == 3
+    assert "375.00" in reasons()["hold", "orders", "9001"]
+    assert "374.99" in reasons()["hold", "orders", "9001"]
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+    even = {**odd, "quantity": "4"}
+    mended = edited(landed, lines=[two_lines[0], even])
+    assert ledger.run({**mended, "updated_at": "2026-01-07T10:00:00Z"}).status == 0
+    assert the_order(box)["TotalAmount"] == 375

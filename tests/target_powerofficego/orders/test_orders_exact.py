@@ -1,0 +1,264 @@
+"""Whatever decimals and rounding Go has, an order comes to the shop's total or is held."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from target_powerofficego.dataflow.order_lines import (
+    answer_differences,
+    check_total,
+    choose_price,
+    read_lines,
+)
+from target_powerofficego.dataflow.values import Unusable
+
+ORE = Decimal("0.01")
+RATES = ("25", "15", "12", "0")
+
+ore = st.decimals("0.00", "99999.99", places=2)
+rates = st.sampled_from(RATES)
+quantities = st.one_of(
+    st.integers(1, 200).map(Decimal),
+    st.decimals("0.001", "50", places=3),
+    st.integers(-20, -1).map(Decimal),
+)
+percents = st.one_of(
+    st.just(Decimal(0)),
+    st.integers(0, 100).map(Decimal),
+    st.decimals("0", "100", places=2),
+)
+
+
+def rounded(amount):
+    return amount.quantize(ORE, rounding=ROUND_HALF_UP)
+
+
+def net_in_go(line, price_decimals):
+    """Work out a line as PowerOffice Go does, keeping so many decimals of a price."""
+    price = line["ProductUnitPrice"]
+    if price_decimals is not None:
+        price = price.quantize(Decimal(1).scaleb(-price_decimals), rounding=ROUND_HALF_UP)
+    return rounded(line["Quantity"] * price * (1 - line["Allowance"] / 100))
+
+
+@st.composite
+def shop_lines(draw, number):
+    """Draw a line of a shop that counts from prices with or without VAT, line by line."""
+    quantity, percent = draw(quantities), draw(percents)
+    rate = Decimal(draw(rates))
+    unit = draw(ore)
+    full = rounded(quantity * unit)
+    left = rounded(full * (1 - percent / 100))
+    raw = {
+        "id": str(number),
+        "product_id": f"p{rate}",
+        "sku": f"SKU-{rate}",
+        "name": "Vare",
+        "quantity": str(quantity),
+        "tax_rate": str(rate),
+    }
+    if draw(st.booleans()):
+        excl, incl = left, left + rounded(left * rate / 100)
+        raw |= {"unit_price_excl": str(unit), "discount_excl": str(full - left)}
+    else:
+        incl, excl = left, rounded(left / (1 + rate / 100))
+        raw |= {"unit_price_incl": str(unit), "discount_incl": str(full - left)}
+    return raw | {"total_excl": str(excl), "total_tax": str(incl - excl), "total_incl": str(incl)}
+
+
+@st.composite
+def shop_orders(draw):
+    count = draw(st.integers(0, 5))
+    lines = [draw(shop_lines(number)) for number in range(count)]
+    shipping = []
+    if draw(st.booleans()):
+        rate, excl = Decimal(draw(rates)), draw(ore)
+        tax = rounded(excl * rate / 100)
+        shipping = [
+            {
+                "total_excl": str(excl),
+                "total_tax": str(tax),
+                "total_incl": str(excl + tax),
+                "tax_rate": str(rate),
+            }
+        ]
+    total = sum((Decimal(one["total_incl"]) for one in [*lines, *shipping]), Decimal(0))
+    return {"id": "1", "lines": lines, "shipping": shipping, "total_incl": str(total)}
+
+
+@given(quantity=quantities, total=ore, unit=st.none() | ore, percent=percents)
+@example(quantity=Decimal(3), total=Decimal("100.00"), unit=None, percent=Decimal(0))
+@example(quantity=Decimal(7), total=Decimal("0.01"), unit=Decimal("0.01"), percent=Decimal(99))
+def test_go_works_out_of_the_chosen_price_what_the_shop_says(quantity, total, unit, percent):
+    price = choose_price(
+        quantity=quantity, total_excl=total, unit_price=unit, discount=percent / 100
+    )
+
+    sent = quantity * price.unit_price * (1 - price.allowance / 100)
+    assert rounded(sent) == total
+    assert 0 <= price.allowance <= 100
+
+
+@given(unit=ore, quantity=st.integers(1, 99).map(Decimal), percent=st.integers(1, 99).map(Decimal))
+def test_a_discount_in_whole_percent_becomes_the_allowance_and_leaves_the_price(
+    unit, quantity, percent
+):
+    full = quantity * unit
+    total = rounded(full * (1 - percent / 100))
+    if total < 20:  # too few øre to tell a percentage from its neighbours
+        return
+
+    price = choose_price(
+        quantity=quantity, total_excl=total, unit_price=unit, discount=(full - total) / full
+    )
+
+    assert (price.unit_price, price.allowance) == (unit, percent)
+
+
+@given(
+    taken=st.decimals("-500", "500", places=2),
+    left=st.decimals("-500", "500", places=2),
+    quantity=quantities,
+)
+def test_a_surcharge_or_a_discount_above_the_price_goes_into_the_price(taken, left, quantity):
+    full = left + taken
+    price = choose_price(
+        quantity=quantity,
+        total_excl=left,
+        unit_price=None,
+        discount=taken / full if full else Decimal(0),
+    )
+
+    assert 0 <= price.allowance <= 100
+    assert rounded(quantity * price.unit_price * (1 - price.allowance / 100)) == left
+
+
+@given(order=shop_orders())
+def test_every_line_sent_comes_to_the_shops_amount_where_go_keeps_all_decimals(order):
+    lines = read_lines(order, shipping_code="FRAKT")
+
+    assert check_total(order, lines) == Decimal(order["total_incl"])
+    for line in lines:
+        sent = line.values(1, standard_account=True)
+        assert net_in_go(sent, None) == line.total.excl
+        assert line.total.excl + line.total.tax == line.total.incl
+
+
+@given(
+    order=shop_orders(),
+    price_decimals=st.sampled_from((2, 4, None)),
+    vat_rounding=st.sampled_from(("line", "rate")),
+)
+def test_an_answer_is_the_shops_total_or_told_to_differ(order, price_decimals, vat_rounding):
+    lines = read_lines(order, shipping_code="FRAKT")
+    total = check_total(order, lines)
+    answer = _answer(lines, price_decimals, vat_rounding)
+
+    differences = answer_differences(lines, total, answer)
+
+    assert bool(differences) == (answer["TotalAmount"] != Decimal(order["total_incl"]))
+
+
+def _answer(lines, price_decimals, vat_rounding):
+    told, nets, tax = [], {}, Decimal(0)
+    for line in lines:
+        net = net_in_go(line.values(1, standard_account=True), price_decimals)
+        own_tax = rounded(net * line.rate / 100)
+        nets[line.rate] = nets.get(line.rate, Decimal(0)) + net
+        tax += own_tax
+        told.append(
+            {
+                "ExternalImportReference": line.reference,
+                "VatRate": line.rate / 100,
+                "TotalAmount": net + own_tax,
+            }
+        )
+    if vat_rounding == "rate":
+        tax = sum((rounded(net * rate / 100) for rate, net in nets.items()), Decimal(0))
+    return {"TotalAmount": sum(nets.values(), Decimal(0)) + tax, "SalesOrderLines": told}
+
+
+@given(order=shop_orders(), position=st.integers(0, 4), shift=st.sampled_from(("0.01", "-0.01")))
+def test_an_order_that_is_one_ore_off_is_rejected(order, position, shift):
+    order["total_incl"] = str(Decimal(order["total_incl"]) + Decimal(shift))
+
+    with pytest.raises(Unusable, match="but the order's total is"):
+        check_total(order, read_lines(order, shipping_code="FRAKT"))
+
+
+AMOUNTS = (
+    # quantity, price and discount per line: whole kroner, thirds, odd øre, weights, many lines
+    (("1", "199.00", "0", "25"), ("2", "349.00", "10", "25")),
+    (("3", "33.33", "0", "25"), ("7", "14.29", "15", "25"), ("1", "0.01", "0", "25")),
+    (("1.375", "89.90", "0", "15"), ("0.333", "249.00", "20", "15")),
+    (("1", "10.02", "0", "25"), ("1", "10.02", "0", "25"), ("1", "10.02", "0", "25")),
+    (("12", "0.37", "33", "25"), ("5", "119.60", "7", "15"), ("1", "55.55", "0", "0")),
+)
+
+
+@pytest.mark.parametrize(
+    ("price_decimals", "vat_rounding"), [*itertools.product((2, 4, None), ("line", "rate"))]
+)
+def test_in_a_real_go_a_total_is_exact_or_the_order_is_held_with_both_figures(
+    ledger, box, reasons, customer, product, order, price_decimals, vat_rounding
+):
+    box.go.switches.price_decimals = price_decimals
+    box.go.switches.vat_rounding = vat_rounding
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    products = [product(id=f"p{rate}", sku=f"S{rate}", tax_rate=rate) for rate in ("25", "15", "0")]
+    orders = [
+        order(id=f"{prices}-{number}", lines=_lines(amounts, prices))
+        for number, amounts in enumerate(AMOUNTS)
+        for prices in ("excl", "incl")
+    ]
+
+    outcome = ledger.run(customer(), *products, *orders)
+
+    told = {f"testshop:{one['id']}": Decimal(one["total_incl"]) for one in orders}
+    there = {
+        one["ExternalImportReference"]: one["TotalAmount"] for one in box.go.entries("SalesOrders")
+    }
+    assert set(there) == set(told)
+    held = {shop_id: reason for (_, _, shop_id), reason in reasons().items()}
+    for reference, total in told.items():
+        shop_id = reference.removeprefix("testshop:")
+        assert (there[reference] == total) == (shop_id not in held)
+        if shop_id in held:
+            assert str(total) in held[shop_id]
+            assert str(rounded(there[reference])) in held[shop_id]
+    assert outcome.count("orders", "held") == len(held)
+    if price_decimals is None and vat_rounding == "line":
+        assert not {one for one in held if one.startswith("excl")}
+
+
+def _lines(amounts, prices):
+    lines = []
+    for number, (quantity, unit, percent, rate) in enumerate(amounts):
+        full = rounded(Decimal(quantity) * Decimal(unit))
+        left = rounded(full * (1 - Decimal(percent) / 100))
+        vat = Decimal(rate) / 100
+        if prices == "excl":
+            excl, incl = left, left + rounded(left * vat)
+        else:
+            incl, excl = left, rounded(left / (1 + vat))
+        lines.append(
+            {
+                "id": str(number),
+                "type": "product",
+                "product_id": f"p{rate}",
+                "sku": f"S{rate}",
+                "name": "Vare",
+                "quantity": quantity,
+                f"unit_price_{prices}": unit,
+                f"discount_{prices}": str(full - left),
+                "total_excl": str(excl),
+                "total_tax": str(incl - excl),
+                "total_incl": str(incl),
+                "tax_rate": rate,
+            }
+        )
+    return lines

@@ -1,0 +1,258 @@
+"""What becomes of an order in Go when the shop cancels it, and when Go has gone on with it."""
+
+from __future__ import annotations
+
+import pytest
+
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+
+
+@pytest.fixture
+def landed(ledger, customer, product, order):
+    """An order that has landed as a Draft."""
+    assert ledger.run(customer(), product(), order()).status == 0
+    return order()
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def confirm(box):
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Confirmed"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "cancelled"}, {"status": "failed"}, {"deleted_at": LATER}],
+    ids=["cancelled", "failed", "deleted"],
+)
+def test_a_draft_of_an_order_that_is_no_more_is_deleted(ledger, box, landed, changes):
+    outcome = ledger.run({**landed, **changes, "updated_at": LATER})
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["DELETE"]
+    assert box.go.entries("SalesOrders") == []
+    assert outcome.count("orders", "deleted") == 1
+    assert ledger.run({**landed, **changes, "updated_at": LATER}).writes == []
+
+
+def test_an_order_that_was_cancelled_and_opened_again_is_created_anew(ledger, box, landed):
+    ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+
+    outcome = ledger.run({**landed, "updated_at": LATEST})
+
+    assert outcome.status == 0
+    assert the_order(box)["ExternalImportReference"] == "testshop:9001"
+    assert outcome.count("orders", "created") == 1
+
+
+def test_cancelled_and_opened_again_within_one_run_ends_as_one_draft(ledger, box, landed):
+    outcome = ledger.run(
+        {**landed, "status": "cancelled", "updated_at": LATER},
+        {**landed, "updated_at": LATEST},
+        workers=8,
+    )
+
+    assert outcome.status == 0
+    assert the_order(box)["TotalAmount"] == 250
+
+
+def test_an_order_that_was_cancelled_before_it_ever_landed_is_not_written(ledger, order):
+    outcome = ledger.run(order(status="cancelled"))
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+
+
+def test_a_held_order_that_is_cancelled_is_no_longer_open(ledger, reasons, order):
+    ledger.run(order(fees=[{"id": "g", "total_incl": "49.00"}]))
+    assert len(reasons()) == 1
+
+    assert ledger.run(order(status="cancelled", updated_at=LATER)).status == 0
+    assert reasons() == {}
+
+
+def test_a_parked_order_that_is_cancelled_is_no_longer_waited_for(
+    ledger, box, reasons, customer, order
+):
+    ledger.run(customer(email="wrong"), order())
+    assert ("parked", "orders", "9001") in reasons()
+
+    ledger.run(customer(updated_at=LATER), order(status="cancelled", updated_at=LATER))
+
+    assert reasons() == {}
+    assert box.go.entries("SalesOrders") == []
+
+
+def test_a_confirmed_order_is_held_and_left_as_it_is(ledger, box, reasons, landed):
+    confirm(box)
+
+    outcome = ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    reason = reasons()["hold", "orders", "9001"]
+    assert "Confirmed" in reason
+    assert "reference" in reason
+
+
+def test_a_confirmed_order_that_did_not_change_is_no_hold(ledger, box, landed):
+    confirm(box)
+
+    outcome = ledger.run({**landed, "payment_status": "paid", "updated_at": LATER})
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+
+
+def test_a_hold_of_a_confirmed_order_ends_when_it_is_set_to_draft(ledger, box, landed):
+    confirm(box)
+    ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Draft"})
+
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+
+
+def test_a_confirmed_order_that_is_cancelled_is_held(ledger, box, reasons, landed):
+    confirm(box)
+
+    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "Confirmed" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_total_that_a_person_mended_in_go_ends_its_hold_also_when_confirmed(
+    ledger, box, reasons, customer, product, order, line
+):
+    box.go.switches.price_decimals = 2
+    third = line(
+        quantity="3",
+        unit_price_excl=None,
+        unit_price_incl=None,
+        total_excl="100.00",
+        total_tax="25.00",
+        total_incl="125.00",
+    )
+    assert ledger.run(customer(), product(), order(lines=[third])).status == 3
+    there = the_order(box)
+    box.go.edit(
+        "SalesOrders",
+        there["Id"],
+        {"lines": {there["SalesOrderLines"][0]["Id"]: {"Quantity": 1, "ProductUnitPrice": 100}}},
+    )
+    confirm(box)
+
+    assert ledger.run().status == 0
+    assert reasons() == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lines": []},
+        {"customer_id": "1002"},
+    ],
+)
+def test_an_invoiced_order_that_is_edited_is_held_with_the_difference(
+    ledger, box, reasons, landed, customer, line, changes
+):
+    box.go.send_invoice(the_order(box)["Id"])
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    if "lines" in changes:
+        three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+        changes = {"lines": [three], "total_incl": "375.00"}
+
+    outcome = ledger.run(
+        customer(id="1002", email="ola@example.no"), {**landed, **changes, "updated_at": LATER}
+    )
+
+    assert outcome.status == 3
+    assert outcome.calls(entity="SalesOrders") == []
+    reason = reasons()["hold", "orders", "9001"]
+    assert str(invoice["InvoiceNo"]) in reason
+    if "lines" in changes:
+        assert "375.00" in reason
+        assert "250.00" in reason
+    else:
+        assert "customer" in reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shipped_at": "2026-01-07T08:00:00Z"},
+        {"status": "completed"},
+        {"payment_status": "partially_refunded"},
+        {"fulfillment_status": "fulfilled"},
+        {"note": "Levert"},
+    ],
+)
+def test_what_usually_follows_an_invoice_is_no_hold(ledger, box, reasons, landed, changes):
+    box.go.send_invoice(the_order(box)["Id"])
+
+    outcome = ledger.run({**landed, **changes, "updated_at": LATER})
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert reasons() == {}
+
+
+def test_an_invoiced_order_that_is_cancelled_is_held(ledger, box, reasons, landed):
+    box.go.send_invoice(the_order(box)["Id"])
+
+    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert "credit it in Go" in reasons()["hold", "orders", "9001"]
+    assert len(box.go.entries("OutgoingInvoices")) == 1
+
+
+def test_a_refund_of_a_landed_order_is_held_and_the_order_left_as_it_is(
+    ledger, box, reasons, landed
+):
+    refund = {"id": "r1", "amount_incl": "125.00", "lines": []}
+
+    outcome = ledger.run({**landed, "refunds": [refund], "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "a refund" in reasons()["hold", "orders", "9001"]
+
+
+def test_an_order_that_a_person_deleted_in_go_is_held_and_not_created_again(
+    ledger, box, reasons, landed
+):
+    box.go.delete("SalesOrders", the_order(box)["Id"])
+
+    for _ in range(2):
+        outcome = ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
+
+        assert outcome.status == 3
+        assert outcome.writes == []
+        assert "removed in Go" in reasons()["hold", "orders", "9001"]
+
+
+def test_an_order_deleted_in_go_and_then_in_the_shop_is_done_with(ledger, box, reasons, landed):
+    box.go.delete("SalesOrders", the_order(box)["Id"])
+    ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
+
+    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATEST})
+
+    assert outcome.status == 0
+    assert reasons() == {}
+
+
+def test_another_order_under_the_same_id_is_held(ledger, box, reasons, landed):
+    outcome = ledger.run({**landed, "created_at": LATER, "updated_at": LATEST})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "another record under the id 9001" in reasons()["hold", "orders", "9001"]

@@ -1,0 +1,311 @@
+"""Orders wait for their customers and products, in any order of input, and make what is missing."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+
+LATER = "2026-01-06T10:00:00Z"
+
+
+def in_shop_terms(box):
+    """Return all that Go holds, with ids replaced by the references and codes they stand for."""
+    customers = {one["Id"]: one["ExternalImportReference"] for one in box.go.entries("Customers")}
+    addresses = {
+        one["Id"]: (customers[one["ContactId"]], one["AddressLine1"], one["ZipCode"])
+        for one in box.go.entries("ContactDeliveryAddresses")
+    }
+    return {
+        "customers": sorted(
+            (one["ExternalImportReference"], one["EmailAddress"], one["LastName"] or one["Name"])
+            for one in box.go.entries("Customers")
+        ),
+        "products": sorted(
+            (one["Code"], one["Name"], one["UnitPrice"] or 0) for one in box.go.entries("Products")
+        ),
+        "addresses": sorted(addresses.values()),
+        "orders": sorted(
+            (
+                one["ExternalImportReference"],
+                customers[one["CustomerId"]],
+                addresses.get(one["ContactDeliveryAddressId"]),
+                one["TotalAmount"],
+                [
+                    (line["ProductCode"], line["Description"], line["Quantity"], line["NetAmount"])
+                    for line in one["SalesOrderLines"]
+                ],
+            )
+            for one in box.go.entries("SalesOrders")
+        ),
+    }
+
+
+@pytest.fixture
+def shop(customer, product, order, guest_order, line, freight, address):
+    """A shop whose orders also have guests, and customers and products that it does not list."""
+    people = [customer(id=f"c{n}", email=f"c{n}@example.no", last_name=f"N{n}") for n in range(3)]
+    goods = [product(id=f"p{n}", sku=f"SKU-{n}", name=f"Vare {n}") for n in range(4)]
+    orders = []
+    for n in range(10):
+        lines = [
+            line(id="a", product_id=f"p{n % 5}", sku=f"SKU-{n % 5}", name=f"Vare {n % 5}"),
+            line(id="b", product_id=f"p{n % 3}", sku=f"SKU-{n % 3}", name=f"Vare {n % 3}"),
+        ]
+        ship = address(type="shipping", line1=f"Kaien {n % 2}", postal_code="5003", city="Bergen")
+        told = {"id": f"o{n}", "number": str(n), "lines": lines, "shipping": [freight()]}
+        if n % 3 == 2:
+            orders.append(guest_order(**told, buyer=_buyer("gjest@example.no")))
+        else:
+            who = f"c{n % 4}"
+            buyer = _buyer(f"{who}@example.no")
+            orders.append(order(**told, customer_id=who, buyer=buyer, shipping_address=ship))
+    return [*people, *goods, *orders]
+
+
+def _buyer(email):
+    return {
+        "email": email,
+        "name": "Kari Nordmann",
+        "first_name": "Kari",
+        "last_name": "Nordmann",
+        "phone": None,
+        "company_name": None,
+        "organization_number": None,
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_of_the_input_ends_as_the_same_ledger(ledger, box, shop, seed, tmp_path):
+    from go_sandbox import Sandbox
+
+    ledger.run(*shop, workers=1)
+    expected = in_shop_terms(box)
+    shuffled = list(shop)
+    random.Random(seed).shuffle(shuffled)
+
+    with Sandbox.start() as other:
+        folder = tmp_path / "other"
+        folder.mkdir()
+        outcome = type(ledger)(other, folder).run(*shuffled, workers=8)
+        found = in_shop_terms(other)
+
+    assert outcome.status == 0
+    assert found == expected
+    assert len(found["orders"]) == 10
+
+
+def test_orders_all_before_their_parties_end_as_the_same_ledger(ledger, box, shop, tmp_path):
+    outcome = ledger.run(*reversed(shop), workers=4)
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 10
+    assert sorted(one["Code"] for one in box.go.entries("Products")) == [
+        "FRAKT-25",
+        *(f"SKU-{n}" for n in range(5)),
+    ]
+    assert ledger.run(*shop).writes == []
+
+
+def test_an_order_whose_customer_is_rejected_waits_for_it_over_runs(
+    ledger, box, reasons, customer, product, order
+):
+    first = ledger.run(order(), product(), customer(email="wrong"))
+
+    assert first.status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert "customers 1001" in reasons()["parked", "orders", "9001"]
+    assert ledger.run().status == 3
+
+    fixed = ledger.run(customer(updated_at=LATER))
+
+    assert fixed.status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert reasons() == {}
+
+
+def test_an_order_whose_product_is_rejected_waits_for_it(
+    ledger, box, reasons, customer, product, order
+):
+    ledger.run(customer(), product(price_excl="mye"), order())
+
+    assert box.go.entries("Products") == []
+    assert box.go.entries("SalesOrders") == []
+    assert set(reasons()) == {("reject", "products", "501"), ("parked", "orders", "9001")}
+
+    assert ledger.run(product(updated_at=LATER)).status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_an_order_whose_product_is_held_waits_although_go_has_its_sku(
+    ledger, box, reasons, customer, product, order
+):
+    twin = product(id="502", sku="ULL-1", name="En annen")
+
+    outcome = ledger.run(
+        customer(), product(), twin, order(lines=[_line_of("502")], total_incl="250.00")
+    )
+
+    assert outcome.status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert ("hold", "products", "502") in reasons()
+    assert "products 502" in reasons()["parked", "orders", "9001"]
+
+
+def _line_of(product_id):
+    return {
+        "id": "1",
+        "type": "product",
+        "product_id": product_id,
+        "sku": "ULL-1",
+        "name": "Ullgenser",
+        "quantity": "2",
+        "total_excl": "200.00",
+        "total_tax": "50.00",
+        "total_incl": "250.00",
+        "tax_rate": "25",
+    }
+
+
+def test_a_customer_that_the_shop_does_not_list_is_made_from_the_buyer(ledger, box, product, order):
+    outcome = ledger.run(product(), order(customer_id="77"))
+
+    (person,) = box.go.entries("Customers")
+    assert outcome.status == 0
+    assert person["ExternalImportReference"] == "testshop:77"
+    assert (person["FirstName"], person["LastName"]) == ("Kari", "Nordmann")
+    assert person["MailAddress"]["City"] == "Oslo"
+    assert box.go.entries("SalesOrders")[0]["CustomerId"] == person["Id"]
+
+
+def test_that_customer_is_the_shops_own_once_it_is_listed(ledger, box, product, order, customer):
+    ledger.run(product(), order(customer_id="77"))
+
+    outcome = ledger.run(customer(id="77", phone="+4798765432", updated_at=LATER))
+
+    assert outcome.status == 0
+    (person,) = box.go.entries("Customers")
+    assert person["PhoneNumber"] == "+4798765432"
+
+
+def test_a_customer_that_cannot_be_made_is_made_once_the_order_is_fixed(
+    ledger, box, reasons, product, order
+):
+    bad = order(customer_id="77", buyer=_buyer("feil"))
+    assert ledger.run(product(), bad).status == 3
+    assert box.go.entries("SalesOrders") == []
+
+    good = ledger.run(order(customer_id="77", updated_at=LATER))
+
+    assert good.status == 0
+    assert reasons() == {}
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_product_that_the_shop_does_not_list_is_made_from_the_line(
+    ledger, box, customer, order, line
+):
+    outcome = ledger.run(customer(), order(lines=[line(product_id=None, id=" 1 ")]))
+
+    (item,) = box.go.entries("Products")
+    assert outcome.status == 0
+    assert (item["Code"], item["Name"], item["UnitPrice"]) == ("ULL-1", "Ullgenser", 100)
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250
+
+
+def test_many_orders_with_one_missing_product_make_one_product(ledger, box, customer, order, line):
+    box.go.switches.product_code_unique = False
+    orders = [
+        order(id=str(n), number=str(n), lines=[line(product_id=(None, "501")[n % 2])])
+        for n in range(10)
+    ]
+
+    outcome = ledger.run(customer(), *orders, workers=8)
+
+    assert outcome.status == 0
+    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert len(box.go.entries("SalesOrders")) == 10
+
+
+def test_without_create_missing_products_the_order_is_rejected(
+    ledger, box, reasons, customer, product, order
+):
+    outcome = ledger.run(customer(), order(), create_missing_products=False)
+
+    assert outcome.status == 3
+    assert box.go.entries("Products") == []
+    assert "create_missing_products is off" in reasons()["reject", "orders", "9001"]
+
+    assert ledger.run(product(), create_missing_products=False).status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_product_that_a_bookkeeper_made_is_found_by_its_code(ledger, box, customer, order):
+    made = box.go.create("Products", {"Name": "Ullgenser", "Code": "ULL-1"})
+
+    outcome = ledger.run(customer(), order())
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["SalesOrderLines"][0]["ProductId"] == made["Id"]
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_an_order_with_neither_customer_nor_email_makes_its_own_customer(
+    ledger, box, product, guest_order
+):
+    buyer = {**_buyer(None), "email": None}
+
+    outcome = ledger.run(product(), guest_order(buyer=buyer), guest_order(id="9002", buyer=buyer))
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 2
+
+
+def test_a_delivery_address_is_given_when_it_is_another_and_equal_ones_are_used_again(
+    ledger, box, customer, product, order, address
+):
+    cabin = address(type="shipping", line1="Hytteveien 9", postal_code="2630", city="Ringebu")
+    same = {**cabin, "line1": " hytteveien  9", "id": "a-7"}
+    told = [cabin, same, None, address(type="shipping"), cabin]
+    orders = [
+        order(id=str(n), number=str(n), shipping_address=where) for n, where in enumerate(told)
+    ]
+
+    outcome = ledger.run(customer(), product(), *orders)
+
+    assert outcome.status == 0
+    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    given = {
+        one["ExternalImportReference"]: entries.get(one["ContactDeliveryAddressId"])
+        for one in box.go.entries("SalesOrders")
+    }
+    lines = [(given[f"testshop:{n}"] or {}).get("AddressLine1", "").casefold() for n in (0, 1, 4)]
+    assert len(box.go.entries("ContactDeliveryAddresses")) <= 2
+    assert all("hytteveien" in one for one in lines)
+
+
+def test_an_address_without_a_city_is_no_delivery_address(
+    ledger, box, customer, product, order, address
+):
+    outcome = ledger.run(
+        customer(), product(), order(shipping_address=address(type="shipping", city=None))
+    )
+
+    assert outcome.status == 0
+    assert box.go.entries("ContactDeliveryAddresses") == []
+
+
+def test_an_order_moves_to_another_customer_by_one_patch(ledger, box, customer, product, order):
+    ola = customer(id="1002", email="ola@example.no", first_name="Ola")
+    ledger.run(customer(), ola, product(), order())
+
+    outcome = ledger.run(order(customer_id="1002", updated_at=LATER))
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    (there,) = box.go.entries("SalesOrders")
+    names = {one["Id"]: one["FirstName"] for one in box.go.entries("Customers")}
+    assert names[there["CustomerId"]] == "Ola"
+    assert there["TotalAmount"] == Decimal(250)

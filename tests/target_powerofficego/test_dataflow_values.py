@@ -1,0 +1,286 @@
+"""The laws of the functions that bring shop values into Go's form."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.addresses import read_address
+from target_powerofficego.dataflow.product import rate_key, unit_code
+from target_powerofficego.dataflow.values import Unusable
+
+OSLO = ZoneInfo("Europe/Oslo")
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=True, allow_infinity=True)
+    | st.just(float("nan"))
+    | st.text()
+    | st.sampled_from(["12,50 kr", "1e9", "NO", "nok", "2026-01-31T12:00:00Z", "0001-01-01"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+READERS = {
+    "text": lambda value: values.text(value, what="it", longest=40),
+    "flag": lambda value: values.flag(value, what="it"),
+    "amount": lambda value: values.amount(value, what="it"),
+    "vat_rate": lambda value: values.vat_rate(value, what="it"),
+    "email": lambda value: values.email(value, what="it"),
+    "country": lambda value: values.country(value, what="it"),
+    "currency": lambda value: values.currency(value, what="it"),
+    "organization_number": lambda value: values.organization_number(
+        value, country_code="NO", what="it"
+    ),
+    "instant": lambda value: values.instant(value, what="it"),
+    "date_in_zone": lambda value: values.date_in_zone(value, zone=OSLO, what="it"),
+    "read_address": lambda value: read_address(value, what="it"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(value=json_values)
+@example(value="0001-01-01T00:00:00+14:00")
+@example(value="9999-12-31T23:59:59-14:00")
+@example(value="9999-12-31T23:59:59Z")
+@example(value=10**4000)
+@example(value=Decimal("1E+999999"))
+@example(value={"country_code": ["NO"], "city": {}})
+def test_any_json_value_is_read_or_told_to_be_unusable_with_its_name(name, value):
+    try:
+        READERS[name](value)
+    except Unusable as unusable:
+        told = str(unusable)
+        assert told.startswith("it")
+        assert len(told) < 250
+        told.encode()
+
+
+SAMES = {
+    "same_text": (values.same_text, st.none() | st.text()),
+    "same_code": (values.same_code, st.none() | st.text()),
+    "same_email": (values.same_email, st.none() | st.text()),
+    "same_phone": (values.same_phone, st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}")),
+    "same_date": (values.same_date, st.none() | st.dates().map(str)),
+    "same_flag": (values.same_flag, st.none() | st.booleans()),
+    "same_amount": (
+        values.same_amount,
+        st.none() | st.integers(-(10**12), 10**12) | st.decimals(-(10**9), 10**9, places=4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMES)
+def test_normalising_twice_is_normalising_once(name):
+    same, strategy = SAMES[name]
+
+    @given(value=strategy)
+    def check(value):
+        once = same(value)
+        assert same(once) == once
+
+    check()
+
+
+@given(value=st.text())
+def test_space_around_text_makes_no_difference_and_empty_text_is_none(value):
+    assert values.same_text(f" {value}\n") == values.same_text(value)
+    assert values.same_text(value) != ""
+    assert values.text(value, what="it") == values.text(f"  {value}\t", what="it")
+
+
+@given(value=st.decimals("-999999999", "999999999", places=4))
+def test_an_amount_is_the_same_however_it_is_written(value):
+    written = (value, str(value), f"{value}00", float(value))
+
+    assert len({values.same_amount(one) for one in written}) == 1
+    assert values.amount(str(value), what="it") == value
+
+
+@given(value=st.from_regex(r"[ ]?-?[0-9]{1,12}(\.[0-9]{1,12})?[ ]?", fullmatch=True))
+def test_a_plain_decimal_number_is_taken_as_it_stands(value):
+    assert values.amount(value, what="it") == Decimal(value.strip())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "12,50",
+        "12,50 kr",
+        "kr 12.50",
+        "1 000.00",
+        "1.000,00",
+        "NaN",
+        "Infinity",
+        "-",
+        ".",
+        "1e3",
+        "0x10",
+        "١٢",
+        "1_000",
+        "12.",
+        ".5",
+        "9" * 40,
+        True,
+        False,
+        float("nan"),
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        ["12.50"],
+        {"amount": "12.50"},
+    ],
+)
+def test_what_is_no_plain_number_is_never_guessed(value):
+    with pytest.raises(Unusable, match="is not a number"):
+        values.amount(value, what="price_excl")
+
+
+@pytest.mark.parametrize("value", ["-1", "100.01", "2500", Decimal(-25)])
+def test_a_vat_rate_is_in_percent(value):
+    with pytest.raises(Unusable, match="in percent"):
+        values.vat_rate(value, what="tax_rate")
+
+
+@given(value=st.decimals("-9999999", "9999999", places=6))
+def test_rounding_to_ore_moves_an_amount_by_half_an_ore_at_most(value):
+    rounded = values.to_ore(value)
+
+    assert abs(rounded - value) <= Decimal("0.005")
+    assert values.to_ore(rounded) == rounded
+    assert rounded.as_tuple().exponent == -2
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [("0.005", "0.01"), ("-0.005", "-0.01"), ("2.675", "2.68"), ("0.0049999", "0.00")],
+)
+def test_half_an_ore_is_rounded_away_from_zero(value, rounded):
+    assert values.to_ore(Decimal(value)) == Decimal(rounded)
+
+
+@given(
+    national=st.from_regex(r"[49][0-9]{7}", fullmatch=True),
+    form=st.sampled_from(["{}", "+47{}", "0047{}", "+47 {}", " {} ", "(+47) {}"]),
+)
+def test_a_norwegian_number_is_the_same_in_every_form(national, form):
+    assert values.same_phone(form.format(national)) == f"+47{national}"
+
+
+def test_numbers_of_different_countries_differ():
+    assert values.same_phone("+46 701234567") != values.same_phone("+47 701234567")
+
+
+@given(
+    moment=st.datetimes(
+        datetime.datetime(1970, 1, 1),  # noqa: DTZ001 - the time zone is given beside
+        datetime.datetime(2199, 1, 1),  # noqa: DTZ001
+        timezones=st.just(datetime.timezone.utc),
+    ),
+    digits=st.integers(0, 9),
+)
+def test_a_stamp_is_the_moment_however_many_digits_its_fraction_has(moment, digits):
+    fraction = f"{moment.microsecond:06d}000"[:digits]
+    stamp = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+
+    read = values.instant(stamp, what="it")
+
+    lost = moment.microsecond - int((fraction + "000000")[:6])
+    assert read == moment - datetime.timedelta(microseconds=lost)
+    assert read.utcoffset() == datetime.timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "stamp", ["2026-01-31", "2026-01-31T12:00:00", "31.01.2026 12:00", "yesterday", "1769860800"]
+)
+def test_a_stamp_without_offset_is_unusable(stamp):
+    with pytest.raises(Unusable, match="is not a moment"):
+        values.instant(stamp, what="placed_at")
+
+
+@given(shop=st.from_regex(r"[a-z0-9_-]{1,20}", fullmatch=True), shop_id=st.text(max_size=80))
+def test_a_reference_fits_and_is_the_id_itself_when_that_fits(shop, shop_id):
+    reference = values.short_reference(shop, shop_id)
+
+    assert len(reference) <= 50
+    assert reference.startswith(f"{shop}:")
+    if len(shop) + 1 + len(shop_id) <= 50:
+        assert reference == f"{shop}:{shop_id}"
+    assert values.short_reference(shop, shop_id) == reference
+
+
+@given(one=st.text(min_size=45, max_size=80), other=st.text(min_size=45, max_size=80))
+def test_two_long_ids_have_two_references(one, other):
+    same = values.short_reference("shop", one) == values.short_reference("shop", other)
+
+    assert same == (one == other)
+
+
+@pytest.mark.parametrize(
+    "written", ["923609016", "923 609 016", "NO923609016MVA", "no 923 609 016 mva", "923.609.016"]
+)
+def test_an_organisation_number_is_read_in_every_usual_form(written):
+    read = values.organization_number(written, country_code="NO", what="it")
+
+    assert read == "923609016"
+    assert values.organization_number(read, country_code="NO", what="it") == read
+
+
+@pytest.mark.parametrize("written", ["923609017", "12345", "923609016 923609016", "abc"])
+def test_a_wrong_norwegian_organisation_number_is_unusable(written):
+    with pytest.raises(Unusable, match="not a Norwegian organisation number"):
+        values.organization_number(written, country_code=None, what="it")
+
+
+@given(written=st.text(alphabet="0123456789ABC -.", min_size=1, max_size=15))
+def test_a_foreign_organisation_number_only_loses_its_spaces(written):
+    read = values.organization_number(written, country_code="SE", what="it")
+
+    assert (read or "") == "".join(one for one in written if one not in " -.")
+
+
+@pytest.mark.parametrize("code", ["XX", "NOR", "578", "ZZ", "Norge"])
+def test_an_unknown_country_is_unusable(code):
+    with pytest.raises(Unusable, match="not a country code"):
+        values.country(code, what="country_code")
+
+
+@given(rate=st.decimals("0", "100", places=3))
+def test_a_rate_has_one_key_however_it_is_written(rate):
+    key = rate_key(rate)
+
+    assert Decimal(key) == rate
+    assert rate_key(Decimal(f"{rate}00")) == key
+    assert not key.endswith(".")
+
+
+@given(unit=st.none() | st.text())
+def test_a_unit_is_one_that_go_knows(unit):
+    from target_powerofficego.dataflow.product import _UNITS
+
+    assert unit_code(unit) in set(_UNITS.values())
+
+
+@given(html=st.text())
+def test_text_without_markup_keeps_its_words(html):
+    if "<" not in html and "&" not in html:
+        assert values.plain_text(html) == html
+
+
+def test_markup_becomes_plain_lines():
+    html = "<p>Varm &amp; god</p><ul><li>ull</li><li>myk</li></ul>"
+
+    assert values.plain_text(html).split() == ["Varm", "&", "god", "*", "ull", "*", "myk"]
+
+
+def test_no_value_of_a_long_text_is_shown_whole():
+    with pytest.raises(Unusable) as told:
+        values.amount("x" * 500, what="price")
+
+    assert len(str(told.value)) < 150

@@ -1,0 +1,195 @@
+"""Customers and products that leave the shop are archived in Go, carefully and never deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+GONE = {"deleted_at": "2026-02-01T00:00:00Z"}
+
+
+@pytest.fixture
+def people(customer):
+    return [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 13)]
+
+
+def archived(box, resource="Customers"):
+    return [one["Id"] for one in box.go.entries(resource) if one["IsArchived"]]
+
+
+@pytest.mark.parametrize("change", [GONE, {"is_active": False}])
+def test_a_customer_that_left_the_shop_is_archived_by_one_patch(ledger, box, customer, change):
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(**change))
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "archived") == 1
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/IsArchived"]
+    assert len(archived(box)) == 1
+    assert ledger.run(customer(**change)).writes == []
+
+
+@pytest.mark.parametrize("change", [GONE, {"status": "archived"}])
+def test_a_product_that_left_the_shop_is_archived(ledger, box, product, change):
+    ledger.run(product())
+
+    outcome = ledger.run(product(**change))
+
+    assert outcome.status == 0
+    assert len(archived(box, "Products")) == 1
+
+
+def test_a_draft_product_is_not_archived(ledger, box, product):
+    ledger.run(product(status="draft"))
+
+    assert archived(box, "Products") == []
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_one_that_comes_back_is_taken_out_of_the_archive(ledger, box, customer):
+    ledger.run(customer())
+    ledger.run(customer(**GONE))
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 0
+    assert archived(box) == []
+
+
+def test_one_that_comes_back_within_the_run_is_not_archived(ledger, box, customer):
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(**GONE), customer())
+
+    assert outcome.status == 0
+    assert archived(box) == []
+    assert outcome.writes == []
+
+
+def test_one_deleted_before_it_was_ever_in_go_is_not_created(ledger, box, customer, product):
+    outcome = ledger.run(customer(**GONE), product(**GONE))
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+
+
+def test_an_archive_takes_its_other_edits_along(ledger, box, customer):
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(phone="+4740000000", **GONE))
+
+    (there,) = box.go.entries("Customers")
+    assert (there["PhoneNumber"], there["IsArchived"]) == ("+4740000000", True)
+    assert outcome.status == 0
+
+
+def test_as_many_archives_as_allowed_are_done(ledger, box, people):
+    ledger.run(*people)
+
+    outcome = ledger.run(*[{**one, **GONE} for one in people[:10]])
+
+    assert outcome.status == 0
+    assert len(archived(box)) == 10
+
+
+def test_more_archives_than_allowed_all_become_holds(ledger, box, people, product):
+    ledger.run(*people)
+
+    outcome = ledger.run(*[{**one, **GONE} for one in people[:11]], product())
+
+    assert outcome.status == 3
+    assert archived(box) == []
+    assert outcome.count("customers", "held") == 11
+    assert all("max_archives" in hold.reason for hold in ledger.unsettled("hold"))
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
+    ledger.run(*people)
+    ledger.run(*[{**one, **GONE} for one in people[:11]])
+
+    outcome = ledger.run(max_archives=20)
+
+    assert outcome.status == 0
+    assert len(archived(box)) == 11
+
+
+def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, people):
+    ledger.run(*people)
+    ledger.run(*[{**one, **GONE} for one in people[:11]])
+
+    outcome = ledger.run(*people)
+
+    assert outcome.status == 0
+    assert archived(box) == []
+    assert outcome.writes == []
+
+
+def test_held_archives_count_again_with_those_of_the_next_run(ledger, box, people):
+    """They stay too many together, also when each run brings only a few."""
+    ledger.run(*people)
+    ledger.run(*[{**one, **GONE} for one in people[:11]])
+
+    outcome = ledger.run({**people[11], **GONE})
+
+    assert outcome.status == 3
+    assert archived(box) == []
+
+
+def test_no_archives_at_all_may_be_allowed(ledger, box, customer):
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(**GONE), max_archives=0)
+
+    assert outcome.status == 3
+    assert archived(box) == []
+
+
+def test_an_open_balance_parks_the_archive_until_it_is_settled(
+    ledger, box, customer, product, order
+):
+    ledger.run(customer(), product(), order())
+    (sales_order,) = box.go.entries("SalesOrders")
+    invoice = box.go.send_invoice(sales_order["Id"])
+
+    outcome = ledger.run(customer(**GONE))
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "parked") == 1
+    assert archived(box) == []
+
+    box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
+    outcome = ledger.run()
+    assert outcome.status == 0
+    assert len(archived(box)) == 1
+    assert ledger.unsettled() == []
+
+
+def test_an_archive_waits_for_the_orders_of_the_run(ledger, box, customer, product, order):
+    ledger.run(customer(), product())
+
+    outcome = ledger.run(customer(**GONE), order())
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert len(archived(box)) == 1
+
+
+def test_a_dry_run_archives_nothing_and_says_so(ledger, box, customer):
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(**GONE), dry_run=True)
+
+    assert archived(box) == []
+    assert "archive customers 1001" in outcome.log
+
+
+def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, customer):
+    ledger.run(customer())
+    (there,) = box.go.entries("Customers")
+    box.go.edit("Customers", there["Id"], {"IsArchived": True})
+
+    ledger.run(customer(phone="+4740000000"))
+
+    assert len(archived(box)) == 1

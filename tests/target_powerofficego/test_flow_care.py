@@ -1,0 +1,288 @@
+"""What keeps a run from doing harm: plan, dry run, namespace, one run at a time, brakes."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from filelock import FileLock
+
+
+@pytest.fixture
+def shop(customer, company, product, order, guest_order):
+    """A shop with something of everything."""
+    return [
+        customer(),
+        company(),
+        product(),
+        product(id="502", sku="ULL-2", name="Lue"),
+        order(),
+        guest_order(id="9002", buyer={"email": "per@example.no", "name": "Per Hansen"}),
+    ]
+
+
+def contents(path):
+    """Return every row of the link store, by table."""
+    with sqlite3.connect(path) as store:
+        names = [
+            row[0] for row in store.execute("select name from sqlite_master where type='table'")
+        ]
+        rows = {name: store.execute(f"select * from {name}").fetchall() for name in names}
+    store.close()
+    return {name: found for name, found in rows.items() if found}
+
+
+def all_of_go(box):
+    names = ("Customers", "Products", "SalesOrders", "ContactDeliveryAddresses", "ContactPersons")
+    return {name: box.go.entries(name) for name in names}
+
+
+# The plan of a first run
+
+
+def test_a_first_run_with_plan_prints_it_and_writes_nothing_anywhere(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    before = all_of_go(box)
+
+    outcome = ledger.run(*shop, first_run="plan")
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    assert all_of_go(box) == before
+    assert "link customers 2001" in outcome.log
+    assert "create customers 1001" in outcome.log
+    assert "create orders 9001" in outcome.log
+    assert "first_run: accept" in outcome.log
+    assert set(contents(ledger.link_store)) == {"about"}
+
+
+def test_a_plan_under_a_mistyped_shop_name_binds_nobody_to_it(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    ledger.run(*shop, first_run="plan", shop_name="testshpo")
+
+    assert ledger.run(*shop, first_run="accept").status == 0
+
+
+def test_after_the_plan_the_accepted_run_does_it(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    ledger.run(*shop, first_run="plan")
+
+    outcome = ledger.run(*shop, first_run="accept")
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "linked") == 1
+    assert outcome.count("orders", "created") == 2
+
+
+def test_the_plan_is_printed_again_until_it_is_accepted(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    ledger.run(*shop, first_run="plan")
+
+    outcome = ledger.run(*shop, first_run="plan")
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+
+
+def test_once_a_run_was_finished_there_is_no_plan_any_more(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    ledger.run(shop[0], first_run="accept")
+
+    outcome = ledger.run(*shop, first_run="plan")
+
+    assert outcome.status == 0
+    assert outcome.count("orders", "created") == 2
+
+
+def test_a_first_run_against_an_empty_go_needs_no_plan(ledger, box, shop):
+    outcome = ledger.run(*shop, first_run="plan")
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 2
+
+
+def test_no_state_that_would_skip_records_leaves_a_run_that_only_planned(ledger, box, shop):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+
+    assert ledger.run(*shop, first_run="plan").states == []
+    assert ledger.run(*shop, dry_run=True).states == []
+
+
+# Dry run
+
+
+def test_a_dry_run_writes_nothing_anywhere(ledger, box, shop):
+    outcome = ledger.run(*shop, dry_run=True)
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert not any(all_of_go(box).values())
+    assert not ledger.link_store.exists()
+
+
+def test_a_dry_run_leaves_the_link_store_of_earlier_runs_as_it_is(ledger, box, shop, customer):
+    ledger.run(*shop)
+    before = contents(ledger.link_store)
+
+    ledger.run(customer(phone="+4740000000"), customer(id="1002", email=None), dry_run=True)
+
+    assert contents(ledger.link_store) == before
+
+
+def test_a_dry_run_prints_what_a_real_run_then_does(ledger, box, shop, customer, product):
+    ledger.run(*shop[:4])
+    changed = [
+        customer(phone="+4740000000", addresses=[]),
+        product(price_excl="120.00"),
+        product(id="503", sku="ULL-3", name="Votter"),
+        *shop[4:],
+    ]
+
+    dry = ledger.run(*changed, dry_run=True)
+    real = ledger.run(*changed)
+
+    assert dry.writes == []
+    assert dry.summary["records"] == real.summary["records"]
+    assert "phone: +4791234567 → +4740000000" in dry.log
+    assert "price: 100" in dry.log
+    assert "name: Votter" in dry.log
+
+
+def test_a_dry_run_may_run_beside_a_real_one(ledger, shop):
+    with FileLock(f"{ledger.link_store}.testshop.lock"):
+        assert ledger.run(*shop, dry_run=True).status == 0
+
+
+# Namespace
+
+
+def test_a_renamed_shop_stops_with_one_line_and_writes_nothing(ledger, box, shop):
+    ledger.run(*shop)
+    before = all_of_go(box)
+
+    outcome = ledger.run(*shop, shop_name="nyttnavn")
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    assert all_of_go(box) == before
+    errors = [line for line in outcome.log.splitlines() if "shop name" in line]
+    assert len(errors) == 1
+    assert '"testshop"' in errors[0]
+
+
+def test_a_swapped_client_key_stops_with_one_line_and_writes_nothing(ledger, box, shop):
+    ledger.run(*shop)
+    box.go.client_id = "5b0c4f0e-0000-4000-8000-00000000000f"
+
+    outcome = ledger.run(*shop)
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    errors = [line for line in outcome.log.splitlines() if "client_key" in line]
+    assert len(errors) == 1
+
+
+def test_a_new_namespace_begins_anew_when_asked(ledger, box, shop):
+    ledger.run(*shop)
+
+    outcome = ledger.run(shop[1], shop_name="nyttnavn", new_namespace=True)
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "created") == 1
+
+
+def test_a_second_run_at_the_same_time_stops_with_one_line(ledger, box, shop):
+    with FileLock(f"{ledger.link_store}.testshop.lock"):
+        outcome = ledger.run(*shop)
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    assert outcome.reads == []
+    assert "another run" in outcome.log
+    assert ledger.run(*shop).status == 0
+
+
+# Brakes
+
+
+def test_max_creates_stops_before_the_next_create(ledger, box, product):
+    goods = [product(id=str(n), sku=f"S-{n}") for n in range(6)]
+
+    outcome = ledger.run(*goods, max_creates=3, workers=1)
+
+    assert outcome.status == 1
+    assert len(box.go.entries("Products")) == 3
+    assert len([line for line in outcome.log.splitlines() if "max_creates:" in line]) == 1
+    assert ledger.run(*goods, max_creates=3, workers=1).status == 0
+    assert len(box.go.entries("Products")) == 6
+
+
+def test_max_changes_stops_before_the_next_change(ledger, box, product):
+    goods = [product(id=str(n), sku=f"S-{n}") for n in range(4)]
+    ledger.run(*goods)
+    dearer = [{**one, "price_excl": "999.00"} for one in goods]
+
+    outcome = ledger.run(*dearer, max_changes=2, workers=1)
+
+    assert outcome.status == 1
+    assert [one.method for one in outcome.writes] == ["PATCH"] * 2
+    assert "max_changes: 2 changes were made" in outcome.log
+
+
+def test_a_brake_prints_no_state_beyond_what_was_done(ledger, lines_of, product, message):
+    def state(number):
+        return {"type": "STATE", "value": {"bookmarks": {"read": number}}}
+
+    told = []
+    for number in range(4):
+        told += [message(product(id=str(number), sku=f"S-{number}")), state(number)]
+
+    outcome = ledger.run(*told, max_creates=2, workers=1)
+
+    assert [one["bookmarks"]["read"] for one in outcome.states] == [1]
+
+
+@pytest.mark.parametrize("brake", ["max_creates", "max_changes"])
+def test_a_brake_of_zero_lets_unchanged_records_pass(ledger, shop, brake):
+    ledger.run(*shop)
+
+    assert ledger.run(*shop, **{brake: 0}).status == 0
+
+
+# The link store
+
+
+def test_the_link_store_tells_its_path_and_warns_when_it_is_new_but_go_knows_us(
+    ledger, box, customer, tmp_path
+):
+    first = ledger.run(customer())
+    assert str(ledger.link_store) in first.log
+    assert "knows no links yet" not in first.log
+
+    ledger.lose_link_store()
+    assert "knows no links yet" in ledger.run(customer()).log
+
+
+def test_the_link_store_warns_also_when_go_knows_only_our_orders(
+    ledger, box, customer, product, order
+):
+    """A Go whose customers were linked without references still bears those of the orders."""
+    ledger.run(customer(), product(), order())
+    (there,) = box.go.entries("Customers")
+    box.go.edit("Customers", there["Id"], {"ExternalImportReference": None})
+    ledger.lose_link_store()
+
+    assert "knows no links yet" in ledger.run(order()).log
+
+
+def test_no_record_is_lost_when_a_run_broke_before_it_began(ledger, shop):
+    with FileLock(f"{ledger.link_store}.testshop.lock"):
+        assert ledger.run(*shop).states == []
+
+
+def test_runs_are_recorded_with_their_status(ledger, shop):
+    ledger.run(*shop)
+    ledger.run(*shop, dry_run=True)
+
+    runs = contents(ledger.link_store)["runs"]
+    assert len(runs) == 1

@@ -1,0 +1,241 @@
+"""Delivery addresses and contact persons: created once, changed once, an equal one used again."""
+
+from __future__ import annotations
+
+import pytest
+
+COTTAGE = {
+    "id": "a7",
+    "type": "shipping",
+    "line1": "Hytteveien 4",
+    "postal_code": "2635",
+    "city": "Tretten",
+}
+
+
+@pytest.fixture
+def with_cottage(customer, address):
+    """A customer with another address to deliver to: `with_cottage(line1=…)`."""
+
+    def make(record=customer, **changes):
+        return record(addresses=[address(), address(**{**COTTAGE, **changes})])
+
+    return make
+
+
+def delivery_addresses(box):
+    return box.go.entries("ContactDeliveryAddresses")
+
+
+def test_a_customers_delivery_address_is_created_once(ledger, box, with_cottage):
+    outcome = ledger.run(with_cottage())
+
+    (there,) = delivery_addresses(box)
+    (customer,) = box.go.entries("Customers")
+    assert there["ContactId"] == customer["Id"]
+    assert there["ExternalCode"] == "testshop:a7"
+    assert (there["AddressLine1"], there["ZipCode"]) == ("Hytteveien 4", "2635")
+    assert len(outcome.writes) == 2
+    assert ledger.run(with_cottage()).writes == []
+
+
+def test_a_changed_delivery_address_is_one_patch(ledger, box, with_cottage):
+    ledger.run(with_cottage())
+
+    outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "changed") == 1
+    (patch,) = outcome.writes
+    assert patch.method == "PATCH"
+    (there,) = delivery_addresses(box)
+    assert there["AddressLine1"] == "Hytteveien 6"
+
+
+def test_a_delivery_address_with_a_part_cleared_loses_it_in_go(ledger, box, with_cottage):
+    ledger.run(with_cottage(line2="Oppgang B"))
+
+    outcome = ledger.run(with_cottage(line2=None))
+
+    assert outcome.status == 0
+    (there,) = delivery_addresses(box)
+    assert not there["AddressLine2"]
+
+
+def test_an_edit_in_go_of_a_delivery_address_stays_while_the_shops_stands(
+    ledger, box, with_cottage
+):
+    ledger.run(with_cottage())
+    (there,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Rettet i Go 5"})
+
+    outcome = ledger.run(with_cottage(), full_check_hours=0)
+
+    assert outcome.writes == []
+    assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
+
+
+def test_a_delivery_address_edited_in_both_is_not_overwritten_unseen(ledger, box, with_cottage):
+    """The edit is of another part of the address than the shop's."""
+    ledger.run(with_cottage())
+    (there,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine2": "Bakgården"})
+
+    ledger.run(with_cottage(line1="Hytteveien 6"))
+
+    (there,) = delivery_addresses(box)
+    assert (there["AddressLine1"], there["AddressLine2"]) == ("Hytteveien 6", "Bakgården")
+
+
+@pytest.mark.parametrize("moment", ["before the run", "during the run"])
+def test_a_part_of_a_delivery_address_that_both_changed_is_held(ledger, box, with_cottage, moment):
+    ledger.run(with_cottage())
+    (there,) = delivery_addresses(box)
+
+    def edit(_=None):
+        box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Rettet i Go 5"})
+
+    if moment == "before the run":
+        edit()
+    else:
+        box.faults.on("go", "PATCH", "/ContactDeliveryAddresses/", edit)
+
+    outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
+
+    assert outcome.status == 3
+    assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
+    assert "AddressLine1" in ledger.unsettled("hold")[0].reason
+    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Hytteveien 6"})
+    assert ledger.run().status == 0
+
+
+def test_an_equal_delivery_address_made_by_hand_is_used_again(ledger, box, customer, with_cottage):
+    ledger.run(customer())
+    (there,) = box.go.entries("Customers")
+    by_hand = {
+        "AddressLine1": "HYTTEVEIEN 4",
+        "ZipCode": "2635",
+        "City": "TRETTEN",
+        "CountryCode": "NO",
+    }
+    box.go.create("ContactDeliveryAddresses", by_hand, there["Id"])
+
+    outcome = ledger.run(with_cottage())
+
+    assert outcome.writes == []
+    assert len(delivery_addresses(box)) == 1
+
+
+def test_a_delivery_address_equal_to_the_billing_address_is_none(ledger, box, customer, address):
+    ledger.run(customer(addresses=[address(), address(type="shipping")]))
+
+    assert delivery_addresses(box) == []
+
+
+def test_an_incomplete_delivery_address_is_left_out(ledger, box, with_cottage):
+    outcome = ledger.run(with_cottage(city=None))
+
+    assert outcome.status == 0
+    assert delivery_addresses(box) == []
+
+
+def test_addresses_without_ids_are_told_apart_by_their_content(ledger, box, with_cottage):
+    ledger.run(with_cottage(id=None))
+    assert ledger.run(with_cottage(id=None, city="TRETTEN")).writes == []
+
+    ledger.run(with_cottage(id=None, line1="Hytteveien 6"))
+
+    assert len(delivery_addresses(box)) == 2
+
+
+def test_two_customers_may_have_addresses_of_one_id(ledger, box, customer, with_cottage):
+    other = with_cottage()
+    other.update(id="1002", email="ola@example.no")
+
+    outcome = ledger.run(with_cottage(), other)
+
+    assert outcome.status == 0
+    assert len({one["ContactId"] for one in delivery_addresses(box)}) == 2
+
+
+def test_linking_writes_no_address_and_no_person(ledger, box, company, with_cottage):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    met = with_cottage(company)
+    met.update(first_name="Berit", last_name="Berg")
+
+    ledger.run(met)
+
+    assert delivery_addresses(box) == []
+    assert box.go.entries("ContactPersons") == []
+
+
+def test_a_companys_contact_person_is_created_once_and_changed_once(ledger, box, company):
+    outcome = ledger.run(company(first_name="Berit", last_name="Berg"))
+    (there,) = box.go.entries("ContactPersons")
+    assert (there["FirstName"], there["LastName"]) == ("Berit", "Berg")
+    assert len(outcome.writes) == 2
+    assert ledger.run(company(first_name="Berit", last_name="Berg")).writes == []
+
+    changed = ledger.run(company(first_name="Berit", last_name="Dal"))
+
+    assert changed.status == 0
+    (patch,) = changed.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/LastName"]
+    assert box.go.entries("ContactPersons")[0]["LastName"] == "Dal"
+
+
+def test_a_person_has_no_contact_person(ledger, box, customer):
+    ledger.run(customer())
+
+    assert box.go.entries("ContactPersons") == []
+
+
+def test_a_contact_person_edited_in_go_stays(ledger, box, company):
+    ledger.run(company(first_name="Berit", last_name="Berg"))
+    (there,) = box.go.entries("ContactPersons")
+    box.go.edit("ContactPersons", there["Id"], {"LastName": "Bergersen"})
+
+    ledger.run(company(first_name="Berit", last_name="Berg", phone="+4740000000"))
+
+    assert box.go.entries("ContactPersons")[0]["LastName"] == "Bergersen"
+
+
+def test_a_company_and_its_follower_keep_persons_of_their_own(ledger, box, company):
+    outcome = ledger.run(
+        company(first_name="Berit", last_name="Berg"),
+        company(id="2002", first_name="Ola", last_name="Dal"),
+    )
+
+    assert outcome.status == 0
+    assert [one["FirstName"] for one in box.go.entries("ContactPersons")] == ["Berit"]
+
+
+def test_a_refused_contact_person_leaves_the_customer_linked_and_is_tried_again(
+    ledger, box, company
+):
+    refusal = {"title": "Contact person validation error(s)", "status": 400}
+    box.faults.add(method="POST", path="/ContactPersons", status=400, body=refusal)
+    first = ledger.run(company(first_name="Berit", last_name="Berg"))
+    assert first.status == 3
+    assert len(box.go.entries("Customers")) == 1
+
+    outcome = ledger.run(company(first_name="Berit", last_name="Berg"))
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 1
+    assert len(box.go.entries("ContactPersons")) == 1
+
+
+def test_an_address_is_written_though_another_edit_of_the_customer_is_held(
+    ledger, box, customer, with_cottage
+):
+    ledger.run(customer())
+    (there,) = box.go.entries("Customers")
+    box.go.edit("Customers", there["Id"], {"PhoneNumber": "+4740000000"})
+    edited = with_cottage()
+    edited["phone"] = "+4741111111"
+
+    assert ledger.run(edited, clock_margin=10**9).status == 3
+    assert ledger.run(edited, owners={"customers": "go"}).status == 0
+
+    assert len(delivery_addresses(box)) == 1

@@ -1,0 +1,287 @@
+"""The first meeting of a shop record with an entry that Go already has: link, don't change."""
+
+from __future__ import annotations
+
+import pytest
+
+ORG = "923609016"
+
+
+@pytest.fixture
+def by_hand(box):
+    """Makes a customer in Go as a bookkeeper would: `by_hand(Name="Fjord AS", …)`."""
+
+    def make(**members):
+        return box.go.create("Customers", {"IsPerson": False, **members})
+
+    return make
+
+
+def without_reference(entry):
+    ours = ("ExternalImportReference", "LastChangedDateTimeOffset")
+    return {name: value for name, value in entry.items() if name not in ours}
+
+
+def test_a_bookkeepers_company_is_linked_and_only_its_empty_reference_written(
+    ledger, box, company, by_hand
+):
+    made = by_hand(Name="FJORD OG FJELL", OrganizationNumber=ORG, PhoneNumber="22 00 00 00")
+
+    outcome = ledger.run(company())
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "linked") == 1
+    (there,) = box.go.entries("Customers")
+    assert without_reference(there) == without_reference(made)
+    assert there["ExternalImportReference"] == "testshop:2001"
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == [
+        "/ExternalImportReference"
+    ]
+
+
+def test_without_write_references_nothing_of_it_is_changed_at_all(ledger, box, company, by_hand):
+    made = by_hand(Name="FJORD OG FJELL", OrganizationNumber=ORG)
+
+    outcome = ledger.run(company(), write_references=False)
+
+    assert outcome.writes == []
+    assert box.go.entries("Customers") == [made]
+    assert ledger.run(company(note="x"), write_references=False).writes == []
+
+
+def test_an_edit_after_the_meeting_crosses_alone(ledger, box, company, by_hand):
+    by_hand(Name="FJORD OG FJELL", OrganizationNumber=ORG, PhoneNumber="22 00 00 00")
+    ledger.run(company())
+
+    outcome = ledger.run(company(email="ny@fjord.example.no"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["EmailAddress"] == "ny@fjord.example.no"
+    assert there["Name"] == "FJORD OG FJELL"
+    assert there["PhoneNumber"] == "22 00 00 00"
+
+
+def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, customer, by_hand):
+    by_hand(IsPerson=True, FirstName="K", LastName="N", EmailAddress="Kari@Example.NO")
+
+    ledger.run(customer())
+
+    (there,) = box.go.entries("Customers")
+    assert there["ExternalImportReference"] == "testshop:1001"
+
+
+def test_organisation_numbers_meet_with_and_without_spaces_and_mva(ledger, box, company, by_hand):
+    by_hand(Name="Fjord", OrganizationNumber="923 609 016")
+
+    ledger.run(company(organization_number="NO923609016MVA"))
+
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, product):
+    made = box.go.create("Products", {"Code": "ull-1", "Name": "Genser", "UnitPrice": 90})
+
+    outcome = ledger.run(product())
+
+    assert outcome.writes == []
+    assert box.go.entries("Products") == [made]
+    assert outcome.count("products", "linked") == 1
+
+
+def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product):
+    box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": "4006381333931"})
+
+    ledger.run(product(gtin="4006381333931"))
+
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_two_candidates_are_held_with_both_named(ledger, box, company, by_hand):
+    first = by_hand(Name="Fjord 1", OrganizationNumber=ORG)
+    second = by_hand(Name="Fjord 2", OrganizationNumber=ORG)
+
+    outcome = ledger.run(company())
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    (hold,) = ledger.unsettled("hold")
+    assert str(first["Number"]) in hold.reason
+    assert str(second["Number"]) in hold.reason
+
+
+def test_a_hold_for_two_candidates_ends_when_a_person_gives_one_the_reference(
+    ledger, box, company, by_hand
+):
+    by_hand(Name="Fjord 1", OrganizationNumber=ORG)
+    second = by_hand(Name="Fjord 2", OrganizationNumber=ORG)
+    ledger.run(company())
+
+    box.go.edit("Customers", second["Id"], {"ExternalImportReference": "testshop:2001"})
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "linked") == 1
+    assert len(box.go.entries("Customers")) == 2
+
+
+def test_an_entry_with_another_shops_reference_is_no_candidate(ledger, box, company, by_hand):
+    other = by_hand(Name="Fjord", OrganizationNumber=ORG, ExternalImportReference="other:7")
+
+    outcome = ledger.run(company())
+
+    assert outcome.count("customers", "created") == 1
+    assert box.go.entry("Customers", other["Id"]) == other
+    assert len(box.go.entries("Customers")) == 2
+
+
+def test_entries_that_only_go_has_are_left_alone(ledger, box, customer, product, by_hand):
+    only_in_go = by_hand(Name="Kun i Go AS")
+    item = box.go.create("Products", {"Code": "KUN-GO", "Name": "Kun i Go"})
+
+    ledger.run(customer(), product())
+
+    assert box.go.entry("Customers", only_in_go["Id"]) == only_in_go
+    assert box.go.entry("Products", item["Id"]) == item
+
+
+def test_a_second_company_of_one_organisation_number_follows_and_its_orders_go_there(
+    ledger, box, company, product, order
+):
+    branch = company(id="2002", name="Avdeling Bergen", company_name="Avdeling Bergen")
+    outcome = ledger.run(
+        company(),
+        branch,
+        product(),
+        order(customer_id="2001"),
+        order(id="9002", customer_id="2002"),
+    )
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["Name"] == "Fjord og Fjell AS"
+    assert [one["CustomerId"] for one in box.go.entries("SalesOrders")] == [there["Id"]] * 2
+
+    changed = ledger.run(company(id="2002", company_name="Avdeling Voss", phone="+4740000000"))
+    assert changed.status == 0
+    assert changed.writes == []
+
+
+def test_a_follower_is_one_also_when_both_meet_a_bookkeepers_company(ledger, box, company, by_hand):
+    by_hand(Name="Fjord", OrganizationNumber=ORG)
+
+    outcome = ledger.run(company(), company(id="2002"), workers=8)
+
+    assert outcome.status == 0
+    assert len(outcome.writes) == 1
+    (there,) = box.go.entries("Customers")
+    assert there["ExternalImportReference"] == "testshop:2001"
+
+
+def test_a_follower_stays_one_when_the_link_store_is_lost(ledger, box, company):
+    ledger.run(company(), company(id="2002", email="bergen@example.no"))
+    ledger.lose_link_store()
+
+    outcome = ledger.run(company(id="2002", email="bergen@example.no"), company())
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    changed = ledger.run(company(phone="+4740000000"))
+    assert len(changed.writes) == 1
+    assert ledger.run(company(id="2002", phone="+4741111111")).writes == []
+
+
+def test_a_second_person_of_one_e_mail_is_held_with_the_first_named(ledger, box, customer):
+    outcome = ledger.run(customer(), customer(id="1002", first_name="Ola"), workers=8)
+
+    assert outcome.status == 3
+    (there,) = box.go.entries("Customers")
+    assert there["FirstName"] == "Kari"
+    (hold,) = ledger.unsettled("hold")
+    assert hold.shop_id == "1002"
+    assert "1001" in hold.reason
+
+
+def test_a_company_and_a_person_of_one_e_mail_are_two_customers(ledger, box, customer, company):
+    outcome = ledger.run(customer(), company(email="kari@example.no"))
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 2
+
+
+def test_match_customers_on_nothing_creates_a_second_one(ledger, box, customer, by_hand):
+    by_hand(IsPerson=True, FirstName="K", LastName="N", EmailAddress="kari@example.no")
+
+    ledger.run(customer(), match_customers_on={"company": [], "person": []})
+
+    assert len(box.go.entries("Customers")) == 2
+
+
+@pytest.mark.parametrize(
+    ("on_link", "phone", "email"),
+    [
+        ("keep", "22000000", None),
+        ("fill_empty", "22000000", "post@fjordogfjell.example.no"),
+        ("shop", "+4791234567", "post@fjordogfjell.example.no"),
+        ("go", "22000000", None),
+    ],
+)
+def test_on_link_decides_what_becomes_of_differing_values(
+    ledger, box, company, by_hand, on_link, phone, email
+):
+    by_hand(Name="FJORD", OrganizationNumber=ORG, PhoneNumber="22000000")
+
+    outcome = ledger.run(company(), on_link=on_link)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["PhoneNumber"] == phone
+    assert there["EmailAddress"] == email
+    assert there["Name"] == ("Fjord og Fjell AS" if on_link == "shop" else "FJORD")
+    assert there["ExternalImportReference"] == "testshop:2001"
+    assert ledger.run(company(note="x"), on_link=on_link).writes == []
+
+
+def test_on_link_shop_gives_an_address_to_one_that_has_none(ledger, box, company, by_hand):
+    by_hand(Name="FJORD", OrganizationNumber=ORG)
+
+    outcome = ledger.run(company(), on_link="shop")
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["MailAddress"]["City"] == "Oslo"
+
+
+def test_on_link_shop_writes_a_products_values(ledger, box, product):
+    box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
+
+    ledger.run(product(), on_link="shop")
+
+    (there,) = box.go.entries("Products")
+    assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
+
+
+def test_an_archived_customer_in_go_that_the_shop_still_has_is_linked_as_it_is(
+    ledger, box, customer, by_hand
+):
+    made = by_hand(IsPerson=True, FirstName="K", LastName="N", EmailAddress="kari@example.no")
+    box.go.edit("Customers", made["Id"], {"IsArchived": True})
+
+    ledger.run(customer())
+
+    (there,) = box.go.entries("Customers")
+    assert there["IsArchived"] is True
+
+
+def test_a_first_load_is_the_same_with_one_worker_and_with_many(
+    ledger, box, company, customer, product, by_hand
+):
+    """Records that match on one key are settled one by one, so chance decides nothing."""
+    by_hand(Name="Fjord", OrganizationNumber=ORG)
+    twins = [company(id=str(n), email=f"{n}@example.no") for n in range(2001, 2009)]
+    people = [customer(id=str(n)) for n in range(1001, 1009)]
+
+    ledger.run(*people, *twins, workers=8)
+
+    told = {(one["ExternalImportReference"]) for one in box.go.entries("Customers")}
+    assert told == {"testshop:1001", "testshop:2001"}

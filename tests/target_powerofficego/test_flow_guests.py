@@ -1,0 +1,260 @@
+"""Who buys when a guest orders: one Go customer per e-mail, one for all, or no one."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def by(email, name="Per Hansen", **more):
+    return {"email": email, "name": name, "phone": None, **more}
+
+
+@pytest.fixture
+def five_orders(guest_order):
+    """Five orders of one guest, whose e-mail address is written in several ways."""
+    emails = (
+        "per@example.no",
+        "PER@example.no",
+        " per@example.no",
+        "Per@Example.no ",
+        "per@EXAMPLE.no",
+    )
+    return [
+        guest_order(id=str(9001 + n), number=str(9001 + n), buyer=by(email, f"Per {n}"))
+        for n, email in enumerate(emails)
+    ]
+
+
+def customer_ids(box):
+    return {one["CustomerId"] for one in box.go.entries("SalesOrders")}
+
+
+def test_five_guest_orders_of_one_e_mail_make_one_customer(ledger, box, product, five_orders):
+    outcome = ledger.run(product(), *five_orders, workers=8)
+
+    assert outcome.status == 0
+    (guest,) = box.go.entries("Customers")
+    assert customer_ids(box) == {guest["Id"]}
+    assert len(box.go.entries("SalesOrders")) == 5
+    names = sorted(one["CustomerReference"] for one in box.go.entries("SalesOrders"))
+    assert names == [f"Per {n}" for n in range(5)]
+
+
+def test_guest_orders_again_write_nothing(ledger, product, five_orders):
+    ledger.run(product(), *five_orders)
+
+    assert ledger.run(product(), *five_orders).writes == []
+
+
+def test_guests_are_linked_again_when_the_link_store_is_lost(ledger, box, product, five_orders):
+    ledger.run(product(), *five_orders)
+    ledger.lose_link_store()
+
+    outcome = ledger.run(product(), *five_orders)
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+
+
+def test_a_guest_who_is_in_go_already_is_not_made_again_nor_changed(
+    ledger, box, product, five_orders
+):
+    made = box.go.create(
+        "Customers",
+        {"IsPerson": True, "FirstName": "P", "LastName": "H", "EmailAddress": "per@example.no"},
+    )
+
+    outcome = ledger.run(product(), *five_orders)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert (there["Id"], there["FirstName"]) == (made["Id"], "P")
+    assert customer_ids(box) == {made["Id"]}
+
+
+def test_a_guest_who_registers_later_stays_one_customer_and_then_tells_of_itself(
+    ledger, box, product, customer, order, five_orders
+):
+    ledger.run(product(), *five_orders)
+    registered = customer(id="1005", email="per@example.no", first_name="Per", last_name="Hansen")
+
+    outcome = ledger.run(registered, order(id="9100", customer_id="1005"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert customer_ids(box) == {there["Id"]}
+    assert len(box.go.entries("SalesOrders")) == 6
+
+    registered["phone"] = "+4740000000"
+    ledger.run(registered)
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
+
+
+def test_a_registered_guest_is_one_customer_also_after_the_link_store_is_lost(
+    ledger, box, product, customer, five_orders
+):
+    registered = customer(id="1005", email="per@example.no", first_name="Per", last_name="Hansen")
+    ledger.run(product(), *five_orders)
+    ledger.run(registered)
+    ledger.lose_link_store()
+
+    outcome = ledger.run(registered, product(), *five_orders)
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_registered_customers_guest_orders_go_to_that_customer(
+    ledger, box, product, customer, five_orders
+):
+    outcome = ledger.run(customer(email="per@example.no"), product(), *five_orders)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["FirstName"] == "Kari"
+    assert customer_ids(box) == {there["Id"]}
+
+
+def test_guest_orders_before_the_registered_customer_in_one_run_make_one_customer(
+    ledger, box, product, customer, five_orders
+):
+    outcome = ledger.run(*five_orders, product(), customer(email="per@example.no"), workers=8)
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 1
+    assert len(box.go.entries("SalesOrders")) == 5
+
+
+def test_a_guest_without_e_mail_is_a_customer_of_that_order(ledger, box, product, guest_order):
+    orders = [guest_order(id=str(n), buyer=by(None, "Per Uten")) for n in (9001, 9002)]
+
+    outcome = ledger.run(product(), *orders)
+
+    assert outcome.status == 0
+    assert len(customer_ids(box)) == 2
+    assert ledger.run(product(), *orders).writes == []
+
+
+def test_a_guest_order_without_any_buyer_is_told_and_stops_nobody(
+    ledger, box, product, guest_order
+):
+    outcome = ledger.run(
+        product(),
+        guest_order(id="1", buyer=None, billing_address=None, shipping_address=None),
+        guest_order(id="2"),
+    )
+
+    assert len(box.go.entries("SalesOrders")) >= 1
+    assert outcome.count("orders", "created") >= 1
+
+
+def test_a_guest_company_is_made_a_company(ledger, box, product, guest_order):
+    buyer = by("post@fjord.example.no", company_name="Fjord AS", organization_number="923609016")
+
+    outcome = ledger.run(product(), guest_order(buyer=buyer))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert (there["IsPerson"], there["Name"]) == (False, "Fjord AS")
+
+
+def test_a_guest_with_an_unusable_e_mail_is_rejected_and_the_order_waits(
+    ledger, box, product, guest_order
+):
+    outcome = ledger.run(product(), guest_order(buyer=by("ikke en adresse")))
+
+    assert outcome.status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert [one.kind for one in ledger.unsettled() if one.entity == "customers"] == ["reject"]
+    assert [one.kind for one in ledger.unsettled() if one.entity == "orders"] == ["parked"]
+
+
+def test_a_guest_whose_e_mail_is_mended_in_the_shop_leaves_nothing_behind(
+    ledger, box, product, guest_order
+):
+    ledger.run(product(), guest_order(buyer=by("ikke en adresse")))
+
+    outcome = ledger.run(product(), guest_order(buyer=by("per@example.no")))
+
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert outcome.status == 0
+    assert ledger.unsettled() == []
+
+
+def test_one_customer_takes_all_guest_orders(ledger, box, product, five_orders):
+    counter = box.go.create("Customers", {"IsPerson": False, "Name": "Netthandel"})
+
+    outcome = ledger.run(
+        product(), *five_orders, guests="one_customer", guest_customer_number=counter["Number"]
+    )
+
+    assert outcome.status == 0
+    assert customer_ids(box) == {counter["Id"]}
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_one_customer_that_go_does_not_have_is_a_hold(ledger, box, product, guest_order):
+    outcome = ledger.run(product(), guest_order(), guests="one_customer", guest_customer_number=77)
+
+    assert outcome.status == 3
+    assert "77" in ledger.unsettled("hold")[0].reason
+    assert box.go.entries("SalesOrders") == []
+
+
+def test_one_customer_without_its_number_is_a_setting_that_cannot_be_right(ledger, guest_order):
+    outcome = ledger.run(guest_order(), guests="one_customer")
+
+    assert outcome.status == 1
+    assert "guest_customer_number is needed" in outcome.log
+    assert outcome.reads == []
+
+
+def test_guests_may_be_rejected(ledger, box, product, guest_order, customer, order):
+    outcome = ledger.run(
+        customer(),
+        product(),
+        guest_order(id="9002", buyer=by("per@example.no")),
+        order(),
+        guests="reject",
+    )
+
+    assert outcome.status == 3
+    (reject,) = ledger.unsettled("reject")
+    assert reject.shop_id == "9002"
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_changed_guest_setting_brings_rejected_guests_in(ledger, box, product, guest_order):
+    ledger.run(product(), guest_order(), guests="reject")
+
+    outcome = ledger.run(product(), guest_order())
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_buyer_named_but_never_listed_is_made_from_the_mended_order(ledger, box, product, order):
+    """The shop names a customer that it does not list, at first with an unusable address."""
+    broken = {"line1": "A", "postal_code": "1", "city": "B", "country_code": "Norge"}
+    first = ledger.run(product(), order(billing_address=broken, shipping_address=None))
+    assert first.status == 3
+    assert box.go.entries("SalesOrders") == []
+
+    outcome = ledger.run(product(), order())
+
+    assert outcome.status == 0
+    assert ledger.unsettled() == []
+    assert box.go.entries("Customers")[0]["ExternalImportReference"] == "testshop:1001"
+
+
+def test_go_refusing_a_guest_is_asked_once_a_run_and_then_rests(ledger, box, product, five_orders):
+    refusal = {"title": "Customer validation error(s)", "detail": "no", "status": 400}
+    box.faults.add(method="POST", path="/Customers$", status=400, body=refusal, times=None)
+
+    first = ledger.run(product(), *five_orders)
+    second = ledger.run(product(), *five_orders)
+
+    assert first.calls(entity="Customers") == ["POST /Customers"]
+    assert second.writes == []
+    assert [one.kind for one in ledger.unsettled()].count("parked") == 5

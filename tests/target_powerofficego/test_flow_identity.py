@@ -1,0 +1,175 @@
+"""What a link stands for: entries removed in Go, ids used again in the shop, SKUs that change."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_customer_removed_in_go_is_held_and_never_created_again(ledger, box, customer):
+    ledger.run(customer())
+    box.go.delete("Customers", box.go.entries("Customers")[0]["Id"])
+
+    outcome = ledger.run(customer(phone="+4740000000"))
+
+    assert outcome.status == 3
+    assert box.go.entries("Customers") == []
+    (hold,) = ledger.unsettled("hold")
+    assert "removed in Go" in hold.reason
+    assert ledger.run(customer(phone="+4740000000")).count("customers", "held") == 1
+    assert box.go.entries("Customers") == []
+
+
+def test_a_customer_removed_in_go_unchanged_in_the_shop_costs_nothing(ledger, box, customer):
+    ledger.run(customer())
+    box.go.delete("Customers", box.go.entries("Customers")[0]["Id"])
+
+    assert ledger.run(customer()).writes == []
+    assert box.go.entries("Customers") == []
+
+
+def test_a_removed_customer_that_stands_in_go_under_another_id_is_linked_anew(
+    ledger, box, customer
+):
+    ledger.run(customer())
+    box.go.delete("Customers", box.go.entries("Customers")[0]["Id"])
+    box.go.create(
+        "Customers",
+        {"IsPerson": True, "FirstName": "K", "LastName": "N", "EmailAddress": "kari@example.no"},
+    )
+
+    outcome = ledger.run(customer(phone="+4740000000"))
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "linked") == 1
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_product_removed_in_go_is_held(ledger, box, product):
+    ledger.run(product())
+    box.go.delete("Products", box.go.entries("Products")[0]["Id"])
+
+    outcome = ledger.run(product(price_excl="120.00"))
+
+    assert outcome.status == 3
+    assert box.go.entries("Products") == []
+
+
+def test_removed_in_go_during_the_run_is_held_too(ledger, box, customer):
+    ledger.run(customer())
+    (there,) = box.go.entries("Customers")
+    box.faults.on("go", "PATCH", "/Customers/", lambda _: box.go.delete("Customers", there["Id"]))
+
+    outcome = ledger.run(customer(phone="+4740000000"))
+
+    assert outcome.status == 3
+    assert box.go.entries("Customers") == []
+    assert "removed in Go" in ledger.unsettled()[0].reason
+
+
+@pytest.mark.parametrize("stream", ["customers", "products"])
+def test_another_record_under_the_same_id_is_held(ledger, box, customer, product, stream):
+    make = customer if stream == "customers" else product
+    ledger.run(make())
+
+    outcome = ledger.run(
+        make(name="Noe annet", first_name="Ola", created_at="2026-03-01T00:00:00Z")
+    )
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "another record under the id" in ledger.unsettled("hold")[0].reason
+
+
+def test_the_same_moment_written_otherwise_is_the_same_record(ledger, customer):
+    ledger.run(customer(created_at="2026-01-02T09:00:00Z"))
+
+    outcome = ledger.run(customer(created_at="2026-01-02T09:00:00.000Z", phone="+4740000000"))
+
+    assert outcome.status == 0
+    assert len(outcome.writes) == 1
+
+
+def test_a_record_without_created_at_is_taken_for_the_same(ledger, customer):
+    ledger.run(customer())
+
+    assert ledger.run(customer(created_at=None, phone="+4740000000")).status == 0
+
+
+def test_a_changed_sku_changes_the_code_of_the_same_product(ledger, box, product):
+    ledger.run(product())
+
+    outcome = ledger.run(product(sku="ULL-9"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Products")
+    assert there["Code"] == "ULL-9"
+
+
+def test_a_sku_that_another_product_has_is_held(ledger, box, product):
+    ledger.run(product(), product(id="502", sku="ULL-2"))
+
+    outcome = ledger.run(product(id="502", sku="ULL-1"))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert ledger.unsettled()[0].kind == "hold"
+    assert sorted(one["Code"] for one in box.go.entries("Products")) == ["ULL-1", "ULL-2"]
+
+
+def test_a_sku_that_a_product_of_go_alone_has_is_held(ledger, box, product):
+    ledger.run(product())
+    box.go.create("Products", {"Code": "ULL-9", "Name": "Bare i Go"})
+    box.go.switches.product_code_unique = False
+
+    outcome = ledger.run(product(sku="ULL-9"))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert ledger.unsettled()[0].kind == "hold"
+
+
+def test_equal_skus_are_held_with_the_first_named(ledger, box, product):
+    outcome = ledger.run(product(), product(id="502", name="Annen"), workers=8)
+
+    assert outcome.status == 3
+    assert len(box.go.entries("Products")) == 1
+    (hold,) = ledger.unsettled("hold")
+    assert "501" in hold.reason
+
+
+def test_equal_skus_in_other_case_are_held_too(ledger, box, product):
+    outcome = ledger.run(product(), product(id="502", sku="ull-1"), workers=8)
+
+    assert outcome.status == 3
+    assert len(box.go.entries("Products")) == 1
+
+
+def test_two_products_of_one_code_in_go_are_held(ledger, box, product):
+    box.go.switches.product_code_unique = False
+    for name in ("A", "B"):
+        box.go.create("Products", {"Code": "ULL-1", "Name": name})
+
+    outcome = ledger.run(product())
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+
+
+def test_stock_is_none_of_our_business_by_default(ledger, box, product):
+    ledger.run(product())
+
+    outcome = ledger.run(product(stock_on_hand="99"))
+
+    assert outcome.writes == []
+
+
+def test_the_shops_stock_is_written_and_overwrites_gos(ledger, box, product):
+    ledger.run(product(), stock="shop")
+    (there,) = box.go.entries("Products")
+    assert (there["IsStockItem"], there["StockOnHand"]) == (True, 7)
+    box.go.edit("Products", there["Id"], {"StockOnHand": 3})
+
+    outcome = ledger.run(product(stock_on_hand="5"), stock="shop")
+
+    assert outcome.status == 0
+    assert box.go.entries("Products")[0]["StockOnHand"] == 5

@@ -1,0 +1,235 @@
+"""Settings that decide what crosses: `properties`, `owners`, `sales_accounts`."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def one_line(outcome, words):
+    """Tell whether exactly one line of the log has all words."""
+    return len([line for line in outcome.log.splitlines() if all(w in line for w in words)]) == 1
+
+
+# properties
+
+
+def test_a_row_that_is_off_may_be_switched_on(ledger, box, customer):
+    outcome = ledger.run(customer(number="10077"), properties={"customers": {"number": "to_go"}})
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["ExternalNumber"] == 10077
+
+
+def test_a_row_that_is_switched_off_never_crosses(ledger, box, customer):
+    off = {"customers": {"phone": "off"}}
+    ledger.run(customer(), properties=off)
+    assert box.go.entries("Customers")[0]["PhoneNumber"] is None
+
+    assert ledger.run(customer(phone="+4740000000"), properties=off).writes == []
+
+
+def test_a_row_switched_off_need_not_even_be_right(ledger, box, customer):
+    outcome = ledger.run(customer(phone=["x"]), properties={"customers": {"phone": "off"}})
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_row_written_on_create_only_is_not_edited_later(ledger, box, customer):
+    create = {"customers": {"phone": "create"}}
+    ledger.run(customer(), properties=create)
+
+    assert ledger.run(customer(phone="+4740000000"), properties=create).writes == []
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4791234567"
+
+
+def test_a_row_may_be_read_from_elsewhere(ledger, box, product):
+    source = {"products": {"description": {"source": "custom.tekst"}}}
+
+    ledger.run(product(custom={"tekst": "Fra custom"}), properties=source)
+
+    assert box.go.entries("Products")[0]["Description"] == "Fra custom"
+
+
+def test_a_source_that_the_shop_does_not_tell_is_left_alone(ledger, box, product):
+    source = {"products": {"description": {"source": "custom.tekst"}}}
+
+    assert ledger.run(product(), properties=source).status == 0
+    assert box.go.entries("Products")[0]["Description"] is None
+
+
+def test_a_constant_is_given_to_every_entry_and_only_where_it_is_asked_for(
+    ledger, box, customer, product, order
+):
+    constant = {"orders": {"department": {"go": "DepartmentCode", "constant": "10"}}}
+
+    outcome = ledger.run(customer(), product(), order(), properties=constant)
+
+    assert outcome.status == 0
+    (sales_order,) = box.go.entries("SalesOrders")
+    assert sales_order["DepartmentCode"] == "10"
+    assert box.go.entries("Customers")[0]["DepartmentCode"] is None
+    assert ledger.run(customer(), product(), order(), properties=constant).writes == []
+
+
+def test_a_new_row_on_linked_entries_is_compared_without_undoing_what_go_has(ledger, box, customer):
+    ledger.run(customer(note="https://kari.example.no"))
+    (there,) = box.go.entries("Customers")
+    box.go.edit("Customers", there["Id"], {"WebsiteUrl": "https://go.example.no"})
+    row = {"customers": {"note": {"go": "WebsiteUrl", "source": "note"}}}
+
+    outcome = ledger.run(customer(note="https://kari.example.no"), properties=row)
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["WebsiteUrl"] == "https://go.example.no"
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ({"kunder": {"phone": "off"}}, ["kunder", "customers, products or orders"]),
+        ({"customers": {"fone": "off"}}, ["customers.fone", "no such row"]),
+        ({"customers": {"phone": "sideways"}}, ["customers.phone", "sideways"]),
+        ({"customers": {"id": "off"}}, ["customers.id", "cannot be changed"]),
+        ({"customers": {"x": {"go": "NoSuchThing", "constant": "1"}}}, ["NoSuchThing"]),
+        ({"customers": {"x": {"go": "PhoneNumber", "constant": "1"}}}, ["PhoneNumber", "phone"]),
+        ({"products": {"category": "to_go"}}, ["products.category", "only when"]),
+        ({"customers": {"phone": {"source": "a", "constant": "b"}}}, ["either source or constant"]),
+        ({"customers": {"phone": 7}}, ["customers.phone"]),
+        ({"customers": {"phone": {}}}, ["customers.phone"]),
+        ({"customers": "off"}, ["customers"]),
+        ({"orders": {"x": {"go": "DepartmentId", "constant": "ti"}}}, ["orders.x", "ti"]),
+    ],
+)
+def test_properties_that_cannot_be_right_are_told_in_one_line(ledger, customer, properties, words):
+    outcome = ledger.run(customer(), properties=properties)
+
+    assert outcome.status == 1
+    assert outcome.reads == []
+    assert one_line(outcome, words), outcome.log
+
+
+# owners
+
+
+@pytest.mark.parametrize(
+    ("owners", "words"),
+    [
+        ({"customers": "butikken"}, ["owners", "customers", "butikken"]),
+        ({"customer": "shop"}, ["owners", '"customer"']),
+        ({"customers.fone": "shop"}, ["owners", "customers.fone"]),
+    ],
+)
+def test_owners_that_cannot_be_right_are_told_in_one_line(ledger, customer, owners, words):
+    outcome = ledger.run(customer(), owners=owners)
+
+    assert outcome.status == 1
+    assert outcome.reads == []
+    assert one_line(outcome, words), outcome.log
+
+
+def test_all_wrong_settings_are_told_at_once(ledger, customer):
+    outcome = ledger.run(
+        customer(), owners={"customers": "butikken"}, time_zone="Europe/Olso", orders_from="i går"
+    )
+
+    assert outcome.status == 1
+    for words in (["butikken"], ["Europe/Olso"], ["i går"]):
+        assert one_line(outcome, words), outcome.log
+
+
+# sales_accounts
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+
+
+@pytest.mark.parametrize(("rate", "account"), [("25", 3000), ("15.00", 3001), ("0", 3100)])
+def test_a_product_is_created_with_the_account_of_its_rate(ledger, box, product, rate, account):
+    outcome = ledger.run(product(tax_rate=rate), sales_accounts=ACCOUNTS)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Products")
+    ids = {one["Id"]: one["AccountNo"] for one in box.go.entries("GeneralLedgerAccounts")}
+    assert ids[there["StandardSalesAccountId"]] == account
+
+
+def test_a_changed_rate_moves_the_product_to_that_account(ledger, box, product):
+    ledger.run(product(), sales_accounts=ACCOUNTS)
+
+    outcome = ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS)
+
+    assert outcome.status == 0
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == [
+        "/StandardSalesAccountId"
+    ]
+
+
+def test_a_rate_without_an_account_is_rejected_in_words(ledger, box, product):
+    outcome = ledger.run(product(tax_rate="12"), sales_accounts=ACCOUNTS)
+
+    assert outcome.status == 3
+    assert "12 %" in ledger.unsettled("reject")[0].reason
+    assert box.go.entries("Products") == []
+
+
+def test_sales_accounts_set_later_move_no_product_that_nobody_edited(ledger, box, product):
+    """Setting an account is no edit in the shop: link, don't change."""
+    ledger.run(product(tax_rate="15"))
+    before = box.go.entries("Products")
+
+    outcome = ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS)
+
+    assert outcome.status == 0
+    assert box.go.entries("Products") == before
+
+
+@pytest.mark.parametrize(
+    ("accounts", "words"),
+    [
+        ({"25": 3001}, ["account 3001", "15 %", "25 %"]),
+        ({"25": 3010}, ["no active account 3010"]),
+        ({"25": 9999}, ["no active account 9999"]),
+        ({"mye": 3000}, ["sales_accounts", "mye"]),
+        ({"25": 3000, "0": 3000}, ["account 3000", "25 %", "0 %"]),
+        ({"exempt": 9999}, ["no active account 9999"]),
+    ],
+)
+def test_accounts_that_cannot_be_right_are_told_and_nothing_is_written(
+    ledger, product, accounts, words
+):
+    outcome = ledger.run(product(), sales_accounts=accounts)
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    assert one_line(outcome, words), outcome.log
+
+
+def test_an_exempt_account_may_carry_no_vat(ledger, product):
+    assert ledger.run(product(), sales_accounts={**ACCOUNTS, "exempt": 3100}).status == 0
+
+
+def test_keys_without_the_privilege_to_read_accounts_are_told_of_it(ledger, box, product):
+    box.go.switches.privileges -= {"GeneralLedgerAccount"}
+
+    assert ledger.run(product()).status == 0
+    outcome = ledger.run(product(), sales_accounts=ACCOUNTS)
+
+    assert outcome.status == 1
+    assert one_line(outcome, ["lack privileges", "GeneralLedgerAccount"])
+
+
+def test_a_price_in_another_currency_is_not_written(ledger, box, product):
+    outcome = ledger.run(product(currency="EUR"))
+
+    assert outcome.status == 0
+    assert box.go.entries("Products")[0]["UnitPrice"] in (None, 0)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 21, "min butikk", "a:b"])
+def test_a_shop_name_that_cannot_be_a_reference_is_told(ledger, customer, name):
+    outcome = ledger.run(customer(), shop_name=name)
+
+    assert outcome.status == 1
+    assert outcome.reads == []
+    assert "shop_name must have" in outcome.log

@@ -1,0 +1,418 @@
+"""Bad records: rejected with a reason a bookkeeper understands, or repaired; all others land."""
+
+from __future__ import annotations
+
+import copy
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from target_powerofficego.links import LinkStore
+
+LATER = "2026-01-06T10:00:00Z"
+
+
+@pytest.fixture
+def reasons(ledger):
+    def read():
+        store = LinkStore(str(ledger.link_store))
+        try:
+            found = store.unsettled(every_namespace=True)
+        finally:
+            store.close()
+        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sku": None}, "the product has no SKU; PowerOffice Go finds products by it"),
+        ({"sku": "  "}, "the product has no SKU"),
+        ({"sku": "x" * 101}, "sku has 101 characters; PowerOffice Go takes at most 100"),
+        ({"name": "x" * 401}, "name has 401 characters; PowerOffice Go takes at most 400"),
+        ({"name": "x" * 395, "variant_name": "extra large"}, "name has 407 characters"),
+        ({"name": None}, "the product has no name"),
+        ({"name": ["Genser"]}, "name should be text but is a list"),
+        ({"price_excl": "12,50 kr"}, 'price_excl "12,50 kr" is not a number'),
+        ({"price_excl": float("nan")}, "price_excl"),
+        ({"price_excl": True}, "price_excl"),
+        ({"price_excl": "9" * 30}, "price_excl"),
+        ({"price_excl": 10**30}, "price_excl"),
+        ({"price_excl": None, "tax_rate": None}, "there is only a price with VAT and no tax_rate"),
+        ({"price_excl": None, "tax_rate": "-100"}, "is not a VAT rate"),
+        ({"currency": "kroner"}, 'currency "KRONER" is not a currency code'),
+        ({"description": {"html": "x"}}, "description should be text"),
+    ],
+)
+def test_a_bad_product_is_rejected_and_the_others_land(
+    ledger, box, reasons, product, changes, reason
+):
+    outcome = ledger.run(product(**changes), product(id="502", sku="ULL-2"))
+
+    assert outcome.status == 3
+    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-2"]
+    assert reason in reasons()["reject", "products", "501"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"email": "not an address"}, "email is not an e-mail address"),
+        ({"email": ["kari@example.no"]}, "email should be text but is a list"),
+        ({"phone": "9" * 51}, "phone has 51 characters; PowerOffice Go takes at most 50"),
+        ({"is_active": "false"}, 'is_active should be true or false but is "false"'),
+        ({"tax_exempt": 1}, "tax_exempt should be true or false"),
+        ({"addresses": "Storgata 1"}, "addresses should be a list of addresses"),
+        ({"addresses": [None]}, "addresses should be a list of addresses"),
+        ({"type": "company", "name": None}, "the company has no name"),
+        ({"type": "company", "company_name": "x" * 401}, "company_name has 401 characters"),
+        ({"type": "company", "organization_number": "123"}, "not a Norwegian organisation number"),
+        ({"currency": "XX"}, "is not a currency code"),
+        ({"first_name": {"nb": "Kari"}}, "first_name should be text"),
+    ],
+)
+def test_a_bad_customer_is_rejected_and_the_others_land(
+    ledger, box, reasons, customer, changes, reason
+):
+    outcome = ledger.run(customer(**changes), customer(id="1002", email="ola@example.no"))
+
+    assert outcome.status == 3
+    assert [one["EmailAddress"] for one in box.go.entries("Customers")] == ["ola@example.no"]
+    assert reason in reasons()["reject", "customers", "1001"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"country_code": "XX"}, '"XX" is not a country code'),
+        ({"country_code": "Norge"}, "is not a country code"),
+        ({"line1": "x" * 201}, "line1 has 201 characters"),
+        ({"city": ["Oslo"]}, "city should be text but is a list"),
+    ],
+)
+def test_a_bad_address_rejects_its_customer(ledger, reasons, customer, address, changes, reason):
+    outcome = ledger.run(customer(addresses=[address(**changes)]))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert reason in reasons()["reject", "customers", "1001"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"), [({"postal_code": None}, "postal code"), ({"city": ""}, "city")]
+)
+def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, changes, missing):
+    outcome = ledger.run(customer(addresses=[address(**changes)]))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["MailAddress"] is None
+    assert f"the billing address has no {missing} and was left out" in outcome.log
+    assert "Storgata" not in outcome.log
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"gtin": "7035620000001"}, "is not valid and was left out"),
+        ({"unit": "fjong"}, "became EA"),
+    ],
+)
+def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, changes, told):
+    outcome = ledger.run(product(**changes))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Products")
+    assert there["Gtin"] is None
+    assert there["UnitOfMeasureCode"] == "EA"
+    assert told in outcome.log
+
+
+def test_letters_of_every_script_and_emoji_arrive_as_they_were(ledger, box, customer, product):
+    names = {"first_name": "Åse Øyvor 🎄", "last_name": "Łukasiewicz-李"}
+
+    outcome = ledger.run(customer(**names), product(name="Genser 🧶 «myk» \u2028 'nå'"))
+
+    assert outcome.status == 0
+    (person,) = box.go.entries("Customers")
+    (item,) = box.go.entries("Products")
+    assert (person["FirstName"], person["LastName"]) == tuple(names.values())
+    assert item["Name"] == "Genser 🧶 «myk» \u2028 'nå'"
+
+
+def test_half_a_character_is_replaced_and_harms_nothing(ledger, box, customer, product):
+    outcome = ledger.run(
+        customer(first_name="Kari\ud83c", note="\udf84"), product(id="\ud800", custom={"\ud800": 1})
+    )
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["FirstName"] == "Kari�"
+    assert len(box.go.entries("Products")) == 1
+
+
+@pytest.mark.parametrize("shop_id", ["i" * 60, "a:b", "æøå 1", "1001,1002", "'; drop table", "0"])
+def test_any_text_is_an_id(ledger, box, customer, shop_id):
+    ledger.run(customer(id=shop_id))
+    ledger.lose_link_store()
+    again = ledger.run(customer(id=shop_id, email="other@example.no"))
+
+    (there,) = box.go.entries("Customers")
+    assert len(there["ExternalImportReference"]) <= 50
+    assert again.writes == []
+    assert again.count("customers", "linked") == 1
+
+
+def test_a_number_is_the_same_id_as_its_text(ledger, box, customer, message):
+    ledger.run(customer(id=7), customer(id="7"))
+
+    assert len(box.go.entries("Customers")) == 1
+
+
+@pytest.mark.parametrize("shop_id", [None, "", "   ", True, ["1"], {"id": 1}, 1.5])
+def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
+    ledger, box, reasons, customer, shop_id
+):
+    outcome = ledger.run(customer(id=shop_id), customer(id="1002", email="ola@example.no"))
+
+    assert outcome.status == 3
+    assert len(box.go.entries("Customers")) == 1
+    ((kind, entity, told), reason) = next(iter(reasons().items()))
+    assert (kind, entity) == ("reject", "customers")
+    assert told.startswith("without id")
+    assert "the record has no id" in reason
+
+
+def test_a_record_without_an_id_is_one_reject_however_often_it_comes(ledger, reasons, customer):
+    for _ in range(3):
+        ledger.run(customer(id=None))
+
+    assert len(reasons()) == 1
+
+
+def test_every_run_ends_with_3_until_the_record_is_fixed_at_its_source(
+    ledger, box, reasons, product
+):
+    bad, good = product(sku=None), product(updated_at=LATER)
+
+    assert [ledger.run(bad).status, ledger.run().status] == [3, 3]
+    assert ledger.run(good).status == 0
+    assert reasons() == {}
+    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert ledger.run().status == 0
+
+
+def test_a_reject_that_was_acknowledged_is_silent_until_its_reason_changes(ledger, product):
+    ledger.run(product(sku=None))
+    store = LinkStore(str(ledger.link_store))
+    try:
+        (one,) = store.unsettled("reject", every_namespace=True)
+        store.acknowledge(one.id)
+    finally:
+        store.close()
+
+    assert ledger.run(product(sku=None)).status == 0
+    assert ledger.run().status == 0
+    assert ledger.run(product(name=None, updated_at=LATER)).status == 3
+
+
+def test_fail_on_never_ends_with_0(ledger, reasons, product):
+    assert ledger.run(product(sku=None), fail_on="never").status == 0
+    assert len(reasons()) == 1
+
+
+def test_a_bad_version_of_a_landed_record_leaves_go_as_it_is(ledger, box, reasons, product):
+    ledger.run(product())
+
+    bad = ledger.run(product(name="x" * 401, price_excl="120.00", updated_at=LATER))
+    (there,) = box.go.entries("Products")
+
+    assert bad.status == 3
+    assert bad.writes == []
+    assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
+    assert ledger.run(product()).status == 0
+    assert reasons() == {}
+
+
+def test_a_record_that_is_bad_and_then_good_again_in_one_run_is_settled(ledger, reasons, product):
+    ledger.run(product())
+
+    outcome = ledger.run(product(name="x" * 401, updated_at=LATER), product())
+
+    assert outcome.status == 0
+    assert reasons() == {}
+
+
+def test_all_that_is_wrong_is_told_at_once(ledger, reasons, product):
+    ledger.run(product(sku=None, name=["x"], price_excl="mye"))
+
+    reason = reasons()["reject", "products", "501"]
+    assert all(part in reason for part in ("no SKU", "name should be text", "price_excl"))
+
+
+def test_a_refusal_of_go_is_told_in_gos_words(ledger, box, reasons, customer):
+    body = {"title": "Customer validation error(s)", "detail": "Huff", "status": 400}
+    box.faults.add(system="go", method="POST", path="/Customers", status=400, body=body)
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 3
+    assert "Customer validation error(s)" in reasons()["reject", "customers", "1001"]
+
+
+def test_values_of_a_bad_record_are_in_no_log(ledger, customer):
+    outcome = ledger.run(
+        customer(
+            email="hemmelig.adresse", phone="SecretPhone" * 9, first_name=["Hemmelig"], id="x-1"
+        )
+    )
+
+    assert outcome.status == 3
+    assert "hemmelig" not in outcome.log.lower()
+    assert "secretphone" not in outcome.log.lower()
+
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**40)
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["12,50 kr", "NaN", "-1", "1e9", "\ud800", "2026-01-31", "NO", "x" * 500]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.sampled_from(["id", "sku", "name"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+names = st.text() | st.sampled_from(
+    ["id", "sku", "name", "type", "lines", "shipping", "status", "addresses", "buyer", "email"]
+)
+
+
+few_runs = settings(
+    max_examples=10,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def paths(value, at=()):
+    """Return the path of every part of a record."""
+    found = [at] if at else []
+    if not isinstance(value, (dict, list)):
+        return found
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    return found + [path for name, one in parts for path in paths(one, (*at, name))]
+
+
+def spoilt(record, path, value):
+    record = copy.deepcopy(record)
+    at = record
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+    return record
+
+
+@few_runs
+@given(data=st.data())
+def test_no_junk_anywhere_in_a_record_breaks_the_run_or_reaches_go(
+    ledger, box, customer, product, order, data
+):
+    whole = (customer(), product(), order(shipping=[_freight()]))
+    bad = []
+    for number in range(24):
+        record = data.draw(st.sampled_from(whole))
+        path = data.draw(st.sampled_from(paths(record)))
+        record = {**record, "id": f"{number}"} if path != ("id",) else record
+        bad.append(spoilt(record, path, data.draw(junk)))
+    messages = [
+        {"type": "RECORD", "stream": stream, "record": record}
+        for record in bad
+        for stream in [_stream(record)]
+    ]
+    schemas = [_schema(stream) for stream in ("customers", "products", "orders")]
+
+    outcome = ledger.run(*schemas, *messages, customer(id="good", email="good@example.no"))
+
+    assert outcome.status in (0, 3)
+    assert outcome.states
+    assert "this program could not read it" not in _all_reasons(ledger)
+    assert "testshop:good" in {
+        one["ExternalImportReference"] for one in box.go.entries("Customers")
+    }
+    for there in box.go.entries("SalesOrders"):
+        assert there["CustomerId"]
+        assert all(one["ProductId"] and one["Quantity"] is not None for one in _normal(there))
+        json.dumps(there, default=_known)
+
+
+@few_runs
+@given(records=st.lists(st.dictionaries(names, junk), max_size=20))
+def test_any_group_of_fields_as_a_record_leaves_the_run_going(ledger, box, customer, records):
+    messages = [
+        {"type": "RECORD", "stream": stream, "record": record}
+        for record in records
+        for stream in ("customers", "products", "orders")
+    ]
+    schemas = [_schema(stream) for stream in ("customers", "products", "orders")]
+
+    outcome = ledger.run(*schemas, *messages, customer(id="good"))
+
+    assert outcome.status in (0, 3)
+    assert "testshop:good" in {
+        one["ExternalImportReference"] for one in box.go.entries("Customers")
+    }
+    assert "this program could not read it" not in _all_reasons(ledger)
+
+
+def _freight():
+    return {
+        "id": "f",
+        "name": "Posten",
+        "total_excl": "80.00",
+        "total_tax": "20.00",
+        "total_incl": "100.00",
+        "tax_rate": "25",
+    }
+
+
+def _stream(record):
+    if "lines" in record:
+        return "orders"
+    return "products" if "sku" in record else "customers"
+
+
+def _schema(stream):
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"properties": {"id": {"type": "string"}}},
+        "key_properties": ["id"],
+    }
+
+
+def _normal(order):
+    return [one for one in order["SalesOrderLines"] if one["LineType"] == "Normal"]
+
+
+def _known(value):
+    assert isinstance(value, Decimal)
+    assert value.is_finite()
+    return str(value)
+
+
+def _all_reasons(ledger):
+    store = LinkStore(str(ledger.link_store))
+    try:
+        return "\n".join(one.reason for one in store.unsettled(every_namespace=True))
+    finally:
+        store.close()

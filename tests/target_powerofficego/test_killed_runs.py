@@ -1,0 +1,193 @@
+"""A run that is killed outright, at any write, leaves nothing that the next run does not mend."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+EVERYTHING = {
+    "Customers": 2,
+    "Products": 1,
+    "SalesOrders": 1,
+    "ContactDeliveryAddresses": 1,
+    "ContactPersons": 1,
+}
+
+CREATES = {
+    "customer": ("POST", "/customers$"),
+    "product": ("POST", "/products$"),
+    "order": ("POST", "/salesorders/complete$"),
+    "delivery address": ("POST", "/contactdeliveryaddresses/"),
+    "contact person": ("POST", "/contactpersons/"),
+}
+
+CHANGES = {
+    "customer": ("PATCH", "/customers/"),
+    "product": ("PATCH", "/products/"),
+    "order": ("PATCH", r"/salesorders/[^/]+$"),
+    "changed line": ("PATCH", "/lines/"),
+    "added line": ("POST", "/lines$"),
+    "removed line": ("DELETE", "/lines/"),
+    "delivery address": ("PATCH", "/contactdeliveryaddresses/"),
+    "contact person": ("PATCH", "/contactpersons/"),
+}
+
+
+@pytest.fixture
+def shop(customer, company, product, order, line, address):
+    shipping = address(id="s1", type="shipping", line1="Kaien 2", postal_code="5003", city="Bergen")
+    addresses = [address(id="b1"), shipping]
+    return [
+        customer(),
+        company(first_name="Ola", last_name="Hansen", addresses=addresses),
+        product(),
+        order(lines=[line(), line(id="2")]),
+    ]
+
+
+@pytest.fixture
+def edited_shop(shop, line):
+    customer, company, product, order = copy.deepcopy(shop)
+    customer["phone"] = "+4798765432"
+    company["last_name"] = "Olsen"
+    company["addresses"][1]["line1"] = "Kaien 3"
+    product["price_excl"] = "120.00"
+    lines = [
+        line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00"),
+        line(id="3"),
+    ]
+    totals = {"total_excl": "500.00", "total_tax": "125.00", "total_incl": "625.00"}
+    order |= {"reference": "Bestilling 7", "lines": lines, **totals}
+    return [customer, company, product, order]
+
+
+@pytest.fixture
+def run_and_kill(box, ledger, lines_of):
+    """Run the command and kill it while Go works on a request, before or after Go acted."""
+
+    def run(method, path, *records, moment, **settings):
+        running = ledger.start(**settings)
+        box.faults.on("go", method, path, lambda _: running.kill(), when=moment)
+        if moment == "before":
+            box.faults.add(method=method, path=path, reset="before")
+        output, _ = running.communicate(lines_of(*records), timeout=30)
+        assert running.returncode == -9
+        assert output == ""
+        box.faults.clear()
+
+    return run
+
+
+def counts(box):
+    return {resource: len(box.go.entries(resource)) for resource in EVERYTHING}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("what", CREATES)
+def test_a_run_killed_at_a_create_is_mended_by_the_next(
+    box, ledger, shop, run_and_kill, what, moment
+):
+    method, path = CREATES[what]
+    run_and_kill(method, path, *shop, moment=moment)
+
+    outcome = ledger.run(*copy.deepcopy(shop))
+
+    assert outcome.status == 0
+    assert counts(box) == EVERYTHING
+    (order,) = box.go.entries("SalesOrders")
+    assert order["TotalAmount"] == 500
+    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in shop))
+    assert touched.calls() == []
+
+
+@pytest.mark.parametrize("what", ["customer", "product", "order", "delivery address"])
+def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
+    box, ledger, shop, run_and_kill, what
+):
+    box.go.switches.read_lag_seconds = 1
+    box.go.switches.product_code_unique = False
+    method, path = CREATES[what]
+    run_and_kill(method, path, *shop, moment="after")
+
+    outcome = ledger.run(*copy.deepcopy(shop))
+
+    assert outcome.status == 0
+    assert counts(box) == EVERYTHING
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_run_killed_at_a_change_is_mended_by_the_next(
+    box, ledger, shop, edited_shop, run_and_kill, what, moment
+):
+    ledger.run(*shop)
+    method, path = CHANGES[what]
+    run_and_kill(method, path, *edited_shop, moment=moment)
+
+    outcome = ledger.run(*copy.deepcopy(edited_shop))
+
+    assert outcome.status == 0
+    assert counts(box) == EVERYTHING
+    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {
+        "+4798765432",
+        "+4791234567",
+    }
+    assert box.go.entries("ContactPersons")[0]["LastName"] == "Olsen"
+    assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 3"
+    assert box.go.entries("Products")[0]["UnitPrice"] == 120
+    (order,) = box.go.entries("SalesOrders")
+    assert order["PurchaseOrderReference"] == "Bestilling 7"
+    assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
+    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in edited_shop))
+    assert touched.calls() == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_killed_at_a_deletion_is_mended_by_the_next(box, ledger, shop, run_and_kill, moment):
+    ledger.run(*shop)
+    cancelled = {**shop[-1], "status": "cancelled"}
+    run_and_kill("DELETE", "/salesorders/", cancelled, moment=moment)
+
+    outcome = ledger.run(cancelled)
+
+    assert outcome.status == 0
+    assert box.go.entries("SalesOrders") == []
+
+
+def test_an_edit_between_the_kill_and_the_next_run_is_the_shops_edit(
+    box, ledger, customer, run_and_kill
+):
+    run_and_kill("POST", "/customers$", customer(), moment="after")
+
+    ledger.run(customer(phone="+4798765432"))
+
+    (entry,) = box.go.entries("Customers")
+    assert entry["PhoneNumber"] == "+4798765432"
+
+
+def test_an_edit_in_go_between_the_kill_and_the_next_run_is_kept(
+    box, ledger, customer, run_and_kill
+):
+    ledger.run(customer())
+    (entry,) = box.go.entries("Customers")
+    run_and_kill("PATCH", "/customers/", customer(phone="+4798765432"), moment="after")
+    box.go.edit("Customers", entry["Id"], {"EmailAddress": "ny@example.no"})
+
+    outcome = ledger.run(customer(phone="+4798765432"))
+
+    assert outcome.calls() == []
+    (entry,) = box.go.entries("Customers")
+    assert (entry["PhoneNumber"], entry["EmailAddress"]) == ("+4798765432", "ny@example.no")
+
+
+def test_an_order_found_again_is_compared_with_the_shops_total(
+    box, ledger, customer, product, order, run_and_kill
+):
+    run_and_kill("POST", "/salesorders/complete$", customer(), product(), order(), moment="after")
+    (posted,) = box.go.entries("SalesOrders")
+
+    outcome = ledger.run(customer(), product(), order())
+
+    read = [one.path for one in outcome.reads]
+    assert f"/v2/SalesOrders/{posted['Id']}/Complete" in read

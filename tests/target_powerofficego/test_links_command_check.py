@@ -1,0 +1,181 @@
+"""`powerofficego-links check` and `acknowledge`, on link stores that real runs have left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+from target_powerofficego.target import TargetPowerOfficeGo
+
+SCRIPT = Path(sys.executable).with_name("powerofficego-links")
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs."""
+
+    def run(*words):
+        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+
+    return run
+
+
+@pytest.fixture
+def numbers(links):
+    """Tells the numbers that `rejects` or `holds` shows, in the order of the shop's ids."""
+
+    def of(listing, *words):
+        lines = links(listing, "--format", "json", *words).output.splitlines()
+        rows = sorted((json.loads(line) for line in lines), key=lambda row: row["shop_id"])
+        return [row["id"] for row in rows]
+
+    return of
+
+
+def test_check_is_content_after_a_run_in_which_all_landed(ledger, links, customer, product):
+    ledger.run(customer(), product())
+
+    told = links("check")
+
+    assert told.exit_code == 0
+    assert told.output == "nothing waits for a person\n"
+
+
+def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
+    ledger, box, links, customer, product
+):
+    for _ in range(2):
+        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+    ledger.run(customer(), product(sku=None), product(id="502", sku=None))
+
+    told = links("check")
+
+    assert told.exit_code == 3
+    assert told.output.splitlines() == [
+        "customers: 1 hold waits for a person; see powerofficego-links holds --entity customers",
+        "products: 2 rejects wait for a person; see powerofficego-links rejects --entity products",
+    ]
+
+
+def test_check_exits_3_although_the_run_was_told_never_to_fail(ledger, links, product):
+    outcome = ledger.run(product(sku=None), fail_on="never")
+
+    assert outcome.status == 0
+    assert links("check").exit_code == 3
+
+
+def test_check_tells_json_by_stable_keys_and_nothing_when_nothing_waits(ledger, links, product):
+    ledger.run(product(sku=None))
+    waiting = links("--format", "json", "check")
+    ledger.run(product())
+    solved = links("check", "--format", "json")
+
+    assert waiting.exit_code == 3
+    assert json.loads(waiting.output) == {"entity": "products", "kind": "reject", "waiting": 1}
+    assert (solved.exit_code, solved.output) == (0, "")
+
+
+def test_what_is_acknowledged_no_longer_fails_the_check_nor_the_next_run(
+    ledger, links, numbers, product
+):
+    ledger.run(product(sku=None), product(id="502", sku=None))
+    first, second = numbers("rejects")
+
+    one = links("acknowledge", str(first))
+    assert one.output == f"{first}: the reject of products 501 is acknowledged\n"
+    assert links("check").exit_code == 3
+
+    assert links("acknowledge", str(second)).exit_code == 0
+    assert links("check").exit_code == 0
+    assert ledger.run().status == 0
+    assert numbers("rejects") == []
+    assert numbers("rejects", "--all") == [first, second]
+
+
+def test_several_are_acknowledged_at_once_and_told_as_json(ledger, links, numbers, product):
+    ledger.run(product(sku=None), product(id="502", sku=None))
+    told = links("acknowledge", "--format", "json", *(str(one) for one in numbers("rejects")))
+
+    rows = [json.loads(line) for line in told.output.splitlines()]
+    assert {(row["entity"], row["shop_id"]) for row in rows} == {
+        ("products", "501"),
+        ("products", "502"),
+    }
+    assert all(row["acknowledged_at"].endswith("Z") for row in rows)
+
+
+def test_a_number_that_there_is_not_is_told_and_nothing_is_acknowledged(
+    ledger, links, numbers, product
+):
+    ledger.run(product(sku=None))
+    (number,) = numbers("rejects")
+
+    told = links("acknowledge", str(number), "77")
+
+    assert told.exit_code == 1
+    assert "there is no reject or hold with the number 77; nothing was acknowledged" in told.output
+    assert links("check").exit_code == 3
+
+
+def test_a_reject_with_a_new_reason_waits_again_after_it_was_acknowledged(
+    ledger, links, numbers, product
+):
+    ledger.run(product(sku=None))
+    links("acknowledge", str(numbers("rejects")[0]))
+
+    ledger.run(product(name=None))
+
+    assert links("check").exit_code == 3
+
+
+def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, product, lines_of):
+    ledger.run(product(sku=None))
+    under_way = TargetPowerOfficeGo(config=ledger.config())
+    run = under_way.begin()
+    try:
+        with run.store.transaction():
+            run.store.put_watermark("customers", None, run.store.runs()[0].started_at)
+            assert links("check").exit_code == 3
+            assert "under way" in links("runs").output
+        assert links("acknowledge", str(numbers("rejects")[0])).exit_code == 0
+        assert links("check").exit_code == 0
+    finally:
+        under_way.process_endofpipe()
+        run.close()
+
+
+def test_the_console_script_reads_the_environment_and_passes_its_exit_status_on(ledger, product):
+    ledger.run(product(sku=None))
+    variable = {"TARGET_POWEROFFICEGO_LINK_STORE": str(ledger.link_store)}
+
+    ended = subprocess.run(
+        [SCRIPT, "check"],
+        env={**os.environ, **variable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.stdout.startswith("products: 1 reject waits for a person")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_an_option_beats_the_environment_before_and_after_the_command(
+    ledger, product, tmp_path, place
+):
+    ledger.run(product(sku=None))
+    option = ["--link-store", str(ledger.link_store)]
+    words = [*option, "check"] if place == "before" else ["check", *option]
+
+    told = CliRunner().invoke(
+        main, words, env={"TARGET_POWEROFFICEGO_LINK_STORE": str(tmp_path / "other.db")}
+    )
+
+    assert told.exit_code == 3

@@ -1,0 +1,281 @@
+"""What `powerofficego-links` lists of real runs: rejects, holds, parked, differences and runs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+
+SCRIPT = Path(sys.executable).with_name("powerofficego-links")
+PERSONAL = ("Kari", "Nordmann", "kari@example.no", "91234567", "99887766", "Storgata")
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs; returns what it printed."""
+
+    def run(*words):
+        told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        assert told.exit_code == 0, told.output
+        return told.output
+
+    return run
+
+
+@pytest.fixture
+def rows(links):
+    """Runs the command and returns its JSON lines."""
+
+    def run(*words):
+        return [json.loads(line) for line in links("--format", "json", *words).splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def refused(ledger, box, customer):
+    """A customer that Go refused, with a detail that tells who it is."""
+    box.faults.add(
+        method="POST",
+        path="/Customers",
+        status=400,
+        body={"title": "Invalid customer", "status": 400, "detail": "Kari Nordmann is no one"},
+    )
+    ledger.run(customer())
+
+
+@pytest.fixture
+def in_conflict(ledger, box, customer):
+    """A customer whose telephone number both sides have just edited."""
+    ledger.run(customer())
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "99887766"})
+    now = datetime.datetime.now(datetime.timezone.utc)
+    ledger.run(customer(phone="91234568", updated_at=now.isoformat()))
+
+
+def test_a_reject_is_told_on_one_line_that_no_pipe_cuts(ledger, links, product):
+    ledger.run(product(name="Ull" * 150, sku=None, price_excl="12,50 kr"))
+
+    heading, _, reject = links("rejects").splitlines()
+
+    assert [part.strip() for part in heading.split("  ") if part.strip()] == [
+        "ID",
+        "entity",
+        "shop id",
+        "reason",
+        "Go's title",
+        "first seen (UTC)",
+        "last seen (UTC)",
+        "attempts",
+        "next attempt (UTC)",
+        "acknowledged (UTC)",
+    ]
+    assert "the product has no SKU; PowerOffice Go finds products by it" in reject
+    assert "name has 450 characters; PowerOffice Go takes at most 400" in reject
+    assert "products" in reject
+    assert "501" in reject
+
+
+def test_a_terminal_too_narrow_for_the_table_shows_each_reject_as_a_block(ledger, product):
+    ledger.run(product(sku=None))
+
+    printed = on_a_terminal(60, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+
+    assert "shop id: 501" in printed
+    joined = " ".join(printed.split())
+    assert "reason: the product has no SKU; PowerOffice Go finds products by it" in joined
+
+
+def test_a_wide_terminal_shows_rejects_as_a_table(ledger, product):
+    ledger.run(product(sku=None))
+
+    printed = on_a_terminal(170, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+
+    heading, _, reject, *_ = printed.splitlines()
+    assert "acknowledged (UTC)" in heading
+    assert "501" in reject
+    assert "…" not in printed
+
+
+def test_go_s_refusal_shows_its_title_and_when_it_is_tried_again(refused, rows):
+    (row,) = rows("rejects")
+
+    assert row["title"] == "Invalid customer"
+    assert row["attempts"] == 1
+    assert row["next_attempt_at"] > row["first_seen"]
+    assert row["acknowledged_at"] is None
+
+
+def test_go_s_detail_and_the_record_are_told_only_when_asked_for(refused, links, rows):
+    assert not named_in(links("rejects") + links("rejects", "--format", "json"))
+
+    (row,) = rows("rejects", "--show-values")
+    assert row["detail"] == "Kari Nordmann is no one"
+    assert row["payload"]["email"] == "kari@example.no"
+    table = links("rejects", "--show-values")
+    assert "Kari Nordmann is no one" in table
+    assert "kari@example.no" in table
+
+
+def test_a_hold_names_the_properties_in_conflict_but_no_value(in_conflict, links, rows):
+    (row,) = rows("holds")
+
+    assert "phone" in row["reason"]
+    assert not named_in(links("holds"))
+
+
+def test_with_show_values_a_hold_tells_what_each_side_says(in_conflict, rows):
+    (row,) = rows("holds", "--show-values")
+
+    assert "phone: the shop says 91234568, Go says 99887766" in row["detail"]
+
+
+def test_a_hold_names_both_candidates(ledger, box, links, customer):
+    first, second = (
+        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        for _ in range(2)
+    )
+    ledger.run(customer())
+
+    told = links("holds")
+
+    assert f"id {first['Id']}" in told
+    assert f"id {second['Id']}" in told
+
+
+def test_lists_are_filtered_by_entity(ledger, rows, customer, product):
+    ledger.run(product(sku=None), customer(name=None, phone=[]))
+
+    assert {row["entity"] for row in rows("rejects")} == {"customers", "products"}
+    assert {row["entity"] for row in rows("rejects", "--entity", "products")} == {"products"}
+    assert rows("rejects", "--entity", "orders") == []
+
+
+def test_an_order_whose_customer_is_held_is_listed_as_parked(
+    ledger, box, links, rows, customer, product, order
+):
+    for _ in range(2):
+        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+    ledger.run(customer(), product(), order())
+
+    (row,) = rows("parked")
+
+    assert (row["entity"], row["shop_id"], row["kind"]) == ("orders", "9001", "parked")
+    assert row["reason"] == "waits for customers 1001"
+    assert "waits for customers 1001" in links("parked")
+
+
+def test_lists_without_rows_say_so(ledger, links, customer):
+    ledger.run(customer())
+
+    assert links("rejects") == "no open rejects\n"
+    assert links("holds") == "no open holds\n"
+    assert links("parked") == "no records are parked\n"
+    assert links("differences") == "no linked record differs\n"
+
+
+def test_what_differs_since_the_first_meeting_is_listed_without_values(
+    ledger, box, links, rows, customer, address
+):
+    entry = box.go.create(
+        "Customers",
+        {
+            "FirstName": "Kari",
+            "LastName": "Nordmann",
+            "IsPerson": True,
+            "EmailAddress": "KARI@example.no",
+            "PhoneNumber": "99887766",
+        },
+    )
+    shipping = address(type="shipping", line1="Fjellveien 9")
+    ledger.run(customer(addresses=[address(), shipping]))
+
+    found = rows("differences", "--entity", "customers")
+
+    assert {row["go_id"] for row in found} == {str(entry["Id"])}
+    assert {row["shop_id"] for row in found} == {"1001"}
+    differing = {row["property"] for row in found}
+    assert "phone" in differing
+    assert not {"id", "email", "first_name", "shipping_address", "contact_person"} & differing
+    assert not named_in(links("differences"))
+    assert rows("differences", "--entity", "orders") == []
+
+
+def test_what_differs_shows_both_values_when_asked_for(ledger, box, links, rows, product):
+    box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
+    ledger.run(product())
+
+    told = {row["property"]: row for row in rows("differences", "--show-values")}
+
+    assert (told["name"]["shop_value"], told["name"]["go_value"]) == ("Ullgenser", "Genser")
+    table = links("differences", "--show-values")
+    assert "Ullgenser" in table
+    assert "Genser" in table
+
+
+def test_a_load_that_go_took_as_it_was_has_no_differences(
+    ledger, rows, customer, company, product, order, address
+):
+    ledger.settings["sales_accounts"] = {"25": 3000}
+    shipping = address(type="shipping", line1="Fjellveien 9")
+    outcome = ledger.run(customer(addresses=[address(), shipping]), company(), product(), order())
+
+    assert outcome.status == 0
+    assert rows("differences", "--show-values") == []
+
+
+def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows, customer):
+    ledger.run(customer())
+    ledger.run(customer(phone="99887766"))
+
+    newest, first = rows("runs")
+
+    assert first["outcomes"] == {"customers": {"created": 1}}
+    assert newest["outcomes"] == {"customers": {"changed": 1}}
+    assert newest["exit_status"] == 0
+    assert newest["calls"]["writes"] == 1
+    assert newest["finished_at"].endswith("Z")
+    assert [row["id"] for row in rows("runs", "--newest", "1")] == [newest["id"]]
+    told = links("runs")
+    assert "customers: 1 changed" in told
+    assert "1 writes" in told
+
+
+def test_text_of_the_shop_cannot_steer_the_terminal_or_break_a_line(ledger, links, product):
+    ledger.run(product(price_excl="\x1b[31m1\n2[bold]"))
+
+    told = links("rejects")
+
+    assert "\x1b" not in told
+    assert len(told.splitlines()) == 3
+    assert "[bold]" in told
+
+
+def named_in(text):
+    return [one for one in PERSONAL if one in text]
+
+
+def on_a_terminal(columns, *command):
+    """Run a command on a terminal of so many columns, and return what it printed there."""
+    mine, its = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=its, env=environment):
+        os.close(its)
+        printed = b""
+        try:
+            while read := os.read(mine, 4096):
+                printed += read
+        except OSError:  # Linux ends a terminal that nobody writes to any more with an error
+            pass
+        finally:
+            os.close(mine)
+    return printed.decode()

@@ -1,0 +1,121 @@
+"""The words of `powerofficego-links`: its help, and one clear line when there is no link store."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import click
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+
+COMMANDS = sorted(main.commands)
+READING = [name for name in COMMANDS if name != "acknowledge"]
+
+
+def ask(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_the_commands_are_those_that_are_documented():
+    assert COMMANDS == ["acknowledge", "check", "differences", "holds", "parked", "rejects", "runs"]
+
+
+@pytest.mark.parametrize("command", [main, *main.commands.values()], ids=lambda one: one.name)
+def test_every_command_and_option_has_help(command):
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+            assert option.help.rstrip("]").strip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_its_help(name):
+    told = ask(name, "--help")
+
+    assert told.exit_code == 0
+    assert "--link-store" in told.output
+    assert "--format" in told.output
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_link_store_that_does_not_exist_is_one_line_and_is_not_made(tmp_path, name):
+    path = tmp_path / "links.db"
+
+    told = ask("--link-store", path, name)
+
+    assert told.exit_code == 1
+    assert told.output == (
+        f"Error: the link store {path} does not exist: no run has happened yet, or it is kept"
+        " elsewhere (--link-store, or TARGET_POWEROFFICEGO_LINK_STORE)\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_any_option_the_link_store_is_looked_for_in_the_working_directory(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TARGET_POWEROFFICEGO_LINK_STORE", raising=False)
+
+    told = ask("check")
+
+    assert told.exit_code == 1
+    assert str(tmp_path / "powerofficego-links.db") in told.output
+
+
+def test_acknowledging_in_a_link_store_that_does_not_exist_fails(tmp_path):
+    told = ask("--link-store", tmp_path / "links.db", "acknowledge", "1")
+
+    assert told.exit_code == 1
+    assert "does not exist" in told.output
+
+
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE songs (name TEXT)")
+    other.close()
+    before = path.read_bytes()
+
+    told = ask("--link-store", path, "check")
+
+    assert told.exit_code == 1
+    assert told.output == f"Error: {path} is not a link store: no run has written to it\n"
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be taken for one" * 20)
+
+    told = ask("--link-store", path, "rejects")
+
+    assert told.exit_code == 1
+    assert told.output == (
+        f"Error: the link store {path} cannot be used now: file is not a database\n"
+    )
+
+
+def test_what_is_no_place_at_all_is_one_line():
+    told = ask("--link-store", "nosuch://kari:hemmelig@example.no/links", "check")
+
+    assert told.exit_code == 1
+    assert told.output == (
+        "Error: the link store is named by neither a file path nor a database URL\n"
+    )
+
+
+def test_a_kind_of_database_whose_driver_is_missing_is_one_line():
+    told = ask("--link-store", "mysql+mysqldb://kari:hemmelig@127.0.0.1/links", "check")
+
+    assert told.exit_code == 1
+    assert told.output == (
+        "Error: the Python package MySQLdb, which this kind of database needs, is missing\n"
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "first"])
+def test_a_number_that_is_none_is_refused(tmp_path, number):
+    assert ask("acknowledge", "--", number).exit_code == 2

@@ -1,0 +1,274 @@
+"""An answer that gets lost, before or after Go acted, leads to nothing twice and nothing missing."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+
+@pytest.fixture
+def shop(customer, company, product, order, address):
+    """One of everything that is written: customer, company with person and address, product, order."""
+    shipping = address(id="s1", type="shipping", line1="Kaien 2", postal_code="5003", city="Bergen")
+    return [
+        customer(),
+        company(
+            first_name="Ola",
+            last_name="Hansen",
+            addresses=[address(id="b1"), shipping],
+        ),
+        product(),
+        order(),
+    ]
+
+
+WRITES = {
+    "customer": ("POST", "/customers$"),
+    "product": ("POST", "/products$"),
+    "order": ("POST", "/salesorders/complete$"),
+    "delivery address": ("POST", "/contactdeliveryaddresses/"),
+    "contact person": ("POST", "/contactpersons/"),
+}
+
+
+def counts(box):
+    resources = (
+        "Customers",
+        "Products",
+        "SalesOrders",
+        "ContactDeliveryAddresses",
+        "ContactPersons",
+    )
+    return {resource: len(box.go.entries(resource)) for resource in resources}
+
+
+ONE_OF_EVERYTHING = {
+    "Customers": 2,
+    "Products": 1,
+    "SalesOrders": 1,
+    "ContactDeliveryAddresses": 1,
+    "ContactPersons": 1,
+}
+
+
+def assert_all_is_known(ledger, shop):
+    """What is in Go is what the link store holds as agreed: the same input has nothing to write."""
+    again = ledger.run(*copy.deepcopy(shop))
+    assert again.calls() == []
+    assert again.status == 0
+    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in shop))
+    assert touched.calls() == []
+
+
+RESETS = [{"reset": "after"}, {"reset": "before"}]
+OTHER_LOSSES = [{"status": 503, "after_commit": True}, {"status": 500}, {"broken_json": True}]
+
+
+@pytest.mark.parametrize("loss", RESETS, ids=str)
+@pytest.mark.parametrize("what", WRITES)
+def test_a_create_whose_answer_is_lost_is_done_once(box, ledger, shop, what, loss):
+    method, path = WRITES[what]
+    fault = box.faults.add(method=method, path=path, **loss)
+
+    outcome = ledger.run(*shop)
+
+    assert fault.struck == 1
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert outcome.status == 0
+    assert_all_is_known(ledger, shop)
+
+
+@pytest.mark.parametrize("loss", OTHER_LOSSES, ids=str)
+def test_a_create_is_done_once_however_its_answer_is_lost(box, ledger, customer, loss):
+    fault = box.faults.add(method="POST", path="/customers$", **loss)
+
+    outcome = ledger.run(customer())
+
+    assert fault.struck == 1
+    assert len(box.go.entries("Customers")) == 1
+    assert outcome.status == 0
+    assert_all_is_known(ledger, [customer()])
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_create_whose_answer_is_lost_is_done_once_though_reads_lag_behind(
+    box, ledger, shop, what
+):
+    box.go.switches.read_lag_seconds = 1
+    method, path = WRITES[what]
+    fault = box.faults.add(method=method, path=path, reset="after")
+
+    outcome = ledger.run(*shop)
+
+    assert fault.struck == 1
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert outcome.status == 0
+    box.go.switches.read_lag_seconds = 0
+    assert_all_is_known(ledger, shop)
+
+
+def test_a_product_is_not_doubled_though_go_would_take_it_twice(box, ledger, shop):
+    box.go.switches.read_lag_seconds = 1
+    box.go.switches.product_code_unique = False
+    box.faults.add(method="POST", path="/products$", reset="after")
+
+    ledger.run(*shop)
+
+    assert counts(box) == ONE_OF_EVERYTHING
+
+
+def edited(shop, line):
+    customer, company, product, order = copy.deepcopy(shop)
+    customer["phone"] = "+4798765432"
+    company["last_name"] = "Olsen"
+    company["addresses"][1]["line1"] = "Kaien 3"
+    product["price_excl"] = "120.00"
+    order["reference"] = "Bestilling 7"
+    order["lines"] = [
+        line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00"),
+        line(id="2"),
+    ]
+    order |= {"total_excl": "500.00", "total_tax": "125.00", "total_incl": "625.00"}
+    return [customer, company, product, order]
+
+
+CHANGES = {
+    "customer": ("PATCH", "/customers/"),
+    "delivery address": ("PATCH", "/contactdeliveryaddresses/"),
+    "contact person": ("PATCH", "/contactpersons/"),
+    "product": ("PATCH", "/products/"),
+    "order": ("PATCH", r"/salesorders/[^/]+$"),
+    "changed line": ("PATCH", "/lines/"),
+    "added line": ("POST", "/lines$"),
+}
+
+
+def assert_edits_arrived(box):
+    (person, firm) = sorted(box.go.entries("Customers"), key=lambda one: one["Id"])
+    person = person if person["IsPerson"] else firm
+    assert person["PhoneNumber"] == "+4798765432"
+    assert box.go.entries("ContactPersons")[0]["LastName"] == "Olsen"
+    assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 3"
+    assert box.go.entries("Products")[0]["UnitPrice"] == 120
+    (order,) = box.go.entries("SalesOrders")
+    assert order["PurchaseOrderReference"] == "Bestilling 7"
+    assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
+    assert order["TotalAmount"] == 625
+
+
+@pytest.mark.parametrize("loss", RESETS, ids=str)
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_whose_answer_is_lost_is_done_once(box, ledger, shop, line, what, loss):
+    ledger.run(*shop)
+    method, path = CHANGES[what]
+    fault = box.faults.add(method=method, path=path, **loss)
+
+    outcome = ledger.run(*edited(shop, line))
+
+    assert fault.struck == 1
+    assert_edits_arrived(box)
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert outcome.status == 0
+    assert_all_is_known(ledger, edited(shop, line))
+
+
+@pytest.mark.parametrize("loss", OTHER_LOSSES, ids=str)
+def test_a_change_is_done_once_however_its_answer_is_lost(box, ledger, customer, loss):
+    ledger.run(customer())
+    fault = box.faults.add(method="PATCH", path="/customers/", **loss)
+
+    outcome = ledger.run(customer(phone="+4798765432"))
+
+    assert fault.struck == 1
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
+    assert outcome.status == 0
+    assert_all_is_known(ledger, [customer(phone="+4798765432")])
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_whose_answer_is_lost_is_done_once_though_reads_lag_behind(
+    box, ledger, shop, line, what
+):
+    ledger.run(*shop)
+    box.go.switches.read_lag_seconds = 1
+    method, path = CHANGES[what]
+    fault = box.faults.add(method=method, path=path, reset="after")
+
+    outcome = ledger.run(*edited(shop, line))
+
+    assert fault.struck == 1
+    assert_edits_arrived(box)
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert outcome.status == 0
+    box.go.switches.read_lag_seconds = 0
+    assert_all_is_known(ledger, edited(shop, line))
+
+
+@pytest.mark.parametrize("loss", RESETS, ids=str)
+def test_a_deletion_whose_answer_is_lost_is_done_once(box, ledger, shop, loss):
+    ledger.run(*shop)
+    fault = box.faults.add(method="DELETE", path="/salesorders/", **loss)
+
+    outcome = ledger.run({**shop[-1], "status": "cancelled"})
+
+    assert fault.struck == 1
+    assert box.go.entries("SalesOrders") == []
+    assert outcome.status == 0
+
+
+def test_a_value_that_go_reshapes_is_agreed_on_as_go_holds_it(box, ledger, customer):
+    box.faults.add(method="POST", path="/customers$", reset="after")
+    hooked = box.faults.on(
+        "go",
+        "POST",
+        "/customers$",
+        lambda request: box.go.edit(
+            "Customers", box.go.entries("Customers")[0]["Id"], {"LastName": "Nordmann (Oslo)"}
+        ),
+        when="after",
+    )
+
+    ledger.run(customer())
+
+    assert hooked.struck == 1
+    again = ledger.run(customer(phone="+4798765432"))
+    assert [request.json() for request in again.writes] == [
+        [
+            {"op": "test", "path": "/PhoneNumber", "value": "+4791234567"},
+            {"op": "replace", "path": "/PhoneNumber", "value": "+4798765432"},
+        ]
+    ]
+    assert box.go.entries("Customers")[0]["LastName"] == "Nordmann (Oslo)"
+
+
+def test_a_price_that_go_rounds_is_not_written_again(box, ledger, product):
+    box.go.switches.price_decimals = 2
+    ledger.run(product())
+    fault = box.faults.add(method="PATCH", path="/products/", reset="after")
+
+    ledger.run(product(price_excl="99.9999"))
+
+    assert fault.struck == 1
+    assert box.go.entries("Products")[0]["UnitPrice"] == 100
+    assert ledger.run(product(price_excl="99.9999", description="Varm")).calls() == [
+        f"PATCH /Products/{box.go.entries('Products')[0]['Id']}"
+    ]
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "before"}])
+def test_a_create_that_never_succeeds_is_a_reject_that_the_next_run_makes_good(
+    box, ledger, customer, fault
+):
+    box.faults.add(method="POST", path="/customers$", times=None, **fault)
+    outcome = ledger.run(customer(), customer(id="1002", email="ola@example.no"))
+    assert outcome.status == 3
+    assert outcome.count("customers", "rejected") == 2
+    assert box.go.entries("Customers") == []
+
+    box.faults.clear()
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "created") == 2
+    assert len(box.go.entries("Customers")) == 2
