@@ -233,3 +233,21 @@ def test_a_shop_name_that_cannot_be_a_reference_is_told(ledger, customer, name):
     assert outcome.status == 1
     assert outcome.reads == []
     assert "shop_name must have" in outcome.log
+
+
+def test_a_changed_source_is_read_again_for_records_that_did_not_change(ledger, box, product):
+    one = product(custom={"a": "Fra a", "b": "Fra b"})
+    ledger.run(one, properties={"products": {"description": {"source": "custom.a"}}})
+
+    outcome = ledger.run(one, properties={"products": {"description": {"source": "custom.b"}}})
+
+    assert outcome.status == 0
+    assert box.go.entries("Products")[0]["Description"] == "Fra b"
+
+
+def test_a_changed_constant_is_written_to_records_that_did_not_change(ledger, box, product):
+    ledger.run(product(), properties={"products": {"description": {"constant": "A"}}})
+
+    ledger.run(product(), properties={"products": {"description": {"constant": "B"}}})
+
+    assert box.go.entries("Products")[0]["Description"] == "B"

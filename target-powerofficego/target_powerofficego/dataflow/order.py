@@ -54,7 +54,9 @@ def wanted(
 
 def not_yet_posted(order: Record) -> str | None:
     """Name what an order holds that is not posted yet, or None; such an order is a hold."""
-    kinds = {line.get("type") for line in order.get("lines") or () if isinstance(line, dict)}
+    lines = order.get("lines")
+    told = lines if isinstance(lines, list) else []
+    kinds = [line.get("type") for line in told if isinstance(line, dict)]
     found = [
         name
         for name, is_there in (

@@ -76,7 +76,7 @@ def _changed(table: Table, row: Property, members: Mapping[str, Any]) -> Propert
     _check_direction(direction, field)
     if "source" in members or "constant" in members:
         to_go = _reader(members, field or GoField("string", is_patchable=True))
-        return replace(row, direction=direction, to_go=to_go)
+        return replace(row, direction=direction, to_go=to_go, shop=_told_source(members))
     return replace(row, direction=direction)
 
 
@@ -98,13 +98,17 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
     _check_direction(direction, field)
     return Property(
         name=name,
-        shop=str(members.get("source") or f"always {members.get('constant')}"),
+        shop=_told_source(members),
         go=str(go_name),
         go_type=field.type,
         direction=direction,
         to_go=_reader(members, field),
         same=_SAME.get(field.type, values.same_text),
     )
+
+
+def _told_source(members: Mapping[str, Any]) -> str:
+    return str(members.get("source") or f"always {members.get('constant')}")
 
 
 def _direction(members: Mapping[str, Any], default: Direction) -> Direction:

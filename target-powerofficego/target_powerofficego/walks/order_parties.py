@@ -15,6 +15,7 @@ from target_powerofficego.dataflow.order import (
 )
 from target_powerofficego.links import now
 from target_powerofficego.matching import GUEST
+from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
     import datetime
@@ -165,9 +166,12 @@ class OrderParties:
         return known
 
     def _known_product(self, line: OrderLine) -> int | None:
-        link = self._tools.store.link("products", line.product_id) if line.product_id else None
-        if link is not None:
-            return int(link.go_id)
+        if line.product_id:
+            link = self._tools.store.link("products", line.product_id)
+            if link is not None:
+                return int(link.go_id)
+            if not self._may_be_made("products", line.product_id):
+                return None
         return self._products.id_by_code(line.sku) if line.sku else None
 
     def _make_product(
@@ -176,7 +180,7 @@ class OrderParties:
         if not self._tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
-        raw = next(one for one in record["lines"] if str(one.get("id")) == line.reference)
+        raw = next(one for one in record["lines"] if text_id(one.get("id")) == line.reference)
         currency = values.text(record.get("currency"), what="currency")
         product = {**product_from_line(raw, currency), "id": shop_id}
         self._products.take(product, read_at, at_end=True)
@@ -194,19 +198,19 @@ class OrderParties:
         return bool(entry and entry.body.get("IsVatFree"))
 
     def delivery_address(self, record: Record, customer_id: int) -> int | None:
-        """Return the delivery address to give, or None where Go takes the right one by itself.
+        """Return the delivery address to give, or None where Go takes the mail address by itself.
 
-        PowerOffice Go gives an order the customer's primary delivery address when none is given.
+        PowerOffice Go gives an order the customer's primary delivery address when none is given,
+        and a person may make another one primary, so any but the mail address is always given.
         """
         wanted = wanted_address(record)
         if wanted is None:
             return None
-        known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
-        primary = next((one for one in known if one.body.get("IsPrimary")), None)
-        if primary is None and self._is_mail_address(wanted, customer_id):
-            return None
-        if primary is not None and addresses.from_go(primary.body).content == wanted.content:
-            return None
+        if self._is_mail_address(wanted, customer_id):
+            known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
+            primary = next((one for one in known if one.body.get("IsPrimary")), None)
+            if primary is None or addresses.from_go(primary.body).content == wanted.content:
+                return None
         made, _ = self._customers.delivery_address(str(record["id"]), str(customer_id), wanted)
         return made
 
