@@ -14,7 +14,12 @@ from filelock import FileLock, Timeout
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
-from target_powerofficego.go_api import ConfigurationError, GoClient, MissingPrivilege
+from target_powerofficego.go_api import (
+    ConfigurationError,
+    GoClient,
+    MissingPrivilege,
+    Unreachable,
+)
 from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStore
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
     from target_powerofficego.settings import Settings
 
 logger = logging.getLogger("target-powerofficego")
+
+_START_UP_SECONDS = 10.0
+"""How long the first call is tried; a wrong address should be told while one is still looking."""
 
 _PRIVILEGES = ("Customer_Full", "Product_Full", "SalesOrders_Full")
 _READING = {"OutgoingInvoice": ("OutgoingInvoice", "OutgoingInvoice_Full")}
@@ -122,7 +130,12 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         opened.callback(_lock(settings).release)
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
-    client = _check_privileges(go, settings)
+    try:
+        with go.giving_up_after(_START_UP_SECONDS):
+            client = _check_privileges(go, settings)
+    except Unreachable as error:
+        msg = f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
+        raise CannotStart(msg) from None
     accounts = _sales_account_ids(go, settings.sales_accounts)
     is_plan = settings.dry_run
     if is_plan or _may_plan(settings, store, client):
@@ -174,6 +187,9 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
 def _lock(settings: Settings) -> FileLock:
     """Hold the one run at a time that a namespace may have; the operating system frees it."""
     path = Path(f"{settings.link_store}.{settings.shop_name}.lock")
+    if not path.parent.is_dir():
+        msg = f"link_store: there is no folder {path.parent}; create it, or correct the path"
+        raise CannotStart(msg)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -14,7 +14,6 @@ SMALL = ("--customers", "8", "--products", "8", "--orders", "8")
 
 
 def play(*arguments, **variables):
-    # UV_OFFLINE would be of no use here: the plugins are installed as a stranger installs them.
     return subprocess.run(
         [DEMO, *arguments],
         capture_output=True,

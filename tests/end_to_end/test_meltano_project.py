@@ -70,6 +70,8 @@ def meltano(box, tmp_path_factory):
 
 
 def printed_config(meltano, plugin, environment, **variables):
+    # A variable stands above meltano.yml, and the sandbox's says custom.
+    variables = {"TARGET_POWEROFFICEGO_ENVIRONMENT": environment, **variables}
     ended = meltano.run("--environment", environment, "config", "print", plugin, **variables)
     assert ended.returncode == 0, ended.stdout
     return json.loads(ended.stdout[ended.stdout.index("{") : ended.stdout.rindex("}") + 1])
@@ -96,14 +98,11 @@ def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano
 
 
 def test_production_plans_its_first_run_and_demo_does_not(meltano):
-    # Only variables that name an environment themselves stand above meltano.yml.
-    free = {"TARGET_POWEROFFICEGO_ENVIRONMENT": "production"}
-    config = printed_config(meltano, "target-powerofficego", "production", **free)
+    config = printed_config(meltano, "target-powerofficego", "production")
     assert config["environment"] == "production"
     assert config["first_run"] == "plan"
     assert config["fail_on"] == "never"
-    free = {"TARGET_POWEROFFICEGO_ENVIRONMENT": "demo"}
-    assert "first_run" not in printed_config(meltano, "target-powerofficego", "demo", **free)
+    assert "first_run" not in printed_config(meltano, "target-powerofficego", "demo")
 
 
 @pytest.mark.parametrize("plugin", ["tap-customwebshop", "target-powerofficego"])
@@ -114,7 +113,7 @@ def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano
         f"{prefix}_STREAM_MAP_CONFIG": '{"suffix": "x"}',
         f"{prefix}_FAKER_CONFIG": '{"seed": 1}',
     }
-    config = printed_config(meltano, plugin, "sandbox", **variables)
+    config = printed_config(meltano, plugin, "demo", **variables)
     assert config["stream_maps"] == {"orders": "__NULL__"}
     assert config["stream_map_config"] == {"suffix": "x"}
     assert config["faker_config"] == {"seed": 1}

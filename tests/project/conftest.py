@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -39,6 +40,7 @@ class Plugin:
         return yaml.safe_load((self.folder / "hub.yml").read_text(encoding="utf-8"))
 
 
+@functools.lru_cache
 def command(name, *arguments):
     """Run a console script of this environment."""
     program = Path(sys.executable).with_name(name)

@@ -95,6 +95,6 @@ def test_sortable_stamps_sort_by_time_whatever_the_zone(one, other, zone):
     assert earlier == (one < other)
 
 
-@given(st.text())
+@given(st.text().filter(lambda text: not stamps.RFC3339.fullmatch(text)))
 def test_what_is_no_stamp_is_left_as_it_is(text):
     assert stamps.sortable(text) == text

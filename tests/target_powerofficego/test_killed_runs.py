@@ -83,8 +83,9 @@ def counts(box):
     return {resource: len(box.go.entries(resource)) for resource in EVERYTHING}
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("what", CREATES)
+@pytest.mark.parametrize(
+    ("what", "moment"), [*((what, "after") for what in CREATES), ("order", "before")]
+)
 def test_a_run_killed_at_a_create_is_mended_by_the_next(
     box, ledger, shop, run_and_kill, what, moment
 ):
@@ -101,7 +102,7 @@ def test_a_run_killed_at_a_create_is_mended_by_the_next(
     assert touched.calls() == []
 
 
-@pytest.mark.parametrize("what", ["customer", "product", "order", "delivery address"])
+@pytest.mark.parametrize("what", ["customer", "product", "order"])
 def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
     box, ledger, shop, run_and_kill, what
 ):
@@ -116,8 +117,9 @@ def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
     assert counts(box) == EVERYTHING
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize(
+    ("what", "moment"), [*((what, "after") for what in CHANGES), ("added line", "before")]
+)
 def test_a_run_killed_at_a_change_is_mended_by_the_next(
     box, ledger, shop, edited_shop, run_and_kill, what, moment
 ):

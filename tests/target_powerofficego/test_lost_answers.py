@@ -1,4 +1,4 @@
-"""An answer that gets lost, before or after Go acted, leads to nothing twice and nothing missing."""
+"""An answer that gets lost, before or after Go acted, leaves nothing twice and nothing missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def shop(customer, company, product, order, address):
-    """One of everything that is written: customer, company with person and address, product, order."""
+    """One of everything that is written: customer, company with its extras, product, order."""
     shipping = address(id="s1", type="shipping", line1="Kaien 2", postal_code="5003", city="Bergen")
     return [
         customer(),
@@ -223,7 +223,7 @@ def test_a_value_that_go_reshapes_is_agreed_on_as_go_holds_it(box, ledger, custo
         "go",
         "POST",
         "/customers$",
-        lambda request: box.go.edit(
+        lambda _: box.go.edit(
             "Customers", box.go.entries("Customers")[0]["Id"], {"LastName": "Nordmann (Oslo)"}
         ),
         when="after",

@@ -85,9 +85,7 @@ def test_the_newest_edit_wins_when_the_stamps_tell_it_and_else_a_person_decides(
 
 
 def test_a_stamp_that_an_address_edit_does_not_move_is_no_evidence():
-    evidence = Evidence(
-        shop=NOON + 10 * MINUTE, go=NOON, silent_rows=frozenset({"address_city"})
-    )
+    evidence = Evidence(shop=NOON + 10 * MINUTE, go=NOON, silent_rows=frozenset({"address_city"}))
     found = merged("Oslo", "Moss", agreed("Hamar"), evidence=evidence, row="address_city")
     assert found.open_conflicts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from importlib.metadata import version
@@ -89,6 +90,19 @@ class GoClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @contextlib.contextmanager
+    def giving_up_after(self, seconds: float) -> Iterator[None]:
+        """Spend at most so long on each call inside; for a first call that tells a wrong address.
+
+        Only while no other thread uses the client.
+        """
+        usual = self._retry_seconds, self._repetition
+        self._retry_seconds, self._repetition = seconds, Repetition(seconds, self._wait)
+        try:
+            yield
+        finally:
+            self._retry_seconds, self._repetition = usual
 
     def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Return the JSON value at a path, fractions as Decimal; None for 204, an empty list.

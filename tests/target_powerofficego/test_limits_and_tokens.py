@@ -1,0 +1,88 @@
+"""Go's limits and tokens: never too fast, never with a stale token, and storms are weathered."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def records(customer):
+    return [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 41)]
+
+
+def statuses(box):
+    return [one.status for one in box.requests.all() if one.system == "go"]
+
+
+def test_never_more_than_ten_requests_in_any_one_second_and_no_429(ledger, box, records):
+    box.go.switches.rate_limit = 10
+
+    outcome = ledger.run(*records, requests_per_second=10, workers=8)
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 40
+    assert 429 not in statuses(box)
+    assert box.requests.busiest_second("go") <= 10
+
+
+def test_a_token_that_expires_during_the_run_is_renewed_beforehand(ledger, box, records):
+    box.go.switches.token_seconds = 5
+
+    outcome = ledger.run(*records, requests_per_second=5, workers=1)
+
+    tokens = box.requests.count(system="go", method="POST", path="/oauth/token")
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 40
+    assert tokens > 1
+    assert 401 not in statuses(box)
+
+
+def test_a_revoked_token_costs_one_retry(ledger, box, records):
+    box.faults.on("go", "POST", "/customers$", lambda _: box.go.revoke_tokens(), skip=4)
+
+    outcome = ledger.run(*records[:10], workers=1)
+
+    assert outcome.status == 0
+    assert len(box.go.entries("Customers")) == 10
+    assert statuses(box).count(401) == 1
+
+
+def test_keys_revoked_during_the_run_end_it_in_one_line(ledger, box, records):
+    def revoke(_):
+        box.go.client_key = "another-key"
+        box.go.revoke_tokens()
+
+    box.faults.on("go", "POST", "/customers$", revoke, skip=4)
+    states = [{"type": "STATE", "value": {"bookmarks": {"read": n}}} for n in range(10)]
+    messages = [one for pair in zip(records[:10], states, strict=True) for one in pair]
+
+    outcome = ledger.command(*messages, workers=1)
+
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.log
+    assert "keys" in outcome.log.splitlines()[-1]
+    landed = len(box.go.entries("Customers"))
+    assert landed < 10
+    assert all(one["bookmarks"]["read"] < landed for one in outcome.states)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_storm_is_weathered(ledger, box, customer, product, order, status):
+    for path in ("/customers", "/products", "/salesorders"):
+        box.faults.add(system="go", path=path, status=status, times=2)
+
+    outcome = ledger.run(customer(), product(), order())
+
+    assert outcome.status == 0
+    assert [len(box.go.entries(one)) for one in ("Customers", "Products", "SalesOrders")] == [1] * 3
+    assert ledger.run(customer(), product(), order()).writes == []
+
+
+def test_go_refusing_one_record_stops_none_of_the_others(ledger, box, records):
+    box.faults.add(system="go", method="POST", path="/customers$", status=400, body="{}", times=1)
+
+    outcome = ledger.run(*records[:5], workers=1)
+
+    assert outcome.status == 3
+    assert len(box.go.entries("Customers")) == 4
+    assert [one.reason for one in ledger.unsettled("reject")] == ["PowerOffice Go refused it (400)"]

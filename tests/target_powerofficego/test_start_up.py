@@ -1,0 +1,106 @@
+"""What cannot work is told in one clear line before anything is written, with exit status 1."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+
+def errors(outcome):
+    """Return the error lines of a run, without stamp and logger's name."""
+    lines = [line for line in outcome.log.splitlines() if "| ERROR" in line]
+    return [line.rsplit(" | ", 1)[-1] for line in lines]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def fails(ledger, box, customer):
+    """Runs the command with settings that cannot work; returns its one error line."""
+
+    def run(**settings):
+        outcome = ledger.command(customer(), **settings)
+        assert outcome.status == 1
+        assert "Traceback" not in outcome.log
+        assert outcome.states == []
+        assert outcome.writes == []
+        assert box.go.entries("Customers") == []
+        found = [line for line in errors(outcome) if line != "Config validation failed"]
+        assert len(found) == 1, outcome.log
+        return found[0]
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["application_key", "client_key"])
+def test_a_wrong_key_is_told(fails, name):
+    line = fails(**{name: "wrong-key-77"})
+    assert "keys" in line
+    assert "wrong-key-77" not in line
+
+
+def test_a_wrong_subscription_key_is_told(fails):
+    assert "key" in fails(subscription_key="wrong-key-77").lower()
+
+
+@pytest.mark.parametrize("name", ["Customer_Full", "SalesOrders_Full", "OutgoingInvoice"])
+def test_a_missing_privilege_is_named(fails, box, name):
+    box.go.switches.privileges = box.go.switches.privileges - {name}
+    assert name in fails()
+
+
+def test_all_missing_privileges_are_named_at_once(fails, box):
+    box.go.switches.privileges = set()
+    line = fails()
+    assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in line
+
+
+def test_a_host_that_does_not_answer_is_told_soon(fails):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    line = fails(api_url=f"{nowhere}/v2", token_url=f"{nowhere}/OAuth/Token")
+    assert "127.0.0.1" in line
+
+
+@pytest.mark.parametrize("name", ["api_url", "token_url"])
+def test_plain_http_is_only_for_this_machine(fails, name):
+    assert "https" in fails(**{name: "http://go.example.com/v2"}).lower()
+
+
+def test_a_misspelt_setting_is_told_with_the_right_one(fails):
+    assert fails(shopname="x") == 'There is no setting "shopname"; did you mean "shop_name"?'
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"environment": "live"}, "'live' is not one of"),
+        ({"workers": 0}, "workers"),
+        ({"workers": "many"}, "workers"),
+        ({"environment": "demo"}, "api_url"),
+        ({"time_zone": "Oslo"}, 'there is no zone "Oslo"'),
+        ({"orders_from": "yesterday"}, "orders_from"),
+        ({"shop_name": "my shop:1"}, "shop_name"),
+        ({"sales_accounts": {"high": 3000}}, "sales_accounts"),
+        ({"sales_accounts": {"25": 9999}}, "9999"),
+        ({"sales_accounts": {"15": 3000}}, "account 3000 carries 25 %"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_told(fails, settings, told):
+    assert told in fails(**settings)
+
+
+def test_a_link_store_in_no_folder_is_told(fails, tmp_path):
+    assert "there is no folder" in fails(link_store=str(tmp_path / "nowhere" / "links.db"))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_damaged_link_store_is_told_and_left_as_it_is(fails, tmp_path):
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"this is no database" * 100)
+    assert "link store" in fails(link_store=str(damaged))
+    assert damaged.read_bytes() == b"this is no database" * 100
