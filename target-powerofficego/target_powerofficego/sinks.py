@@ -91,6 +91,13 @@ class MeltanoTestSink(RecordSink):
         self.logger.info("The connection to PowerOffice Go works; nothing was written.")
 
 
+class DroppedSink(RecordSink):
+    """Takes a stream that `stream_maps` drops, so that it may have any name."""
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Do nothing; the stream map lets no record through."""
+
+
 SINKS: dict[str, type[RecordSink]] = {
     "customers": CustomersSink,
     "products": ProductsSink,

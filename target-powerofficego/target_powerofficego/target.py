@@ -7,8 +7,14 @@ import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Sink, Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    InvalidJSONSchema,
+    MappingError,
+    RecordsWithoutSchemaException,
+)
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import PluginBase
 
 from target_powerofficego.dataflow.values import Unusable, instant
@@ -18,13 +24,15 @@ from target_powerofficego.run import CannotStart, Run, start
 from target_powerofficego.settings import CONFIG, Settings, SettingsError
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
-from target_powerofficego.sinks import SINKS, UnknownStream, entity_of
+from target_powerofficego.sinks import SINKS, DroppedSink, UnknownStream, entity_of
 from target_powerofficego.writing import BrakeReached
 
 if TYPE_CHECKING:
     import datetime
     from types import FrameType
 
+    import click
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
 _BROKE = 1
@@ -56,12 +64,31 @@ class TargetPowerOfficeGo(Target):
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Add a line for every setting that does not exist, and what it was perhaps meant to be."""
+        """Add a line for every setting that does not exist, and what it was perhaps meant to be.
+
+        A setting that is null has its default. A key of a wrong type is told without its value.
+        """
+        self._config = {name: told for name, told in self._config.items() if told is not None}
         errors = _misspelt(self._config, self._known_settings())
+        errors += [f"{name} must be text" for name in _unreadable_keys(self._config)]
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema={})
         return errors + super()._validate_config(raise_errors=raise_errors)
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files; one that is missing or no JSON ends the program with one line."""
+        told: _ConfigInput | None = None
+        try:
+            told = super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            cls.logger.error("--config: %s", error)
+        except ValueError as error:
+            cls.logger.error("--config: a file is no JSON: %s", error)
+        return told or ctx.exit(_BROKE)
 
     def _known_settings(self) -> list[str]:
         schema = self.config_jsonschema
@@ -156,9 +183,24 @@ class TargetPowerOfficeGo(Target):
         """Return the sink of a stream, by its name in any case, singular or plural.
 
         Raises:
-            UnknownStream: it is none of customers, products and orders.
+            UnknownStream: it is none of customers, products and orders, and no stream map drops it.
         """
+        maps = self.mapper.stream_maps.get(stream_name, ())
+        if any(isinstance(one, RemoveRecordTransform) for one in maps):
+            return DroppedSink
         return SINKS[entity_of(stream_name)]
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        stream = message_dict["stream"]
+        if not isinstance(stream, str):
+            msg = "a SCHEMA of the input does not name its stream by text"
+            raise BrokenInput(msg)
+        try:
+            super()._process_schema_message(message_dict)
+        except InvalidJSONSchema:
+            msg = f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
+            raise BrokenInput(msg) from None
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a RECORD past the SDK's validation: every record is checked by its table."""
@@ -169,7 +211,7 @@ class TargetPowerOfficeGo(Target):
             self._assert_sink_exists(stream)
         read_at = _read_at(message_dict.get("time_extracted"))
         for stream_map in self.mapper.stream_maps[stream]:
-            record = stream_map.transform(dict(message_dict["record"]))
+            record = _mapped(stream_map, message_dict["record"])
             if record is not None:
                 sink = self.get_sink(stream_map.stream_alias, record=record)
                 sink.process_record(record, {"read_at": read_at})
@@ -178,6 +220,10 @@ class TargetPowerOfficeGo(Target):
         self._assert_line_requires(message_dict, requires={"value"})
         if message_dict["value"]:
             self.begin().settlement.add_state(message_dict["value"])
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore it: nothing is deleted from a ledger because a tap begins a stream anew."""
+        self.logger.info("ACTIVATE_VERSION is ignored (stream %s)", message_dict.get("stream"))
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         msg = f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
@@ -191,6 +237,7 @@ _ONE_LINE = (
     BrakeReached,
     UnknownStream,
     BrokenInput,
+    MappingError,
     RecordsWithoutSchemaException,
 )
 
@@ -201,6 +248,25 @@ def _read_at(stamp: object) -> datetime.datetime:
         return instant(stamp, what="time_extracted") or now()
     except Unusable:
         return now()
+
+
+def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a stream map makes of a record, None when it drops it.
+
+    Raises:
+        MappingError: it cannot be worked out; the text holds no value, for values may be personal.
+    """
+    try:
+        return stream_map.transform(dict(record))
+    except Exception as error:  # noqa: BLE001 - an expression of the user can raise anything
+        kind = type(error).__name__
+    msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
+    raise MappingError(msg)
+
+
+def _unreadable_keys(config: dict[str, Any]) -> list[str]:
+    keys = ("application_key", "client_key", "subscription_key")
+    return [name for name in keys if not isinstance(config.get(name, ""), str)]
 
 
 def _misspelt(config: dict[str, Any], known: list[str]) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 _ZERO = Decimal(0)
+_ORE = Decimal("0.01")
 _MOST_PRICE_DECIMALS = 8
 _LARGEST_PRICE = Decimal(10) ** 15
 _MOST_ALLOWANCE_DECIMALS = 2
@@ -173,10 +174,17 @@ def answer_differences(
                 f" Go's sales account gives {rate_key(Decimal(str(rate)) * 100)} %"
             )
     expected += sum((_total_in_go(line) for line in in_go.values()), _ZERO)
-    go_total = Decimal(str(answer["TotalAmount"]))
-    if abs(go_total - expected) >= Decimal("0.01"):
-        found.append(f"total with VAT: the shop says {expected}, Go says {to_ore(go_total)}")
+    off = total_difference(expected, answer["TotalAmount"])
+    found += [off] if off else []
     return tuple(found)
+
+
+def total_difference(expected: Decimal, go_total: Value) -> str | None:
+    """Name both totals with VAT when they differ by an øre or more; None when Go tells none."""
+    if go_total is None or abs(Decimal(str(go_total)) - expected) < _ORE:
+        return None
+    in_go = to_ore(Decimal(str(go_total)))
+    return f"total with VAT: the shop says {expected}, Go says {in_go}"
 
 
 def _total_in_go(line: Mapping[str, Any] | None) -> Decimal:

@@ -22,6 +22,7 @@ from target_powerofficego.dataflow.order_lines import (
     answer_differences,
     check_total,
     read_lines,
+    total_difference,
 )
 from target_powerofficego.go_api import NotFound, TestFailed
 from target_powerofficego.links import Link, now
@@ -103,6 +104,7 @@ class OrdersWalk(Walk):
                     base=agreed_base(self.table, order, None),
                 )
                 self.tools.store.put_link(link)
+                self._check_met(order, link)
                 return "linked", met
         order = self._in_go_form(record, read_at, reading.values, lines, total, at_end=at_end)
         return self._create(order) if link is None else self._compare(order, link)
@@ -154,6 +156,14 @@ class OrdersWalk(Walk):
             named = " and ".join(entry.go_id for entry in found)
             raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
         return LinkChange(found[0].go_id) if found else None
+
+    def _check_met(self, order: OrderInGoForm, link: Link) -> None:
+        """Hold a Draft that is met again (a lost link store) and whose total is not the shop's."""
+        entry = self.tools.index.entry(self.entity, link.go_id)
+        if entry is not None and entry.body.get("SalesOrderStatus") == "Draft":
+            found = total_difference(order.total, entry.body.get("TotalAmount"))
+            if found:
+                raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         tools = self.tools

@@ -1,0 +1,94 @@
+"""The tap and the target as a plain pipe of console scripts, as the README shows it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from go_sandbox import Sandbox
+from go_sandbox.seed.store import seed_store
+
+SCRIPTS = Path(sys.executable).parent
+
+
+@pytest.fixture
+def box():
+    with Sandbox.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def pipe(box, tmp_path):
+    """Runs `tap | target` in a shell; returns the exit status, the states and what it wrote."""
+    go = box.target_config(
+        link_store=str(tmp_path / "links.db"),
+        requests_per_second=100,
+        sales_accounts={"25": 3000, "15": 3001, "0": 3100},
+    )
+    (tmp_path / "shop.json").write_text(json.dumps(box.tap_config()), encoding="utf-8")
+    (tmp_path / "go.json").write_text(json.dumps(go), encoding="utf-8")
+
+    def run(*, state=None):
+        box.requests.clear()
+        given = ""
+        if state is not None:
+            (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+            given = "--state state.json"
+        tap = f"{SCRIPTS}/tap-customwebshop --config shop.json {given}"
+        target = f"{SCRIPTS}/target-powerofficego --config go.json"
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{tap} | {target}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        states = [json.loads(line) for line in ended.stdout.splitlines()]
+        return ended.returncode, states, box.requests.writes()
+
+    return run
+
+
+def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, box):
+    seed_store(box.shop)
+
+    status, states, _ = pipe()
+    assert status == 0
+    linked = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
+    assert len(linked) == 111
+    totals = {one["id"]: one["total_incl"] for one in box.shop.records("orders")}
+    for one in box.go.entries("SalesOrders"):
+        shop_id = one["ExternalImportReference"].removeprefix("testshop:")
+        assert f"{one['TotalAmount']:.2f}" == totals[shop_id]
+
+    status, again, writes = pipe(state=states[-1])
+    assert (status, writes) == (0, [])
+    assert again[-1] == states[-1]
+    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    assert None not in asked
+
+    edited = next(one for one in box.shop.records("customers") if one["phone"])
+    box.shop.edit("customers", edited["id"], {"phone": "+47 930 00 930"})
+    status, _, writes = pipe(state=again[-1])
+    assert status == 0
+    assert [(one.method, len(one.json())) for one in writes] == [("PATCH", 2)]
+
+    status, _, writes = pipe()
+    assert (status, writes) == (0, [])
+
+
+def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):
+    seed_store(box.shop, customers=5, products=5, orders=5)
+    product = box.shop.records("products")[0]
+    box.shop.edit("products", product["id"], {"sku": None})
+
+    status, states, _ = pipe()
+    assert status == 3
+
+    box.shop.edit("products", product["id"], {"sku": product["sku"]})
+    status, _, _ = pipe(state=states[-1])
+    assert status == 0
+    assert product["sku"] in {one["Code"] for one in box.go.entries("Products")}

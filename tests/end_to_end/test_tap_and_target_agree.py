@@ -1,0 +1,70 @@
+"""The record schema that the tap emits is the one the target reads; neither imports the other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import target_powerofficego
+from go_sandbox.shop import contract
+from tap_customwebshop import schemas
+
+TARGET = Path(target_powerofficego.__file__).parent
+SCHEMAS = {
+    "customers": schemas.CUSTOMERS,
+    "products": schemas.PRODUCTS,
+    "orders": schemas.ORDERS,
+}
+READERS = {
+    "customers": ["dataflow/customer.py", "dataflow/addresses.py"],
+    "products": ["dataflow/product.py"],
+    "orders": ["dataflow/order.py", "dataflow/order_lines.py"],
+}
+
+
+def names_in(schema):
+    """Return every field name of a schema, nested ones included."""
+    found = set()
+    for name, one in (schema.get("properties") or {}).items():
+        found |= {name} | names_in(one)
+    return found | (names_in(schema["items"]) if isinstance(schema.get("items"), dict) else set())
+
+
+def fields_read_by(path):
+    """Return the names that a module takes from a record: `x.get("name")` and `x["name"]`."""
+    found = set()
+    for node in ast.walk(ast.parse((TARGET / path).read_text(encoding="utf-8"))):
+        taken = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            taken = node.args[0] if node.func.attr == "get" and node.args else None
+        if isinstance(node, ast.Subscript):
+            taken = node.slice
+        if isinstance(taken, ast.Constant) and isinstance(taken.value, str):
+            found.add(taken.value)
+    return {name for name in found if name.islower()}
+
+
+@pytest.mark.parametrize("stream", SCHEMAS)
+def test_every_field_that_the_target_reads_is_one_that_the_tap_emits(stream):
+    emitted = names_in(SCHEMAS[stream])
+    read = set().union(*(fields_read_by(path) for path in READERS[stream]))
+    assert len(read) > 5
+    assert read - emitted == set()
+
+
+@pytest.mark.parametrize("stream", SCHEMAS)
+def test_every_shop_property_of_the_tables_is_one_that_the_tap_emits(stream):
+    from target_powerofficego.dataflow.overrides import TABLES
+
+    emitted = names_in(SCHEMAS[stream])
+    for row in TABLES[stream].rows:
+        words = row.shop.replace(",", " ").replace(":", " ").replace(".", " ").split()
+        fields = {word for word in words if "_" in word or word in emitted}
+        assert fields, row.shop
+        assert fields <= emitted, row.shop
+
+
+@pytest.mark.parametrize("stream", SCHEMAS)
+def test_the_sandboxes_shop_serves_what_the_tap_emits(stream):
+    assert set(contract.STREAMS[stream]) == set(SCHEMAS[stream]["properties"])

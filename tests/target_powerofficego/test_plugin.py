@@ -1,0 +1,167 @@
+"""The target as a Singer plug-in: its streams, its messages, its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = str(Path(sys.executable).with_name("target-powerofficego"))
+
+
+def command(*arguments, text="", **environment):
+    return subprocess.run(
+        [SCRIPT, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("name", ["customers", "Customers", "CUSTOMER", "customer"])
+def test_a_stream_is_known_in_any_case_singular_or_plural(ledger, box, customer, message, name):
+    assert ledger.run(message(customer(), stream=name)).status == 0
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_another_stream_is_told_and_nothing_is_written(ledger, box, customer, message):
+    outcome = ledger.run(customer(), message({"id": "1"}, stream="refunds"))
+    assert outcome.status == 1
+    assert 'the stream "refunds" is not taken' in outcome.log
+    assert outcome.states == []
+
+
+def test_a_stream_may_be_renamed_and_changed_by_stream_maps(ledger, box, customer, message):
+    maps = {"buyers": {"__alias__": "customers", "phone": "'+4799999999'", "note": "note"}}
+    told = message(customer(), stream="buyers")
+    schema = {
+        "type": "SCHEMA",
+        "stream": "buyers",
+        "schema": {
+            "type": "object",
+            "properties": {name: {"type": ["string", "null"]} for name in customer()},
+        },
+        "key_properties": ["id"],
+    }
+
+    assert ledger.run(schema, told, stream_maps=maps).status == 0
+
+    (there,) = box.go.entries("Customers")
+    assert there["PhoneNumber"] == "+4799999999"
+    assert there["LastName"] == "Nordmann"
+
+
+def test_meltanos_test_stream_is_answered_without_a_write(ledger, box, message):
+    box.go.create("Customers", {"Name": "Gammel AS"})
+    outcome = ledger.run(message({"id": "test"}, stream="meltano_test_stream"), first_run="plan")
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert "nothing was written" in outcome.log
+
+
+def test_batches_are_refused_in_one_line(ledger, box, customer):
+    batch = {
+        "type": "BATCH",
+        "stream": "customers",
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "manifest": ["file:///nowhere"],
+    }
+    outcome = ledger.command(customer(), batch)
+    assert outcome.status == 1
+    assert "BATCH messages are not taken" in outcome.log
+    assert "Traceback" not in outcome.log
+
+
+def test_activate_version_archives_and_changes_nothing(ledger, box, customer):
+    version = {"type": "ACTIVATE_VERSION", "stream": "customers", "version": 7}
+    outcome = ledger.run(customer(), version)
+    assert outcome.status == 0
+    assert ledger.run(customer(id="2", email="b@example.no"), version).status == 0
+    assert [one["IsArchived"] for one in box.go.entries("Customers")] == [False, False]
+
+
+def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, customer, message):
+    first = {
+        "type": "SCHEMA",
+        "stream": "customers",
+        "schema": {"type": "object", "properties": {"id": {}}},
+        "key_properties": ["id"],
+    }
+    changed = {**first, "schema": {"type": "object", "properties": {"id": {}, "phone": {}}}}
+    outcome = ledger.run(
+        first,
+        message(customer(phone="+4711111111")),
+        changed,
+        message(customer(phone="+4722222222")),
+    )
+    assert outcome.status == 0
+    assert [one["PhoneNumber"] for one in box.go.entries("Customers")] == ["+4722222222"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"type": "RECORD", "stream": "customers", "record": {"id": "1"}}\n', "schema"),
+        ('{"type": "RECORD", "stream": "customers", "rec\n', "line 1"),
+        ('{"stream": "customers"}\n', "lacks type"),
+        ('["RECORD"]\n', "line"),
+        ('{"type": "NEWS"}\n', "line 1"),
+        ('{"type": "SCHEMA", "stream": "customers"}\n', "schema"),
+    ],
+)
+def test_a_line_that_is_no_message_is_told_in_one_line(ledger, box, text, told):
+    ended = subprocess.run(
+        ledger.command_line(), input=text, capture_output=True, text=True, check=False
+    )
+    errors = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
+    assert ended.returncode == 1
+    assert len(errors) == 1
+    assert told in errors[0]
+    assert "Traceback" not in ended.stderr
+    assert box.requests.writes() == []
+
+
+def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, customer, product):
+    config = ledger.config()
+    environment = {
+        f"TARGET_POWEROFFICEGO_{name.upper()}": str(value) for name, value in config.items()
+    }
+    environment["TARGET_POWEROFFICEGO_SALES_ACCOUNTS"] = '{"25": 3000}'
+    environment["TARGET_POWEROFFICEGO_ORDER_STATUSES"] = '["processing"]'
+    environment["TARGET_POWEROFFICEGO_WRITE_REFERENCES"] = "false"
+
+    ended = command("--config", "ENV", text=lines_of(customer(), product()), **environment)
+
+    assert ended.returncode == 0, ended.stderr
+    account = next(
+        one["Id"] for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3000
+    )
+    assert [one["StandardSalesAccountId"] for one in box.go.entries("Products")] == [account]
+
+
+def test_about_tells_every_setting_and_marks_the_secrets():
+    about = json.loads(command("--about", "--format=json").stdout)
+    settings = about["settings"]["properties"]
+    secrets = {name for name, one in settings.items() if one.get("secret")}
+    assert secrets == {"application_key", "client_key", "subscription_key"}
+    assert {"sales_accounts", "first_run", "stream_maps"} <= set(settings)
+    assert "load_method" not in settings
+    assert "| link_store |" in command("--about", "--format=markdown").stdout
+
+
+def test_version_and_help_answer():
+    assert "target-powerofficego v" in command("--version").stdout
+    assert "--config" in command("--help").stdout
+
+
+def test_a_config_file_that_is_missing_is_told_without_a_traceback():
+    ended = command("--config", "nowhere.json")
+    assert ended.returncode != 0
+    assert "nowhere.json" in ended.stderr
+    assert "Traceback" not in ended.stderr
