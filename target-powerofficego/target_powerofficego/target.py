@@ -176,6 +176,7 @@ class TargetPowerOfficeGo(Target):
         self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
         if self._run is not None:
             self._run.settlement.interrupt(Terminated(signum))
+            self._run.go.cancel()
 
     # Messages
 

@@ -64,7 +64,8 @@ class Settlement:
     def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Take one record of the input; one that is the very one last settled costs nothing."""
         key = (entity, record["id"])
-        if key not in self._unsettled and not self._schedule.is_busy_with(_own_key(*key)):
+        is_known_settled = key not in self._unsettled and key not in self._seen
+        if is_known_settled and not self._schedule.is_busy_with(_own_key(*key)):
             settled = self._store.last_settled(*key)
             if settled is not None and settled[0] == self._side.fingerprint(record):
                 self._tally.count_unchanged(entity)

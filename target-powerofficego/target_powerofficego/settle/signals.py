@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
+import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
@@ -68,7 +70,7 @@ class InterruptibleReader(SingerReader):
             Terminated: a signal came.
             BrokenInput: a line is no Singer message.
         """
-        lines = self._lines(file_input or self.default_input)
+        lines = self._lines(file_input or _standard_input())
         return super().process_lines(lines, callbacks)  # type: ignore[arg-type]
 
     def _lines(self, file_input: IO[str]) -> Iterator[str]:
@@ -105,6 +107,13 @@ class InterruptibleReader(SingerReader):
     def _raise_if_asked(self) -> None:
         if self._asked_by is not None:
             raise Terminated(self._asked_by)
+
+
+def _standard_input() -> IO[str]:
+    """Return standard input as UTF-8, which JSON is in, whatever this machine's locale says."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+    return sys.stdin
 
 
 def catch_signals(ask_to_end: Callable[[int], None]) -> None:

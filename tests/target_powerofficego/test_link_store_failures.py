@@ -1,0 +1,70 @@
+"""A link store that fails while a run is under way ends it in one line, and nothing is lost."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def people(customer):
+    return [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 41)]
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
+    ledger, box, lines_of, people
+):
+    ledger.run()
+
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (180_000, 180_000))
+
+    ended = subprocess.run(
+        ledger.command_line(workers=1),
+        input=lines_of(*people),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=small_disk,
+    )
+
+    errors = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
+    landed = len(box.go.entries("Customers"))
+    assert ended.returncode == 1
+    assert len(errors) == 1
+    assert f"the link store {ledger.link_store} cannot be read or written" in errors[0]
+    assert "Traceback" not in ended.stderr
+    assert "example.no" not in ended.stderr
+    assert ended.stdout == ""
+    assert 0 < landed < len(people)
+
+    again = ledger.run(*people)
+
+    assert again.status == 0
+    assert len(box.go.entries("Customers")) == len(people)
+
+
+def test_a_link_store_of_another_version_is_told_and_left_alone(ledger, box, customer):
+    ledger.run(customer())
+    with sqlite3.connect(ledger.link_store) as store:
+        store.execute("UPDATE about SET schema_version = 99")
+    store.close()
+
+    outcome = ledger.run(customer(phone="+4798765432"))
+
+    assert outcome.status == 1
+    assert "was written by another version" in outcome.log
+    assert outcome.writes == []
+
+
+def test_a_folder_in_place_of_the_link_store_is_told(ledger, customer):
+    ledger.link_store.mkdir()
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 1
+    assert f"the link store {ledger.link_store} cannot be opened" in outcome.log
+    assert outcome.writes == []
