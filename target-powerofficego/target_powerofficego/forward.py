@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
-from target_powerofficego.settings import ENTITIES
+from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVING
 from target_powerofficego.walks.order_parties import guest_id, order_email

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
@@ -22,14 +23,14 @@ from target_powerofficego.go_api import (
 )
 from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_leftovers
-from target_powerofficego.links import LinkStore
+from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.plan import Plan
-from target_powerofficego.settings import ENTITIES
+from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.summary import tell_plan, tell_summary
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.walks.tools import Tools
-from target_powerofficego.writing import Brakes, Writer
+from target_powerofficego.writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,9 @@ class Run:
         """End the run early: calls in flight finish, what is settled stays so."""
         self.go.cancel()
         self.settlement.stop(failure)
-        if self.number is not None:
+        if self.number is None:
+            return
+        with contextlib.suppress(LinkStoreError):  # it may be why the run ends
             self.store.finish_run(
                 self.number,
                 exit_status=exit_status,

@@ -17,15 +17,17 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import PluginBase
 
+from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.dataflow.values import Unusable, instant
 from target_powerofficego.go_api import GoError
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run, start
-from target_powerofficego.settings import CONFIG, Settings, SettingsError
+from target_powerofficego.settings import Settings, SettingsError
+from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
+from target_powerofficego.settle.state import OutputClosed
 from target_powerofficego.sinks import SINKS, DroppedSink, UnknownStream, entity_of
-from target_powerofficego.writing import BrakeReached
 
 if TYPE_CHECKING:
     import datetime
@@ -239,6 +241,7 @@ _ONE_LINE = (
     UnknownStream,
     BrokenInput,
     MappingError,
+    OutputClosed,
     RecordsWithoutSchemaException,
 )
 

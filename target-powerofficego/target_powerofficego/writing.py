@@ -8,12 +8,12 @@ missing, Go is looked at before anything is sent again.
 from __future__ import annotations
 
 import datetime
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.destinations import Destination
 from target_powerofficego.go_api import (
     DuplicateReference,
     NotFound,
@@ -28,6 +28,7 @@ from target_powerofficego.go_api import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from target_powerofficego.brakes import Brakes
     from target_powerofficego.changes import RowChange
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.links import Intent, LinkStore
@@ -39,47 +40,6 @@ SECOND_LOOK_SECONDS = 2.0
 _LOOK_BACK = datetime.timedelta(hours=1)
 
 
-class BrakeReached(Exception):  # noqa: N818 - reads as what it says
-    """The run must stop before its next write: max_creates or max_changes is used up."""
-
-
-@dataclass
-class Brakes:
-    """Counts writes against `max_creates` and `max_changes`."""
-
-    max_creates: int | None = None
-    max_changes: int | None = None
-    creates: int = 0
-    changes: int = 0
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def before_create(self) -> None:
-        """Count a create.
-
-        Raises:
-            BrakeReached: `max_creates` were done already.
-        """
-        with self._lock:
-            if self.max_creates is not None and self.creates >= self.max_creates:
-                msg = f"max_creates: {self.max_creates} entries were created; the run stops here"
-                raise BrakeReached(msg)
-            self.creates += 1
-
-    def before_change(self) -> None:
-        """Count a change.
-
-        Raises:
-            BrakeReached: `max_changes` were done already.
-        """
-        with self._lock:
-            if self.max_changes is not None and self.changes >= self.max_changes:
-                msg = f"max_changes: {self.max_changes} changes were made; the run stops here"
-                raise BrakeReached(msg)
-            self.changes += 1
-
-
 @dataclass(frozen=True)
 class Answer:
     """What Go answered to a write, or holds after one whose answer was lost."""
@@ -87,110 +47,6 @@ class Answer:
     body: Mapping[str, Any]
     intent: Intent
     was_there: bool = False
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a create goes, and how its entry is found again: a list filter, or by reference."""
-
-    entity: str
-    shop_id: str
-    path: str
-    look_path: str
-    look_params: Mapping[str, str]
-    member: str
-    value: str
-    refuses_duplicates: bool = True
-
-    def detail(self, values_sent: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the intent keeps."""
-        return {
-            "path": self.path,
-            "look_path": self.look_path,
-            "look_params": dict(self.look_params),
-            "member": self.member,
-            "value": self.value,
-            "refuses_duplicates": self.refuses_duplicates,
-            "values": dict(values_sent),
-        }
-
-    @classmethod
-    def of_intent(cls, intent: Intent) -> Target:
-        """Return the target that an intent was left for."""
-        detail = intent.detail
-        return cls(
-            intent.entity,
-            intent.shop_id,
-            detail["path"],
-            detail["look_path"],
-            detail["look_params"],
-            detail["member"],
-            detail["value"],
-            detail["refuses_duplicates"],
-        )
-
-
-def customer_target(shop_id: str, reference: str) -> Target:
-    """Return where a customer is created; Go refuses a second one with our reference."""
-    params = {"externalImportReference": reference}
-    return Target(
-        "customers",
-        shop_id,
-        "/Customers",
-        "/Customers",
-        params,
-        "ExternalImportReference",
-        reference,
-    )
-
-
-def product_target(shop_id: str, code: str) -> Target:
-    """Return where a product is created; whether Go refuses a second code is not known."""
-    return Target(
-        "products",
-        shop_id,
-        "/Products",
-        "/Products",
-        {"codes": code},
-        "Code",
-        code,
-        refuses_duplicates=False,
-    )
-
-
-def order_target(shop_id: str, reference: str) -> Target:
-    """Return where an order is created; it is found again by listing, no filter exists."""
-    return Target(
-        "orders",
-        shop_id,
-        "/SalesOrders/Complete",
-        "/SalesOrders",
-        {},
-        "ExternalImportReference",
-        reference,
-    )
-
-
-def contact_target(resource: str, entity: str, shop_id: str, contact_id: str, code: str) -> Target:
-    """Return where a customer's delivery address or contact person is created.
-
-    Go refuses a second one with the code, but in words that do not tell it from other refusals.
-    """
-    return Target(
-        entity,
-        shop_id,
-        f"/{resource}/{contact_id}",
-        f"/{resource}",
-        {"contactIds": contact_id},
-        "ExternalCode",
-        code,
-        refuses_duplicates=False,
-    )
-
-
-def line_target(shop_id: str, path: str, reference: str) -> Target:
-    """Return where a line of an order is created; references are unique in an order."""
-    return Target("orders", shop_id, path, path, {}, "ExternalImportReference", reference)
 
 
 class Writer:
@@ -212,7 +68,7 @@ class Writer:
         self._wait = wait
 
     def create(
-        self, target: Target, body: Mapping[str, Any], values_sent: Mapping[str, Any]
+        self, target: Destination, body: Mapping[str, Any], values_sent: Mapping[str, Any]
     ) -> Answer:
         """Create an entry once; `was_there` when Go turns out to have it already.
 
@@ -322,10 +178,10 @@ class Writer:
 
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that an earlier run left unanswered, or None."""
-        return self._look(Target.of_intent(intent), intent)
+        return self._look(Destination.of_intent(intent), intent)
 
     def _look_carefully(
-        self, target: Target, intent: Intent, unknown: UnknownOutcome
+        self, target: Destination, intent: Intent, unknown: UnknownOutcome
     ) -> Mapping[str, Any] | None:
         """Look for an entry whose answer was lost; twice where Go would take it a second time."""
         try:
@@ -335,7 +191,7 @@ class Writer:
         except (TryAgainLater, StopRun) as error:
             raise unknown from error
 
-    def _look_again(self, target: Target, intent: Intent) -> Mapping[str, Any] | None:
+    def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         """Look, and once more when a replica that is behind would show it."""
         found = self._look(target, intent)
         if found is None:
@@ -351,7 +207,7 @@ class Writer:
         there = self._read(path, unknown)
         return None if _still_is(there, rows) else there
 
-    def _look(self, target: Target, intent: Intent) -> Mapping[str, Any] | None:
+    def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         if target.path == "/SalesOrders/Complete":
             return self._look_for_order(target, intent)
         for entry in self._go.list_all(target.look_path, params=dict(target.look_params)):
@@ -359,7 +215,7 @@ class Writer:
                 return entry
         return None
 
-    def _look_for_order(self, target: Target, intent: Intent) -> Mapping[str, Any] | None:
+    def _look_for_order(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         """Look among sales orders and invoices changed since: there is no filter by reference."""
         since = (intent.started_at - _LOOK_BACK).isoformat().replace("+00:00", "Z")
         fields = ("Id", "ExternalImportReference")

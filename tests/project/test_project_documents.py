@@ -9,7 +9,8 @@ import shlex
 import pytest
 from tap_customwebshop.tap import TapCustomWebShop
 from target_powerofficego.dataflow.documentation import EXAMPLES, document
-from target_powerofficego.settings import CONFIG, Settings
+from target_powerofficego.settings import Settings
+from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
 OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "sqlite3", ".ci/run")

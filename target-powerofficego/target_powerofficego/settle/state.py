@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.schedule import Schedule
 
 _SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
+
+
+class OutputClosed(Exception):  # noqa: N818 - reads as what happened
+    """Whoever reads the states has stopped reading, so none can be told any more."""
 
 
 class StateGate:
@@ -39,14 +44,21 @@ class StateGate:
             self._waiting.append((self._schedule.position, state))
 
     def close(self) -> None:
-        """Print the last state that is true by now, and no more after it."""
+        """Print the last state that is true by now, and no more after it.
+
+        Raises:
+            OutputClosed: nobody reads it.
+        """
         self._closing.set()
         self._ticker.join()
         self._release()
 
     def _tick(self) -> None:
-        while not self._closing.wait(_SECONDS_BETWEEN):
-            self._release()
+        try:
+            while not self._closing.wait(_SECONDS_BETWEEN):
+                self._release()
+        except OutputClosed as closed:
+            self._schedule.interrupt(closed)
 
     def _release(self) -> None:
         settled = self._schedule.settled
@@ -57,5 +69,15 @@ class StateGate:
             if not state or state == self._printed or self._output is None:
                 return
             self._printed = state
-            self._output.write(json.dumps(state) + "\n")
-            self._output.flush()
+            self._print(self._output, json.dumps(state))
+
+    def _print(self, output: IO[str], line: str) -> None:
+        try:
+            output.write(line + "\n")
+            output.flush()
+        except BrokenPipeError:
+            self._output = None
+            # Python flushes standard output at exit, which would fail once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+            msg = "whoever reads the states of this run has stopped reading; what is done is kept"
+            raise OutputClosed(msg) from None

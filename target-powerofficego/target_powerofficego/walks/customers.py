@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from target_powerofficego.changes import Create, Hold, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
+from target_powerofficego.destinations import (
+    Destination,
+    contact_destination,
+    customer_destination,
+)
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import GUEST, match_customer
 from target_powerofficego.walks.entity_walk import EntityWalk
-from target_powerofficego.writing import Target, contact_target, customer_target
 
 if TYPE_CHECKING:
     import datetime
@@ -48,9 +52,9 @@ class CustomersWalk(EntityWalk):
             store=self.tools.store,
         )
 
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Target:
+    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
         """Return where the customer is created."""
-        return customer_target(record["id"], row_values["id"])
+        return customer_destination(record["id"], row_values["id"])
 
     def extra_base(
         self, record: Record, read_at: datetime.datetime, *, is_new: bool
@@ -95,13 +99,13 @@ class CustomersWalk(EntityWalk):
             if addresses.from_go(entry.body).content == address.content:
                 return int(entry.go_id), False
         code = address.reference(tools.settings.shop_name)
-        target = contact_target(
+        target = contact_destination(
             "ContactDeliveryAddresses", "delivery_addresses", shop_id, go_id, code
         )
         taken = tools.index.find("delivery_addresses", f"code:{code}")
         if any(str(entry.body.get("ContactId")) == go_id for entry in taken):
             code = replace(address, shop_id=None).reference(tools.settings.shop_name)
-            target = contact_target(
+            target = contact_destination(
                 "ContactDeliveryAddresses", "delivery_addresses", shop_id, go_id, code
             )
         body = {**address.body(), "ExternalCode": code}
@@ -142,7 +146,9 @@ class CustomersWalk(EntityWalk):
                 path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
                 change = _PartsChange("contact_persons", path, body, base, values.same_text)
                 return self._change_parts(record, change, entry.body)
-        target = contact_target("ContactPersons", "contact_persons", record["id"], link.go_id, code)
+        target = contact_destination(
+            "ContactPersons", "contact_persons", record["id"], link.go_id, code
+        )
         sent = {**body, "ExternalCode": code}
         answer = tools.writer.create(target, sent, sent)
         with tools.store.transaction():

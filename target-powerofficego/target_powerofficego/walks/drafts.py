@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.changes import Hold, RowChange, Undecidable
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.values import is_before, to_ore
+from target_powerofficego.destinations import line_destination
 from target_powerofficego.go_api import NotFound, TryAgainLater
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
@@ -19,7 +20,6 @@ from target_powerofficego.walks.order_form import (
     changed_on_invoice,
     partly_agreed,
 )
-from target_powerofficego.writing import line_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +144,7 @@ class Drafts:
             written[reference] = answer.body
         for reference, members in lines.added.items():
             body = {"ExternalImportReference": reference, "LineType": "Normal", **members}
-            answer = tools.writer.create(line_target(shop_id, path, reference), body, {})
+            answer = tools.writer.create(line_destination(shop_id, path, reference), body, {})
             link = self._agree_on_line(order, link, reference, answer)
             written[reference] = answer.body
         return written

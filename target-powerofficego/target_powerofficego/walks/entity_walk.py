@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.destinations import Destination
     from target_powerofficego.go_index import Entry
     from target_powerofficego.merge import Merge
-    from target_powerofficego.writing import Answer, Target
+    from target_powerofficego.writing import Answer
 
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 """When an entry counts as read that Go's replica showed as it was before our own last write."""
@@ -56,7 +57,7 @@ class EntityWalk(Walk):
         """
 
     @abc.abstractmethod
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Target:
+    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
         """Return where the entity is created and how it is found again."""
 
     def extra_base(

@@ -148,9 +148,7 @@ class OrderParties:
         at_end: bool,
     ) -> int | None:
         if line.service_code is not None and line.rate is not None:
-            go_id = self._products.service(
-                line.service_code, line.description or "", line.rate, read_at
-            )
+            go_id = self._products.service(line.service_code, line.rate, read_at)
             if go_id is None:
                 awaited.append(f"products:service:{line.service_code}")
             return go_id
@@ -206,15 +204,19 @@ class OrderParties:
         wanted = wanted_address(record)
         if wanted is None:
             return None
-        if self._is_mail_address(wanted, customer_id):
-            known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
+        known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
+        mail = self._mail_address(customer_id)
+        if mail.content == wanted.content:
             primary = next((one for one in known if one.body.get("IsPrimary")), None)
             if primary is None or addresses.from_go(primary.body).content == wanted.content:
                 return None
-        made, _ = self._customers.delivery_address(str(record["id"]), str(customer_id), wanted)
+        order_id, contact_id = str(record["id"]), str(customer_id)
+        if not known and mail.is_complete:
+            # the first becomes primary, and orders posted for the mail address would go there
+            self._customers.delivery_address(order_id, contact_id, mail)
+        made, _ = self._customers.delivery_address(order_id, contact_id, wanted)
         return made
 
-    def _is_mail_address(self, wanted: Address, customer_id: int) -> bool:
+    def _mail_address(self, customer_id: int) -> Address:
         entry = self._tools.index.entry("customers", str(customer_id))
-        mail = (entry.body.get("MailAddress") if entry else None) or {}
-        return addresses.from_go(mail).content == wanted.content
+        return addresses.from_go((entry.body.get("MailAddress") if entry else None) or {})

@@ -24,6 +24,7 @@ from target_powerofficego.dataflow.order_lines import (
     read_lines,
     total_difference,
 )
+from target_powerofficego.destinations import order_destination
 from target_powerofficego.go_api import NotFound, TestFailed
 from target_powerofficego.links import Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, merge
@@ -46,7 +47,6 @@ from target_powerofficego.walks.order_form import (
 )
 from target_powerofficego.walks.order_parties import OrderParties
 from target_powerofficego.walks.walk import Walk
-from target_powerofficego.writing import order_target
 
 if TYPE_CHECKING:
     import datetime
@@ -174,7 +174,7 @@ class OrdersWalk(Walk):
             {"ExternalImportReference": reference, "LineType": "Normal", **members}
             for reference, members in order.members.items()
         ]
-        target = order_target(order.record["id"], body["ExternalImportReference"])
+        target = order_destination(order.record["id"], body["ExternalImportReference"])
         sent = {**order.header, **{f"{LINE}{ref}": line for ref, line in order.members.items()}}
         answer = tools.writer.create(target, body, sent)
         answered_at = now()

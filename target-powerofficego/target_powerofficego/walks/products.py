@@ -8,9 +8,9 @@ from target_powerofficego.changes import Hold, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.destinations import Destination, product_destination
 from target_powerofficego.matching import match_product
 from target_powerofficego.walks.entity_walk import EntityWalk
-from target_powerofficego.writing import Target, product_target
 
 if TYPE_CHECKING:
     import datetime
@@ -55,18 +55,16 @@ class ProductsWalk(EntityWalk):
                 )
                 raise Undecidable(Hold(reason))
 
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Target:
+    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
         """Return where the product is created."""
-        return product_target(record["id"], row_values["sku"])
+        return product_destination(record["id"], row_values["sku"])
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""
         found = self.tools.index.find("products", f"code:{values.same_code(code)}")
         return int(found[0].go_id) if len(found) == 1 else None
 
-    def service(
-        self, code: str, name: str, rate: Decimal, read_at: datetime.datetime
-    ) -> int | None:
+    def service(self, code: str, rate: Decimal, read_at: datetime.datetime) -> int | None:
         """Return the id of the product for freight at this VAT rate; made when absent.
 
         None when it could not be made; it is then among the rejects.
@@ -80,7 +78,7 @@ class ProductsWalk(EntityWalk):
                 record: Record = {
                     "id": f"{_SERVICE}{code}",
                     "sku": code,
-                    "name": f"{name} {rate_key(rate)} %",
+                    "name": f"Frakt {rate_key(rate)} %",
                     "type": "service",
                     "tax_rate": rate_key(rate),
                     MADE_FOR_ORDERS: True,

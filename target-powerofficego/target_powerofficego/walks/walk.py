@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
 from target_powerofficego.dataflow.values import Unusable, instant
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.links import LinkStoreError
-from target_powerofficego.writing import BrakeReached
 
 if TYPE_CHECKING:
     from target_powerofficego.changes import Change

@@ -54,13 +54,17 @@ def test_the_date_of_an_order_is_the_one_in_oslo(ledger, box, customer, product,
 def test_freight_of_many_orders_is_posted_on_one_product(
     ledger, box, customer, product, order, freight
 ):
-    orders = [order(id=str(n), number=str(n), shipping=[freight()]) for n in range(12)]
+    orders = [
+        order(id=str(n), number=str(n), shipping=[freight(name=("Posten", "Bring")[n % 2])])
+        for n in range(12)
+    ]
 
     outcome = ledger.run(customer(), product(), *orders, workers=8)
 
     assert outcome.status == 0
-    codes = [one["Code"] for one in box.go.entries("Products")]
-    assert sorted(codes) == ["FRAKT-25", "ULL-1"]
+    names = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
+    assert names == {"FRAKT-25": "Frakt 25 %", "ULL-1": "Ullgenser"}
+    assert len(box.go.entries("Products")) == 2
     assert len(box.go.entries("SalesOrders")) == 12
 
 

@@ -286,6 +286,24 @@ def test_a_delivery_address_is_given_when_it_is_another_and_equal_ones_are_used_
     assert all("hytteveien" in one for one in lines)
 
 
+def test_an_order_to_the_mail_address_stays_there_when_another_address_comes(
+    ledger, box, customer, product, order, address
+):
+    ledger.run(customer(), product(), order())
+    cabin = address(type="shipping", line1="Hytteveien 9", postal_code="2630", city="Ringebu")
+
+    ledger.run(order(id="9002", number="9002", shipping_address=cabin))
+
+    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    usual = next(one for one in entries.values() if one["IsPrimary"])
+    goes_to = {
+        one["ExternalImportReference"]: entries.get(one["ContactDeliveryAddressId"], usual)
+        for one in box.go.entries("SalesOrders")
+    }
+    assert goes_to["testshop:9001"]["AddressLine1"] == "Storgata 1"
+    assert goes_to["testshop:9002"]["AddressLine1"] == "Hytteveien 9"
+
+
 def test_an_address_without_a_city_is_no_delivery_address(
     ledger, box, customer, product, order, address
 ):

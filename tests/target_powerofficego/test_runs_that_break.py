@@ -1,4 +1,4 @@
-"""A link store that fails while a run is under way ends it in one line, and nothing is lost."""
+"""What breaks a run that is under way ends it in one line, and the next run goes on from there."""
 
 from __future__ import annotations
 
@@ -68,3 +68,28 @@ def test_a_folder_in_place_of_the_link_store_is_told(ledger, customer):
     assert outcome.status == 1
     assert f"the link store {ledger.link_store} cannot be opened" in outcome.log
     assert outcome.writes == []
+
+
+def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, people):
+    missing = {"title": "Missing privilege", "detail": "Customer_Full", "status": 400}
+    fault = {"method": "POST", "path": "/customers$", "status": 400, "body": missing}
+    box.faults.add(**fault, skip=5, times=None)
+    messages = []
+    for n, record in enumerate(people, start=1):
+        messages += [record, {"type": "STATE", "value": {"read": n}}]
+
+    outcome = ledger.run(*messages, workers=1)
+
+    errors = [line for line in outcome.log.splitlines() if "Missing privilege" in line]
+    assert outcome.status == 1
+    assert errors == [
+        "POST /Customers: 400 Missing privilege;"
+        " give the integration this privilege in PowerOffice Go"
+    ]
+    assert len(box.go.entries("Customers")) == 5
+    assert outcome.states[-1:] == [{"read": 5}]
+    assert ledger.unsettled() == []
+
+    box.faults.clear()
+    assert ledger.run(*people).status == 0
+    assert len(box.go.entries("Customers")) == len(people)

@@ -1,0 +1,288 @@
+"""The schema of the settings of target-powerofficego, with what each is for."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+ENTITIES = ("customers", "products", "orders")
+ORDER_STATUSES = (
+    "draft",
+    "pending",
+    "processing",
+    "on_hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
+)
+
+_CONNECTION = (
+    th.Property(
+        "application_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Application key",
+        description="The integration's application key, from PowerOffice.",
+    ),
+    th.Property(
+        "client_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Client key",
+        description="The key of the one Go client (company), from its settings in Go.",
+    ),
+    th.Property(
+        "subscription_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Subscription key",
+        description="The key of the API subscription, from PowerOffice's developer portal.",
+    ),
+    th.Property(
+        "environment",
+        th.StringType,
+        required=True,
+        allowed_values=["production", "demo", "custom"],
+        title="Environment",
+        description="Which Go to write to; `custom` takes api_url and token_url.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        title="API address",
+        description="Only with environment custom: the address of the API, such as"
+        " http://127.0.0.1:8001/v2. HTTPS, except on this machine.",
+    ),
+    th.Property(
+        "token_url",
+        th.StringType,
+        title="Token address",
+        description="Only with environment custom: the address that gives tokens.",
+    ),
+    th.Property(
+        "requests_per_second",
+        th.IntegerType(minimum=1, maximum=100),
+        default=10,
+        title="Requests per second",
+        description="PowerOffice allows 10 per subscription key; less leaves room for others.",
+    ),
+    th.Property(
+        "workers",
+        th.IntegerType(minimum=1, maximum=32),
+        default=4,
+        title="Workers",
+        description="How many calls to Go may be under way at once.",
+    ),
+)
+
+_LINKS = (
+    th.Property(
+        "shop_name",
+        th.StringType,
+        required=True,
+        title="Shop name",
+        description="A short name that never changes; it begins our references in Go"
+        " (`{shop_name}:{id}`). At most 20 letters, digits, - or _.",
+    ),
+    th.Property(
+        "new_namespace",
+        th.BooleanType,
+        default=False,
+        title="New namespace",
+        description="Allow a link store that knows this shop or this Go client to begin anew with"
+        " another pair of them.",
+    ),
+    th.Property(
+        "link_store",
+        th.StringType,
+        default="powerofficego-links.db",
+        title="Link store",
+        description="Path of the SQLite file that remembers what is linked. Keep it with your"
+        " backups.",
+    ),
+    th.Property(
+        "full_check_hours",
+        th.NumberType(minimum=0),
+        default=24,
+        title="Full check, hours",
+        description="How often everything in Go is listed anew, because edits of addresses and"
+        " stock do not move its stamps.",
+    ),
+)
+
+_CARE = (
+    th.Property(
+        "dry_run",
+        th.BooleanType,
+        default=False,
+        title="Dry run",
+        description="Read, decide and print what would be done; write nothing anywhere.",
+    ),
+    th.Property(
+        "first_run",
+        th.StringType,
+        allowed_values=["plan", "accept"],
+        title="First run",
+        description="`plan`: when Go already has entries and this shop has no finished run, print"
+        " the plan, write nothing and exit 1. `accept`: go ahead. Default: plan in production,"
+        " else accept.",
+    ),
+    th.Property(
+        "on_link",
+        th.StringType,
+        allowed_values=["keep", "fill_empty", "shop", "go"],
+        default="keep",
+        title="On link",
+        description="What happens to differing values when two entries are linked: `keep` both and"
+        " list them, `fill_empty`, write the `shop`'s, or let `go`'s flow back.",
+    ),
+    th.Property(
+        "owners",
+        th.ObjectType(additional_properties=th.StringType),
+        title="Owners",
+        description="Who wins when both sides changed the same property: shop, go or newest"
+        ' (default), by entity or row, such as {"customers": "shop", "customers.phone": "go"}.',
+    ),
+    th.Property(
+        "clock_margin",
+        th.NumberType(minimum=0),
+        default=300,
+        title="Clock margin, seconds",
+        description="Two edits nearer than this are not decided by their stamps.",
+    ),
+    th.Property(
+        "patch_guard",
+        th.StringType,
+        allowed_values=["test", "reread"],
+        default="test",
+        title="Patch guard",
+        description="How an edit made in Go meanwhile is noticed: a JSON Patch `test` with each"
+        " change, or reading the entry again right before.",
+    ),
+    th.Property(
+        "write_references",
+        th.BooleanType,
+        default=True,
+        title="Write references",
+        description="Write our reference to a linked customer in Go whose reference is empty.",
+    ),
+    th.Property(
+        "max_archives",
+        th.IntegerType(minimum=0),
+        default=10,
+        title="Most archives",
+        description="More archives than this in one run all become holds.",
+    ),
+    th.Property(
+        "max_creates",
+        th.IntegerType(minimum=0),
+        title="Most creates",
+        description="Stop the run before it creates more entries than this.",
+    ),
+    th.Property(
+        "max_changes",
+        th.IntegerType(minimum=0),
+        title="Most changes",
+        description="Stop the run before it changes more entries than this.",
+    ),
+    th.Property(
+        "fail_on",
+        th.StringType,
+        allowed_values=["unacknowledged", "never"],
+        default="unacknowledged",
+        title="Fail on",
+        description="Exit 3 while rejects or holds are open that nobody has acknowledged.",
+    ),
+)
+
+_RULES = (
+    th.Property(
+        "match_customers_on",
+        th.ObjectType(
+            th.Property("company", th.ArrayType(th.StringType)),
+            th.Property("person", th.ArrayType(th.StringType)),
+            additional_properties=False,
+        ),
+        default={"company": ["organization_number"], "person": ["email"]},
+        title="Match customers on",
+        description="By which fields an unlinked customer is looked for in Go, after our reference:"
+        " organization_number, email.",
+    ),
+    th.Property(
+        "properties",
+        th.ObjectType(additional_properties=th.AnyType()),
+        title="Properties",
+        description="Changes to the property tables (docs/dataflow.md), such as"
+        ' {"customers": {"number": "to_go"}, "orders": {"department": {"go": "DepartmentCode",'
+        ' "constant": "WEB"}}}.',
+    ),
+    th.Property(
+        "stock",
+        th.StringType,
+        allowed_values=["none", "shop", "go"],
+        default="none",
+        title="Stock",
+        description="Which side's stock counts and overwrites the other's.",
+    ),
+    th.Property(
+        "time_zone",
+        th.StringType,
+        default="Europe/Oslo",
+        title="Time zone",
+        description="In which the date of an order is read off its stamp.",
+    ),
+    th.Property(
+        "orders_from",
+        th.DateType,
+        title="Orders from",
+        description="Orders placed before this date are left alone.",
+    ),
+    th.Property(
+        "order_statuses",
+        th.ArrayType(th.StringType(allowed_values=list(ORDER_STATUSES))),
+        default=["processing", "on_hold", "completed", "refunded"],
+        title="Order statuses",
+        description="Orders with these statuses are written to Go.",
+    ),
+    th.Property(
+        "guests",
+        th.StringType,
+        allowed_values=["by_email", "one_customer", "reject"],
+        default="by_email",
+        title="Guests",
+        description="Who buys when a guest orders: one Go customer per e-mail, one for all, or no"
+        " one.",
+    ),
+    th.Property(
+        "guest_customer_number",
+        th.IntegerType,
+        title="Guest customer number",
+        description="With guests one_customer: the number of that customer in Go.",
+    ),
+    th.Property(
+        "create_missing_products",
+        th.BooleanType,
+        default=True,
+        title="Create missing products",
+        description="Create a product from an order line when the shop does not list it.",
+    ),
+    th.Property(
+        "sales_accounts",
+        th.ObjectType(additional_properties=th.IntegerType),
+        title="Sales accounts",
+        description="VAT rate to general ledger account, such as"
+        ' {"25": 3000, "15": 3001, "0": 3100}; products are created with that account.',
+    ),
+    th.Property(
+        "shipping_product_code",
+        th.StringType,
+        default="FRAKT",
+        title="Shipping product code",
+        description="Freight is posted on the product `{code}-{rate}`, created when absent.",
+    ),
+)
+
+CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)

@@ -1,0 +1,72 @@
+"""Stream maps on the target, settings that are null, and Meltano's own test of a loader."""
+
+from __future__ import annotations
+
+import pytest
+from singer_sdk.exceptions import ConfigValidationError
+
+
+def names(box):
+    return sorted(entry["FirstName"] for entry in box.go.entries("Customers"))
+
+
+def test_meltanos_test_does_not_count_as_the_first_run(ledger, box, customer, message):
+    box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
+    ledger.run(message({"id": 1}, "meltano_test_stream"))
+
+    outcome = ledger.run(customer(), first_run="plan")
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+
+
+def test_stream_maps_rename_change_filter_and_drop(ledger, box, customer, message):
+    maps = {
+        "kunder": {"__alias__": "customers", "first_name": "first_name + '!'"},
+        "customers": {"__filter__": "first_name != 'Per'"},
+        "invoices": None,
+    }
+
+    outcome = ledger.run(
+        message(customer(), "kunder"),
+        message(customer(id="2", first_name="Per", email="p@example.no")),
+        message(customer(id="3", first_name="Eva", email="e@example.no")),
+        message({"id": "4"}, "invoices"),
+        stream_maps=maps,
+    )
+
+    assert outcome.status == 0
+    assert names(box) == ["Eva", "Kari!"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "line"),
+    [
+        ("1 / 0", 'stream_maps: the map of "customers" fails on a record (ZeroDivisionError)'),
+        ("(((", "Failed to parse expression (((."),
+    ],
+)
+def test_a_stream_map_that_cannot_work_is_one_line(ledger, box, customer, expression, line):
+    outcome = ledger.run(customer(), stream_maps={"customers": {"first_name": expression}})
+
+    assert outcome.status == 1
+    assert outcome.log.splitlines()[-1] == line
+    assert box.go.entries("Customers") == []
+
+
+def test_a_setting_that_is_null_has_its_default(ledger, box, customer):
+    nothing = dict.fromkeys(
+        ("workers", "first_run", "max_creates", "order_statuses", "properties", "stream_maps")
+    )
+
+    assert ledger.run(customer(), **nothing).status == 0
+    assert names(box) == ["Kari"]
+
+
+@pytest.mark.parametrize("name", ["application_key", "client_key", "subscription_key"])
+@pytest.mark.parametrize("value", [["hemmelig"], {"key": "hemmelig"}, 12345])
+def test_a_key_that_is_no_text_is_told_without_its_value(ledger, name, value):
+    with pytest.raises(ConfigValidationError) as failure:
+        ledger.run(**{name: value})
+
+    assert failure.value.errors == [f"{name} must be text"]
