@@ -88,7 +88,7 @@ class _Reader:
         tables = self._tables()
         settings = {
             "shop_name": self._shop_name(),
-            "link_store": config["link_store"],
+            "link_store": self._link_store(),
             "new_namespace": config["new_namespace"],
             "requests_per_second": config["requests_per_second"],
             "workers": config["workers"],
@@ -146,6 +146,15 @@ class _Reader:
         if not (0 < len(name) <= 20 and all(c.isalnum() or c in "-_" for c in name)):
             self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
         return name
+
+    def _link_store(self) -> str:
+        """Return the path; SQLite would take none for a file that is gone when the run ends."""
+        path = str(self.config["link_store"])
+        if not path.strip() or "\0" in path:
+            self.wrong.append("link_store is empty or no path; set it to the path of a file")
+        elif "://" in path:
+            self.wrong.append("link_store must be the path of a file, not the address of a database")
+        return path
 
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"

@@ -28,11 +28,11 @@ def test_never_more_than_ten_requests_in_any_one_second_and_no_429(ledger, box, 
 def test_a_token_that_expires_during_the_run_is_renewed_beforehand(ledger, box, records):
     box.go.switches.token_seconds = 5
 
-    outcome = ledger.run(*records, requests_per_second=5, workers=1)
+    outcome = ledger.run(*records[:25], requests_per_second=5, workers=1)
 
     tokens = box.requests.count(system="go", method="POST", path="/oauth/token")
     assert outcome.status == 0
-    assert len(box.go.entries("Customers")) == 40
+    assert len(box.go.entries("Customers")) == 25
     assert tokens > 1
     assert 401 not in statuses(box)
 
@@ -86,3 +86,28 @@ def test_go_refusing_one_record_stops_none_of_the_others(ledger, box, records):
     assert outcome.status == 3
     assert len(box.go.entries("Customers")) == 4
     assert [one.reason for one in ledger.unsettled("reject")] == ["PowerOffice Go refused it (400)"]
+
+
+@pytest.mark.parametrize(("fail_on", "status"), [("unacknowledged", 3), ("never", 0)])
+def test_records_that_a_storm_kept_out_are_told_with_a_reason_and_land_once_it_is_over(
+    ledger, box, records, fail_on, status
+):
+    box.faults.add(method="POST", path="/customers$", status=503, times=None)
+
+    outcome = ledger.run(*records[:5], fail_on=fail_on)
+
+    rejects = ledger.unsettled("reject")
+    assert outcome.status == status
+    assert outcome.states[-1:] == [{"bookmarks": {"read": 6}}]
+    assert sorted(one.shop_id for one in rejects) == ["1", "2", "3", "4", "5"]
+    assert all(
+        one.reason.startswith("PowerOffice Go gave no answer (POST /Customers: 503")
+        for one in rejects
+    )
+    assert box.go.entries("Customers") == []
+
+    box.faults.clear()
+    again = ledger.run()
+    assert again.status == 0
+    assert len(box.go.entries("Customers")) == 5
+    assert ledger.unsettled() == []

@@ -82,10 +82,8 @@ def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, 
 
     errors = [line for line in outcome.log.splitlines() if "Missing privilege" in line]
     assert outcome.status == 1
-    assert errors == [
-        "POST /Customers: 400 Missing privilege;"
-        " give the integration this privilege in PowerOffice Go"
-    ]
+    assert len(errors) == 1
+    assert "POST /Customers: 400 Missing privilege; give the integration this" in errors[0]
     assert len(box.go.entries("Customers")) == 5
     assert outcome.states[-1:] == [{"read": 5}]
     assert ledger.unsettled() == []

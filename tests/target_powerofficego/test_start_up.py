@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 
 import pytest
 
@@ -85,6 +87,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"time_zone": "Oslo"}, 'there is no zone "Oslo"'),
         ({"orders_from": "yesterday"}, "orders_from"),
         ({"shop_name": "my shop:1"}, "shop_name"),
+        ({"link_store": " "}, "link_store is empty"),
         ({"sales_accounts": {"high": 3000}}, "sales_accounts"),
         ({"sales_accounts": {"25": 9999}}, "9999"),
         ({"sales_accounts": {"15": 3000}}, "account 3000 carries 25 %"),
@@ -104,3 +107,41 @@ def test_a_damaged_link_store_is_told_and_left_as_it_is(fails, tmp_path):
     damaged.write_bytes(b"this is no database" * 100)
     assert "link store" in fails(link_store=str(damaged))
     assert damaged.read_bytes() == b"this is no database" * 100
+
+
+@pytest.mark.parametrize("name", ["application_key", "client_key", "subscription_key", "shop_name"])
+def test_a_setting_that_is_needed_and_missing_is_named(ledger, box, name):
+    config = ledger.config()
+    del config[name]
+    path = ledger.folder / "incomplete.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    script = ledger.command_line()[0]
+
+    ended = subprocess.run(
+        [script, "--config", str(path)], input="", capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert f"{name!r} is a required property" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert box.requests.all() == []
+
+
+def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, product):
+    ledger.run(customer(), product())
+    whole = ledger.link_store.read_bytes()
+    ledger.link_store.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+
+    outcome = ledger.command(customer(phone="+4798765432"))
+
+    assert outcome.status == 1
+    assert len(errors(outcome)) == 1
+    assert f"the link store {ledger.link_store} cannot be" in errors(outcome)[0]
+    assert "Traceback" not in outcome.log
+    assert outcome.writes == []
+
+
+def test_the_address_of_a_database_is_no_link_store_and_its_password_is_not_told(fails):
+    line = fails(link_store="postgresql://sync:hemmelig@127.0.0.1/links")
+    assert line == "link_store must be the path of a file, not the address of a database"
