@@ -153,7 +153,7 @@ class _Reader:
         if not path.strip() or "\0" in path:
             self.wrong.append("link_store is empty or no path; set it to the path of a file")
         elif "://" in path:
-            self.wrong.append("link_store must be the path of a file, not the address of a database")
+            self.wrong.append("link_store must be a file's path, not the address of a database")
         return path
 
     def _plans_first_run(self) -> bool:

@@ -210,7 +210,9 @@ class Writer:
     def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         if target.path == "/SalesOrders/Complete":
             return self._look_for_order(target, intent)
-        for entry in self._go.list_all(target.look_path, params=dict(target.look_params)):
+        # PowerOffice Go reads a comma in a filter as the end of one value.
+        params = {name: told for name, told in target.look_params.items() if "," not in told}
+        for entry in self._go.list_all(target.look_path, params=params):
             if values.same_text(entry.get(target.member)) == target.value:
                 return entry
         return None

@@ -118,6 +118,20 @@ def test_a_product_is_not_doubled_though_go_would_take_it_twice(box, ledger, sho
     assert counts(box) == ONE_OF_EVERYTHING
 
 
+@pytest.mark.parametrize("read_lag", [0, 1])
+def test_a_sku_or_id_with_a_comma_is_found_again_too(box, ledger, customer, product, read_lag):
+    box.go.switches.read_lag_seconds = read_lag
+    box.go.switches.product_code_unique = False
+    box.faults.add(method="POST", path="/products$", reset="after")
+    box.faults.add(method="POST", path="/customers$", reset="after")
+
+    ledger.run(product(sku="A,B"), customer(id="1,2"))
+
+    assert [one["Code"] for one in box.go.entries("Products")] == ["A,B"]
+    references = [one["ExternalImportReference"] for one in box.go.entries("Customers")]
+    assert references == ["testshop:1,2"]
+
+
 def edited(shop, line):
     customer, company, product, order = copy.deepcopy(shop)
     customer["phone"] = "+4798765432"

@@ -58,6 +58,24 @@ def test_nothing_is_told_of_refusals_and_lost_answers(ledger, box, customer, com
     check(ledger.command(customer(), company(), workers=1), box, status=3)
 
 
+def test_nothing_is_told_of_orders_guests_and_holds(
+    ledger, box, customer, company, product, order, guest_order
+):
+    for name in ("Fjord og Fjell", "Fjord og Fjell AS"):  # both could be the company
+        box.go.create(
+            "Customers", {"IsPerson": False, "Name": name, "OrganizationNumber": "923609016"}
+        )
+    box.faults.add(
+        method="POST",
+        path="/salesorders/complete$",
+        status=400,
+        body={"title": "Validation", "detail": "Kari Nordmann, Storgata 1 has no credit"},
+    )
+    records = [customer(), company(), product(), order(), guest_order(id="9002", number="9002")]
+    check(ledger.command(*records, workers=1), box, status=3)
+    assert {one.kind for one in ledger.unsettled()} == {"reject", "hold"}
+
+
 def test_nothing_is_told_of_input_that_is_broken(ledger, box, lines_of, customer):
     import subprocess
 

@@ -144,4 +144,4 @@ def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, produ
 
 def test_the_address_of_a_database_is_no_link_store_and_its_password_is_not_told(fails):
     line = fails(link_store="postgresql://sync:hemmelig@127.0.0.1/links")
-    assert line == "link_store must be the path of a file, not the address of a database"
+    assert line == "link_store must be a file's path, not the address of a database"
