@@ -101,10 +101,12 @@ def test_a_reader_of_states_that_goes_away_ends_the_run_in_one_line(
     running.stdin.write(lines_of(customer()))
     running.stdin.close()
 
-    errors = [line for line in running.stderr.read().splitlines() if "| INFO" not in line]
+    with running.stderr:
+        told = running.stderr.read()
+    errors = [line for line in told.splitlines() if "| ERROR" in line]
 
     assert running.wait(timeout=20) == 1
     assert len(errors) == 1
+    assert "Traceback" not in told
     assert "whoever reads the states of this run has stopped reading" in errors[0]
     assert len(box.go.entries("Customers")) == 1
-    running.stderr.close()

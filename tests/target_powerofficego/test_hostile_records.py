@@ -172,6 +172,21 @@ def test_a_number_is_the_same_id_as_its_text(ledger, box, customer, message):
     assert len(box.go.entries("Customers")) == 1
 
 
+@pytest.mark.parametrize("stamp", [["2026"], {"at": 1}, 1.5, 10**40, True, "once", " "])
+def test_a_created_at_that_is_no_stamp_tells_nothing_and_breaks_nothing(
+    ledger, box, customer, product, guest_order, stamp
+):
+    records = [
+        customer(created_at=stamp),
+        product(created_at=stamp),
+        guest_order(created_at=stamp),
+    ]
+
+    assert ledger.run(*records).status == 0
+    assert ledger.run(*records).writes == []
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
 @pytest.mark.parametrize("shop_id", [None, "", "   ", True, ["1"], {"id": 1}, 1.5])
 def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
     ledger, box, reasons, customer, shop_id

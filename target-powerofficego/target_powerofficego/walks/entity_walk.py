@@ -24,7 +24,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import Evidence, Side, first_meeting, go_side, merge
-from target_powerofficego.walks.walk import Walk
+from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +129,7 @@ class EntityWalk(Walk):
             self.entity,
             record["id"],
             str(answer.body["Id"]),
-            shop_created_at=record.get("created_at"),
+            shop_created_at=created_at(record),
             base={**base, **extras},
             own_stamp=answer.body.get("LastChangedDateTimeOffset"),
         )
@@ -163,7 +163,7 @@ class EntityWalk(Walk):
             record["id"],
             found.go_id,
             is_follower=found.is_follower,
-            shop_created_at=record.get("created_at"),
+            shop_created_at=created_at(record),
         )
         if found.is_follower or entry is None:
             tools.store.put_link(replace(link, is_follower=True))

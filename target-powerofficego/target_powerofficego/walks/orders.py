@@ -46,7 +46,7 @@ from target_powerofficego.walks.order_form import (
     partly_agreed,
 )
 from target_powerofficego.walks.order_parties import OrderParties
-from target_powerofficego.walks.walk import Walk
+from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
     import datetime
@@ -100,7 +100,7 @@ class OrdersWalk(Walk):
                     self.entity,
                     record["id"],
                     met.go_id,
-                    shop_created_at=record.get("created_at"),
+                    shop_created_at=created_at(record),
                     base=agreed_base(self.table, order, None),
                 )
                 self.tools.store.put_link(link)
@@ -182,7 +182,7 @@ class OrdersWalk(Walk):
             self.entity,
             order.record["id"],
             str(answer.body["Id"]),
-            shop_created_at=order.record.get("created_at"),
+            shop_created_at=created_at(order.record),
             base=agreed_base(self.table, order, answer.body),
             own_stamp=answer.body.get("LastChangedDateTimeOffset"),
         )

@@ -149,13 +149,19 @@ class Walk(abc.ABC):
         Raises:
             Undecidable: with a Hold.
         """
-        created = record.get("created_at")
+        created = created_at(record)
         if created and link.shop_created_at and not _is_same_moment(created, link.shop_created_at):
             reason = (
                 f"the shop now has another record under the id {record['id']}"
                 f" (created {created}, the linked one {link.shop_created_at})"
             )
             raise Undecidable(Hold(reason))
+
+
+def created_at(record: Record) -> str | None:
+    """Return when the shop made a record, as it says so; what is no text tells nothing."""
+    stamp = record.get("created_at")
+    return stamp if isinstance(stamp, str) and stamp.strip() else None
 
 
 def _is_same_moment(one: object, other: object) -> bool:
