@@ -72,6 +72,12 @@ class Plan:
                 self._changes.append(PlannedChange(entity, shop_id, change))
 
     def changes(self) -> list[PlannedChange]:
-        """Return what was decided."""
+        """Return what was decided; a record that waited and was then taken up is told once."""
         with self._lock:
-            return list(self._changes)
+            found = list(self._changes)
+        last = {(one.entity, one.shop_id): number for number, one in enumerate(found)}
+        return [
+            one
+            for number, one in enumerate(found)
+            if not isinstance(one.change, Park) or last[one.entity, one.shop_id] == number
+        ]

@@ -286,3 +286,10 @@ def test_runs_are_recorded_with_their_status(ledger, shop):
 
     runs = contents(ledger.link_store)["runs"]
     assert len(runs) == 1
+
+
+def test_an_order_that_waited_in_a_plan_is_told_once_as_what_becomes_of_it(ledger, order, product):
+    outcome = ledger.run(order(), product(), dry_run=True)
+
+    assert "create orders 9001" in outcome.log
+    assert "park orders" not in outcome.log
