@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.link_rows import LinkRows
+from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.values import (
     Agreement,
@@ -37,10 +38,7 @@ class LinkStore(Namespaces, LinkRows, GoRows):
 
     def copy_in_memory(self) -> LinkStore:
         """Return a copy that is written nowhere, for a dry run or a plan."""
-        engine = sa.create_engine(
-            "sqlite://", connect_args={"check_same_thread": False}, poolclass=sa.pool.StaticPool
-        )
-        copy = LinkStore("sqlite://", connection=engine.connect())
+        copy = LinkStore(StoreLocation.in_memory())
         with self._lock, copy.transaction():
             for table in t.tables.sorted_tables:
                 if table is t.about:

@@ -6,10 +6,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
 
 from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
@@ -29,6 +26,8 @@ from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.summary import tell_plan, tell_summary
 from target_powerofficego.settle.tally import Tally
+from target_powerofficego.store.connection import has_store
+from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.writing import Writer
 
@@ -129,8 +128,6 @@ def start(settings: Settings, output: IO[str]) -> Run:
 
 
 def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) -> Run:
-    if not settings.dry_run:
-        opened.callback(_lock(settings).release)
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     try:
@@ -187,30 +184,12 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     return Run(settings, store, go, settlement, tools.plan, tools.tally, number, is_plan, opened)
 
 
-def _lock(settings: Settings) -> FileLock:
-    """Hold the one run at a time that a namespace may have; the operating system frees it."""
-    path = Path(f"{settings.link_store}.{settings.shop_name}.lock")
-    if not path.parent.is_dir():
-        msg = f"link_store: there is no folder {path.parent}; create it, or correct the path"
-        raise CannotStart(msg)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        msg = f"another run for the shop {settings.shop_name} is under way (it holds {path})"
-        raise CannotStart(msg) from None
-    except OSError as error:
-        msg = f"the link store {settings.link_store} cannot be written: {error.strerror}"
-        raise CannotStart(msg) from None
-    return lock
-
-
 def _open_store(settings: Settings) -> LinkStore:
-    """Open the link store; a dry run does not even make its file."""
-    is_path = "://" not in settings.link_store
-    if settings.dry_run and is_path and not Path(settings.link_store).exists():
-        return LinkStore(":memory:")
-    return LinkStore(settings.link_store)
+    """Open the link store for the one run at a time that a shop may have; a dry run makes none."""
+    if not settings.dry_run:
+        return LinkStore(settings.link_store, locked_for=settings.shop_name)
+    exists = has_store(settings.link_store)
+    return LinkStore(settings.link_store if exists else StoreLocation.in_memory())
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:

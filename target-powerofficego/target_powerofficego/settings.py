@@ -16,6 +16,8 @@ from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.merge import Owner
 from target_powerofficego.settings_schema import ENTITIES
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,7 @@ class Settings:
 
     connection: Connection
     shop_name: str
-    link_store: str = "powerofficego-links.db"
+    link_store: StoreLocation
     new_namespace: bool = False
     requests_per_second: int = 10
     workers: int = 4
@@ -147,14 +149,12 @@ class _Reader:
             self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
         return name
 
-    def _link_store(self) -> str:
-        """Return the path; SQLite would take none for a file that is gone when the run ends."""
-        path = str(self.config["link_store"])
-        if not path.strip() or "\0" in path:
-            self.wrong.append("link_store is empty or no path; set it to the path of a file")
-        elif "://" in path:
-            self.wrong.append("link_store must be a file's path, not the address of a database")
-        return path
+    def _link_store(self) -> StoreLocation:
+        try:
+            return StoreLocation.of(str(self.config["link_store"]))
+        except LinkStoreError as error:
+            self.wrong.append(str(error))
+            return StoreLocation.in_memory()
 
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"

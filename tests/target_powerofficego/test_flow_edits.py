@@ -6,6 +6,8 @@ import datetime
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 LATER = "2036-01-01T00:00:00Z"
 NEW_PHONE = "+4798765432"
 GO_PHONE = "+4740000000"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 
 def test_a_customer_removed_in_go_is_held_and_never_created_again(ledger, box, customer):
     ledger.run(customer())

@@ -7,6 +7,8 @@ import itertools
 import pytest
 from go_sandbox.seed.store import seed_store
 
+pytestmark = pytest.mark.both_link_stores
+
 PAGE_READS = 20
 
 

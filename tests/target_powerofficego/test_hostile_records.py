@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from target_powerofficego.links import LinkStore
 
+pytestmark = pytest.mark.both_link_stores
+
 LATER = "2026-01-06T10:00:00Z"
 
 
@@ -154,7 +156,9 @@ def test_half_a_character_is_replaced_and_harms_nothing(ledger, box, customer, p
     assert len(box.go.entries("Products")) == 1
 
 
-@pytest.mark.parametrize("shop_id", ["i" * 60, "a:b", "æøå 1", "1001,1002", "'; drop table", "0"])
+@pytest.mark.parametrize(
+    "shop_id", ["i" * 60, "æ" * 255, "a:b", "æøå 1", "1001,1002", "'; drop table", "0", "a\0b"]
+)
 def test_any_text_is_an_id(ledger, box, customer, shop_id):
     ledger.run(customer(id=shop_id))
     ledger.lose_link_store()
@@ -187,7 +191,7 @@ def test_a_created_at_that_is_no_stamp_tells_nothing_and_breaks_nothing(
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-@pytest.mark.parametrize("shop_id", [None, "", "   ", True, ["1"], {"id": 1}, 1.5])
+@pytest.mark.parametrize("shop_id", [None, "", "   ", True, ["1"], {"id": 1}, 1.5, "x" * 256])
 def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
     ledger, box, reasons, customer, shop_id
 ):
@@ -199,6 +203,29 @@ def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
     assert (kind, entity) == ("reject", "customers")
     assert told.startswith("without id")
     assert "the record has no id" in reason
+
+
+@pytest.mark.parametrize(
+    "changes", [{"customer_id": "x" * 256}, {"lines": [{"product_id": "x" * 256}]}]
+)
+def test_an_order_of_what_can_have_no_such_id_is_rejected(ledger, box, order, line, changes):
+    lines = [line(**one) for one in changes.get("lines", [{}])]
+
+    outcome = ledger.run(order(**{**changes, "lines": lines}))
+
+    assert outcome.count("orders", "rejected") == 1
+    (reject,) = ledger.unsettled("reject")
+    assert "an id may have at most 255" in reject.reason
+    assert box.go.entries("SalesOrders") == []
+
+
+def test_a_key_too_long_for_an_index_of_a_database_matches_all_the_same(ledger, box, customer):
+    email = f"{'k' * 5000}@example.no"
+    box.go.create("Customers", {"Name": "Kari", "EmailAddress": email})
+
+    outcome = ledger.run(customer(email=email))
+
+    assert outcome.count("customers", "linked") == 1
 
 
 def test_a_record_without_an_id_is_one_reject_however_often_it_comes(ledger, reasons, customer):

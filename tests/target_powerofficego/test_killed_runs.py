@@ -6,6 +6,8 @@ import copy
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 EVERYTHING = {
     "Customers": 2,
     "Products": 1,

@@ -6,6 +6,8 @@ import copy
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 
 @pytest.fixture
 def shop(customer, company, product, order, address):

@@ -142,6 +142,12 @@ def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, produ
     assert outcome.writes == []
 
 
-def test_the_address_of_a_database_is_no_link_store_and_its_password_is_not_told(fails):
+def test_a_password_in_the_address_of_a_database_is_refused_and_not_told(fails):
     line = fails(link_store="postgresql://sync:hemmelig@127.0.0.1/links")
-    assert line == "link_store must be a file's path, not the address of a database"
+    assert "PGPASSWORD" in line
+    assert "hemmelig" not in line
+
+
+def test_a_database_that_is_no_postgresql_is_refused(fails):
+    line = fails(link_store="mysql://sync@127.0.0.1/links")
+    assert line.startswith("link_store must be the path of a file, or the address of a PostgreSQL")

@@ -247,7 +247,7 @@ def _rounded(price: Decimal) -> list[Decimal]:
 def _product_line(raw: Record, what: str, sort_order: int) -> OrderLine:
     reference = values.text(raw.get("id"), what=f"{what}, id")
     sku = values.text(raw.get("sku"), what=f"{what}, sku", longest=100)
-    product_id = values.text(raw.get("product_id"), what=f"{what}, product_id")
+    product_id = values.shop_id(raw.get("product_id"), what=f"{what}, product_id")
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
     if reference is None:
         msg = f"{what} has no id"

@@ -72,6 +72,23 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     return trimmed or None
 
 
+LONGEST_ID = 255
+"""How many characters an id of the shop may have, for a database to find it by."""
+
+
+def shop_id(value: object, *, what: str) -> str | None:
+    """Return the id of a shop record that another one refers to, or None when it is empty.
+
+    Raises:
+        Unusable: it is no text, or longer than an id may be.
+    """
+    told = text(value, what=what)
+    if told is not None and len(told) > LONGEST_ID:
+        msg = f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}"
+        raise Unusable(msg)
+    return told
+
+
 def flag(value: object, *, what: str) -> bool | None:
     """Return a yes or no, or None when it is empty.
 

@@ -8,7 +8,7 @@ from typing import Any
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 class BrokenInput(InvalidInputLine):
@@ -18,7 +18,8 @@ class BrokenInput(InvalidInputLine):
 def read_message(line: str, number: int) -> dict[str, Any]:
     """Return the message of a line, numbers with a fraction as Decimal.
 
-    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a replacement character.
+    Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes a replacement character;
+    so does the character 0, which PostgreSQL cannot hold.
 
     Raises:
         BrokenInput: the line is no JSON object.
@@ -33,7 +34,7 @@ def read_message(line: str, number: int) -> dict[str, Any]:
             " or something else prints to its output"
         )
         raise BrokenInput(msg)
-    return _mended(message) if _SURROGATE.search(line) else message
+    return _mended(message) if _NO_CHARACTER.search(line) else message
 
 
 def require(message: object, members: set[str]) -> None:
@@ -55,7 +56,8 @@ def require(message: object, members: set[str]) -> None:
 
 def _mended(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "\ufffd")
     if isinstance(value, list):
         return [_mended(one) for one in value]
     if isinstance(value, dict):

@@ -83,7 +83,7 @@ class Settlement:
             shop_id,
             payload={**record, "id": shop_id},
             read_at=read_at,
-            reason="the record has no id; without one it cannot be recognised again",
+            reason="the record has no id, or one that is too long; it cannot be recognised again",
         )
         self._tally.count(entity, shop_id, "rejected")
 

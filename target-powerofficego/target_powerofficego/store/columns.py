@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from typing import Any
 
 import simplejson
+
+_LONGEST_KEY = 300
+_KEPT = 200
 
 
 def to_json(value: object) -> str:
@@ -18,6 +22,13 @@ def to_json(value: object) -> str:
 def from_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """Return what JSON text says; numbers with a fraction become Decimals."""
     return simplejson.loads(text, use_decimal=True, allow_nan=True)
+
+
+def to_key(text: str) -> str:
+    """Return a text as a key of an index, which PostgreSQL keeps short."""
+    if len(text) <= _LONGEST_KEY:
+        return text
+    return f"{text[:_KEPT]} {hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
 def to_stamp(moment: datetime.datetime) -> str:

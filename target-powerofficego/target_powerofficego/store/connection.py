@@ -1,4 +1,4 @@
-"""One connection for all threads of a run, under a lock; SQLite by path, other databases by URL."""
+"""One connection for all threads of a run, under a lock; to an SQLite file or to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,34 +10,54 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_powerofficego.store import tables as t
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.run_lock import lock_file, lock_session
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_CONNECT_SECONDS = 10
+
 
 class StoreConnection:
-    """What all parts of the link store rest on."""
+    """What all parts of the link store rest on.
 
-    def __init__(self, location: str, *, connection: sa.Connection | None = None) -> None:
-        self.location = location
+    Args:
+        location: the path of an SQLite file, or the URL of a PostgreSQL database.
+        locked_for: the shop whose one run at a time this is; None for who only looks.
+
+    Raises:
+        LinkStoreError: it cannot be opened, or another run for the shop is under way.
+    """
+
+    def __init__(self, location: str | StoreLocation, *, locked_for: str | None = None) -> None:
+        self.location = (
+            location if isinstance(location, StoreLocation) else StoreLocation.of(location)
+        )
         self.is_new = False
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
-        self._connection = connection if connection is not None else self._connect()
-        self._prepare_schema()
-
-    @property
-    def url(self) -> str:
-        """The database URL: a plain path is a SQLite file."""
-        return self.location if "://" in self.location else f"sqlite:///{self.location}"
+        with contextlib.ExitStack() as opened:
+            held = lock_file(self.location, locked_for) if locked_for else None
+            if held is not None:
+                opened.callback(held.release)
+            self._connection = connect(self.location, is_durable=True)
+            opened.callback(self._disconnect)
+            if locked_for and self.location.is_postgresql:
+                lock_session(self._connection, self.location, locked_for)
+            self._prepare_schema()
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and let another run begin."""
         with self._lock:
-            self._connection.close()
-            self._connection.engine.dispose()
+            self._opened.close()
+
+    def _disconnect(self) -> None:
+        self._connection.close()
+        self._connection.engine.dispose()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -47,6 +67,7 @@ class StoreConnection:
             LinkStoreError: the database failed (full, locked, damaged).
         """
         with self._lock:
+            self._check_not_lost()
             self._depth += 1
             try:
                 yield
@@ -61,28 +82,20 @@ class StoreConnection:
             finally:
                 self._depth -= 1
 
-    def _connect(self) -> sa.Connection:
-        is_sqlite = self.url.startswith("sqlite")
-        arguments = {"check_same_thread": False} if is_sqlite else {}
-        try:
-            connection = sa.create_engine(self.url, connect_args=arguments).connect()
-            if is_sqlite:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-                connection.exec_driver_sql("PRAGMA synchronous = FULL")
-                connection.rollback()
-        except sa.exc.DBAPIError as error:
-            msg = f"the link store {self.location} cannot be opened: {error.orig}"
-            raise LinkStoreError(msg) from None
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError):
-            msg = "the setting link_store is neither a file path nor a database URL"
-            raise LinkStoreError(msg) from None
-        return connection
+    def _check_not_lost(self) -> None:
+        """See that the session is still the one that was opened: the lock of a run is its own.
+
+        SQLAlchemy would open another one by itself, without the lock.
+        """
+        if self._connection.invalidated:
+            msg = f"the connection to the link store {self.location} was lost; run again"
+            raise LinkStoreError(msg)
 
     def _unusable(self, error: sa.exc.DBAPIError) -> LinkStoreError:
         """Return an error without the statement and its values, which may be personal."""
         return LinkStoreError(
-            f"the link store {self.location} cannot be read or written: {error.orig};"
-            " see to the file and its disk, then run again"
+            f"the link store {self.location} cannot be read or written: {_first_line(error)};"
+            " see to it, then run again"
         )
 
     def _prepare_schema(self) -> None:
@@ -134,3 +147,63 @@ def new_id(result: sa.CursorResult[Any]) -> int:
         msg = "the database gave no id to a new row"
         raise LinkStoreError(msg)
     return int(key[0])
+
+
+def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connection:
+    """Return a connection to a link store; a durable one loses nothing when the power fails.
+
+    Raises:
+        LinkStoreError: there is none to be had.
+    """
+    try:
+        return _connection_to(location, is_durable=is_durable)
+    except sa.exc.DBAPIError as error:
+        msg = f"the link store {location} cannot be opened: {_first_line(error)}"
+        raise LinkStoreError(msg) from None
+    except ImportError:
+        msg = (
+            "a link store in PostgreSQL needs the package psycopg: install"
+            " target-powerofficego[postgresql]"
+        )
+        raise LinkStoreError(msg) from None
+
+
+def has_store(location: StoreLocation) -> bool:
+    """Tell whether a run has made a link store there; nothing is made by looking.
+
+    Raises:
+        LinkStoreError: it cannot be looked at.
+    """
+    if location.path is not None and not location.path.is_file():
+        return False
+    connection = connect(location)
+    try:
+        return sa.inspect(connection).has_table(t.about.name)
+    except sa.exc.DBAPIError as error:
+        msg = f"the link store {location} cannot be opened: {_first_line(error)}"
+        raise LinkStoreError(msg) from None
+    finally:
+        connection.close()
+        connection.engine.dispose()
+
+
+def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connection:
+    if location.is_postgresql:
+        arguments = {
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": "target-powerofficego",
+        }
+        return sa.create_engine(location.url, connect_args=arguments).connect()
+    connection = sa.create_engine(
+        location.url, connect_args={"check_same_thread": False}, poolclass=sa.pool.StaticPool
+    ).connect()
+    if is_durable:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.exec_driver_sql("PRAGMA synchronous = FULL")
+        connection.rollback()
+    return connection
+
+
+def _first_line(error: sa.exc.DBAPIError) -> str:
+    """Return what the database says; PostgreSQL's further lines may quote values."""
+    return str(error.orig).strip().partition("\n")[0]

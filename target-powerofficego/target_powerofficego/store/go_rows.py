@@ -11,6 +11,7 @@ from target_powerofficego.store.columns import (
     from_json,
     from_stamp,
     to_json,
+    to_key,
     to_stamp,
 )
 from target_powerofficego.store.connection import StoreConnection
@@ -40,7 +41,7 @@ class GoRows(StoreConnection):
                     *self._key(t.go_keys, entity), t.go_keys.c.go_id == go_id
                 )
             )
-            rows = [{**key, "match_key": match_key} for match_key in sorted(set(keys))]
+            rows = [{**key, "match_key": one} for one in sorted({to_key(one) for one in keys})]
             if rows:
                 self._connection.execute(sa.insert(t.go_keys), rows)
 
@@ -69,7 +70,7 @@ class GoRows(StoreConnection):
     def go_ids(self, entity: str, match_key: str) -> list[str]:
         """Return the ids of the entries found by a key, in the order of their ids."""
         query = sa.select(t.go_keys.c.go_id).where(
-            *self._key(t.go_keys, entity), t.go_keys.c.match_key == match_key
+            *self._key(t.go_keys, entity), t.go_keys.c.match_key == to_key(match_key)
         )
         return sorted(
             (str(row.go_id) for row in self._all(query)), key=lambda go_id: (len(go_id), go_id)

@@ -103,7 +103,7 @@ class OrderParties:
     def _customer(
         self, record: Record, read_at: datetime.datetime, awaited: list[str], *, at_end: bool
     ) -> str | None:
-        shop_id = values.text(record.get("customer_id"), what="customer_id")
+        shop_id = values.shop_id(record.get("customer_id"), what="customer_id")
         if shop_id is None:
             return self._guest(record, read_at, awaited)
         link = self._tools.store.link("customers", shop_id)

@@ -13,7 +13,7 @@ import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
-from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.links import LinkStoreError
 
@@ -196,7 +196,8 @@ def _own_fault(error: Exception) -> Reject:
 
 
 def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
-    """Return an id as text, or None when it is none."""
+    """Return an id as text, or None when it is none or too long to be one."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    return str(value).strip() or None
+    told = str(value).strip()
+    return told if 0 < len(told) <= LONGEST_ID else None

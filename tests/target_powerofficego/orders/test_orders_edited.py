@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+pytestmark = pytest.mark.both_link_stores
+
 LATER = "2026-01-06T10:00:00Z"
 MOST_READS_OF_AN_EDIT = 2
 

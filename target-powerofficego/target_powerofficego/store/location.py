@@ -1,0 +1,78 @@
+"""Where a link store is kept: an SQLite file by its path, or a PostgreSQL database by its URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from target_powerofficego.store.values import LinkStoreError
+
+_IN_MEMORY = ":memory:"
+_POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+@dataclass(frozen=True)
+class StoreLocation:
+    """The place of a link store, as SQLAlchemy and as a person reads it."""
+
+    url: sa.URL
+
+    @classmethod
+    def of(cls, told: str) -> StoreLocation:
+        """Return the location that a setting or option names.
+
+        Raises:
+            LinkStoreError: it is neither, or holds a password, which would be shown wherever
+                settings are.
+        """
+        if not told.strip() or "\0" in told:
+            msg = "link_store is empty or no path; set it to the path of a file"
+            raise LinkStoreError(msg)
+        if "://" not in told:
+            return cls(sa.URL.create("sqlite", database=told))
+        url = _url(told)
+        if url.password is not None or "password" in url.query:
+            msg = (
+                "link_store must not hold the database's password: give that in the environment"
+                " variable PGPASSWORD or in the file ~/.pgpass"
+            )
+            raise LinkStoreError(msg)
+        return cls(url.set(drivername="postgresql+psycopg"))
+
+    @classmethod
+    def in_memory(cls) -> StoreLocation:
+        """Return the location of a store that is kept nowhere."""
+        return cls(sa.URL.create("sqlite", database=_IN_MEMORY))
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None for a database or a store in memory."""
+        if self.url.get_backend_name() != "sqlite" or self.url.database == _IN_MEMORY:
+            return None
+        return Path(self.url.database or "")
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it is kept in PostgreSQL."""
+        return self.url.get_backend_name() == "postgresql"
+
+    def __str__(self) -> str:
+        if not self.is_postgresql:
+            return str(self.url.database)
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def _url(told: str) -> sa.URL:
+    try:
+        url = sa.make_url(told)
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in _POSTGRESQL:
+        msg = (
+            "link_store must be the path of a file, or the address of a PostgreSQL database"
+            " (postgresql://user@host/database)"
+        )
+        raise LinkStoreError(msg)
+    return url

@@ -1,0 +1,58 @@
+"""The one run at a time that a shop may have: a lock that ends with its process, however that ends.
+
+With SQLite it is the operating system's lock on a file beside the store, with PostgreSQL an
+advisory lock of the very session that writes: a run that has lost it can write nothing any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from target_powerofficego.store.values import LinkStoreError
+
+if TYPE_CHECKING:
+    from target_powerofficego.store.location import StoreLocation
+
+
+def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
+    """Hold the lock of a store in a file, and return it; None for a store that is in none.
+
+    Raises:
+        LinkStoreError: another process holds it, or its file cannot be written.
+    """
+    if location.path is None:
+        return None
+    path = Path(f"{location}.{shop_name}.lock")
+    if not path.parent.is_dir():
+        msg = f"link_store: there is no folder {path.parent}; create it, or correct the path"
+        raise LinkStoreError(msg)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LinkStoreError(_another_run(shop_name, str(path))) from None
+    except OSError as error:
+        msg = f"the link store {location} cannot be written: {error.strerror}"
+        raise LinkStoreError(msg) from None
+    return lock
+
+
+def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:
+    """Hold the lock of a store in PostgreSQL for as long as this connection lives.
+
+    Raises:
+        LinkStoreError: another session holds it.
+    """
+    digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
+    key = int.from_bytes(digest[:8], "big", signed=True)
+    if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+        raise LinkStoreError(_another_run(shop_name, str(location)))
+
+
+def _another_run(shop_name: str, held: str) -> str:
+    return f"another run for the shop {shop_name} is under way (it holds {held})"

@@ -1,0 +1,123 @@
+"""The link store in PostgreSQL: one run at a time, a lost connection, dry run, links command."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+
+pytestmark = pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
+
+SESSIONS = "FROM pg_stat_activity WHERE application_name = 'target-powerofficego'"
+
+
+def tables(database):
+    query = f"SELECT tablename FROM pg_tables WHERE schemaname = '{database.schema}'"
+    return database.execute(query)
+
+
+def test_a_second_run_at_the_same_time_stops_with_one_line_and_the_next_one_runs(
+    ledger, box, customer, lines_of
+):
+    ledger.run(customer())
+    running = ledger.start()
+    box.faults.on("go", "GET", "/customers$", lambda _: second.append(ledger.run(customer())))
+    second = []
+
+    running.communicate(lines_of(customer(phone="+4798765432")), timeout=60)
+
+    assert running.returncode == 0
+    assert second[0].status == 1
+    assert second[0].reads == second[0].writes == []
+    (told,) = [line for line in second[0].log.splitlines() if "another run" in line]
+    assert "postgresql://postgres@" in told
+    assert ledger.run(customer(phone="+4740000000")).status == 0
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
+
+
+def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, database, customer):
+    people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 21)]
+    box.faults.on(
+        "go",
+        "POST",
+        "/customers$",
+        lambda _: database.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}"),
+        skip=4,
+    )
+
+    outcome = ledger.run(*people, workers=1)
+
+    landed = len(box.go.entries("Customers"))
+    assert outcome.status == 1
+    assert landed == 5
+    (told,) = [line for line in outcome.log.splitlines() if "cannot be read or written" in line]
+    assert told.startswith("the link store postgresql://")
+    assert told.endswith("run again")
+    assert "example.no" not in outcome.log
+
+    assert ledger.run(*people).status == 0
+    assert len(box.go.entries("Customers")) == len(people)
+
+
+def test_a_dry_run_makes_no_table(ledger, database, customer):
+    outcome = ledger.run(customer(), dry_run=True)
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "created") == 1
+    assert tables(database) == []
+
+
+def test_a_dry_run_leaves_the_link_store_as_it_is(ledger, box, database, customer):
+    ledger.run(customer())
+    settled = f"SELECT * FROM {database.schema}.settled"
+    before = database.execute(settled)
+
+    outcome = ledger.run(customer(phone="+4798765432"), dry_run=True)
+
+    assert outcome.count("customers", "changed") == 1
+    assert database.execute(settled) == before
+
+
+def test_two_shops_may_run_at_once_in_one_database(ledger, box, customer, lines_of):
+    ledger.run(customer())
+    other = []
+    box.faults.on(
+        "go",
+        "GET",
+        "/customers$",
+        lambda _: other.append(
+            ledger.run(customer(email="o@example.no"), shop_name="other", new_namespace=True)
+        ),
+    )
+    running = ledger.start()
+
+    running.communicate(lines_of(customer(phone="+4798765432")), timeout=60)
+
+    assert running.returncode == 0
+    assert other[0].status == 0
+
+
+def test_the_links_command_reads_it(ledger, product):
+    ledger.run(product(sku=None))
+
+    told = CliRunner().invoke(main, ["--link-store", ledger.link_store, "rejects"])
+
+    assert told.exit_code == 0
+    assert "has no SKU" in told.output
+
+
+def test_before_any_run_the_links_command_says_so_and_makes_nothing(ledger, database):
+    told = CliRunner().invoke(main, ["--link-store", ledger.link_store, "check"])
+
+    assert told.exit_code == 1
+    assert told.output.endswith(" is not a link store: no run has written to it\n")
+    assert tables(database) == []
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(ledger, box, customer):
+    outcome = ledger.run(customer(), link_store="postgresql://sync@127.0.0.1:1/links")
+
+    assert outcome.status == 1
+    (told,) = [line for line in outcome.log.splitlines() if "cannot be opened" in line]
+    assert "the link store postgresql://sync@127.0.0.1:1/links" in told
+    assert outcome.writes == outcome.reads == []
