@@ -12,10 +12,11 @@ class BrakeReached(Exception):  # noqa: N818 - reads as what it says
 
 @dataclass
 class Brakes:
-    """Counts writes against `max_creates` and `max_changes`."""
+    """Counts writes against `max_creates` and `max_changes`; in a plan it stops nothing."""
 
     max_creates: int | None = None
     max_changes: int | None = None
+    stops: bool = True
     creates: int = 0
     changes: int = 0
 
@@ -29,7 +30,7 @@ class Brakes:
             BrakeReached: `max_creates` were done already.
         """
         with self._lock:
-            if self.max_creates is not None and self.creates >= self.max_creates:
+            if self.stops and self.max_creates is not None and self.creates >= self.max_creates:
                 msg = f"max_creates: {self.max_creates} entries were created; the run stops here"
                 raise BrakeReached(msg)
             self.creates += 1
@@ -41,7 +42,19 @@ class Brakes:
             BrakeReached: `max_changes` were done already.
         """
         with self._lock:
-            if self.max_changes is not None and self.changes >= self.max_changes:
+            if self.stops and self.max_changes is not None and self.changes >= self.max_changes:
                 msg = f"max_changes: {self.max_changes} changes were made; the run stops here"
                 raise BrakeReached(msg)
             self.changes += 1
+
+    def told_by_a_plan(self) -> list[str]:
+        """Say in words which setting would stop the run that a plan foresees."""
+        limits = (
+            ("max_creates", self.max_creates, self.creates),
+            ("max_changes", self.max_changes, self.changes),
+        )
+        return [
+            f"{name} is {most}: a run would stop before the rest of these {planned} writes"
+            for name, most, planned in limits
+            if most is not None and planned > most
+        ]

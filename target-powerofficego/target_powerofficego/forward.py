@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.changes import Hold
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
-from target_powerofficego.walks.entity_walk import ARCHIVING
+from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED, ARCHIVING
 from target_powerofficego.walks.order_parties import guest_id, order_email
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
@@ -63,32 +64,36 @@ class ForwardSide:
             return _match_keys(record, ("sku", "gtin")), ()
         return _order_keys(record)
 
-    def is_awaiting_end(self, unsettled: Unsettled) -> bool:
-        """Tell whether a parked record is an archive."""
-        waiting = self._tools.store.waiting_for(ARCHIVING)
-        return unsettled.id in {one.id for one in waiting}
+    def archives(self) -> list[Unsettled]:
+        """Return the parked records that are to be archived."""
+        store = self._tools.store
+        return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
         """Tell whether a customer or product was made from an order that needs it."""
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_archives(self, archives: list[Unsettled]) -> None:
-        """Archive all, or hold them all when there are more than `max_archives`."""
+        """Archive all, or hold them all when there are more new ones than `max_archives`."""
         most = self._tools.settings.max_archives
-        if len(archives) <= most:
-            for one in archives:
-                self.take(one.entity, one.payload, one.read_at, at_end=True)
-            return
+        new = {one.id for one in self._tools.store.waiting_for(ARCHIVING)}
         for one in archives:
-            self._tools.store.put_unsettled(
-                "hold",
-                one.entity,
-                one.shop_id,
-                payload=one.payload,
-                read_at=one.read_at,
-                reason=f"{len(archives)} are to be archived, more than max_archives ({most})",
-            )
-            self._tools.tally.count(one.entity, one.shop_id, "held")
+            if one.id in new and len(new) > most:
+                self._hold_archive(one, f"more are to be archived than max_archives ({most})")
+            else:
+                self.take(one.entity, one.payload, one.read_at, at_end=True)
+
+    def _hold_archive(self, one: Unsettled, reason: str) -> None:
+        self._tools.store.put_unsettled(
+            "hold",
+            one.entity,
+            one.shop_id,
+            payload=one.payload,
+            read_at=one.read_at,
+            reason=reason,
+        )
+        self._tools.plan.add(one.entity, one.shop_id, Hold(reason))
+        self._tools.tally.count(one.entity, one.shop_id, "held")
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from target_powerofficego.links import LinkStore
 
 _OVERLAP = datetime.timedelta(minutes=5)
+_STORED_AT_ONCE = 500
 
 Keys = list[str]
 
@@ -156,6 +158,7 @@ class GoIndex:
         self._sources = sources(tables)
         self._full_check = full_check
         self._orders_from = orders_from
+        self._opened_at = now()
         self._read: set[str] = set()
         self._reading = threading.RLock()
 
@@ -164,6 +167,17 @@ class GoIndex:
         self.ensure(entity)
         found = (self.entry(entity, go_id) for go_id in self._store.go_ids(entity, key))
         return [entry for entry in found if entry is not None]
+
+    def find_present(self, entity: str, key: str) -> list[Entry]:
+        """As `find`, after reading again what an earlier run read: Go may have it no longer.
+
+        For linking, which is for good.
+        """
+        found = self.find(entity, key)
+        old = [entry for entry in found if entry.read_at < self._opened_at]
+        for entry in old:
+            self.read_again(entity, entry.go_id)
+        return self.find(entity, key) if old else found
 
     def entry(self, entity: str, go_id: str) -> Entry | None:
         """Return an entry by its id in Go."""
@@ -217,11 +231,10 @@ class GoIndex:
                 with self._store.transaction():
                     self._store.clear_go_entries(entity)
                     for source in of_entity:
-                        self._list(source, None, now())
-            else:
-                for source in of_entity:
-                    mark = self._store.watermark(source.name)
-                    self._list(source, *(mark or (None, now())))
+                        self._store.remove_watermark(source.name)
+            for source in of_entity:
+                mark = self._store.watermark(source.name)
+                self._list(source, *(mark or (None, now())))
             self._read.add(entity)
 
     def _is_full_read_due(self, source: Source) -> bool:
@@ -239,11 +252,11 @@ class GoIndex:
             params["fromDate"] = self._orders_from.isoformat()
         newest = changed_since
         read_at = now()
-        with self._store.transaction():
-            for body in self._go.list_all(
-                f"/{source.resource}", params=params, fields=source.fields
-            ):
-                self.remember(source.entity, body, read_at, source)
-                stamp = body.get(source.stamp)
-                newest = max(newest or "", stamp or "") or None
-            self._store.put_watermark(source.name, newest, full_read_at)
+        listed = self._go.list_all(f"/{source.resource}", params=params, fields=source.fields)
+        # no lock of the database is held while Go is asked: others may use it meanwhile
+        while page := list(itertools.islice(listed, _STORED_AT_ONCE)):
+            with self._store.transaction():
+                for body in page:
+                    self.remember(source.entity, body, read_at, source)
+                    newest = max(newest or "", body.get(source.stamp) or "") or None
+        self._store.put_watermark(source.name, newest, full_read_at)

@@ -1,4 +1,7 @@
-"""Intents that an earlier run left: what was sent and never answered is looked for first thing."""
+"""Writes whose answer never came: Go is looked at, and the base follows what it turns out to hold.
+
+An earlier run left them when it was cut off, or this one when Go could not be looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,26 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import same_text
+from target_powerofficego.dataflow.values import member_at, same_text
 from target_powerofficego.go_api import NotFound
 from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.links import Intent
     from target_powerofficego.walks.tools import Tools
 
 logger = logging.getLogger("target-powerofficego")
 
+_LINES = "/Lines"
 
-def settle_leftovers(tools: Tools) -> None:
-    """Settle every intent left over, oldest first.
+
+def settle_leftovers(tools: Tools, intents: Sequence[Intent]) -> None:
+    """Settle writes without an answer, oldest first.
 
     What Go turns out to have is linked with base := (values sent, what is there). What was never
     done is dropped: its record was not settled, so it comes again.
@@ -31,7 +37,6 @@ def settle_leftovers(tools: Tools) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    intents = tools.store.intents()
     if intents:
         age = (now() - intents[-1].started_at).total_seconds()
         time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
@@ -42,67 +47,124 @@ def settle_leftovers(tools: Tools) -> None:
             intent.shop_id,
             intent.kind,
         )
-        if intent.kind == "create":
-            _settle_create(tools, intent)
-        elif intent.kind == "patch":
-            _settle_patch(tools, intent)
-        else:
-            tools.store.end_intent(intent)
+        _SETTLING[intent.kind](tools, intent)
 
 
 def _settle_create(tools: Tools, intent: Intent) -> None:
-    there = None
-    if intent.entity in tools.settings.tables and not intent.detail["path"].endswith("/Lines"):
-        there = tools.writer.look_after(intent)
+    there = tools.writer.look_after(intent)
+    link = tools.store.link(intent.entity, intent.shop_id)
     with tools.store.transaction():
-        if there is not None and tools.store.link(intent.entity, intent.shop_id) is None:
+        if there is None:
+            pass
+        elif intent.detail["path"].endswith(_LINES):
+            _agree_on_line(tools, intent, intent.detail["values"], there)
+        elif intent.entity not in tools.settings.tables:  # what hangs on a customer
+            tools.index.remember(intent.entity, there, now())
+        elif link is None:
             tools.store.put_link(_link(tools, intent, there))
             tools.index.remember(intent.entity, there, now())
-            tools.found_again.add((intent.entity, intent.shop_id))
-        tools.store.end_intent(intent)
+        _end(tools, intent)
 
 
 def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
     table = tools.settings.tables[intent.entity]
     sent = intent.detail["values"]
-    base = {
-        row.name: Agreement(sent[row.name], row.from_go(there), intent.started_at, now())
-        for row in table.active
-        if row.name in sent
-    }
+    base = created_base(table, sent, there, intent.read_at, now())
     lines = lines_by_reference(there)
     for name, members in sent.items():
         if name.startswith(LINE):
             line = lines.get(name.removeprefix(LINE))
-            base[name] = Agreement(members, line, intent.started_at, now())
+            base[name] = Agreement(members, line, intent.read_at, now())
     return Link(intent.entity, intent.shop_id, str(there["Id"]), base=base)
 
 
 def _settle_patch(tools: Tools, intent: Intent) -> None:
+    path = intent.detail["path"]
+    there = _read_line(tools, path) if _LINES in path else _read(tools, path)
     rows: Mapping[str, tuple[str, Any, Any]] = intent.detail["rows"]
-    link = tools.store.link(intent.entity, intent.shop_id)
-    if link is None or set(rows) - set(link.base):
-        tools.store.end_intent(intent)
-        return
-    try:
-        there = tools.go.read(intent.detail["path"])
-    except NotFound:
-        tools.store.end_intent(intent)
-        return
-    was_done = any(
-        same_text(_at(there, path)) != same_text(before) for path, before, _ in rows.values()
+    was_done = there is not None and any(
+        same_text(member_at(there, at)) != same_text(before) for at, before, _ in rows.values()
     )
     with tools.store.transaction():
-        if was_done:
-            base = dict(link.base)
-            for name, (path, _, after) in rows.items():
-                base[name] = Agreement(after, _at(there, path), intent.started_at, now())
+        if there is not None and was_done:
+            after = {name: value for name, (_, _, value) in rows.items()}
+            if _LINES in path:
+                _agree_on_line(tools, intent, after, there)
+            else:
+                _agree_on_rows(tools, intent, after, there)
+        _end(tools, intent)
+
+
+def _agree_on_rows(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    link = tools.store.link(intent.entity, intent.shop_id)
+    if link is None:
+        return
+    at = {name: path for name, (path, _, _) in intent.detail["rows"].items()}
+    agreed = {
+        name: Agreement(value, member_at(there, at[name]), intent.read_at, now())
+        for name, value in sent.items()
+        if name in link.base
+    }
+    tools.store.put_link(replace(link, base={**link.base, **agreed}))
+
+
+def _agree_on_line(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    """Take the members of a line that were sent, and what Go has of them, into the base."""
+    link = tools.store.link(intent.entity, intent.shop_id)
+    if link is None:
+        return
+    name = f"{LINE}{there.get('ExternalImportReference')}"
+    before = link.base.get(name)
+    shop, go = (before.shop, before.go) if before else ({}, {})
+    in_go = {member: there.get(member) for member in sent}
+    one = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
+    tools.store.put_link(replace(link, base={**link.base, name: one}))
+
+
+def _settle_delete(tools: Tools, intent: Intent) -> None:
+    link = tools.store.link(intent.entity, intent.shop_id)
+    is_gone = link is not None and _is_gone(tools, intent, link)
+    with tools.store.transaction():
+        if link is not None and is_gone:
+            line = intent.detail.get("line")
+            base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
             tools.store.put_link(replace(link, base=base))
-        tools.store.end_intent(intent)
+            if line is None:
+                tools.store.delete_link(intent.entity, intent.shop_id)
+        _end(tools, intent)
 
 
-def _at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
-    found: Any = entry
-    for part in path.lstrip("/").split("/"):
-        found = None if found is None else found.get(part)
-    return found
+def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
+    if intent.detail.get("line") is not None:
+        return _read_line(tools, intent.detail["path"]) is None
+    return tools.index.read_again(intent.entity, link.go_id) is None
+
+
+def _end(tools: Tools, intent: Intent) -> None:
+    """End an intent; what it did to an order is yet to be compared with the shop's."""
+    if intent.entity == "orders":
+        tools.store.note_comparison(intent.entity, intent.shop_id)
+    tools.store.end_intent(intent)
+
+
+def _read(tools: Tools, path: str) -> Mapping[str, Any] | None:
+    try:
+        there: Mapping[str, Any] = tools.go.read(path)
+    except NotFound:
+        return None
+    return there
+
+
+def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
+    """Return a line of an order, which Go gives with the whole order; None when it is gone."""
+    order_path, _, line_id = path.partition(f"{_LINES}/")
+    complete = _read(tools, f"{order_path}/Complete") or {}
+    lines: list[Mapping[str, Any]] = complete.get("SalesOrderLines") or []
+    return next((line for line in lines if str(line.get("Id")) == line_id), None)
+
+
+_SETTLING = {"create": _settle_create, "patch": _settle_patch, "delete": _settle_delete}

@@ -6,10 +6,12 @@ import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.go_rows import GoRows
+from target_powerofficego.store.intent_rows import IntentRows
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.values import (
+    NEVER,
     Agreement,
     Intent,
     Link,
@@ -21,6 +23,7 @@ from target_powerofficego.store.values import (
 )
 
 __all__ = [
+    "NEVER",
     "Agreement",
     "Intent",
     "Link",
@@ -33,7 +36,7 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, GoRows):
+class LinkStore(Namespaces, LinkRows, IntentRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

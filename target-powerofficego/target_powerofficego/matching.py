@@ -38,14 +38,14 @@ def match_customer(
         Undecidable: with a Hold naming all candidates.
     """
     own = values.short_reference(shop_name, shop_id)
-    by_reference = index.find("customers", f"ref:{own}")
+    by_reference = index.find_present("customers", f"ref:{own}")
     if by_reference:
         return Link(by_reference[0].go_id)
     for field in match_on:
         value = values.same_email(row_values.get(field))
         if not value:
             continue
-        found = index.find("customers", f"{_KEYS[field]}:{value}")
+        found = index.find_present("customers", f"{_KEYS[field]}:{value}")
         candidates = [entry for entry in found if not _is_anothers(entry, shop_name)]
         if len(candidates) > 1:
             raise Undecidable(Hold(_several(field, candidates)))
@@ -67,7 +67,7 @@ def match_product(
         ("GTIN", "gtin", row_values.get("gtin")),
     )
     for name, kind, value in keys:
-        candidates = index.find("products", f"{kind}:{value}") if value else []
+        candidates = index.find_present("products", f"{kind}:{value}") if value else []
         if kind == "gtin":
             candidates = [one for one in candidates if not store.links_to("products", one.go_id)]
         if len(candidates) > 1:

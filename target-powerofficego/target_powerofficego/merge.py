@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
-from target_powerofficego.links import Agreement
+from target_powerofficego.links import NEVER, Agreement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,10 +113,35 @@ def merge(
             owner = owners.get(row.name, Owner.NEWEST)
             conflict = _decide(row, s, g, owner, evidence)
             conflicts.append(conflict)
+            if conflict.winner == Owner.GO.value:  # the shop's edit is answered, and not told again
+                agreed[row.name] = replace(one, shop=s, shop_read_at=shop.read_at)
             if conflict.winner != Owner.SHOP.value:
                 continue
         writes.append(RowChange(row.name, row.patch_path, current, s))
     return Merge(tuple(writes), agreed, tuple(conflicts))
+
+
+def created_base(
+    table: Table,
+    sent: Mapping[str, Value],
+    answer: Mapping[str, Any],
+    read_at: datetime.datetime,
+    answered_at: datetime.datetime,
+) -> dict[str, Agreement]:
+    """Return the base of an entry that we created: what was sent, and what Go made of it.
+
+    What the shop has not told counts as empty there, so that it is written once it is told.
+    """
+    return {
+        row.name: Agreement(
+            sent.get(row.name),
+            row.from_go(answer),
+            read_at if row.name in sent else NEVER,
+            answered_at,
+        )
+        for row in table.active
+        if row.name in sent or row.direction.reaches_go
+    }
 
 
 def first_meeting(

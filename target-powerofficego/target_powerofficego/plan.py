@@ -61,13 +61,13 @@ class Plan:
     """Collects decisions, in the order they were made; kept only where they will be shown."""
 
     def __init__(self, *, is_kept: bool) -> None:
-        self._is_kept = is_kept
+        self.is_kept = is_kept
         self._lock = threading.Lock()
         self._changes: list[PlannedChange] = []
 
     def add(self, entity: str, shop_id: str, change: Change) -> None:
         """Note a decision."""
-        if self._is_kept:
+        if self.is_kept:
             with self._lock:
                 self._changes.append(PlannedChange(entity, shop_id, change))
 

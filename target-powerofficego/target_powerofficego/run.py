@@ -64,6 +64,7 @@ class Run:
     go: GoClient
     settlement: Settlement
     plan: Plan
+    brakes: Brakes
     tally: Tally
     number: int | None
     is_plan: bool
@@ -79,6 +80,8 @@ class Run:
         status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
         if self.is_plan:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
+            for line in self.brakes.told_by_a_plan():
+                logger.warning(line)
         counts, calls = self.tally.counts(), _calls(self.go)
         tell_summary(counts, calls, open_ones)
         if self.is_plan and not self.settings.dry_run and counts:
@@ -149,6 +152,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
     index = _index(settings, store, go)
     _tell_store(settings, store, index)
+    brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
     tools = Tools(
         settings=settings,
         conversion=Conversion(
@@ -160,18 +164,13 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         store=store,
         go=go,
         index=index,
-        writer=Writer(
-            store,
-            go,
-            Brakes(settings.max_creates, settings.max_changes),
-            tests_patches=settings.tests_patches,
-        ),
+        writer=Writer(store, go, brakes, tests_patches=settings.tests_patches),
         plan=Plan(is_kept=is_plan),
         tally=Tally(),
         fingerprint=settings_fingerprint(settings),
     )
     if not is_plan:
-        settle_leftovers(tools)
+        settle_leftovers(tools, store.intents())
     settlement = Settlement(
         ForwardSide(tools),
         store,
@@ -181,7 +180,18 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     )
     tools.on_linked = settlement.take_up_waiting
     number = None if is_plan else store.start_run()
-    return Run(settings, store, go, settlement, tools.plan, tools.tally, number, is_plan, opened)
+    return Run(
+        settings,
+        store,
+        go,
+        settlement,
+        tools.plan,
+        brakes,
+        tools.tally,
+        number,
+        is_plan,
+        opened,
+    )
 
 
 def _open_store(settings: Settings) -> LinkStore:

@@ -24,6 +24,7 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
+from target_powerofficego.store.columns import to_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,9 +69,17 @@ class Writer:
         self._wait = wait
 
     def create(
-        self, target: Destination, body: Mapping[str, Any], values_sent: Mapping[str, Any]
+        self,
+        target: Destination,
+        body: Mapping[str, Any],
+        values_sent: Mapping[str, Any],
+        *,
+        read_at: datetime.datetime,
     ) -> Answer:
         """Create an entry once; `was_there` when Go turns out to have it already.
+
+        `values_sent` and when their record was read are what a later run makes the base of, should
+        the answer never come.
 
         Raises:
             Refused: Go said no.
@@ -79,7 +88,10 @@ class Writer:
         """
         self._brakes.before_create()
         intent = self._store.begin_intent(
-            target.entity, target.shop_id, "create", target.detail(values_sent)
+            target.entity,
+            target.shop_id,
+            "create",
+            {**target.detail(values_sent), "read_at": to_stamp(read_at)},
         )
         for tries_left in reversed(range(_MOST_TRIES)):
             try:
@@ -110,12 +122,14 @@ class Writer:
         path: str,
         rows: Sequence[RowChange],
         *,
+        read_at: datetime.datetime,
         whole: Mapping[str, Any] | None = None,
+        line: str | None = None,
     ) -> Answer:
         """Patch an entry, guarded by a `test` of each value merged against.
 
         `whole` is the entry as last read; a member of it that is null is replaced as a whole,
-        since a JSON Patch cannot reach into it.
+        since a JSON Patch cannot reach into it. `line` is the reference of an order's line.
 
         Raises:
             TestFailed: Go holds another value; nothing was changed.
@@ -125,6 +139,8 @@ class Writer:
         detail = {
             "path": path,
             "rows": {row.row: [row.path, row.before, row.after] for row in rows},
+            "read_at": to_stamp(read_at),
+            "line": line,
         }
         intent = self._store.begin_intent(entity, shop_id, "patch", detail)
         unanswered: UnknownOutcome | None = None
@@ -152,14 +168,16 @@ class Writer:
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
 
-    def delete(self, entity: str, shop_id: str, path: str) -> Intent:
+    def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Intent:
         """Delete an entry; one that is gone already counts as deleted.
+
+        `line` is the reference of an order's line.
 
         Raises:
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
-        intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path})
+        intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path, "line": line})
         for tries_left in reversed(range(_MOST_TRIES)):
             try:
                 self._go.delete(path)
@@ -265,11 +283,7 @@ def patch_operations(
 
 def _still_is(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
     """Tell whether every row still holds the value merged against, so that nothing was done."""
-    return all(_at(entry, row.path) == values.same_text(row.before) for row in rows)
-
-
-def _at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
-    found: Any = entry
-    for part in path.lstrip("/").split("/"):
-        found = None if found is None else found.get(part)
-    return values.same_text(found)
+    return all(
+        values.same_text(values.member_at(entry, row.path)) == values.same_text(row.before)
+        for row in rows
+    )

@@ -169,6 +169,15 @@ class Ledger:
         finally:
             store.close()
 
+    def acknowledge_all(self) -> None:
+        """Acknowledge all rejects and holds."""
+        store = LinkStore(str(self.link_store))
+        try:
+            for one in store.unsettled("reject", "hold", every_namespace=True):
+                store.acknowledge(one.id)
+        finally:
+            store.close()
+
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""
         if self.database:

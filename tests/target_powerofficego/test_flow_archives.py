@@ -195,3 +195,29 @@ def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, custome
     ledger.run(customer(phone="+4740000000"))
 
     assert len(archived(box)) == 1
+
+
+def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, people):
+    ledger.run(*people[:3])
+    refusal = {"title": "Customer validation error(s)", "detail": "balance", "status": 400}
+    refused = {"method": "PATCH", "path": "/customers/", "status": 400, "body": refusal}
+    box.faults.add(**refused, times=2)
+    ledger.run(*({**one, **GONE} for one in people[:2]), max_archives=2)
+    assert archived(box) == []
+
+    outcome = ledger.run({**people[2], **GONE}, max_archives=2)
+
+    assert outcome.status == 0
+    assert len(archived(box)) == 3
+
+
+def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):
+    ledger.run(*people)
+    ledger.run(*({**one, **GONE} for one in people))
+    ledger.acknowledge_all()
+
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert archived(box) == []
+    assert {one.kind for one in ledger.unsettled()} == {"hold"}

@@ -293,3 +293,28 @@ def test_an_order_that_waited_in_a_plan_is_told_once_as_what_becomes_of_it(ledge
 
     assert "create orders 9001" in outcome.log
     assert "park orders" not in outcome.log
+
+
+def test_a_plan_is_not_stopped_by_a_brake_but_tells_of_it(ledger, box, customer):
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+    people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(3)]
+
+    outcome = ledger.run(*people, first_run="plan", max_creates=1)
+
+    assert outcome.status == 1
+    assert "the plan was printed" in outcome.log
+    assert "max_creates is 1: a run would stop before the rest of these 3 writes" in outcome.log
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_dry_run_foresees_an_edited_line(ledger, box, shop, order, line):
+    ledger.run(*shop)
+    totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
+    edited = order(lines=[line(quantity="3", **totals)], updated_at="2026-01-06T00:00:00Z")
+
+    dry = ledger.run(edited, dry_run=True)
+    real = ledger.run(edited)
+
+    assert dry.status == 0
+    assert dry.summary["records"] == real.summary["records"]
+    assert "Quantity: 2" in dry.log

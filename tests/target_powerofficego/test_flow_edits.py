@@ -362,3 +362,18 @@ def test_a_product_edited_in_both_is_merged_row_by_row(ledger, box, product):
         "Skrevet i Go",
         45,
     )
+
+
+def test_an_edit_of_gos_that_won_is_not_undone_by_a_later_edit_of_something_else(
+    ledger, box, customer
+):
+    ledger.run(customer())
+    entry_id = box.go.entries("Customers")[0]["Id"]
+    box.go.edit("Customers", entry_id, {"PhoneNumber": GO_PHONE})
+    ledger.run(customer(phone=NEW_PHONE, updated_at="2026-01-06T00:00:00Z"))
+
+    ledger.run(customer(phone=NEW_PHONE, email="ny@example.no", updated_at=LATER))
+
+    there = box.go.entry("Customers", entry_id)
+    assert there["PhoneNumber"] == GO_PHONE
+    assert there["EmailAddress"] == "ny@example.no"

@@ -258,3 +258,19 @@ def test_go_refusing_a_guest_is_asked_once_a_run_and_then_rests(ledger, box, pro
     assert first.calls(entity="Customers") == ["POST /Customers"]
     assert second.writes == []
     assert [one.kind for one in ledger.unsettled()].count("parked") == 5
+
+
+def test_guests_of_one_customer_with_one_address_share_it_also_when_posted_at_once(
+    ledger, box, product, guest_order
+):
+    number = box.go.create("Customers", {"Name": "Nettsalg"})["Number"]
+    box.faults.add(method="POST", path="/contactdeliveryaddresses/", delay_seconds=0.3, times=None)
+    orders = []
+    for n in range(1, 4):
+        one = guest_order(id=str(n), number=str(n))
+        orders.append({**one, "buyer": {**one["buyer"], "email": f"g{n}@example.no"}})
+
+    outcome = ledger.run(product(), *orders, guests="one_customer", guest_customer_number=number)
+
+    assert outcome.status == 0
+    assert len(box.go.entries("ContactDeliveryAddresses")) == 1

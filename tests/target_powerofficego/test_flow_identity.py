@@ -175,3 +175,59 @@ def test_the_shops_stock_is_written_and_overwrites_gos(ledger, box, product):
 
     assert outcome.status == 0
     assert box.go.entries("Products")[0]["StockOnHand"] == 5
+
+
+def test_a_product_deleted_in_go_since_the_last_run_is_not_linked_but_created(
+    ledger, box, customer, product, order
+):
+    deleted = box.go.create("Products", {"Code": "ULL-1", "Name": "Ullgenser"})
+    ledger.run(customer(), product(id="77", sku="ANN"))
+    box.go.delete("Products", deleted["Id"])
+
+    outcome = ledger.run(product(), order())
+
+    assert outcome.status == 0
+    assert outcome.count("products", "created") == 1
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_customer_deleted_in_go_since_the_last_run_is_not_linked_but_created(
+    ledger, box, customer
+):
+    told = {"FirstName": "Kari", "LastName": "N", "IsPerson": True}
+    deleted = box.go.create("Customers", {**told, "EmailAddress": "kari@example.no"})
+    ledger.run(customer(id="5", email="x@example.no"))
+    box.go.delete("Customers", deleted["Id"])
+
+    assert ledger.run(customer()).count("customers", "created") == 1
+
+
+def test_an_order_of_a_product_by_sku_that_go_no_longer_has_makes_it_anew(
+    ledger, box, customer, order, line
+):
+    deleted = box.go.create("Products", {"Code": "ULL-1", "Name": "Ullgenser"})
+    ledger.run(customer(), order(id="1", number="1", lines=[line(product_id=None, sku="ANN")]))
+    box.go.delete("Products", deleted["Id"])
+
+    outcome = ledger.run(order(lines=[line(product_id=None)]))
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 2
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_reference_that_a_kill_left_unwritten_is_written_by_the_next_run(
+    ledger, box, company, lines_of, moment
+):
+    told = {"Name": "Fjord og Fjell AS", "OrganizationNumber": "923609016"}
+    entry_id = box.go.create("Customers", told)["Id"]
+    running = ledger.start()
+    box.faults.on("go", "PATCH", "/customers/", lambda _: running.kill(), when=moment)
+    if moment == "before":
+        box.faults.add(method="PATCH", path="/customers/", reset="before")
+    running.communicate(lines_of(company()), timeout=30)
+    box.faults.clear()
+
+    ledger.run(company())
+
+    assert box.go.entry("Customers", entry_id)["ExternalImportReference"] == "testshop:2001"

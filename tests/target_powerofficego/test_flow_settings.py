@@ -173,14 +173,38 @@ def test_a_rate_without_an_account_is_rejected_in_words(ledger, box, product):
     assert box.go.entries("Products") == []
 
 
-def test_sales_accounts_set_later_move_no_product_that_nobody_edited(ledger, box, product):
+def test_sales_accounts_set_later_move_no_product_that_was_in_go_already(ledger, box, product):
     """Setting an account is no edit in the shop: link, don't change."""
+    box.go.create("Products", {"Code": "ULL-1", "Name": "Ullgenser"})
     ledger.run(product(tax_rate="15"))
     before = box.go.entries("Products")
 
     outcome = ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS)
 
     assert outcome.status == 0
+    assert box.go.entries("Products") == before
+
+
+def test_sales_accounts_set_later_reach_the_products_that_were_created_without(
+    ledger, box, product
+):
+    ledger.run(product(tax_rate="15"))
+
+    outcome = ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS)
+
+    assert outcome.count("products", "changed") == 1
+    assert box.go.entries("Products")[0]["StandardSalesAccount"] == ACCOUNTS["15"]
+    assert ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS).writes == []
+
+
+def test_sales_accounts_set_later_do_not_undo_a_bookkeepers_choice(ledger, box, product):
+    ledger.run(product(tax_rate="15"))
+    box.go.edit("Products", box.go.entries("Products")[0]["Id"], {"StandardSalesAccountId": 7005})
+    before = box.go.entries("Products")
+
+    outcome = ledger.run(product(tax_rate="15"), sales_accounts=ACCOUNTS)
+
+    assert outcome.writes == []
     assert box.go.entries("Products") == before
 
 

@@ -150,3 +150,12 @@ def test_a_second_signal_changes_nothing_about_the_end(start, box, lines_of, peo
     assert landed == 4
     assert all(read_in(line) <= landed for line in output.splitlines())
     assert "Traceback" not in errors
+
+
+def test_a_state_with_a_fraction_is_printed_as_it_came(ledger, customer):
+    state = {"bookmarks": {"customers": {"cursor": 1.5}}}
+
+    outcome = ledger.run(customer(), {"type": "STATE", "value": state})
+
+    assert outcome.status == 0
+    assert outcome.states == [state]

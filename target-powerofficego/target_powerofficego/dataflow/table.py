@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import ABSENT, Unusable, Value, same_text
+from target_powerofficego.dataflow.values import ABSENT, Unusable, Value, member_at, same_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,9 +68,7 @@ class Property:
 
     def from_go(self, entry: Mapping[str, Any]) -> Value:
         """Return this row's value as it stands in an entry read from Go."""
-        found: Any = entry
-        for part in self.go.split("."):
-            found = None if found is None else found.get(part)
+        found: Value = member_at(entry, self.go)
         return found
 
     def are_equal(self, one: Value, other: Value) -> bool:

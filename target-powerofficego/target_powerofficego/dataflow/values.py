@@ -72,6 +72,14 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     return trimmed or None
 
 
+def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
+    found: Any = entry
+    for part in path.strip("/").replace("/", ".").split("."):
+        found = None if found is None else found.get(part)
+    return found
+
+
 LONGEST_ID = 255
 """How many characters an id of the shop may have, for a database to find it by."""
 

@@ -10,6 +10,7 @@ from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import Direction
 from target_powerofficego.merge_lines import LINE
+from target_powerofficego.store.values import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,8 @@ def differences(link: Link) -> Iterator[Difference]:
 
 
 def _differs(row: Property | None, one: Agreement) -> bool:
+    if one.shop_read_at == NEVER:
+        return False
     if row is None:
         # a list is what hangs on the entity, of which the base keeps the shop's side only;
         # anything else is a row that the setting `properties` added, which is not known here

@@ -37,8 +37,8 @@ class Side(Protocol):
     def fingerprint(self, record: Record) -> str:
         """Return the hash by which a record is known to be the one last settled."""
 
-    def is_awaiting_end(self, unsettled: Unsettled) -> bool:
-        """Tell whether a parked record is an archive, done at the end with all others."""
+    def archives(self) -> list[Unsettled]:
+        """Return the parked records that are to be archived, done at the end all at once."""
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
         """Tell whether the shop never sent this record: another one that needs it stands for it."""
@@ -104,8 +104,7 @@ class Settlement:
         self._schedule.drain()
         self._take_up_parked()
         self._schedule.drain()
-        archives = [one for one in self._store.unsettled() if self._side.is_awaiting_end(one)]
-        if archives:
+        if archives := self._side.archives():
             self._schedule.submit(lambda: self._side.settle_archives(archives), writes=())
             self._schedule.drain()
         self._forget_needless()
@@ -154,8 +153,9 @@ class Settlement:
                 self._submit(one.entity, one.payload, one.read_at)
 
     def _take_up_parked(self) -> None:
+        archives = {one.id for one in self._side.archives()}
         for one in self._store.unsettled("parked"):
-            if not self._side.is_awaiting_end(one):
+            if one.id not in archives:
                 self._submit(one.entity, one.payload, one.read_at, at_end=True)
 
     def _forget_needless(self) -> None:

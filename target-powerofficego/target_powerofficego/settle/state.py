@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
+
+import simplejson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,7 @@ class StateGate:
             if not state or state == self._printed or self._output is None:
                 return
             self._printed = state
-            self._print(self._output, json.dumps(state))
+            self._print(self._output, simplejson.dumps(state, use_decimal=True))
 
     def _print(self, output: IO[str], line: str) -> None:
         try:

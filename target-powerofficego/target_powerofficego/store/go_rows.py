@@ -94,6 +94,13 @@ class GoRows(StoreConnection):
         row = self._first(sa.select(t.watermarks).where(*self._key(t.watermarks, entity)))
         return None if row is None else (row.changed_since, from_stamp(row.full_read_at))
 
+    def remove_watermark(self, entity: str) -> None:
+        """Forget how far an entity was read, before it is read in full."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.watermarks).where(*self._key(t.watermarks, entity))
+            )
+
     def put_watermark(
         self, entity: str, changed_since: str | None, full_read_at: datetime.datetime
     ) -> None:

@@ -1,4 +1,4 @@
-"""Links with their base, the hashes of settled records, and intents."""
+"""Links with their base, and the hashes of settled records."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from target_powerofficego.store.columns import (
     to_json,
     to_stamp,
 )
-from target_powerofficego.store.connection import new_id
 from target_powerofficego.store.unsettled_rows import UnsettledRows
-from target_powerofficego.store.values import Agreement, Intent, Link, now
+from target_powerofficego.store.values import Agreement, Link, now
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
@@ -31,7 +30,7 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
 
 
 class LinkRows(UnsettledRows):
-    """What is linked, what was last settled, and what was sent without an answer yet."""
+    """What is linked, and what was last settled."""
 
     def link(self, entity: str, shop_id: str) -> Link | None:
         """Return the link of a shop record, if it has one."""
@@ -94,45 +93,6 @@ class LinkRows(UnsettledRows):
             values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
             self._upsert(t.settled, key, values)
             self.clear_unsettled(entity, shop_id)
-
-    def begin_intent(
-        self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]
-    ) -> Intent:
-        """Commit what is about to be written, before the call."""
-        started = now()
-        with self.transaction():
-            result = self._connection.execute(
-                sa.insert(t.intents).values(
-                    namespace=self.namespace,
-                    entity=entity,
-                    shop_id=shop_id,
-                    kind=kind,
-                    detail=to_json(detail),
-                    started_at=to_stamp(started),
-                )
-            )
-            number = new_id(result)
-        return Intent(number, entity, shop_id, kind, detail, started)
-
-    def end_intent(self, intent: Intent) -> None:
-        """Remove an intent, in the transaction that stores its answer."""
-        with self.transaction():
-            self._connection.execute(sa.delete(t.intents).where(t.intents.c.id == intent.id))
-
-    def intents(self) -> list[Intent]:
-        """Return the intents left over from earlier runs, oldest first."""
-        query = sa.select(t.intents).where(t.intents.c.namespace == self.namespace)
-        return [
-            Intent(
-                row.id,
-                row.entity,
-                row.shop_id,
-                row.kind,
-                from_json(row.detail),
-                from_stamp(row.started_at),
-            )
-            for row in self._all(query.order_by(t.intents.c.id))
-        ]
 
 
 def _link(row: sa.Row[Any]) -> Link:

@@ -40,9 +40,16 @@ class UnsettledRows(StoreConnection):
         retry_after: datetime.timedelta | None = None,
         waits_for: Sequence[str] = (),
     ) -> None:
-        """Keep a record that is not settled; an acknowledgement stands while its reason does."""
+        """Keep a record that is not settled; an acknowledgement stands while its reason does.
+
+        A record that is parked for a while keeps as its detail the reason a person knows of.
+        """
         before = self._one_unsettled(entity, shop_id)
-        same = before is not None and (before.kind, before.reason) == (kind, reason)
+        known = (
+            None if before is None else before.detail if before.kind == "parked" else before.reason
+        )
+        same = kind == "parked" or known == reason
+        detail = known if kind == "parked" else detail
         values = {
             "kind": kind,
             "payload": to_json(payload),

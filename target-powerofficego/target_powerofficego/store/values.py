@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.values import Value
 
+NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+"""When a side was read that has not told its value yet."""
+
 UnsettledKind = Literal["parked", "reject", "hold"]
 
 
@@ -55,6 +58,12 @@ class Intent:
     kind: str
     detail: Mapping[str, Any]
     started_at: datetime.datetime
+
+    @property
+    def read_at(self) -> datetime.datetime:
+        """When the record was read that the write was made from."""
+        told: str | None = self.detail.get("read_at")
+        return datetime.datetime.fromisoformat(told) if told else self.started_at
 
 
 @dataclass(frozen=True)

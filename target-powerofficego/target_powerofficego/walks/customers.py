@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
+    from target_powerofficego.walks.tools import Tools
 
 _SHIPPING, _PERSON = "shipping_address", "contact_person"
 
@@ -37,6 +39,10 @@ class CustomersWalk(EntityWalk):
     silent_rows = frozenset(
         f"address_{part}" for part in ("line1", "line2", "postal_code", "city", "country_code")
     )
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._address_locks: dict[str, threading.Lock] = {}
 
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
         """See `match_customer`; a guest is always matched on the e-mail address."""
@@ -83,17 +89,30 @@ class CustomersWalk(EntityWalk):
             in_go = None
             if value is not None:
                 write = self._write_address if name == _SHIPPING else self._write_person
-                wrote_one, in_go = write(record, link, base)
+                wrote_one, in_go = write(record, link, base, read_at)
                 wrote |= wrote_one
             agreed = {**link.base, name: Agreement(value, in_go, read_at, now())}
             self.tools.store.put_link(replace(link, base=agreed))
         return wrote
 
-    def delivery_address(self, shop_id: str, go_id: str, address: Address) -> tuple[int, bool]:
+    @property
+    def _intent_entities(self) -> tuple[str, ...]:
+        return (self.entity, "delivery_addresses", "contact_persons")
+
+    def delivery_address(
+        self, shop_id: str, go_id: str, address: Address, read_at: datetime.datetime
+    ) -> tuple[int, bool]:
         """Return the id of a delivery address of a Go customer, and whether it had to be created.
 
-        An equal one is used again, whoever made it.
+        An equal one is used again, whoever made it. `shop_id` is what an unanswered write of it
+        stands under.
         """
+        with self._address_locks.setdefault(go_id, threading.Lock()):
+            return self._delivery_address(shop_id, go_id, address, read_at)
+
+    def _delivery_address(
+        self, shop_id: str, go_id: str, address: Address, read_at: datetime.datetime
+    ) -> tuple[int, bool]:
         tools = self.tools
         for entry in tools.index.find("delivery_addresses", f"contact:{go_id}"):
             if addresses.from_go(entry.body).content == address.content:
@@ -109,7 +128,7 @@ class CustomersWalk(EntityWalk):
                 "ContactDeliveryAddresses", "delivery_addresses", shop_id, go_id, code
             )
         body = {**address.body(), "ExternalCode": code}
-        answer = tools.writer.create(target, body, body)
+        answer = tools.writer.create(target, body, body, read_at=read_at)
         with tools.store.transaction():
             kept = {"ContactId": int(go_id), **answer.body}
             tools.index.remember("delivery_addresses", kept, now())
@@ -117,7 +136,7 @@ class CustomersWalk(EntityWalk):
         return int(answer.body["Id"]), True
 
     def _write_address(
-        self, record: Record, link: Link, base: Agreement | None
+        self, record: Record, link: Link, base: Agreement | None, read_at: datetime.datetime
     ) -> tuple[bool, list[Value] | None]:
         address = customer.shipping_address(record)
         if address is None:
@@ -128,12 +147,12 @@ class CustomersWalk(EntityWalk):
             if str(entry.body.get("ContactId")) == link.go_id:
                 path = f"/ContactDeliveryAddresses/{link.go_id}/{entry.go_id}"
                 change = _PartsChange("delivery_addresses", path, wanted, base, addresses.folded)
-                return self._change_parts(record, change, entry.body)
-        _, was_made = self.delivery_address(record["id"], link.go_id, address)
+                return self._change_parts(record, change, entry.body, read_at)
+        _, was_made = self.delivery_address(record["id"], link.go_id, address, read_at)
         return was_made, list(wanted.values())
 
     def _write_person(
-        self, record: Record, link: Link, base: Agreement | None
+        self, record: Record, link: Link, base: Agreement | None, read_at: datetime.datetime
     ) -> tuple[bool, list[Value] | None]:
         names = customer.contact_person(record)
         if names is None:
@@ -145,12 +164,12 @@ class CustomersWalk(EntityWalk):
             if str(entry.body.get("ContactId")) == link.go_id:
                 path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
                 change = _PartsChange("contact_persons", path, body, base, values.same_text)
-                return self._change_parts(record, change, entry.body)
+                return self._change_parts(record, change, entry.body, read_at)
         target = contact_destination(
             "ContactPersons", "contact_persons", record["id"], link.go_id, code
         )
         sent = {**body, "ExternalCode": code}
-        answer = tools.writer.create(target, sent, sent)
+        answer = tools.writer.create(target, sent, sent, read_at=read_at)
         with tools.store.transaction():
             tools.index.remember(
                 "contact_persons", {"ContactId": int(link.go_id), **answer.body}, now()
@@ -159,7 +178,11 @@ class CustomersWalk(EntityWalk):
         return True, list(names)
 
     def _change_parts(
-        self, record: Record, change: _PartsChange, there: Mapping[str, Value]
+        self,
+        record: Record,
+        change: _PartsChange,
+        there: Mapping[str, Value],
+        read_at: datetime.datetime,
     ) -> tuple[bool, list[Value]]:
         """Write the parts that the shop changed; return whether any were, and what Go then has.
 
@@ -172,7 +195,9 @@ class CustomersWalk(EntityWalk):
             if not rows:
                 return False, change.of(there)
             try:
-                answer = tools.writer.change(change.entity, record["id"], change.path, rows)
+                answer = tools.writer.change(
+                    change.entity, record["id"], change.path, rows, read_at=read_at
+                )
             except TestFailed:
                 if is_last_try:
                     raise

@@ -104,7 +104,9 @@ class Drafts:
         if not writes:
             return link
         path = f"/SalesOrders/{link.go_id}"
-        answer = self.tools.writer.change(self.entity, order.record["id"], path, writes)
+        answer = self.tools.writer.change(
+            self.entity, order.record["id"], path, writes, read_at=order.read_at
+        )
         written = {
             row.row: Agreement(
                 row.after, self.table.row(row.row).from_go(answer.body), order.read_at, now()
@@ -132,19 +134,23 @@ class Drafts:
         path = f"/SalesOrders/{link.go_id}/Lines"
         written: dict[str, Mapping[str, Any] | None] = {}
         for reference in lines.removed:
-            intent = tools.writer.delete(self.entity, shop_id, f"{path}/{in_go[reference]['Id']}")
+            line_path = f"{path}/{in_go[reference]['Id']}"
+            intent = tools.writer.delete(self.entity, shop_id, line_path, line=reference)
             base = {name: one for name, one in link.base.items() if name != f"{LINE}{reference}"}
             link = replace(link, base=base)
             self._store_step(link, intent)
             written[reference] = None
         for reference, rows in lines.changed.items():
             line_path = f"{path}/{in_go[reference]['Id']}"
-            answer = tools.writer.change(self.entity, shop_id, line_path, rows)
+            answer = tools.writer.change(
+                self.entity, shop_id, line_path, rows, read_at=order.read_at, line=reference
+            )
             link = self._agree_on_line(order, link, reference, answer, rows)
             written[reference] = answer.body
         for reference, members in lines.added.items():
             body = {"ExternalImportReference": reference, "LineType": "Normal", **members}
-            answer = tools.writer.create(line_destination(shop_id, path, reference), body, {})
+            target = line_destination(shop_id, path, reference)
+            answer = tools.writer.create(target, body, members, read_at=order.read_at)
             link = self._agree_on_line(order, link, reference, answer)
             written[reference] = answer.body
         return written
@@ -169,6 +175,7 @@ class Drafts:
     def _store_step(self, link: Link, intent: Intent) -> None:
         with self.tools.store.transaction():
             self.tools.store.put_link(link)
+            self.tools.store.note_comparison(self.entity, link.shop_id)
             self.tools.store.end_intent(intent)
 
     def read_after_writes(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import abc
-import datetime
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import (
     Archive,
@@ -22,11 +21,19 @@ from target_powerofficego.changes import (
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
-from target_powerofficego.links import Agreement, Link, now
-from target_powerofficego.merge import Evidence, Side, first_meeting, go_side, merge
+from target_powerofficego.links import NEVER, Agreement, Link, now
+from target_powerofficego.merge import (
+    Evidence,
+    Side,
+    created_base,
+    first_meeting,
+    go_side,
+    merge,
+)
 from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Record
@@ -36,11 +43,11 @@ if TYPE_CHECKING:
     from target_powerofficego.merge import Merge
     from target_powerofficego.writing import Answer
 
-_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
-"""When an entry counts as read that Go's replica showed as it was before our own last write."""
-
 ARCHIVING = "archiving"
 """What an archive waits for: the end of the run, when it is known how many there are."""
+
+ARCHIVE_REFUSED = "archive refused"
+"""What an archive waits for that Go refused, mostly for an open balance: that Go takes it."""
 
 
 class EntityWalk(Walk):
@@ -88,7 +95,7 @@ class EntityWalk(Walk):
             self.tools.tally.note_repair(self.entity, record["id"], repair)
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
-            self._check_identity(record, link)
+            link = self._identified(record, link)
             if link.is_follower:
                 return "unchanged", Nothing("a follower: no properties flow")
             return self._compare(record, reading.values, read_at, link, at_end=at_end)
@@ -116,14 +123,15 @@ class EntityWalk(Walk):
     ) -> None:
         tools = self.tools
         body = self.table.create_body(row_values)
-        answer = tools.writer.create(self.target(record, row_values), body, row_values)
+        target = self.target(record, row_values)
+        answer = tools.writer.create(target, body, row_values, read_at=read_at)
         answered_at = now()
         if answer.was_there:
             side = Side(row_values, read_at)
             go = go_side(self.table, answer.body, answered_at)
             base, _ = first_meeting(self.table, side, go, on_link=tools.settings.on_link)
         else:
-            base = self._base_after_create(row_values, answer.body, read_at, answered_at)
+            base = created_base(self.table, row_values, answer.body, read_at, answered_at)
         extras = self.extra_base(record, read_at, is_new=not answer.was_there)
         link = Link(
             self.entity,
@@ -135,19 +143,6 @@ class EntityWalk(Walk):
         )
         self._store_answer(link, answer, answered_at)
         self.write_extras(record, read_at)
-
-    def _base_after_create(
-        self,
-        row_values: Mapping[str, Value],
-        answer: Mapping[str, Any],
-        read_at: datetime.datetime,
-        answered_at: datetime.datetime,
-    ) -> dict[str, Agreement]:
-        return {
-            row.name: Agreement(row_values[row.name], row.from_go(answer), read_at, answered_at)
-            for row in self.table.active
-            if row.name in row_values
-        }
 
     def _link(
         self,
@@ -165,8 +160,10 @@ class EntityWalk(Walk):
             is_follower=found.is_follower,
             shop_created_at=created_at(record),
         )
-        if found.is_follower or entry is None:
-            tools.store.put_link(replace(link, is_follower=True))
+        if entry is None:
+            raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
+        if found.is_follower:
+            tools.store.put_link(link)
             return found
         base, differing = first_meeting(
             self.table,
@@ -180,7 +177,8 @@ class EntityWalk(Walk):
             tools.store.put_link(replace(link, base=base))
         if tools.settings.on_link in ("shop", "fill_empty"):
             self._compare(record, row_values, read_at, replace(link, base=base), at_end=False)
-        self._write_reference(record, row_values, entry)
+        else:
+            self._write_reference(record, row_values, read_at, entry)
         return replace(found, differences=differing)
 
     def _demote(self, go_id: str) -> None:
@@ -190,24 +188,31 @@ class EntityWalk(Walk):
                 self.tools.store.put_link(replace(other, is_follower=True, base={}))
 
     def _write_reference(
-        self, record: Record, row_values: Mapping[str, Value], entry: Entry
-    ) -> None:
+        self,
+        record: Record,
+        row_values: Mapping[str, Value],
+        read_at: datetime.datetime,
+        entry: Entry,
+    ) -> bool:
         """Write our reference where Go has none; another's is never replaced."""
         row = self.table.row("id") if self.entity == "customers" else None
         if row is None or not self.tools.settings.write_references or row.from_go(entry.body):
-            return
+            return False
         change = RowChange(row.name, row.patch_path, None, row_values["id"])
         path = f"/{self.table.resource}/{entry.go_id}"
         try:
-            answer = self.tools.writer.change(self.entity, record["id"], path, [change])
+            answer = self.tools.writer.change(
+                self.entity, record["id"], path, [change], read_at=read_at
+            )
         except TestFailed:
             self.tools.index.read_again(self.entity, entry.go_id)
-            return
+            return False
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             self._store_answer(
                 replace(link, own_stamp=answer.body.get("LastChangedDateTimeOffset")), answer, now()
             )
+        return True
 
     # A linked record
 
@@ -237,8 +242,9 @@ class EntityWalk(Walk):
                     break
                 entry = again
                 continue
-            wrote_extras = self.write_extras(record, read_at)
-            if isinstance(change, Nothing) and wrote_extras:
+            wrote_more = self._write_reference(record, row_values, read_at, entry)
+            wrote_more |= self.write_extras(record, read_at)
+            if isinstance(change, Nothing) and wrote_more:
                 return "changed", Patch(())
             return _OUTCOMES[type(change)], change
         raise Undecidable(Hold("Go was edited again and again while this was to be written"))
@@ -276,11 +282,12 @@ class EntityWalk(Walk):
             margin=settings.clock_margin,
             silent_rows=self.silent_rows,
         )
+        # Go's replica showed it as it was before our own last write: that tells nothing
         is_behind = values.is_before(stamp, link.own_stamp)
         return merge(
             self.table,
             Side(row_values, read_at),
-            go_side(self.table, entry.body, _LONG_AGO if is_behind else entry.read_at),
+            go_side(self.table, entry.body, NEVER if is_behind else entry.read_at),
             link.base,
             owners=settings.owners[self.entity],
             evidence=evidence,
@@ -320,7 +327,9 @@ class EntityWalk(Walk):
         read_at: datetime.datetime,
     ) -> Link:
         path = f"/{self.table.resource}/{link.go_id}"
-        answer = self.tools.writer.change(self.entity, record["id"], path, rows, whole=entry.body)
+        answer = self.tools.writer.change(
+            self.entity, record["id"], path, rows, read_at=read_at, whole=entry.body
+        )
         answered_at = now()
         written = {
             row.row: Agreement(
@@ -354,7 +363,7 @@ class EntityWalk(Walk):
             raise
         except Refused as refused:
             why = f"Go does not archive it yet ({refused.title or refused.status}); tried every run"
-            raise Undecidable(Park(why, (ARCHIVING,))) from None
+            raise Undecidable(Park(why, (ARCHIVE_REFUSED,))) from None
         return Archive()
 
     def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:

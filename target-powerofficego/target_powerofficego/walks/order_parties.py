@@ -50,6 +50,11 @@ def order_email(record: Record) -> str | None:
     return email.strip() or None if isinstance(email, str) else None
 
 
+def order_address_id(record: Record) -> str:
+    """Return what an unanswered write of an order's delivery address stands under."""
+    return f"order:{record['id']}"
+
+
 def wanted_address(record: Record) -> Address | None:
     """Return where an order goes: the shipping address, else the billing address, if complete.
 
@@ -92,6 +97,9 @@ class OrderParties:
         }
         if awaited or customer_id is None:
             named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
+            if at_end and not any(self._is_open(one) for one in awaited):
+                reason = f"it needs {named}, which neither came nor could be made"
+                raise Undecidable(Reject(reason))
             raise Undecidable(Park(f"waits for {named}", tuple(awaited)))
         found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
         return Parties(
@@ -99,6 +107,11 @@ class OrderParties:
             self._is_vat_free(customer_id),
             found,
         )
+
+    def _is_open(self, awaited: str) -> bool:
+        """Tell whether what is awaited is itself parked, rejected or held."""
+        entity, _, shop_id = awaited.partition(":")
+        return self._tools.store.unsettled_of(entity, shop_id) is not None
 
     def _customer(
         self, record: Record, read_at: datetime.datetime, awaited: list[str], *, at_end: bool
@@ -195,7 +208,9 @@ class OrderParties:
         entry = self._tools.index.entry("customers", customer_go_id)
         return bool(entry and entry.body.get("IsVatFree"))
 
-    def delivery_address(self, record: Record, customer_id: int) -> int | None:
+    def delivery_address(
+        self, record: Record, customer_id: int, read_at: datetime.datetime
+    ) -> int | None:
         """Return the delivery address to give, or None where Go takes the mail address by itself.
 
         PowerOffice Go gives an order the customer's primary delivery address when none is given,
@@ -210,11 +225,11 @@ class OrderParties:
             primary = next((one for one in known if one.body.get("IsPrimary")), None)
             if primary is None or addresses.from_go(primary.body).content == wanted.content:
                 return None
-        order_id, contact_id = str(record["id"]), str(customer_id)
+        under, contact_id = order_address_id(record), str(customer_id)
         if not known and mail.is_complete:
             # the first becomes primary, and orders posted for the mail address would go there
-            self._customers.delivery_address(order_id, contact_id, mail)
-        made, _ = self._customers.delivery_address(order_id, contact_id, wanted)
+            self._customers.delivery_address(under, contact_id, mail, read_at)
+        made, _ = self._customers.delivery_address(under, contact_id, wanted, read_at)
         return made
 
     def _mail_address(self, customer_id: int) -> Address:

@@ -50,11 +50,13 @@ from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.go_index import Entry
+    from target_powerofficego.links import Unsettled
     from target_powerofficego.merge import Merge
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
@@ -77,7 +79,7 @@ class OrdersWalk(Walk):
         settings = self.tools.settings
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
-            self._check_identity(record, link)
+            link = self._identified(record, link)
         want = wanted(record, settings.order_statuses, settings.orders_from, settings.time_zone)
         if want is Wanted.LEFT_ALONE:
             return "unchanged", Nothing("left alone: its status or date is not one to write")
@@ -103,8 +105,7 @@ class OrdersWalk(Walk):
                     shop_created_at=created_at(record),
                     base=agreed_base(self.table, order, None),
                 )
-                self.tools.store.put_link(link)
-                self._check_met(order, link)
+                self._link_met(order, link)
                 return "linked", met
         order = self._in_go_form(record, read_at, reading.values, lines, total, at_end=at_end)
         return self._create(order) if link is None else self._compare(order, link)
@@ -143,7 +144,8 @@ class OrdersWalk(Walk):
         if before is not None and before.shop == order.address_key:
             address = base["shipping_address"].shop
         else:
-            address = self._parties.delivery_address(order.record, order.header["customer"])
+            customer = order.header["customer"]
+            address = self._parties.delivery_address(order.record, customer, order.read_at)
         return replace(order, header={**order.header, "shipping_address": address})
 
     # An unlinked order
@@ -151,19 +153,25 @@ class OrdersWalk(Walk):
     def _meet(self, record: Record) -> LinkChange | None:
         """Find an order by our reference, among sales orders and invoices; None: not in Go."""
         reference = values.short_reference(self.tools.settings.shop_name, record["id"])
-        found = self.tools.index.find("orders", f"ref:{reference}")
+        found = self.tools.index.find_present("orders", f"ref:{reference}")
         if len(found) > 1:
             named = " and ".join(entry.go_id for entry in found)
             raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
         return LinkChange(found[0].go_id) if found else None
 
-    def _check_met(self, order: OrderInGoForm, link: Link) -> None:
-        """Hold a Draft that is met again (a lost link store) and whose total is not the shop's."""
-        entry = self.tools.index.entry(self.entity, link.go_id)
+    def _link_met(self, order: OrderInGoForm, link: Link) -> None:
+        """Link an order met in Go (the link store was lost); hold a Draft with another total."""
+        tools = self.tools
+        entry = tools.index.entry(self.entity, link.go_id)
+        found = None
         if entry is not None and entry.body.get("SalesOrderStatus") == "Draft":
             found = total_difference(order.total, entry.body.get("TotalAmount"))
+        with tools.store.transaction():
+            tools.store.put_link(link)
             if found:
-                raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
+                tools.store.note_comparison(self.entity, link.shop_id)
+        if found:
+            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         tools = self.tools
@@ -176,7 +184,7 @@ class OrdersWalk(Walk):
         ]
         target = order_destination(order.record["id"], body["ExternalImportReference"])
         sent = {**order.header, **{f"{LINE}{ref}": line for ref, line in order.members.items()}}
-        answer = tools.writer.create(target, body, sent)
+        answer = tools.writer.create(target, body, sent, read_at=order.read_at)
         answered_at = now()
         link = Link(
             self.entity,
@@ -186,11 +194,13 @@ class OrdersWalk(Walk):
             base=agreed_base(self.table, order, answer.body),
             own_stamp=answer.body.get("LastChangedDateTimeOffset"),
         )
+        found = self._differences(order, answer.body, link)
         with tools.store.transaction():
             tools.store.put_link(link)
             tools.index.remember(self.entity, answer.body, answered_at)
+            self._note_differences(order, found)
             tools.store.end_intent(answer.intent)
-        self._check_answer(order, answer.body, link)
+        _hold_if(found)
         return "created", Create(self._shown(order))
 
     def _shown(self, order: OrderInGoForm) -> dict[str, Value]:
@@ -200,25 +210,27 @@ class OrdersWalk(Walk):
         shown["shipping_address"] = None
         return {**shown, "lines": len(order.lines), "total with VAT": order.total}
 
-    def _check_answer(self, order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> None:
-        """Hold an order whose total or VAT rates in Go are not the shop's; it stays as it is."""
+    def _differences(
+        self, order: OrderInGoForm, answer: Mapping[str, Any], link: Link
+    ) -> Sequence[str]:
+        """Say in words where total or VAT rates in Go are not the shop's."""
         in_go = lines_by_reference(answer)
         edited = merge_lines(order.members, in_go, base_members(link.base)).edited_in_go
-        found = answer_differences(order.lines, order.total, answer, edited_in_go=edited)
-        if found:
-            told = "; ".join(found)
-            raise Undecidable(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
+        return answer_differences(order.lines, order.total, answer, edited_in_go=edited)
+
+    def _note_differences(self, order: OrderInGoForm, found: Sequence[str]) -> None:
+        """Keep that an order differs from Go's until it is found not to."""
+        note = self.tools.store.note_comparison if found else self.tools.store.end_comparison
+        note(self.entity, order.record["id"])
 
     # A linked order
 
     def _compare(self, order: OrderInGoForm, link: Link) -> tuple[str, Change]:
         order = self._with_address(order, link)
-        before = self.tools.store.unsettled_of(self.entity, order.record["id"])
         if not is_changed(self.table, order, link):
-            was_answered = (self.entity, order.record["id"]) not in self.tools.found_again
-            if was_answered and (before is None or before.kind != "hold"):
-                return "unchanged", Nothing()
-            return self._compare_again(order, link)
+            if self.tools.store.is_comparison_due(self.entity, link.shop_id):
+                self._compare_again(order, link)
+            return "unchanged", Nothing()
         try:
             return self._merge_and_write(order, link)
         except TestFailed:
@@ -248,20 +260,28 @@ class OrdersWalk(Walk):
         link = self._drafts.write_header(order, link, header.writes)
         written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
         wrote = bool(header.writes) or not lines.is_empty
-        answer = self._drafts.read_after_writes(link, written) if wrote else complete
-        link = self._store_compared(order, link, header, lines, answer, is_ours=wrote)
-        self._check_answer(order, answer, link)
-        if not wrote:
-            return "unchanged", Nothing()
         rows = (*header.writes, *(row for rows in lines.changed.values() for row in rows))
-        return "changed", Patch(rows)
+        if wrote and self.tools.plan.is_kept:
+            return "changed", Patch(rows)
+        answer = self._drafts.read_after_writes(link, written) if wrote else complete
+        _hold_if(self._store_compared(order, link, header, lines, answer, is_ours=wrote))
+        return ("changed", Patch(rows)) if wrote else ("unchanged", Nothing())
 
-    def _compare_again(self, order: OrderInGoForm, link: Link) -> tuple[str, Change]:
-        """Look whether a person has meanwhile mended an order that is held."""
+    def _compare_again(self, order: OrderInGoForm, link: Link) -> None:
+        """Compare an order that was never found to be as the shop has it: a person may mend it."""
+        entry = self.tools.index.entry(self.entity, link.go_id)
+        before = self.tools.store.unsettled_of(self.entity, link.shop_id)
+        if before is not None and entry is not None and _is_as_held(entry, before, order, link):
+            raise Undecidable(Hold(before.reason, before.detail))
         complete = self._drafts.read(order, link)
         if complete is not None:
-            self._check_answer(order, complete, link)
-        return "unchanged", Nothing()
+            found = self._differences(order, complete, link)
+        else:
+            invoice = self.tools.index.entry(self.entity, link.go_id)
+            differing = total_difference(order.total, invoice and invoice.body.get("TotalAmount"))
+            found = [f"on its invoice {differing}"] if differing else []
+        self._note_differences(order, found)
+        _hold_if(found)
 
     def _merge_header(self, order: OrderInGoForm, link: Link, complete: Mapping[str, Any]) -> Merge:
         settings = self.tools.settings
@@ -288,8 +308,11 @@ class OrdersWalk(Walk):
         answer: Mapping[str, Any],
         *,
         is_ours: bool,
-    ) -> Link:
-        """Keep what both sides now agree on; rows that only Go changed keep their base."""
+    ) -> Sequence[str]:
+        """Keep what both sides now agree on; rows that only Go changed keep their base.
+
+        Return where total or VAT rates in Go are not the shop's.
+        """
         agreed = agreed_base(self.table, order, answer)
         written = {ADDRESS_KEY, *(row.row for row in header.writes)}
         base = {
@@ -305,10 +328,12 @@ class OrdersWalk(Walk):
             base[f"{LINE}{reference}"] = one
         stamp = answer.get("LastChangedDateTimeOffset") if is_ours else link.own_stamp
         link = replace(link, base=base, own_stamp=stamp)
+        found = self._differences(order, answer, link)
         with self.tools.store.transaction():
             self.tools.store.put_link(link)
             self.tools.index.remember(self.entity, answer, now())
-        return link
+            self._note_differences(order, found)
+        return found
 
     # An order that the shop cancelled or deleted
 
@@ -340,5 +365,28 @@ class OrdersWalk(Walk):
         return "deleted", Delete()
 
     def _forget(self, record: Record, link: Link) -> None:
-        self.tools.store.delete_link(self.entity, record["id"])
-        self.tools.index.forget(self.entity, link.go_id)
+        with self.tools.store.transaction():
+            self.tools.store.delete_link(self.entity, record["id"])
+            self.tools.store.end_comparison(self.entity, record["id"])
+            self.tools.index.forget(self.entity, link.go_id)
+
+
+def _hold_if(differences: Sequence[str]) -> None:
+    """Hold an order whose total or VAT rates in Go are not the shop's; it stays as it is.
+
+    Raises:
+        Undecidable: with a Hold, if there are any.
+    """
+    if differences:
+        told = "; ".join(differences)
+        raise Undecidable(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
+
+
+def _is_as_held(entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link) -> bool:
+    """Tell from the index, without a call, that nobody has touched a held order in Go since."""
+    return (
+        before.kind == "hold"
+        and not entry.is_invoice
+        and entry.body.get("LastChangedDateTimeOffset") == link.own_stamp
+        and total_difference(order.total, entry.body.get("TotalAmount")) is not None
+    )

@@ -61,7 +61,7 @@ class ProductsWalk(EntityWalk):
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""
-        found = self.tools.index.find("products", f"code:{values.same_code(code)}")
+        found = self.tools.index.find_present("products", f"code:{values.same_code(code)}")
         return int(found[0].go_id) if len(found) == 1 else None
 
     def service(self, code: str, rate: Decimal, read_at: datetime.datetime) -> int | None:

@@ -24,7 +24,6 @@ class Tools:
     """The store, Go, and what is known of the run; shared by all workers.
 
     `on_linked` is told each record that gets a link, so that what waits for it is taken up.
-    `found_again` names the records that an earlier run created without seeing Go's answer.
     """
 
     settings: Settings
@@ -37,5 +36,4 @@ class Tools:
     tally: Tally
     fingerprint: str
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
-    found_again: set[tuple[str, str]] = field(default_factory=set)
     service_products: threading.Lock = field(default_factory=threading.Lock)

@@ -7,14 +7,17 @@ import datetime
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
+from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
 
 if TYPE_CHECKING:
@@ -93,13 +96,27 @@ class Walk(abc.ABC):
     def _take(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
-        settled = self.tools.store.last_settled(self.entity, record["id"])
-        unsettled = self.tools.store.unsettled_of(self.entity, record["id"])
-        if settled is not None and read_at < settled[1]:
-            return "unchanged", Nothing(STALE)
-        if unsettled is not None and read_at < unsettled.read_at:
+        store = self.tools.store
+        settle_leftovers(self.tools, store.intents_of(self._intent_entities, record["id"]))
+        if self._is_stale(record, read_at):
             return "unchanged", Nothing(STALE)
         return self._settle(record, read_at, at_end=at_end)
+
+    @property
+    def _intent_entities(self) -> tuple[str, ...]:
+        """What a record's writes are kept under while they have no answer."""
+        return (self.entity,)
+
+    def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
+        """Tell whether a later version was dealt with; one made for an order is not a version."""
+        store, shop_id = self.tools.store, record["id"]
+        if MADE_FOR_ORDERS in record and store.link(self.entity, shop_id) is None:
+            return False
+        settled = store.last_settled(self.entity, shop_id)
+        unsettled = store.unsettled_of(self.entity, shop_id)
+        return (settled is not None and read_at < settled[1]) or (
+            unsettled is not None and read_at < unsettled.read_at
+        )
 
     def _keep(
         self,
@@ -143,19 +160,23 @@ class Walk(abc.ABC):
         attempts = before.attempts if before and before.reason == change.reason else 0
         return datetime.timedelta(hours=min(2**attempts, _LONGEST_BACK_OFF_HOURS))
 
-    def _check_identity(self, record: Record, link: Link) -> None:
-        """Hold a record whose id the shop has given to another one.
+    def _identified(self, record: Record, link: Link) -> Link:
+        """Return the link of a record, with when the shop made it, if that was not known yet.
 
         Raises:
-            Undecidable: with a Hold.
+            Undecidable: with a Hold, when the shop has given the id to another record.
         """
         created = created_at(record)
+        if created and not link.shop_created_at:
+            link = replace(link, shop_created_at=created)
+            self.tools.store.put_link(link)
         if created and link.shop_created_at and not _is_same_moment(created, link.shop_created_at):
             reason = (
                 f"the shop now has another record under the id {record['id']}"
                 f" (created {created}, the linked one {link.shop_created_at})"
             )
             raise Undecidable(Hold(reason))
+        return link
 
 
 def created_at(record: Record) -> str | None:

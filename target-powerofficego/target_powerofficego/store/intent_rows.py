@@ -1,0 +1,97 @@
+"""Intents: what was about to be written, left over where its answer never came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_powerofficego.store import tables as t
+from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
+from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.values import Intent, now
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_COMPARISON = "compare"
+
+
+class IntentRows(StoreConnection):
+    """Writes without an answer yet, and orders that are yet to be compared with Go's."""
+
+    def begin_intent(
+        self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]
+    ) -> Intent:
+        """Commit what is about to be written, before the call."""
+        started = now()
+        with self.transaction():
+            result = self._connection.execute(
+                sa.insert(t.intents).values(
+                    namespace=self.namespace,
+                    entity=entity,
+                    shop_id=shop_id,
+                    kind=kind,
+                    detail=to_json(detail),
+                    started_at=to_stamp(started),
+                )
+            )
+            number = new_id(result)
+        return Intent(number, entity, shop_id, kind, detail, started)
+
+    def end_intent(self, intent: Intent) -> None:
+        """Remove an intent, in the transaction that stores its answer."""
+        with self.transaction():
+            self._connection.execute(sa.delete(t.intents).where(t.intents.c.id == intent.id))
+
+    def intents(self) -> list[Intent]:
+        """Return the writes left without an answer, oldest first."""
+        return self._intents(t.intents.c.kind != _COMPARISON)
+
+    def intents_of(self, entities: Collection[str], shop_id: str) -> list[Intent]:
+        """Return the writes left without an answer of one record, oldest first."""
+        return self._intents(
+            t.intents.c.kind != _COMPARISON,
+            t.intents.c.entity.in_(entities),
+            t.intents.c.shop_id == shop_id,
+        )
+
+    def note_comparison(self, entity: str, shop_id: str) -> None:
+        """Note, with a write, that what came of it in Go is yet to be compared with the shop's."""
+        with self.transaction():
+            if not self.is_comparison_due(entity, shop_id):
+                self.begin_intent(entity, shop_id, _COMPARISON, {})
+
+    def is_comparison_due(self, entity: str, shop_id: str) -> bool:
+        """Tell whether a record was written and never found to be as the shop has it."""
+        return bool(self._intents(*self._comparison(entity, shop_id)))
+
+    def end_comparison(self, entity: str, shop_id: str) -> None:
+        """Note that Go has what the shop has, or nothing any more."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.intents).where(
+                    t.intents.c.namespace == self.namespace, *self._comparison(entity, shop_id)
+                )
+            )
+
+    def _comparison(self, entity: str, shop_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            t.intents.c.kind == _COMPARISON,
+            t.intents.c.entity == entity,
+            t.intents.c.shop_id == shop_id,
+        )
+
+    def _intents(self, *conditions: sa.ColumnElement[bool]) -> list[Intent]:
+        query = sa.select(t.intents).where(t.intents.c.namespace == self.namespace, *conditions)
+        return [
+            Intent(
+                row.id,
+                row.entity,
+                row.shop_id,
+                row.kind,
+                from_json(row.detail),
+                from_stamp(row.started_at),
+            )
+            for row in self._all(query.order_by(t.intents.c.id))
+        ]

@@ -1,0 +1,90 @@
+"""Customers and products made from an order that needs them, and what becomes of them later."""
+
+from __future__ import annotations
+
+GONE = {
+    "is_active": False,
+    "deleted_at": "2026-02-01T00:00:00Z",
+    "updated_at": "2026-02-01T00:00:00Z",
+}
+
+
+def test_a_customer_made_from_an_order_takes_on_all_that_the_shop_later_tells(
+    ledger, box, customer, product, order
+):
+    ledger.run(product(), order())
+
+    outcome = ledger.run(customer(tax_exempt=True, phone="+4798765432"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["IsVatFree"] is True
+    assert there["PhoneNumber"] == "+4798765432"
+    assert there["MailAddress"]["City"] == "Oslo"
+
+
+def test_a_product_made_from_an_order_takes_on_all_that_the_shop_later_tells(
+    ledger, box, customer, product, order
+):
+    ledger.run(customer(), order())
+
+    ledger.run(product(cost_price="40.00", description="Varm og god"))
+
+    (there,) = box.go.entries("Products")
+    assert there["UnitCost"] == 40
+    assert there["Description"] == "Varm og god"
+
+
+def test_the_id_of_a_made_customer_cannot_later_stand_for_another(
+    ledger, box, customer, product, order
+):
+    ledger.run(product(), order())
+    ledger.run(customer())
+
+    outcome = ledger.run(customer(created_at="2026-03-03T00:00:00Z", phone="+4740000000"))
+
+    assert outcome.status == 3
+    assert "another record under the id 1001" in ledger.unsettled("hold")[0].reason
+
+
+def test_an_order_whose_rejected_customer_then_left_the_shop_is_posted_all_the_same(
+    ledger, box, customer, product, order
+):
+    ledger.run(customer(first_name=["Kari"]), product(), order())
+    assert box.go.entries("SalesOrders") == []
+
+    outcome = ledger.run(customer(**GONE))
+
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert ledger.unsettled() == []
+    assert outcome.status == 0
+
+
+def test_an_order_whose_rejected_product_then_left_the_shop_is_posted_all_the_same(
+    ledger, box, customer, product, order
+):
+    ledger.run(customer(), product(price_excl="x"), order())
+
+    ledger.run(product(status="archived", updated_at="2026-02-01T00:00:00Z"))
+
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert ledger.unsettled() == []
+
+
+def test_a_product_whose_create_got_no_answer_is_not_made_again_by_the_next_order(
+    ledger, box, customer, order
+):
+    box.go.switches.product_code_unique = False
+    box.faults.add(method="POST", path="/products$", status=503, after_commit=True)
+    box.faults.on(
+        "go",
+        "POST",
+        "/products$",
+        lambda _: box.faults.add(method="GET", path="/products$", status=400),
+    )
+
+    ledger.run(customer(), order(), order(id="9002", number="9002"), workers=1)
+    ledger.run()
+
+    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert len(box.go.entries("SalesOrders")) == 2
