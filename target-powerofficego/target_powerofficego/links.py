@@ -42,8 +42,9 @@ class LinkStore(Namespaces, LinkRows, GoRows):
         )
         copy = LinkStore("sqlite://", connection=engine.connect())
         with self._lock, copy.transaction():
+            there = sa.inspect(self._connection).get_table_names()
             for table in t.tables.sorted_tables:
-                if table is t.about:
+                if table is t.about or table.name not in there:
                     continue
                 for rows in self._connection.execute(sa.select(table)).mappings().partitions(1000):
                     copy._connection.execute(sa.insert(table), [dict(row) for row in rows])

@@ -210,7 +210,7 @@ def _open_store(settings: Settings) -> LinkStore:
     is_path = "://" not in settings.link_store
     if settings.dry_run and is_path and not Path(settings.link_store).exists():
         return LinkStore(":memory:")
-    return LinkStore(settings.link_store)
+    return LinkStore(settings.link_store, when_older="read" if settings.dry_run else "migrate")
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:

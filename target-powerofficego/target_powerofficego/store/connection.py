@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_powerofficego.store import tables as t
+from target_powerofficego.store.migrations import migrate
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
+WhenOlder = Literal["refuse", "migrate", "read"]
+"""What to do with a store of an earlier version: only a run under its lock may migrate it, and only
+a dry run, which works on a copy, reads it as it is."""
+
+
 class StoreConnection:
     """What all parts of the link store rest on."""
 
-    def __init__(self, location: str, *, connection: sa.Connection | None = None) -> None:
+    def __init__(
+        self,
+        location: str,
+        *,
+        connection: sa.Connection | None = None,
+        when_older: WhenOlder = "refuse",
+    ) -> None:
         self.location = location
+        self.run: int | None = None
         self.is_new = False
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = connection if connection is not None else self._connect()
-        self._prepare_schema()
+        self._prepare_schema(when_older)
 
     @property
     def url(self) -> str:
@@ -85,15 +98,31 @@ class StoreConnection:
             " see to the file and its disk, then run again"
         )
 
-    def _prepare_schema(self) -> None:
+    def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
-            self.is_new = not sa.inspect(self._connection).has_table(t.about.name)
-            if self.is_new:
+            found = None
+            if sa.inspect(self._connection).has_table(t.about.name):
+                found = self._first(sa.select(t.about))
+            self.is_new = found is None
+            if found is None:
                 t.tables.create_all(self._connection)
                 self._connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
-            row = self._first(sa.select(t.about))
-        if row is None or row.schema_version != t.SCHEMA_VERSION:
-            msg = f"the link store {self.location} was written by another version of this program"
+                return
+            version = int(found.schema_version)
+            if version < t.SCHEMA_VERSION and when_older == "migrate":
+                migrate(self._connection, version)
+                return
+        if version > t.SCHEMA_VERSION:
+            msg = (
+                f"the link store {self.location} was written by a newer version of this program:"
+                " upgrade target-powerofficego"
+            )
+            raise LinkStoreError(msg)
+        if version < t.SCHEMA_VERSION and when_older == "refuse":
+            msg = (
+                f"the link store {self.location} was written by an earlier version of this program;"
+                " the next run of target-powerofficego brings it up to date"
+            )
             raise LinkStoreError(msg)
 
     def _key(self, table: sa.Table, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
