@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
+from target_powerofficego.store.conflict_rows import ConflictRows
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.values import (
     Agreement,
     Intent,
+    KeptConflict,
     Link,
     LinkStoreError,
     Run,
@@ -22,6 +24,7 @@ from target_powerofficego.store.values import (
 __all__ = [
     "Agreement",
     "Intent",
+    "KeptConflict",
     "Link",
     "LinkStore",
     "LinkStoreError",
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, GoRows):
+class LinkStore(Namespaces, LinkRows, ConflictRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
@@ -111,7 +111,7 @@ def merge(
         current = g if go_is_fresh else one.go
         if go_changed and not row.overwrites:
             owner = owners.get(row.name, Owner.NEWEST)
-            conflict = _decide(row, s, g, owner, evidence)
+            conflict = replace(_decide(row, s, g, owner, evidence), base=one)
             conflicts.append(conflict)
             if conflict.winner != Owner.SHOP.value:
                 continue

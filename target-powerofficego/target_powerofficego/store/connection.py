@@ -34,6 +34,7 @@ class StoreConnection:
     ) -> None:
         self.location = location
         self.run: int | None = None
+        """The number of the run under way, once it has one."""
         self.is_new = False
         self.namespace = 0
         self._lock = threading.RLock()

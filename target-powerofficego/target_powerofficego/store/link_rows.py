@@ -45,9 +45,18 @@ class LinkRows(UnsettledRows):
         query = sa.select(t.links).where(*self._key(t.links, entity), t.links.c.go_id == go_id)
         return [_link(row) for row in self._all(query.order_by(t.links.c.is_follower))]
 
-    def all_links(self) -> Iterator[tuple[str, Link]]:
-        """Return each link of all namespaces with its shop name."""
+    def all_links(
+        self, entity: str | None = None, shop_id: str | None = None, go_id: str | None = None
+    ) -> Iterator[tuple[str, Link]]:
+        """Return each link of all namespaces, or those with these ids, with its shop name."""
         query = sa.select(t.links, t.namespaces.c.shop_name).join(t.namespaces)
+        for column, value in (
+            (t.links.c.entity, entity),
+            (t.links.c.shop_id, shop_id),
+            (t.links.c.go_id, go_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
             yield row.shop_name, _link(row)
 
@@ -148,4 +157,5 @@ def _link(row: sa.Row[Any]) -> Link:
         shop_created_at=row.shop_created_at,
         base=base,
         own_stamp=row.own_stamp,
+        linked_at=from_stamp(row.linked_at),
     )

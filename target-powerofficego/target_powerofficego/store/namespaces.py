@@ -85,7 +85,8 @@ class Namespaces(StoreConnection):
             result = self._connection.execute(
                 sa.insert(t.runs).values(namespace=self.namespace, started_at=to_stamp(now()))
             )
-            return new_id(result)
+            self.run = new_id(result)
+        return self.run
 
     def finish_run(
         self,

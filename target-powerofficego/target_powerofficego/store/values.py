@@ -33,7 +33,7 @@ class Link:
     """A shop record and the Go entity that is its counterpart.
 
     A follower shares the Go entity of another record; no properties flow through it. `own_stamp` is
-    Go's last-changed stamp as our own last write left it.
+    Go's last-changed stamp as our own last write left it. The store sets `linked_at` itself.
     """
 
     entity: str
@@ -43,6 +43,7 @@ class Link:
     shop_created_at: str | None = None
     base: Mapping[str, Agreement] = field(default_factory=dict)
     own_stamp: str | None = None
+    linked_at: datetime.datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,28 @@ class Run:
     exit_status: int | None
     outcomes: Mapping[str, Any]
     calls: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class KeptConflict:
+    """A property that both sides changed: their values, what they last agreed on, and who won.
+
+    `winner` is None where a person must decide. `base` has both sides' values; None: none was kept.
+    """
+
+    id: int
+    shop_name: str
+    run: int | None
+    entity: str
+    shop_id: str
+    property: str
+    shop: Value
+    go: Value
+    base: Mapping[str, Value] | None
+    winner: str | None
+    why: str
+    first_seen: datetime.datetime
+    last_seen: datetime.datetime
 
 
 def now() -> datetime.datetime:

@@ -359,7 +359,7 @@ class EntityWalk(Walk):
 
     def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:
         for conflict in conflicts:
-            self.tools.tally.note_conflict(self.entity, record["id"], conflict)
+            self.tools.note_conflict(self.entity, record["id"], conflict)
 
     def _store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> None:
         """Replace the intent by Go's answer, in one transaction."""

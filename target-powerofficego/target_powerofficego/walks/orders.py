@@ -239,12 +239,12 @@ class OrdersWalk(Walk):
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
-        for conflict in header.conflicts:
-            self.tools.tally.note_conflict(self.entity, order.record["id"], conflict)
+        for conflict in (*header.conflicts, *lines.conflicts):
+            self.tools.note_conflict(self.entity, order.record["id"], conflict)
         if header.open_conflicts:
             raise Undecidable(both_edited(header.open_conflicts))
         if lines.conflicts:
-            raise Undecidable(Hold("; ".join(lines.conflicts)))
+            raise Undecidable(Hold("; ".join(conflict.why for conflict in lines.conflicts)))
         link = self._drafts.write_header(order, link, header.writes)
         written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
         wrote = bool(header.writes) or not lines.is_empty
