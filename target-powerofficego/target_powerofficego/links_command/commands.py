@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from target_powerofficego.links_command import (
+    linking_commands,
     listing_commands,
     waiting_commands,
 )
@@ -70,5 +71,7 @@ for _command in (
     listing_commands.runs,
     waiting_commands.acknowledge,
     waiting_commands.retry,
+    linking_commands.link,
+    linking_commands.unlink,
 ):
     main.add_command(_command)

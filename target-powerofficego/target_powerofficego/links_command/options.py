@@ -107,3 +107,23 @@ def newest_option(what: str) -> Callable[[Decorated], Decorated]:
         show_default=True,
         help=f"How many {what} to list, the newest first.",
     )
+
+
+entity_argument = click.argument(
+    "entity", metavar="ENTITY", type=click.Choice(list(TABLES), case_sensitive=False)
+)
+
+shop_id_argument = click.argument("shop_id", metavar="SHOP_ID")
+
+shop_name_option = click.option(
+    "--shop-name",
+    metavar="NAME",
+    help="The shop_name of the shop that is meant; needed when the link store knows several.",
+)
+
+yes_option = click.option(
+    "--yes",
+    "is_confirmed",
+    is_flag=True,
+    help="Do not ask; needed where nobody can be asked.",
+)

@@ -88,6 +88,15 @@ class LinkRows(UnsettledRows):
                 sa.delete(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
             )
 
+    def forget_settled(self, entity: str, shop_id: str) -> None:
+        """Let the very same record be taken anew when it comes again."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.settled).where(
+                    *self._key(t.settled, entity), t.settled.c.shop_id == shop_id
+                )
+            )
+
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
         """Return the hash of the record last fully settled under this id, and when it was read."""
         key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}

@@ -19,6 +19,16 @@ class LinkStoreError(Exception):
 
 
 @dataclass(frozen=True)
+class Namespace:
+    """A Go client and a shop; `newest_run` is the number of its newest run, 0 before the first."""
+
+    id: int
+    client_id: str
+    shop_name: str
+    newest_run: int
+
+
+@dataclass(frozen=True)
 class Agreement:
     """What a row's two sides held when they last agreed, in Go's form, and when each was read."""
 

@@ -14,7 +14,6 @@ from target_powerofficego.changes import (
     Patch,
     Undecidable,
 )
-from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import Wanted, not_yet_posted, wanted
 from target_powerofficego.dataflow.order_lines import (
@@ -22,7 +21,6 @@ from target_powerofficego.dataflow.order_lines import (
     answer_differences,
     check_total,
     read_lines,
-    total_difference,
 )
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.go_api import NotFound, TestFailed
@@ -45,6 +43,7 @@ from target_powerofficego.walks.order_form import (
     is_changed,
     partly_agreed,
 )
+from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties
 from target_powerofficego.walks.walk import Walk, created_at
 
@@ -70,6 +69,7 @@ class OrdersWalk(Walk):
         super().__init__(tools)
         self._parties = OrderParties(tools, customers, products)
         self._drafts = Drafts(tools)
+        self._meetings = OrderMeetings(tools)
 
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
@@ -90,23 +90,10 @@ class OrdersWalk(Walk):
         reading = self.table.read(record, self.tools.conversion)
         lines = read_lines(record, shipping_code=settings.shipping_product_code)
         total = check_total(record, lines)
-        if link is None:
-            met = self._meet(record)
-            if met is not None:
-                order = self._in_go_form(
-                    record, read_at, reading.values, lines, total, at_end=at_end
-                )
-                link = Link(
-                    self.entity,
-                    record["id"],
-                    met.go_id,
-                    shop_created_at=created_at(record),
-                    base=agreed_base(self.table, order, None),
-                )
-                self.tools.store.put_link(link)
-                self._check_met(order, link)
-                return "linked", met
+        met = self._meetings.met(record, link)
         order = self._in_go_form(record, read_at, reading.values, lines, total, at_end=at_end)
+        if met is not None:
+            return self._meetings.link(order, met)
         return self._create(order) if link is None else self._compare(order, link)
 
     def _in_go_form(
@@ -147,23 +134,6 @@ class OrdersWalk(Walk):
         return replace(order, header={**order.header, "shipping_address": address})
 
     # An unlinked order
-
-    def _meet(self, record: Record) -> LinkChange | None:
-        """Find an order by our reference, among sales orders and invoices; None: not in Go."""
-        reference = values.short_reference(self.tools.settings.shop_name, record["id"])
-        found = self.tools.index.find("orders", f"ref:{reference}")
-        if len(found) > 1:
-            named = " and ".join(entry.go_id for entry in found)
-            raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
-        return LinkChange(found[0].go_id) if found else None
-
-    def _check_met(self, order: OrderInGoForm, link: Link) -> None:
-        """Hold a Draft that is met again (a lost link store) and whose total is not the shop's."""
-        entry = self.tools.index.entry(self.entity, link.go_id)
-        if entry is not None and entry.body.get("SalesOrderStatus") == "Draft":
-            found = total_difference(order.total, entry.body.get("TotalAmount"))
-            if found:
-                raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         tools = self.tools
@@ -315,7 +285,7 @@ class OrdersWalk(Walk):
     def _delete(self, record: Record, link: Link | None) -> tuple[str, Change]:
         """Delete a Draft; whatever is further on is for a person."""
         if link is None:
-            if self._meet(record) is not None:
+            if self._meetings.find(record) is not None:
                 reason = (
                     "it is cancelled in the shop but in Go, and was not linked: see to it in Go"
                 )

@@ -1,0 +1,104 @@
+"""An unlinked order: found in Go by our reference, or named by a person, and linked as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Change, Hold, RowChange, Undecidable
+from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order_lines import total_difference
+from target_powerofficego.go_api import TestFailed
+from target_powerofficego.links import Link, now
+from target_powerofficego.walks.order_form import OrderInGoForm, agreed_base
+from target_powerofficego.walks.walk import created_at
+
+if TYPE_CHECKING:
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.walks.tools import Tools
+
+
+class OrderMeetings:
+    """Meets orders that are in Go already; none of them is posted a second time."""
+
+    entity = "orders"
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    @property
+    def table(self) -> Table:
+        """The property table of orders."""
+        return self.tools.settings.tables[self.entity]
+
+    def find(self, record: Record) -> LinkChange | None:
+        """Find an order by our reference, among sales orders and invoices; None: not in Go."""
+        reference = values.short_reference(self.tools.settings.shop_name, record["id"])
+        found = self.tools.index.find("orders", f"ref:{reference}")
+        if len(found) > 1:
+            named = " and ".join(entry.go_id for entry in found)
+            raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
+        return LinkChange(found[0].go_id) if found else None
+
+    def met(self, record: Record, link: Link | None) -> LinkChange | None:
+        """Return the order in Go that is met: found by our reference, or named by a person.
+
+        A link by a person's word has no base yet.
+        """
+        if link is None:
+            return self.find(record)
+        if link.base:
+            return None
+        entry = self.tools.index.entry(self.entity, link.go_id)
+        if entry is None and self.tools.index.read_again(self.entity, link.go_id) is None:
+            raise Undecidable(Hold("it was removed in Go; it is not created again"))
+        return LinkChange(link.go_id)
+
+    def link(self, order: OrderInGoForm, met: LinkChange) -> tuple[str, Change]:
+        """Link with an order that is in Go already; what the shop says now counts as agreed."""
+        link = Link(
+            self.entity,
+            order.record["id"],
+            met.go_id,
+            shop_created_at=created_at(order.record),
+            base=agreed_base(self.table, order, None),
+        )
+        self.tools.store.put_link(link)
+        self._write_reference(order, link)
+        self._check_met(order, link)
+        return "linked", met
+
+    def _write_reference(self, order: OrderInGoForm, link: Link) -> None:
+        """Write our reference to a Draft without any: by it the order is found again."""
+        tools = self.tools
+        shop_id = order.record["id"]
+        entry = tools.index.entry(self.entity, link.go_id)
+        if entry is None or entry.body.get("ExternalImportReference"):
+            return
+        if not tools.settings.write_references or entry.body.get("SalesOrderStatus") != "Draft":
+            repair = "its order in Go does not bear our reference; only the link store knows it"
+            tools.tally.note_repair(self.entity, shop_id, repair)
+            return
+        row = self.table.row("id")
+        change = RowChange(row.name, row.patch_path, None, order.header[row.name])
+        try:
+            answer = tools.writer.change(
+                self.entity, shop_id, f"/SalesOrders/{link.go_id}", [change]
+            )
+        except TestFailed:
+            tools.index.read_again(self.entity, link.go_id)
+            return
+        stamp = answer.body.get("LastChangedDateTimeOffset")
+        with tools.store.transaction():
+            tools.store.put_link(replace(link, own_stamp=stamp))
+            tools.index.remember(self.entity, answer.body, now())
+            tools.store.end_intent(answer.intent)
+
+    def _check_met(self, order: OrderInGoForm, link: Link) -> None:
+        """Hold a Draft that is met again (a lost link store) and whose total is not the shop's."""
+        entry = self.tools.index.entry(self.entity, link.go_id)
+        if entry is not None and entry.body.get("SalesOrderStatus") == "Draft":
+            found = total_difference(order.total, entry.body.get("TotalAmount"))
+            if found:
+                raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
