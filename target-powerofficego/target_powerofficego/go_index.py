@@ -157,6 +157,7 @@ class GoIndex:
         self._store = store
         self._go = go
         self._sources = sources(tables)
+        self._erased = store.erased_customers()
         self._full_check = full_check
         self._orders_from = orders_from
         self._read: set[str] = set()
@@ -198,11 +199,15 @@ class GoIndex:
         read_at: datetime.datetime,
         source: Source | None = None,
     ) -> Entry:
-        """Keep an entry that Go just answered."""
+        """Keep an entry that Go just answered; of an erased customer only what orders need."""
         source = source or next(one for one in self._sources if one.entity == entity)
-        kept = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
-        self._store.put_go_entry(entity, str(body["Id"]), kept, source.keys(kept), read_at)
-        return Entry(str(body["Id"]), kept, read_at)
+        told = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
+        kept = self._erased.kept_entry(entity, told)
+        go_id = str(body["Id"])
+        if kept is None:
+            return Entry(go_id, told, read_at)
+        self._store.put_go_entry(entity, go_id, kept, source.keys(kept), read_at)
+        return Entry(go_id, kept, read_at)
 
     def forget(self, entity: str, go_id: str) -> None:
         """Drop an entry that we deleted in Go."""

@@ -6,11 +6,13 @@ import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.conflict_rows import ConflictRows
+from target_powerofficego.store.erasure_rows import ErasureRows
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.values import (
     Agreement,
+    Erasure,
     Intent,
     KeptConflict,
     Link,
@@ -24,6 +26,7 @@ from target_powerofficego.store.values import (
 
 __all__ = [
     "Agreement",
+    "Erasure",
     "Intent",
     "KeptConflict",
     "Link",
@@ -37,7 +40,7 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, ConflictRows, GoRows):
+class LinkStore(Namespaces, LinkRows, ConflictRows, ErasureRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

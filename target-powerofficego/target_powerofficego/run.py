@@ -172,6 +172,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         plan=Plan(is_kept=is_plan),
         tally=Tally(),
         fingerprint=settings_fingerprint(settings),
+        erased=store.erased_customers(),
     )
     if not is_plan:
         settle_leftovers(tools)

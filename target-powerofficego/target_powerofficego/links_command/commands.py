@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from target_powerofficego.links_command import (
+    erase_command,
     linking_commands,
     listing_commands,
     waiting_commands,
@@ -73,5 +74,6 @@ for _command in (
     waiting_commands.retry,
     linking_commands.link,
     linking_commands.unlink,
+    erase_command.erase,
 ):
     main.add_command(_command)

@@ -74,6 +74,10 @@ def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
         click.ClickException: the record has another link, or was erased.
     """
     entity, shop_id = wanted.entity, wanted.shop_id
+    erased = store.erased_customers()
+    if entity == "customers" and (erased.id_of(shop_id) or wanted.go_id in erased.go_ids):
+        msg = f"customers {shop_id} or {wanted.go_id} in Go was erased; nothing was changed"
+        raise click.ClickException(msg)
     there = store.link(entity, shop_id)
     if there is None:
         return False
@@ -143,6 +147,9 @@ def unlink(
         there = store.link(entity, shop_id)
         if there is None:
             msg = f"{entity} {shop_id} is not linked; nothing was changed"
+            raise click.ClickException(msg)
+        if entity == "customers" and store.erased_customers().id_of(shop_id):
+            msg = f"{shop_id} was erased; only its link keeps it from being created again"
             raise click.ClickException(msg)
         how = " as a follower" if there.is_follower else ""
         click.echo(f"{entity} {shop_id} is linked to {there.go_id} in Go{how}")

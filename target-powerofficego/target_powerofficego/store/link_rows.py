@@ -60,6 +60,12 @@ class LinkRows(UnsettledRows):
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
             yield row.shop_name, _link(row)
 
+    def links_of(self, entity: str) -> Iterator[Link]:
+        """Return each link of an entity."""
+        query = sa.select(t.links).where(*self._key(t.links, entity))
+        for row in self._all(query.order_by(t.links.c.shop_id)):
+            yield _link(row)
+
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
         query = sa.select(t.links.c.shop_id).where(t.links.c.namespace == self.namespace)

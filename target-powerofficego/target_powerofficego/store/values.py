@@ -124,6 +124,17 @@ class KeptConflict:
     last_seen: datetime.datetime
 
 
+@dataclass(frozen=True)
+class Erasure:
+    """A customer whose personal data was erased; `shop_id` is a keyed hash, `go_id` its entry."""
+
+    id: int
+    entity: str
+    shop_id: str
+    go_id: str
+    erased_at: datetime.datetime
+
+
 def now() -> datetime.datetime:
     """Return this moment, aware, in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)

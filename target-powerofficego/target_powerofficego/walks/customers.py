@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Conflict, Create, Hold, RowChange, Undecidable
+from target_powerofficego.changes import Conflict, Create, Hold, Nothing, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
 from target_powerofficego.destinations import (
@@ -13,6 +13,7 @@ from target_powerofficego.destinations import (
     contact_destination,
     customer_destination,
 )
+from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import GUEST, match_customer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Mapping, Sequence
 
+    from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
@@ -37,6 +39,13 @@ class CustomersWalk(EntityWalk):
     silent_rows = frozenset(
         f"address_{part}" for part in ("line1", "line2", "postal_code", "city", "country_code")
     )
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        if self.tools.erased.id_of(record["id"]) is not None:
+            return "unchanged", Nothing(ERASED_CUSTOMER)
+        return super()._take(record, read_at, at_end=at_end)
 
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
         """See `match_customer`; a guest is always matched on the e-mail address."""

@@ -23,6 +23,7 @@ from target_powerofficego.dataflow.order_lines import (
     read_lines,
 )
 from target_powerofficego.destinations import order_destination
+from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import NotFound, TestFailed
 from target_powerofficego.links import Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, merge
@@ -44,7 +45,7 @@ from target_powerofficego.walks.order_form import (
     partly_agreed,
 )
 from target_powerofficego.walks.order_meetings import OrderMeetings
-from target_powerofficego.walks.order_parties import OrderParties
+from target_powerofficego.walks.order_parties import OrderParties, buyer_id
 from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ class OrdersWalk(Walk):
         self._parties = OrderParties(tools, customers, products)
         self._drafts = Drafts(tools)
         self._meetings = OrderMeetings(tools)
+
+    def kept(self, record: Record) -> Record:
+        """Return an order without who bought it, when that customer was erased."""
+        erased = self.tools.erased.id_of(buyer_id(record))
+        return record if erased is None else impersonal_order(record, erased)
 
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.changes import Conflict
     from target_powerofficego.dataflow.table import Conversion
+    from target_powerofficego.erased import ErasedCustomers
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.go_index import GoIndex
     from target_powerofficego.links import LinkStore
@@ -37,6 +38,7 @@ class Tools:
     plan: Plan
     tally: Tally
     fingerprint: str
+    erased: ErasedCustomers
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
     found_again: set[tuple[str, str]] = field(default_factory=set)
     service_products: threading.Lock = field(default_factory=threading.Lock)
