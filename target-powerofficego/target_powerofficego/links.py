@@ -10,6 +10,7 @@ from target_powerofficego.store.erasure_rows import ErasureRows
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.namespaces import Namespaces
+from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     Agreement,
     Erasure,
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, ConflictRows, ErasureRows, GoRows):
+class LinkStore(Namespaces, LinkRows, ConflictRows, ErasureRows, TransferRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

@@ -10,6 +10,7 @@ from target_powerofficego.links_command import (
     erase_command,
     linking_commands,
     listing_commands,
+    transfer_commands,
     waiting_commands,
 )
 from target_powerofficego.links_command.listing import tell_as_json
@@ -75,5 +76,7 @@ for _command in (
     linking_commands.link,
     linking_commands.unlink,
     erase_command.erase,
+    transfer_commands.export_store,
+    transfer_commands.import_store,
 ):
     main.add_command(_command)
