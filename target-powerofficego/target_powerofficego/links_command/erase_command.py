@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 from target_powerofficego.links_command.at_rest import confirm, store_at_rest
-from target_powerofficego.links_command.erasing import CannotErase, Erasable, erasable
+from target_powerofficego.links_command.erasing import (
+    CannotErase,
+    Erasable,
+    ErasedAlready,
+    erasable,
+)
 from target_powerofficego.links_command.erasing import erase as erase_found
 from target_powerofficego.links_command.options import (
     Choices,
@@ -48,6 +53,10 @@ def erase(
     with store_at_rest(choices.link_store, shop_name) as (store, _):
         try:
             found = erasable(store, wanted)
+        except ErasedAlready:
+            store.purge_deleted()
+            click.echo(f"customer {wanted} was erased already; nothing is left of it")
+            return
         except CannotErase as reason:
             msg = f"{reason}; nothing was erased"
             raise click.ClickException(msg) from None
@@ -62,7 +71,14 @@ def _told(found: Erasable) -> list[str]:
     """Say what is erased and what becomes of the entry in Go."""
     named = ", ".join(found.shop_ids)
     orders = len(found.order_links) + len(found.waiting_orders)
-    lines = [f"customer {named}: all that is kept of it, and who bought in {orders} orders"]
+    lines = [
+        f"customer {named}: all that is kept of it, and who bought ({orders} orders)",
+        *(
+            f"Go has another customer with that e-mail address (id {go_id}), which is left alone;"
+            " see to it in Go"
+            for go_id in found.alike_in_go
+        ),
+    ]
     if found.go_id is not None:
         lines.append(f"the next run archives the customer {found.go_id} in Go")
     elif found.shared_with is not None:

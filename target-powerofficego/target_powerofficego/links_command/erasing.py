@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
 from target_powerofficego.matching import GUEST
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.order_form import ADDRESS_KEY
-from target_powerofficego.walks.order_parties import buyer_id
+from target_powerofficego.walks.order_parties import buyer_id, guest_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,18 +25,24 @@ class CannotErase(Exception):  # noqa: N818 - reads as what it says
     """The customer cannot be erased as things are; the text says why and what to do."""
 
 
+class ErasedAlready(Exception):  # noqa: N818 - reads as what it says
+    """The customer was erased before."""
+
+
 @dataclass(frozen=True)
 class Erasable:
     """What is erased together: the links of one person, the customer first, and their orders.
 
-    `shared_with` is the other record that has the same customer in Go, whose entry then stays.
+    `shared_with` is the other record that has the same customer in Go, whose entry then stays;
+    `alike_in_go` are entries in Go that nobody is linked to and that have the same e-mail address.
     """
 
     links: tuple[Link, ...]
     shop_ids: tuple[str, ...]
     order_links: tuple[Link, ...]
     waiting_orders: tuple[Unsettled, ...]
-    shared_with: str | None
+    shared_with: str | None = None
+    alike_in_go: tuple[str, ...] = ()
 
     @property
     def go_id(self) -> str | None:
@@ -48,10 +55,10 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
 
     Raises:
         CannotErase: with one line.
+        ErasedAlready: nothing is known of it any more.
     """
     if store.erased_customers().id_of(shop_id) is not None:
-        msg = f"customer {shop_id} was erased already"
-        raise CannotErase(msg)
+        raise ErasedAlready
     if store.intents():
         msg = "writes of the last run are unanswered: run target-powerofficego once, then erase"
         raise CannotErase(msg)
@@ -73,6 +80,8 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
                 f" erase or unlink {other.shop_id} first"
             )
             raise CannotErase(msg)
+    emails = _emails(store, link) if shared_with is None else set()
+    links += _as_guests(store, link, emails, known={one.shop_id for one in links})
     shop_ids = tuple(one.shop_id for one in links)
     return Erasable(
         links=tuple(links),
@@ -80,7 +89,42 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
         order_links=tuple(_orders_of(store, link.go_id)),
         waiting_orders=tuple(_waiting_orders(store, shop_ids)),
         shared_with=shared_with,
+        alike_in_go=tuple(_alike_in_go(store, emails)),
     )
+
+
+def _emails(store: LinkStore, link: Link) -> set[str]:
+    """Return the e-mail addresses by which a customer is known, as they are compared."""
+    agreed = link.base.get("email")
+    entry = store.go_entry(_CUSTOMERS, link.go_id)
+    waiting = store.unsettled_of(_CUSTOMERS, link.shop_id)
+    told = (
+        agreed and agreed.shop,
+        agreed and agreed.go,
+        entry and entry[0].get("EmailAddress"),
+        waiting and waiting.payload.get("email"),
+    )
+    return {str(same_email(one)) for one in told if isinstance(one, str) and one.strip()}
+
+
+def _as_guests(
+    store: LinkStore, link: Link, emails: set[str], *, known: set[str]
+) -> Iterator[Link]:
+    """Return the customer as the guest that it would be by e-mail, where no such guest is linked.
+
+    Orders of that guest which wait, or come later, are then known to be the customer's.
+    """
+    for email in sorted(emails):
+        guest = guest_id(email)
+        if guest not in known and store.link(_CUSTOMERS, guest) is None:
+            yield Link(_CUSTOMERS, guest, link.go_id, is_follower=True)
+
+
+def _alike_in_go(store: LinkStore, emails: set[str]) -> Iterator[str]:
+    for email in sorted(emails):
+        for go_id in store.go_ids(_CUSTOMERS, f"email:{email}"):
+            if not store.links_to(_CUSTOMERS, go_id):
+                yield go_id
 
 
 def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
@@ -95,7 +139,7 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
             " them first (powerofficego-links holds, powerofficego-links rejects)"
         )
         raise CannotErase(msg)
-    return Erasable((), (shop_id,), (), (), None)
+    return Erasable((), (shop_id,), (), ())
 
 
 def _orders_of(store: LinkStore, go_id: str) -> Iterator[Link]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from target_powerofficego.links import now
 from target_powerofficego.links_command.listing import tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
@@ -72,7 +73,8 @@ def retry(
 
 def _resting(store: LinkStore, entity: str | None) -> Iterable[int]:
     for one in store.unsettled(every_namespace=True):
-        if one.next_attempt_at is not None and entity in (None, one.entity):
+        rests = one.next_attempt_at is not None and one.next_attempt_at > now()
+        if rests and entity in (None, one.entity):
             yield one.id
 
 

@@ -104,20 +104,25 @@ class ErasureRows(StoreConnection):
         """Take what was deleted out of the database's own pages, where it stays else.
 
         Raises:
-            LinkStoreError: it is in use; what was deleted is, but its pages are not clean yet.
+            LinkStoreError: another program uses it; its file is not clean yet.
         """
         with self._lock:
             self._connection.rollback()
             dialect = self._connection.dialect.name
             engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
+            is_clean = True
             try:
                 with engine.connect() as connection:
                     connection.exec_driver_sql("VACUUM")
                     if dialect == "sqlite":
                         # the log beside the file holds the old pages until it is emptied
-                        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sa.exc.DBAPIError as error:
-                raise LinkStoreError(
-                    f"all was erased, but the link store {self.location} is in use"
-                    f" ({error.orig}) and still has the deleted pages; run VACUUM on it later"
-                ) from None
+                        emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                        is_clean = emptied.scalar_one() == 0
+            except sa.exc.DBAPIError:
+                is_clean = False
+            if not is_clean:
+                msg = (
+                    f"it was erased, but another program uses the link store {self.location}, whose"
+                    " file still has the deleted values: erase again once that has ended"
+                )
+                raise LinkStoreError(msg)

@@ -92,7 +92,7 @@ class OrderMeetings:
         stamp = answer.body.get("LastChangedDateTimeOffset")
         with tools.store.transaction():
             tools.store.put_link(replace(link, own_stamp=stamp))
-            tools.index.remember(self.entity, answer.body, now())
+            tools.index.remember(self.entity, {**entry.body, **answer.body}, now())
             tools.store.end_intent(answer.intent)
 
     def _check_met(self, order: OrderInGoForm, link: Link) -> None:
