@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Agreement
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,17 @@ class RowChange:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A property that both sides changed differently, and who won (None: a person must decide)."""
+    """A property that both sides changed differently, and who won (None: a person must decide).
+
+    `why` holds no value. `base` is what both last agreed on, where that is known.
+    """
 
     row: str
     shop: Value
     go: Value
     winner: str | None
     why: str
+    base: Agreement | None = None
 
     def __str__(self) -> str:
         return f"{self.row}: the shop says {self.shop!s}, Go says {self.go!s} ({self.why})"

@@ -11,6 +11,7 @@ from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED, ARCHIVING
+from target_powerofficego.walks.erased_archives import archive_erased
 from target_powerofficego.walks.order_parties import guest_id, order_email
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
@@ -94,6 +95,10 @@ class ForwardSide:
         )
         self._tools.plan.add(one.entity, one.shop_id, Hold(reason))
         self._tools.tally.count(one.entity, one.shop_id, "held")
+
+    def settle_erased(self) -> None:
+        """Archive the entries of customers that were erased."""
+        archive_erased(self._tools)
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -105,18 +105,10 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
         "EmailAddress",
     )
     products = _fields(tables["products"], "Code", "Gtin")
-    orders = _fields(
-        tables["orders"],
-        "ExternalImportReference",
-        "SalesOrderNo",
-        "SalesOrderStatus",
-        "LineCount",
-        "TotalAmount",
-    )
     return (
         Source("customers", "Customers", *by_change, customers, _customer_keys),
         Source("products", "Products", *by_change, products, _product_keys),
-        Source("orders", "SalesOrders", *by_change, orders, _order_keys),
+        Source("orders", "SalesOrders", *by_change, _ORDER_FIELDS, _order_keys),
         Source(
             "orders",
             "OutgoingInvoices",
@@ -129,6 +121,17 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
         Source("contact_persons", "ContactPersons", *by_change, None, _contact_keys),
     )
 
+
+_ORDER_FIELDS = (
+    "Id",
+    "ExternalImportReference",
+    "SalesOrderNo",
+    "SalesOrderStatus",
+    "TotalAmount",
+    "LastChangedDateTimeOffset",
+)
+"""Enough to find an order and to compare its total; a merge reads the order itself, with lines. No
+member tells who bought."""
 
 _INVOICE_FIELDS = (
     "Id",
@@ -156,6 +159,7 @@ class GoIndex:
         self._store = store
         self._go = go
         self._sources = sources(tables)
+        self._erased = store.erased_customers()
         self._full_check = full_check
         self._orders_from = orders_from
         self._opened_at = now()
@@ -209,11 +213,15 @@ class GoIndex:
         read_at: datetime.datetime,
         source: Source | None = None,
     ) -> Entry:
-        """Keep an entry that Go just answered."""
+        """Keep an entry that Go just answered; of an erased customer only what orders need."""
         source = source or next(one for one in self._sources if one.entity == entity)
-        kept = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
-        self._store.put_go_entry(entity, str(body["Id"]), kept, source.keys(kept), read_at)
-        return Entry(str(body["Id"]), kept, read_at)
+        told = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
+        kept = self._erased.kept_entry(entity, told)
+        go_id = str(body["Id"])
+        if kept is None:
+            return Entry(go_id, told, read_at)
+        self._store.put_go_entry(entity, go_id, kept, source.keys(kept), read_at)
+        return Entry(go_id, kept, read_at)
 
     def forget(self, entity: str, go_id: str) -> None:
         """Drop an entry that we deleted in Go."""

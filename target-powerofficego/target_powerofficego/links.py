@@ -5,17 +5,23 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
+from target_powerofficego.store.conflict_rows import ConflictRows
+from target_powerofficego.store.erasure_rows import ErasureRows
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.intent_rows import IntentRows
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import Namespaces
+from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     NEVER,
     Agreement,
+    Erasure,
     Intent,
+    KeptConflict,
     Link,
     LinkStoreError,
+    Namespace,
     Run,
     Unsettled,
     UnsettledKind,
@@ -25,10 +31,13 @@ from target_powerofficego.store.values import (
 __all__ = [
     "NEVER",
     "Agreement",
+    "Erasure",
     "Intent",
+    "KeptConflict",
     "Link",
     "LinkStore",
     "LinkStoreError",
+    "Namespace",
     "Run",
     "Unsettled",
     "UnsettledKind",
@@ -36,15 +45,16 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, IntentRows, GoRows):
+class LinkStore(Namespaces, LinkRows, IntentRows, ConflictRows, ErasureRows, TransferRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:
         """Return a copy that is written nowhere, for a dry run or a plan."""
         copy = LinkStore(StoreLocation.in_memory())
         with self._lock, copy.transaction():
+            there = sa.inspect(self._connection).get_table_names()
             for table in t.tables.sorted_tables:
-                if table is t.about:
+                if table is t.about or table.name not in there:
                     continue
                 for rows in self._connection.execute(sa.select(table)).mappings().partitions(1000):
                     copy._connection.execute(sa.insert(table), [dict(row) for row in rows])

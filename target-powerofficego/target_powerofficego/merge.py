@@ -111,7 +111,7 @@ def merge(
         current = g if go_is_fresh else one.go
         if go_changed and not row.overwrites:
             owner = owners.get(row.name, Owner.NEWEST)
-            conflict = _decide(row, s, g, owner, evidence)
+            conflict = replace(_decide(row, s, g, owner, evidence), base=one)
             conflicts.append(conflict)
             if conflict.winner == Owner.GO.value:  # the shop's edit is answered, and not told again
                 agreed[row.name] = replace(one, shop=s, shop_read_at=shop.read_at)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.changes import RowChange
+from target_powerofficego.changes import Conflict, RowChange
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ class LinesMerge:
     """What to do with lines, by line reference.
 
     `edited_in_go` are lines that only Go changed or removed: they stay as they are. `conflicts` are
-    lines that both changed, in words.
+    lines that both changed, each with a sentence that tells it.
     """
 
     added: Mapping[str, Mapping[str, Value]]
     changed: Mapping[str, tuple[RowChange, ...]]
     removed: tuple[str, ...]
     edited_in_go: frozenset[str]
-    conflicts: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -73,7 +73,7 @@ def merge_lines(
     changed: dict[str, tuple[RowChange, ...]] = {}
     removed: list[str] = []
     edited: set[str] = set()
-    conflicts: list[str] = []
+    conflicts: list[Conflict] = []
     for reference in dict.fromkeys([*shop, *base]):
         s, g = shop.get(reference), go.get(reference)
         one = base.get(reference)
@@ -81,7 +81,8 @@ def merge_lines(
             if g is None and s is not None:
                 added[reference] = s
             elif not are_same(s, g):
-                conflicts.append(f"line {reference} is in Go already, but not as the shop has it")
+                why = "is in Go already, but not as the shop has it"
+                conflicts.append(_conflict(reference, s, g, why))
             continue
         shop_changed = not are_same(s, one.shop)
         go_changed = not are_same(g, one.go)
@@ -89,18 +90,40 @@ def merge_lines(
             edited |= {reference} if go_changed and not are_same(s, g) else set()
         elif s is None:
             if go_changed:
-                conflicts.append(f"line {reference} was removed in the shop and edited in Go")
+                why = "was removed in the shop and edited in Go"
+                conflicts.append(_conflict(reference, s, g, why, one))
             else:
                 removed.append(reference)
         elif g is None:
-            conflicts.append(f"line {reference} was edited in the shop and removed in Go")
+            why = "was edited in the shop and removed in Go"
+            conflicts.append(_conflict(reference, s, g, why, one))
         else:
             rows, clashing = _merge_members(s, g, one)
-            conflicts += [f"line {reference}: both sides changed {name}" for name in clashing]
+            conflicts += [_clash(reference, name, s, g, one) for name in clashing]
             edited |= {reference} if go_changed else set()
             if rows and not clashing:
                 changed[reference] = rows
     return LinesMerge(added, changed, tuple(removed), frozenset(edited), tuple(conflicts))
+
+
+def _conflict(
+    reference: str, shop: Value, go: Value, why: str, base: Agreement | None = None
+) -> Conflict:
+    row = f"line {reference}"
+    return Conflict(row, shop, go, None, f"{row} {why}", base)
+
+
+def _clash(
+    reference: str,
+    member: str,
+    shop: Mapping[str, Value],
+    go: Mapping[str, Value],
+    base: Agreement,
+) -> Conflict:
+    row = f"line {reference}: {member}"
+    agreed = replace(base, shop=base.shop.get(member), go=(base.go or base.shop).get(member))
+    why = f"line {reference}: both sides changed {member}"
+    return Conflict(row, shop.get(member), go.get(member), None, why, agreed)
 
 
 def _merge_members(

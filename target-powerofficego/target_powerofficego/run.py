@@ -168,6 +168,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         plan=Plan(is_kept=is_plan),
         tally=Tally(),
         fingerprint=settings_fingerprint(settings),
+        erased=store.erased_customers(),
     )
     if not is_plan:
         settle_leftovers(tools, store.intents())
@@ -197,9 +198,11 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
 def _open_store(settings: Settings) -> LinkStore:
     """Open the link store for the one run at a time that a shop may have; a dry run makes none."""
     if not settings.dry_run:
-        return LinkStore(settings.link_store, locked_for=settings.shop_name)
+        return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
     exists = has_store(settings.link_store)
-    return LinkStore(settings.link_store if exists else StoreLocation.in_memory())
+    return LinkStore(
+        settings.link_store if exists else StoreLocation.in_memory(), when_older="read"
+    )
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:

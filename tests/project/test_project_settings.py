@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from dotenv import dotenv_values
@@ -114,9 +115,10 @@ def test_each_command_of_the_links_plugin_exists(meltano_yml, run_command):
     declared = meltano_yml["plugins"]["utilities"][0]
     assert declared["name"] == "powerofficego-links"
     told = run_command("powerofficego-links", "--help").stdout
+    shown = re.findall(r"^  ([a-z]+)  ", told.partition("Commands:")[2], flags=re.MULTILINE)
+    assert sorted(declared["commands"]) == sorted(shown)
     for name, command in declared["commands"].items():
         assert command["args"] == name
-        assert f"  {name} " in told
 
 
 def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret(project, plugin):

@@ -198,7 +198,7 @@ def test_a_second_run_at_the_same_time_stops_with_one_line(ledger, box, shop):
     assert outcome.status == 1
     assert outcome.writes == []
     assert outcome.reads == []
-    assert "another run" in outcome.log
+    assert "is under way" in outcome.log
     assert ledger.run(*shop).status == 0
 
 

@@ -29,7 +29,7 @@ def test_a_second_run_at_the_same_time_stops_with_one_line_and_the_next_one_runs
     assert running.returncode == 0
     assert second[0].status == 1
     assert second[0].reads == second[0].writes == []
-    (told,) = [line for line in second[0].log.splitlines() if "another run" in line]
+    (told,) = [line for line in second[0].log.splitlines() if "is under way" in line]
     assert "postgresql://postgres@" in told
     assert ledger.run(customer(phone="+4740000000")).status == 0
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"

@@ -78,3 +78,52 @@ show_values_option = click.option(
     is_flag=True,
     help="Also show the values themselves, personal data among them.",
 )
+
+shop_id_option = click.option(
+    "--shop-id",
+    metavar="ID",
+    help="Only the record with this id in the shop.",
+)
+
+go_id_option = click.option(
+    "--go-id",
+    metavar="ID",
+    help="Only records that are linked to the entry with this id in Go.",
+)
+
+reason_option = click.option(
+    "--reason",
+    metavar="TEXT",
+    help="Only those whose reason has this text in it, in capitals or not.",
+)
+
+
+def newest_option(what: str) -> Callable[[Decorated], Decorated]:
+    """Return the option that says how many to list."""
+    return click.option(
+        "--newest",
+        type=click.IntRange(min=1),
+        default=20,
+        show_default=True,
+        help=f"How many {what} to list, the newest first.",
+    )
+
+
+entity_argument = click.argument(
+    "entity", metavar="ENTITY", type=click.Choice(list(TABLES), case_sensitive=False)
+)
+
+shop_id_argument = click.argument("shop_id", metavar="SHOP_ID")
+
+shop_name_option = click.option(
+    "--shop-name",
+    metavar="NAME",
+    help="The shop_name of the shop that is meant; needed when the link store knows several.",
+)
+
+yes_option = click.option(
+    "--yes",
+    "is_confirmed",
+    is_flag=True,
+    help="Do not ask; needed where nobody can be asked.",
+)

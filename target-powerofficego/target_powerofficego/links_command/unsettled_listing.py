@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.links_command.listing import Column, Listing
@@ -26,6 +27,24 @@ _COLUMNS: dict[UnsettledKind, tuple[Column, ...]] = {
     "hold": (*_HEAD, _REASON, *_SEEN, Column("attempts", "attempts"), _ACKNOWLEDGED),
     "parked": (*_HEAD, _REASON, *_SEEN),
 }
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which records to list; what is None is not asked for."""
+
+    entity: str | None
+    shop_id: str | None
+    reason: str | None
+    with_acknowledged: bool = True
+
+    def takes(self, one: Unsettled) -> bool:
+        """Tell whether a record is to be listed."""
+        return (
+            self.entity in (None, one.entity)
+            and self.shop_id in (None, one.shop_id)
+            and (self.reason is None or self.reason.casefold() in one.reason.casefold())
+        )
 
 
 def unsettled_listing(

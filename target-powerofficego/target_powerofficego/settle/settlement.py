@@ -46,6 +46,9 @@ class Side(Protocol):
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Do the archives of a run, or hold them all when there are too many."""
 
+    def settle_erased(self) -> None:
+        """Do what is left to do for records that were erased."""
+
 
 class Settlement:
     """Takes the records of a run in arrival order and brings each to its end."""
@@ -107,6 +110,8 @@ class Settlement:
         if archives := self._side.archives():
             self._schedule.submit(lambda: self._side.settle_archives(archives), writes=())
             self._schedule.drain()
+        self._schedule.submit(self._side.settle_erased, writes=())
+        self._schedule.drain()
         self._forget_needless()
         self._gate.close()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.migrations import migrate
 from target_powerofficego.store.run_lock import lock_file, lock_session
 from target_powerofficego.store.values import LinkStoreError
 
@@ -20,35 +21,60 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10
 
 
+WhenOlder = Literal["refuse", "migrate", "read"]
+"""What to do with a store of an earlier version: only a run under its lock may migrate it, and only
+a dry run, which works on a copy, reads it as it is."""
+
+
 class StoreConnection:
     """What all parts of the link store rest on.
 
     Args:
         location: the path of an SQLite file, or the URL of a PostgreSQL database.
         locked_for: the shop whose one run at a time this is; None for who only looks.
+        when_older: what to do with a store that an earlier version of this program wrote.
 
     Raises:
-        LinkStoreError: it cannot be opened, or another run for the shop is under way.
+        LinkStoreError: it cannot be opened, or a run for the shop is under way.
     """
 
-    def __init__(self, location: str | StoreLocation, *, locked_for: str | None = None) -> None:
+    def __init__(
+        self,
+        location: str | StoreLocation,
+        *,
+        locked_for: str | None = None,
+        when_older: WhenOlder = "refuse",
+    ) -> None:
         self.location = (
             location if isinstance(location, StoreLocation) else StoreLocation.of(location)
         )
+        self.run: int | None = None
+        """The number of the run under way, once it has one."""
         self.is_new = False
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
         with contextlib.ExitStack() as opened:
-            held = lock_file(self.location, locked_for) if locked_for else None
-            if held is not None:
-                opened.callback(held.release)
+            self._opened = opened
+            if locked_for and not self.location.is_postgresql:
+                self.lock(locked_for)
             self._connection = connect(self.location, is_durable=True)
             opened.callback(self._disconnect)
             if locked_for and self.location.is_postgresql:
-                lock_session(self._connection, self.location, locked_for)
-            self._prepare_schema()
+                self.lock(locked_for)
+            self._prepare_schema(when_older)
             self._opened = opened.pop_all()
+
+    def lock(self, shop_name: str) -> None:
+        """Hold the lock that a run for this shop takes, until the store is closed.
+
+        Raises:
+            LinkStoreError: a run is under way.
+        """
+        if self.location.is_postgresql:
+            lock_session(self._connection, self.location, shop_name)
+        elif (held := lock_file(self.location, shop_name)) is not None:
+            self._opened.callback(held.release)
 
     def close(self) -> None:
         """Close the connection, and let another run begin."""
@@ -98,15 +124,31 @@ class StoreConnection:
             " see to it, then run again"
         )
 
-    def _prepare_schema(self) -> None:
+    def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
-            self.is_new = not sa.inspect(self._connection).has_table(t.about.name)
-            if self.is_new:
+            found = None
+            if sa.inspect(self._connection).has_table(t.about.name):
+                found = self._first(sa.select(t.about))
+            self.is_new = found is None
+            if found is None:
                 t.tables.create_all(self._connection)
                 self._connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
-            row = self._first(sa.select(t.about))
-        if row is None or row.schema_version != t.SCHEMA_VERSION:
-            msg = f"the link store {self.location} was written by another version of this program"
+                return
+            version = int(found.schema_version)
+            if version < t.SCHEMA_VERSION and when_older == "migrate":
+                migrate(self._connection, version)
+                return
+        if version > t.SCHEMA_VERSION:
+            msg = (
+                f"the link store {self.location} was written by a newer version of this program:"
+                " upgrade target-powerofficego"
+            )
+            raise LinkStoreError(msg)
+        if version < t.SCHEMA_VERSION and when_older == "refuse":
+            msg = (
+                f"the link store {self.location} was written by an earlier version of this program;"
+                " the next run of target-powerofficego brings it up to date"
+            )
             raise LinkStoreError(msg)
 
     def _key(self, table: sa.Table, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -174,11 +216,24 @@ def has_store(location: StoreLocation) -> bool:
     Raises:
         LinkStoreError: it cannot be looked at.
     """
-    if location.path is not None and not location.path.is_file():
-        return False
+    return t.about.name in _table_names(location)
+
+
+def has_tables(location: StoreLocation) -> bool:
+    """Tell whether there is any table there, of a link store or of another program.
+
+    Raises:
+        LinkStoreError: it cannot be looked at.
+    """
+    return bool(_table_names(location))
+
+
+def _table_names(location: StoreLocation) -> list[str]:
+    if location.path is not None and not location.path.exists():
+        return []
     connection = connect(location)
     try:
-        return sa.inspect(connection).has_table(t.about.name)
+        return sa.inspect(connection).get_table_names()
     except sa.exc.DBAPIError as error:
         msg = f"the link store {location} cannot be opened: {_first_line(error)}"
         raise LinkStoreError(msg) from None

@@ -44,11 +44,26 @@ class LinkRows(UnsettledRows):
         query = sa.select(t.links).where(*self._key(t.links, entity), t.links.c.go_id == go_id)
         return [_link(row) for row in self._all(query.order_by(t.links.c.is_follower))]
 
-    def all_links(self) -> Iterator[tuple[str, Link]]:
-        """Return each link of all namespaces with its shop name."""
+    def all_links(
+        self, entity: str | None = None, shop_id: str | None = None, go_id: str | None = None
+    ) -> Iterator[tuple[str, Link]]:
+        """Return each link of all namespaces, or those with these ids, with its shop name."""
         query = sa.select(t.links, t.namespaces.c.shop_name).join(t.namespaces)
+        for column, value in (
+            (t.links.c.entity, entity),
+            (t.links.c.shop_id, shop_id),
+            (t.links.c.go_id, go_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
             yield row.shop_name, _link(row)
+
+    def links_of(self, entity: str) -> Iterator[Link]:
+        """Return each link of an entity."""
+        query = sa.select(t.links).where(*self._key(t.links, entity))
+        for row in self._all(query.order_by(t.links.c.shop_id)):
+            yield _link(row)
 
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
@@ -76,6 +91,15 @@ class LinkRows(UnsettledRows):
         with self.transaction():
             self._connection.execute(
                 sa.delete(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
+            )
+
+    def forget_settled(self, entity: str, shop_id: str) -> None:
+        """Let the very same record be taken anew when it comes again."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.settled).where(
+                    *self._key(t.settled, entity), t.settled.c.shop_id == shop_id
+                )
             )
 
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
@@ -108,4 +132,5 @@ def _link(row: sa.Row[Any]) -> Link:
         shop_created_at=row.shop_created_at,
         base=base,
         own_stamp=row.own_stamp,
+        linked_at=from_stamp(row.linked_at),
     )

@@ -15,7 +15,7 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.connection import StoreConnection, new_id
-from target_powerofficego.store.values import LinkStoreError, Run, now
+from target_powerofficego.store.values import LinkStoreError, Namespace, Run, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,24 @@ class Namespaces(StoreConnection):
             )
             self.namespace = new_id(result)
 
+    def namespaces(self) -> list[Namespace]:
+        """Return all namespaces."""
+        newest = sa.func.coalesce(sa.func.max(t.runs.c.id), 0).label("newest_run")
+        query = (
+            sa.select(t.namespaces.c.id, t.namespaces.c.client_id, t.namespaces.c.shop_name, newest)
+            .outerjoin(t.runs)
+            .group_by(t.namespaces.c.id, t.namespaces.c.client_id, t.namespaces.c.shop_name)
+            .order_by(t.namespaces.c.id)
+        )
+        return [
+            Namespace(row.id, row.client_id, row.shop_name, row.newest_run)
+            for row in self._all(query)
+        ]
+
+    def work_in(self, namespace: Namespace) -> None:
+        """Choose a namespace that is there."""
+        self.namespace = namespace.id
+
     def has_finished_run(self, client_id: str, shop_name: str) -> bool:
         """Tell whether a run of this Go client and shop that had records came to its end."""
         query = (
@@ -85,7 +103,8 @@ class Namespaces(StoreConnection):
             result = self._connection.execute(
                 sa.insert(t.runs).values(namespace=self.namespace, started_at=to_stamp(now()))
             )
-            return new_id(result)
+            self.run = new_id(result)
+        return self.run
 
     def finish_run(
         self,

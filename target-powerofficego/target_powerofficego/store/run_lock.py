@@ -55,4 +55,7 @@ def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: 
 
 
 def _another_run(shop_name: str, held: str) -> str:
-    return f"another run for the shop {shop_name} is under way (it holds {held})"
+    return (
+        f"a run for the shop {shop_name} is under way (it holds {held}); nothing was done:"
+        " wait until it ends"
+    )

@@ -18,7 +18,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
 
@@ -149,4 +150,35 @@ runs = Table(
     Column("exit_status", Integer),
     Column("outcomes", Text),
     Column("calls", Text),
+)
+
+conflicts = Table(
+    "conflicts",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", ForeignKey("namespaces.id"), nullable=False),
+    Column("run", ForeignKey("runs.id")),
+    Column("entity", String, nullable=False),
+    Column("shop_id", String, nullable=False),
+    Column("property", String, nullable=False),
+    Column("shop_value", Text, nullable=False),
+    Column("go_value", Text, nullable=False),
+    Column("base_value", Text),
+    Column("winner", String),
+    Column("why", Text, nullable=False),
+    Column("first_seen", String, nullable=False),
+    Column("last_seen", String, nullable=False),
+    Index("conflicts_by_record", "namespace", "entity", "shop_id"),
+)
+
+erasures = Table(
+    "erasures",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", ForeignKey("namespaces.id"), nullable=False),
+    Column("entity", String, nullable=False),
+    Column("shop_id", String, nullable=False),
+    Column("go_id", String),
+    Column("erased_at", String, nullable=False),
+    Column("archived_at", String),
 )

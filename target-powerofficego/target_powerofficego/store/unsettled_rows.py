@@ -123,6 +123,16 @@ class UnsettledRows(StoreConnection):
             )
             return result.rowcount == 1
 
+    def retry(self, unsettled_id: int) -> bool:
+        """Let a record that rests be tried by the next run; tell whether that number exists."""
+        with self.transaction():
+            result = self._connection.execute(
+                sa.update(t.unsettled)
+                .where(t.unsettled.c.id == unsettled_id)
+                .values(next_attempt_at=None)
+            )
+            return result.rowcount == 1
+
     def _one_unsettled(self, entity: str, shop_id: str) -> Unsettled | None:
         query = sa.select(t.unsettled).where(
             *self._key(t.unsettled, entity), t.unsettled.c.shop_id == shop_id

@@ -22,6 +22,16 @@ class LinkStoreError(Exception):
 
 
 @dataclass(frozen=True)
+class Namespace:
+    """A Go client and a shop; `newest_run` is the number of its newest run, 0 before the first."""
+
+    id: int
+    client_id: str
+    shop_name: str
+    newest_run: int
+
+
+@dataclass(frozen=True)
 class Agreement:
     """What a row's two sides held when they last agreed, in Go's form, and when each was read."""
 
@@ -36,7 +46,7 @@ class Link:
     """A shop record and the Go entity that is its counterpart.
 
     A follower shares the Go entity of another record; no properties flow through it. `own_stamp` is
-    Go's last-changed stamp as our own last write left it.
+    Go's last-changed stamp as our own last write left it. The store sets `linked_at` itself.
     """
 
     entity: str
@@ -46,6 +56,7 @@ class Link:
     shop_created_at: str | None = None
     base: Mapping[str, Agreement] = field(default_factory=dict)
     own_stamp: str | None = None
+    linked_at: datetime.datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,39 @@ class Run:
     exit_status: int | None
     outcomes: Mapping[str, Any]
     calls: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class KeptConflict:
+    """A property that both sides changed: their values, what they last agreed on, and who won.
+
+    `winner` is None where a person must decide. `base` has both sides' values; None: none was kept.
+    """
+
+    id: int
+    shop_name: str
+    run: int | None
+    entity: str
+    shop_id: str
+    property: str
+    shop: Value
+    go: Value
+    base: Mapping[str, Value] | None
+    winner: str | None
+    why: str
+    first_seen: datetime.datetime
+    last_seen: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A customer whose personal data was erased; `shop_id` is a keyed hash, `go_id` its entry."""
+
+    id: int
+    entity: str
+    shop_id: str
+    go_id: str
+    erased_at: datetime.datetime
 
 
 def now() -> datetime.datetime:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Create, Hold, RowChange, Undecidable
+from target_powerofficego.changes import Conflict, Create, Hold, Nothing, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
 from target_powerofficego.destinations import (
@@ -14,6 +14,7 @@ from target_powerofficego.destinations import (
     contact_destination,
     customer_destination,
 )
+from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import GUEST, match_customer
@@ -21,8 +22,9 @@ from target_powerofficego.walks.entity_walk import EntityWalk
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
@@ -43,6 +45,13 @@ class CustomersWalk(EntityWalk):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools)
         self._address_locks: dict[str, threading.Lock] = {}
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        if self.tools.erased.id_of(record["id"]) is not None:
+            return "unchanged", Nothing(ERASED_CUSTOMER)
+        return super()._take(record, read_at, at_end=at_end)
 
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
         """See `match_customer`; a guest is always matched on the e-mail address."""
@@ -191,7 +200,11 @@ class CustomersWalk(EntityWalk):
         """
         tools = self.tools
         for is_last_try in (False, True):
-            rows = change.rows(there)
+            rows, clashes = change.rows(there)
+            for clash in clashes:
+                tools.note_conflict(self.entity, record["id"], clash)
+            if clashes:
+                raise Undecidable(change.hold(clashes))
             if not rows:
                 return False, change.of(there)
             try:
@@ -227,28 +240,33 @@ class _PartsChange:
         """Return the parts of an entry in the order in which they are agreed on."""
         return [entry.get(name) for name in self.wanted]
 
-    def rows(self, there: Mapping[str, Value]) -> list[RowChange]:
-        """Return the parts to write.
+    def hold(self, clashes: Sequence[Conflict]) -> Hold:
+        """Return the hold of parts that both sides changed."""
+        names = ", ".join(clash.row.rpartition(": ")[2] for clash in clashes)
+        return Hold(f"both sides changed {names} in its {self._kind}")
 
-        Raises:
-            Undecidable: with a Hold, when both sides changed a part.
-        """
+    def rows(self, there: Mapping[str, Value]) -> tuple[list[RowChange], list[Conflict]]:
+        """Return the parts to write, and those that both sides changed."""
         same = self.same
         told = (self.base and self.base.shop) or [None] * len(self.wanted)
         known = (self.base and self.base.go) or self.of(there)
         rows: list[RowChange] = []
-        clashing: list[str] = []
+        clashes: list[Conflict] = []
         for (name, value), before, in_go in zip(self.wanted.items(), told, known, strict=True):
             is_told_again = before is not None and same(before) == same(value)
             if is_told_again or same(value) == same(there.get(name)):
                 continue
             if same(in_go) != same(there.get(name)):
-                clashing.append(name)
+                agreed = replace(self.base, shop=before, go=in_go) if self.base else None
+                why = "both sides changed it"
+                row = f"{self._kind}: {name}"
+                clashes.append(Conflict(row, value, there.get(name), None, why, agreed))
             rows.append(RowChange(name, f"/{name}", there.get(name), value))
-        if clashing:
-            kind = self.entity.replace("_", " ")
-            raise Undecidable(Hold(f"both sides changed {', '.join(clashing)} in its {kind}"))
-        return rows
+        return rows, clashes
+
+    @property
+    def _kind(self) -> str:
+        return self.entity.replace("_", " ")
 
 
 def _shipping_value(record: Record) -> list[str] | None:

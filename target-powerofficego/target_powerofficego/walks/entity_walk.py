@@ -98,6 +98,8 @@ class EntityWalk(Walk):
             link = self._identified(record, link)
             if link.is_follower:
                 return "unchanged", Nothing("a follower: no properties flow")
+            if not link.base:
+                return self._meet_as_told(record, reading.values, read_at, link)
             return self._compare(record, reading.values, read_at, link, at_end=at_end)
         return self._meet(record, reading.values, read_at)
 
@@ -117,6 +119,20 @@ class EntityWalk(Walk):
             outcome = "linked"
         self.tools.on_linked(self.entity, record["id"])
         return outcome, found
+
+    def _meet_as_told(
+        self,
+        record: Record,
+        row_values: Mapping[str, Value],
+        read_at: datetime.datetime,
+        link: Link,
+    ) -> tuple[str, Change]:
+        """Meet the entry that a person linked the record with; both sides stay as they are."""
+        if self._entry(record, row_values, link) is None:
+            return self._meet_again(record, row_values, read_at)
+        found = self._link(record, row_values, read_at, LinkChange(link.go_id))
+        self.tools.on_linked(self.entity, record["id"])
+        return "linked", found
 
     def _create(
         self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
@@ -368,7 +384,7 @@ class EntityWalk(Walk):
 
     def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:
         for conflict in conflicts:
-            self.tools.tally.note_conflict(self.entity, record["id"], conflict)
+            self.tools.note_conflict(self.entity, record["id"], conflict)
 
     def _store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> None:
         """Replace the intent by Go's answer, in one transaction."""

@@ -55,6 +55,15 @@ def order_address_id(record: Record) -> str:
     return f"order:{record['id']}"
 
 
+def buyer_id(record: Record) -> str:
+    """Return the shop id of who buys an order; a guest has one by e-mail, else by the order."""
+    customer_id = text_id(record.get("customer_id"))
+    if customer_id is not None:
+        return customer_id
+    email = order_email(record)
+    return guest_id(email) if email else f"{GUEST}order-{record['id']}"
+
+
 def wanted_address(record: Record) -> Address | None:
     """Return where an order goes: the shipping address, else the billing address, if complete.
 
@@ -140,8 +149,7 @@ class OrderParties:
                 reason = f"Go has no customer {number}, which guest_customer_number names"
                 raise Undecidable(Hold(reason))
             return found[0].go_id
-        email = order_email(record)
-        shop_id = guest_id(email) if email else f"{GUEST}order-{record['id']}"
+        shop_id = buyer_id(record)
         link = self._tools.store.link("customers", shop_id)
         if link is None and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)

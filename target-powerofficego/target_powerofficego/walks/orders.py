@@ -14,7 +14,6 @@ from target_powerofficego.changes import (
     Patch,
     Undecidable,
 )
-from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import Wanted, not_yet_posted, wanted
 from target_powerofficego.dataflow.order_lines import (
@@ -25,6 +24,7 @@ from target_powerofficego.dataflow.order_lines import (
     total_difference,
 )
 from target_powerofficego.destinations import order_destination
+from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import NotFound, TestFailed
 from target_powerofficego.links import Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, merge
@@ -45,7 +45,8 @@ from target_powerofficego.walks.order_form import (
     is_changed,
     partly_agreed,
 )
-from target_powerofficego.walks.order_parties import OrderParties
+from target_powerofficego.walks.order_meetings import OrderMeetings
+from target_powerofficego.walks.order_parties import OrderParties, buyer_id
 from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class OrdersWalk(Walk):
         super().__init__(tools)
         self._parties = OrderParties(tools, customers, products)
         self._drafts = Drafts(tools)
+        self._meetings = OrderMeetings(tools)
+
+    def kept(self, record: Record) -> Record:
+        """Return an order without who bought it, when that customer was erased."""
+        if not self.tools.erased.ids:
+            return record
+        erased = self.tools.erased.id_of(buyer_id(record))
+        return record if erased is None else impersonal_order(record, erased)
 
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
@@ -92,22 +101,10 @@ class OrdersWalk(Walk):
         reading = self.table.read(record, self.tools.conversion)
         lines = read_lines(record, shipping_code=settings.shipping_product_code)
         total = check_total(record, lines)
-        if link is None:
-            met = self._meet(record)
-            if met is not None:
-                order = self._in_go_form(
-                    record, read_at, reading.values, lines, total, at_end=at_end
-                )
-                link = Link(
-                    self.entity,
-                    record["id"],
-                    met.go_id,
-                    shop_created_at=created_at(record),
-                    base=agreed_base(self.table, order, None),
-                )
-                self._link_met(order, link)
-                return "linked", met
+        met = self._meetings.met(record, link)
         order = self._in_go_form(record, read_at, reading.values, lines, total, at_end=at_end)
+        if met is not None:
+            return self._meetings.link(order, met)
         return self._create(order) if link is None else self._compare(order, link)
 
     def _in_go_form(
@@ -149,29 +146,6 @@ class OrdersWalk(Walk):
         return replace(order, header={**order.header, "shipping_address": address})
 
     # An unlinked order
-
-    def _meet(self, record: Record) -> LinkChange | None:
-        """Find an order by our reference, among sales orders and invoices; None: not in Go."""
-        reference = values.short_reference(self.tools.settings.shop_name, record["id"])
-        found = self.tools.index.find_present("orders", f"ref:{reference}")
-        if len(found) > 1:
-            named = " and ".join(entry.go_id for entry in found)
-            raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
-        return LinkChange(found[0].go_id) if found else None
-
-    def _link_met(self, order: OrderInGoForm, link: Link) -> None:
-        """Link an order met in Go (the link store was lost); hold a Draft with another total."""
-        tools = self.tools
-        entry = tools.index.entry(self.entity, link.go_id)
-        found = None
-        if entry is not None and entry.body.get("SalesOrderStatus") == "Draft":
-            found = total_difference(order.total, entry.body.get("TotalAmount"))
-        with tools.store.transaction():
-            tools.store.put_link(link)
-            if found:
-                tools.store.note_comparison(self.entity, link.shop_id)
-        if found:
-            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         tools = self.tools
@@ -251,12 +225,12 @@ class OrdersWalk(Walk):
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
-        for conflict in header.conflicts:
-            self.tools.tally.note_conflict(self.entity, order.record["id"], conflict)
+        for conflict in (*header.conflicts, *lines.conflicts):
+            self.tools.note_conflict(self.entity, order.record["id"], conflict)
         if header.open_conflicts:
             raise Undecidable(both_edited(header.open_conflicts))
         if lines.conflicts:
-            raise Undecidable(Hold("; ".join(lines.conflicts)))
+            raise Undecidable(Hold("; ".join(conflict.why for conflict in lines.conflicts)))
         link = self._drafts.write_header(order, link, header.writes)
         written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
         wrote = bool(header.writes) or not lines.is_empty
@@ -340,7 +314,7 @@ class OrdersWalk(Walk):
     def _delete(self, record: Record, link: Link | None) -> tuple[str, Change]:
         """Delete a Draft; whatever is further on is for a person."""
         if link is None:
-            if self._meet(record) is not None:
+            if self._meetings.find(record) is not None:
                 reason = (
                     "it is cancelled in the shop but in Go, and was not linked: see to it in Go"
                 )

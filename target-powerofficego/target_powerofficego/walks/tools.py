@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_powerofficego.changes import Conflict
     from target_powerofficego.dataflow.table import Conversion
+    from target_powerofficego.erased import ErasedCustomers
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.go_index import GoIndex
     from target_powerofficego.links import LinkStore
@@ -35,5 +37,11 @@ class Tools:
     plan: Plan
     tally: Tally
     fingerprint: str
+    erased: ErasedCustomers
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
     service_products: threading.Lock = field(default_factory=threading.Lock)
+
+    def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
+        """Tell of a property that both sides changed, and keep it with its values."""
+        self.tally.note_conflict(entity, shop_id, conflict)
+        self.store.note_conflict(entity, shop_id, conflict)

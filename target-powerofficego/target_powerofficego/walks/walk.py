@@ -16,6 +16,7 @@ from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
+from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
@@ -64,9 +65,9 @@ class Walk(abc.ABC):
         Raises:
             StopRun, BrakeReached, LinkStoreError: the run cannot go on; the record is not settled.
         """
-        shop_id = record["id"]
+        kept = self.kept(record)
         try:
-            outcome, change = self._take(record, read_at, at_end=at_end)
+            outcome, change = self._take(kept, read_at, at_end=at_end)
         except Undecidable as undecidable:
             outcome, change = _WORDS[type(undecidable.change)], undecidable.change
         except Unusable as unusable:
@@ -80,8 +81,12 @@ class Walk(abc.ABC):
             raise
         except Exception as error:  # noqa: BLE001 - one bad record never stops the others
             outcome, change = "rejected", _own_fault(error)
-        self._keep(shop_id, record, read_at, outcome, change)
+        self._keep(record, kept, read_at, outcome, change)
         return outcome
+
+    def kept(self, record: Record) -> Record:
+        """Return a record as it may be worked with and kept: without what was erased."""
+        return record
 
     @abc.abstractmethod
     def _settle(
@@ -120,18 +125,19 @@ class Walk(abc.ABC):
 
     def _keep(
         self,
-        shop_id: str,
         record: Record,
+        kept: Record,
         read_at: datetime.datetime,
         outcome: str,
         change: Change,
     ) -> None:
         tools = self.tools
+        shop_id = record["id"]
         if not isinstance(change, Nothing):
             tools.plan.add(self.entity, shop_id, change)
         tools.tally.count(self.entity, shop_id, outcome)
         if not isinstance(change, (Park, Reject, Hold)):
-            if not (isinstance(change, Nothing) and change.why == STALE):
+            if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
                 fingerprint = record_hash(record, tools.fingerprint)
                 tools.store.put_settled(self.entity, shop_id, fingerprint, read_at)
             return
@@ -143,7 +149,7 @@ class Walk(abc.ABC):
             else "reject",
             self.entity,
             shop_id,
-            payload=record,
+            payload=kept,
             read_at=read_at,
             reason=change.reason,
             title=change.title if isinstance(change, Reject) else None,
@@ -193,6 +199,7 @@ def _is_same_moment(one: object, other: object) -> bool:
         return one == other
 
 
+_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER)
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
 
 

@@ -1,0 +1,172 @@
+"""A link store as text: one JSON object a line, checked in full before any of it is taken in."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import simplejson
+import sqlalchemy as sa
+
+from target_powerofficego.links import now
+from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
+from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FORMAT = 1
+"""Raise it when a table changes, and read the older formats as well."""
+
+_HEAD, _END = "powerofficego-links", "end"
+_TABLES = {table.name: table for table in TRANSFERRED}
+_STAMPS = frozenset(
+    {
+        *("opened_at", "linked_at", "read_at", "started_at", "finished_at", "first_seen"),
+        *("last_seen", "next_attempt_at", "acknowledged_at", "erased_at", "archived_at"),
+    }
+)
+_MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
+_BASE_PARTS = 4  # both values, and when each was read
+
+Row = tuple[str, dict[str, Any]]
+
+
+class BadLine(Exception):  # noqa: N818 - reads as what it says
+    """A line of an export cannot be read; the text names its number and holds no value."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(f"line {number} cannot be read: {why}")
+
+
+def lines_of(rows: Iterable[Row]) -> Iterator[str]:
+    """Return the lines of an export; the last one tells that it is whole."""
+    yield to_json({"kind": _HEAD, "format": FORMAT, "exported_at": to_stamp(now())})
+    count = 0
+    for kind, row in rows:
+        yield to_json({"kind": kind, "row": row})
+        count += 1
+    yield to_json({"kind": _END, "rows": count})
+
+
+def read_lines(lines: Iterable[str]) -> list[Row]:
+    """Return the rows of an export.
+
+    Raises:
+        BadLine: it is none, is cut off, or a line is not as it should be.
+    """
+    reading = _Reading()
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        reading.take(number, line)
+    reading.end(number)
+    return reading.rows
+
+
+class _Reading:
+    """Checks each line by what came before it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._is_whole = False
+        self._seen: set[tuple[Any, ...]] = set()
+        self._ids: set[tuple[str, Any]] = set()
+
+    def take(self, number: int, line: str) -> None:
+        told = _object(number, line)
+        kind = told.get("kind")
+        if number == 1:
+            _check_head(number, kind, told)
+        elif self._is_whole:
+            raise BadLine(number, "it comes after the end")
+        elif kind == _END:
+            if told.get("rows") != len(self.rows):
+                raise BadLine(number, f"{told.get('rows')} rows should be before it")
+            self._is_whole = True
+        elif kind not in _TABLES:
+            raise BadLine(number, "its kind is not known")
+        else:
+            row = told.get("row")
+            if not isinstance(row, dict):
+                raise BadLine(number, "it has no row")
+            self._check_row(number, _TABLES[kind], row)
+            self.rows.append((kind, row))
+
+    def end(self, number: int) -> None:
+        if not self._is_whole:
+            raise BadLine(number + 1, "the export is cut off")
+
+    def _check_row(self, number: int, table: sa.Table, row: Mapping[str, Any]) -> None:
+        if set(row) != set(table.c.keys()):
+            wrong = sorted(set(row) ^ set(table.c.keys()))
+            raise BadLine(number, f"it lacks, or should not have, {', '.join(wrong)}")
+        for column in table.c:
+            value = row[column.name]
+            if value is None and (column.nullable or column.name in _MAY_BE_ANY_JSON):
+                continue
+            if not _fits(table, column, value):
+                raise BadLine(number, f"{column.name} is not what it should be")
+            named = REFERENCES.get(column.name)
+            if named is not None and (named, value) not in self._ids:
+                raise BadLine(number, f"{column.name} names a row that did not come before it")
+        for names in _unique(table):
+            key = (table.name, *names, *(row[name] for name in names))
+            if key in self._seen:
+                raise BadLine(number, f"another line has the same {', '.join(names)}")
+            self._seen.add(key)
+        if "id" in row:
+            self._ids.add((table.name, row["id"]))
+
+
+def _object(number: int, line: str) -> dict[str, Any]:
+    try:
+        told = simplejson.loads(line, use_decimal=True, allow_nan=True)
+    except simplejson.JSONDecodeError:
+        raise BadLine(number, "it is no JSON") from None
+    if not isinstance(told, dict):
+        raise BadLine(number, "it is no JSON object")
+    return told
+
+
+def _check_head(number: int, kind: object, told: Mapping[str, Any]) -> None:
+    if kind != _HEAD or not isinstance(told.get("format"), int):
+        raise BadLine(number, "this is no export of powerofficego-links")
+    if told["format"] > FORMAT:
+        raise BadLine(number, "a newer version wrote this export: upgrade target-powerofficego")
+
+
+def _unique(table: sa.Table) -> Iterator[tuple[str, ...]]:
+    for one in table.constraints:
+        if isinstance(one, (sa.PrimaryKeyConstraint, sa.UniqueConstraint)):
+            yield tuple(column.name for column in one.columns)
+
+
+def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa: ANN401 - JSON
+    if column.name in JSON_COLUMNS.get(table.name, ()):
+        if column.name == "base":
+            return _is_base(value)
+        return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
+    if column.name in _STAMPS:
+        return _is_stamp(value)
+    if isinstance(column.type, sa.Boolean):
+        return isinstance(value, bool)
+    if isinstance(column.type, sa.Integer):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str)
+
+
+def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
+    return isinstance(value, dict) and all(
+        isinstance(one, list)
+        and len(one) == _BASE_PARTS
+        and _is_stamp(one[2])
+        and _is_stamp(one[3])
+        for one in value.values()
+    )
+
+
+def _is_stamp(value: object) -> bool:
+    try:
+        return isinstance(value, str) and isinstance(from_stamp(value).tzinfo, datetime.tzinfo)
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""The commands for records that wait: acknowledge them, or let them be tried at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from target_powerofficego.links import now
+from target_powerofficego.links_command.listing import tell_as_json
+from target_powerofficego.links_command.opening import open_store
+from target_powerofficego.links_command.options import (
+    Choices,
+    entity_option,
+    with_choices,
+)
+from target_powerofficego.links_command.unsettled_listing import unsettled_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from target_powerofficego.links import LinkStore, Unsettled
+
+_WHERE_NUMBERS_ARE = "(powerofficego-links rejects and powerofficego-links holds show the numbers)"
+
+
+@click.command()
+@click.argument("numbers", metavar="ID...", nargs=-1, required=True, type=click.IntRange(min=1))
+@with_choices()
+@click.pass_obj
+def acknowledge(choices: Choices, *, numbers: tuple[int, ...]) -> None:
+    """Note that a person knows of these rejects or holds.
+
+    ID is the number that `rejects` or `holds` shows. It stands until the reason of the record
+    changes. If there is none of one of the numbers, none is acknowledged.
+    """
+    with open_store(choices.link_store) as store:
+        _do_for_all(store, store.acknowledge, numbers, "reject or hold", "acknowledged")
+        found = [
+            one
+            for one in store.unsettled("reject", "hold", every_namespace=True)
+            if one.id in numbers
+        ]
+    _tell_each(choices, found, "is acknowledged")
+
+
+@click.command()
+@click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
+@click.option("--all", "every_one", is_flag=True, help="Every record that rests.")
+@entity_option
+@with_choices()
+@click.pass_obj
+def retry(
+    choices: Choices, *, numbers: tuple[int, ...], every_one: bool, entity: str | None
+) -> None:
+    """Let the next run try records at once that rest.
+
+    What Go refused rests 1, 2, 4 … 24 hours before it is tried again. ID is the number that
+    `rejects` shows. If there is none of one of the numbers, nothing is changed.
+    """
+    if bool(numbers) == every_one or (numbers and entity):
+        msg = "name the numbers, or say --all (with --entity, if only one is meant)"
+        raise click.UsageError(msg)
+    with open_store(choices.link_store) as store:
+        if every_one:
+            numbers = tuple(_resting(store, entity))
+        _do_for_all(store, store.retry, numbers, "record that waits", "changed")
+        found = [one for one in store.unsettled(every_namespace=True) if one.id in numbers]
+    _tell_each(choices, found, "is tried by the next run")
+    if not found and choices.output_format == "table":
+        click.echo("no record rests; what waits is tried by each run")
+
+
+def _resting(store: LinkStore, entity: str | None) -> Iterable[int]:
+    for one in store.unsettled(every_namespace=True):
+        rests = one.next_attempt_at is not None and one.next_attempt_at > now()
+        if rests and entity in (None, one.entity):
+            yield one.id
+
+
+def _do_for_all(
+    store: LinkStore,
+    change: Callable[[int], bool],
+    numbers: tuple[int, ...],
+    what: str,
+    changed: str,
+) -> None:
+    """Change each, or none of them.
+
+    Raises:
+        click.ClickException: with one line that names the numbers that there are none of.
+    """
+    with store.transaction():
+        missing = [number for number in numbers if not change(number)]
+        if missing:
+            named = ", ".join(str(number) for number in missing)
+            msg = f"there is no {what} with the number {named}; nothing was {changed}"
+            raise click.ClickException(f"{msg} {_WHERE_NUMBERS_ARE}")
+
+
+def _tell_each(choices: Choices, found: Iterable[Unsettled], outcome: str) -> None:
+    for one in found:
+        if choices.output_format == "json":
+            tell_as_json(unsettled_row(one, show_values=False))
+        else:
+            kind = f"the {one.kind} of" if one.kind != "parked" else "the parked"
+            click.echo(f"{one.id}: {kind} {one.entity} {one.shop_id} {outcome}")

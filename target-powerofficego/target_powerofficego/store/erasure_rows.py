@@ -1,0 +1,128 @@
+"""What is left of erased customers, and how deleted values leave the database itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_powerofficego.erased import ERASED, ErasedCustomers
+from target_powerofficego.store import tables as t
+from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
+from target_powerofficego.store.connection import StoreConnection
+from target_powerofficego.store.values import Erasure, LinkStoreError, now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ErasureRows(StoreConnection):
+    """Erased customers, and their entries in Go that are still to be archived."""
+
+    def erased_customers(self) -> ErasedCustomers:
+        """Return the erased customers of this namespace."""
+        own = self._first(sa.select(t.namespaces).where(t.namespaces.c.id == self.namespace))
+        links = sa.select(t.links.c.shop_id).where(
+            *self._key(t.links, "customers"), t.links.c.shop_id.startswith(ERASED)
+        )
+        erasures = sa.select(t.erasures.c.go_id).where(
+            *self._key(t.erasures, "customers"), t.erasures.c.go_id.is_not(None)
+        )
+        return ErasedCustomers(
+            key="" if own is None else f"{own.shop_name} {own.client_id}",
+            ids=frozenset(row.shop_id for row in self._all(links)),
+            go_ids=frozenset(row.go_id for row in self._all(erasures)),
+        )
+
+    def note_erasure(self, entity: str, erased_id: str, go_id: str | None) -> None:
+        """Note that a record was erased; `go_id` is its entry in Go, to be archived."""
+        with self.transaction():
+            self._connection.execute(
+                sa.insert(t.erasures).values(
+                    namespace=self.namespace,
+                    entity=entity,
+                    shop_id=erased_id,
+                    go_id=go_id,
+                    erased_at=to_stamp(now()),
+                )
+            )
+
+    def open_erasures(self) -> list[Erasure]:
+        """Return the erased entries that are not archived in Go yet."""
+        query = sa.select(t.erasures).where(
+            t.erasures.c.namespace == self.namespace,
+            t.erasures.c.go_id.is_not(None),
+            t.erasures.c.archived_at.is_(None),
+        )
+        return [
+            Erasure(row.id, row.entity, row.shop_id, row.go_id, from_stamp(row.erased_at))
+            for row in self._all(query.order_by(t.erasures.c.id))
+        ]
+
+    def end_erasure(self, erasure: Erasure) -> None:
+        """Note that an erased entry is archived in Go, or gone from it."""
+        with self.transaction():
+            self._connection.execute(
+                sa.update(t.erasures)
+                .where(t.erasures.c.id == erasure.id)
+                .values(archived_at=to_stamp(now()))
+            )
+
+    def forget_record(self, entity: str, shop_id: str) -> None:
+        """Forget a record: its link, its hash, its conflicts, and who waits for it."""
+        with self.transaction():
+            for table in (t.links, t.settled, t.conflicts):
+                self._connection.execute(
+                    sa.delete(table).where(*self._key(table, entity), table.c.shop_id == shop_id)
+                )
+            own = sa.select(t.unsettled.c.id).where(t.unsettled.c.namespace == self.namespace)
+            self._connection.execute(
+                sa.delete(t.waits).where(
+                    t.waits.c.awaited == f"{entity}:{shop_id}", t.waits.c.unsettled_id.in_(own)
+                )
+            )
+
+    def forget_conflicts(self, entity: str, shop_id: str) -> None:
+        """Forget the conflicts of a record, with their values."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.conflicts).where(
+                    *self._key(t.conflicts, entity), t.conflicts.c.shop_id == shop_id
+                )
+            )
+
+    def rewrite_unsettled(self, unsettled_id: int, payload: Mapping[str, Any], reason: str) -> None:
+        """Keep less of a record that waits: another payload, and none of Go's own words."""
+        with self.transaction():
+            self._connection.execute(
+                sa.update(t.unsettled)
+                .where(t.unsettled.c.id == unsettled_id)
+                .values(payload=to_json(payload), reason=reason, title=None, detail=None)
+            )
+
+    def purge_deleted(self) -> None:
+        """Take what was deleted out of the database's own pages, where it stays else.
+
+        Raises:
+            LinkStoreError: another program uses it; its file is not clean yet.
+        """
+        with self._lock:
+            self._connection.rollback()
+            dialect = self._connection.dialect.name
+            engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
+            is_clean = True
+            try:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("VACUUM")
+                    if dialect == "sqlite":
+                        # the log beside the file holds the old pages until it is emptied
+                        emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                        is_clean = emptied.scalar_one() == 0
+            except sa.exc.DBAPIError:
+                is_clean = False
+            if not is_clean:
+                msg = (
+                    f"it was erased, but another program uses the link store {self.location}, whose"
+                    " file still has the deleted values: erase again once that has ended"
+                )
+                raise LinkStoreError(msg)

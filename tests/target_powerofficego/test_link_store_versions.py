@@ -1,0 +1,192 @@
+"""A link store that an earlier version wrote is brought up to date by the next run."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links import LinkStore
+from target_powerofficego.links_command import main
+from target_powerofficego.store import migrations
+
+VERSION_1 = """
+CREATE TABLE about (schema_version INTEGER NOT NULL, PRIMARY KEY (schema_version));
+CREATE TABLE namespaces (
+    id INTEGER NOT NULL, client_id VARCHAR NOT NULL, shop_name VARCHAR NOT NULL,
+    client_name VARCHAR, opened_at VARCHAR NOT NULL,
+    PRIMARY KEY (id), UNIQUE (client_id, shop_name));
+CREATE TABLE links (
+    namespace INTEGER NOT NULL, entity VARCHAR NOT NULL, shop_id VARCHAR NOT NULL,
+    go_id VARCHAR NOT NULL, is_follower BOOLEAN NOT NULL, shop_created_at VARCHAR,
+    base TEXT NOT NULL, own_stamp VARCHAR, linked_at VARCHAR NOT NULL,
+    PRIMARY KEY (namespace, entity, shop_id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE INDEX links_by_go_id ON links (namespace, entity, go_id);
+CREATE TABLE settled (
+    namespace INTEGER NOT NULL, entity VARCHAR NOT NULL, shop_id VARCHAR NOT NULL,
+    record_hash VARCHAR NOT NULL, read_at VARCHAR NOT NULL,
+    PRIMARY KEY (namespace, entity, shop_id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE TABLE intents (
+    id INTEGER NOT NULL, namespace INTEGER NOT NULL, entity VARCHAR NOT NULL,
+    shop_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, detail TEXT NOT NULL,
+    started_at VARCHAR NOT NULL,
+    PRIMARY KEY (id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE TABLE unsettled (
+    id INTEGER NOT NULL, namespace INTEGER NOT NULL, entity VARCHAR NOT NULL,
+    shop_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, payload TEXT NOT NULL,
+    read_at VARCHAR NOT NULL, reason TEXT NOT NULL, title TEXT, detail TEXT,
+    first_seen VARCHAR NOT NULL, last_seen VARCHAR NOT NULL, attempts INTEGER NOT NULL,
+    next_attempt_at VARCHAR, acknowledged_at VARCHAR,
+    PRIMARY KEY (id), UNIQUE (namespace, entity, shop_id),
+    FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE TABLE waits (
+    unsettled_id INTEGER NOT NULL, awaited VARCHAR NOT NULL, PRIMARY KEY (unsettled_id, awaited),
+    FOREIGN KEY(unsettled_id) REFERENCES unsettled (id) ON DELETE CASCADE);
+CREATE INDEX waits_by_awaited ON waits (awaited);
+CREATE TABLE go_entries (
+    namespace INTEGER NOT NULL, entity VARCHAR NOT NULL, go_id VARCHAR NOT NULL,
+    body TEXT NOT NULL, read_at VARCHAR NOT NULL,
+    PRIMARY KEY (namespace, entity, go_id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE TABLE go_keys (
+    namespace INTEGER NOT NULL, entity VARCHAR NOT NULL, match_key VARCHAR NOT NULL,
+    go_id VARCHAR NOT NULL, PRIMARY KEY (namespace, entity, match_key, go_id),
+    FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE INDEX go_keys_by_go_id ON go_keys (namespace, entity, go_id);
+CREATE TABLE watermarks (
+    namespace INTEGER NOT NULL, entity VARCHAR NOT NULL, changed_since VARCHAR,
+    full_read_at VARCHAR NOT NULL,
+    PRIMARY KEY (namespace, entity), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+CREATE TABLE runs (
+    id INTEGER NOT NULL, namespace INTEGER NOT NULL, started_at VARCHAR NOT NULL,
+    finished_at VARCHAR, exit_status INTEGER, outcomes TEXT, calls TEXT,
+    PRIMARY KEY (id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
+INSERT INTO about VALUES (1);
+"""
+"""The schema as version 1 made it; never to be changed."""
+
+TABLES_OF_VERSION_1 = (
+    *("namespaces", "links", "settled", "intents", "unsettled", "waits"),
+    *("go_entries", "go_keys", "watermarks", "runs"),
+)
+
+
+def as_version_1(path):
+    """Write a store again as version 1 would have written it."""
+    newer = path.rename(path.with_name("newer.db"))
+    with closing(sqlite3.connect(path)) as store, store:
+        store.executescript(VERSION_1)
+        store.execute("ATTACH ? AS newer", [str(newer)])
+        for table in TABLES_OF_VERSION_1:
+            names = ", ".join(one[1] for one in store.execute(f"PRAGMA table_info({table})"))
+            store.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM newer.{table}")
+
+
+def version_of(path):
+    with closing(sqlite3.connect(path)) as store:
+        return store.execute("SELECT schema_version FROM about").fetchall()
+
+
+def tables_of(path):
+    with closing(sqlite3.connect(path)) as store:
+        return {one for (one,) in store.execute("SELECT name FROM sqlite_master")}
+
+
+@pytest.fixture
+def records(customer, product, order):
+    """A customer, a product and an order that land, and a product that does not."""
+    return [customer(), product(), order(), product(id="502", sku=None)]
+
+
+@pytest.fixture
+def version_1(ledger, records):
+    """The link store of a run, as version 1 would have written it."""
+    ledger.run(*records)
+    as_version_1(ledger.link_store)
+    return ledger.link_store
+
+
+def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
+    ledger, box, version_1, records
+):
+    before = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
+
+    outcome = ledger.run(*records)
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert {kind: box.go.entries(kind) for kind in before} == before
+    assert version_of(version_1) == [(2,)]
+    assert {"conflicts", "erasures"} <= tables_of(version_1)
+    assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
+
+
+def test_an_edit_after_the_store_was_brought_up_to_date_is_one_patch(
+    ledger, version_1, records, customer, order
+):
+    outcome = ledger.run(customer(phone="+4740000000"), order(reference="PO 7"))
+
+    assert sorted(call.split("/")[1] for call in outcome.calls()) == ["Customers", "SalesOrders"]
+    assert {call.split()[0] for call in outcome.calls()} == {"PATCH"}
+
+
+def test_a_dry_run_on_a_store_of_version_1_decides_all_and_leaves_it_as_it_is(
+    ledger, version_1, customer
+):
+    outcome = ledger.run(customer(phone="+4740000000"), dry_run=True)
+
+    assert outcome.status == 3
+    assert "change customers 1001" in outcome.log
+    assert version_of(version_1) == [(1,)]
+
+
+def test_the_command_leaves_a_store_of_version_1_to_the_next_run(version_1):
+    told = CliRunner().invoke(main, ["--link-store", str(version_1), "check"])
+
+    assert told.exit_code == 1
+    assert told.output == (
+        f"Error: the link store {version_1} was written by an earlier version of this program;"
+        " the next run of target-powerofficego brings it up to date\n"
+    )
+    assert version_of(version_1) == [(1,)]
+
+
+def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records, monkeypatch):
+    def cut_off(connection):
+        migrations._to_version_2(connection)
+        raise KeyboardInterrupt
+
+    before = tables_of(version_1)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "STEPS", {1: cut_off})
+        with pytest.raises(KeyboardInterrupt):
+            LinkStore(str(version_1), when_older="migrate")
+
+    assert version_of(version_1) == [(1,)]
+    assert tables_of(version_1) == before
+    assert ledger.run(*records).writes == []
+
+
+def test_a_store_of_a_newer_version_asks_for_an_upgrade(ledger, customer):
+    ledger.run(customer())
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
+        store.execute("UPDATE about SET schema_version = 99")
+
+    outcome = ledger.run(customer())
+    told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "check"])
+
+    assert (outcome.status, told.exit_code) == (1, 1)
+    line = "was written by a newer version of this program: upgrade target-powerofficego"
+    assert line in outcome.log
+    assert line in told.output
+    assert version_of(ledger.link_store) == [(99,)]
+
+
+def test_a_store_that_was_cut_off_while_it_was_made_is_made_to_its_end(ledger, customer):
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
+        store.execute("CREATE TABLE about (schema_version INTEGER NOT NULL PRIMARY KEY)")
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 0
+    assert outcome.calls() == ["POST /Customers"]

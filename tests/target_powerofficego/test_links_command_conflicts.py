@@ -1,0 +1,194 @@
+"""`powerofficego-links conflicts`: what both sides changed, kept with its values and its winner."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from decimal import Decimal
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs; returns what it printed."""
+
+    def run(*words):
+        told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        assert told.exit_code == 0, told.output
+        return told.output
+
+    return run
+
+
+@pytest.fixture
+def conflicts(links):
+    """Runs the command and returns its JSON lines."""
+
+    def run(*words):
+        told = links("--format", "json", "conflicts", *words)
+        return [json.loads(line) for line in told.splitlines()]
+
+    return run
+
+
+def just_now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+
+
+@pytest.fixture
+def edit_both(ledger, box, customer):
+    """Lets both sides edit the telephone number of a customer that is linked."""
+
+    def edit(in_shop="+4740000000", in_go="99887766", **settings):
+        (entry,) = box.go.entries("Customers")
+        box.go.edit("Customers", entry["Id"], {"PhoneNumber": in_go})
+        return ledger.run(customer(phone=in_shop, updated_at=just_now()), **settings)
+
+    ledger.run(customer())
+    return edit
+
+
+def test_without_conflicts_there_is_one_sentence(ledger, links, customer):
+    ledger.run(customer())
+
+    assert links("conflicts") == "no property was changed on both sides\n"
+
+
+def test_a_conflict_that_is_held_is_listed_without_its_values(edit_both, links, conflicts):
+    edit_both()
+
+    (row,) = conflicts()
+
+    assert (row["entity"], row["shop_id"], row["property"]) == ("customers", "1001", "phone")
+    assert row["winner"] is None
+    assert "stamps do not tell" in row["why"]
+    assert row["run"] == 2
+    table = links("conflicts")
+    assert "held" in table
+    for value in ("40000000", "99887766", "91234567"):
+        assert value not in table
+        assert value not in json.dumps(row)
+
+
+def test_with_show_values_both_sides_and_what_was_before_are_told(edit_both, links, conflicts):
+    edit_both()
+
+    (row,) = conflicts("--show-values")
+
+    assert (row["shop_value"], row["go_value"]) == ("+4740000000", "99887766")
+    assert row["base_value"]["shop"] == "+4791234567"
+    assert "99887766" in links("conflicts", "--show-values")
+
+
+@pytest.mark.parametrize(("owner", "number"), [("shop", "+4740000000"), ("go", "99887766")])
+def test_a_conflict_that_an_owner_decided_names_the_winner(
+    edit_both, box, links, conflicts, owner, number
+):
+    edit_both(owners={"customers": owner})
+
+    (row,) = conflicts()
+
+    assert row["winner"] == owner
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == number
+    assert owner in links("conflicts")
+
+
+def test_a_conflict_that_comes_again_as_it_was_is_one_row_seen_later(edit_both, ledger, conflicts):
+    edit_both()
+    (first,) = conflicts()
+    ledger.run()
+    ledger.run()
+
+    (row,) = conflicts()
+
+    assert row["first_seen"] == first["first_seen"]
+    assert row["run"] == first["run"]
+
+
+def test_a_conflict_with_another_value_is_another_row_and_the_newest_comes_first(
+    edit_both, conflicts
+):
+    edit_both()
+    edit_both(in_shop="+4740000001")
+
+    told = [row["shop_value"] for row in conflicts("--show-values")]
+
+    assert told == ["+4740000001", "+4740000000"]
+    assert len(conflicts("--newest", "1")) == 1
+
+
+def test_conflicts_are_filtered_by_entity(edit_both, conflicts):
+    edit_both()
+
+    assert len(conflicts("--entity", "customers")) == 1
+    assert conflicts("--entity", "orders") == []
+
+
+def test_an_order_line_that_both_sides_changed_is_kept_member_by_member(
+    ledger, box, conflicts, customer, product, order, line
+):
+    ledger.run(customer(), product(), order())
+    (there,) = box.go.entries("SalesOrders")
+    (go_line,) = there["SalesOrderLines"]
+    box.go.edit("SalesOrders", there["Id"], {"lines": {go_line["Id"]: {"Quantity": 5}}})
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+
+    ledger.run(order(lines=[three], updated_at=just_now()))
+
+    (row,) = conflicts("--show-values", "--entity", "orders")
+    assert row["property"] == "line 1: Quantity"
+    assert [Decimal(row["shop_value"]), Decimal(row["go_value"])] == [3, 5]
+    assert Decimal(row["base_value"]["shop"]) == 2
+    (hold,) = ledger.unsettled("hold")
+    assert hold.reason == "line 1: both sides changed Quantity"
+
+
+def test_an_order_reference_that_both_sides_changed_is_kept(
+    ledger, box, conflicts, customer, product, order
+):
+    ledger.run(customer(), product(), order(reference="PO 1"))
+    (there,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", there["Id"], {"PurchaseOrderReference": "PO 2"})
+
+    ledger.run(order(reference="PO 3", updated_at=just_now()))
+
+    (row,) = conflicts("--show-values")
+    assert (row["property"], row["shop_value"], row["go_value"]) == ("reference", "PO 3", "PO 2")
+
+
+def test_a_delivery_address_that_both_sides_changed_is_kept(
+    ledger, box, conflicts, customer, address
+):
+    shipping = address(id="a1", type="shipping", line1="Fjellveien 9")
+    ledger.run(customer(addresses=[address(), shipping]))
+    (there,) = box.go.entries("ContactDeliveryAddresses")
+    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Fjellveien 10"})
+    moved = {**shipping, "line1": "Fjellveien 11"}
+
+    ledger.run(customer(addresses=[address(), moved], updated_at=just_now()))
+
+    (row,) = conflicts("--show-values")
+    assert row["property"] == "delivery addresses: AddressLine1"
+    assert (row["shop_value"], row["go_value"]) == ("Fjellveien 11", "Fjellveien 10")
+    assert row["base_value"]["go"] == "Fjellveien 9"
+
+
+def test_a_contact_person_that_both_sides_changed_is_kept(ledger, box, conflicts, company):
+    ledger.run(company(first_name="Kari", last_name="Berg"))
+    (there,) = box.go.entries("ContactPersons")
+    box.go.edit("ContactPersons", there["Id"], {"LastName": "Dal"})
+
+    ledger.run(company(first_name="Kari", last_name="Fjell", updated_at=just_now()))
+
+    (row,) = conflicts("--show-values")
+    assert row["property"] == "contact persons: LastName"
+    assert (row["shop_value"], row["go_value"]) == ("Fjell", "Dal")
+
+
+def test_a_dry_run_keeps_no_conflict(edit_both, conflicts):
+    edit_both(dry_run=True)
+
+    assert conflicts() == []

@@ -1,0 +1,411 @@
+"""`powerofficego-links erase`: personal data leaves the link store, Go archives its entry."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links import LinkStore
+from target_powerofficego.links_command import main
+from target_powerofficego.target import TargetPowerOfficeGo
+
+KARI = "kunde-4711"
+PERSONAL = (
+    *("kari@example.no", "Kari", "Nordmann", "91234567", "40000000", "99887766"),
+    *("Storgata", "Fjellveien", "Kontoret", KARI),
+)
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs."""
+
+    def run(*words):
+        words = [str(word) for word in words]
+        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+
+    return run
+
+
+@pytest.fixture
+def kari(customer, address):
+    """Makes the customer who asks to be erased, with a delivery address."""
+
+    def make(**changes):
+        shipping = address(id="a1", type="shipping", line1="Fjellveien 9")
+        return customer(**{"id": KARI, "addresses": [address(), shipping], **changes})
+
+    return make
+
+
+@pytest.fixture
+def order_of_kari(order, address):
+    """Makes an order of hers that tells who bought."""
+
+    def make(**changes):
+        there = address(type="shipping", line1="Fjellveien 9")
+        told = {"customer_id": KARI, "reference": "Kontoret til Kari", "note": "Hilsen Kari"}
+        return order(**{"shipping_address": there, **told, **changes})
+
+    return make
+
+
+@pytest.fixture
+def records(kari, product, order_of_kari, guest_order):
+    """All that the shop tells of her: herself, an order, one that is held, and one as a guest."""
+    return [
+        kari(),
+        product(),
+        order_of_kari(),
+        order_of_kari(id="9002", refunds=[{"id": "1", "reason": "Kari angret"}]),
+        guest_order(id="9003"),
+    ]
+
+
+def left_in(path):
+    """Return which personal values are anywhere in the files of a link store."""
+    files = [one.read_bytes() for one in path.parent.glob(f"{path.name}*")]
+    with closing(sqlite3.connect(path)) as store:
+        dump = "\n".join(store.iterdump())
+    return [
+        value
+        for value in PERSONAL
+        if value in dump or any(value.encode() in content for content in files)
+    ]
+
+
+def customer_of(box):
+    (there,) = box.go.entries("Customers")
+    return there
+
+
+def test_before_an_erasure_the_store_holds_what_is_looked_for(ledger, records):
+    ledger.run(*records)
+
+    assert set(left_in(ledger.link_store)) >= {"kari@example.no", "Kari", "Nordmann", KARI}
+
+
+def test_all_personal_data_leaves_the_link_store_and_does_not_come_back(
+    ledger, box, links, records
+):
+    ledger.run(*records)
+    addresses = box.go.entries("ContactDeliveryAddresses")
+
+    told = links("erase", "customer", KARI, "--yes")
+    assert told.exit_code == 0, told.output
+    assert left_in(ledger.link_store) == []
+
+    outcome = ledger.run(*records, full_check_hours=0.000001)
+
+    assert left_in(ledger.link_store) == []
+    assert customer_of(box)["IsArchived"] is True
+    assert outcome.calls() == [f"PATCH /Customers/{customer_of(box)['Id']}"]
+    assert len(box.go.entries("SalesOrders")) == 2
+    assert box.go.entries("ContactDeliveryAddresses") == addresses
+    assert [one.shop_id for one in ledger.unsettled("hold")] == ["9002"]
+
+    assert ledger.run(*records).writes == []
+    assert left_in(ledger.link_store) == []
+
+
+def test_edits_of_an_erased_customer_are_neither_written_nor_kept(
+    ledger, box, links, records, kari
+):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+    ledger.run()
+    before = box.go.entries("Customers")
+
+    outcome = ledger.run(kari(phone="+4740000000"), kari(email="no e-mail", phone=[]))
+
+    assert outcome.status == 3  # the held order still waits
+    assert outcome.count("customers", "unchanged") == 1
+    assert outcome.writes == []
+    assert box.go.entries("Customers") == before
+    assert left_in(ledger.link_store) == []
+
+
+def test_orders_of_an_erased_customer_still_find_their_customer_and_are_kept_without_the_buyer(
+    ledger, box, links, records, order_of_kari, guest_order
+):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+
+    ledger.run(order_of_kari(id="9004"), guest_order(id="9005"), order_of_kari(id="9006", fees=[1]))
+
+    buyers = {one["CustomerId"] for one in box.go.entries("SalesOrders")}
+    assert len(box.go.entries("SalesOrders")) == 4
+    assert buyers == {customer_of(box)["Id"]}
+    assert left_in(ledger.link_store) == []
+
+
+def test_an_edit_of_an_old_order_is_still_one_patch(ledger, box, links, records, order_of_kari):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+    ledger.run()
+
+    outcome = ledger.run(order_of_kari(shipped_at="2026-01-08T09:00:00Z"))
+
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/DeliveryDate"]
+    assert left_in(ledger.link_store) == []
+
+
+def test_a_held_order_of_an_erased_customer_is_written_once_it_is_mended(
+    ledger, box, links, records, order_of_kari
+):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+
+    outcome = ledger.run(order_of_kari(id="9002"))
+
+    assert outcome.count("orders", "created") == 1
+    assert ledger.unsettled() == []
+    assert left_in(ledger.link_store) == []
+
+
+def test_conflicts_of_an_erased_customer_are_forgotten(ledger, box, links, records, kari):
+    ledger.run(*records)
+    box.go.edit("Customers", customer_of(box)["Id"], {"PhoneNumber": "99887766"})
+    ledger.run(kari(phone="+4740000000"))
+    assert "99887766" in links("conflicts", "--show-values").output
+
+    links("erase", "customer", KARI, "--yes")
+
+    assert left_in(ledger.link_store) == []
+    assert "40000000" not in links("conflicts", "--show-values").output
+    assert ledger.run().status == 3
+    assert [one.shop_id for one in ledger.unsettled()] == ["9002"]
+
+
+def test_an_open_balance_lets_the_archive_be_tried_every_run(ledger, box, links, records):
+    ledger.run(*records)
+    first = next(
+        one
+        for one in box.go.entries("SalesOrders")
+        if one["ExternalImportReference"] == "testshop:9001"
+    )
+    invoice = box.go.send_invoice(first["Id"])
+    links("erase", "customer", KARI, "--yes")
+
+    outcome = ledger.run()
+    assert customer_of(box)["IsArchived"] is False
+    assert "not archived yet" in outcome.log
+
+    box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
+    ledger.run()
+    assert customer_of(box)["IsArchived"] is True
+    assert ledger.run().writes == []
+
+
+def test_a_dry_run_tells_of_the_archive_and_does_nothing(ledger, box, links, records):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+
+    outcome = ledger.run(dry_run=True)
+
+    assert "archive customers erased:" in outcome.log
+    assert customer_of(box)["IsArchived"] is False
+    ledger.run()
+    assert customer_of(box)["IsArchived"] is True
+
+
+def test_a_new_customer_with_the_same_e_mail_address_is_a_new_customer(
+    ledger, box, links, records, customer
+):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+
+    ledger.run(customer(id="1005"))
+
+    references = {one["ExternalImportReference"] for one in box.go.entries("Customers")}
+    assert references == {f"testshop:{KARI}", "testshop:1005"}
+
+
+@pytest.mark.parametrize("by_email", [True, False])
+def test_a_guest_is_erased_by_e_mail_address_or_by_id(
+    ledger, box, links, product, guest_order, by_email
+):
+    ledger.run(product(), guest_order())
+    store = LinkStore(str(ledger.link_store))
+    (guest,) = [link.shop_id for _, link in store.all_links("customers")]
+    store.close()
+
+    named = ["--email", " Kari@example.no"] if by_email else [guest]
+    told = links("erase", "customer", *named, "--yes")
+    assert told.exit_code == 0, told.output
+    ledger.run(product(), guest_order(), guest_order(id="9002"))
+
+    assert left_in(ledger.link_store) == []
+    with closing(sqlite3.connect(ledger.link_store)) as dumped:
+        assert guest not in "\n".join(dumped.iterdump())
+    assert customer_of(box)["IsArchived"] is True
+    assert len(box.go.entries("SalesOrders")) == 2
+
+
+def test_a_guest_who_shares_a_customer_is_erased_alone_and_that_is_said(
+    ledger, box, links, records
+):
+    ledger.run(*records)
+
+    told = links("erase", "customer", "--email", "kari@example.no", "--yes")
+
+    assert told.exit_code == 0
+    assert f"is customer {KARI}'s; erase that one too" in told.output
+    ledger.run()
+    assert customer_of(box)["IsArchived"] is False
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+    assert left_in(ledger.link_store) == []
+    ledger.run()
+    assert customer_of(box)["IsArchived"] is True
+
+
+def test_a_company_that_another_customer_shares_is_not_erased_under_it(ledger, box, links, company):
+    ledger.run(company(), company(id="2002", email="per@example.no"))
+
+    refused = links("erase", "customer", "2001", "--yes")
+    assert refused.exit_code == 1
+    assert "customer 2002 shares the customer" in refused.output
+    assert "erase or unlink 2002 first; nothing was erased" in refused.output
+
+    assert links("erase", "customer", "2002", "--yes").exit_code == 0
+    outcome = ledger.run(company(), company(id="2002", email="per@example.no"))
+    assert outcome.writes == []
+    assert customer_of(box)["IsArchived"] is False
+    assert links("erase", "customer", "2001", "--yes").exit_code == 0
+    ledger.run()
+    assert customer_of(box)["IsArchived"] is True
+
+
+def test_a_customer_that_never_reached_go_is_forgotten(ledger, links, kari):
+    ledger.run(kari(email="no e-mail"))
+
+    told = links("erase", "customer", KARI, "--yes")
+
+    assert told.exit_code == 0
+    assert "it was never in Go" in told.output
+    assert left_in(ledger.link_store) == []
+    assert ledger.unsettled() == []
+
+
+def test_orders_that_would_be_lost_stop_the_erasure(ledger, links, kari, product, order_of_kari):
+    ledger.run(kari(email="no e-mail"), product(), order_of_kari())
+
+    told = links("erase", "customer", KARI, "--yes")
+
+    assert told.exit_code == 1
+    assert "its orders (9001) would be lost" in told.output
+    assert len(ledger.unsettled()) == 2
+
+
+def test_guest_orders_with_her_e_mail_address_are_hers_also_when_none_was_written_before(
+    ledger, box, links, kari, product, guest_order
+):
+    ledger.run(kari(), product(), guest_order(id="9003", total_incl="1.00"))
+    assert [one.shop_id for one in ledger.unsettled("reject")] == ["9003"]
+
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+    assert left_in(ledger.link_store) == []
+    outcome = ledger.run(guest_order(id="9003"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["CustomerId"] == customer_of(box)["Id"]
+    assert left_in(ledger.link_store) == []
+
+
+def test_another_entry_in_go_with_that_e_mail_address_is_told(ledger, box, links, kari):
+    ledger.run(kari())
+    other = box.go.create("Customers", {"Name": "Kari AS", "EmailAddress": "KARI@example.no"})
+    ledger.run(kari(phone=None))
+
+    told = links("erase", "customer", KARI, "--yes")
+
+    assert f"Go has another customer with that e-mail address (id {other['Id']})" in told.output
+
+
+def test_a_program_that_reads_the_store_meanwhile_is_told_and_erasing_again_cleans_the_file(
+    ledger, links, kari
+):
+    ledger.run(kari())
+    with closing(sqlite3.connect(ledger.link_store)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM links").fetchall()
+        told = links("erase", "customer", KARI, "--yes")
+        assert told.exit_code == 1
+        assert "erase again once that has ended" in told.output
+
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+    assert left_in(ledger.link_store) == []
+
+
+def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
+    ledger.run(*records)
+    store = LinkStore(str(ledger.link_store))
+    store.work_in(store.namespaces()[0])
+    store.begin_intent("customers", KARI, "patch", {"path": "/Customers/1", "rows": {}})
+    store.close()
+
+    told = links("erase", "customer", KARI, "--yes")
+
+    assert told.exit_code == 1
+    assert "run target-powerofficego once, then erase; nothing was erased" in told.output
+
+
+def test_a_run_under_way_stops_the_erasure(ledger, links, records):
+    ledger.run(*records)
+    under_way = TargetPowerOfficeGo(config=ledger.config())
+    run = under_way.begin()
+    try:
+        told = links("erase", "customer", KARI, "--yes")
+    finally:
+        under_way.process_endofpipe()
+        run.close()
+
+    assert told.exit_code == 1
+    assert "a run for the shop testshop is under way" in told.output
+    assert KARI in left_in(ledger.link_store)
+
+
+def test_where_nobody_can_be_asked_it_needs_yes(ledger, links, records):
+    ledger.run(*records)
+
+    told = links("erase", "customer", KARI)
+
+    assert told.exit_code == 1
+    assert "say --yes if it is meant" in told.output
+    assert KARI in left_in(ledger.link_store)
+
+
+def test_one_who_is_erased_or_unknown_is_told_as_such(ledger, links, records):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+
+    again = links("erase", "customer", KARI, "--yes")
+    unknown = links("erase", "customer", "77", "--yes")
+
+    assert (again.exit_code, unknown.exit_code) == (0, 1)
+    assert again.output == f"customer {KARI} was erased already; nothing is left of it\n"
+    assert "the link store knows no customer 77; nothing was erased" in unknown.output
+
+
+def test_an_erased_customer_is_neither_linked_nor_unlinked_by_hand(ledger, box, links, records):
+    ledger.run(*records)
+    links("erase", "customer", KARI, "--yes")
+    go_id = customer_of(box)["Id"]
+    (erased,) = [
+        line.split()[1]
+        for line in links("links", "--go-id", go_id).output.splitlines()
+        if "erased:" in line and " no " in line
+    ]
+
+    assert links("link", "customers", KARI, go_id).exit_code == 1
+    assert links("link", "customers", "1005", go_id).exit_code == 1
+    assert links("unlink", "customers", erased, "--yes").exit_code == 1
+
+
+@pytest.mark.parametrize("words", [(), ("1001", "--email", "kari@example.no")])
+def test_it_asks_who_is_meant(links, words):
+    assert links("erase", "customer", *words).exit_code == 2

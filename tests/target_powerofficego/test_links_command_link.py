@@ -1,0 +1,404 @@
+"""`powerofficego-links link` and `unlink`: a person says which entry in Go a record is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+from target_powerofficego.target import TargetPowerOfficeGo
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs."""
+
+    def run(*words):
+        words = [str(word) for word in words]
+        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+
+    return run
+
+
+@pytest.fixture
+def linked(links):
+    """Tells what is linked, by entity and shop id."""
+
+    def read():
+        lines = links("links", "--format", "json").output.splitlines()
+        rows = [json.loads(line) for line in lines]
+        return {(row["entity"], row["shop_id"]): row["go_id"] for row in rows}
+
+    return read
+
+
+@pytest.fixture
+def two_karis(ledger, box, customer):
+    """Two customers in Go with the e-mail address of customer 1001, who is held for it."""
+    made = [
+        box.go.create(
+            "Customers",
+            {
+                "IsPerson": True,
+                "FirstName": "K.",
+                "LastName": "Nordmann",
+                "EmailAddress": "kari@example.no",
+            },
+        )
+        for _ in range(2)
+    ]
+    assert ledger.run(customer()).count("customers", "held") == 1
+    return made
+
+
+def without_stamps(entry):
+    return {name: value for name, value in entry.items() if not name.startswith("LastChanged")}
+
+
+# Customers
+
+
+def test_a_held_customer_is_linked_as_told_and_nothing_but_our_reference_changes(
+    ledger, box, links, two_karis
+):
+    _, second = two_karis
+    told = links("link", "customers", "1001", second["Id"])
+    outcome = ledger.run()
+
+    assert told.exit_code == 0
+    assert told.output == (
+        f"customers 1001 is linked to {second['Id']} in Go;"
+        " the next run of target-powerofficego goes on from there\n"
+    )
+    assert outcome.status == 0
+    assert outcome.count("customers", "linked") == 1
+    assert outcome.calls() == [f"PATCH /Customers/{second['Id']}"]
+    now_there = {one["Id"]: one for one in box.go.entries("Customers")}
+    expected = {**second, "ExternalImportReference": "testshop:1001"}
+    assert without_stamps(now_there[second["Id"]]) == without_stamps(expected)
+    assert now_there[two_karis[0]["Id"]] == two_karis[0]
+    assert ledger.unsettled() == []
+
+
+def test_without_write_references_nothing_at_all_changes_in_go(ledger, links, two_karis):
+    links("link", "customers", "1001", two_karis[0]["Id"])
+
+    assert ledger.run(write_references=False).writes == []
+
+
+def test_a_later_edit_of_the_linked_customer_is_one_patch_of_what_was_edited(
+    ledger, box, links, two_karis, customer
+):
+    links("link", "customers", "1001", two_karis[1]["Id"])
+    ledger.run()
+
+    outcome = ledger.run(customer(first_name="Kari Anne"))
+
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/FirstName"]
+    assert len(box.go.entries("Customers")) == 2
+
+
+def test_the_order_that_waited_goes_to_the_linked_customer(
+    ledger, box, links, two_karis, product, order
+):
+    ledger.run(product(), order())
+    links("link", "customers", "1001", two_karis[1]["Id"])
+
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["CustomerId"] == two_karis[1]["Id"]
+
+
+def test_a_held_guest_is_linked_by_the_id_that_the_hold_shows(
+    ledger, box, links, two_karis, product, guest_order
+):
+    ledger.run(product(), guest_order())
+    (guest,) = [one for one in ledger.unsettled("hold") if one.shop_id.startswith("guest:")]
+    links("link", "customers", guest.shop_id, two_karis[0]["Id"])
+    links("link", "customers", "1001", two_karis[1]["Id"])
+
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["CustomerId"] == two_karis[0]["Id"]
+
+
+def test_a_customer_whose_entry_is_gone_at_the_next_run_is_not_created(
+    ledger, box, links, two_karis
+):
+    for one in two_karis:
+        box.go.delete("Customers", one["Id"])
+    links("link", "customers", "1001", two_karis[0]["Id"])
+
+    outcome = ledger.run(full_check_hours=0.000001)
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "removed in Go" in ledger.unsettled("hold")[0].reason
+
+
+def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
+    ledger, box, links, linked, two_karis, customer, product, order
+):
+    links("link", "customers", "1001", two_karis[0]["Id"])
+    ledger.run()
+
+    refused = links("link", "customers", "1002", two_karis[0]["Id"])
+    assert refused.exit_code == 1
+    assert f"{two_karis[0]['Id']} in Go is customers 1001 already" in refused.output
+    assert "--follower shares it" in refused.output
+    assert ("customers", "1002") not in linked()
+
+    assert links("link", "--follower", "customers", "1002", two_karis[0]["Id"]).exit_code == 0
+    outcome = ledger.run(
+        customer(id="1002", email="ola@example.no", first_name="Ola"),
+        product(),
+        order(customer_id="1002"),
+    )
+    assert outcome.status == 0
+    assert outcome.calls(entity="Customers") == []
+    assert box.go.entries("SalesOrders")[0]["CustomerId"] == two_karis[0]["Id"]
+
+
+def test_an_entry_with_the_reference_of_another_record_is_refused(ledger, box, links, customer):
+    box.go.create("Customers", {"Name": "Fjell AS", "ExternalImportReference": "othershop:7"})
+    ledger.run(customer())
+    (other,) = [one for one in box.go.entries("Customers") if one["Name"] == "Fjell AS"]
+
+    told = links("link", "customers", "1005", other["Id"])
+
+    assert told.exit_code == 1
+    assert "the entry with the reference othershop:7" in told.output
+
+
+# Products
+
+
+def test_a_held_product_is_linked_as_told_and_nothing_changes(ledger, box, links, product):
+    first, second = (
+        box.go.create("Products", {"Code": code, "Name": "Genser", "Gtin": "7038010009457"})
+        for code in ("A-1", "A-2")
+    )
+    record = product(gtin="7038010009457")
+    assert ledger.run(record).count("products", "held") == 1
+
+    assert links("link", "products", "501", second["Id"]).exit_code == 0
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert outcome.count("products", "linked") == 1
+    assert outcome.writes == []
+    assert box.go.entries("Products") == [first, second]
+
+    (patch,) = ledger.run(product(gtin="7038010009457", cost_price="41.00")).writes
+    assert patch.path.endswith(f"/Products/{second['Id']}")
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/UnitCost"]
+
+
+# Orders
+
+
+@pytest.fixture
+def two_orders(ledger, box, customer, product, order):
+    """Order 9001, whose reference an invoice and a Draft in Go bear: held, no link store before."""
+    ledger.run(customer(), product(), order(), order(id="9002"))
+    by_reference = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    invoiced, draft = by_reference["testshop:9002"], by_reference["testshop:9001"]
+    box.go.send_invoice(invoiced["Id"])
+    reference = {"ExternalImportReference": "testshop:9001"}
+    box.go.edit("OutgoingInvoices", invoiced["Id"], reference)
+    ledger.lose_link_store()
+    assert ledger.run(customer(), product(), order()).count("orders", "held") == 1
+    return invoiced, draft
+
+
+def test_a_held_order_is_linked_as_told_and_no_line_is_posted_again(ledger, box, links, two_orders):
+    _, second = two_orders
+    before = box.go.entries("SalesOrders")
+
+    assert links("link", "orders", "9001", second["Id"]).exit_code == 0
+    outcome = ledger.run()
+
+    assert outcome.status == 0
+    assert outcome.count("orders", "linked") == 1
+    assert outcome.writes == []
+    assert box.go.entries("SalesOrders") == before
+
+
+def test_a_later_edit_of_the_linked_order_is_one_patch(ledger, box, links, two_orders, order):
+    invoiced, second = two_orders
+    links("link", "orders", "9001", second["Id"])
+    ledger.run()
+    # Go refuses any patch of an order whose reference another one bears
+    box.go.edit("OutgoingInvoices", invoiced["Id"], {"ExternalImportReference": None})
+
+    outcome = ledger.run(order(reference="PO 7"))
+
+    assert outcome.calls() == [f"PATCH /SalesOrders/{second['Id']}"]
+    (there,) = box.go.entries("SalesOrders")
+    assert there["PurchaseOrderReference"] == "PO 7"
+    assert len(there["SalesOrderLines"]) == 1
+
+
+def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link_store(
+    ledger, box, links, customer, product, order
+):
+    ledger.run(customer(), product())
+    by_hand = box.go.create(
+        "SalesOrders",
+        {
+            "CustomerId": box.go.entries("Customers")[0]["Id"],
+            "SalesOrderDate": "2026-01-05",
+            "CurrencyCode": "NOK",
+            "SalesOrderLines": [
+                {
+                    "ProductId": box.go.entries("Products")[0]["Id"],
+                    "Quantity": 2,
+                    "ProductUnitPrice": 100,
+                }
+            ],
+        },
+    )
+    ledger.run(order(id="9002"))  # so that the index has read the orders
+    links("link", "orders", "9001", by_hand["Id"])
+
+    outcome = ledger.run(order())
+
+    assert outcome.calls() == [f"PATCH /SalesOrders/{by_hand['Id']}"]
+    there = {one["Id"]: one for one in box.go.entries("SalesOrders")}[by_hand["Id"]]
+    assert there["ExternalImportReference"] == "testshop:9001"
+    assert len(there["SalesOrderLines"]) == 1
+
+    ledger.lose_link_store()
+    assert ledger.run(customer(), product(), order(), order(id="9002")).writes == []
+
+
+def test_an_order_linked_as_told_whose_total_is_not_the_shops_is_held(
+    ledger, links, two_orders, order, line
+):
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    links("link", "orders", "9001", two_orders[1]["Id"])
+
+    outcome = ledger.run(order(lines=[three]))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "375.00" in ledger.unsettled("hold")[0].reason
+
+
+# What is refused
+
+
+def test_an_entry_that_go_did_not_have_is_refused(links, linked, two_karis):
+    told = links("link", "customers", "1001", "77")
+
+    assert told.exit_code == 1
+    assert "Go had no entry 77 among its customers at the last run; nothing was changed" in (
+        told.output
+    )
+    assert linked() == {}
+
+
+def test_a_record_that_is_linked_already_is_refused_and_told_how_to_unlink(
+    ledger, box, links, linked, customer
+):
+    other = box.go.create("Customers", {"Name": "Fjell AS"})
+    ledger.run(customer())
+    (before,) = linked().values()
+
+    told = links("link", "customers", "1001", other["Id"])
+
+    assert told.exit_code == 1
+    assert f"customers 1001 is linked to {before} in Go; nothing was changed" in told.output
+    assert "powerofficego-links unlink customers 1001" in told.output
+    assert linked() == {("customers", "1001"): before}
+    assert links("link", "customers", "1001", before).exit_code == 0
+
+
+def test_products_and_orders_have_no_followers(links, two_karis):
+    assert links("link", "--follower", "products", "501", "1").exit_code == 2
+
+
+def test_a_run_under_way_lets_nothing_be_linked_or_unlinked(ledger, links, linked, customer):
+    ledger.run(customer())
+    before = linked()
+    under_way = TargetPowerOfficeGo(config=ledger.config())
+    run = under_way.begin()
+    try:
+        for words in (("unlink", "--yes", "customers", "1001"), ("link", "customers", "1", "1")):
+            told = links(*words)
+            assert told.exit_code == 1
+            assert told.output.startswith("Error: a run for the shop testshop is under way")
+    finally:
+        under_way.process_endofpipe()
+        run.close()
+    assert linked() == before
+
+
+def test_two_shops_in_one_store_must_be_told_apart(ledger, links, linked, customer):
+    ledger.run(customer())
+    ledger.run(customer(id="7"), shop_name="othershop", new_namespace=True)
+
+    told = links("unlink", "--yes", "customers", "1001")
+
+    assert told.exit_code == 1
+    assert "the link store knows several shops; say --shop-name: othershop, testshop" in told.output
+    assert links("unlink", "--yes", "customers", "1001", "--shop-name", "nosuch").exit_code == 1
+    assert links("unlink", "--yes", "customers", "1001", "--shop-name", "testshop").exit_code == 0
+    assert ("customers", "1001") not in linked()
+
+
+# Unlink
+
+
+def test_an_unlinked_customer_is_found_again_by_our_reference(ledger, links, linked, customer):
+    ledger.run(customer())
+    before = linked()
+
+    told = links("unlink", "--yes", "customers", "1001")
+
+    assert told.exit_code == 0
+    assert f"customers 1001 is linked to {before['customers', '1001']} in Go" in told.output
+    assert "found again by it" in told.output
+    assert linked() == {}
+    outcome = ledger.run(customer())
+    assert outcome.count("customers", "linked") == 1
+    assert outcome.writes == []
+    assert linked() == before
+
+
+def test_an_unlinked_order_is_found_again_and_not_posted_twice(
+    ledger, box, links, customer, product, order
+):
+    ledger.run(customer(), product(), order())
+
+    told = links("unlink", "--yes", "orders", "9001")
+    outcome = ledger.run(order())
+
+    assert "its entry in Go keeps our reference" in told.output
+    assert outcome.writes == []
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_where_nobody_can_be_asked_unlink_needs_yes(ledger, links, linked, customer):
+    ledger.run(customer())
+
+    told = links("unlink", "customers", "1001")
+
+    assert told.exit_code == 1
+    assert "say --yes if it is meant" in told.output
+    assert ("customers", "1001") in linked()
+
+
+def test_a_record_that_is_not_linked_cannot_be_unlinked(ledger, links, customer):
+    ledger.run(customer())
+
+    told = links("unlink", "--yes", "products", "501")
+
+    assert told.exit_code == 1
+    assert told.output == "Error: products 501 is not linked; nothing was changed\n"

@@ -1,0 +1,299 @@
+"""`powerofficego-links export` and `import`: a link store moves, or comes back, whole."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+from target_powerofficego.target import TargetPowerOfficeGo
+
+KEPT = ("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs")
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command on the link store of the test's runs, with text as its input."""
+
+    def run(*words, text=None):
+        words = ["--link-store", str(ledger.link_store), *words]
+        return CliRunner().invoke(main, words, input=text)
+
+    return run
+
+
+@pytest.fixture
+def exported(links):
+    """Exports the link store and returns the text."""
+
+    def run(*words):
+        told = links("export", *words)
+        assert told.exit_code == 0, told.output
+        return told.output
+
+    return run
+
+
+@pytest.fixture
+def records(customer, product, order, guest_order):
+    """Records of every fate: linked, rejected, held, parked, and erased afterwards."""
+    return [
+        customer(),
+        customer(id="1002", email="per@example.no"),
+        customer(id="1003", email="no e-mail"),
+        product(price_excl="100.10", price_incl="125.13"),
+        product(id="502", sku=None),
+        order(),
+        order(id="9002", refunds=[{"id": "1"}]),
+        order(id="9003", customer_id="1003"),
+        guest_order(id="9004"),
+    ]
+
+
+def rows_of(path):
+    """Return the rows of the tables that are transferred, without the ids of this database."""
+    with closing(sqlite3.connect(path)) as store:
+        store.row_factory = sqlite3.Row
+        found = {}
+        for table in KEPT:
+            rows = [dict(row) for row in store.execute(f"SELECT * FROM {table}")]
+            own_ids = ("id", "namespace", "run", "unsettled_id")
+            told = [{k: v for k, v in row.items() if k not in own_ids} for row in rows]
+            found[table] = sorted(told, key=str)
+        return found
+
+
+@pytest.fixture
+def filled(ledger, links, box, records, customer):
+    """A link store with all that it can know, and the records that it was made from."""
+    box.go.create("Customers", {"Name": "Per AS", "EmailAddress": "per@example.no"})
+    ledger.run(*records)
+    (there,) = [
+        one for one in box.go.entries("Customers") if one["EmailAddress"] == "kari@example.no"
+    ]
+    box.go.edit("Customers", there["Id"], {"PhoneNumber": "99887766"})
+    edited = customer(phone="+4740000000")
+    ledger.run(edited, owners={"customers": "go"})
+    for one in ledger.unsettled("reject", "hold"):
+        links("acknowledge", str(one.id))
+    assert links("erase", "customer", "1002", "--yes").exit_code == 0
+    ledger.run()
+    return [edited, *records[1:]]
+
+
+def test_a_lost_store_comes_back_with_all_it_knew_and_the_same_input_writes_nothing(
+    ledger, box, exported, links, filled
+):
+    before = rows_of(ledger.link_store)
+    text = exported()
+    ledger.lose_link_store()
+
+    told = links("import", text=text)
+
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("imported ")
+    assert told.output.endswith(" links of testshop\n")
+    assert rows_of(ledger.link_store) == before
+    assert all(before[table] for table in KEPT)
+
+    there = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
+    outcome = ledger.run(*filled, owners={"customers": "go"})
+    assert outcome.writes == []
+    assert outcome.status == 0  # what waits is acknowledged
+    assert {kind: box.go.entries(kind) for kind in there} == there
+    assert rows_of(ledger.link_store)["unsettled"]
+
+
+def test_an_import_of_an_export_exports_the_same_again(ledger, exported, links, filled):
+    text = exported()
+    ledger.lose_link_store()
+    links("import", text=text)
+
+    assert without_head(exported()) == without_head(text)
+
+
+def without_head(text):
+    return [json.loads(line) for line in text.splitlines()[1:]]
+
+
+def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, filled):
+    lines = exported().splitlines()
+    kinds = [json.loads(line)["kind"] for line in lines]
+
+    assert json.loads(lines[0])["format"] == 1
+    assert kinds[0] == "powerofficego-links"
+    assert kinds[-1] == "end"
+    assert set(kinds) >= set(KEPT)
+    assert not {"go_entries", "go_keys", "watermarks"} & set(kinds)
+    assert any("100.10" in line for line in lines if '"kind":"links"' in line)
+
+
+def test_an_unanswered_write_moves_along(ledger, links, exported, customer):
+    with closing(TargetRun(ledger)) as run:
+        run.store.begin_intent("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
+    text = exported()
+    ledger.lose_link_store()
+    links("import", text=text)
+
+    with closing(sqlite3.connect(ledger.link_store)) as store:
+        told = store.execute("SELECT shop_id, kind, detail FROM intents").fetchall()
+    assert told == [("1001", "patch", '{"path":"/Customers/1","rows":{}}')]
+
+
+class TargetRun:
+    """A run that is under way until it is closed."""
+
+    def __init__(self, ledger):
+        self._target = TargetPowerOfficeGo(config=ledger.config())
+        self._run = self._target.begin()
+        self.store = self._run.store
+
+    def close(self):
+        self._target.process_endofpipe()
+        self._run.close()
+
+
+def test_one_shop_of_several_is_exported_and_comes_into_another_store(
+    ledger, exported, links, tmp_path, customer
+):
+    ledger.run(customer(id="8"), shop_name="othershop")
+    ledger.run(customer(), shop_name="testshop", new_namespace=True)
+    text = exported("--shop-name", "testshop")
+    other = tmp_path / "other.db"
+
+    told = CliRunner().invoke(main, ["--link-store", str(other), "import"], input=text)
+
+    assert told.exit_code == 0, told.output
+    assert [row["shop_name"] for row in rows_of(other)["namespaces"]] == ["testshop"]
+    assert [row["shop_id"] for row in rows_of(other)["links"]] == ["1001"]
+
+
+def test_a_store_that_is_not_empty_is_left_alone_unless_told_to_replace(
+    ledger, exported, links, customer, product
+):
+    ledger.run(customer(id="8", email="ola@example.no"), shop_name="othershop")
+    ledger.run(customer(), new_namespace=True)
+    text = exported("--shop-name", "testshop")
+    ledger.run(product())
+    before = rows_of(ledger.link_store)
+
+    refused = links("import", text=text)
+    assert refused.exit_code == 1
+    assert "the link store is not empty; nothing was imported" in refused.output
+    assert rows_of(ledger.link_store) == before
+
+    assert links("import", "--replace", text=text).exit_code == 0
+    kept = {row["shop_id"] for row in rows_of(ledger.link_store)["links"]}
+    assert kept == {"8", "1001"}
+    assert ledger.run(customer(), product()).writes == []
+
+
+def changed(text, number, change):
+    lines = text.splitlines()
+    lines[number - 1] = change(lines[number - 1])
+    return "\n".join(lines) + "\n"
+
+
+def line_of(text, kind):
+    return next(
+        number
+        for number, line in enumerate(text.splitlines(), start=1)
+        if f'"kind":"{kind}"' in line
+    )
+
+
+def with_value(name, value):
+    return lambda line: json.dumps({**json.loads(line), name: value})
+
+
+def in_row(name, value):
+    def change(line):
+        told = json.loads(line)
+        return json.dumps({**told, "row": {**told["row"], name: value}})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "why"),
+    [
+        ("links", lambda line: line[:-1], "it is no JSON"),
+        ("links", lambda _: "[1]", "it is no JSON object"),
+        ("links", with_value("kind", "song"), "its kind is not known"),
+        ("links", with_value("row", None), "it has no row"),
+        ("links", in_row("song", 1), "it lacks, or should not have, song"),
+        ("links", in_row("go_id", None), "go_id is not what it should be"),
+        ("links", in_row("is_follower", "no"), "is_follower is not what it should be"),
+        ("links", in_row("base", {"phone": [1]}), "base is not what it should be"),
+        ("links", in_row("namespace", 77), "namespace names a row that did not come before"),
+        ("unsettled", in_row("payload", "text"), "payload is not what it should be"),
+        ("unsettled", in_row("first_seen", "yesterday"), "first_seen is not what it should"),
+        ("waits", in_row("unsettled_id", 77), "unsettled_id names a row that did not come"),
+        ("end", with_value("rows", 1), "1 rows should be before it"),
+        ("powerofficego-links", lambda _: '{"kind":"links"}', "this is no export of"),
+        (
+            "powerofficego-links",
+            with_value("format", 99),
+            "a newer version wrote this export: upgrade target-powerofficego",
+        ),
+    ],
+)
+def test_a_bad_line_is_named_by_its_number_and_nothing_is_imported(
+    ledger, exported, links, filled, kind, change, why
+):
+    text = exported()
+    number = line_of(text, kind)
+    ledger.lose_link_store()
+
+    told = links("import", text=changed(text, number, change))
+
+    assert told.exit_code == 1
+    assert told.output.startswith(f"Error: line {number} cannot be read: {why}")
+    assert told.output.endswith("; nothing was imported\n")
+    assert told.output.count("\n") == 1
+    assert not ledger.link_store.exists()
+
+
+def test_a_line_that_comes_twice_is_named(ledger, exported, links, filled):
+    text = exported()
+    number = line_of(text, "links")
+    ledger.lose_link_store()
+
+    told = links("import", text=changed(text, number, lambda line: f"{line}\n{line}"))
+
+    assert told.exit_code == 1
+    assert f"line {number + 1} cannot be read: another line has the same" in told.output
+
+
+@pytest.mark.parametrize("left", [0, 1, 5])
+def test_an_export_that_is_cut_off_is_not_imported(ledger, exported, links, filled, left):
+    text = exported()
+    ledger.lose_link_store()
+
+    told = links("import", text="".join(text.splitlines(keepends=True)[:left]))
+
+    assert told.exit_code == 1
+    assert f"line {left + 1} cannot be read: the export is cut off" in told.output
+    assert not ledger.link_store.exists()
+
+
+def test_neither_happens_while_a_run_is_under_way(ledger, exported, links, customer):
+    ledger.run(customer())
+    text = exported()
+    with closing(TargetRun(ledger)):
+        for words in (("export",), ("import", "--replace")):
+            told = links(*words, text=text)
+            assert told.exit_code == 1
+            assert "a run for the shop testshop is under way" in told.output
+
+
+def test_a_shop_that_is_not_known_cannot_be_exported(ledger, links, customer):
+    ledger.run(customer())
+
+    told = links("export", "--shop-name", "nosuch")
+
+    assert told.exit_code == 1
+    assert told.output == "Error: the link store knows no shop nosuch\n"
