@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
+from target_powerofficego.dataflow.order import ORDER_STATUSES
+
 ENTITIES = ("customers", "products", "orders")
-ORDER_STATUSES = (
-    "draft",
-    "pending",
-    "processing",
-    "on_hold",
-    "completed",
-    "cancelled",
-    "refunded",
-    "failed",
-)
 
 _CONNECTION = (
     th.Property(

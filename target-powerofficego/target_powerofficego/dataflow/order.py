@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection
 
+ORDER_STATUSES = (
+    "draft",
+    "pending",
+    "processing",
+    "on_hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
+)
+"""What the status of an order can be (docs/shop-api.md)."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
@@ -39,16 +50,20 @@ def wanted(
     `zone` is where `orders_from` is a date.
 
     Raises:
-        Unusable: `status` is no text or `placed_at` is no stamp.
+        Unusable: `status` is none that is known, or `deleted_at` or `placed_at` is no stamp.
     """
     status = values.text(order.get("status"), what="status")
-    if order.get("deleted_at") or status in _DELETING_STATUSES:
+    if status in _DELETING_STATUSES or order.get("deleted_at"):
         return Wanted.DELETED
-    if status not in statuses:
+    if status in ORDER_STATUSES and status not in statuses:
         return Wanted.LEFT_ALONE
     placed = values.instant(order.get("placed_at"), what="placed_at")
     if orders_from and placed and placed.astimezone(zone).date() < orders_from:
         return Wanted.LEFT_ALONE
+    if status not in ORDER_STATUSES:
+        told = "is missing" if status is None else f"{values.shown(status)} is not known"
+        msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
+        raise Unusable(msg)
     return Wanted.WRITTEN
 
 
