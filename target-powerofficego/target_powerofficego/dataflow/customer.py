@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import Address, default_address
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
@@ -138,11 +145,9 @@ def is_archived(record: Record) -> bool:
     """Tell whether the shop has deleted the customer or switched it off.
 
     Raises:
-        Unusable: `is_active` is neither true nor false.
+        Unusable: `is_active` is neither true nor false, or `deleted_at` is no stamp.
     """
-    if record.get("deleted_at"):
-        return True
-    return values.flag(record.get("is_active"), what="is_active") is False
+    return is_deleted(record) or values.flag(record.get("is_active"), what="is_active") is False
 
 
 def _archived(record: Record, _: Conversion) -> Value:

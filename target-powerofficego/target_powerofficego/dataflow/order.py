@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.customer import person_names
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
@@ -53,7 +60,7 @@ def wanted(
         Unusable: `status` is none that is known, or `deleted_at` or `placed_at` is no stamp.
     """
     status = values.text(order.get("status"), what="status")
-    if status in _DELETING_STATUSES or order.get("deleted_at"):
+    if status in _DELETING_STATUSES or is_deleted(order):
         return Wanted.DELETED
     if status in ORDER_STATUSES and status not in statuses:
         return Wanted.LEFT_ALONE

@@ -6,7 +6,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
@@ -155,8 +162,12 @@ def _sales_account(record: Record, conversion: Conversion) -> Value:
 
 
 def is_archived(record: Record) -> bool:
-    """Tell whether the shop has deleted or archived the product; a draft is not archived."""
-    return bool(record.get("deleted_at")) or record.get("status") == "archived"
+    """Tell whether the shop has deleted or archived the product; a draft is not archived.
+
+    Raises:
+        Unusable: `deleted_at` is no stamp.
+    """
+    return is_deleted(record) or record.get("status") == "archived"
 
 
 def _archived(record: Record, _: Conversion) -> Value:

@@ -6,7 +6,13 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import ABSENT, Unusable, Value, same_text
+from target_powerofficego.dataflow.values import (
+    ABSENT,
+    Unusable,
+    Value,
+    instant,
+    same_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +20,15 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 """A shop record as the tap sent it (see docs/shop-api.md); whole, with null for empty."""
+
+
+def is_deleted(record: Record) -> bool:
+    """Tell whether the shop has deleted a record, of whatever entity.
+
+    Raises:
+        Unusable: `deleted_at` is no stamp; a zero date or "false" is never taken for a deletion.
+    """
+    return instant(record.get("deleted_at"), what="deleted_at") is not None
 
 
 class Direction(enum.Enum):
