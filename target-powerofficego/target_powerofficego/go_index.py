@@ -64,7 +64,7 @@ class Entry:
 def _customer_keys(entry: Mapping[str, Any]) -> Keys:
     return [
         *_key("ref", entry.get("ExternalImportReference")),
-        *_key("org", (entry.get("OrganizationNumber") or "").replace(" ", "")),
+        *_key("org", values.same_organization_number(entry.get("OrganizationNumber"))),
         *_key("email", values.same_email(entry.get("EmailAddress"))),
         *_key("number", entry.get("Number")),
     ]

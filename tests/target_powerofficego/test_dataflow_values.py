@@ -65,6 +65,10 @@ def test_any_json_value_is_read_or_told_to_be_unusable_with_its_name(name, value
 
 SAMES = {
     "same_text": (values.same_text, st.none() | st.text()),
+    "same_organization_number": (
+        values.same_organization_number,
+        st.none() | st.text() | st.text(alphabet="NOMVA0123456789 .-se"),
+    ),
     "same_code": (values.same_code, st.none() | st.text()),
     "same_email": (values.same_email, st.none() | st.text()),
     "same_phone": (values.same_phone, st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}")),
@@ -243,6 +247,24 @@ def test_a_foreign_organisation_number_only_loses_its_spaces(written):
     read = values.organization_number(written, country_code="SE", what="it")
 
     assert (read or "") == "".join(one for one in written if one not in " -.")
+
+
+@given(
+    digits=st.from_regex(r"[0-9]{9}", fullmatch=True),
+    form=st.sampled_from(["{}", "NO{}", "{}MVA", "no {} mva", " {} MVA", "NO-{}-MVA"]),
+    gap=st.sampled_from(["", " ", ".", "-"]),
+)
+def test_a_norwegian_organisation_number_is_the_same_in_every_form(digits, form, gap):
+    written = form.format(gap.join((digits[:3], digits[3:6], digits[6:])))
+
+    assert values.same_organization_number(written) == digits
+
+
+@given(number=st.text(alphabet="0123456789SEGBX", min_size=10, max_size=15))
+def test_a_foreign_organisation_number_keeps_all_its_letters_and_digits(number):
+    written = "-".join((number[:4], number[4:])).lower()
+
+    assert values.same_organization_number(written) == number
 
 
 @pytest.mark.parametrize("code", ["XX", "NOR", "578", "ZZ", "Norge"])

@@ -72,12 +72,37 @@ def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, custo
     assert there["ExternalImportReference"] == "testshop:1001"
 
 
-def test_organisation_numbers_meet_with_and_without_spaces_and_mva(ledger, box, company, by_hand):
-    by_hand(Name="Fjord", OrganizationNumber="923 609 016")
+@pytest.mark.parametrize(
+    ("in_go", "in_shop", "country"),
+    [
+        ("923 609 016", "NO923609016MVA", "NO"),
+        ("923 609 016 MVA", ORG, "NO"),
+        ("NO923609016MVA", ORG, "NO"),
+        ("923.609.016", "923 609 016", None),
+        ("556036-0793", "556036-0793", "SE"),
+        ("556036-0793", "5560360793", "SE"),
+        ("se 556036079301", "SE556036079301", "SE"),
+        ("GB 123456789", "GB123456789", "GB"),
+    ],
+)
+def test_an_organisation_number_meets_itself_however_it_is_written(
+    ledger, box, company, address, by_hand, in_go, in_shop, country
+):
+    by_hand(Name="Fjord", OrganizationNumber=in_go)
+    there = company(organization_number=in_shop, addresses=[address(country_code=country)])
 
-    ledger.run(company(organization_number="NO923609016MVA"))
-
+    assert ledger.run(there).count("customers", "linked") == 1
     assert len(box.go.entries("Customers")) == 1
+
+
+def test_an_organisation_number_that_only_looks_different_is_no_conflict(
+    ledger, box, company, by_hand
+):
+    by_hand(Name="Fjord og Fjell AS", OrganizationNumber="923 609 016 MVA")
+
+    ledger.run(company(), on_link="shop")
+
+    assert box.go.entries("Customers")[0]["OrganizationNumber"] == "923 609 016 MVA"
 
 
 def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, product):

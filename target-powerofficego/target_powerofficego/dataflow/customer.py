@@ -253,6 +253,7 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _organization_number,
+            same=values.same_organization_number,
             note="Norwegian numbers are checked; spaces and MVA are removed",
         ),
         Property(

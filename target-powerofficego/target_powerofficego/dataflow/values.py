@@ -175,15 +175,17 @@ def organization_number(value: object, *, country_code: str | None, what: str) -
     number = text(value, what=what)
     if number is None:
         return None
-    compact = re.sub(r"[\s.\-]", "", number).upper()
     if country_code not in (None, "NO"):
-        return compact
-    compact = compact.removeprefix("NO").removesuffix("MVA")
+        return _without_separators(number)
     try:
-        return orgnr.validate(compact)
+        return orgnr.validate(same_organization_number(number))
     except ValidationError:
         msg = f"{what} is not a Norwegian organisation number (nine digits, the last a check digit)"
         raise Unusable(msg) from None
+
+
+def _without_separators(number: str) -> str:
+    return re.sub(r"[\s.\-]", "", number).upper()
 
 
 def is_gtin(value: str) -> bool:
@@ -283,6 +285,19 @@ def same_email(value: Value) -> Value:
     """Normalise an e-mail address for comparing: trimmed, small letters."""
     plain = same_text(value)
     return plain.lower() if isinstance(plain, str) else plain
+
+
+def same_organization_number(value: Value) -> Value:
+    """Normalise an organisation number for comparing: no spaces, dots and hyphens, capitals.
+
+    A Norwegian one is its nine digits, also where NO stands before or MVA after them.
+    """
+    plain = same_text(value)
+    if not isinstance(plain, str):
+        return plain
+    compact = _without_separators(plain)
+    digits = compact.removeprefix("NO").removesuffix("MVA")
+    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact or None
 
 
 @lru_cache(maxsize=4096)
