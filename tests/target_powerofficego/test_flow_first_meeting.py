@@ -310,3 +310,47 @@ def test_a_first_load_is_the_same_with_one_worker_and_with_many(
 
     told = {(one["ExternalImportReference"]) for one in box.go.entries("Customers")}
     assert told == {"testshop:1001", "testshop:2001"}
+
+
+FORMS = [ORG, "923 609 016", "NO923609016MVA", "923609016 MVA", int(ORG)]
+
+
+def test_companies_of_one_organisation_number_are_one_however_they_come_and_are_written(
+    ledger, box, company
+):
+    box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
+    twins = [
+        company(id=str(n), email=f"{n}@example.no", organization_number=form)
+        for n, form in enumerate(FORMS)
+    ]
+
+    outcome = ledger.run(*twins, workers=8)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["ExternalImportReference"] == "testshop:0"
+
+
+def test_the_field_that_properties_read_the_e_mail_from_keeps_twins_apart_too(
+    ledger, box, customer
+):
+    box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
+    twins = [customer(id=str(n), email=None, custom={"mail": "a@example.no"}) for n in range(4)]
+
+    outcome = ledger.run(
+        *twins, workers=8, properties={"customers": {"email": {"source": "custom.mail"}}}
+    )
+
+    assert len(box.go.entries("Customers")) == 1
+    assert outcome.count("customers", "held") == 3
+
+
+@pytest.mark.parametrize("skus", [(7000, 7000, "7000"), (" ull ", "ULL", "ull")])
+def test_products_of_one_sku_are_held_however_it_is_written(ledger, box, product, skus):
+    box.go.switches.product_code_unique = False
+    box.faults.add(method="POST", path="/products", delay_seconds=0.2, times=None)
+
+    outcome = ledger.run(*[product(id=str(n), sku=sku) for n, sku in enumerate(skus)], workers=8)
+
+    assert len(box.go.entries("Products")) == 1
+    assert outcome.count("products", "held") == 2
