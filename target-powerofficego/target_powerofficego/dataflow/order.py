@@ -75,14 +75,18 @@ def wanted(
 
 
 def not_yet_posted(order: Record) -> str | None:
-    """Name what an order holds that is not posted yet, or None; such an order is a hold."""
+    """Name what an order holds that is not posted yet, or None; such an order is a hold.
+
+    Raises:
+        Unusable: `total_refunded` is no number.
+    """
     lines = order.get("lines")
     told = lines if isinstance(lines, list) else []
     kinds = [line.get("type") for line in told if isinstance(line, dict)]
     found = [
         name
         for name, is_there in (
-            ("a refund", bool(order.get("refunds")) or order.get("status") == "refunded"),
+            ("a refund", _is_refunded(order)),
             ("a fee", bool(order.get("fees"))),
             ("a discount on the whole order", bool(order.get("discounts"))),
             ("a gift card", "gift_card" in kinds),
@@ -91,6 +95,16 @@ def not_yet_posted(order: Record) -> str | None:
         if is_there
     ]
     return " and ".join(found) or None
+
+
+def _is_refunded(order: Record) -> bool:
+    """Tell whether anything was paid back, by whichever of the four the shop tells it."""
+    return (
+        bool(order.get("refunds"))
+        or order.get("status") == "refunded"
+        or order.get("payment_status") in ("refunded", "partially_refunded")
+        or bool(values.amount(order.get("total_refunded"), what="total_refunded"))
+    )
 
 
 def buyer_name(order: Record) -> str | None:

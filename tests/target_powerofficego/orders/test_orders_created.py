@@ -135,6 +135,10 @@ def test_a_rate_is_compared_also_when_the_total_happens_to_agree(
     [
         ({"refunds": [{"id": "r1", "amount_incl": "10.00"}]}, "a refund"),
         ({"status": "refunded"}, "a refund"),
+        ({"payment_status": "refunded"}, "a refund"),
+        ({"payment_status": "partially_refunded", "refunds": None}, "a refund"),
+        ({"total_refunded": "250.00"}, "a refund"),
+        ({"total_refunded": 1}, "a refund"),
         ({"fees": [{"id": "g", "name": "Gebyr", "total_incl": "49.00"}]}, "a fee"),
         ({"discounts": [{"code": "JUL", "amount_incl": "50.00"}]}, "a discount on the whole order"),
     ],
