@@ -133,10 +133,11 @@ _CARE = (
     ),
     th.Property(
         "owners",
-        th.ObjectType(additional_properties=th.StringType),
+        th.ObjectType(additional_properties=th.AnyType()),
         title="Owners",
         description="Who wins when both sides changed the same property: shop, go or newest"
-        ' (default), by entity or row, such as {"customers": "shop", "customers.phone": "go"}.',
+        ' (default), by entity or by row, such as {"customers": "shop", "orders": {"*": "go",'
+        ' "reference": "shop"}}, where * stands for the other rows.',
     ),
     th.Property(
         "clock_margin",
@@ -266,7 +267,8 @@ _RULES = (
         th.ObjectType(additional_properties=th.IntegerType),
         title="Sales accounts",
         description="VAT rate to general ledger account, such as"
-        ' {"25": 3000, "15": 3001, "0": 3100}; products are created with that account.',
+        ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
+        " account. A rate is written with a comma, for Meltano splits names at dots.",
     ),
     th.Property(
         "shipping_product_code",

@@ -173,12 +173,12 @@ def test_the_owner_of_a_row_wins_its_conflict(ledger, box, customer, linked, own
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
 
     outcome = ledger.run(
-        customer(phone=NEW_PHONE), owners={"customers": "newest", "customers.phone": owner}
+        customer(phone=NEW_PHONE), owners={"customers": {"phone": owner, "*": "newest"}}
     )
 
     assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == kept
-    again = ledger.run(customer(phone=NEW_PHONE, note="x"), owners={"customers.phone": owner})
+    again = ledger.run(customer(phone=NEW_PHONE, note="x"), owners={"customers": {"phone": owner}})
     assert again.writes == []
 
 

@@ -117,7 +117,11 @@ def test_properties_that_cannot_be_right_are_told_in_one_line(ledger, customer, 
     [
         ({"customers": "butikken"}, ["owners", "customers", "butikken"]),
         ({"customer": "shop"}, ["owners", '"customer"']),
-        ({"customers.fone": "shop"}, ["owners", "customers.fone"]),
+        ({"customers.phone": "shop"}, ["owners", '"customers.phone"']),
+        ({"customers": {"fone": "shop"}}, ["owners", "customers.fone"]),
+        ({"customers": {"*": "butikken"}}, ["owners", "customers.*", "butikken"]),
+        ({"customers": {"phone": ["shop"]}}, ["owners", "customers.phone", "shop"]),
+        ({"customers": ["shop"]}, ["owners", "customers.*", "shop"]),
     ],
 )
 def test_owners_that_cannot_be_right_are_told_in_one_line(ledger, customer, owners, words):
@@ -191,6 +195,9 @@ def test_sales_accounts_set_later_move_no_product_that_nobody_edited(ledger, box
         ({"25": 3010}, ["no active account 3010"]),
         ({"25": 9999}, ["no active account 9999"]),
         ({"mye": 3000}, ["sales_accounts", "mye"]),
+        ({"NaN": 3000}, ["sales_accounts", "NaN"]),
+        ({"2500": 3000}, ["sales_accounts", "2500"]),
+        ({"11,11": 3000}, ["account 3000", "25 %", "11.11 %"]),
         ({"25": 3000, "0": 3000}, ["account 3000", "25 %", "0 %"]),
         ({"exempt": 9999}, ["no active account 9999"]),
     ],
@@ -203,6 +210,16 @@ def test_accounts_that_cannot_be_right_are_told_and_nothing_is_written(
     assert outcome.status == 1
     assert outcome.writes == []
     assert one_line(outcome, words), outcome.log
+
+
+@pytest.mark.parametrize("rate", ["15", "15,0", "15.00"])
+def test_a_rate_is_written_with_a_comma_or_a_dot(ledger, box, product, rate):
+    assert ledger.run(product(tax_rate="15"), sales_accounts={rate: 3001}).status == 0
+
+    account = next(
+        one["Id"] for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3001
+    )
+    assert box.go.entries("Products")[0]["StandardSalesAccountId"] == account
 
 
 def test_an_exempt_account_may_carry_no_vat(ledger, product):
