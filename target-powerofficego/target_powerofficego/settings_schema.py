@@ -231,7 +231,8 @@ _RULES = (
         "orders_from",
         th.DateType,
         title="Orders from",
-        description="Orders placed before this date are left alone.",
+        description="Orders placed before this date are left alone; where placed_at is empty,"
+        " created_at counts.",
     ),
     th.Property(
         "order_statuses",

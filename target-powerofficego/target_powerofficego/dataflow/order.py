@@ -57,21 +57,35 @@ def wanted(
     `zone` is where `orders_from` is a date.
 
     Raises:
-        Unusable: `status` is none that is known, or `deleted_at` or `placed_at` is no stamp.
+        Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
+            is not known whether the order was placed before `orders_from`.
     """
     status = values.text(order.get("status"), what="status")
     if status in _DELETING_STATUSES or is_deleted(order):
         return Wanted.DELETED
     if status in ORDER_STATUSES and status not in statuses:
         return Wanted.LEFT_ALONE
-    placed = values.instant(order.get("placed_at"), what="placed_at")
-    if orders_from and placed and placed.astimezone(zone).date() < orders_from:
+    if orders_from and _placed_on(order, zone) < orders_from:
         return Wanted.LEFT_ALONE
     if status not in ORDER_STATUSES:
         told = "is missing" if status is None else f"{values.shown(status)} is not known"
         msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
         raise Unusable(msg)
     return Wanted.WRITTEN
+
+
+def _placed_on(order: Record, zone: datetime.tzinfo) -> datetime.date:
+    """Return the day on which an order was placed, else made.
+
+    Raises:
+        Unusable: the shop tells neither, or the one that it tells is no stamp.
+    """
+    for name in ("placed_at", "created_at"):
+        moment = values.instant(order.get(name), what=name)
+        if moment is not None:
+            return moment.astimezone(zone).date()
+    msg = "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+    raise Unusable(msg)
 
 
 def not_yet_posted(order: Record) -> str | None:

@@ -315,6 +315,37 @@ def test_orders_from_counts_days_in_the_time_zone(ledger, box, customer, product
     assert there == {"testshop:first", "testshop:later"}
 
 
+def test_an_order_without_placed_at_counts_from_when_it_was_made(
+    ledger, box, customer, product, order
+):
+    stamps = {"old": "2019-01-01T00:00:00Z", "new": "2026-01-01T09:00:00Z"}
+    orders = [order(id=name, placed_at=None, created_at=stamp) for name, stamp in stamps.items()]
+
+    outcome = ledger.run(customer(), product(), *orders, orders_from="2026-01-01")
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["ExternalImportReference"] == "testshop:new"
+
+
+@pytest.mark.parametrize(
+    ("stamps", "reason"),
+    [
+        ({"placed_at": None, "created_at": None}, "neither placed_at nor created_at"),
+        ({"placed_at": "i går"}, 'placed_at "i går" is not a moment'),
+        ({"placed_at": None, "created_at": "2019-01-01"}, 'created_at "2019-01-01" is not'),
+    ],
+)
+def test_an_order_of_which_nobody_knows_whether_it_is_too_old_is_rejected(
+    ledger, box, customer, product, order, reasons, stamps, reason
+):
+    outcome = ledger.run(customer(), product(), order(**stamps), orders_from="2026-01-01")
+
+    assert outcome.status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert reason in reasons()["reject", "orders", "9001"]
+
+
 def test_a_long_order_id_is_told_by_a_hash_and_found_again(ledger, box, customer, product, order):
     long = "o" * 60
 
