@@ -40,6 +40,7 @@ READERS = {
         value, country_code="NO", what="it"
     ),
     "instant": lambda value: values.instant(value, what="it"),
+    "day": lambda value: values.day(value, zone=OSLO, what="it"),
     "date_in_zone": lambda value: values.date_in_zone(value, zone=OSLO, what="it"),
     "read_address": lambda value: read_address(value, what="it"),
 }

@@ -58,6 +58,33 @@ def test_a_source_that_the_shop_does_not_tell_is_left_alone(ledger, box, product
     assert box.go.entries("Products")[0]["Description"] is None
 
 
+@pytest.mark.parametrize(
+    ("told", "date"),
+    [("2026-01-31T23:30:00Z", "2026-02-01"), ("2026-01-31", "2026-01-31"), (None, None)],
+)
+def test_a_date_read_from_elsewhere_is_the_one_in_the_time_zone(
+    ledger, box, customer, product, order, told, date
+):
+    source = {"orders": {"placed_at": {"source": "paid_at"}}}
+
+    outcome = ledger.run(customer(), product(), order(paid_at=told), properties=source)
+
+    assert outcome.status == 0
+    assert box.go.entries("SalesOrders")[0]["SalesOrderDate"] == date
+
+
+def test_what_is_no_date_is_rejected_wherever_it_is_read_from(
+    ledger, box, customer, product, order
+):
+    source = {"orders": {"placed_at": {"source": "custom.dag"}}}
+    told = order(custom={"dag": "31.01.2026"})
+
+    ledger.run(customer(), product(), told, properties=source)
+
+    assert 'custom.dag "31.01.2026" is not a moment' in ledger.unsettled("reject")[0].reason
+    assert box.go.entries("SalesOrders") == []
+
+
 def test_a_constant_is_given_to_every_entry_and_only_where_it_is_asked_for(
     ledger, box, customer, product, order
 ):
@@ -99,6 +126,7 @@ def test_a_new_row_on_linked_entries_is_compared_without_undoing_what_go_has(led
         ({"customers": {"phone": {}}}, ["customers.phone"]),
         ({"customers": "off"}, ["customers"]),
         ({"orders": {"x": {"go": "DepartmentId", "constant": "ti"}}}, ["orders.x", "ti"]),
+        ({"orders": {"shipped_at": {"constant": "i dag"}}}, ["orders.shipped_at", "i dag"]),
     ],
 )
 def test_properties_that_cannot_be_right_are_told_in_one_line(ledger, customer, properties, words):

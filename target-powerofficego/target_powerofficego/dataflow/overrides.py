@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.customer import CUSTOMER
@@ -128,21 +129,28 @@ def _check_direction(direction: Direction, field: GoField | None) -> None:
 
 
 def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Conversion], Value]:
-    convert = _CONVERT.get(field.type, values.text)
     if "constant" in members:
         constant = members["constant"]
         try:
-            fixed = convert(constant, what="constant")
+            _convert(constant, field, ZoneInfo("UTC"), "constant")
         except values.Unusable as unusable:
             raise ValueError(str(unusable)) from None
-        return lambda _record, _: fixed
+        return lambda _, conversion: _convert(constant, field, conversion.time_zone, "constant")
     source = str(members["source"])
 
-    def read(record: Record, _: Conversion) -> Value:
+    def read(record: Record, conversion: Conversion) -> Value:
         found = values.dig(record, source)
-        return found if found is values.ABSENT else convert(found, what=source)
+        if found is values.ABSENT:
+            return found
+        return _convert(found, field, conversion.time_zone, source)
 
     return read
+
+
+def _convert(value: object, field: GoField, zone: ZoneInfo, what: str) -> Value:
+    if field.type == "date":
+        return values.day(value, zone=zone, what=what)
+    return _CONVERT.get(field.type, values.text)(value, what=what)
 
 
 def _whole_number(value: object, *, what: str) -> int | None:

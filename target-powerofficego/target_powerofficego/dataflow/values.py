@@ -12,6 +12,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pycountry
@@ -22,12 +23,12 @@ from stdnum.no import orgnr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from zoneinfo import ZoneInfo
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
 
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
@@ -209,6 +210,18 @@ def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
     """
     moment = instant(stamp, what=what)
     return None if moment is None else moment.astimezone(zone).date().isoformat()
+
+
+def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
+    """Return an ISO date: one that is told as such, else the date of a stamp in a time zone.
+
+    Raises:
+        Unusable: it is neither a date nor an RFC 3339 stamp with an offset.
+    """
+    if isinstance(value, str) and _DATE.fullmatch(value.strip()):
+        value = f"{value.strip()}T12:00:00Z"
+        zone = ZoneInfo("UTC")
+    return date_in_zone(value, zone=zone, what=what)
 
 
 def instant(stamp: object, *, what: str) -> datetime.datetime | None:
