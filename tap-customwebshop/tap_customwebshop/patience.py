@@ -15,8 +15,8 @@ class Patience:
     """The time that one page may be asked for again, in all.
 
     Waits double from a quarter of a second to half a minute, each cut by a random part so that
-    many taps do not come back at the same moment. What the shop asks for in `Retry-After` is
-    kept, unless it is longer than what is left.
+    many taps do not come back at the same moment. A longer one that the shop asks for in
+    `Retry-After` is kept, unless it is longer than what is left.
 
     Args:
         budget: Seconds from now within which the last attempt must begin.
@@ -40,8 +40,8 @@ class Patience:
             return None
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self._attempts - 1, 10))
         wait = random.uniform(longest / 2, longest)  # noqa: S311
-        if asked is not None:
-            wait = asked + (random.uniform(0, FIRST_WAIT) if asked else 0)  # noqa: S311
+        if asked:
+            wait = max(wait, asked + random.uniform(0, FIRST_WAIT))  # noqa: S311
         return wait if time.monotonic() + wait <= self._until else None
 
 
