@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -25,18 +26,21 @@ class Patience:
     def __init__(self, budget: float) -> None:
         self._until = time.monotonic() + budget
         self._attempts = 0
+        self._attempts_of: Counter[str] = Counter()
 
     def next_wait(
-        self, asked: float | None = None, most_attempts: int | None = None
+        self, asked: float | None = None, *, kind: str = "", most_attempts: int | None = None
     ) -> float | None:
         """Seconds to wait before the next attempt; None when it is time to give up.
 
         Args:
             asked: Seconds that the shop asked to wait.
+            kind: What the trouble was.
             most_attempts: Attempts after which trouble of this kind will not pass by itself.
         """
         self._attempts += 1
-        if most_attempts is not None and self._attempts >= most_attempts:
+        self._attempts_of[kind] += 1
+        if most_attempts is not None and self._attempts_of[kind] >= most_attempts:
             return None
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self._attempts - 1, 10))
         wait = random.uniform(longest / 2, longest)  # noqa: S311
