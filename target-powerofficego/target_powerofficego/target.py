@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -69,8 +70,14 @@ class TargetPowerOfficeGo(Target):
         """Add a line for every setting that does not exist, and what it was perhaps meant to be.
 
         A setting that is null has its default. A key of a wrong type is told without its value.
+        The SDK leaves numbers of the environment as text.
         """
-        self._config = {name: told for name, told in self._config.items() if told is not None}
+        properties = self.config_jsonschema["properties"]
+        self._config = {
+            name: _as_number(told) if "number" in properties.get(name, {}).get("type", ()) else told
+            for name, told in self._config.items()
+            if told is not None
+        }
         errors = _misspelt(self._config, self._known_settings())
         errors += [f"{name} must be text" for name in _unreadable_keys(self._config)]
         if errors and raise_errors:
@@ -266,6 +273,12 @@ def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | N
         kind = type(error).__name__
     msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
     raise MappingError(msg)
+
+
+def _as_number(told: object) -> object:
+    """Return a number that is written as text; anything else stays for the schema to refuse."""
+    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
+    return float(str(told)) if is_written else told
 
 
 def _unreadable_keys(config: dict[str, Any]) -> list[str]:

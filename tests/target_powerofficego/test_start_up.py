@@ -83,6 +83,8 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"environment": "live"}, "'live' is not one of"),
         ({"workers": 0}, "workers"),
         ({"workers": "many"}, "workers"),
+        ({"clock_margin": "NaN"}, "clock_margin"),
+        ({"full_check_hours": "-1"}, "full_check_hours"),
         ({"environment": "demo"}, "api_url"),
         ({"time_zone": "Oslo"}, 'there is no zone "Oslo"'),
         ({"orders_from": "yesterday"}, "orders_from"),
