@@ -264,11 +264,20 @@ def test_keys_without_the_privilege_to_read_accounts_are_told_of_it(ledger, box,
     assert one_line(outcome, ["lack privileges", "GeneralLedgerAccount"])
 
 
-def test_a_price_in_another_currency_is_not_written(ledger, box, product):
-    outcome = ledger.run(product(currency="EUR"))
+def test_a_price_in_another_currency_is_not_written_and_that_is_told(ledger, box, product):
+    outcome = ledger.run(product(currency="EUR"), product(id="2", sku="B", currency="nok"))
 
     assert outcome.status == 0
-    assert box.go.entries("Products")[0]["UnitPrice"] in (None, 0)
+    prices = {one["Code"]: one["UnitPrice"] for one in box.go.entries("Products")}
+    assert prices == {"ULL-1": None, "B": 100}
+    assert one_line(outcome, ["products 501", "prices are in EUR and were left out", "NOK"])
+    assert "products 2:" not in outcome.log
+
+
+def test_a_product_of_another_currency_without_a_price_needs_no_telling(ledger, product):
+    none = dict.fromkeys(("price_excl", "price_incl", "cost_price"))
+
+    assert "left out" not in ledger.run(product(currency="EUR", **none)).log
 
 
 @pytest.mark.parametrize("name", ["", "a" * 21, "min butikk", "a:b"])

@@ -171,7 +171,7 @@ def _is_person(record: Record, _: Conversion) -> Value:
     return not is_company(record)
 
 
-def _repairs(record: Record) -> tuple[str, ...]:
+def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
     address = billing_address(record)
     if address is None or address.is_complete or address.is_empty:
         return ()

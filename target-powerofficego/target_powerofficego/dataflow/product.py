@@ -203,7 +203,7 @@ def _stock_on_hand(record: Record) -> Value:
     return values.amount(record["stock_on_hand"], what="stock_on_hand")
 
 
-def _repairs(record: Record) -> tuple[str, ...]:
+def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
     found = []
     gtin = values.text(record.get("gtin"), what="gtin")
     if gtin and not values.is_gtin(gtin):
@@ -211,6 +211,13 @@ def _repairs(record: Record) -> tuple[str, ...]:
     unit = values.text(record.get("unit"), what="unit")
     if unit and unit.rstrip(".").casefold() not in _UNITS:
         found.append(f"the unit {values.shown(unit)} is not known and became EA (piece)")
+    prices = ("price_excl", "price_incl", "cost_price")
+    if _is_in_another_currency(record, conversion) and any(record.get(name) for name in prices):
+        currency = values.currency(record["currency"], what="currency")
+        found.append(
+            f"its prices are in {currency} and were left out; those of products in Go are taken to"
+            f" be in {conversion.client_currency}"
+        )
     return tuple(found)
 
 
@@ -263,7 +270,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_price,
             same=values.same_amount,
-            note="not when the currency is another than the Go client's",
+            note="in another currency than NOK it is left out, with a warning",
         ),
         Property(
             "cost_price",
@@ -273,6 +280,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_cost,
             same=values.same_amount,
+            note="like the price: only in NOK",
         ),
         Property(
             "unit",

@@ -53,6 +53,7 @@ class Conversion:
     shop_name: str
     time_zone: ZoneInfo
     client_currency: str = "NOK"
+    """Of the prices of products in Go; nothing that the API answers tells it."""
     stock: str = "none"
     sales_account_ids: Mapping[str, int] = field(default_factory=dict)
 
@@ -108,7 +109,7 @@ class Table:
     entity: str
     resource: str
     rows: tuple[Property, ...]
-    repairs: Callable[[Record], tuple[str, ...]] = lambda _record: ()
+    repairs: Callable[[Record, Conversion], tuple[str, ...]] = lambda _record, _conversion: ()
 
     @property
     def active(self) -> tuple[Property, ...]:
@@ -147,7 +148,7 @@ class Table:
                 values[row.name] = value
         if reasons:
             raise Unusable("; ".join(reasons))
-        return Reading(values, self.repairs(record))
+        return Reading(values, self.repairs(record, conversion))
 
     def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Return the body of a POST: every value that is not empty, nested as Go wants it."""
