@@ -71,7 +71,10 @@ def _customer_keys(entry: Mapping[str, Any]) -> Keys:
 
 
 def _product_keys(entry: Mapping[str, Any]) -> Keys:
-    return [*_key("code", values.same_code(entry.get("Code"))), *_key("gtin", entry.get("Gtin"))]
+    return [
+        *_key("code", values.same_code(entry.get("Code"))),
+        *_key("gtin", values.same_gtin(entry.get("Gtin"))),
+    ]
 
 
 def _order_keys(entry: Mapping[str, Any]) -> Keys:

@@ -23,7 +23,7 @@ MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {
         "organization_number": values.same_organization_number,
         "email": values.same_email,
     },
-    "products": {"sku": values.same_code, "gtin": values.same_text},
+    "products": {"sku": values.same_code, "gtin": values.same_gtin},
 }
 """The rows that an unlinked record is matched on, each with how its value is normalised."""
 

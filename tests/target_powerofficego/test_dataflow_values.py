@@ -70,6 +70,7 @@ SAMES = {
         values.same_organization_number,
         st.none() | st.text() | st.text(alphabet="NOMVA0123456789 .-se"),
     ),
+    "same_gtin": (values.same_gtin, st.none() | st.text() | st.from_regex(r"[0-9 -]+")),
     "same_code": (values.same_code, st.none() | st.text()),
     "same_email": (values.same_email, st.none() | st.text()),
     "same_phone": (values.same_phone, st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}")),

@@ -115,12 +115,26 @@ def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, p
     assert outcome.count("products", "linked") == 1
 
 
-def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product):
-    box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": "4006381333931"})
+@pytest.mark.parametrize(
+    ("in_go", "in_shop"),
+    [
+        ("4006381333931", "4006381333931"),
+        ("4006381333931", "40 0638 1333 931"),
+        ("4006381333931", "400-6381333931"),
+        ("4006381333931", 4006381333931),
+    ],
+)
+def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product, in_go, in_shop):
+    made = box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": in_go})
 
-    ledger.run(product(gtin="4006381333931"))
+    ledger.run(product(gtin=in_shop))
 
-    assert len(box.go.entries("Products")) == 1
+    assert box.go.entries("Products") == [made]
+
+
+def test_a_gtin_is_sent_without_its_spaces(ledger, box, product):
+    assert ledger.run(product(gtin="40 0638 1333 931")).status == 0
+    assert box.go.entries("Products")[0]["Gtin"] == "4006381333931"
 
 
 def test_two_candidates_are_held_with_both_named(ledger, box, company, by_hand):

@@ -117,7 +117,7 @@ def _description(record: Record, _: Conversion) -> Value:
 def _gtin(record: Record, _: Conversion) -> Value:
     if "gtin" not in record:
         return ABSENT
-    gtin = values.text(record["gtin"], what="gtin")
+    gtin = values.same_gtin(values.text(record["gtin"], what="gtin"))
     return gtin if gtin is None or values.is_gtin(gtin) else ABSENT
 
 
@@ -260,7 +260,8 @@ PRODUCT = Table(
             "string",
             Direction.BOTH,
             _gtin,
-            note="an invalid one is left out",
+            same=values.same_gtin,
+            note="without spaces and hyphens; an invalid one is left out",
         ),
         Property(
             "price",

@@ -294,6 +294,12 @@ def same_code(value: Value) -> Value:
     return plain.upper() if isinstance(plain, str) else plain
 
 
+def same_gtin(value: Value) -> Value:
+    """Normalise a GTIN for comparing: without spaces and hyphens."""
+    plain = same_text(value)
+    return ean.compact(plain) or None if isinstance(plain, str) else plain
+
+
 def same_email(value: Value) -> Value:
     """Normalise an e-mail address for comparing: trimmed, small letters."""
     plain = same_text(value)
