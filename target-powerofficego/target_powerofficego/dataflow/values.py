@@ -11,6 +11,7 @@ import hashlib
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,9 @@ Value = Any
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
@@ -195,11 +199,25 @@ def is_gtin(value: str) -> bool:
 
 
 def plain_text(html: str | None) -> str | None:
-    """Return a description without its HTML markup, lines trimmed."""
-    if html is None or not re.search(r"<[a-zA-Z/!]|&\w+;|&#\d+;", html):
+    """Return a description without its HTML markup, lines trimmed.
+
+    A `<` that begins no tag is text: "str. <M". What the converter cannot show (elements nested
+    too deep, half a character) is kept by only taking the tags out.
+    """
+    if html is None or not (_TAG.search(html) or _ENTITY.search(html)):
         return html
-    lines = (line.strip() for line in get_text(html).splitlines())
-    return "\n".join(lines).strip() or None
+    marked_up = re.sub(rf"(?!{_TAG.pattern})<", "&lt;", _UNSEEN.sub(" ", html), flags=_TAG.flags)
+    shown_text = _trimmed(get_text(marked_up))
+    stripped = _trimmed(unescape(_TAG.sub(" ", marked_up)))
+    return (shown_text if _signs(shown_text) >= _signs(stripped) else stripped) or None
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines()).strip()
+
+
+def _signs(text: str) -> int:
+    return sum(not character.isspace() for character in text)
 
 
 def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
