@@ -291,6 +291,27 @@ def test_on_link_shop_gives_an_address_to_one_that_has_none(ledger, box, company
     assert box.go.entries("Customers")[0]["MailAddress"]["City"] == "Oslo"
 
 
+@pytest.mark.parametrize(
+    ("on_link", "in_go", "country"),
+    [
+        ("shop", "NO", "NO"),
+        ("shop", "SE", "NO"),
+        ("keep", "SE", "SE"),
+        ("fill_empty", None, "NO"),
+    ],
+)
+def test_an_address_without_a_country_is_in_norway_and_nulls_no_country(
+    ledger, box, company, address, by_hand, on_link, in_go, country
+):
+    there = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
+    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=there)
+
+    outcome = ledger.run(company(addresses=[address(country_code=None)]), on_link=on_link)
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["MailAddress"]["CountryCode"] == country
+
+
 def test_on_link_shop_writes_a_products_values(ledger, box, product):
     box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
 

@@ -186,11 +186,11 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
         f"MailAddress.{go}",
         go_type,
         Direction.BOTH,
-        _address_part(part),
+        _address_part("country" if part == "country_code" else part),
         note="only when city and postal code exist",
     )
     if part == "country_code":
-        return replace(row, same=values.same_code)
+        return replace(row, same=values.same_code, note=f"{row.note}; NO when it tells none")
     return row
 
 
