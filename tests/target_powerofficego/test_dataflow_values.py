@@ -75,7 +75,10 @@ SAMES = {
     "same_gtin": (values.same_gtin, st.none() | st.text() | st.from_regex(r"[0-9 -]+")),
     "same_code": (values.same_code, st.none() | st.text()),
     "same_email": (values.same_email, st.none() | st.text()),
-    "same_phone": (values.same_phone, st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}")),
+    "same_phone": (
+        values.same_phone,
+        st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}( x[0-9]{1,5})?"),
+    ),
     "same_date": (values.same_date, st.none() | st.dates().map(str)),
     "same_flag": (values.same_flag, st.none() | st.booleans()),
     "same_amount": (
@@ -179,6 +182,15 @@ def test_half_an_ore_is_rounded_away_from_zero(value, rounded):
 )
 def test_a_norwegian_number_is_the_same_in_every_form(national, form):
     assert values.same_phone(form.format(national)) == f"+47{national}"
+
+
+@given(one=st.integers(1, 99999), other=st.integers(1, 99999))
+def test_two_extensions_of_one_number_are_two_numbers(one, other):
+    numbers = [values.same_phone(f"+47 22 00 00 00 ext. {extension}") for extension in (one, other)]
+
+    assert (numbers[0] == numbers[1]) == (one == other)
+    assert values.same_phone("+47 22 00 00 00") not in numbers
+    assert values.same_phone(f"22000000;ext={one}") == numbers[0]
 
 
 def test_numbers_of_different_countries_differ():

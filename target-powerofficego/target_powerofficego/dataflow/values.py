@@ -339,7 +339,10 @@ def same_organization_number(value: Value) -> Value:
 
 @lru_cache(maxsize=4096)
 def same_phone(value: str | None) -> str | None:
-    """Normalise a telephone number for comparing: E.164 where it can be read as one."""
+    """Normalise a telephone number for comparing: E.164 where it can be read as one.
+
+    An extension stays behind it: two of one company are two numbers.
+    """
     plain = same_text(value)
     if plain is None:
         return None
@@ -347,7 +350,8 @@ def same_phone(value: str | None) -> str | None:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:
         return str(plain)
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{whole};ext={number.extension}" if number.extension else str(whole)
 
 
 def same_date(value: Value) -> Value:
