@@ -153,6 +153,19 @@ def test_what_is_no_plain_number_is_never_guessed(value):
         values.amount(value, what="price_excl")
 
 
+@given(number=st.none() | st.text() | st.from_regex(r"[0-9]{1,25}", fullmatch=True))
+@example(number="٣٤")
+@example(number="²")
+@example(number=str(2**63 - 1))
+@example(number=str(2**63))
+@example(number="9" * 5000)
+def test_a_number_of_digits_is_one_that_go_takes(number):
+    read = values.number_of_digits(number)
+
+    is_plain = bool(number) and set(number) <= set("0123456789") and len(number) < 100
+    assert read == (int(number) if is_plain and int(number) < 2**63 else None)
+
+
 @pytest.mark.parametrize("value", ["-1", "100.01", "2500", Decimal(-25)])
 def test_a_vat_rate_is_in_percent(value):
     with pytest.raises(Unusable, match="in percent"):

@@ -20,6 +20,14 @@ def test_a_row_that_is_off_may_be_switched_on(ledger, box, customer):
     assert box.go.entries("Customers")[0]["ExternalNumber"] == 10077
 
 
+@pytest.mark.parametrize("number", ["K-77", "٣٤", "9223372036854775808", " "])
+def test_a_customer_number_that_go_cannot_take_is_left_out(ledger, box, customer, number):
+    outcome = ledger.run(customer(number=number), properties={"customers": {"number": "to_go"}})
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["ExternalNumber"] is None
+
+
 def test_a_row_that_is_switched_off_never_crosses(ledger, box, customer):
     off = {"customers": {"phone": "off"}}
     ledger.run(customer(), properties=off)

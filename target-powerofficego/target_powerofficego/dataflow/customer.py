@@ -163,8 +163,7 @@ def _reference(record: Record, conversion: Conversion) -> Value:
 def _number(record: Record, _: Conversion) -> Value:
     if "number" not in record:
         return ABSENT
-    number = values.text(record["number"], what="number")
-    return int(number) if number and number.isdecimal() else None
+    return values.number_of_digits(values.text(record["number"], what="number"))
 
 
 def _is_person(record: Record, _: Conversion) -> Value:

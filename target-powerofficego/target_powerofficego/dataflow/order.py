@@ -35,7 +35,6 @@ ORDER_STATUSES = (
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
-_LARGEST_NUMBER = 2**63 - 1  # PowerOffice Go: ImportedOrderNo is an int64
 
 
 class Wanted(enum.Enum):
@@ -196,10 +195,7 @@ def _number(order: Record, _: Conversion) -> Value:
 
 
 def _digits(order: Record, conversion: Conversion) -> Value:
-    number = _number(order, conversion)
-    if not number or not number.isascii() or not number.isdecimal():
-        return None
-    return int(number) if int(number) <= _LARGEST_NUMBER else None
+    return values.number_of_digits(_number(order, conversion))
 
 
 def _currency(order: Record, _: Conversion) -> Value:

@@ -34,6 +34,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LARGEST_NUMBER = 2**63 - 1
+_MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
@@ -75,6 +77,16 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
         msg = f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
         raise Unusable(msg)
     return trimmed or None
+
+
+def number_of_digits(number: str | None) -> int | None:
+    """Return text as a whole number, or None when it is not all digits or Go takes none so large.
+
+    PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
+    """
+    if not number or not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
+        return None
+    return int(number) if int(number) <= _LARGEST_NUMBER else None
 
 
 def flag(value: object, *, what: str) -> bool | None:
