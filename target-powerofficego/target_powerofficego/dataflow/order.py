@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import person_names
+from target_powerofficego.dataflow.customer import is_company, person_names
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -133,16 +133,18 @@ def buyer_name(order: Record) -> str | None:
 def buyer_as_customer(order: Record, customer_id: str) -> Record:
     """Return the customer record that an order's buyer stands for.
 
-    It is used for a guest, and for a customer whom the shop names but does not list.
+    It is used for a guest, and for a customer whom the shop names but does not list. Whether that
+    is a company follows from what only companies have; a person who is named is its contact.
     """
     raw = order.get("buyer")
     buyer = raw if isinstance(raw, dict) else {}
-    name = buyer_name(order) or buyer.get("company_name") or buyer.get("email")
-    first, last = person_names({**buyer, "name": name})
+    person = buyer_name(order)
+    name = person or buyer.get("company_name") or buyer.get("email")
+    is_person = person is not None or not is_company(buyer)
+    first, last = person_names({**buyer, "name": name}) if is_person else (None, None)
     billing = order.get("billing_address")
     return {
         "id": customer_id,
-        "type": "company" if buyer.get("organization_number") else "person",
         "is_guest": True,
         "email": buyer.get("email"),
         "name": name,
