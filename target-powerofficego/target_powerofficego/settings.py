@@ -225,14 +225,17 @@ class _Reader:
         accounts: dict[str, int] = {}
         for rate, account in (self.config.get("sales_accounts") or {}).items():
             if rate == "exempt":
-                accounts[rate] = account
+                self.wrong.append(
+                    "sales_accounts: exempt is not there yet: sales without VAT go by the optional"
+                    " account that the product or the client has in Go"
+                )
                 continue
             try:
                 percent = vat_rate(rate.replace(",", "."), what="the rate")
             except Unusable:
                 percent = None
             if percent is None:
-                self.wrong.append(f'sales_accounts: "{rate}" is neither a VAT rate nor "exempt"')
+                self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
             else:
                 accounts[rate_key(percent)] = account
         return accounts

@@ -125,11 +125,12 @@ _CARE = (
     th.Property(
         "on_link",
         th.StringType,
-        allowed_values=["keep", "fill_empty", "shop", "go"],
+        allowed_values=["keep", "fill_empty", "shop"],
         default="keep",
         title="On link",
         description="What happens to differing values when two entries are linked: `keep` both and"
-        " list them, `fill_empty`, write the `shop`'s, or let `go`'s flow back.",
+        " list them, `fill_empty` where Go has none, or write the `shop`'s. Writing Go's to the"
+        " shop is not there yet.",
     ),
     th.Property(
         "owners",
@@ -215,10 +216,10 @@ _RULES = (
     th.Property(
         "stock",
         th.StringType,
-        allowed_values=["none", "shop", "go"],
+        allowed_values=["none", "shop"],
         default="none",
         title="Stock",
-        description="Which side's stock counts and overwrites the other's.",
+        description="Whether the `shop`'s stock overwrites Go's. The other way is not there yet.",
     ),
     th.Property(
         "time_zone",
@@ -279,5 +280,11 @@ _RULES = (
         description="Freight is posted on the product `{code}-{rate}`, created when absent.",
     ),
 )
+
+NOT_THERE_YET = {
+    ("on_link", "go"): "no value of Go is written to the shop in this version",
+    ("stock", "go"): "no stock of Go is written to the shop in this version",
+}
+"""Values of settings that will be there one day, and what this version lacks for them."""
 
 CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)

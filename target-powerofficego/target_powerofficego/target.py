@@ -24,7 +24,7 @@ from target_powerofficego.go_api import GoError
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run, start
 from target_powerofficego.settings import Settings, SettingsError
-from target_powerofficego.settings_schema import CONFIG
+from target_powerofficego.settings_schema import CONFIG, NOT_THERE_YET
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
@@ -69,8 +69,8 @@ class TargetPowerOfficeGo(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Add a line for every setting that does not exist, and what it was perhaps meant to be.
 
-        A setting that is null has its default. A key of a wrong type is told without its value.
-        The SDK leaves numbers of the environment as text.
+        Values that are not there yet are told so. A setting that is null has its default. A key of
+        a wrong type is told without its value. The SDK leaves numbers of the environment as text.
         """
         properties = self.config_jsonschema["properties"]
         self._config = {
@@ -79,6 +79,11 @@ class TargetPowerOfficeGo(Target):
             if told is not None
         }
         errors = _misspelt(self._config, self._known_settings())
+        errors += [
+            f"{name}: {value} is not there yet: {why}"
+            for (name, value), why in NOT_THERE_YET.items()
+            if self._config.get(name) == value
+        ]
         errors += [f"{name} must be text" for name in _unreadable_keys(self._config)]
         if errors and raise_errors:
             summary = "Config validation failed"

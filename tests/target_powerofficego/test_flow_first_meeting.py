@@ -263,7 +263,6 @@ def test_match_customers_on_nothing_creates_a_second_one(ledger, box, customer, 
         ("keep", "22000000", None),
         ("fill_empty", "22000000", "post@fjordogfjell.example.no"),
         ("shop", "+4791234567", "post@fjordogfjell.example.no"),
-        ("go", "22000000", None),
     ],
 )
 def test_on_link_decides_what_becomes_of_differing_values(

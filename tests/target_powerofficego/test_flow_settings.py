@@ -235,7 +235,6 @@ def test_sales_accounts_set_later_move_no_product_that_nobody_edited(ledger, box
         ({"2500": 3000}, ["sales_accounts", "2500"]),
         ({"11,11": 3000}, ["account 3000", "25 %", "11.11 %"]),
         ({"25": 3000, "0": 3000}, ["account 3000", "25 %", "0 %"]),
-        ({"exempt": 9999}, ["no active account 9999"]),
     ],
 )
 def test_accounts_that_cannot_be_right_are_told_and_nothing_is_written(
@@ -256,10 +255,6 @@ def test_a_rate_is_written_with_a_comma_or_a_dot(ledger, box, product, rate):
         one["Id"] for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3001
     )
     assert box.go.entries("Products")[0]["StandardSalesAccountId"] == account
-
-
-def test_an_exempt_account_may_carry_no_vat(ledger, product):
-    assert ledger.run(product(), sales_accounts={**ACCOUNTS, "exempt": 3100}).status == 0
 
 
 def test_keys_without_the_privilege_to_read_accounts_are_told_of_it(ledger, box, product):
