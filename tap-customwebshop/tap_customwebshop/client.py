@@ -94,7 +94,9 @@ class ShopClient:
             try:
                 return self._parse(path, self._read(path, query), read_at)
             except _PassingError as trouble:
-                wait = patience.next_wait(trouble.retry_after, trouble.most_attempts)
+                wait = patience.next_wait(
+                    trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+                )
                 if wait is None:
                     msg = f"GET {self._shown(path)}: {trouble.what}. Run again later."
                     raise ShopUnavailableError(msg) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -15,8 +16,8 @@ class Patience:
     """The time that one page may be asked for again, in all.
 
     Waits double from a quarter of a second to half a minute, each cut by a random part so that
-    many taps do not come back at the same moment. What the shop asks for in `Retry-After` is
-    kept, unless it is longer than what is left.
+    many taps do not come back at the same moment. A longer one that the shop asks for in
+    `Retry-After` is kept, unless it is longer than what is left.
 
     Args:
         budget: Seconds from now within which the last attempt must begin.
@@ -25,23 +26,26 @@ class Patience:
     def __init__(self, budget: float) -> None:
         self._until = time.monotonic() + budget
         self._attempts = 0
+        self._attempts_of: Counter[str] = Counter()
 
     def next_wait(
-        self, asked: float | None = None, most_attempts: int | None = None
+        self, asked: float | None = None, *, kind: str = "", most_attempts: int | None = None
     ) -> float | None:
         """Seconds to wait before the next attempt; None when it is time to give up.
 
         Args:
             asked: Seconds that the shop asked to wait.
+            kind: What the trouble was.
             most_attempts: Attempts after which trouble of this kind will not pass by itself.
         """
         self._attempts += 1
-        if most_attempts is not None and self._attempts >= most_attempts:
+        self._attempts_of[kind] += 1
+        if most_attempts is not None and self._attempts_of[kind] >= most_attempts:
             return None
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self._attempts - 1, 10))
         wait = random.uniform(longest / 2, longest)  # noqa: S311
-        if asked is not None:
-            wait = asked + (random.uniform(0, FIRST_WAIT) if asked else 0)  # noqa: S311
+        if asked:
+            wait = max(wait, asked + random.uniform(0, FIRST_WAIT))  # noqa: S311
         return wait if time.monotonic() + wait <= self._until else None
 
 

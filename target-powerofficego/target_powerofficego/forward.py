@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold
-from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
+from target_powerofficego.dataflow.order import (
+    MADE_FOR_ORDERS,
+    buyer_as_customer,
+    product_from_line,
+)
+from target_powerofficego.dataflow.values import ABSENT, Unusable
+from target_powerofficego.matching import MATCHED_ON
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED, ARCHIVING
@@ -15,7 +21,7 @@ from target_powerofficego.walks.erased_archives import archive_erased
 from target_powerofficego.walks.order_parties import guest_id, order_email
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
-from target_powerofficego.walks.walk import record_hash
+from target_powerofficego.walks.walk import record_hash, text_id
 
 if TYPE_CHECKING:
     import datetime
@@ -59,11 +65,44 @@ class ForwardSide:
         An order waits for its customer and products that are under way, and for earlier orders of
         the same buyer, whose address or guest it may share.
         """
-        if entity == "customers":
-            return _match_keys(record, ("organization_number", "email")), ()
-        if entity == "products":
-            return _match_keys(record, ("sku", "gtin")), ()
-        return _order_keys(record)
+        if entity == "orders":
+            return self._order_keys(record)
+        return self._match_keys(entity, record), ()
+
+    def _match_keys(self, entity: str, record: Record) -> list[str]:
+        """Return the values that a customer or product is matched on, as matching reads them.
+
+        A value that cannot be read is matched on nothing: it rejects the record.
+        """
+        table = self._tools.settings.tables[entity]
+        found = []
+        for name, same in MATCHED_ON[entity].items():
+            with contextlib.suppress(Unusable):
+                value = table.row(name).to_go(record, self._tools.conversion)
+                found += [f"{name}:{same(value)}"] if value is not ABSENT and same(value) else []
+        return found
+
+    def _order_keys(self, record: Record) -> tuple[list[str], list[str]]:
+        writes: list[str] = []
+        reads: list[str] = []
+        customer_id = text_id(record.get("customer_id"))
+        email = order_email(record)
+        shop_id = customer_id or (guest_id(email) if email else None)
+        buyer: list[str] = []
+        if shop_id:
+            with contextlib.suppress(Unusable):
+                buyer = self._match_keys("customers", buyer_as_customer(record, shop_id))
+        if customer_id:
+            writes.append(f"orders of:{customer_id}")
+            reads += [f"customers:{customer_id}", *buyer]
+        elif shop_id:
+            writes += [f"customers:{shop_id}", *buyer]
+        lines = record.get("lines")
+        for line in lines if isinstance(lines, list) else ():
+            if isinstance(line, dict):
+                reads.append(f"products:{text_id(line.get('product_id'))}")
+                reads += self._match_keys("products", product_from_line(line, None))
+        return writes, reads
 
     def archives(self) -> list[Unsettled]:
         """Return the parked records that are to be archived."""
@@ -121,28 +160,3 @@ def settings_fingerprint(settings: Settings) -> str:
         ],
     )
     return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
-
-
-def _match_keys(record: Record, names: tuple[str, ...]) -> list[str]:
-    return [
-        f"{name}:{values.same_email(text)}"
-        for name in names
-        if isinstance(text := record.get(name), str) and text.strip()
-    ]
-
-
-def _order_keys(record: Record) -> tuple[list[str], list[str]]:
-    writes: list[str] = []
-    reads: list[str] = []
-    customer_id: Any = record.get("customer_id")
-    email = order_email(record)
-    if customer_id:
-        writes.append(f"orders of:{customer_id}")
-        reads.append(f"customers:{customer_id}")
-    elif email:
-        writes += [f"customers:{guest_id(email)}", f"email:{email.lower()}"]
-    lines = record.get("lines")
-    for line in lines if isinstance(lines, list) else ():
-        if isinstance(line, dict):
-            reads += [f"products:{line.get('product_id')}", f"sku:{str(line.get('sku')).lower()}"]
-    return writes, reads

@@ -66,14 +66,17 @@ class Entry:
 def _customer_keys(entry: Mapping[str, Any]) -> Keys:
     return [
         *_key("ref", entry.get("ExternalImportReference")),
-        *_key("org", (entry.get("OrganizationNumber") or "").replace(" ", "")),
+        *_key("org", values.same_organization_number(entry.get("OrganizationNumber"))),
         *_key("email", values.same_email(entry.get("EmailAddress"))),
         *_key("number", entry.get("Number")),
     ]
 
 
 def _product_keys(entry: Mapping[str, Any]) -> Keys:
-    return [*_key("code", values.same_code(entry.get("Code"))), *_key("gtin", entry.get("Gtin"))]
+    return [
+        *_key("code", values.same_code(entry.get("Code"))),
+        *_key("gtin", values.same_gtin(entry.get("Gtin"))),
+    ]
 
 
 def _order_keys(entry: Mapping[str, Any]) -> Keys:

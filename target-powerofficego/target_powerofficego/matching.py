@@ -8,7 +8,7 @@ from target_powerofficego.changes import Create, Hold, Link, Undecidable
 from target_powerofficego.dataflow import values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.go_index import Entry, GoIndex
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 GUEST = "guest:"
 """Begins the shop id under which a guest, who has none, is linked."""
 
-_KEYS = {"organization_number": "org", "email": "email"}
+_KEYS = {"organization_number": "org", "email": "email", "sku": "code", "gtin": "gtin"}
+MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {
+    "customers": {
+        "organization_number": values.same_organization_number,
+        "email": values.same_email,
+    },
+    "products": {"sku": values.same_code, "gtin": values.same_gtin},
+}
+"""The rows that an unlinked record is matched on, each with how its value is normalised."""
 
 
 def match_customer(
@@ -42,7 +50,7 @@ def match_customer(
     if by_reference:
         return Link(by_reference[0].go_id)
     for field in match_on:
-        value = values.same_email(row_values.get(field))
+        value = MATCHED_ON["customers"][field](row_values.get(field))
         if not value:
             continue
         found = index.find_present("customers", f"{_KEYS[field]}:{value}")
@@ -62,13 +70,10 @@ def match_product(
     Raises:
         Undecidable: with a Hold naming all candidates, or the record that has the entry already.
     """
-    keys = (
-        ("SKU", "code", values.same_code(row_values.get("sku"))),
-        ("GTIN", "gtin", row_values.get("gtin")),
-    )
-    for name, kind, value in keys:
-        candidates = index.find_present("products", f"{kind}:{value}") if value else []
-        if kind == "gtin":
+    for field, same in MATCHED_ON["products"].items():
+        name, value = field.upper(), same(row_values.get(field))
+        candidates = index.find_present("products", f"{_KEYS[field]}:{value}") if value else []
+        if field == "gtin":
             candidates = [one for one in candidates if not store.links_to("products", one.go_id)]
         if len(candidates) > 1:
             raise Undecidable(Hold(_several(name, candidates)))

@@ -281,7 +281,7 @@ def _sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, i
             continue
         fraction = rates.get(account.get("VatCode"))
         go_rate = Decimal(str(fraction or 0)) * 100
-        if rate != "exempt" and go_rate != Decimal(rate):
+        if go_rate != Decimal(rate):
             wrong.append(
                 f"sales_accounts: account {number} carries {go_rate.normalize():f} % VAT in Go,"
                 f" not {rate} %"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.values import Unusable, vat_rate
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.merge import Owner
 from target_powerofficego.settings_schema import ENTITIES
@@ -166,18 +166,27 @@ class _Reader:
         return tables
 
     def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
-        told = self.config.get("owners") or {}
         owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
-        for name in sorted(told, key=lambda one: "." in one):
-            entity, _, row = name.partition(".")
-            known = {one.name for one in tables[entity].rows} if entity in tables else set()
-            if not known or (row and row not in known):
-                self.wrong.append(f'owners: there is no "{name}" in docs/dataflow.md')
-            elif told[name] not in {owner.value for owner in Owner}:
-                self.wrong.append(f'owners: {name} must be shop, go or newest, not "{told[name]}"')
+        for entity, told in (self.config.get("owners") or {}).items():
+            if entity not in tables:
+                self.wrong.append(f'owners: "{entity}" must be customers, products or orders')
+                continue
+            by_row = told if isinstance(told, dict) else {"*": told}
+            owners[entity] = self._owners_of(tables[entity], by_row)
+        return owners
+
+    def _owners_of(self, table: Table, told: Mapping[str, Any]) -> dict[str, Owner]:
+        """Return the owner of each row that has one; "*" stands for the rows that are not named."""
+        rows = [row.name for row in table.rows]
+        owners: dict[str, Owner] = {}
+        for name in sorted(told, key=rows.__contains__):
+            named = f"{table.entity}.{name}"
+            if name != "*" and name not in rows:
+                self.wrong.append(f'owners: there is no row "{named}" in docs/dataflow.md')
+            elif told[name] not in [owner.value for owner in Owner]:
+                self.wrong.append(f'owners: {named} must be shop, go or newest, not "{told[name]}"')
             else:
-                rows = [row] if row else sorted(known)
-                owners[entity].update(dict.fromkeys(rows, Owner(told[name])))
+                owners |= dict.fromkeys(rows if name == "*" else [name], Owner(told[name]))
         return owners
 
     def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
@@ -216,10 +225,17 @@ class _Reader:
         accounts: dict[str, int] = {}
         for rate, account in (self.config.get("sales_accounts") or {}).items():
             if rate == "exempt":
-                accounts[rate] = account
+                self.wrong.append(
+                    "sales_accounts: exempt is not there yet: sales without VAT go by the optional"
+                    " account that the product or the client has in Go"
+                )
                 continue
             try:
-                accounts[rate_key(Decimal(rate))] = account
-            except ArithmeticError:
-                self.wrong.append(f'sales_accounts: "{rate}" is neither a VAT rate nor "exempt"')
+                percent = vat_rate(rate.replace(",", "."), what="the rate")
+            except Unusable:
+                percent = None
+            if percent is None:
+                self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
+            else:
+                accounts[rate_key(percent)] = account
         return accounts

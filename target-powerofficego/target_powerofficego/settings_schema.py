@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
+from target_powerofficego.dataflow.order import ORDER_STATUSES
+
 ENTITIES = ("customers", "products", "orders")
-ORDER_STATUSES = (
-    "draft",
-    "pending",
-    "processing",
-    "on_hold",
-    "completed",
-    "cancelled",
-    "refunded",
-    "failed",
-)
 
 _CONNECTION = (
     th.Property(
@@ -134,18 +126,20 @@ _CARE = (
     th.Property(
         "on_link",
         th.StringType,
-        allowed_values=["keep", "fill_empty", "shop", "go"],
+        allowed_values=["keep", "fill_empty", "shop"],
         default="keep",
         title="On link",
         description="What happens to differing values when two entries are linked: `keep` both and"
-        " list them, `fill_empty`, write the `shop`'s, or let `go`'s flow back.",
+        " list them, `fill_empty` where Go has none, or write the `shop`'s. Writing Go's to the"
+        " shop is not there yet.",
     ),
     th.Property(
         "owners",
-        th.ObjectType(additional_properties=th.StringType),
+        th.ObjectType(additional_properties=th.AnyType()),
         title="Owners",
         description="Who wins when both sides changed the same property: shop, go or newest"
-        ' (default), by entity or row, such as {"customers": "shop", "customers.phone": "go"}.',
+        ' (default), by entity or by row, such as {"customers": "shop", "orders": {"*": "go",'
+        ' "reference": "shop"}}, where * stands for the other rows.',
     ),
     th.Property(
         "clock_margin",
@@ -223,10 +217,10 @@ _RULES = (
     th.Property(
         "stock",
         th.StringType,
-        allowed_values=["none", "shop", "go"],
+        allowed_values=["none", "shop"],
         default="none",
         title="Stock",
-        description="Which side's stock counts and overwrites the other's.",
+        description="Whether the `shop`'s stock overwrites Go's. The other way is not there yet.",
     ),
     th.Property(
         "time_zone",
@@ -239,7 +233,8 @@ _RULES = (
         "orders_from",
         th.DateType,
         title="Orders from",
-        description="Orders placed before this date are left alone.",
+        description="Orders placed before this date are left alone; where placed_at is empty,"
+        " created_at counts.",
     ),
     th.Property(
         "order_statuses",
@@ -275,7 +270,8 @@ _RULES = (
         th.ObjectType(additional_properties=th.IntegerType),
         title="Sales accounts",
         description="VAT rate to general ledger account, such as"
-        ' {"25": 3000, "15": 3001, "0": 3100}; products are created with that account.',
+        ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
+        " account. A rate is written with a comma, for Meltano splits names at dots.",
     ),
     th.Property(
         "shipping_product_code",
@@ -285,5 +281,11 @@ _RULES = (
         description="Freight is posted on the product `{code}-{rate}`, created when absent.",
     ),
 )
+
+NOT_THERE_YET = {
+    ("on_link", "go"): "no value of Go is written to the shop in this version",
+    ("stock", "go"): "no stock of Go is written to the shop in this version",
+}
+"""Values of settings that will be there one day, and what this version lacks for them."""
 
 CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +24,7 @@ from target_powerofficego.go_api import GoError
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run, start
 from target_powerofficego.settings import Settings, SettingsError
-from target_powerofficego.settings_schema import CONFIG
+from target_powerofficego.settings_schema import CONFIG, NOT_THERE_YET
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
@@ -68,10 +69,21 @@ class TargetPowerOfficeGo(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Add a line for every setting that does not exist, and what it was perhaps meant to be.
 
-        A setting that is null has its default. A key of a wrong type is told without its value.
+        Values that are not there yet are told so. A setting that is null has its default. A key of
+        a wrong type is told without its value. The SDK leaves numbers of the environment as text.
         """
-        self._config = {name: told for name, told in self._config.items() if told is not None}
+        properties = self.config_jsonschema["properties"]
+        self._config = {
+            name: _as_number(told) if "number" in properties.get(name, {}).get("type", ()) else told
+            for name, told in self._config.items()
+            if told is not None
+        }
         errors = _misspelt(self._config, self._known_settings())
+        errors += [
+            f"{name}: {value} is not there yet: {why}"
+            for (name, value), why in NOT_THERE_YET.items()
+            if self._config.get(name) == value
+        ]
         errors += [f"{name} must be text" for name in _unreadable_keys(self._config)]
         if errors and raise_errors:
             summary = "Config validation failed"
@@ -266,6 +278,12 @@ def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | N
         kind = type(error).__name__
     msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
     raise MappingError(msg)
+
+
+def _as_number(told: object) -> object:
+    """Return a number that is written as text; anything else stays for the schema to refuse."""
+    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
+    return float(str(told)) if is_written else told
 
 
 def _unreadable_keys(config: dict[str, Any]) -> list[str]:

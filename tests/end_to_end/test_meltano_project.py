@@ -117,3 +117,17 @@ def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano
     assert config["stream_maps"] == {"orders": "__NULL__"}
     assert config["stream_map_config"] == {"suffix": "x"}
     assert config["faker_config"] == {"seed": 1}
+
+
+def test_owners_and_rates_with_decimals_come_through_meltano_whole(meltano):
+    owners = {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
+    accounts = {"25": 3000, "11,11": 3002}
+    config = printed_config(
+        meltano,
+        "target-powerofficego",
+        "demo",
+        TARGET_POWEROFFICEGO_OWNERS=json.dumps(owners),
+        TARGET_POWEROFFICEGO_SALES_ACCOUNTS=json.dumps(accounts),
+    )
+    assert config["owners"] == owners
+    assert config["sales_accounts"] == accounts

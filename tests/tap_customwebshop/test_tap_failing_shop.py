@@ -43,6 +43,24 @@ def test_a_broken_answer_is_asked_for_again(box, read_shop, fault):
     assert len(read_shop(box.tap_config()).records("customers")) == 1
 
 
+def test_an_answer_that_is_not_json_is_tried_three_times_whatever_went_wrong_before(
+    scripted_shop, config, answer, page, read_shop
+):
+    busy, broken = answer(status=503), answer(b"<html>")
+    scripted_shop.answers("customers", busy, busy, broken, broken, page([RECORD]))
+
+    assert len(read_shop(config).records()) == 1
+
+
+def test_a_third_answer_that_is_not_json_ends_the_run(scripted_shop, config, answer, read_shop):
+    scripted_shop.answers("customers", *[answer(b"<html>")] * 4)
+
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+
+    assert "the shop's answer is not JSON" in emitted.log
+    assert len(scripted_shop.asked) == 3
+
+
 @pytest.mark.parametrize(
     ("status", "advice"),
     [(400, "updated_since"), (401, "auth_token"), (403, "auth_token"), (404, "api_url")],

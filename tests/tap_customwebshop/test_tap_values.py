@@ -121,3 +121,11 @@ def test_no_wait_goes_beyond_the_budget(attempts):
     assert all(wait is None or 0 < wait <= 10 for wait in waits)
     assert Patience(10).next_wait(asked=11) is None
     assert Patience(10).next_wait(asked=2) >= 2
+
+
+@given(asked=st.floats(0, 5), attempts=st.integers(1, 8))
+def test_no_wait_is_shorter_than_the_back_off_or_than_what_the_shop_asks_for(asked, attempts):
+    patience = Patience(1000)
+    waits = [patience.next_wait(asked=asked) for _ in range(attempts)]
+
+    assert all(wait >= max(asked, 0.125 * 2**number) for number, wait in enumerate(waits))

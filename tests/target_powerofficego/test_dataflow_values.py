@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+from collections import Counter
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -40,6 +42,7 @@ READERS = {
         value, country_code="NO", what="it"
     ),
     "instant": lambda value: values.instant(value, what="it"),
+    "day": lambda value: values.day(value, zone=OSLO, what="it"),
     "date_in_zone": lambda value: values.date_in_zone(value, zone=OSLO, what="it"),
     "read_address": lambda value: read_address(value, what="it"),
 }
@@ -65,9 +68,17 @@ def test_any_json_value_is_read_or_told_to_be_unusable_with_its_name(name, value
 
 SAMES = {
     "same_text": (values.same_text, st.none() | st.text()),
+    "same_organization_number": (
+        values.same_organization_number,
+        st.none() | st.text() | st.text(alphabet="NOMVA0123456789 .-se"),
+    ),
+    "same_gtin": (values.same_gtin, st.none() | st.text() | st.from_regex(r"[0-9 -]+")),
     "same_code": (values.same_code, st.none() | st.text()),
     "same_email": (values.same_email, st.none() | st.text()),
-    "same_phone": (values.same_phone, st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}")),
+    "same_phone": (
+        values.same_phone,
+        st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}( x[0-9]{1,5})?"),
+    ),
     "same_date": (values.same_date, st.none() | st.dates().map(str)),
     "same_flag": (values.same_flag, st.none() | st.booleans()),
     "same_amount": (
@@ -142,6 +153,19 @@ def test_what_is_no_plain_number_is_never_guessed(value):
         values.amount(value, what="price_excl")
 
 
+@given(number=st.none() | st.text() | st.from_regex(r"[0-9]{1,25}", fullmatch=True))
+@example(number="٣٤")
+@example(number="²")
+@example(number=str(2**63 - 1))
+@example(number=str(2**63))
+@example(number="9" * 5000)
+def test_a_number_of_digits_is_one_that_go_takes(number):
+    read = values.number_of_digits(number)
+
+    is_plain = bool(number) and set(number) <= set("0123456789") and len(number) < 100
+    assert read == (int(number) if is_plain and int(number) < 2**63 else None)
+
+
 @pytest.mark.parametrize("value", ["-1", "100.01", "2500", Decimal(-25)])
 def test_a_vat_rate_is_in_percent(value):
     with pytest.raises(Unusable, match="in percent"):
@@ -171,6 +195,15 @@ def test_half_an_ore_is_rounded_away_from_zero(value, rounded):
 )
 def test_a_norwegian_number_is_the_same_in_every_form(national, form):
     assert values.same_phone(form.format(national)) == f"+47{national}"
+
+
+@given(one=st.integers(1, 99999), other=st.integers(1, 99999))
+def test_two_extensions_of_one_number_are_two_numbers(one, other):
+    numbers = [values.same_phone(f"+47 22 00 00 00 ext. {extension}") for extension in (one, other)]
+
+    assert (numbers[0] == numbers[1]) == (one == other)
+    assert values.same_phone("+47 22 00 00 00") not in numbers
+    assert values.same_phone(f"22000000;ext={one}") == numbers[0]
 
 
 def test_numbers_of_different_countries_differ():
@@ -245,6 +278,24 @@ def test_a_foreign_organisation_number_only_loses_its_spaces(written):
     assert (read or "") == "".join(one for one in written if one not in " -.")
 
 
+@given(
+    digits=st.from_regex(r"[0-9]{9}", fullmatch=True),
+    form=st.sampled_from(["{}", "NO{}", "{}MVA", "no {} mva", " {} MVA", "NO-{}-MVA"]),
+    gap=st.sampled_from(["", " ", ".", "-"]),
+)
+def test_a_norwegian_organisation_number_is_the_same_in_every_form(digits, form, gap):
+    written = form.format(gap.join((digits[:3], digits[3:6], digits[6:])))
+
+    assert values.same_organization_number(written) == digits
+
+
+@given(number=st.text(alphabet="0123456789SEGBX", min_size=10, max_size=15))
+def test_a_foreign_organisation_number_keeps_all_its_letters_and_digits(number):
+    written = "-".join((number[:4], number[4:])).lower()
+
+    assert values.same_organization_number(written) == number
+
+
 @pytest.mark.parametrize("code", ["XX", "NOR", "578", "ZZ", "Norge"])
 def test_an_unknown_country_is_unusable(code):
     with pytest.raises(Unusable, match="not a country code"):
@@ -271,6 +322,46 @@ def test_a_unit_is_one_that_go_knows(unit):
 def test_text_without_markup_keeps_its_words(html):
     if "<" not in html and "&" not in html:
         assert values.plain_text(html) == html
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("L&#x27;Oreal", "L'Oreal"),
+        ("L&#X27;Or&eacute;al", "L'Oréal"),
+        ("str. <M, 2 < 3 og mer", "str. <M, 2 < 3 og mer"),
+        ("str. <M, tåler <b>30</b> grader", "str. <M, tåler 30 grader"),
+        ("5 <b>eller</b> <br/>mer", "5 eller\nmer"),
+        ('<a href="https://x.example/?a=1">Les</a> a<b=c', "Les a<b=c"),
+        ("<div>" * 500 + "Dypt <i>nede</i>" + "</div>" * 500, "Dypt nede"),
+        ("<p>halv \ud83d</p>", "halv \ud83d"),
+        ("<!-- skjult --><style>p {color: red}</style><p>Synlig</p>", "Synlig"),
+        ("<script>alert(1)</script>", None),
+        ("<p> </p><img src='x.png'>", None),
+    ],
+)
+def test_markup_becomes_text_and_what_only_looks_like_it_stays(html, text):
+    read = values.plain_text(html)
+
+    assert (read and read.replace("  ", " ")) == text
+
+
+words = st.text(alphabet="abcæøåDE127 \n", min_size=1, max_size=8)
+pieces = st.one_of(
+    words,
+    st.sampled_from(["<p>", "</p>", "<b>", "</b>", "<li>", "</ul>", "<br/>", "</div>", "<td>"]),
+    st.sampled_from(["<", ">", "&", "<3", "< M", "<M,", "&amp;", "&#x27;", "\x00", "\ud800"]),
+)
+
+
+@given(html=st.lists(pieces, max_size=30).map("".join))
+def test_no_letter_of_a_description_is_lost_with_its_markup(html):
+    tags = r"</?(?:p|b|li|ul|br|div|td)/?>|&amp;|&#x27;"
+    letters = [one for one in re.sub(tags, " ", html) if one.isalnum()]
+
+    shown = [one for one in values.plain_text(html) or "" if one.isalnum()]
+
+    assert Counter(letters) <= Counter(shown)
 
 
 def test_markup_becomes_plain_lines():

@@ -221,3 +221,30 @@ def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):
     assert outcome.status == 0
     assert archived(box) == []
     assert {one.kind for one in ledger.unsettled()} == {"hold"}
+
+
+NO_STAMPS = ["0000-00-00 00:00:00", "false", "2026-02-01", True, {"at": None}]
+
+
+@pytest.mark.parametrize("deleted_at", NO_STAMPS)
+def test_a_deleted_at_that_is_no_stamp_deletes_and_archives_nothing(
+    ledger, box, customer, product, order, deleted_at
+):
+    ledger.run(customer(), product(), order())
+    told = {"deleted_at": deleted_at}
+
+    outcome = ledger.run(customer(**told), product(**told), order(**told))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    rejects = ledger.unsettled("reject")
+    assert sorted(one.entity for one in rejects) == ["customers", "orders", "products"]
+    assert all("deleted_at" in one.reason for one in rejects)
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+@pytest.mark.parametrize("deleted_at", [None, "", " "])
+def test_an_empty_deleted_at_is_none(ledger, box, customer, deleted_at):
+    assert ledger.run(customer(deleted_at=deleted_at)).status == 0
+    assert archived(box) == []
+    assert len(box.go.entries("Customers")) == 1

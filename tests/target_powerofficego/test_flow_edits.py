@@ -170,17 +170,26 @@ def test_both_sides_changing_to_the_same_value_agree_without_a_write(ledger, box
     assert [one.method for one in ledger.run(customer(phone="+4741111111")).writes] == ["PATCH"]
 
 
+def test_another_extension_of_the_same_number_is_an_edit(ledger, box, customer, linked):
+    ledger.run(customer(phone="22000000 ext. 12"))
+
+    assert ledger.run(customer(phone="+47 22 00 00 00 x12", note="x")).writes == []
+    ledger.run(customer(phone="22000000 ext. 14"))
+
+    assert box.go.entry("Customers", linked)["PhoneNumber"] == "22000000 ext. 14"
+
+
 @pytest.mark.parametrize(("owner", "kept"), [("shop", NEW_PHONE), ("go", GO_PHONE)])
 def test_the_owner_of_a_row_wins_its_conflict(ledger, box, customer, linked, owner, kept):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
 
     outcome = ledger.run(
-        customer(phone=NEW_PHONE), owners={"customers": "newest", "customers.phone": owner}
+        customer(phone=NEW_PHONE), owners={"customers": {"phone": owner, "*": "newest"}}
     )
 
     assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == kept
-    again = ledger.run(customer(phone=NEW_PHONE, note="x"), owners={"customers.phone": owner})
+    again = ledger.run(customer(phone=NEW_PHONE, note="x"), owners={"customers": {"phone": owner}})
     assert again.writes == []
 
 

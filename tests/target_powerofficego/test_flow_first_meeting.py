@@ -74,12 +74,37 @@ def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, custo
     assert there["ExternalImportReference"] == "testshop:1001"
 
 
-def test_organisation_numbers_meet_with_and_without_spaces_and_mva(ledger, box, company, by_hand):
-    by_hand(Name="Fjord", OrganizationNumber="923 609 016")
+@pytest.mark.parametrize(
+    ("in_go", "in_shop", "country"),
+    [
+        ("923 609 016", "NO923609016MVA", "NO"),
+        ("923 609 016 MVA", ORG, "NO"),
+        ("NO923609016MVA", ORG, "NO"),
+        ("923.609.016", "923 609 016", None),
+        ("556036-0793", "556036-0793", "SE"),
+        ("556036-0793", "5560360793", "SE"),
+        ("se 556036079301", "SE556036079301", "SE"),
+        ("GB 123456789", "GB123456789", "GB"),
+    ],
+)
+def test_an_organisation_number_meets_itself_however_it_is_written(
+    ledger, box, company, address, by_hand, in_go, in_shop, country
+):
+    by_hand(Name="Fjord", OrganizationNumber=in_go)
+    there = company(organization_number=in_shop, addresses=[address(country_code=country)])
 
-    ledger.run(company(organization_number="NO923609016MVA"))
-
+    assert ledger.run(there).count("customers", "linked") == 1
     assert len(box.go.entries("Customers")) == 1
+
+
+def test_an_organisation_number_that_only_looks_different_is_no_conflict(
+    ledger, box, company, by_hand
+):
+    by_hand(Name="Fjord og Fjell AS", OrganizationNumber="923 609 016 MVA")
+
+    ledger.run(company(), on_link="shop")
+
+    assert box.go.entries("Customers")[0]["OrganizationNumber"] == "923 609 016 MVA"
 
 
 def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, product):
@@ -92,12 +117,26 @@ def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, p
     assert outcome.count("products", "linked") == 1
 
 
-def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product):
-    box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": "4006381333931"})
+@pytest.mark.parametrize(
+    ("in_go", "in_shop"),
+    [
+        ("4006381333931", "4006381333931"),
+        ("4006381333931", "40 0638 1333 931"),
+        ("4006381333931", "400-6381333931"),
+        ("4006381333931", 4006381333931),
+    ],
+)
+def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product, in_go, in_shop):
+    made = box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": in_go})
 
-    ledger.run(product(gtin="4006381333931"))
+    ledger.run(product(gtin=in_shop))
 
-    assert len(box.go.entries("Products")) == 1
+    assert box.go.entries("Products") == [made]
+
+
+def test_a_gtin_is_sent_without_its_spaces(ledger, box, product):
+    assert ledger.run(product(gtin="40 0638 1333 931")).status == 0
+    assert box.go.entries("Products")[0]["Gtin"] == "4006381333931"
 
 
 def test_two_candidates_are_held_with_both_named(ledger, box, company, by_hand):
@@ -226,7 +265,6 @@ def test_match_customers_on_nothing_creates_a_second_one(ledger, box, customer, 
         ("keep", "22000000", None),
         ("fill_empty", "22000000", "post@fjordogfjell.example.no"),
         ("shop", "+4791234567", "post@fjordogfjell.example.no"),
-        ("go", "22000000", None),
     ],
 )
 def test_on_link_decides_what_becomes_of_differing_values(
@@ -252,6 +290,27 @@ def test_on_link_shop_gives_an_address_to_one_that_has_none(ledger, box, company
 
     assert outcome.status == 0
     assert box.go.entries("Customers")[0]["MailAddress"]["City"] == "Oslo"
+
+
+@pytest.mark.parametrize(
+    ("on_link", "in_go", "country"),
+    [
+        ("shop", "NO", "NO"),
+        ("shop", "SE", "NO"),
+        ("keep", "SE", "SE"),
+        ("fill_empty", None, "NO"),
+    ],
+)
+def test_an_address_without_a_country_is_in_norway_and_nulls_no_country(
+    ledger, box, company, address, by_hand, on_link, in_go, country
+):
+    there = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
+    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=there)
+
+    outcome = ledger.run(company(addresses=[address(country_code=None)]), on_link=on_link)
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["MailAddress"]["CountryCode"] == country
 
 
 def test_on_link_shop_writes_a_products_values(ledger, box, product):
@@ -287,3 +346,47 @@ def test_a_first_load_is_the_same_with_one_worker_and_with_many(
 
     told = {(one["ExternalImportReference"]) for one in box.go.entries("Customers")}
     assert told == {"testshop:1001", "testshop:2001"}
+
+
+FORMS = [ORG, "923 609 016", "NO923609016MVA", "923609016 MVA", int(ORG)]
+
+
+def test_companies_of_one_organisation_number_are_one_however_they_come_and_are_written(
+    ledger, box, company
+):
+    box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
+    twins = [
+        company(id=str(n), email=f"{n}@example.no", organization_number=form)
+        for n, form in enumerate(FORMS)
+    ]
+
+    outcome = ledger.run(*twins, workers=8)
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["ExternalImportReference"] == "testshop:0"
+
+
+def test_the_field_that_properties_read_the_e_mail_from_keeps_twins_apart_too(
+    ledger, box, customer
+):
+    box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
+    twins = [customer(id=str(n), email=None, custom={"mail": "a@example.no"}) for n in range(4)]
+
+    outcome = ledger.run(
+        *twins, workers=8, properties={"customers": {"email": {"source": "custom.mail"}}}
+    )
+
+    assert len(box.go.entries("Customers")) == 1
+    assert outcome.count("customers", "held") == 3
+
+
+@pytest.mark.parametrize("skus", [(7000, 7000, "7000"), (" ull ", "ULL", "ull")])
+def test_products_of_one_sku_are_held_however_it_is_written(ledger, box, product, skus):
+    box.go.switches.product_code_unique = False
+    box.faults.add(method="POST", path="/products", delay_seconds=0.2, times=None)
+
+    outcome = ledger.run(*[product(id=str(n), sku=sku) for n, sku in enumerate(skus)], workers=8)
+
+    assert len(box.go.entries("Products")) == 1
+    assert outcome.count("products", "held") == 2

@@ -159,6 +159,21 @@ def test_a_guest_company_is_made_a_company(ledger, box, product, guest_order):
     assert (there["IsPerson"], there["Name"]) == (False, "Fjord AS")
 
 
+@pytest.mark.parametrize("number", [None, "923609016"])
+@pytest.mark.parametrize(("name", "contacts"), [("Per Hansen", ["Hansen"]), (None, [])])
+def test_a_buyer_with_a_company_name_is_a_company_and_the_person_its_contact(
+    ledger, box, product, guest_order, number, name, contacts
+):
+    buyer = by("post@fjord.example.no", name, company_name="Fjord AS", organization_number=number)
+
+    outcome = ledger.run(product(), guest_order(buyer=buyer))
+
+    assert outcome.status == 0
+    (guest,) = box.go.entries("Customers")
+    assert (guest["IsPerson"], guest["Name"]) == (False, "Fjord AS")
+    assert [one["LastName"] for one in box.go.entries("ContactPersons")] == contacts
+
+
 def test_a_guest_with_an_unusable_e_mail_is_rejected_and_the_order_waits(
     ledger, box, product, guest_order
 ):

@@ -54,6 +54,14 @@ def test_waits_grow_to_half_a_minute_and_differ():
     assert len(set(waits)) > 190
 
 
+def test_a_go_that_asks_for_no_wait_at_all_is_waited_for_all_the_same():
+    waits: list[float] = []
+    Repetition(10_000, waits.append).run(Failing(*[asking_to_wait(0)] * 200))
+
+    assert sum(wait > 1 for wait in waits) > 150
+    assert 15 < max(waits) <= 30
+
+
 @pytest.mark.parametrize("error", [UnknownOutcome("x"), Refused("x"), WrongKeys("x")])
 def test_everything_else_is_final(error):
     call = Failing(error)
@@ -73,7 +81,7 @@ def test_the_budget_ends_repeats():
     call = Failing(*[asking_to_wait(0.01)] * 10_000)
 
     with pytest.raises(TryAgainLater):
-        Repetition(0.1, time.sleep).run(call)
+        Repetition(1, time.sleep).run(call)
 
     assert 1 < call.attempts < 15
 

@@ -227,7 +227,9 @@ def test_a_load_that_go_took_as_it_was_has_no_differences(
 ):
     ledger.settings["sales_accounts"] = {"25": 3000}
     shipping = address(type="shipping", line1="Fjellveien 9")
-    outcome = ledger.run(customer(addresses=[address(), shipping]), company(), product(), order())
+    nowhere = customer(id="2", email="ola@example.no", addresses=[address(country_code=None)])
+    people = [customer(addresses=[address(), shipping]), company(), nowhere]
+    outcome = ledger.run(*people, product(), order())
 
     assert outcome.status == 0
     assert rows("differences", "--show-values") == []

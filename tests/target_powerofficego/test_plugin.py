@@ -135,6 +135,8 @@ def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, custo
     environment["TARGET_POWEROFFICEGO_SALES_ACCOUNTS"] = '{"25": 3000}'
     environment["TARGET_POWEROFFICEGO_ORDER_STATUSES"] = '["processing"]'
     environment["TARGET_POWEROFFICEGO_WRITE_REFERENCES"] = "false"
+    environment["TARGET_POWEROFFICEGO_FULL_CHECK_HOURS"] = "12.5"
+    environment["TARGET_POWEROFFICEGO_CLOCK_MARGIN"] = "60"
 
     ended = command("--config", "ENV", text=lines_of(customer(), product()), **environment)
 

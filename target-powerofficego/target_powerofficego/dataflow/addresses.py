@@ -44,9 +44,14 @@ class Address:
         return not (self.line1 or self.line2 or self.postal_code or self.city)
 
     @property
+    def country(self) -> str:
+        """The country code; where none is told PowerOffice Go takes NO."""
+        return self.country_code or "NO"
+
+    @property
     def content(self) -> tuple[str, ...]:
         """What makes two addresses the same one: letters and digits, without regard to case."""
-        parts = (self.line1, self.line2, self.postal_code, self.city, self.country_code or "NO")
+        parts = (self.line1, self.line2, self.postal_code, self.city, self.country)
         return tuple(folded(part) for part in parts)
 
     def reference(self, shop_name: str) -> str:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import Address, default_address
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
@@ -138,11 +145,9 @@ def is_archived(record: Record) -> bool:
     """Tell whether the shop has deleted the customer or switched it off.
 
     Raises:
-        Unusable: `is_active` is neither true nor false.
+        Unusable: `is_active` is neither true nor false, or `deleted_at` is no stamp.
     """
-    if record.get("deleted_at"):
-        return True
-    return values.flag(record.get("is_active"), what="is_active") is False
+    return is_deleted(record) or values.flag(record.get("is_active"), what="is_active") is False
 
 
 def _archived(record: Record, _: Conversion) -> Value:
@@ -158,15 +163,14 @@ def _reference(record: Record, conversion: Conversion) -> Value:
 def _number(record: Record, _: Conversion) -> Value:
     if "number" not in record:
         return ABSENT
-    number = values.text(record["number"], what="number")
-    return int(number) if number and number.isdecimal() else None
+    return values.number_of_digits(values.text(record["number"], what="number"))
 
 
 def _is_person(record: Record, _: Conversion) -> Value:
     return not is_company(record)
 
 
-def _repairs(record: Record) -> tuple[str, ...]:
+def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
     address = billing_address(record)
     if address is None or address.is_complete or address.is_empty:
         return ()
@@ -181,11 +185,11 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
         f"MailAddress.{go}",
         go_type,
         Direction.BOTH,
-        _address_part(part),
+        _address_part("country" if part == "country_code" else part),
         note="only when city and postal code exist",
     )
     if part == "country_code":
-        return replace(row, same=values.same_code)
+        return replace(row, same=values.same_code, note=f"{row.note}; NO when it tells none")
     return row
 
 
@@ -248,6 +252,7 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _organization_number,
+            same=values.same_organization_number,
             note="Norwegian numbers are checked; spaces and MVA are removed",
         ),
         Property(

@@ -39,7 +39,12 @@ an edit in Go of a ↔ property stays in Go, and stays there until the shop chan
 
 Where both sides changed the same property, the setting `owners` says who wins, for an entity or for
 one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If the
-stamps cannot tell, the record is held and names the property.
+stamps cannot tell, the record is held and names the property. `*` stands for all rows of an entity
+that are not named:
+
+```json
+{"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
+```
 
 A property that the shop leaves out is not compared and not written. One that is null is empty.
 """

@@ -78,6 +78,5 @@ GO_FIELDS: Mapping[str, Mapping[str, GoField]] = {
         ),
         decimal="CurrencyExchangeRate",
         date="DeliveryDate SalesOrderDate",
-        enum="SalesOrderStatus",
     ),
 }

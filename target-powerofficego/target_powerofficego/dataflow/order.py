@@ -6,18 +6,35 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import person_names
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.customer import is_company, person_names
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection
 
+ORDER_STATUSES = (
+    "draft",
+    "pending",
+    "processing",
+    "on_hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
+)
+"""What the status of an order can be (docs/shop-api.md)."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
-_LARGEST_NUMBER = 2**63 - 1  # PowerOffice Go: ImportedOrderNo is an int64
 
 
 class Wanted(enum.Enum):
@@ -39,28 +56,50 @@ def wanted(
     `zone` is where `orders_from` is a date.
 
     Raises:
-        Unusable: `status` is no text or `placed_at` is no stamp.
+        Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
+            is not known whether the order was placed before `orders_from`.
     """
     status = values.text(order.get("status"), what="status")
-    if order.get("deleted_at") or status in _DELETING_STATUSES:
+    if status in _DELETING_STATUSES or is_deleted(order):
         return Wanted.DELETED
-    if status not in statuses:
+    if status in ORDER_STATUSES and status not in statuses:
         return Wanted.LEFT_ALONE
-    placed = values.instant(order.get("placed_at"), what="placed_at")
-    if orders_from and placed and placed.astimezone(zone).date() < orders_from:
+    if orders_from and _placed_on(order, zone) < orders_from:
         return Wanted.LEFT_ALONE
+    if status not in ORDER_STATUSES:
+        told = "is missing" if status is None else f"{values.shown(status)} is not known"
+        msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
+        raise Unusable(msg)
     return Wanted.WRITTEN
 
 
+def _placed_on(order: Record, zone: datetime.tzinfo) -> datetime.date:
+    """Return the day on which an order was placed, else made.
+
+    Raises:
+        Unusable: the shop tells neither, or the one that it tells is no stamp.
+    """
+    for name in ("placed_at", "created_at"):
+        moment = values.instant(order.get(name), what=name)
+        if moment is not None:
+            return moment.astimezone(zone).date()
+    msg = "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+    raise Unusable(msg)
+
+
 def not_yet_posted(order: Record) -> str | None:
-    """Name what an order holds that is not posted yet, or None; such an order is a hold."""
+    """Name what an order holds that is not posted yet, or None; such an order is a hold.
+
+    Raises:
+        Unusable: `total_refunded` is no number.
+    """
     lines = order.get("lines")
     told = lines if isinstance(lines, list) else []
     kinds = [line.get("type") for line in told if isinstance(line, dict)]
     found = [
         name
         for name, is_there in (
-            ("a refund", bool(order.get("refunds")) or order.get("status") == "refunded"),
+            ("a refund", _is_refunded(order)),
             ("a fee", bool(order.get("fees"))),
             ("a discount on the whole order", bool(order.get("discounts"))),
             ("a gift card", "gift_card" in kinds),
@@ -69,6 +108,16 @@ def not_yet_posted(order: Record) -> str | None:
         if is_there
     ]
     return " and ".join(found) or None
+
+
+def _is_refunded(order: Record) -> bool:
+    """Tell whether anything was paid back, by whichever of the four the shop tells it."""
+    return (
+        bool(order.get("refunds"))
+        or order.get("status") == "refunded"
+        or order.get("payment_status") in ("refunded", "partially_refunded")
+        or bool(values.amount(order.get("total_refunded"), what="total_refunded"))
+    )
 
 
 def buyer_name(order: Record) -> str | None:
@@ -84,16 +133,18 @@ def buyer_name(order: Record) -> str | None:
 def buyer_as_customer(order: Record, customer_id: str) -> Record:
     """Return the customer record that an order's buyer stands for.
 
-    It is used for a guest, and for a customer whom the shop names but does not list.
+    It is used for a guest, and for a customer whom the shop names but does not list. Whether that
+    is a company follows from what only companies have; a person who is named is its contact.
     """
     raw = order.get("buyer")
     buyer = raw if isinstance(raw, dict) else {}
-    name = buyer_name(order) or buyer.get("company_name") or buyer.get("email")
-    first, last = person_names({**buyer, "name": name})
+    person = buyer_name(order)
+    name = person or buyer.get("company_name") or buyer.get("email")
+    is_person = person is not None or not is_company(buyer)
+    first, last = person_names({**buyer, "name": name}) if is_person else (None, None)
     billing = order.get("billing_address")
     return {
         "id": customer_id,
-        "type": "company" if buyer.get("organization_number") else "person",
         "is_guest": True,
         "email": buyer.get("email"),
         "name": name,
@@ -146,10 +197,7 @@ def _number(order: Record, _: Conversion) -> Value:
 
 
 def _digits(order: Record, conversion: Conversion) -> Value:
-    number = _number(order, conversion)
-    if not number or not number.isascii() or not number.isdecimal():
-        return None
-    return int(number) if int(number) <= _LARGEST_NUMBER else None
+    return values.number_of_digits(_number(order, conversion))
 
 
 def _currency(order: Record, _: Conversion) -> Value:

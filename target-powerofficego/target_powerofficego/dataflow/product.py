@@ -6,7 +6,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
+from target_powerofficego.dataflow.table import (
+    Conversion,
+    Direction,
+    Property,
+    Record,
+    Table,
+    is_deleted,
+)
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
@@ -110,7 +117,7 @@ def _description(record: Record, _: Conversion) -> Value:
 def _gtin(record: Record, _: Conversion) -> Value:
     if "gtin" not in record:
         return ABSENT
-    gtin = values.text(record["gtin"], what="gtin")
+    gtin = values.same_gtin(values.text(record["gtin"], what="gtin"))
     return gtin if gtin is None or values.is_gtin(gtin) else ABSENT
 
 
@@ -155,8 +162,12 @@ def _sales_account(record: Record, conversion: Conversion) -> Value:
 
 
 def is_archived(record: Record) -> bool:
-    """Tell whether the shop has deleted or archived the product; a draft is not archived."""
-    return bool(record.get("deleted_at")) or record.get("status") == "archived"
+    """Tell whether the shop has deleted or archived the product; a draft is not archived.
+
+    Raises:
+        Unusable: `deleted_at` is no stamp.
+    """
+    return is_deleted(record) or record.get("status") == "archived"
 
 
 def _archived(record: Record, _: Conversion) -> Value:
@@ -192,7 +203,7 @@ def _stock_on_hand(record: Record) -> Value:
     return values.amount(record["stock_on_hand"], what="stock_on_hand")
 
 
-def _repairs(record: Record) -> tuple[str, ...]:
+def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
     found = []
     gtin = values.text(record.get("gtin"), what="gtin")
     if gtin and not values.is_gtin(gtin):
@@ -200,6 +211,13 @@ def _repairs(record: Record) -> tuple[str, ...]:
     unit = values.text(record.get("unit"), what="unit")
     if unit and unit.rstrip(".").casefold() not in _UNITS:
         found.append(f"the unit {values.shown(unit)} is not known and became EA (piece)")
+    prices = ("price_excl", "price_incl", "cost_price")
+    if _is_in_another_currency(record, conversion) and any(record.get(name) for name in prices):
+        currency = values.currency(record["currency"], what="currency")
+        found.append(
+            f"its prices are in {currency} and were left out; those of products in Go are taken to"
+            f" be in {conversion.client_currency}"
+        )
     return tuple(found)
 
 
@@ -242,7 +260,8 @@ PRODUCT = Table(
             "string",
             Direction.BOTH,
             _gtin,
-            note="an invalid one is left out",
+            same=values.same_gtin,
+            note="without spaces and hyphens; an invalid one is left out",
         ),
         Property(
             "price",
@@ -252,7 +271,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_price,
             same=values.same_amount,
-            note="not when the currency is another than the Go client's",
+            note="in another currency than NOK it is left out, with a warning",
         ),
         Property(
             "cost_price",
@@ -262,6 +281,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_cost,
             same=values.same_amount,
+            note="like the price: only in NOK",
         ),
         Property(
             "unit",

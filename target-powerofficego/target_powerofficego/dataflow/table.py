@@ -6,7 +6,14 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import ABSENT, Unusable, Value, member_at, same_text
+from target_powerofficego.dataflow.values import (
+    ABSENT,
+    Unusable,
+    Value,
+    instant,
+    member_at,
+    same_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +21,15 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 """A shop record as the tap sent it (see docs/shop-api.md); whole, with null for empty."""
+
+
+def is_deleted(record: Record) -> bool:
+    """Tell whether the shop has deleted a record, of whatever entity.
+
+    Raises:
+        Unusable: `deleted_at` is no stamp; a zero date or "false" is never taken for a deletion.
+    """
+    return instant(record.get("deleted_at"), what="deleted_at") is not None
 
 
 class Direction(enum.Enum):
@@ -38,6 +54,7 @@ class Conversion:
     shop_name: str
     time_zone: ZoneInfo
     client_currency: str = "NOK"
+    """Of the prices of products in Go; nothing that the API answers tells it."""
     stock: str = "none"
     sales_account_ids: Mapping[str, int] = field(default_factory=dict)
 
@@ -91,7 +108,7 @@ class Table:
     entity: str
     resource: str
     rows: tuple[Property, ...]
-    repairs: Callable[[Record], tuple[str, ...]] = lambda _record: ()
+    repairs: Callable[[Record, Conversion], tuple[str, ...]] = lambda _record, _conversion: ()
 
     @property
     def active(self) -> tuple[Property, ...]:
@@ -130,7 +147,7 @@ class Table:
                 values[row.name] = value
         if reasons:
             raise Unusable("; ".join(reasons))
-        return Reading(values, self.repairs(record))
+        return Reading(values, self.repairs(record, conversion))
 
     def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Return the body of a POST: every value that is not empty, nested as Go wants it."""

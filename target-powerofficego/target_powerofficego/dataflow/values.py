@@ -11,7 +11,9 @@ import hashlib
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from html import unescape
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pycountry
@@ -22,13 +24,18 @@ from stdnum.no import orgnr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from zoneinfo import ZoneInfo
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
 
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_LARGEST_NUMBER = 2**63 - 1
+_MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
@@ -95,6 +102,16 @@ def shop_id(value: object, *, what: str) -> str | None:
         msg = f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}"
         raise Unusable(msg)
     return told
+
+
+def number_of_digits(number: str | None) -> int | None:
+    """Return text as a whole number, or None when it is not all digits or Go takes none so large.
+
+    PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
+    """
+    if not number or not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
+        return None
+    return int(number) if int(number) <= _LARGEST_NUMBER else None
 
 
 def flag(value: object, *, what: str) -> bool | None:
@@ -200,15 +217,17 @@ def organization_number(value: object, *, country_code: str | None, what: str) -
     number = text(value, what=what)
     if number is None:
         return None
-    compact = re.sub(r"[\s.\-]", "", number).upper()
     if country_code not in (None, "NO"):
-        return compact
-    compact = compact.removeprefix("NO").removesuffix("MVA")
+        return _without_separators(number)
     try:
-        return orgnr.validate(compact)
+        return orgnr.validate(same_organization_number(number))
     except ValidationError:
         msg = f"{what} is not a Norwegian organisation number (nine digits, the last a check digit)"
         raise Unusable(msg) from None
+
+
+def _without_separators(number: str) -> str:
+    return re.sub(r"[\s.\-]", "", number).upper()
 
 
 def is_gtin(value: str) -> bool:
@@ -217,11 +236,25 @@ def is_gtin(value: str) -> bool:
 
 
 def plain_text(html: str | None) -> str | None:
-    """Return a description without its HTML markup, lines trimmed."""
-    if html is None or not re.search(r"<[a-zA-Z/!]|&\w+;|&#\d+;", html):
+    """Return a description without its HTML markup, lines trimmed.
+
+    A `<` that begins no tag is text: "str. <M". What the converter cannot show (elements nested
+    too deep, half a character) is kept by only taking the tags out.
+    """
+    if html is None or not (_TAG.search(html) or _ENTITY.search(html)):
         return html
-    lines = (line.strip() for line in get_text(html).splitlines())
-    return "\n".join(lines).strip() or None
+    marked_up = re.sub(rf"(?!{_TAG.pattern})<", "&lt;", _UNSEEN.sub(" ", html), flags=_TAG.flags)
+    shown_text = _trimmed(get_text(marked_up))
+    stripped = _trimmed(unescape(_TAG.sub(" ", marked_up)))
+    return (shown_text if _signs(shown_text) >= _signs(stripped) else stripped) or None
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines()).strip()
+
+
+def _signs(text: str) -> int:
+    return sum(not character.isspace() for character in text)
 
 
 def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
@@ -232,6 +265,18 @@ def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
     """
     moment = instant(stamp, what=what)
     return None if moment is None else moment.astimezone(zone).date().isoformat()
+
+
+def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
+    """Return an ISO date: one that is told as such, else the date of a stamp in a time zone.
+
+    Raises:
+        Unusable: it is neither a date nor an RFC 3339 stamp with an offset.
+    """
+    if isinstance(value, str) and _DATE.fullmatch(value.strip()):
+        value = f"{value.strip()}T12:00:00Z"
+        zone = ZoneInfo("UTC")
+    return date_in_zone(value, zone=zone, what=what)
 
 
 def instant(stamp: object, *, what: str) -> datetime.datetime | None:
@@ -304,15 +349,37 @@ def same_code(value: Value) -> Value:
     return plain.upper() if isinstance(plain, str) else plain
 
 
+def same_gtin(value: Value) -> Value:
+    """Normalise a GTIN for comparing: without spaces and hyphens."""
+    plain = same_text(value)
+    return ean.compact(plain) or None if isinstance(plain, str) else plain
+
+
 def same_email(value: Value) -> Value:
     """Normalise an e-mail address for comparing: trimmed, small letters."""
     plain = same_text(value)
     return plain.lower() if isinstance(plain, str) else plain
 
 
+def same_organization_number(value: Value) -> Value:
+    """Normalise an organisation number for comparing: no spaces, dots and hyphens, capitals.
+
+    A Norwegian one is its nine digits, also where NO stands before or MVA after them.
+    """
+    plain = same_text(value)
+    if not isinstance(plain, str):
+        return plain
+    compact = _without_separators(plain)
+    digits = compact.removeprefix("NO").removesuffix("MVA")
+    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact or None
+
+
 @lru_cache(maxsize=4096)
 def same_phone(value: str | None) -> str | None:
-    """Normalise a telephone number for comparing: E.164 where it can be read as one."""
+    """Normalise a telephone number for comparing: E.164 where it can be read as one.
+
+    An extension stays behind it: two of one company are two numbers.
+    """
     plain = same_text(value)
     if plain is None:
         return None
@@ -320,7 +387,8 @@ def same_phone(value: str | None) -> str | None:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:
         return str(plain)
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{whole};ext={number.extension}" if number.extension else str(whole)
 
 
 def same_date(value: Value) -> Value:

@@ -22,9 +22,9 @@ LONGEST_BACK_OFF_SECONDS = 30
 class Repetition:
     """Repeats what certainly did nothing.
 
-    `TryAgainLater` and `Unreachable` are repeated, everything else is final. A wait that Go asked
-    for is kept; otherwise waits grow from half a second to half a minute, each cut at random so
-    that many clients do not come back at once.
+    `TryAgainLater` and `Unreachable` are repeated, everything else is final. Waits grow from half a
+    second to half a minute, each cut at random so that many clients do not come back at once. A
+    longer one that Go asks for is kept; a shorter one (`Retry-After: 0`) would be a hot loop.
 
     Args:
         budget_seconds: no attempt begins later than so long after the first one.
@@ -51,4 +51,4 @@ class Repetition:
     def _seconds(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, TryAgainLater) else None
-        return self._back_off(state) if asked is None else asked
+        return max(self._back_off(state), asked or 0)

@@ -149,6 +149,65 @@ def test_every_line_sent_comes_to_the_shops_amount_where_go_keeps_all_decimals(o
 
 
 @given(
+    excl=st.decimals("-99999", "99999", places=5),
+    tax=st.decimals("-99999", "99999", places=5),
+    untold=st.sampled_from(("total_excl", "total_tax", "total_incl", None)),
+)
+@example(excl=Decimal("10.004"), tax=Decimal("2.501"), untold=None)
+def test_amounts_with_more_decimals_add_up_and_are_rounded_once(excl, tax, untold):
+    told = {"total_excl": str(excl), "total_tax": str(tax), "total_incl": str(excl + tax)}
+    raw = {"id": "1", "sku": "S", "quantity": "1", **told, untold: None}
+    if untold == "total_tax":
+        raw["tax_rate"] = "25"
+
+    (line,) = read_lines({"lines": [raw]}, shipping_code="FRAKT")
+
+    assert line.total.excl == rounded(excl)
+    assert line.total.incl == rounded(excl + tax)
+    assert line.total.tax == line.total.incl - line.total.excl
+
+
+@given(excl=ore, tax=ore, off=st.integers(1, 100), sign=st.sampled_from((1, -1)))
+def test_amounts_that_are_an_ore_or_more_apart_are_rejected(excl, tax, off, sign):
+    told = {"total_excl": str(excl), "total_tax": str(tax)}
+    incl = excl + tax + sign * off * ORE
+    raw = {"id": "1", "sku": "S", "quantity": "1", **told, "total_incl": str(incl)}
+
+    with pytest.raises(Unusable, match="do not make"):
+        read_lines({"lines": [raw]}, shipping_code="FRAKT")
+
+
+@given(excl=ore, rate=rates)
+def test_an_amount_with_vat_that_the_shop_does_not_tell_is_gos_own(excl, rate):
+    raw = {"id": "1", "sku": "S", "quantity": "1", "total_excl": str(excl), "tax_rate": rate}
+
+    (line,) = read_lines({"lines": [raw]}, shipping_code="FRAKT")
+
+    assert line.total.incl == excl + rounded(excl * Decimal(rate) / 100)
+
+
+def test_an_odd_ore_of_amounts_with_more_decimals_is_held_with_both_figures(
+    ledger, box, customer, product, order, line, reasons
+):
+    finer = line(
+        quantity="1",
+        unit_price_excl="10.004",
+        unit_price_incl=None,
+        total_excl="10.004",
+        total_tax="2.501",
+        total_incl="12.505",
+    )
+
+    outcome = ledger.run(customer(), product(), order(lines=[finer], total_incl="12.51"))
+
+    assert outcome.status == 3
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("12.50")
+    reason = reasons()["hold", "orders", "9001"]
+    assert "12.51" in reason
+    assert "12.50" in reason
+
+
+@given(
     order=shop_orders(),
     price_decimals=st.sampled_from((2, 4, None)),
     vat_rounding=st.sampled_from(("line", "rate")),

@@ -190,7 +190,7 @@ def test_an_invoiced_order_that_is_edited_is_held_with_the_difference(
     [
         {"shipped_at": "2026-01-07T08:00:00Z"},
         {"status": "completed"},
-        {"payment_status": "partially_refunded"},
+        {"payment_status": "partially_paid"},
         {"fulfillment_status": "fulfilled"},
         {"note": "Levert"},
     ],
@@ -221,6 +221,18 @@ def test_a_refund_of_a_landed_order_is_held_and_the_order_left_as_it_is(
     refund = {"id": "r1", "amount_incl": "125.00", "lines": []}
 
     outcome = ledger.run({**landed, "refunds": [refund], "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "a refund" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_refund_of_an_invoiced_order_is_held_also_when_only_its_status_tells(
+    ledger, box, reasons, landed
+):
+    box.go.send_invoice(the_order(box)["Id"])
+
+    outcome = ledger.run({**landed, "payment_status": "refunded", "updated_at": LATER})
 
     assert outcome.status == 3
     assert outcome.writes == []

@@ -327,3 +327,24 @@ def test_an_order_moves_to_another_customer_by_one_patch(ledger, box, customer, 
     names = {one["Id"]: one["FirstName"] for one in box.go.entries("Customers")}
     assert names[there["CustomerId"]] == "Ola"
     assert there["TotalAmount"] == Decimal(250)
+
+
+def test_customers_made_of_buyers_with_one_email_are_made_one_by_one(
+    ledger, box, product, order, line
+):
+    box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
+    products = [product(id=f"p{n}", sku=f"S{n}") for n in range(4)]
+    orders = [
+        order(
+            id=f"o{n}",
+            number=str(n),
+            customer_id=f"unlisted {n}",
+            lines=[line(product_id=f"p{n}", sku=f"S{n}")],
+        )
+        for n in range(4)
+    ]
+
+    ledger.run(*products, *orders, workers=8)
+
+    assert len(box.go.entries("Customers")) == 1
+    assert len(box.go.entries("SalesOrders")) == 1
