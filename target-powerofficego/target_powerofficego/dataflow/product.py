@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.descriptions import plain_text
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -111,7 +112,7 @@ def _name(record: Record, _: Conversion) -> Value:
 def _description(record: Record, _: Conversion) -> Value:
     if "description" not in record:
         return ABSENT
-    return values.plain_text(values.text(record["description"], what="description"))
+    return plain_text(values.text(record["description"], what="description"))
 
 
 def _gtin(record: Record, _: Conversion) -> Value:

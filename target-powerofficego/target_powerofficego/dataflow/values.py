@@ -11,13 +11,11 @@ import hashlib
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from html import unescape
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pycountry
-from inscriptis import get_text
 from stdnum import ean
 from stdnum.exceptions import ValidationError
 from stdnum.no import orgnr
@@ -31,9 +29,6 @@ Value = Any
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _LARGEST_NUMBER = 2**63 - 1
 _MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
@@ -233,28 +228,6 @@ def _without_separators(number: str) -> str:
 def is_gtin(value: str) -> bool:
     """Tell whether text is a GTIN-8, -12, -13 or -14 with the right check digit."""
     return ean.is_valid(value)
-
-
-def plain_text(html: str | None) -> str | None:
-    """Return a description without its HTML markup, lines trimmed.
-
-    A `<` that begins no tag is text: "str. <M". What the converter cannot show (elements nested
-    too deep, half a character) is kept by only taking the tags out.
-    """
-    if html is None or not (_TAG.search(html) or _ENTITY.search(html)):
-        return html
-    marked_up = re.sub(rf"(?!{_TAG.pattern})<", "&lt;", _UNSEEN.sub(" ", html), flags=_TAG.flags)
-    shown_text = _trimmed(get_text(marked_up))
-    stripped = _trimmed(unescape(_TAG.sub(" ", marked_up)))
-    return (shown_text if _signs(shown_text) >= _signs(stripped) else stripped) or None
-
-
-def _trimmed(text: str) -> str:
-    return "\n".join(line.strip() for line in text.splitlines()).strip()
-
-
-def _signs(text: str) -> int:
-    return sum(not character.isspace() for character in text)
 
 
 def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:

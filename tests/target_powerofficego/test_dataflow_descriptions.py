@@ -1,0 +1,64 @@
+"""No word of a description is lost when its markup is taken out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from target_powerofficego.dataflow.descriptions import plain_text
+
+
+@given(html=st.text())
+def test_text_without_markup_keeps_its_words(html):
+    if "<" not in html and "&" not in html:
+        assert plain_text(html) == html
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("L&#x27;Oreal", "L'Oreal"),
+        ("L&#X27;Or&eacute;al", "L'Oréal"),
+        ("str. <M, 2 < 3 og mer", "str. <M, 2 < 3 og mer"),
+        ("str. <M, tåler <b>30</b> grader", "str. <M, tåler 30 grader"),
+        ("5 <b>eller</b> <br/>mer", "5 eller\nmer"),
+        ('<a href="https://x.example/?a=1">Les</a> a<b=c', "Les a<b=c"),
+        ("<div>" * 500 + "Dypt <i>nede</i>" + "</div>" * 500, "Dypt nede"),
+        ("<p>halv \ud83d</p>", "halv \ud83d"),
+        ("<!-- skjult --><style>p {color: red}</style><p>Synlig</p>", "Synlig"),
+        ("<script>alert(1)</script>", None),
+        ("Synlig <!-- skjult -->", "Synlig"),
+        ("<p> </p><img src='x.png'>", None),
+    ],
+)
+def test_markup_becomes_text_and_what_only_looks_like_it_stays(html, text):
+    read = plain_text(html)
+
+    assert (read and read.replace("  ", " ")) == text
+
+
+words = st.text(alphabet="abcæøåDE127 \n", min_size=1, max_size=8)
+pieces = st.one_of(
+    words,
+    st.sampled_from(["<p>", "</p>", "<b>", "</b>", "<li>", "</ul>", "<br/>", "</div>", "<td>"]),
+    st.sampled_from(["<", ">", "&", "<3", "< M", "<M,", "&amp;", "&#x27;", "\x00", "\ud800"]),
+)
+
+
+@given(html=st.lists(pieces, max_size=30).map("".join))
+def test_no_letter_of_a_description_is_lost_with_its_markup(html):
+    tags = r"</?(?:p|b|li|ul|br|div|td)/?>|&amp;|&#x27;"
+    letters = [one for one in re.sub(tags, " ", html) if one.isalnum()]
+
+    shown = [one for one in plain_text(html) or "" if one.isalnum()]
+
+    assert Counter(letters) <= Counter(shown)
+
+
+def test_markup_becomes_plain_lines():
+    html = "<p>Varm &amp; god</p><ul><li>ull</li><li>myk</li></ul>"
+
+    assert plain_text(html).split() == ["Varm", "&", "god", "*", "ull", "*", "myk"]
