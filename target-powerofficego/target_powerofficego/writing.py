@@ -188,7 +188,7 @@ class Writer:
             if target.refuses_duplicates:
                 return self._look(target, intent)
             return self._look_again(target, intent)
-        except (TryAgainLater, StopRun) as error:
+        except TryAgainLater as error:
             raise unknown from error
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
@@ -236,7 +236,7 @@ class Writer:
     def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
         try:
             there: Mapping[str, Any] = self._go.read(path)
-        except (TryAgainLater, StopRun, Refused) as error:
+        except (TryAgainLater, Refused) as error:
             raise unknown from error
         return there
 
