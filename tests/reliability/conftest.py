@@ -17,6 +17,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("reliability")
     group.addoption("--long", action="store_true", help="run the reliability suite in full")
     group.addoption("--kills", type=int, help="how many runs are killed")
+    group.addoption("--stops", type=int, help="how many pipes are stopped by SIGTERM")
     group.addoption("--seed", type=int, default=DEFAULT_SEED, help="what all choices are made by")
 
 
@@ -29,6 +30,18 @@ def is_long(request):
 def kills(request, is_long):
     """How many runs are killed."""
     return request.config.getoption("--kills", default=None) or (1000 if is_long else 15)
+
+
+@pytest.fixture
+def stops(request, is_long):
+    """How many pipes are stopped by SIGTERM."""
+    return request.config.getoption("--stops", default=None) or (190 if is_long else 3)
+
+
+@pytest.fixture
+def meltano_stops(is_long):
+    """How many runs of Meltano are stopped; each takes half a minute."""
+    return 10 if is_long else 0
 
 
 @pytest.fixture

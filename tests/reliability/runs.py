@@ -57,14 +57,14 @@ class Sync:
         output, log = started.communicate(lines or self.changed(), timeout=WATCHDOG_SECONDS)
         return self.ended(started.returncode, output, log, seen)
 
-    def start(self):
+    def start(self, stdin=subprocess.PIPE):
         """Start the command, with its three streams open."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.config), encoding="utf-8")
         program = Path(sys.executable).with_name("target-powerofficego")
         return subprocess.Popen(
             [program, "--config", path],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

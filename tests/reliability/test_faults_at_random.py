@@ -20,6 +20,6 @@ def test_faults_of_all_kinds_leave_nothing_that_one_good_run_does_not_mend(
 
     last = sync.run()
 
-    assert last.status == 0, last.log
     assert complaints(box, sync) == []
+    assert last.status == 0, last.log
     assert sync.run(sync.all_records()).writes == []

@@ -72,8 +72,8 @@ def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
 
     last = sync.run()
 
-    assert last.status == 0, last.log
     assert complaints(box, sync) == []
+    assert last.status == 0, last.log
     assert sync.run(sync.all_records()).writes == []
     load.touch_all()
     assert sync.run().writes == []

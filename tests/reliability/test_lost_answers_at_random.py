@@ -34,7 +34,7 @@ def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
 
     last = sync.run()
 
-    assert last.status == 0, last.log
     assert complaints(box, sync) == []
+    assert last.status == 0, last.log
     load.touch_all()
     assert sync.run().writes == []
