@@ -29,13 +29,13 @@ def is_long(request):
 @pytest.fixture
 def kills(request, is_long):
     """How many runs are killed."""
-    return request.config.getoption("--kills", default=None) or (1000 if is_long else 15)
+    return request.config.getoption("--kills", default=None) or (1000 if is_long else 8)
 
 
 @pytest.fixture
 def stops(request, is_long):
     """How many pipes are stopped by SIGTERM."""
-    return request.config.getoption("--stops", default=None) or (190 if is_long else 3)
+    return request.config.getoption("--stops", default=None) or (190 if is_long else 2)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def sync(box, tmp_path):
 @pytest.fixture
 def load(box, seed, is_long):
     """The shop's load: 500 customers, 100 products and 500 orders in the long form."""
-    share = 1 if is_long else 0.06
+    share = 1 if is_long else 0.05
     return Load(
         box, seed, customers=int(500 * share), products=int(100 * share), orders=int(500 * share)
     )
