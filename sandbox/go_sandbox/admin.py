@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from go_sandbox.faults import Fault
+    from go_sandbox.random_faults import RandomFaults
     from go_sandbox.server import Sandbox
+    from go_sandbox.trigger import Fault
 
     Answering = Callable[[Request], Awaitable[Response]]
     Doing = Callable[[Request, dict[str, Any]], Any]
@@ -46,6 +47,7 @@ def create_app(box: Sandbox) -> Starlette:
         ("DELETE", "/shop/{stream}/{id}", admin.shop_remove),
         ("GET", "/faults", admin.faults),
         ("POST", "/faults", admin.add_fault),
+        ("POST", "/faults/random", admin.add_random_faults),
         ("DELETE", "/faults", admin.clear_faults),
         ("GET", "/requests", admin.requests),
         ("DELETE", "/requests", admin.clear_requests),
@@ -131,6 +133,10 @@ class Admin:
     def add_fault(self, _: Request, body: dict[str, Any]) -> dict[str, Any]:
         """Add a fault."""
         return _told(self._box.faults.add(**body))
+
+    def add_random_faults(self, _: Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Let faults strike a share of the requests."""
+        return _told(self._box.faults.at_random(**body))
 
     def clear_faults(self, _: Request, __: dict[str, Any]) -> None:
         """Forget all faults."""
@@ -227,7 +233,7 @@ def _found(entry: dict[str, Any] | None) -> dict[str, Any]:
     return entry
 
 
-def _told(fault: Fault) -> dict[str, Any]:
+def _told(fault: Fault | RandomFaults) -> dict[str, Any]:
     values = dataclasses.asdict(fault)
     return {name: value for name, value in values.items() if not name.startswith("_")}
 

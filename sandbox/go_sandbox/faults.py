@@ -2,122 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from go_sandbox.random_faults import RandomFaults, kinds_of
+from go_sandbox.trigger import Fault, Hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from go_sandbox.requests_log import Request
-
-System = Literal["go", "shop"]
-Moment = Literal["before", "after"]
-
-
-@dataclass(kw_only=True)
-class Trigger:
-    """Picks requests by system, method and path (a regular expression found in it, case-free).
-
-    Lets `skip` matching requests by first, then strikes `times` times (None: for ever).
-    """
-
-    system: System = "go"
-    method: str | None = None
-    path: str | None = None
-    skip: int = 0
-    times: int | None = 1
-    struck: int = field(default=0, init=False)
-    _let_by: int = field(default=0, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        _must_be("system", self.system, ("go", "shop"))
-        re.compile(self.path or "")
-
-    def strikes(self, request: Request) -> bool:
-        """Tell whether this request is struck, and count it."""
-        if not self._matches(request) or (self.times is not None and self.struck >= self.times):
-            return False
-        if self._let_by < self.skip:
-            self._let_by += 1
-            return False
-        self.struck += 1
-        return True
-
-    def _matches(self, request: Request) -> bool:
-        return (
-            self.system == request.system
-            and (self.method is None or self.method.upper() == request.method)
-            and (self.path is None or bool(re.search(self.path, request.path, re.IGNORECASE)))
-        )
-
-
-@dataclass(kw_only=True)
-class Fault(Trigger):
-    """One thing that goes wrong; `struck` tells how often it did.
-
-    status, body, html: this answer instead of the system's own. The system does not see the
-        request, unless `after_commit` is set: then it has acted and its answer is lost.
-    delay_seconds: the answer comes so much later; the system has acted by then.
-    reset: the connection is reset without an answer, before the system sees the request or
-        after it has acted.
-    broken_json: the system acts, and its answer is cut in the middle.
-    headers: added to whatever is answered.
-    """
-
-    status: int | None = None
-    headers: Mapping[str, str] | None = None
-    body: object = None
-    delay_seconds: float = 0
-    reset: Moment | None = None
-    broken_json: bool = False
-    html: bool = False
-    after_commit: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _must_be("reset", self.reset, (None, "before", "after"))
-        if not (self.replaces_answer or self.changes_answer or self.reset):
-            message = "this fault does nothing: give it a status, delay_seconds, reset or the like"
-            raise ValueError(message)
-
-    @property
-    def replaces_answer(self) -> bool:
-        """Whether the caller gets another answer than the system's own."""
-        return self.status is not None or self.body is not None or self.html
-
-    @property
-    def changes_answer(self) -> bool:
-        """Whether the system's own answer arrives later, cut or with more headers."""
-        return bool(self.delay_seconds or self.broken_json or self.headers)
-
-    @property
-    def keeps_request_away(self) -> bool:
-        """Whether the system never sees the request."""
-        return self.reset == "before" or (
-            self.replaces_answer and not self.after_commit and self.reset is None
-        )
-
-
-@dataclass(kw_only=True)
-class Hook(Trigger):
-    """Runs Python when a request arrives: before the system sees it, or after it has acted."""
-
-    call: Callable[[Request], None]
-    when: Moment = "before"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _must_be("when", self.when, ("before", "after"))
+    from go_sandbox.trigger import Moment, System
 
 
 class Faults:
-    """The faults and hooks of both systems. The first fault that strikes a request wins."""
+    """The faults and hooks of both systems. The first fault that strikes a request wins.
+
+    Random faults come after the others.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._random: list[RandomFaults] = []
         self._hooks: list[Hook] = []
         self.failed_hooks: list[Exception] = []
 
@@ -133,6 +40,8 @@ class Faults:
         delay_seconds: float = 0,
         reset: Moment | None = None,
         broken_json: bool = False,
+        drip_seconds: float = 0,
+        revoke_tokens: bool = False,
         html: bool = False,
         after_commit: bool = False,
         skip: int = 0,
@@ -153,6 +62,8 @@ class Faults:
             delay_seconds=delay_seconds,
             reset=reset,
             broken_json=broken_json,
+            drip_seconds=drip_seconds,
+            revoke_tokens=revoke_tokens,
             html=html,
             after_commit=after_commit,
             skip=skip,
@@ -161,6 +72,38 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
         return fault
+
+    def at_random(
+        self,
+        *,
+        seed: int,
+        share: float = 0.05,
+        kinds: Collection[str] | None = None,
+        system: System = "go",
+        method: str | None = None,
+        path: str | None = None,
+        writes_only: bool = False,
+        slow_seconds: float = 3,
+    ) -> RandomFaults:
+        """Let a fault of some kind strike a share of the requests; see `RandomFaults`.
+
+        Raises:
+            ValueError: when there is no such kind, or the share is not between 0 and 1.
+        """
+        random_faults = RandomFaults(
+            system=system,
+            method=method,
+            path=path,
+            times=None,
+            seed=seed,
+            share=share,
+            kinds=tuple(kinds) if kinds is not None else kinds_of(system),
+            writes_only=writes_only,
+            slow_seconds=slow_seconds,
+        )
+        with self._lock:
+            self._random.append(random_faults)
+        return random_faults
 
     def on(
         self,
@@ -184,21 +127,26 @@ class Faults:
             self._hooks.append(hook)
         return hook
 
-    def all(self) -> list[Fault]:
-        """Return every fault, spent ones included."""
+    def all(self) -> list[Fault | RandomFaults]:
+        """Return every fault, spent ones included, and the random ones after them."""
         with self._lock:
-            return list(self._faults)
+            return [*self._faults, *self._random]
 
     def clear(self) -> None:
         """Forget all faults and hooks."""
         with self._lock:
             self._faults.clear()
+            self._random.clear()
             self._hooks.clear()
 
     def striking(self, request: Request) -> Fault | None:
         """Return the fault that strikes this request, counting it."""
         with self._lock:
-            return next((fault for fault in self._faults if fault.strikes(request)), None)
+            for fault in self._faults:
+                if fault.strikes(request):
+                    return fault
+            found = (one.fault_for(request) for one in self._random)
+            return next((fault for fault in found if fault), None)
 
     def hooks_due(self, request: Request, when: Moment) -> list[Hook]:
         """Return the hooks that strike this request at this moment, counting them."""
@@ -211,9 +159,3 @@ class Faults:
             hook.call(request)
         except Exception as error:  # noqa: BLE001
             self.failed_hooks.append(error)
-
-
-def _must_be(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        message = f"{name} is {value!r}, but must be one of {allowed}"
-        raise ValueError(message)

@@ -16,13 +16,17 @@ import simplejson
 from go_sandbox.requests_log import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from go_sandbox.faults import Fault, Faults, Moment
+    from go_sandbox.faults import Faults
     from go_sandbox.requests_log import RequestLog
+    from go_sandbox.trigger import Fault, Moment
 
 TRANSPORT = "go_sandbox.transport"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+DRIPS = 20
 HTML_PAGE = b"<html><head><title>Error</title></head><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -38,11 +42,19 @@ class Answer:
 class Interception:
     """An ASGI app around another one, for one system ("go" or "shop")."""
 
-    def __init__(self, app: ASGIApp, system: str, faults: Faults, log: RequestLog) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        system: str,
+        faults: Faults,
+        log: RequestLog,
+        revoke_tokens: Callable[[], None] | None = None,
+    ) -> None:
         self._app = app
         self._system = system
         self._faults = faults
         self._log = log
+        self._revoke_tokens = revoke_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request through hooks and faults."""
@@ -53,6 +65,8 @@ class Interception:
         self._log.add(request)
         await self._run_hooks(request, "before")
         fault = self._faults.striking(request)
+        if fault and fault.revoke_tokens and self._revoke_tokens:
+            self._revoke_tokens()
         answer = None
         if not (fault and fault.keeps_request_away):
             answer = await _ask(self._app, scope, request.body, receive)
@@ -64,7 +78,7 @@ class Interception:
             await _reset(scope, receive)
             return
         request.status = answer.status
-        await _send(answer, send)
+        await _send(answer, send, fault.drip_seconds if fault else 0)
 
     async def _run_hooks(self, request: Request, when: Moment) -> None:
         for hook in self._faults.hooks_due(request, when):
@@ -131,13 +145,19 @@ def _own_answer(fault: Fault) -> Answer:
     return Answer(status, [(b"content-type", b"application/json")], encoded)
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Answer, send: Send, drip_seconds: float) -> None:
     headers = [header for header in answer.headers if header[0].lower() != b"content-length"]
     bodiless = answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    body = b"" if bodiless else answer.body
     if not bodiless:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if bodiless else answer.body})
+    pieces = min(len(body), DRIPS) if drip_seconds else 1
+    for piece in range(pieces):
+        part = body[len(body) * piece // pieces : len(body) * (piece + 1) // pieces]
+        await asyncio.sleep(drip_seconds / pieces)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _reset(scope: Scope, receive: Receive) -> None:

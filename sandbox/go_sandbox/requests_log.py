@@ -69,11 +69,7 @@ class RequestLog:
 
     def writes(self, system: str = "go") -> list[Request]:
         """Return the requests meant to change something; fetching a token is none of them."""
-        return [
-            request
-            for request in self.matching(system)
-            if request.method in WRITING and not request.path.lower().endswith(TOKEN_PATH)
-        ]
+        return [request for request in self.matching(system) if is_write(request)]
 
     def reads(self, system: str = "go") -> list[Request]:
         """Return the GET requests of a system."""
@@ -87,6 +83,11 @@ class RequestLog:
         """Forget everything so far."""
         with self._lock:
             self._requests.clear()
+
+
+def is_write(request: Request) -> bool:
+    """Tell whether a request is meant to change something; fetching a token is not."""
+    return request.method in WRITING and not request.path.lower().endswith(TOKEN_PATH)
 
 
 def busiest_window(moments: list[float], seconds: float) -> int:

@@ -62,7 +62,9 @@ class Sandbox:
             OSError: when a port is taken or the state file cannot be used.
         """
         box = cls(_opened(state_file))
-        go = Interception(go_app.create_app(box.go), "go", box.faults, box.requests)
+        go = Interception(
+            go_app.create_app(box.go), "go", box.faults, box.requests, box.go.revoke_tokens
+        )
         shop = Interception(shop_app.create_app(box.shop), "shop", box.faults, box.requests)
         try:
             for app, port in (

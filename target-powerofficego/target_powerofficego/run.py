@@ -223,7 +223,12 @@ def _enter(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> N
 
 def _open_go(settings: Settings, *, dry: bool) -> GoClient:
     kind = DryGo if dry else GoClient
-    return kind(settings.connection, requests_per_second=settings.requests_per_second)
+    return kind(
+        settings.connection,
+        requests_per_second=settings.requests_per_second,
+        timeout_seconds=settings.request_timeout,
+        retry_seconds=settings.retry_seconds,
+    )
 
 
 def _index(settings: Settings, store: LinkStore, go: GoClient) -> GoIndex:

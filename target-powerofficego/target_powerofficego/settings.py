@@ -43,6 +43,8 @@ class Settings:
     new_namespace: bool = False
     requests_per_second: int = 10
     workers: int = 4
+    request_timeout: int = 60
+    retry_seconds: int = 300
     full_check: datetime.timedelta = datetime.timedelta(hours=24)
     dry_run: bool = False
     plans_first_run: bool = False
@@ -94,6 +96,8 @@ class _Reader:
             "new_namespace": config["new_namespace"],
             "requests_per_second": config["requests_per_second"],
             "workers": config["workers"],
+            "request_timeout": config["request_timeout"],
+            "retry_seconds": config["retry_seconds"],
             "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
             "dry_run": config["dry_run"],
             "plans_first_run": self._plans_first_run(),

@@ -68,6 +68,21 @@ _CONNECTION = (
         title="Workers",
         description="How many calls to Go may be under way at once.",
     ),
+    th.Property(
+        "request_timeout",
+        th.IntegerType(minimum=1),
+        default=60,
+        title="Request timeout, seconds",
+        description="How long Go may take for one answer, to the last byte.",
+    ),
+    th.Property(
+        "retry_seconds",
+        th.IntegerType(minimum=10),
+        default=300,
+        title="Retry budget, seconds",
+        description="How long one call may be tried again, in all, while Go is busy or failing."
+        " If Go then answers nothing else either, the run stops.",
+    ),
 )
 
 _LINKS = (

@@ -20,7 +20,6 @@ from target_powerofficego.go_api import (
     Operation,
     Refused,
     StopRun,
-    TestFailed,
     TryAgainLater,
     UnknownOutcome,
 )
@@ -94,22 +93,25 @@ class Writer:
             {**target.detail(values_sent), "read_at": to_stamp(read_at)},
         )
         for tries_left in reversed(range(_MOST_TRIES)):
+            is_first_try = tries_left == _MOST_TRIES - 1
             try:
                 return Answer(self._go.create(target.path, body), intent)
-            except DuplicateReference:
-                found = self._look_again(target, intent)
-                if found is None:
-                    self._store.end_intent(intent)
-                    raise
-                is_first_try = tries_left == _MOST_TRIES - 1
-                return Answer(found, intent, was_there=is_first_try)
             except UnknownOutcome as unknown:
-                found = self._look_carefully(target, intent, unknown)
+                found = self._look_carefully(target, intent, unknown, is_last=not tries_left)
                 if found is not None:
                     return Answer(found, intent)
                 if not tries_left:
                     raise
-            except (Refused, StopRun, TryAgainLater):
+            except Refused as refused:
+                # How Go words a duplicate is not known, so whatever it says to a second POST may
+                # mean that the first one, whose answer was lost, was carried out.
+                may_be_there = not is_first_try or isinstance(refused, DuplicateReference)
+                found = self._look_again(target, intent) if may_be_there else None
+                if found is None:
+                    self._store.end_intent(intent)
+                    raise
+                return Answer(found, intent, was_there=is_first_try)
+            except (StopRun, TryAgainLater):
                 self._store.end_intent(intent)
                 raise
         msg = "unreachable: the last try returns or raises"
@@ -152,17 +154,19 @@ class Writer:
                 there = self._read(path, unknown)
                 if not _still_is(there, rows):
                     return Answer(there, intent)
+                behind = None if tries_left else self._read_behind(path, rows, unknown)
+                if behind is not None:
+                    return Answer(behind, intent)
                 if not tries_left:
-                    self._store.end_intent(intent)
                     raise
                 unanswered = unknown
-            except TestFailed:
+            except Refused:
                 behind = self._read_behind(path, rows, unanswered) if unanswered else None
                 if behind is None:
                     self._store.end_intent(intent)
                     raise
                 return Answer(behind, intent)
-            except (Refused, StopRun, TryAgainLater):
+            except (StopRun, TryAgainLater):
                 self._store.end_intent(intent)
                 raise
         msg = "unreachable: the last try returns or raises"
@@ -199,14 +203,17 @@ class Writer:
         return self._look(Destination.of_intent(intent), intent)
 
     def _look_carefully(
-        self, target: Destination, intent: Intent, unknown: UnknownOutcome
+        self, target: Destination, intent: Intent, unknown: UnknownOutcome, *, is_last: bool
     ) -> Mapping[str, Any] | None:
-        """Look for an entry whose answer was lost; twice where Go would take it a second time."""
+        """Look for an entry whose answer was lost.
+
+        Twice where Go would take it a second time, and before giving up.
+        """
         try:
-            if target.refuses_duplicates:
+            if target.refuses_duplicates and not is_last:
                 return self._look(target, intent)
             return self._look_again(target, intent)
-        except (TryAgainLater, StopRun) as error:
+        except TryAgainLater as error:
             raise unknown from error
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
@@ -254,7 +261,7 @@ class Writer:
     def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
         try:
             there: Mapping[str, Any] = self._go.read(path)
-        except (TryAgainLater, StopRun, Refused) as error:
+        except (TryAgainLater, Refused) as error:
             raise unknown from error
         return there
 

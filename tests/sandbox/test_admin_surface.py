@@ -99,6 +99,16 @@ def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin):
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401
 
 
+def test_random_faults_are_added_strike_are_listed_and_cleared(box, admin):
+    told = {"seed": 3, "share": 1, "system": "shop", "kinds": ["503"], "path": "/orders"}
+    admin("POST", "/faults/random", told)
+    assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 503
+    [listed] = admin("GET", "/faults")
+    assert (listed["seed"], listed["struck"], listed["struck_by"]) == (3, 1, {"503": 1})
+    admin("DELETE", "/faults", status=204)
+    assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401
+
+
 def test_requests_are_counted_and_forgotten(box, admin):
     requests.get(f"{box.shop_api_url}/orders?limit=1", timeout=10)
     requests.patch(f"{box.shop_api_url}/orders/1", timeout=10)
@@ -145,6 +155,8 @@ def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
         ("PUT", "/shop/customers", ["no", "object"], 400),
         ("POST", "/faults", {"system": "shop"}, 400),
         ("POST", "/faults", {"status": 500, "sistem": "shop"}, 400),
+        ("POST", "/faults/random", {"share": 0.1}, 400),
+        ("POST", "/faults/random", {"seed": 1, "kinds": ["flood"]}, 400),
         ("PATCH", "/switches", {"go": {"colour": "red"}}, 400),
         ("PATCH", "/switches", {"bank": {"open": True}}, 400),
         ("POST", "/seed", {"shoes": 3}, 400),

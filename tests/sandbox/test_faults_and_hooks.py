@@ -1,9 +1,12 @@
+import contextlib
+import json
 import threading
 import time
 
 import pytest
 import requests
 from go_sandbox import Sandbox
+from go_sandbox.random_faults import LOST_ANSWERS, kinds_of
 
 
 @pytest.fixture(name="running", scope="module")
@@ -121,6 +124,20 @@ def test_a_caller_that_gives_up_waiting_left_its_change_behind(box):
     assert phone(box) == "new"
 
 
+def test_a_drip_lets_the_answer_trickle_in_although_the_change_is_made(box, call):
+    box.faults.add(system="shop", method="PATCH", drip_seconds=0.4)
+    started = time.monotonic()
+    answer = call("PATCH", "/customers/1", json={"phone": "new"}, stream=True)
+    first = next(answer.iter_content(1))
+    begun = time.monotonic() - started
+    rest = answer.raw.read()
+    ended = time.monotonic() - started
+    assert json.loads(first + rest)["id"] == "1"
+    assert begun < ended
+    assert ended >= 0.4
+    assert phone(box) == "new"
+
+
 def test_headers_alone_are_added_to_the_real_answer(box, call):
     box.faults.add(system="shop", headers={"X-Extra": "1", "Content-Type": "text/csv"})
     answer = call("GET", "/customers")
@@ -152,7 +169,13 @@ def test_a_fault_strikes_only_its_system_method_and_path(box, call):
 
 
 @pytest.mark.parametrize(
-    "what", [{}, {"reset": "now", "status": 1}, {"system": "bank", "status": 1}]
+    "what",
+    [
+        {},
+        {"reset": "now", "status": 1},
+        {"system": "bank", "status": 1},
+        {"system": "shop", "revoke_tokens": True},
+    ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(box, what):
     with pytest.raises(ValueError, match=r"fault|reset|system"):
@@ -227,18 +250,106 @@ def test_requests_in_parallel_are_struck_exactly_as_often_as_asked(box):
     assert (statuses.count(500), statuses.count(401), fault.struck) == (5, 15, 5)
 
 
-def test_an_entry_that_go_made_stays_although_its_answer_got_lost(box):
-    config = box.target_config()
-    headers = {"Ocp-Apim-Subscription-Key": config["subscription_key"]}
-    token = requests.post(
-        config["token_url"],
-        auth=(config["application_key"], config["client_key"]),
-        headers=headers,
+def is_json(answer):
+    try:
+        answer.json()
+    except requests.JSONDecodeError:
+        return False
+    return True
+
+
+def statuses_by_seed(box, call, seed):
+    box.faults.clear()
+    box.faults.at_random(system="shop", seed=seed, share=0.5, kinds=["429", "500", "502"])
+    return [call("GET", "/customers").status_code for _ in range(30)]
+
+
+def test_random_faults_strike_a_share_of_the_requests_the_same_by_the_same_seed(box, call):
+    first = statuses_by_seed(box, call, 1)
+    assert set(first) == {200, 429, 500, 502}
+    assert statuses_by_seed(box, call, 1) == first
+    assert statuses_by_seed(box, call, 2) != first
+
+
+def test_random_faults_tell_how_often_each_kind_struck(box, call):
+    faults = box.faults.at_random(system="shop", seed=1, share=0.5, kinds=["429", "500"])
+    statuses = [call("GET", "/customers").status_code for _ in range(30)]
+    told = {int(kind): number for kind, number in faults.struck_by.items()}
+    assert told == {status: statuses.count(status) for status in (429, 500)}
+    assert faults.struck == sum(told.values())
+
+
+def test_random_faults_can_leave_reads_alone_and_strike_only_after_the_change_is_made(box, call):
+    box.faults.at_random(
+        system="shop", seed=1, share=1, kinds=LOST_ANSWERS, writes_only=True, path="/customers"
+    )
+    for number in range(20):
+        with contextlib.suppress(requests.ConnectionError):
+            answer = call("PATCH", "/customers/1", json={"phone": str(number)})
+            assert answer.status_code == 500 or not is_json(answer)
+        assert phone(box) == str(number)
+        assert call("GET", "/customers").status_code == 200
+
+
+@pytest.mark.parametrize("kind", kinds_of("shop"))
+def test_every_kind_of_random_fault_strikes(box, call, kind):
+    faults = box.faults.at_random(
+        system="shop", seed=1, share=1, kinds=[kind], slow_seconds=0.1, path="/customers"
+    )
+    with contextlib.suppress(requests.ConnectionError):
+        call("GET", "/customers")
+    assert faults.struck_by == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{"kinds": ["flood"]}, {"kinds": []}, {"share": 2}, {"kinds": ["revoked_token"]}],
+)
+def test_random_faults_that_make_no_sense_are_refused(box, what):
+    with pytest.raises(ValueError, match=r"kinds|share"):
+        box.faults.at_random(system="shop", seed=1, **what)
+    assert box.faults.all() == []
+
+
+def status_of_customers(box, token):
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Ocp-Apim-Subscription-Key": box.go.subscription_key,
+    }
+    return requests.get(f"{box.go_api_url}/Customers", headers=headers, timeout=10).status_code
+
+
+def token_of(box):
+    answer = requests.post(
+        box.go_token_url,
+        auth=(box.go.application_key, box.go.client_key),
+        headers={"Ocp-Apim-Subscription-Key": box.go.subscription_key},
         data={"grant_type": "client_credentials"},
         timeout=10,
-    ).json()["access_token"]
-    headers["Authorization"] = f"Bearer {token}"
-    url = f"{config['api_url']}/Customers"
+    )
+    return answer.json()["access_token"]
+
+
+@pytest.mark.parametrize("at_random", [False, True])
+def test_a_token_can_be_revoked_in_the_middle_of_a_run(box, at_random):
+    token = token_of(box)
+    assert status_of_customers(box, token) == 204
+    if at_random:
+        box.faults.at_random(seed=1, share=1, kinds=["revoked_token"], path="/customers")
+    else:
+        box.faults.add(revoke_tokens=True)
+    assert status_of_customers(box, token) == 401
+    box.faults.clear()
+    assert status_of_customers(box, token) == 401
+    assert status_of_customers(box, token_of(box)) == 204
+
+
+def test_an_entry_that_go_made_stays_although_its_answer_got_lost(box):
+    headers = {
+        "Authorization": f"Bearer {token_of(box)}",
+        "Ocp-Apim-Subscription-Key": box.go.subscription_key,
+    }
+    url = f"{box.go_api_url}/Customers"
     box.faults.add(method="POST", path="/customers$", reset="before")
     box.faults.add(method="POST", path="/customers$", reset="after")
     for name in ("Før AS", "Etter AS"):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from go_sandbox.faults import Fault
+from go_sandbox.random_faults import KINDS, RandomFaults
+from go_sandbox.trigger import Fault
 
 README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
 SANDBOX = [sys.executable, "-c", "from go_sandbox.command import main; raise SystemExit(main())"]
@@ -126,8 +127,9 @@ def test_every_option_stands_in_the_readme(start):
     assert {option for option in options if f"`{option}" not in README} == set()
 
 
-def test_every_member_of_a_fault_stands_in_the_readme():
-    members = {field.name for field in dataclasses.fields(Fault) if field.init}
+def test_every_member_and_kind_of_a_fault_stands_in_the_readme():
+    fields = dataclasses.fields(Fault) + dataclasses.fields(RandomFaults)
+    members = {field.name for field in fields if field.init} | set(KINDS)
     assert {member for member in members if f"`{member}`" not in README} == set()
 
 

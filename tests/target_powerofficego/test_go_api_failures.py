@@ -14,6 +14,8 @@ from target_powerofficego.go_api import (
     Connection,
     GoClient,
     Operation,
+    OutOfOrder,
+    Refused,
     StopRequested,
     StopRun,
     TryAgainLater,
@@ -110,6 +112,24 @@ def test_a_read_that_times_out_is_repeated(box, connect):
     assert connect(timeout_seconds=1).read("/Products")[0]["Name"] == "Garn"
 
 
+def test_a_read_whose_answer_trickles_in_is_given_up_and_repeated(box, connect):
+    box.go.create("Products", GARN)
+    box.faults.add(method="GET", path="/products", drip_seconds=20)
+    started = time.monotonic()
+
+    assert connect(timeout_seconds=1).read("/Products")[0]["Name"] == "Garn"
+    assert time.monotonic() - started < 15
+
+
+def test_a_write_whose_answer_trickles_in_has_an_unknown_outcome(box, connect):
+    box.faults.add(method="POST", path="/products", drip_seconds=20)
+
+    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
+        connect(timeout_seconds=1).create("/Products", GARN)
+
+    assert names_in(box) == ["Garn"]
+
+
 @pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "after"}, {"broken_json": True}])
 def test_a_read_that_keeps_failing_ends_as_try_again_later(box, connect, fault):
     box.go.create("Products", GARN)
@@ -160,7 +180,7 @@ def test_a_write_that_times_out_has_an_unknown_outcome(box, connect, write):
         "DELETE": lambda: client.delete(path),
     }
 
-    with pytest.raises(UnknownOutcome, match="no answer within 1 seconds"):
+    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
         calls[write]()
 
     assert len(box.requests.writes("go")) == 1
@@ -180,7 +200,7 @@ def test_a_write_that_was_turned_away_is_repeated_after_a_second(box, client, he
 def test_a_429_holds_back_every_thread(box, connect):
     client = connect(retry_seconds=5)
     box.faults.add(path="/products", status=429, headers={"Retry-After": "60"})
-    with pytest.raises(TryAgainLater, match="429"):
+    with pytest.raises(OutOfOrder, match="429"):
         client.create("/Products", GARN)
 
     with ThreadPoolExecutor() as other_thread:
@@ -190,16 +210,48 @@ def test_a_429_holds_back_every_thread(box, connect):
     assert box.requests.reads("go") == []
 
 
-def test_a_write_that_is_turned_away_for_too_long_ends_as_try_again_later(box, client):
+def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
     box.faults.add(
         method="POST", path="/products", status=429, headers={"Retry-After": "3600"}, times=None
     )
 
-    with pytest.raises(TryAgainLater) as caught:
+    with pytest.raises(OutOfOrder) as caught:
         client.create("/Products", GARN)
 
-    assert caught.value.retry_after == 3600
+    assert str(caught.value) == (
+        "PowerOffice Go answers no call at all; what is done stays done, and the next run goes on "
+        "from there. Last: POST /Products: 429 Too Many Requests; try again later"
+    )
     assert len(box.requests.writes("go")) == 1
+    assert box.requests.reads("go") == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "after"}, {"html": True}], ids=str)
+def test_a_go_that_fails_whatever_is_asked_ends_the_run(box, connect, fault):
+    box.faults.add(path="/v2/", times=None, **fault)
+
+    with pytest.raises(OutOfOrder, match=r"Last: GET /Products: .*; try again later"):
+        connect(retry_seconds=1).read("/Products")
+
+
+def test_a_go_that_gives_no_tokens_ends_the_run(box, connect):
+    box.faults.add(path="/oauth/token", times=None, status=503)
+
+    with pytest.raises(OutOfOrder, match="Last: token: 503"):
+        connect(retry_seconds=1).create("/Products", GARN)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 400}, {"status": 403}, {"status": 404}, {"status": 409}]
+)
+@pytest.mark.parametrize("write", [False, True])
+def test_what_go_refuses_is_never_repeated(box, client, write, fault):
+    box.faults.add(path="/products", times=None, **fault)
+
+    with pytest.raises((Refused, StopRun)):
+        client.create("/Products", GARN) if write else client.read("/Products")
+
+    assert box.requests.count("go", path="/products") == 1
 
 
 def test_a_refused_connection_is_tried_for_the_whole_budget(connect, closed_port):

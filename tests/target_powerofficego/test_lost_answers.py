@@ -110,6 +110,65 @@ def test_a_create_whose_answer_is_lost_is_done_once_though_reads_lag_behind(
     assert_all_is_known(ledger, shop)
 
 
+REFUSALS = [
+    {"broken_json": True},
+    {"status": 400, "body": {"title": "Nei", "detail": "Finnes fra før", "status": 400}},
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=["cut", "in other words"])
+@pytest.mark.parametrize("what", ["customer", "product", "order"])
+def test_a_create_that_go_refuses_to_repeat_is_known_to_be_done_whatever_go_says(
+    box, ledger, shop, what, refusal
+):
+    box.go.switches.read_lag_seconds = 1 if what != "product" else 3
+    method, path = WRITES[what]
+    lost = box.faults.add(method=method, path=path, reset="after", times=1)
+    refused = box.faults.add(method=method, path=path, skip=0, **refusal)
+
+    outcome = ledger.run(*shop, workers=1)
+
+    assert (lost.struck, refused.struck) == (1, 1)
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert outcome.status == 0
+    box.go.switches.read_lag_seconds = 0
+    assert_all_is_known(ledger, shop)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=["cut", "in other words"])
+def test_a_change_that_go_refuses_to_repeat_is_known_to_be_done_whatever_go_says(
+    box, ledger, customer, refusal
+):
+    ledger.run(customer())
+    box.go.switches.read_lag_seconds = 1
+    box.faults.add(method="PATCH", path="/customers/", reset="after", times=1)
+    refused = box.faults.add(method="PATCH", path="/customers/", **refusal)
+
+    outcome = ledger.run(customer(phone="+4798765432"))
+
+    assert refused.struck == 1
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
+    box.go.switches.read_lag_seconds = 0
+    assert_all_is_known(ledger, [customer(phone="+4798765432")])
+
+
+def test_a_change_whose_answers_are_all_lost_is_agreed_on_as_go_reshaped_it(box, ledger, product):
+    box.go.switches.price_decimals = 2
+    ledger.run(product(price_excl="90.00"))
+    (before,) = box.go.entries("Products")
+    box.faults.add(method="PATCH", path="/products/", status=503, after_commit=True, times=3)
+    box.faults.add(method="GET", path="/products/", status=200, body=before, times=None)
+
+    assert ledger.run(product(price_excl="99.9999")).status == 3
+
+    assert box.go.entries("Products")[0]["UnitPrice"] == 100
+    box.faults.clear()
+    box.go.edit("Products", before["Id"], {"Description": "Fra Go"})
+    again = ledger.run(product(price_excl="99.9999", updated_at="2026-02-01T00:00:00Z"))
+    assert (again.status, again.calls()) == (0, [])
+
+
 def test_a_product_is_not_doubled_though_go_would_take_it_twice(box, ledger, shop):
     box.go.switches.read_lag_seconds = 1
     box.go.switches.product_code_unique = False

@@ -91,3 +91,46 @@ def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, 
     box.faults.clear()
     assert ledger.run(*people).status == 0
     assert len(box.go.entries("Customers")) == len(people)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 503}, {"reset": "before"}, {"status": 429, "headers": {"Retry-After": "60"}}],
+)
+def test_a_go_that_fails_whatever_is_asked_ends_the_run_in_one_line_and_rejects_nothing(
+    ledger, box, people, fault
+):
+    box.faults.add(path="/v2/", skip=10, times=None, **fault)
+    messages = []
+    for n, record in enumerate(people, start=1):
+        messages += [record, {"type": "STATE", "value": {"read": n}}]
+
+    outcome = ledger.run(*messages, retry_seconds=10)
+
+    assert outcome.status == 1
+    assert "PowerOffice Go answers no call at all" in outcome.log.splitlines()[-1]
+    assert ledger.unsettled() == []
+    landed = len(box.go.entries("Customers"))
+    assert 0 < landed < 10
+    assert all(state["read"] <= landed for state in outcome.states)
+
+    box.faults.clear()
+    assert ledger.run(*people).status == 0
+    assert len(box.go.entries("Customers")) == len(people)
+
+
+def test_one_record_that_go_never_answers_is_rejected_and_the_others_land(
+    ledger, box, customer, product, order
+):
+    ledger.run(customer(), product(), order())
+    (there,) = box.go.entries("SalesOrders")
+    fault = box.faults.add(path=f"/salesorders/{there['Id']}", status=500, times=None)
+
+    outcome = ledger.run(
+        order(reference="B7"), customer(id="2", email="x@example.no"), retry_seconds=10
+    )
+
+    assert fault.struck
+    assert outcome.status == 3
+    assert outcome.count("orders", "rejected") == 1
+    assert outcome.count("customers", "created") == 1

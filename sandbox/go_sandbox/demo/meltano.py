@@ -68,10 +68,16 @@ class Meltano:
 
         Its output stands in `stdout`, unless it was shown already because the demo is verbose.
         """
+        running = self.start(*arguments, **variables)
+        output, _ = running.communicate()
+        return subprocess.CompletedProcess(running.args, running.returncode, output)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start Meltano as `run` does; the caller waits for its end."""
         others = {
             name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
         }
-        return subprocess.run(  # noqa: S603 - our own program and arguments
+        return subprocess.Popen(  # noqa: S603 - our own program and arguments
             [_program(), "--env-file", str(self._no_settings), *arguments],
             cwd=self._project,
             env={
@@ -85,7 +91,6 @@ class Meltano:
             stderr=None if self._is_verbose else subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            check=False,
         )
 
     def _demand(self, *arguments: str) -> None:

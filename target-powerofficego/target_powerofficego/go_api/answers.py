@@ -56,6 +56,7 @@ class Problem:
     title: str
     detail: str
     is_from_gateway: bool
+    is_cut: bool
 
     @classmethod
     def of(cls, response: Response) -> Problem:
@@ -64,6 +65,7 @@ class Problem:
             body = read_json(response.content)
         except ValueError:
             body = None
+        is_cut = body is None and response.content.lstrip().startswith(b"{")
         members = {name.lower(): value for name, value in body.items()} if is_entry(body) else {}
         is_from_gateway = "title" not in members and "message" in members
         title = members.get("message" if is_from_gateway else "title")
@@ -73,6 +75,7 @@ class Problem:
             title=" ".join(str(title or "").split())[:LONGEST_TITLE],
             detail=str(detail or ""),
             is_from_gateway=is_from_gateway,
+            is_cut=is_cut,
         )
 
 
@@ -122,6 +125,9 @@ def failure_of(call: Call, response: Response) -> GoError:
     if status < 400:
         message = f"{call}: {status}, a redirect, which Go never gives; check api_url"
         return ConfigurationError(message, method=call.method, path=call.path, status=status)
+    if problem.is_cut:
+        # Why Go said no decides what to do: a duplicate is linked, a failed test merged again.
+        return without_answer(call, "the answer is cut", status=status)
     kind = _kind_of_refusal(call, problem)
     return _with_problem(kind, _ADVICE.get(kind, ""), call, problem)
 

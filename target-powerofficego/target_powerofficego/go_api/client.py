@@ -15,6 +15,8 @@ from target_powerofficego.go_api.call import Call, Operation, patching, posting
 from target_powerofficego.go_api.call_count import CallCount
 from target_powerofficego.go_api.errors import (
     GoError,
+    OutOfOrder,
+    Refused,
     StopRequested,
     TryAgainLater,
     Unreachable,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_SIGN_OF_LIFE_SECONDS = 10.0
+"""How long a call waits for its turn that is to tell whether Go answers at all."""
+
 
 class GoClient:
     """PowerOffice Go for any number of threads: one rate limit, one token, one count.
@@ -49,7 +54,7 @@ class GoClient:
     Args:
         connection: addresses and keys.
         requests_per_second: what Go allows per subscription key; less when the key is shared.
-        timeout_seconds: how long to wait for an answer.
+        timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
 
@@ -108,7 +113,7 @@ class GoClient:
         """Return the JSON value at a path, fractions as Decimal; None for 204, an empty list.
 
         Raises:
-            TryAgainLater: when it kept failing for the whole budget.
+            TryAgainLater: when it kept failing for the whole budget, while Go answers others.
             Refused, StopRun: as their names say.
         """
         call = Call("GET", path, params=params)
@@ -210,7 +215,30 @@ class GoClient:
                     self._rate_limit.pause(later.retry_after or 0)
                 raise
 
-        return self._repetition.run(attempt)
+        try:
+            return self._repetition.run(attempt)
+        except TryAgainLater as later:
+            self._see_that_go_answers(later)
+            raise
+
+    def _see_that_go_answers(self, later: TryAgainLater) -> None:
+        """Tell one call that keeps failing from a Go that fails whatever is asked.
+
+        Without this every record of a run would be tried for a whole budget, and rejected.
+        """
+        call = Call("GET", "/ClientIntegrationInformation")
+        try:
+            value_of(call, self._answer(call, time.monotonic() + _SIGN_OF_LIFE_SECONDS))
+        except TryAgainLater:
+            message = (
+                f"PowerOffice Go answers no call at all; what is done stays done, and the next run"
+                f" goes on from there. Last: {later}"
+            )
+        except Refused:
+            return
+        else:
+            return
+        raise OutOfOrder(message, status=later.status)
 
     def _answer(self, call: Call, give_up_at: float) -> Response:
         """Make one attempt, with a second token if need be, and return what Go answered."""

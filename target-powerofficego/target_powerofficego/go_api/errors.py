@@ -7,6 +7,7 @@ GoError
  │   ├─ WrongKeys           Go does not accept the keys
  │   ├─ MissingPrivilege    the keys are good, but lack a privilege
  │   ├─ Unreachable         no connection within the retry budget: name, refused, TLS
+ │   ├─ OutOfOrder          the call failed for its whole budget, and nothing else is answered
  │   └─ StopRequested       `GoClient.cancel()` was called while this call waited its turn
  ├─ TryAgainLater           repeat in a later run: a read that kept failing, or any call that Go
  │                          kept turning away unread; nothing was done by this call
@@ -79,6 +80,10 @@ class MissingPrivilege(StopRun):
 
 class Unreachable(StopRun):
     """No connection came about within the retry budget, so nothing was sent."""
+
+
+class OutOfOrder(StopRun):
+    """Go kept failing or turning calls away for a whole retry budget, whatever was asked."""
 
 
 class StopRequested(StopRun):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -32,13 +35,39 @@ class NotAnswered(Exception):  # noqa: N818
         self.next_turn = next_turn
 
 
+class Patience:
+    """Hangs up when an answer takes too long, to its last byte.
+
+    A time-out of `requests` is for each part that arrives; an answer that trickles in would never
+    end by it.
+    """
+
+    def __init__(self, seconds: float, sock: socket.socket) -> None:
+        self.is_over = False
+        self._socket = sock
+        self._timer = threading.Timer(seconds, self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        """Wait no longer: the answer is there, or will never be."""
+        self._timer.cancel()
+
+    def _hang_up(self) -> None:
+        self.is_over = True
+        inner: socket.socket = getattr(self._socket, "socket", self._socket)
+        with contextlib.suppress(OSError):  # it is closed already
+            # Past TLS, whose own shutdown is not for a second thread.
+            socket.socket.shutdown(inner, socket.SHUT_RDWR)
+
+
 class Sender:
     """Sends one request after the other. Not for more than one thread."""
 
     def __init__(self, rate_limit: RateLimit, timeout_seconds: float, user_agent: str) -> None:
         self._rate_limit = rate_limit
         self._timeout_seconds = timeout_seconds
-        self._had_left = False
+        self._patience: Patience | None = None
         self._give_up_at = 0.0
         self._count: Callable[[], object] = int
         self._session = requests.Session()
@@ -71,7 +100,7 @@ class Sender:
             NotAnswered: when there is no answer, or only a part of one.
             StopRequested: when the client is stopped before the request left.
         """
-        self._had_left, self._give_up_at, self._count = False, give_up_at, count
+        self._patience, self._give_up_at, self._count = None, give_up_at, count
         try:
             return self._session.request(
                 method,
@@ -85,8 +114,10 @@ class Sender:
             failure = NotAnswered(str(queue), had_left=False, next_turn=queue.seconds)
         except (OSError, HTTPError) as error:
             # Its text holds the whole address, so it is no cause for anyone to print.
-            why = words_for(error, self._timeout_seconds)
-            failure = NotAnswered(why, had_left=self._had_left)
+            failure = self._not_answered(error)
+        finally:
+            if self._patience is not None:
+                self._patience.end()
         raise failure
 
     def close(self) -> None:
@@ -97,7 +128,13 @@ class Sender:
         """Wait until the request may leave."""
         self._rate_limit.take_turn(self._give_up_at)
 
-    def note_leaving(self) -> None:
+    def note_leaving(self, sock: socket.socket) -> None:
         """Remember that the request may reach Go from now on, and count it."""
-        self._had_left = True
+        self._patience = Patience(self._timeout_seconds, sock)
         self._count()
+
+    def _not_answered(self, error: Exception) -> NotAnswered:
+        patience = self._patience
+        is_over = patience is not None and patience.is_over
+        why = words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
+        return NotAnswered(why, had_left=patience is not None)

@@ -14,6 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
+    import socket
+
     from urllib3.connectionpool import HTTPConnectionPool
 
 
@@ -23,8 +25,8 @@ class Departure(Protocol):
     def take_turn(self) -> None:
         """Wait until the request may leave."""
 
-    def note_leaving(self) -> None:
-        """Hear that from now on the request may reach the other side."""
+    def note_leaving(self, sock: socket.socket) -> None:
+        """Hear that from now on the request may reach the other side, over this socket."""
 
 
 class _TurnTakingHTTPConnection(HTTPConnection):
@@ -46,7 +48,7 @@ class _TurnTakingHTTPConnection(HTTPConnection):
             message = "the other side closed the connection before the request was sent"
             raise ConnectionResetError(message)
         self._is_used = True
-        self.departure.note_leaving()
+        self.departure.note_leaving(self.sock)
         super().request(*args, **kwargs)
 
 
@@ -93,7 +95,7 @@ def words_for(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection within 10 seconds"
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
-        return f"no answer within {timeout_seconds:g} seconds"
+        return f"no whole answer within {timeout_seconds:g} seconds"
     if "NameResolution" in repr(error):
         return "the host name is not known"
     if "NewConnection" in repr(error):

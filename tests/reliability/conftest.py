@@ -1,0 +1,84 @@
+"""A sandbox per test, the seed, and how long the suite may take: short, or `--long`."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from go_sandbox import Sandbox
+
+from .load import Load
+from .runs import Sync
+
+DEFAULT_SEED = 20260101
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("reliability")
+    group.addoption("--long", action="store_true", help="run the reliability suite in full")
+    group.addoption("--kills", type=int, help="how many runs are killed")
+    group.addoption("--stops", type=int, help="how many pipes are stopped by SIGTERM")
+    group.addoption("--seed", type=int, default=DEFAULT_SEED, help="what all choices are made by")
+
+
+@pytest.fixture
+def is_long(request):
+    return request.config.getoption("--long", default=False)
+
+
+@pytest.fixture
+def kills(request, is_long):
+    """How many runs are killed."""
+    return request.config.getoption("--kills", default=None) or (1000 if is_long else 8)
+
+
+@pytest.fixture
+def stops(request, is_long):
+    """How many pipes are stopped by SIGTERM."""
+    return request.config.getoption("--stops", default=None) or (190 if is_long else 2)
+
+
+@pytest.fixture
+def meltano_stops(is_long):
+    """How many runs of Meltano are stopped; each takes half a minute."""
+    return 10 if is_long else 0
+
+
+@pytest.fixture
+def rounds(is_long):
+    """How many runs meet faults."""
+    return 8 if is_long else 2
+
+
+@pytest.fixture
+def seed(request):
+    """The seed; printed, so that a failing test shows it."""
+    seed = request.config.getoption("--seed", default=DEFAULT_SEED)
+    print(f"seed {seed}")
+    return seed
+
+
+@pytest.fixture
+def chance(seed):
+    """A source of choices that depends on the seed alone."""
+    return random.Random(seed)
+
+
+@pytest.fixture
+def box():
+    with Sandbox.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sync(box, tmp_path):
+    return Sync(box, tmp_path)
+
+
+@pytest.fixture
+def load(box, seed, is_long):
+    """The shop's load: 500 customers, 100 products and 500 orders in the long form."""
+    share = 1 if is_long else 0.05
+    return Load(
+        box, seed, customers=int(500 * share), products=int(100 * share), orders=int(500 * share)
+    )

@@ -1,0 +1,178 @@
+"""A shop full of records, and a person who goes on editing it; both chosen by a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from decimal import Decimal
+
+from go_sandbox.seed.money import line_amounts, with_vat
+from go_sandbox.seed.store import seed_store
+
+WRITTEN = ("processing", "on_hold", "completed", "refunded")
+TOTALS = ("total_excl", "total_tax", "total_incl")
+
+
+class Load:
+    """The shop of a sandbox, filled and then edited record by record."""
+
+    def __init__(self, box, seed, *, customers, products, orders):
+        self.box = box
+        self.shop = box.shop
+        self.chance = random.Random(seed)
+        self._next_id = 100_000
+        seed_store(self.shop, customers=customers, products=products, orders=orders, seed=seed)
+
+    def edit(self, count):
+        """Make so many edits, of all sorts that a shop's owner and its buyers make."""
+        for _ in range(count):
+            self.chance.choice(EDITS)(self)
+
+    def touch_all(self):
+        """Move the stamp of every record, as a shop does that saves without a change."""
+        for stream in ("customers", "products", "orders"):
+            for record in self.shop.records(stream):
+                self.shop.edit(stream, record["id"], {})
+
+    def new_id(self):
+        self._next_id += 1
+        return str(self._next_id)
+
+    def one(self, stream, fits=bool):
+        """Choose a record, None when there is none that fits."""
+        fitting = [record for record in self.shop.records(stream) if fits(record)]
+        return self.chance.choice(fitting) if fitting else None
+
+    # Customers
+
+    def give_a_phone(self):
+        customer = self.one("customers")
+        phone = f"+479{self.chance.randrange(10**7):07}"
+        self.shop.edit("customers", customer["id"], {"phone": phone})
+
+    def rename_a_customer(self):
+        customer = self.one("customers")
+        name = f"Navn {self.chance.randrange(10**6)}"
+        field = "company_name" if customer["type"] == "company" else "last_name"
+        self.shop.edit("customers", customer["id"], {field: name})
+
+    def change_a_contact_person(self):
+        company = self.one("customers", lambda one: one["type"] == "company")
+        if company:
+            name = f"Kontakt {self.chance.randrange(10**6)}"
+            self.shop.edit("customers", company["id"], {"last_name": name})
+
+    def move_a_customer(self):
+        customer = self.one("customers", lambda one: one["addresses"])
+        address = self.chance.choice(customer["addresses"])
+        address["line1"] = f"Veien {self.chance.randrange(10**6)}"
+        self.shop.edit("customers", customer["id"], {"addresses": customer["addresses"]})
+
+    def add_a_customer(self):
+        new_id = self.new_id()
+        customer = self.one("customers", lambda one: one["type"] == "person")
+        addresses = [
+            {**one, "id": f"{new_id}-{place}"} for place, one in enumerate(customer["addresses"])
+        ]
+        self._put(
+            "customers", customer, id=new_id, email=f"k{new_id}@example.com", addresses=addresses
+        )
+
+    # Products
+
+    def change_a_price(self):
+        product = self.one("products", lambda one: one["sku"])
+        price = Decimal(self.chance.randrange(1000, 90000)) / 100
+        prices = {
+            "price_excl": str(price),
+            "price_incl": str(with_vat(price, Decimal(product["tax_rate"]))),
+        }
+        self.shop.edit("products", product["id"], prices)
+
+    def rename_a_product(self):
+        product = self.one("products")
+        name = f"Vare {self.chance.randrange(10**6)}"
+        self.shop.edit("products", product["id"], {"name": name})
+
+    def add_a_product(self):
+        new_id = self.new_id()
+        self._put("products", self.one("products"), id=new_id, sku=f"NY-{new_id}", gtin=None)
+
+    def archive_a_product(self):
+        product = self.one("products", lambda one: one["sku"].startswith("NY-"))
+        if product:
+            status = "active" if product["status"] == "archived" else "archived"
+            self.shop.edit("products", product["id"], {"status": status})
+
+    # Orders
+
+    def give_a_reference(self):
+        order = self._written_order()
+        self.shop.edit("orders", order["id"], {"reference": f"B-{self.chance.randrange(10**6)}"})
+
+    def change_a_quantity(self):
+        order = self._written_order()
+        self._reckon(self.chance.choice(order["lines"]), self.chance.randint(1, 9))
+        self._save_lines(order)
+
+    def add_a_line(self):
+        order = self._written_order()
+        line = {**self.chance.choice(order["lines"]), "id": f"{order['id']}-{self.new_id()}"}
+        self._reckon(line, self.chance.randint(1, 9))
+        order["lines"].append(line)
+        self._save_lines(order)
+
+    def remove_a_line(self):
+        order = self._written_order()
+        if len(order["lines"]) > 1:
+            order["lines"].remove(self.chance.choice(order["lines"]))
+            self._save_lines(order)
+
+    def cancel_an_order(self):
+        self.shop.edit("orders", self._written_order()["id"], {"status": "cancelled"})
+
+    def add_an_order(self):
+        new_id = self.new_id()
+        order = self._written_order()
+        lines = [{**one, "id": f"{new_id}-{place}"} for place, one in enumerate(order["lines"])]
+        shipping = [{**one, "id": f"{new_id}-f"} for one in order["shipping"]]
+        self._put("orders", order, id=new_id, number=new_id, lines=lines, shipping=shipping)
+
+    def _written_order(self):
+        return self.one("orders", lambda one: one["status"] in WRITTEN)
+
+    def _put(self, stream, record, **changes):
+        self.shop.put(stream, {**record, "created_at": None, "updated_at": None, **changes})
+
+    def _reckon(self, line, quantity):
+        price, rate = Decimal(line["unit_price_excl"]), Decimal(line["tax_rate"])
+        amounts = asdict(line_amounts(Decimal(quantity), price, rate, Decimal(0)))
+        line |= {name: str(amount) for name, amount in amounts.items()}
+        line["quantity"] = str(quantity)
+
+    def _save_lines(self, order):
+        parts = order["lines"] + order["shipping"]
+        totals = {name: str(sum(Decimal(part[name]) for part in parts)) for name in TOTALS}
+        self.shop.edit("orders", order["id"], {"lines": order["lines"], **totals})
+
+
+EDITS = (
+    Load.give_a_phone,
+    Load.rename_a_customer,
+    Load.change_a_contact_person,
+    Load.move_a_customer,
+    Load.change_a_price,
+    Load.rename_a_product,
+    Load.give_a_reference,
+    Load.change_a_quantity,
+    Load.add_a_line,
+    Load.remove_a_line,
+    Load.give_a_phone,
+    Load.give_a_reference,
+    Load.change_a_quantity,
+    Load.add_a_customer,
+    Load.add_a_product,
+    Load.archive_a_product,
+    Load.add_an_order,
+    Load.cancel_an_order,
+)

@@ -1,0 +1,136 @@
+"""Runs the target with what changed in the shop since the state that it printed last."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from target_powerofficego.links import LinkStore
+
+STREAMS = ("customers", "products", "orders")
+RECORDS_A_STATE = 20
+WATCHDOG_SECONDS = 300
+NEVER = ("both sides changed", "this program could not read it", "Traceback")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of one run."""
+
+    status: int
+    log: str
+    writes: list
+
+
+@dataclass
+class Sync:
+    """The target's runs against one sandbox: each goes on from the state of the one before."""
+
+    box: object
+    folder: Path
+    settings: dict = field(default_factory=dict)
+    state: dict = field(default_factory=dict)
+
+    @property
+    def link_store(self):
+        return self.folder / "links.db"
+
+    @property
+    def config(self):
+        return self.box.target_config(
+            link_store=str(self.link_store),
+            requests_per_second=100,
+            workers=8,
+            max_archives=1000,
+            sales_accounts={"25": 3000, "15": 3001, "0": 3100},
+            **self.settings,
+        )
+
+    def run(self, lines=None):
+        """Run to the end; a run that is stuck fails the test."""
+        seen = len(self.box.requests.all())
+        started = self.start()
+        output, log = started.communicate(lines or self.changed(), timeout=WATCHDOG_SECONDS)
+        return self.ended(started.returncode, output, log, seen)
+
+    def start(self, stdin=subprocess.PIPE):
+        """Start the command, with its three streams open."""
+        path = self.folder / "config.json"
+        path.write_text(json.dumps(self.config), encoding="utf-8")
+        program = Path(sys.executable).with_name("target-powerofficego")
+        return subprocess.Popen(
+            [program, "--config", path],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ended(self, status, output, log, seen):
+        """Keep the last state that was printed, and see that the log tells of no false alarm."""
+        whole = output[: output.rfind("\n") + 1].splitlines()
+        if whole:
+            self.state = json.loads(whole[-1])
+        for words in NEVER:
+            assert words not in log, log
+        return Ended(status, log, writes_since(self.box, seen))
+
+    def changed(self):
+        """Return the Singer text of all records changed since the state, a STATE every so often."""
+        return singer_text(self.box.shop, self.state.get("bookmarks", {}))
+
+    def all_records(self):
+        """Return the Singer text of all records, as if there were no state."""
+        return singer_text(self.box.shop, {})
+
+    def unsettled(self, *kinds):
+        """Return what is parked, rejected or held."""
+        return self._asked(lambda store: store.unsettled(*kinds, every_namespace=True))
+
+    def _asked(self, ask):
+        store = LinkStore(str(self.link_store))
+        try:
+            return ask(store)
+        finally:
+            store.close()
+
+
+def writes_since(box, seen):
+    """Return the writes to Go after the first so many requests."""
+    own = [one for one in box.requests.all()[seen:] if one.system == "go"]
+    return [one for one in own if one.method != "GET" and "/oauth/" not in one.path.lower()]
+
+
+def singer_text(shop, bookmarks):
+    """Return the records of a shop as a tap emits them, changed at or after the bookmarks."""
+    lines = []
+    bookmarks = {stream: dict(mark) for stream, mark in bookmarks.items()}
+    for stream in STREAMS:
+        read_at = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        since = bookmarks.get(stream, {}).get("updated_at", "")
+        lines.append(schema(stream))
+        records = [one for one in shop.records(stream) if one["updated_at"] >= since]
+        for place, record in enumerate(sorted(records, key=lambda one: one["updated_at"]), 1):
+            lines.append(
+                {"type": "RECORD", "stream": stream, "record": record, "time_extracted": read_at}
+            )
+            bookmarks[stream] = {"updated_at": record["updated_at"]}
+            if place % RECORDS_A_STATE == 0:
+                lines.append(state(bookmarks))
+    lines.append(state(bookmarks))
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def schema(stream):
+    """Return the SCHEMA of a stream."""
+    told = {"type": "object", "properties": {"id": {"type": "string"}}}
+    return {"type": "SCHEMA", "stream": stream, "schema": told, "key_properties": ["id"]}
+
+
+def state(bookmarks):
+    """Return a STATE."""
+    return {"type": "STATE", "value": {"bookmarks": dict(bookmarks)}}

@@ -1,0 +1,79 @@
+"""Runs killed outright at moments chosen by the seed, with edits in the shop between them."""
+
+from __future__ import annotations
+
+import threading
+
+from .verdict import complaints, doubles
+
+REQUESTS = 40
+EDITS = 6
+
+
+class Moment:
+    """Kills a run: at some request, before or after Go acted, or at some time after its start."""
+
+    def __init__(self, chance, box):
+        self.chance, self.box = chance, box
+        self._timers = []
+
+    def strike(self, running):
+        """Arrange the end of a run that was just started."""
+        if self.chance.random() < 0.2:
+            self._later(running, self.chance.uniform(0.2, 3))
+            return
+        skip, when = self.chance.randrange(REQUESTS), self.chance.choice(["before", "after"])
+        delay = self.chance.choice([None, self.chance.uniform(0, 0.03)])
+        self.box.faults.on(
+            "go", None, None, lambda _: self._end(running, delay), skip=skip, when=when
+        )
+        if when == "before" and delay is None:
+            self.box.faults.add(reset="before", skip=skip)
+
+    def pass_by(self):
+        """Forget what was arranged."""
+        self.box.faults.clear()
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
+        self._timers.clear()
+
+    def _end(self, running, delay):
+        if delay is None:
+            running.kill()
+        else:
+            self._later(running, delay)
+
+    def _later(self, running, seconds):
+        timer = threading.Timer(seconds, running.kill)
+        self._timers.append(timer)
+        timer.start()
+
+
+def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
+    box, sync, load, chance, is_long, kills
+):
+    moment, killed, quiet = Moment(chance, box), 0, 0
+    while killed < kills:
+        seen = len(box.requests.all())
+        load.edit(EDITS)
+        running = sync.start()
+        moment.strike(running)
+        output, log = running.communicate(sync.changed(), timeout=120)
+        moment.pass_by()
+        ended = sync.ended(running.returncode, output, log, seen)
+        killed += ended.status == -9
+        quiet += ended.status == 0
+        assert ended.status in (-9, 0), log
+        if killed % 25 == 0:
+            assert doubles(box) == []
+            box.requests.clear()
+    print(f"{killed} kills, {quiet} runs to their end, state {sync.state}")
+
+    last = sync.run()
+
+    assert complaints(box, sync) == []
+    assert last.status == 0, last.log
+    assert sync.run(sync.all_records()).writes == []
+    load.touch_all()
+    assert sync.run().writes == []

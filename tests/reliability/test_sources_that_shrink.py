@@ -1,0 +1,32 @@
+"""An empty, halved or repeated source says nothing about what it does not hold."""
+
+from __future__ import annotations
+
+import json
+
+from .runs import schema, state
+from .verdict import complaints
+
+RESOURCES = ("Customers", "Products", "SalesOrders", "ContactDeliveryAddresses", "ContactPersons")
+
+
+def all_of_go(box):
+    return {resource: box.go.entries(resource) for resource in RESOURCES}
+
+
+def test_an_empty_halved_or_repeated_source_changes_and_archives_nothing(box, sync, load, chance):
+    assert sync.run().status == 0
+    assert complaints(box, sync) == []
+    before = all_of_go(box)
+    whole = sync.all_records().splitlines(keepends=True)
+    records = [line for line in whole if json.loads(line)["type"] == "RECORD"]
+    schemas = [line for line in whole if json.loads(line)["type"] == "SCHEMA"]
+    half = schemas + [line for line in records if chance.random() < 0.5]
+    empty = [json.dumps(one) + "\n" for one in (schema("customers"), state({}))]
+
+    for lines in (empty, half, whole + whole, schemas, records and schemas + records[::-1]):
+        ended = sync.run("".join(lines))
+        assert (ended.status, ended.writes) == (0, []), ended.log
+        assert all_of_go(box) == before
+
+    assert sync.run().writes == []

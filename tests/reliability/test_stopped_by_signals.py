@@ -1,0 +1,125 @@
+"""SIGTERM and SIGKILL at moments chosen by the seed: the stored state is never ahead of Go."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from go_sandbox.demo.meltano import EXTRACT_AND_LOAD, Meltano, project_folder
+
+from .verdict import complaints, missing_before
+
+EDITS = 12
+SCRIPTS = Path(sys.executable).parent
+
+
+class Pipe:
+    """`tap | target` as two processes; the state goes into a file, as a shell script would do."""
+
+    def __init__(self, sync):
+        self.sync = sync
+        self.tap_config = sync.folder / "tap.json"
+        self.tap_config.write_text(json.dumps(sync.box.tap_config()), encoding="utf-8")
+        self.state_file = sync.folder / "state.json"
+
+    def run(self, arrange=lambda _: None):
+        """Run the pipe once; `arrange` gets the target's process when it has started."""
+        seen = len(self.sync.box.requests.all())
+        state = ["--state", self.state_file] if self.state_file.exists() else []
+        tap = subprocess.Popen(
+            [SCRIPTS / "tap-customwebshop", "--config", self.tap_config, *state],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        target = self.sync.start(stdin=tap.stdout)
+        tap.stdout.close()
+        arrange(target)
+        output, log = target.communicate(timeout=120)
+        tap.wait(timeout=60)
+        self.sync.box.faults.clear()
+        ended = self.sync.ended(target.returncode, output, log, seen)
+        if self.sync.state:
+            self.state_file.write_text(json.dumps(self.sync.state), encoding="utf-8")
+        return ended
+
+
+def test_a_pipe_stopped_by_sigterm_has_told_no_state_that_is_ahead_of_go(
+    box, sync, load, chance, stops
+):
+    pipe, stopped, quiet = Pipe(sync), 0, 0
+    while stopped < stops:
+        load.edit(EDITS)
+        skip, when = chance.randrange(60), chance.choice(["before", "after"])
+
+        def arrange(target, skip=skip, when=when):
+            box.faults.on("go", None, None, lambda _: target.terminate(), skip=skip, when=when)
+
+        ended = pipe.run(arrange)
+        stopped += ended.status == 143
+        quiet += ended.status == 0
+        assert ended.status in (143, 0), ended.log
+        assert missing_before(box, sync) == []
+    print(f"{stopped} pipes stopped by SIGTERM, {quiet} ran to their end")
+
+    last = pipe.run()
+
+    assert complaints(box, sync) == []
+    assert last.status == 0, last.log
+    assert pipe.run().writes == []
+
+
+@pytest.fixture
+def meltano(box, tmp_path):
+    project = Meltano(project_folder(), box, tmp_path)
+    project.variables["TARGET_POWEROFFICEGO_LINK_STORE"] = str(tmp_path / "links.db")
+    project.variables["TARGET_POWEROFFICEGO_MAX_ARCHIVES"] = "1000"
+    project.install()
+    return project
+
+
+def stored_state(folder):
+    """Return the Singer state that Meltano has stored."""
+    with sqlite3.connect(folder / "meltano.db") as database:
+        found = database.execute("SELECT completed_state FROM state").fetchall()
+    database.close()
+    return json.loads(found[0][0]).get("singer_state", {}) if found else {}
+
+
+def test_under_meltano_no_stored_state_is_ahead_of_go(
+    box, sync, load, chance, meltano, meltano_stops
+):
+    if not meltano_stops:
+        pytest.skip("a start of Meltano takes long; --long stops it, too")
+    ended = []
+    while len(ended) < meltano_stops:
+        load.edit(EDITS)
+        sent = chance.choice([signal.SIGTERM, signal.SIGKILL])
+        running = meltano.start(*EXTRACT_AND_LOAD)
+        box.faults.on(
+            "go",
+            None,
+            None,
+            lambda _, running=running, sent=sent: running.send_signal(sent),
+            skip=chance.randrange(25),
+            when=chance.choice(["before", "after"]),
+        )
+        output, _ = running.communicate(timeout=240)
+        hooks_left = running.returncode == 0
+        box.faults.clear()
+        with FileLock(f"{sync.link_store}.testshop.lock", timeout=120):
+            sync.state = stored_state(sync.folder)
+        ended.append((sent.name, running.returncode))
+        assert hooks_left or running.returncode != 0, output
+        assert missing_before(box, sync) == []
+    print(f"Meltano: {sorted(set(ended))} in {len(ended)} runs")
+
+    last = meltano.run(*EXTRACT_AND_LOAD)
+
+    assert complaints(box, sync) == []
+    assert last.returncode == 0, last.stdout

@@ -1,0 +1,184 @@
+"""What must hold of Go, the link store and the shop once all runs are over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from .load import WRITTEN
+
+OURS = "testshop:"
+DOUBLES = {
+    "Customers": ("ExternalImportReference", "EmailAddress"),
+    "Products": ("Code",),
+    "SalesOrders": ("ExternalImportReference",),
+}
+
+
+def doubles(box):
+    """Return what is in Go twice; the e-mails and SKUs of the shop are all different."""
+    found = []
+    for resource, members in DOUBLES.items():
+        for member in members:
+            counted = Counter(one[member] for one in box.go.entries(resource))
+            found += [f"{resource} {one} {n} times" for one, n in counted.items() if one and n > 1]
+    for order in box.go.entries("SalesOrders"):
+        lines = Counter(one["ExternalImportReference"] for one in order["SalesOrderLines"])
+        found += [f"line {one} {n} times" for one, n in lines.items() if n > 1]
+    addresses = Counter(
+        (one["ContactId"], one["ExternalCode"])
+        for one in box.go.entries("ContactDeliveryAddresses")
+    )
+    found += [f"delivery address {one} {n} times" for one, n in addresses.items() if n > 1]
+    people = Counter(one["ContactId"] for one in box.go.entries("ContactPersons"))
+    return found + [f"contact person of {one} {n} times" for one, n in people.items() if n > 1]
+
+
+def complaints(box, sync):
+    """Return everything that is not as it must be."""
+    waiting = sync.unsettled()
+    found = doubles(box)
+    found += [f"{one.kind} {one.entity} {one.shop_id}: {one.reason}" for one in waiting]
+    found += (words for _, _, words in _differing(box))
+    return found + _strangers(box)
+
+
+def missing_before(box, sync):
+    """Return what is not in Go as the shop has it, nor waits, though the state says it is done."""
+    waiting = {(one.entity, one.shop_id) for one in sync.unsettled()}
+    found = doubles(box)
+    for stream, record, words in _differing(box):
+        bookmark = _bookmark(sync.state, stream)
+        if record["updated_at"] <= bookmark and (stream, record["id"]) not in waiting:
+            found.append(f"{words} ({record['updated_at']}, the state says {bookmark})")
+    return found
+
+
+def _bookmark(state, stream):
+    """Return the stamp up to which a state says that all is done, the tap's or our own."""
+    bookmark = state.get("bookmarks", {}).get(stream, {})
+    return bookmark.get("replication_key_value") or bookmark.get("updated_at") or ""
+
+
+def _differing(box):
+    for stream, differences in (
+        ("customers", _customers),
+        ("products", _products),
+        ("orders", _orders),
+    ):
+        yield from ((stream, record, words) for record, words in differences(box))
+
+
+def _strangers(box):
+    shop = box.shop
+    customers = {OURS + one["id"] for one in shop.records("customers")}
+    orders = {OURS + one["id"] for one in shop.records("orders")}
+    codes = {one["sku"] for one in shop.records("products")}
+    codes |= {line["sku"] for one in shop.records("orders") for line in one["lines"]}
+    found = [
+        one["ExternalImportReference"]
+        for one in box.go.entries("Customers")
+        if one["ExternalImportReference"] not in customers
+        and not str(one["ExternalImportReference"]).startswith(f"{OURS}guest")
+    ]
+    found += [
+        one["ExternalImportReference"]
+        for one in box.go.entries("SalesOrders")
+        if one["ExternalImportReference"] not in orders
+    ]
+    found += [
+        one["Code"]
+        for one in box.go.entries("Products")
+        if one["Code"] not in codes and not one["Code"].startswith("FRAKT")
+    ]
+    return [f"{one} is not the shop's" for one in found]
+
+
+def _customers(box):
+    entries = {one["ExternalImportReference"]: one for one in box.go.entries("Customers")}
+    addresses = {one["ExternalCode"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    people = {one["ContactId"]: one for one in box.go.entries("ContactPersons")}
+    for record in box.shop.records("customers"):
+        entry = entries.get(OURS + record["id"])
+        if entry is None:
+            yield record, f"customer {record['id']} is missing"
+            continue
+        parts = [(f"customer {record['id']}", _expected_customer(record), entry)]
+        if record["type"] == "company":
+            names = {"FirstName": record["first_name"], "LastName": record["last_name"]}
+            parts.append((f"person of {record['id']}", names, people.get(entry["Id"])))
+        for address in record["addresses"]:
+            if address["type"] == "shipping":
+                told, there = {"AddressLine1": address["line1"]}, OURS + address["id"]
+                parts.append((f"address {address['id']}", told, addresses.get(there)))
+        for part in parts:
+            yield from ((record, words) for words in _differences(*part))
+
+
+def _expected_customer(record):
+    billing = [one["line1"] for one in record["addresses"] if one["type"] == "billing"]
+    if record["type"] == "company":
+        names = {"IsPerson": False, "Name": record["company_name"]}
+    else:
+        names = {"FirstName": record["first_name"], "LastName": record["last_name"]}
+    return {
+        **names,
+        "EmailAddress": record["email"],
+        "PhoneNumber": record["phone"],
+        "MailAddress.AddressLine1": billing[0] if billing else None,
+    }
+
+
+def _products(box):
+    entries = {one["Code"]: one for one in box.go.entries("Products")}
+    for record in box.shop.records("products"):
+        entry = entries.get(record["sku"])
+        is_archived = record["status"] == "archived"
+        if entry is None:
+            if not is_archived:
+                yield record, f"product {record['sku']} is missing"
+            continue
+        name = " ".join(filter(None, (record["name"], record["variant_name"])))
+        expected = {"Name": name, "IsArchived": is_archived}
+        if record["price_excl"] is not None:
+            expected["UnitPrice"] = Decimal(record["price_excl"])
+        what = f"product {record['sku']}"
+        yield from ((record, words) for words in _differences(what, expected, entry))
+
+
+def _orders(box):
+    entries = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    for record in box.shop.records("orders"):
+        entry, what = entries.get(OURS + record["id"]), f"order {record['id']}"
+        if (entry is not None) != (record["status"] in WRITTEN):
+            yield record, f"{what} is {record['status']} and {'in Go' if entry else 'missing'}"
+        elif entry is not None:
+            there = entry | {"Lines": _quantities(entry)}
+            expected = {
+                "TotalAmount": Decimal(record["total_incl"]),
+                "PurchaseOrderReference": record["reference"],
+                "Lines": {one["id"]: Decimal(one["quantity"]) for one in record["lines"]}
+                | {f"shipping:{one['id']}": Decimal(1) for one in record["shipping"]},
+            }
+            yield from ((record, words) for words in _differences(what, expected, there))
+
+
+def _quantities(order):
+    lines = order["SalesOrderLines"]
+    return {one["ExternalImportReference"].removeprefix(OURS): one["Quantity"] for one in lines}
+
+
+def _differences(what, expected, entry):
+    for path, value in expected.items():
+        there = entry
+        for part in path.split("."):
+            there = (there or {}).get(part)
+        if _plain(path, there) != _plain(path, value):
+            yield f"{what}: {path} is {there!r}, not {value!r}"
+
+
+def _plain(path, value):
+    """Return a phone number as its last eight digits, and anything else as it is."""
+    if path == "PhoneNumber" and value:
+        return "".join(filter(str.isdigit, value))[-8:]
+    return value
