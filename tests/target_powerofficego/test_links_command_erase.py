@@ -279,6 +279,22 @@ def test_a_company_that_another_customer_shares_is_not_erased_under_it(ledger, b
     assert customer_of(box)["IsArchived"] is True
 
 
+def test_a_follower_whose_leader_is_no_longer_linked_leaves_the_entry_in_go_alone(
+    ledger, box, links, company
+):
+    ledger.run(company(), company(id="2002", email="per@example.no"))
+    links("unlink", "customers", "2001", "--yes")
+
+    told = links("erase", "customer", "2002", "--yes")
+    outcome = ledger.run(company())
+
+    assert told.exit_code == 0
+    assert "stays as it is, for it was only shared" in told.output
+    assert outcome.writes == []
+    assert customer_of(box)["IsArchived"] is False
+    assert outcome.count("customers", "linked") == 1
+
+
 def test_a_customer_that_never_reached_go_is_forgotten(ledger, links, kari):
     ledger.run(kari(email="no e-mail"))
 

@@ -96,7 +96,7 @@ def two_waiting(ledger, product):
     ],
 )
 def test_what_waits_is_filtered_by_shop_id_and_reason(two_waiting, rows, words, shop_ids):
-    assert [row["shop_id"] for row in rows("rejects", *words)] == shop_ids
+    assert sorted(row["shop_id"] for row in rows("rejects", *words)) == shop_ids
 
 
 def test_holds_and_parked_records_have_the_same_filters(

@@ -47,7 +47,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
     assert len(box.go.entries("Customers")) == len(people)
 
 
-def test_a_link_store_of_another_version_is_told_and_left_alone(ledger, box, customer):
+def test_a_link_store_of_a_newer_version_is_told_and_left_alone(ledger, box, customer):
     ledger.run(customer())
     with sqlite3.connect(ledger.link_store) as store:
         store.execute("UPDATE about SET schema_version = 99")
@@ -56,7 +56,7 @@ def test_a_link_store_of_another_version_is_told_and_left_alone(ledger, box, cus
     outcome = ledger.run(customer(phone="+4798765432"))
 
     assert outcome.status == 1
-    assert "was written by another version" in outcome.log
+    assert "was written by a newer version" in outcome.log
     assert outcome.writes == []
 
 

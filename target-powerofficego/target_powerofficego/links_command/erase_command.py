@@ -86,6 +86,11 @@ def _told(found: Erasable) -> list[str]:
             f"the customer {found.links[0].go_id} in Go stays as it is: it is customer"
             f" {found.shared_with}'s; erase that one too if it is the same person"
         )
+    elif found.links:
+        lines.append(
+            f"the customer {found.links[0].go_id} in Go stays as it is, for it was only shared;"
+            " see to it in Go"
+        )
     else:
         lines.append("it was never in Go; if the shop sends it again, it is created")
     return lines

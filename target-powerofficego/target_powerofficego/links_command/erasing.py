@@ -33,7 +33,7 @@ class ErasedAlready(Exception):  # noqa: N818 - reads as what it says
 class Erasable:
     """What is erased together: the links of one person, the customer first, and their orders.
 
-    `shared_with` is the other record that has the same customer in Go, whose entry then stays;
+    `shared_with` is the record that a follower shares its customer in Go with, if it is linked;
     `alike_in_go` are entries in Go that nobody is linked to and that have the same e-mail address.
     """
 
@@ -46,8 +46,11 @@ class Erasable:
 
     @property
     def go_id(self) -> str | None:
-        """The entry in Go that is nobody else's, to be archived; None: there is none."""
-        return self.links[0].go_id if self.links and self.shared_with is None else None
+        """The entry in Go that is nobody else's, to be archived; None: there is none.
+
+        A follower's never is, also when the record that had it is no longer linked.
+        """
+        return self.links[0].go_id if self.links and not self.links[0].is_follower else None
 
 
 def erasable(store: LinkStore, shop_id: str) -> Erasable:
@@ -80,7 +83,7 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
                 f" erase or unlink {other.shop_id} first"
             )
             raise CannotErase(msg)
-    emails = _emails(store, link) if shared_with is None else set()
+    emails = set() if link.is_follower else _emails(store, link)
     links += _as_guests(store, link, emails, known={one.shop_id for one in links})
     shop_ids = tuple(one.shop_id for one in links)
     return Erasable(
