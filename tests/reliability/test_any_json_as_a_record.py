@@ -138,6 +138,7 @@ def is_number(value):
     return value is None or Decimal(value).is_finite()
 
 
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of a large example
 def test_any_json_as_a_record_breaks_neither_the_run_nor_go(box, sync, whole, run, seed, is_long):
     runs = settings(
         max_examples=150 if is_long else 5,

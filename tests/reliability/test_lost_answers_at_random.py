@@ -7,7 +7,6 @@ from go_sandbox.random_faults import LOST_ANSWERS
 
 from .verdict import complaints
 
-
 RESHAPING = {"price_decimals": 2}
 LAGGING = {"read_lag_seconds": 1}
 CARELESS = {"read_lag_seconds": 1, "product_code_unique": False, "price_decimals": 2}
