@@ -129,9 +129,9 @@ def broken_entities(box):
         is_ours = str(one["ExternalImportReference"]).startswith(OURS)
         if not (is_whole and is_ours and lines and one["CustomerId"] in customers):
             yield one
-    references = [one["ExternalImportReference"] for one in go.entries("SalesOrders")]
-    references += [one["ExternalImportReference"] for one in customers.values()]
-    yield from {one for one in references if references.count(one) > 1}
+    for kind in ("SalesOrders", "Customers"):
+        references = [one["ExternalImportReference"] for one in go.entries(kind)]
+        yield from {one for one in references if references.count(one) > 1}
 
 
 def is_number(value):
