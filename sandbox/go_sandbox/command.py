@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GO_REQUESTS_PER_SECOND = 10
+SALES_ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +62,7 @@ def environment(box: Sandbox) -> dict[str, str]:
         "TAP_CUSTOMWEBSHOP_API_URL": box.shop_api_url,
         "TAP_CUSTOMWEBSHOP_AUTH_TOKEN": box.shop_token,
         **{f"TARGET_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in names},
+        "TARGET_POWEROFFICEGO_SALES_ACCOUNTS": json.dumps(SALES_ACCOUNTS),
     }
 
 
@@ -67,7 +71,7 @@ def welcome(box: Sandbox) -> list[str]:
     bearer = f"-H 'Authorization: Bearer {box.shop_token}'"
     return [
         "# A local PowerOffice Go and a local shop. The keys are fake. Ctrl-C stops.",
-        *(f"export {name}={value}" for name, value in environment(box).items()),
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment(box).items()),
         "",
         "# The shop's customers, as the tap reads them:",
         f"curl -s {bearer} '{box.shop_api_url}/customers?limit=2'",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.plugin_base import _ConfigInput
 
 
 class TapCustomWebShop(Tap):
@@ -103,7 +106,24 @@ class TapCustomWebShop(Tap):
 
     @classmethod
     @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files; one that is missing or no JSON ends the program with one line."""
+        told: _ConfigInput | None = None
+        try:
+            told = super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            cls.logger.error("--config: %s", error)
+        except ValueError as error:
+            cls.logger.error("--config: a file is no JSON: %s", error)
+        return told or ctx.exit(1)
+
+    @classmethod
+    @override
     def invoke(cls, **arguments: Any) -> None:
+        if (state := arguments.get("state")) is not None:
+            arguments["state"] = cls._checked_state(state)
         try:
             super().invoke(**arguments)
         except ShopError as error:
@@ -114,6 +134,22 @@ class TapCustomWebShop(Tap):
             # Python flushes standard output at exit, which would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+    @classmethod
+    def _checked_state(cls, state: IO[str]) -> IO[str]:
+        """Return a state file that the SDK can read; another one ends the program with one line."""
+        text = state.read()
+        try:
+            is_state = isinstance(json.loads(text), dict)
+        except ValueError:
+            is_state = False
+        if not is_state:
+            cls.logger.error(
+                "--state: the file holds no state, which is one JSON object: give the last line"
+                " that the target printed (a dry run prints none), or leave --state out"
+            )
+            sys.exit(1)
+        return io.StringIO(text)
 
     @classmethod
     @override

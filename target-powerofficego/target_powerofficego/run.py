@@ -310,13 +310,19 @@ def _has_entries(store: LinkStore, index: GoIndex) -> bool:
 
 def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
     logger.info("Link store: %s", settings.link_store)
+    if not settings.sales_accounts:
+        logger.warning(
+            "sales_accounts is not set: a product that is created gets Go's default sales account,"
+            " and orders whose VAT then differs from the shop's are held"
+        )
     if store.has_links():
         return
     entities = ("customers", "orders")
     if any(_has_our_references(settings, store, index, entity) for entity in entities):
         logger.warning(
             "The link store %s knows no links yet, but Go has entries with references of %s:"
-            " everything is linked again, nothing is created twice",
+            " everything is linked again, nothing is created twice. Let the tap read everything"
+            " (without --state, or with --full-refresh): what it does not send is not linked",
             settings.link_store,
             settings.shop_name,
         )

@@ -135,7 +135,7 @@ class TargetPowerOfficeGo(Target):
             self.begin()
             self.listen(file_input)
         except Terminated as terminated:
-            self.logger.warning("%s: the last settled state was printed", terminated)
+            self.logger.warning("%s: what is settled is kept, the rest comes again", terminated)
             self._stop(terminated, _ENDED_BY_SIGNAL + terminated.signum)
             return _ENDED_BY_SIGNAL + terminated.signum
         except SettingsError as wrong:

@@ -223,3 +223,29 @@ def test_the_hub_definition_has_the_settings_of_about():
 def test_the_document_of_the_shop_api_is_current():
     written = (PROJECT / "docs" / "shop-api.md").read_text(encoding="utf-8")
     assert written == shop_api_document()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"bookmarks": {'])
+def test_a_state_file_that_holds_no_state_is_one_line(tmp_path, text):
+    state = tmp_path / "state.json"
+    state.write_text(text)
+
+    ended = run_tap("--state", str(state), config=sdk_config, tmp_path=tmp_path)
+
+    assert ended.returncode == 1
+    assert "--state: the file holds no state" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_config_file_that_is_none_is_one_line(tmp_path, text):
+    path = tmp_path / "shop.json"
+    if text is not None:
+        path.write_text(text)
+
+    ended = run_tap("--config", str(path))
+
+    assert ended.returncode == 1
+    assert "--config: " in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -46,7 +46,7 @@ def reasons(ledger):
         ({"price_excl": 10**30}, "price_excl"),
         ({"price_excl": None, "tax_rate": None}, "there is only a price with VAT and no tax_rate"),
         ({"price_excl": None, "tax_rate": "-100"}, "is not a VAT rate"),
-        ({"currency": "kroner"}, 'currency "KRONER" is not a currency code'),
+        ({"currency": "kroner"}, 'currency "kroner" is not a currency code'),
         ({"description": {"html": "x"}}, "description should be text"),
     ],
 )
@@ -458,3 +458,52 @@ def _all_reasons(ledger):
         return "\n".join(one.reason for one in store.unsettled(every_namespace=True))
     finally:
         store.close()
+
+
+def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, customer):
+    nobody = {"name": None, "first_name": None, "last_name": None, "email": None}
+
+    ledger.run(customer(**nobody))
+
+    (reason,) = reasons().values()
+    assert "neither a name nor an e-mail address" in reason
+    assert box.go.entries("Customers") == []
+
+
+@pytest.mark.parametrize("customer_id", ["unknown", None])
+def test_an_order_that_does_not_say_who_buys_waits_and_its_buyer_is_rejected(
+    ledger, box, product, order, customer_id
+):
+    outcome = ledger.run(product(), order(customer_id=customer_id, buyer=None))
+
+    assert outcome.status == 3
+    assert box.go.entries("Customers") == []
+    assert box.go.entries("SalesOrders") == []
+    assert {(one.kind, one.entity) for one in ledger.unsettled()} == {
+        ("parked", "orders"),
+        ("reject", "customers"),
+    }
+
+
+def test_an_order_of_a_customer_who_came_late_is_posted_to_that_customer(
+    ledger, box, company, product, order
+):
+    ledger.run(product(), order(customer_id="2001", buyer=None))
+
+    outcome = ledger.run(company())
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["Name"] == "Fjord og Fjell AS"
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
+    outcome = ledger.run(customer(type="alien"), product(status="finnes ikke"))
+
+    assert outcome.status == 3
+    reasons = sorted(one.reason for one in ledger.unsettled("reject"))
+    assert "status" in reasons[0]
+    assert "known are active, draft, archived" in reasons[0]
+    assert "known are person, company" in reasons[1]
+    assert box.go.entries("Customers") == box.go.entries("Products") == []

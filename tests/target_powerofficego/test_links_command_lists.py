@@ -281,3 +281,15 @@ def on_a_terminal(columns, *command):
         finally:
             os.close(mine)
     return printed.decode()
+
+
+def test_an_edit_in_go_that_the_shop_has_not_is_a_difference(ledger, box, rows, customer):
+    ledger.run(customer())
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000000"})
+
+    ledger.run(customer(email="ny@example.no", updated_at="2026-02-01T00:00:00Z"))
+
+    (told,) = rows("differences", "--show-values")
+    assert told["property"] == "phone"
+    assert (told["shop_value"], told["go_value"]) == ("+4791234567", "+4740000000")

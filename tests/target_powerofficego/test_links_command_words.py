@@ -141,3 +141,10 @@ def test_a_password_in_the_address_of_a_database_is_refused_and_not_shown(told):
 @pytest.mark.parametrize("number", ["0", "-1", "first"])
 def test_a_number_that_is_none_is_refused(tmp_path, number):
     assert ask("acknowledge", "--", number).exit_code == 2
+
+
+def test_it_tells_its_version():
+    told = ask("--version")
+
+    assert told.exit_code == 0
+    assert told.output.startswith("powerofficego-links, version ")

@@ -179,7 +179,7 @@ class Demo:
         requests = self._box.requests
         self._say(
             f"Calls to Go: {len(requests.reads('go'))} reads, {len(requests.writes('go'))} writes;"
-            f" at most {requests.busiest_second('go')} in any one second."
+            f" with tokens at most {requests.busiest_second('go')} in any one second."
         )
 
     def _title(self, text: str) -> None:

@@ -24,10 +24,14 @@ _NAMELESS = "-"  # PowerOffice Go refuses a person without first or last name
 
 
 def is_company(record: Record) -> bool:
-    """Tell whether a customer is a company: as the shop says, else by what only companies have."""
-    kind = record.get("type")
-    if kind in ("person", "company"):
-        return bool(kind == "company")
+    """Tell whether a customer is a company: as the shop says, else by what only companies have.
+
+    Raises:
+        Unusable: the shop says that it is neither a person nor a company.
+    """
+    kind = values.one_of(record.get("type"), ("person", "company"), what="type")
+    if kind is not None:
+        return kind == "company"
     return bool(record.get("organization_number") or record.get("company_name"))
 
 
@@ -91,7 +95,13 @@ def _company_name(record: Record, _: Conversion) -> Value:
 
 def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
     def read(record: Record, _: Conversion) -> Value:
-        return ABSENT if is_company(record) else person_names(record)[part]
+        if is_company(record):
+            return ABSENT
+        names = person_names(record)
+        if names == (_NAMELESS, _NAMELESS) and not record.get("email"):
+            msg = "the customer has neither a name nor an e-mail address"
+            raise Unusable(msg)
+        return names[part]
 
     return read
 

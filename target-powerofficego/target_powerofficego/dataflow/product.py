@@ -168,7 +168,8 @@ def is_archived(record: Record) -> bool:
     Raises:
         Unusable: `deleted_at` is no stamp.
     """
-    return is_deleted(record) or record.get("status") == "archived"
+    status = values.one_of(record.get("status"), ("active", "draft", "archived"), what="status")
+    return is_deleted(record) or status == "archived"
 
 
 def _archived(record: Record, _: Conversion) -> Value:

@@ -21,7 +21,7 @@ from stdnum.exceptions import ValidationError
 from stdnum.no import orgnr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
@@ -109,6 +109,19 @@ def number_of_digits(number: str | None) -> int | None:
     return int(number) if int(number) <= _LARGEST_NUMBER else None
 
 
+def one_of(value: object, words: Collection[str], *, what: str) -> str | None:
+    """Return a word of a closed list, or None when it is empty.
+
+    Raises:
+        Unusable: it is none of the words.
+    """
+    word = text(value, what=what)
+    if word is not None and word not in words:
+        msg = f"{what} {shown(word)} is not known; known are {', '.join(words)}"
+        raise Unusable(msg)
+    return word
+
+
 def flag(value: object, *, what: str) -> bool | None:
     """Return a yes or no, or None when it is empty.
 
@@ -172,11 +185,10 @@ def country(value: object, *, what: str) -> str | None:
     code = text(value, what=what)
     if code is None:
         return None
-    code = code.upper()
-    if not _is_country(code):
+    if not _is_country(code.upper()):
         msg = f'{what} {shown(code)} is not a country code; it should be two letters such as "NO"'
         raise Unusable(msg)
-    return code
+    return code.upper()
 
 
 @lru_cache(maxsize=512)
@@ -193,11 +205,10 @@ def currency(value: object, *, what: str) -> str | None:
     code = text(value, what=what)
     if code is None:
         return None
-    code = code.upper()
-    if pycountry.currencies.get(alpha_3=code) is None:
+    if pycountry.currencies.get(alpha_3=code.upper()) is None:
         msg = f'{what} {shown(code)} is not a currency code; it should be like "NOK"'
         raise Unusable(msg)
-    return code
+    return code.upper()
 
 
 def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:

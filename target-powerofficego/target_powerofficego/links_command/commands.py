@@ -27,6 +27,7 @@ WAITS_FOR_A_PERSON = 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="target-powerofficego", prog_name="powerofficego-links")
 @with_choices(variable=LINK_STORE_VARIABLE)
 def main() -> None:
     """Look into the link store of target-powerofficego, also while a run is under way.

@@ -8,7 +8,7 @@ from target_powerofficego.links_command.differences import differences
 from target_powerofficego.links_command.listing import Column, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from target_powerofficego.links import Link
 
@@ -24,11 +24,13 @@ _VALUES = (
 )
 
 
-def difference_listing(links: Iterable[tuple[str, Link]], *, show_values: bool) -> Listing:
-    """Return the differences of links, given with their shop names, as rows."""
+def difference_listing(
+    links: Iterable[tuple[str, Link, Mapping[str, Any]]], *, show_values: bool
+) -> Listing:
+    """Return the differences of links, given with shop name and Go's entry, as rows."""
     rows: list[dict[str, Any]] = []
-    for shop_name, link in links:
-        for one in differences(link):
+    for shop_name, link, entry in links:
+        for one in differences(link, entry):
             row = {
                 "entity": link.entity,
                 "shop_id": link.shop_id,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
@@ -13,7 +13,7 @@ from target_powerofficego.merge_lines import LINE
 from target_powerofficego.store.values import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from target_powerofficego.dataflow.table import Property
     from target_powerofficego.dataflow.values import Value
@@ -31,17 +31,21 @@ class Difference:
     go: Value
 
 
-def differences(link: Link) -> Iterator[Difference]:
-    """Return the properties that differ, as they stood when both sides last agreed.
+def differences(link: Link, entry: Mapping[str, Any]) -> Iterator[Difference]:
+    """Return the properties that differ: the shop's value as last agreed on, Go's as last read.
 
-    They are left so until one side is edited (first meeting: link, don't change). A row that is
+    They are left so until the shop is edited (first meeting: link, don't change). A row that is
     only written when an entry is created never is, so it is not told.
     """
     rows = {row.name: row for row in TABLES[link.entity].rows}
-    for name, one in link.base.items():
+    for name, agreed in link.base.items():
         if name.startswith(LINE):
-            yield from _in_line(name.removeprefix(LINE), one)
-        elif _differs(rows.get(name), one):
+            yield from _in_line(name.removeprefix(LINE), agreed)
+            continue
+        row = rows.get(name)
+        is_read = row is not None and row.go.split(".")[0] in entry
+        one = replace(agreed, go=row.from_go(entry)) if row and is_read else agreed
+        if _differs(row, one):
             yield Difference(name, one.shop, one.go)
 
 

@@ -154,11 +154,11 @@ def links(
 def differences(choices: Choices, *, entity: str | None, show_values: bool) -> None:
     """List linked records whose properties differ.
 
-    Told are the properties that have one value in the shop and another in Go since both sides last
-    agreed. They are left so until somebody edits one side.
+    Told are the properties that have one value in the shop and another in Go, as each was last
+    read. They are left so until somebody edits the shop.
     """
     with open_store(choices.link_store) as store:
-        found = list(store.all_links(entity))
+        found = list(store.links_with_entries(entity))
     tell(difference_listing(found, show_values=show_values), choices.output_format)
 
 

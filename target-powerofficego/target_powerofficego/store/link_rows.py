@@ -18,7 +18,7 @@ from target_powerofficego.store.values import Agreement, Link, now
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
@@ -64,6 +64,27 @@ class LinkRows(UnsettledRows):
         query = sa.select(t.links).where(*self._key(t.links, entity))
         for row in self._all(query.order_by(t.links.c.shop_id)):
             yield _link(row)
+
+    def links_with_entries(
+        self, entity: str | None = None
+    ) -> Iterator[tuple[str, Link, Mapping[str, Any]]]:
+        """Return each link of all namespaces with its shop name and the entry as last read."""
+        go = t.go_entries
+        is_its_entry = sa.and_(
+            go.c.namespace == t.links.c.namespace,
+            go.c.entity == t.links.c.entity,
+            go.c.go_id == t.links.c.go_id,
+        )
+        query = (
+            sa.select(t.links, t.namespaces.c.shop_name, go.c.body)
+            .select_from(t.links)
+            .join(t.namespaces)
+            .outerjoin(go, is_its_entry)
+        )
+        if entity is not None:
+            query = query.where(t.links.c.entity == entity)
+        for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
+            yield row.shop_name, _link(row), from_json(row.body) if row.body else {}
 
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
