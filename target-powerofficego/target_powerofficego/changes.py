@@ -60,10 +60,14 @@ class Patch:
 
 @dataclass(frozen=True)
 class Link:
-    """Link the record with an entity of Go; nothing but an empty reference is written."""
+    """Link the record with an entity of Go; nothing but an empty reference is written.
+
+    `shared_with` is the shop id of the record that has the entity already.
+    """
 
     go_id: str
     is_follower: bool = False
+    shared_with: str | None = None
     differences: tuple[str, ...] = ()
 
 

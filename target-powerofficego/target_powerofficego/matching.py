@@ -97,11 +97,11 @@ def _claim(shop_id: str, field: str, entry: Entry, *, shop_name: str, store: Lin
     if not other or other == shop_id:
         return Link(entry.go_id)
     if shop_id.startswith(GUEST):
-        return Link(entry.go_id, is_follower=True)
+        return Link(entry.go_id, is_follower=True, shared_with=other)
     if other.startswith(GUEST):
-        return Link(entry.go_id)
+        return Link(entry.go_id, shared_with=other)
     if field == "organization_number":
-        return Link(entry.go_id, is_follower=True)
+        return Link(entry.go_id, is_follower=True, shared_with=other)
     reason = (
         f"it has the same {field} as customer {other}, who is Go's customer"
         f" {_named(entry)}; two customers are not made one without a person"

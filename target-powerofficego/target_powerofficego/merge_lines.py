@@ -34,6 +34,28 @@ class LinesMerge:
         """Whether Go's lines stay as they are."""
         return not (self.added or self.changed or self.removed)
 
+    def shown(self) -> tuple[RowChange, ...]:
+        """Return the changes for a plan, each named with its line; no ids, which Go gives."""
+        changed = [
+            replace(row, row=f"line {reference}: {row.row}")
+            for reference, rows in self.changed.items()
+            for row in rows
+            if row.row != "ProductId"
+        ]
+        added = [
+            RowChange(f"line {reference}", "", None, _line_in_words(members))
+            for reference, members in self.added.items()
+        ]
+        removed = [RowChange(f"line {one}", "", "there", None) for one in self.removed]
+        return (*changed, *added, *removed)
+
+
+def _line_in_words(members: Mapping[str, Value]) -> str:
+    return (
+        f"{members.get('Quantity')} × {members.get('Description')}"
+        f" at {members.get('ProductUnitPrice')}"
+    )
+
 
 def base_members(base: Mapping[str, Agreement]) -> dict[str, Agreement]:
     """Return the lines of an order's base, by line reference."""

@@ -23,8 +23,9 @@ from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.plan import Plan
 from target_powerofficego.settings_schema import ENTITIES
+from target_powerofficego.settle.plan_listing import tell_plan, write_changes
 from target_powerofficego.settle.settlement import Settlement
-from target_powerofficego.settle.summary import tell_plan, tell_summary
+from target_powerofficego.settle.summary import tell_summary
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.location import StoreLocation
@@ -82,8 +83,10 @@ class Run:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
             for line in self.brakes.told_by_a_plan():
                 logger.warning(line)
+        if self.settings.changes_file is not None:
+            write_changes(self.plan.changes(), self.settings.changes_file)
         counts, calls = self.tally.counts(), _calls(self.go)
-        tell_summary(counts, calls, open_ones)
+        tell_summary(counts, calls, open_ones, is_plan=self.is_plan)
         if self.is_plan and not self.settings.dry_run and counts:
             logger.error(
                 "This is the first run against a Go that already has entries: the plan was printed"
@@ -165,7 +168,11 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         go=go,
         index=index,
         writer=Writer(store, go, brakes, tests_patches=settings.tests_patches),
-        plan=Plan(is_kept=is_plan),
+        plan=Plan(
+            settings.tables,
+            is_dry=is_plan,
+            is_kept=is_plan or settings.changes_file is not None,
+        ),
         tally=Tally(),
         fingerprint=settings_fingerprint(settings),
         erased=store.erased_customers(),

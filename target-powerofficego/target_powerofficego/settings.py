@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -47,6 +48,7 @@ class Settings:
     retry_seconds: int = 300
     full_check: datetime.timedelta = datetime.timedelta(hours=24)
     dry_run: bool = False
+    changes_file: Path | None = None
     plans_first_run: bool = False
     on_link: str = "keep"
     owners: Mapping[str, Mapping[str, Owner]] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class _Reader:
             "retry_seconds": config["retry_seconds"],
             "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
             "dry_run": config["dry_run"],
+            "changes_file": self._changes_file(),
             "plans_first_run": self._plans_first_run(),
             "on_link": config["on_link"],
             "owners": self._owners(tables),
@@ -159,6 +162,17 @@ class _Reader:
         except LinkStoreError as error:
             self.wrong.append(str(error))
             return StoreLocation.in_memory()
+
+    def _changes_file(self) -> Path | None:
+        told = self.config.get("changes_file")
+        if not told:
+            return None
+        path = Path(told)
+        try:
+            path.open("a", encoding="utf-8").close()
+        except (OSError, ValueError) as error:
+            self.wrong.append(f"changes_file: {told} cannot be written ({error})")
+        return path
 
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"

@@ -130,6 +130,14 @@ _CARE = (
         description="Read, decide and print what would be done; write nothing anywhere.",
     ),
     th.Property(
+        "changes_file",
+        th.StringType,
+        title="File of changes",
+        description="Path of a file to which every decision is written at the end of a run, one"
+        " JSON object a line: what was done, or in a dry run what would be. It holds personal"
+        " data.",
+    ),
+    th.Property(
         "first_run",
         th.StringType,
         allowed_values=["plan", "accept"],

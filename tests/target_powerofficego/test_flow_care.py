@@ -143,9 +143,9 @@ def test_a_dry_run_prints_what_a_real_run_then_does(ledger, box, shop, customer,
 
     assert dry.writes == []
     assert dry.summary["records"] == real.summary["records"]
-    assert "phone: +4791234567 → +4740000000" in dry.log
-    assert "price: 100" in dry.log
-    assert "name: Votter" in dry.log
+    assert "PhoneNumber: +4791234567 → +4740000000" in dry.log
+    assert "UnitPrice: 100" in dry.log
+    assert "Name: Votter" in dry.log
 
 
 def test_a_dry_run_may_run_beside_a_real_one(ledger, shop):

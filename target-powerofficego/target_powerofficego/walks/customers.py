@@ -6,7 +6,15 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Conflict, Create, Hold, Nothing, RowChange, Undecidable
+from target_powerofficego.changes import (
+    Conflict,
+    Create,
+    Hold,
+    Nothing,
+    Patch,
+    RowChange,
+    Undecidable,
+)
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
 from target_powerofficego.destinations import (
@@ -138,6 +146,7 @@ class CustomersWalk(EntityWalk):
             )
         body = {**address.body(), "ExternalCode": code}
         answer = tools.writer.create(target, body, body, read_at=read_at)
+        tools.plan.add("delivery_addresses", shop_id, Create(body))
         with tools.store.transaction():
             kept = {"ContactId": int(go_id), **answer.body}
             tools.index.remember("delivery_addresses", kept, now())
@@ -179,6 +188,7 @@ class CustomersWalk(EntityWalk):
         )
         sent = {**body, "ExternalCode": code}
         answer = tools.writer.create(target, sent, sent, read_at=read_at)
+        tools.plan.add("contact_persons", record["id"], Create(sent))
         with tools.store.transaction():
             tools.index.remember(
                 "contact_persons", {"ContactId": int(link.go_id), **answer.body}, now()
@@ -218,6 +228,7 @@ class CustomersWalk(EntityWalk):
                 tools.index.remember(change.entity, there, now())
                 continue
             there = {**there, **answer.body}
+            tools.plan.add(change.entity, record["id"], Patch(tuple(rows)))
             with tools.store.transaction():
                 tools.index.remember(change.entity, there, now())
                 tools.store.end_intent(answer.intent)

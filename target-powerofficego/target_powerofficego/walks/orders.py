@@ -12,6 +12,7 @@ from target_powerofficego.changes import (
     Hold,
     Nothing,
     Patch,
+    RowChange,
     Undecidable,
 )
 from target_powerofficego.dataflow import values
@@ -51,7 +52,7 @@ from target_powerofficego.walks.walk import Walk, created_at
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
@@ -234,12 +235,12 @@ class OrdersWalk(Walk):
         link = self._drafts.write_header(order, link, header.writes)
         written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
         wrote = bool(header.writes) or not lines.is_empty
-        rows = (*header.writes, *(row for rows in lines.changed.values() for row in rows))
-        if wrote and self.tools.plan.is_kept:
-            return "changed", Patch(rows)
+        change = Patch((*_shown_header(order, header), *lines.shown())) if wrote else Nothing()
+        if wrote and self.tools.plan.is_dry:
+            return "changed", change
         answer = self._drafts.read_after_writes(link, written) if wrote else complete
         _hold_if(self._store_compared(order, link, header, lines, answer, is_ours=wrote))
-        return ("changed", Patch(rows)) if wrote else ("unchanged", Nothing())
+        return ("changed" if wrote else "unchanged"), change
 
     def _compare_again(self, order: OrderInGoForm, link: Link) -> None:
         """Compare an order that was never found to be as the shop has it: a person may mend it."""
@@ -343,6 +344,13 @@ class OrdersWalk(Walk):
             self.tools.store.delete_link(self.entity, record["id"])
             self.tools.store.end_comparison(self.entity, record["id"])
             self.tools.index.forget(self.entity, link.go_id)
+
+
+def _shown_header(order: OrderInGoForm, header: Merge) -> Iterator[RowChange]:
+    """Yield what was written to a header, for a plan: without ids, which Go has yet to give."""
+    ids = {"customer": order.record.get("customer_id") or "guest", "shipping_address": "another"}
+    for row in header.writes:
+        yield replace(row, before=None, after=ids[row.row]) if row.row in ids else row
 
 
 def _hold_if(differences: Sequence[str]) -> None:

@@ -1,0 +1,121 @@
+"""A dry run tells, row by row, what the real run then does."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from go_sandbox.seed.store import seed_store
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+LATER = "2026-03-01T00:00:00Z"
+
+
+@pytest.fixture
+def told(ledger, tmp_path):
+    """Runs with records and returns the outcome and the decisions, in no order."""
+
+    def run(*records, **settings):
+        path = tmp_path / "changes.jsonl"
+        outcome = ledger.run(*records, changes_file=str(path), **settings)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return outcome, sorted((json.loads(line) for line in lines), key=json.dumps)
+
+    return run
+
+
+def test_the_plan_of_a_store_is_what_the_run_then_does(ledger, box, message, told):
+    seed_store(box.shop, customers=20, products=15, orders=40, with_mistakes=True)
+    streams = ("customers", "products", "orders")
+    records = [message(one, stream) for stream in streams for one in box.shop.records(stream)]
+    box.go.create("Products", {"Code": box.shop.records("products")[0]["sku"], "Name": "Annet"})
+
+    dry, planned = told(*records, dry_run=True, sales_accounts=ACCOUNTS)
+    real, done = told(*records, sales_accounts=ACCOUNTS)
+
+    assert dry.writes == []
+    assert real.writes
+    assert planned == done
+    assert dry.summary["records"] == real.summary["records"]
+    kinds = {(one["entity"], one["what"]) for one in planned}
+    assert {("delivery_addresses", "create"), ("orders", "create"), ("products", "link")} <= kinds
+
+
+def test_the_plan_of_edits_is_what_the_run_then_does(ledger, box, message, told):
+    seed_store(box.shop, customers=20, products=15, orders=40)
+    streams = ("customers", "products", "orders")
+
+    def records():
+        return [message(one, stream) for stream in streams for one in box.shop.records(stream)]
+
+    ledger.run(*records(), sales_accounts=ACCOUNTS)
+    chance = random.Random(4)
+    for one in chance.sample(box.shop.records("customers"), 8):
+        box.shop.edit("customers", one["id"], {"phone": f"+4790{chance.randrange(10**6):06}"})
+    for one in chance.sample(box.shop.records("products"), 5):
+        box.shop.edit("products", one["id"], {"name": f"{one['name']} ny"})
+    for one in chance.sample(box.shop.records("orders"), 6):
+        box.shop.edit("orders", one["id"], {"reference": "Bestilling"})
+    for one in chance.sample(box.shop.records("orders"), 4):
+        box.shop.edit("orders", one["id"], {"status": "cancelled"})
+    box.shop.edit("customers", box.shop.records("customers")[0]["id"], {"is_active": False})
+
+    dry, planned = told(*records(), dry_run=True, sales_accounts=ACCOUNTS)
+    _, done = told(*records(), sales_accounts=ACCOUNTS)
+
+    assert dry.writes == []
+    assert planned == done
+    assert {"change", "delete", "archive"} <= {one["what"] for one in planned}
+
+
+def test_the_plan_of_edited_lines_names_each(ledger, customer, product, order, line, told):
+    ledger.run(customer(), product(), order(lines=[line(), line(id="2")]))
+    totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
+    edited = order(lines=[line(quantity="3", **totals), line(id="3")], updated_at=LATER)
+
+    _, planned = told(edited, dry_run=True)
+    _, done = told(edited)
+
+    assert planned == done
+    (change,) = planned
+    assert change["what"] == "change"
+    fields = {one["property"]: (one["from"], one["to"]) for one in change["fields"]}
+    assert fields["line 1: Quantity"] == (2, 3)
+    assert fields["line 2"] == ("there", None)
+    assert "Ullgenser" in fields["line 3"][1]
+
+
+def test_a_change_tells_gos_property_and_both_values(ledger, customer, told):
+    ledger.run(customer())
+
+    outcome, planned = told(customer(phone="+4798765432"), dry_run=True)
+
+    assert planned == [
+        {
+            "entity": "customers",
+            "record": "1001",
+            "what": "change",
+            "fields": [{"property": "PhoneNumber", "from": "+4791234567", "to": "+4798765432"}],
+            "why": "",
+        }
+    ]
+    assert "change customers 1001: PhoneNumber: +4791234567 → +4798765432" in outcome.log
+    assert outcome.summary["nothing_was_written"] is True
+
+
+def test_a_follower_is_named_by_whom_it_shares_with(ledger, company, told):
+    second = company(id="2002", email="b@example.no")
+
+    _, planned = told(company(), second, dry_run=True)
+
+    (link,) = [one for one in planned if one["what"] == "link"]
+    assert (link["record"], link["why"]) == ("2002", "shares the entry of 2001")
+
+
+def test_a_file_of_changes_that_cannot_be_written_stops_at_start_up(ledger, box, customer):
+    outcome = ledger.run(customer(), changes_file="/no/such/folder/changes.jsonl")
+
+    assert outcome.status == 1
+    assert "changes_file: /no/such/folder/changes.jsonl cannot be written" in outcome.log
+    assert outcome.reads == outcome.writes == []
