@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -260,10 +261,16 @@ _ONE_LINE = (
 
 def _read_at(stamp: object) -> datetime.datetime:
     """Return when a record was read; without a usable stamp, now."""
+    return (_moment(stamp) if isinstance(stamp, str) else None) or now()
+
+
+@functools.lru_cache(maxsize=8)
+def _moment(stamp: str) -> datetime.datetime | None:
+    """Return a moment, or None; all records of a page bear the same."""
     try:
-        return instant(stamp, what="time_extracted") or now()
+        return instant(stamp, what="time_extracted")
     except Unusable:
-        return now()
+        return None
 
 
 def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:

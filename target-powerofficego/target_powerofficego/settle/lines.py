@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
 _NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class BrokenInput(InvalidInputLine):
@@ -24,10 +30,13 @@ def read_message(line: str, number: int) -> dict[str, Any]:
     Raises:
         BrokenInput: the line is no JSON object.
     """
+    message: Any = None
     try:
-        message: Any = deserialize_json(line)
+        message = _decode(line)
     except (ValueError, RecursionError):
-        message = None
+        # stricter than others: a NaN, or half of a surrogate pair
+        with contextlib.suppress(ValueError, RecursionError):
+            message = deserialize_json(line)
     if not isinstance(message, dict):
         msg = (
             f"line {number} of the input is no Singer message (a JSON object); the tap broke off,"

@@ -26,7 +26,7 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
     t.settled.c.entity == sa.bindparam("entity"),
     t.settled.c.shop_id == sa.bindparam("shop_id"),
 )
-"""Built once, for it is asked of every record; building a statement costs more than running it."""
+"""Asked of every record: building a statement costs many times what running it does."""
 
 
 class LinkRows(UnsettledRows):
@@ -126,8 +126,8 @@ class LinkRows(UnsettledRows):
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
         """Return the hash of the record last fully settled under this id, and when it was read."""
         key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
-        row = self._first(_LAST_SETTLED, key)
-        return None if row is None else (str(row.record_hash), from_stamp(row.read_at))
+        row = self._first_at_once(_LAST_SETTLED, key)
+        return None if row is None else (str(row[0]), from_stamp(row[1]))
 
     def put_settled(
         self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime

@@ -1,0 +1,132 @@
+"""Times an unchanged replay against the SDK's own do-nothing target, and tells the memory it takes.
+
+`python benchmarks/replay_speed.py [--records 100000] [--only-ours]`
+
+Whole processes, so the start of the interpreter and the SDK's import are in the figures. The link
+store knows every record as settled, as after a run that had written all of them; nothing is asked
+of PowerOffice Go but who we are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from go_sandbox import Sandbox
+from tap_customwebshop.schemas import ORDERS
+from tap_speed import order
+from target_powerofficego.forward import settings_fingerprint
+from target_powerofficego.links import LinkStore, now
+from target_powerofficego.settings import Settings
+from target_powerofficego.settle.lines import read_message
+from target_powerofficego.target import TargetPowerOfficeGo
+from target_powerofficego.walks.walk import record_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+SDK_DO_NOTHING = """
+from singer_sdk import Target, typing as th
+from singer_sdk.sinks import RecordSink
+
+class Nothing(RecordSink):
+    def process_record(self, record, context):
+        pass
+
+class DoNothing(Target):
+    name = "target-do-nothing"
+    config_jsonschema = th.PropertiesList().to_dict()
+    default_sink_class = Nothing
+
+DoNothing.cli()
+"""
+
+
+def messages(records: int) -> Iterator[dict]:
+    """Yield a SCHEMA, the orders, and a STATE after each thousand."""
+    yield {"type": "SCHEMA", "stream": "orders", "schema": ORDERS, "key_properties": ["id"]}
+    for number in range(records):
+        yield {
+            "type": "RECORD",
+            "stream": "orders",
+            "record": order(number),
+            "time_extracted": "2026-01-02T00:00:00Z",
+        }
+        if number % 1000 == 999:
+            yield {"type": "STATE", "value": {"bookmarks": {"orders": {"seen": number}}}}
+
+
+def write_input(records: int, path: Path) -> None:
+    """Write the input to a file."""
+    with path.open("w", encoding="utf-8") as file:
+        for message in messages(records):
+            file.write(json.dumps(message, ensure_ascii=False) + "\n")
+
+
+def settle_all(box: Sandbox, config: dict, source: Path) -> None:
+    """Enter every record of the input in the link store as settled, as a run would leave it."""
+    settings = Settings.from_config(TargetPowerOfficeGo(config=config).config)
+    fingerprint, read_at = settings_fingerprint(settings), now()
+    store = LinkStore(settings.link_store)
+    store.enter(str(box.go.client_id), None, settings.shop_name, new_namespace=False)
+    with store.transaction(), source.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            message = read_message(line, number)
+            if message["type"] == "RECORD":
+                record = message["record"]
+                digest = record_hash(record, fingerprint)
+                store.put_settled("orders", record["id"], digest, read_at)
+    store.close()
+
+
+def timed(name: str, command: list[str], source: IO[bytes], records: int) -> float:
+    """Run to the end and return the seconds that it took."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    log = process.stderr.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or (name == "ours" and f'"unchanged": {records}' not in log):
+        sys.exit(f"{name}: status {process.returncode}\n{log[-2000:]}")
+    print(
+        f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s {used.ru_maxrss // 1024:6} MB"
+    )
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--only-ours", action="store_true", help="for memory at many records")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, Sandbox.start() as box:
+        folder = Path(name)
+        source = folder / "input.jsonl"
+        write_input(options.records, source)
+        config = box.target_config(link_store=str(folder / "links.db"))
+        (folder / "config.json").write_text(json.dumps(config))
+        settle_all(box, config, source)
+        ours = [sys.executable, "-m", "target_powerofficego", "--config", folder / "config.json"]
+        with source.open("rb") as lines:
+            seconds = timed("ours", ours, lines, options.records)
+        if options.only_ours:
+            return
+        with source.open("rb") as lines:
+            sdk = [sys.executable, "-c", SDK_DO_NOTHING]
+            theirs = timed("SDK", sdk, lines, options.records)
+    print(f"against the SDK's do-nothing target: {theirs / seconds:.2f} times")
+
+
+if __name__ == "__main__":
+    main()
