@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 DEMO = Path(sys.executable).with_name("demo")
 SMALL = ("--customers", "8", "--products", "8", "--orders", "8")
 

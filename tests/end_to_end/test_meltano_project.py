@@ -8,6 +8,8 @@ import pytest
 from go_sandbox import Sandbox
 from go_sandbox.demo.meltano import Meltano, project_folder
 
+pytestmark = pytest.mark.alone
+
 CUSTOMER = {
     "id": "1",
     "type": "person",

@@ -75,7 +75,9 @@ def test_a_pipe_stopped_by_sigterm_has_told_no_state_that_is_ahead_of_go(
 
 
 @pytest.fixture
-def meltano(box, tmp_path):
+def meltano(box, tmp_path, meltano_stops):
+    if not meltano_stops:
+        pytest.skip("a start of Meltano takes long; --long stops it, too")
     project = Meltano(project_folder(), box, tmp_path)
     project.variables["TARGET_POWEROFFICEGO_LINK_STORE"] = str(tmp_path / "links.db")
     project.variables["TARGET_POWEROFFICEGO_MAX_ARCHIVES"] = "1000"
@@ -91,11 +93,10 @@ def stored_state(folder):
     return json.loads(found[0][0]).get("singer_state", {}) if found else {}
 
 
+@pytest.mark.alone
 def test_under_meltano_no_stored_state_is_ahead_of_go(
     box, sync, load, chance, meltano, meltano_stops
 ):
-    if not meltano_stops:
-        pytest.skip("a start of Meltano takes long; --long stops it, too")
     ended = []
     while len(ended) < meltano_stops:
         load.edit(EDITS)

@@ -426,6 +426,7 @@ def test_a_wrong_token_url_is_a_configuration_error(box, connect):
         connect(token_url=box.go_api_url + "/nothing").read("/Products")
 
 
+@pytest.mark.alone
 def test_the_limit_keeps_threads_from_ever_being_turned_away(connect):
     with Sandbox.start() as box:
         box.go.switches.rate_limit = 10
