@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
@@ -38,6 +38,8 @@ class Evidence:
     margin: datetime.timedelta = datetime.timedelta(minutes=5)
     silent_rows: frozenset[str] = frozenset()
     """Rows whose edits in Go do not move its stamp (addresses): it tells nothing of them."""
+    asked: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
+    """Rows that a person was asked to decide, with both values; a later stamp is of other edits."""
 
     def newest(self, row: str) -> Owner | None:
         """Return the side that changed last, or None when the stamps are too near or missing."""
@@ -182,7 +184,9 @@ def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence)
         return Conflict(row.name, s, g, Owner.GO.value, "an empty value does not win")
     if row.same(g) is None:
         return Conflict(row.name, s, g, Owner.SHOP.value, "an empty value does not win")
-    newest = evidence.newest(row.name)
+    asked = evidence.asked.get(row.name)
+    is_asked = asked is not None and row.are_equal(asked[0], s) and row.are_equal(asked[1], g)
+    newest = None if is_asked else evidence.newest(row.name)
     if newest is None:
         why = "both were edited, and the stamps do not tell which was edited last"
         return Conflict(row.name, s, g, None, why)

@@ -386,3 +386,28 @@ def test_an_edit_of_gos_that_won_is_not_undone_by_a_later_edit_of_something_else
     there = box.go.entry("Customers", entry_id)
     assert there["PhoneNumber"] == GO_PHONE
     assert there["EmailAddress"] == "ny@example.no"
+
+
+def test_what_a_person_is_to_decide_is_not_decided_by_a_later_edit_of_something_else(
+    ledger, box, customer, linked
+):
+    box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
+    both = customer(phone=NEW_PHONE, updated_at=now().isoformat())
+    assert ledger.run(both).status == 3
+
+    outcome = ledger.run({**both, "email": "ny@example.no", "updated_at": LATER})
+
+    there = box.go.entry("Customers", linked)
+    assert outcome.status == 3
+    assert there["PhoneNumber"] == GO_PHONE
+    assert there["EmailAddress"] == "ny@example.no"
+
+
+def test_a_further_edit_of_what_a_person_is_to_decide_is_the_newest(ledger, box, customer, linked):
+    box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
+    ledger.run(customer(phone=NEW_PHONE, updated_at=now().isoformat()))
+
+    outcome = ledger.run(customer(phone="+4799999999", updated_at=LATER))
+
+    assert outcome.status == 0
+    assert box.go.entry("Customers", linked)["PhoneNumber"] == "+4799999999"

@@ -48,6 +48,18 @@ class ConflictRows(StoreConnection):
                 )
             self._connection.execute(statement)
 
+    def asked(self, entity: str, shop_id: str) -> dict[str, tuple[Any, Any]]:
+        """Return the properties of a record that a person is to decide, with both values."""
+        query = sa.select(t.conflicts).where(
+            *self._key(t.conflicts, entity), t.conflicts.c.shop_id == shop_id
+        )
+        last = {row.property: row for row in self._all(query.order_by(t.conflicts.c.id))}
+        return {
+            name: (from_json(row.shop_value), from_json(row.go_value))
+            for name, row in last.items()
+            if row.winner is None
+        }
+
     def conflicts(self, newest: int, entity: str | None = None) -> list[KeptConflict]:
         """Return the conflicts of all namespaces that were seen last, the newest first."""
         query = sa.select(t.conflicts, t.namespaces.c.shop_name).join(t.namespaces)

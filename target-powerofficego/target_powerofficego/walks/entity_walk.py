@@ -297,6 +297,7 @@ class EntityWalk(Walk):
             go=None if stamp == link.own_stamp else values.instant(stamp, what="Go's stamp"),
             margin=settings.clock_margin,
             silent_rows=self.silent_rows,
+            asked=self.tools.store.asked(self.entity, record["id"]),
         )
         # Go's replica showed it as it was before our own last write: that tells nothing
         is_behind = values.is_before(stamp, link.own_stamp)

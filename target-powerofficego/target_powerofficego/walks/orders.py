@@ -271,6 +271,7 @@ class OrdersWalk(Walk):
                 shop=values.instant(order.record.get("updated_at"), what="updated_at"),
                 go=None if stamp == link.own_stamp else values.instant(stamp, what="Go's stamp"),
                 margin=settings.clock_margin,
+                asked=self.tools.store.asked(self.entity, link.shop_id),
             ),
         )
 
