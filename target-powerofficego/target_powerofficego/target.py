@@ -23,13 +23,14 @@ from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.dataflow.values import Unusable, instant
 from target_powerofficego.go_api import GoError
 from target_powerofficego.links import LinkStoreError, now
-from target_powerofficego.run import CannotStart, Run, start
+from target_powerofficego.run import CannotStart, Run
 from target_powerofficego.settings import Settings, SettingsError
 from target_powerofficego.settings_schema import CONFIG, NOT_THERE_YET
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
 from target_powerofficego.sinks import SINKS, DroppedSink, UnknownStream, entity_of
+from target_powerofficego.start_up import start
 
 if TYPE_CHECKING:
     import datetime

@@ -1,0 +1,201 @@
+"""Opens a run: the lock and the link store, Go, and the plan where that comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import IO, TYPE_CHECKING, Any
+
+from target_powerofficego.brakes import Brakes
+from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.dry_go import DryGo
+from target_powerofficego.forward import ForwardSide, settings_fingerprint
+from target_powerofficego.go_api import GoClient, Unreachable
+from target_powerofficego.go_checks import check_privileges, sales_account_ids
+from target_powerofficego.go_index import GoIndex
+from target_powerofficego.leftovers import settle_leftovers
+from target_powerofficego.links import LinkStore
+from target_powerofficego.plan import Plan
+from target_powerofficego.run import CannotStart, Run
+from target_powerofficego.settings_schema import ENTITIES
+from target_powerofficego.settle.settlement import Settlement
+from target_powerofficego.settle.tally import Tally
+from target_powerofficego.store.connection import has_store
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.walks.tools import Tools
+from target_powerofficego.writing import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.settings import Settings
+
+logger = logging.getLogger("target-powerofficego")
+
+_START_UP_SECONDS = 10.0
+"""How long the first call is tried; a wrong address should be told while one is still looking."""
+
+
+def start(settings: Settings, output: IO[str]) -> Run:
+    """Open a run.
+
+    Raises:
+        CannotStart, LinkStoreError, StopRun, TryAgainLater: with one line that says why.
+    """
+    with contextlib.ExitStack() as opened:
+        run = _start(settings, opened, output)
+        run.opened = opened.pop_all()
+    return run
+
+
+def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) -> Run:
+    store = opened.enter_context(contextlib.closing(_open_store(settings)))
+    go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
+    client = _ask_who_we_are(go, settings)
+    accounts = sales_account_ids(go, settings.sales_accounts)
+    is_plan = settings.dry_run
+    if is_plan or _may_plan(settings, store, client):
+        copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
+        _enter(settings, copy, client)
+        is_plan = is_plan or _has_entries(copy, _index(settings, copy, go))
+        store = copy if is_plan else store
+    if not is_plan:
+        _enter(settings, store, client)
+    elif not settings.dry_run:
+        go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
+    brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
+    tools = _tools(settings, store, go, accounts, brakes, is_plan=is_plan)
+    _tell_store(settings, store, tools.index)
+    if not is_plan:
+        settle_leftovers(tools, store.intents())
+    settlement = Settlement(
+        ForwardSide(tools),
+        store,
+        tools.tally,
+        workers=settings.workers,
+        output=None if is_plan else output,
+    )
+    tools.on_linked = settlement.take_up_waiting
+    number = None if is_plan else store.start_run()
+    plan, tally = tools.plan, tools.tally
+    return Run(settings, store, go, settlement, plan, brakes, tally, number, is_plan, opened)
+
+
+def _ask_who_we_are(go: GoClient, settings: Settings) -> Mapping[str, Any]:
+    try:
+        with go.giving_up_after(_START_UP_SECONDS):
+            return check_privileges(go, settings)
+    except Unreachable as error:
+        msg = f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
+        raise CannotStart(msg) from None
+
+
+def _tools(
+    settings: Settings,
+    store: LinkStore,
+    go: GoClient,
+    accounts: Mapping[str, int],
+    brakes: Brakes,
+    *,
+    is_plan: bool,
+) -> Tools:
+    return Tools(
+        settings=settings,
+        conversion=Conversion(
+            shop_name=settings.shop_name,
+            time_zone=settings.time_zone,
+            stock=settings.stock,
+            sales_account_ids=accounts,
+        ),
+        store=store,
+        go=go,
+        index=_index(settings, store, go),
+        writer=Writer(store, go, brakes, tests_patches=settings.tests_patches),
+        plan=Plan(
+            settings.tables,
+            is_dry=is_plan,
+            is_kept=is_plan or settings.changes_file is not None,
+        ),
+        tally=Tally(),
+        fingerprint=settings_fingerprint(settings),
+        erased=store.erased_customers(),
+    )
+
+
+def _open_store(settings: Settings) -> LinkStore:
+    """Open the link store for the one run at a time that a shop may have; a dry run makes none."""
+    if not settings.dry_run:
+        return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
+    exists = has_store(settings.link_store)
+    return LinkStore(
+        settings.link_store if exists else StoreLocation.in_memory(), when_older="read"
+    )
+
+
+def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:
+    """Tell whether the plan comes first, provided that Go already has entries."""
+    return settings.plans_first_run and not store.has_finished_run(
+        str(client["ClientId"]), settings.shop_name
+    )
+
+
+def _enter(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> None:
+    store.enter(
+        str(client["ClientId"]),
+        client.get("ClientName"),
+        settings.shop_name,
+        new_namespace=settings.new_namespace,
+    )
+
+
+def _open_go(settings: Settings, *, dry: bool) -> GoClient:
+    kind = DryGo if dry else GoClient
+    return kind(
+        settings.connection,
+        requests_per_second=settings.requests_per_second,
+        timeout_seconds=settings.request_timeout,
+        retry_seconds=settings.retry_seconds,
+    )
+
+
+def _index(settings: Settings, store: LinkStore, go: GoClient) -> GoIndex:
+    return GoIndex(
+        store,
+        go,
+        tables=settings.tables,
+        full_check=settings.full_check,
+        orders_from=settings.orders_from,
+    )
+
+
+def _has_entries(store: LinkStore, index: GoIndex) -> bool:
+    for entity in ENTITIES:
+        index.ensure(entity)
+        if store.count_go_entries(entity):
+            return True
+    return False
+
+
+def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
+    logger.info("Link store: %s", settings.link_store)
+    if not settings.sales_accounts:
+        logger.warning(
+            "sales_accounts is not set: a product that is created gets Go's default sales account,"
+            " and orders whose VAT then differs from the shop's are held"
+        )
+    if store.has_links():
+        return
+    entities = ("customers", "orders")
+    if any(_has_our_references(settings, store, index, entity) for entity in entities):
+        logger.warning(
+            "The link store %s knows no links yet, but Go has entries with references of %s:"
+            " everything is linked again, nothing is created twice. Let the tap read everything"
+            " (without --state, or with --full-refresh): what it does not send is not linked",
+            settings.link_store,
+            settings.shop_name,
+        )
+
+
+def _has_our_references(settings: Settings, store: LinkStore, index: GoIndex, entity: str) -> bool:
+    index.ensure(entity)
+    return store.go_key_exists(entity, f"ref:{settings.shop_name}:")
