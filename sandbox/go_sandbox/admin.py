@@ -37,6 +37,9 @@ def create_app(box: Sandbox) -> Starlette:
         ("POST", "/go/revoke-tokens", admin.go_revoke_tokens),
         ("POST", "/go/{resource}", admin.go_create),
         ("POST", "/go/SalesOrders/{id}/send-invoice", admin.go_send_invoice),
+        ("POST", "/go/OutgoingInvoices/{id}/pay", admin.go_pay_invoice),
+        ("POST", "/go/OutgoingInvoices/{id}/credit", admin.go_credit_invoice),
+        ("POST", "/go/OutgoingInvoices/{id}/reverse", admin.go_reverse_invoice),
         ("GET", "/go/{resource}/{id}", admin.go_entry),
         ("PATCH", "/go/{resource}/{id}", admin.go_edit),
         ("DELETE", "/go/{resource}/{id}", admin.go_delete),
@@ -101,6 +104,18 @@ class Admin:
     def go_send_invoice(self, request: Request, _: dict[str, Any]) -> dict[str, Any]:
         """Send an order's invoice by hand."""
         return self._box.go.send_invoice(_id(request))
+
+    def go_pay_invoice(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Book a payment of an invoice: all that is open, or the `amount` of the body."""
+        return self._box.go.pay_invoice(_id(request), **body)
+
+    def go_credit_invoice(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Credit an invoice: all of it, or the `amount` of the body."""
+        return self._box.go.credit_invoice(_id(request), **body)
+
+    def go_reverse_invoice(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Reverse an invoice."""
+        return self._box.go.reverse_invoice(_id(request), **body)
 
     def go_revoke_tokens(self, _: Request, __: dict[str, Any]) -> None:
         """Make every token that Go gave out useless."""

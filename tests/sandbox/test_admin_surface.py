@@ -62,15 +62,35 @@ def test_a_delivery_address_is_created_at_its_customer(box, admin):
     assert cities == ["Bergen"]
 
 
-def test_an_order_is_sent_as_an_invoice_by_hand(box, admin):
+@pytest.fixture(name="invoice")
+def sent_invoice(box, admin):
     customer = admin("POST", "/go/Customers", {**COMPANY, "EmailAddress": "a@example.com"})
-    product = admin("POST", "/go/Products", {"Code": "KOPP", "Name": "Kopp", "UnitPrice": 100})
+    product = admin("POST", "/go/Products", {"Name": "Kopp", "UnitPrice": 100})
     line = {"ProductId": product["Id"], "Quantity": 1}
     body = {"CustomerId": customer["Id"], "SalesOrderLines": [line]}
     order = admin("POST", "/go/SalesOrders", body)
-    admin("POST", f"/go/SalesOrders/{order['Id']}/send-invoice")
-    assert box.go.entry("SalesOrders", order["Id"]) is None
-    assert [one["Id"] for one in admin("GET", "/go/OutgoingInvoices")] == [order["Id"]]
+    return admin("POST", f"/go/SalesOrders/{order['Id']}/send-invoice")
+
+
+def test_an_order_is_sent_as_an_invoice_by_hand(box, admin, invoice):
+    assert box.go.entry("SalesOrders", invoice["Id"]) is None
+    assert admin("GET", f"/go/OutgoingInvoices/{invoice['Id']}") == invoice
+
+
+def test_an_invoice_is_paid_and_credited_by_hand(box, admin, invoice):
+    path = f"/go/OutgoingInvoices/{invoice['Id']}"
+    assert admin("POST", f"{path}/pay", {"amount": 25.5})["Balance"] == 99.5
+    note = admin("POST", f"{path}/credit", {"amount": "50.00"})
+    assert (note["VoucherType"], note["TotalAmount"]) == ("OutgoingCreditNote", -50)
+    assert admin("POST", f"{path}/pay")["Balance"] == 0
+    assert admin("POST", f"{path}/credit", {"amount": 75.01}, status=400)["detail"]
+    assert admin("POST", f"{path}/pay", {"sum": 1}, status=400)["detail"]
+
+
+def test_an_invoice_is_reversed_by_hand(box, admin, invoice):
+    note = admin("POST", f"/go/OutgoingInvoices/{invoice['Id']}/reverse")
+    assert note["RelatedInvoiceNo"] == invoice["InvoiceNo"]
+    assert admin("GET", f"/go/OutgoingInvoices/{invoice['Id']}")["IsReversed"] is True
 
 
 def test_revoked_tokens_are_refused(box, admin):

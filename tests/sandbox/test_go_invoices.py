@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
+from go_sandbox.go.problems import Refusal
 
 
 @pytest.fixture
@@ -115,3 +118,144 @@ def test_an_order_without_lines_cannot_be_sent(go):
     go.log_in()
     order = go.order(go.customer())
     assert go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {}).status_code == 400
+
+
+def invoice_of(go, *quantities, **members):
+    """An invoice of one line per quantity, each of its own product at 100 kroner without VAT."""
+    lines = [{"ProductId": go.product()["Id"], "Quantity": quantity} for quantity in quantities]
+    order = go.order(go.customer(), *lines, CustomMatchingReference="1001", **members)
+    return go.books.send_invoice(order["Id"])
+
+
+def balance(go, invoice):
+    return go.get(f"/OutgoingInvoices/{invoice['Id']}").json()["Balance"]
+
+
+def test_an_invoice_is_paid_in_parts_until_nothing_is_open(go):
+    invoice = invoice_of(go, 2)
+    stamp = "BalanceLastChangedDateTimeOffset"
+    part = go.books.pay_invoice(invoice["Id"], 100)
+    assert (part["Balance"], balance(go, invoice)) == (150, 150)
+    assert part[stamp] > invoice[stamp]
+    assert part["LastChangedDateTimeOffset"] == invoice["LastChangedDateTimeOffset"]
+    go.books.pay_invoice(invoice["Id"])
+    since = {"balanceLastChangedDateTimeOffsetGreaterThan": part[stamp]}
+    assert [one["Balance"] for one in go.get("/OutgoingInvoices", **since).json()] == [0]
+    assert go.get("/CustomerLedger/OpenItems", date="2999-01-01").status_code == 204
+
+
+@pytest.mark.parametrize("amount", ["250.01", 0, -1, "0.001", "ten", True, "NaN", "1e400"])
+def test_what_is_no_amount_or_more_than_is_open_is_neither_paid_nor_credited(go, amount):
+    invoice = invoice_of(go, 2)
+    for act in (go.books.pay_invoice, go.books.credit_invoice):
+        with pytest.raises(Refusal):
+            act(invoice["Id"], amount)
+    assert go.books.entries("OutgoingInvoices") == [invoice]
+
+
+def test_a_paid_invoice_cannot_be_paid_again(go):
+    invoice = invoice_of(go, 2)
+    go.books.pay_invoice(invoice["Id"])
+    with pytest.raises(Refusal, match="nothing is open on 1001"):
+        go.books.pay_invoice(invoice["Id"])
+
+
+def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stays_open(go):
+    invoice = invoice_of(go, 2, 3, ExternalImportReference="shop:1", ImportedOrderNo=1)
+    go.books.credit_invoice(invoice["Id"])
+    first, note = go.get("/OutgoingInvoices").json()
+    assert (first["Balance"], first["IsReversed"]) == (0, False)
+    assert first["LastChangedDateTimeOffset"] == invoice["LastChangedDateTimeOffset"]
+    assert (note["VoucherType"], note["RelatedInvoiceNo"]) == ("OutgoingCreditNote", 1001)
+    assert note["InvoiceNo"] == 1002
+    assert note["Id"] != invoice["Id"]
+    assert note["VoucherNo"] != invoice["VoucherNo"]
+    assert (note["NetAmount"], note["TotalAmount"], note["Balance"]) == (-500, -625, 0)
+    assert note["ExternalImportReference"] is None
+    assert note["IsCreatedByCurrentIntegration"] is False
+    lines = go.get(f"/OutgoingInvoices/{note['Id']}/Lines").json()
+    assert [line["Quantity"] for line in lines] == [-2, -3]
+    assert [line["TotalAmount"] for line in lines] == [-250, -375]
+    before = go.get(f"/OutgoingInvoices/{invoice['Id']}/Lines").json()
+    assert not {line["Id"] for line in lines} & {line["Id"] for line in before}
+
+
+def test_a_part_is_credited_by_amounts_shared_out_to_the_ore(go):
+    invoice = invoice_of(go, 1, 1, 1)
+    note = go.books.credit_invoice(invoice["Id"], 100)
+    assert (note["TotalAmount"], balance(go, invoice)) == (-100, 275)
+    lines = go.get(f"/OutgoingInvoices/{note['Id']}/Lines").json()
+    assert [line["TotalAmount"] for line in lines] == [-33.33, -33.33, -33.34]
+    assert [(line["Quantity"], line["ProductId"]) for line in lines] == [(-1, None)] * 3
+    assert [(line["VatRate"], line["AccountNo"]) for line in lines] == [(0.25, 3000)] * 3
+    assert round(sum(line["NetAmount"] for line in lines), 2) == float(note["NetAmount"])
+
+
+def test_no_more_can_be_credited_than_was_invoiced(go):
+    invoice = invoice_of(go, 2)
+    go.books.credit_invoice(invoice["Id"], "100.50")
+    with pytest.raises(Refusal, match=r"150 is more than the 149\.50"):
+        go.books.credit_invoice(invoice["Id"], 150)
+    rest = go.books.credit_invoice(invoice["Id"])
+    assert (float(rest["TotalAmount"]), balance(go, invoice)) == (-149.5, 0)
+    with pytest.raises(Refusal, match="nothing is left to credit of 1001"):
+        go.books.credit_invoice(invoice["Id"])
+    with pytest.raises(Refusal, match="1003 is a credit note"):
+        go.books.credit_invoice(rest["Id"])
+
+
+def test_what_was_paid_already_stays_open_on_the_credit_note_until_it_is_paid_out(go):
+    invoice = invoice_of(go, 2)
+    go.books.pay_invoice(invoice["Id"], 200)
+    note = go.books.credit_invoice(invoice["Id"])
+    assert (balance(go, invoice), balance(go, note)) == (0, -200)
+    items = go.get("/CustomerLedger/OpenItems", date="2999-01-01").json()
+    assert [(one["InvoiceNo"], one["Balance"]) for one in items] == [("1002", -200)]
+    go.books.pay_invoice(note["Id"], 50)
+    assert balance(go, note) == -150
+
+
+def test_goods_of_a_whole_credit_come_back_to_stock(go):
+    product = go.product(IsStockItem=True, StockOnHand=10)
+    order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 4})
+    invoice = go.books.send_invoice(order["Id"])
+    assert go.get(f"/Products/{product['Id']}").json()["StockOnHand"] == 6
+    go.books.credit_invoice(invoice["Id"])
+    assert go.get(f"/Products/{product['Id']}").json()["StockOnHand"] == 10
+
+
+def test_a_reversed_invoice_is_credited_as_a_whole_and_marked(go):
+    invoice = invoice_of(go, 2)
+    go.books.reverse_invoice(invoice["Id"])
+    first, note = go.get("/OutgoingInvoices").json()
+    assert (first["IsReversed"], first["Balance"]) == (True, 0)
+    assert first["LastChangedDateTimeOffset"] > invoice["LastChangedDateTimeOffset"]
+    assert (note["IsReversed"], note["TotalAmount"]) == (False, -250)
+    assert note["RelatedInvoiceNo"] == first["InvoiceNo"]
+    with pytest.raises(Refusal, match="1001 was credited"):
+        go.books.reverse_invoice(invoice["Id"])
+
+
+def test_what_is_not_there_is_neither_paid_nor_credited_nor_reversed(go, order):
+    for act in (go.books.pay_invoice, go.books.credit_invoice, go.books.reverse_invoice):
+        with pytest.raises(Refusal, match="not found"):
+            act(order["Id"])
+
+
+def test_stamps_and_dates_follow_gos_own_clock_and_never_go_back(go):
+    go.books.switches.clock_skew_seconds = 10 * 86_400
+    ahead = invoice_of(go, 1)
+    go.books.switches.clock_skew_seconds = -10 * 86_400
+    behind = invoice_of(go, 1)
+    today = datetime.now(timezone.utc).date().isoformat()
+    assert ahead["VoucherDate"] > today > behind["VoucherDate"]
+    assert behind["CreatedDateTimeOffset"] > ahead["LastChangedDateTimeOffset"]
+    paid = go.books.pay_invoice(behind["Id"])
+    stamp = "BalanceLastChangedDateTimeOffset"
+    assert paid[stamp] > behind[stamp]
+
+
+def test_a_clock_that_is_behind_from_the_start_gives_stamps_of_the_past(go):
+    go.books.switches.clock_skew_seconds = -86_400
+    yesterday = datetime.now(timezone.utc) - timedelta(hours=23)
+    assert invoice_of(go, 1)["CreatedDateTimeOffset"] < yesterday.isoformat()

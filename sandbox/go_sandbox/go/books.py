@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
-from go_sandbox.go import invoices, orders, products
+from go_sandbox.go import bookkeeping, invoices, orders, products
 from go_sandbox.go.problems import not_found
 from go_sandbox.go.reference_data import first_entries
 from go_sandbox.go.register import Register
@@ -30,6 +30,9 @@ _UNIQUE = {
     "VatCodes": ("Code",),
     "PaymentTerms": ("CreditDays",),
 }
+
+# The client's first entries are older than any clock that is behind, which so may be set at once.
+_SECONDS_SINCE_OPENED = 365 * 24 * 60 * 60
 
 
 class Books:
@@ -62,10 +65,11 @@ class Books:
         self.switches = switches
         self.client_id = client_id
         self.client_name = client_name
-        self.clock = Clock()
+        self.clock = Clock(lambda: -_SECONDS_SINCE_OPENED)
         self._registers: dict[str, Register] = {}
         with storage.lock:
             self._open()
+        self.clock = Clock(self._skew)
 
     def register(self, resource: str) -> Register:
         """Return the entries of a resource as they are stored."""
@@ -133,6 +137,24 @@ class Books:
             order = self._existing("SalesOrders", order_id)
             return deepcopy(invoices.send(self, order, by_integration=False))
 
+    def pay_invoice(self, invoice_id: object, amount: object = None) -> Entry:
+        """Book a payment of an invoice, whole or of an amount; a credit note is paid out."""
+        with self.storage.lock:
+            invoice = self._existing("OutgoingInvoices", invoice_id)
+            return deepcopy(bookkeeping.pay(self, invoice, amount))
+
+    def credit_invoice(self, invoice_id: object, amount: object = None) -> Entry:
+        """Credit an invoice, whole or an amount with VAT; return the credit note."""
+        with self.storage.lock:
+            invoice = self._existing("OutgoingInvoices", invoice_id)
+            return deepcopy(bookkeeping.credit(self, invoice, amount))
+
+    def reverse_invoice(self, invoice_id: object) -> Entry:
+        """Reverse an invoice: credit the whole of it, and mark it; return the credit note."""
+        with self.storage.lock:
+            invoice = self._existing("OutgoingInvoices", invoice_id)
+            return deepcopy(bookkeeping.reverse(self, invoice))
+
     def invoice_lines(self, invoice_id: object) -> list[Entry]:
         """Return the lines of an invoice."""
         with self.storage.lock:
@@ -152,6 +174,9 @@ class Books:
                     self.register(resource).put(entry)
         if not len(self.register("ProductGroups")):
             products.create_group(self, {"Code": "1", "Name": "Varer"})
+
+    def _skew(self) -> float:
+        return self.switches.clock_skew_seconds
 
     def _lag(self) -> float:
         return self.switches.read_lag_seconds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from go_sandbox.go import order_schema, stock
 from go_sandbox.go.orders import primary_address
 from go_sandbox.go.problems import broken_rule
-from go_sandbox.go.stamps import days_after, today
+from go_sandbox.go.stamps import days_after
 from go_sandbox.go.vat import sales_account
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def send(
     invoice = {
         **dict.fromkeys(order_schema.INVOICE),
         **{name: order[name] for name in _SAME},
-        **_posting(books, order),
+        **posting(books, order),
         **_terms(books, order, customer, request),
         **_delivery_address(books, order),
         "CustomerNo": customer["Number"],
@@ -62,7 +62,8 @@ def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
     return books.register("OutgoingInvoices").put(after)
 
 
-def _posting(books: Books, order: Entry) -> Entry:
+def posting(books: Books, order: Entry) -> Entry:
+    """Return what an order gets when it is posted: its numbers, its stamps and an open balance."""
     now = books.clock.stamp()
     credit = order["TotalAmount"] < 0
     rate = order["CurrencyExchangeRate"] or Decimal(1)
@@ -87,7 +88,7 @@ def _terms(books: Books, order: Entry, customer: Entry, request: dict[str, Any])
     terms = books.register("PaymentTerms")
     usual = next(term for term in terms.values() if term["IsDefault"])
     term = terms.get(order["PaymentTermId"]) or terms.get(customer["PaymentTermId"]) or usual
-    date = request.get("VoucherDate") or today()
+    date = request.get("VoucherDate") or books.clock.today()
     return {
         "PaymentTermId": term["Id"],
         "PaymentTerm": term["CreditDays"],

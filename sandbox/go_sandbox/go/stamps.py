@@ -6,6 +6,10 @@ import re
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICKS_PER_SECOND = 10_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -16,17 +20,30 @@ _PATTERN = re.compile(
 
 
 class Clock:
-    """Gives stamps, each later than the one before."""
+    """Gives stamps, each later than the one before.
 
-    def __init__(self) -> None:
+    Args:
+        skew: how many seconds the clock is ahead just now; behind, if negative. When it falls
+            back, stamps go on from the last one given, tick by tick, until the time is past that.
+    """
+
+    def __init__(self, skew: Callable[[], float] = lambda: 0) -> None:
+        self._skew = skew
         self._last = 0
         self._lock = threading.Lock()
 
     def stamp(self) -> str:
         """Return the present moment, or the next tick if that moment was given already."""
         with self._lock:
-            self._last = max(time.time_ns() // 100, self._last + 1)
+            self._last = max(self._now(), self._last + 1)
             return _text(self._last)
+
+    def today(self) -> str:
+        """Return today's date in UTC as `YYYY-MM-DD`."""
+        return _text(self._now())[:10]
+
+    def _now(self) -> int:
+        return time.time_ns() // 100 + round(self._skew() * _TICKS_PER_SECOND)
 
 
 def _text(ticks: int) -> str:
@@ -55,11 +72,6 @@ def read_stamp(text: str) -> str:
     except OverflowError as error:
         message = f"{text} lies outside the calendar in UTC"
         raise ValueError(message) from error
-
-
-def today() -> str:
-    """Return today's date in UTC as `YYYY-MM-DD`."""
-    return datetime.now(timezone.utc).date().isoformat()
 
 
 def days_after(date: str, days: int) -> str:
