@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _RULES = """\
 # The shop's API
 
-This is what `tap-customwebshop` reads. Build it into your shop and the tap works as it is.
+This is what `tap-customwebshop` reads. Build it into your shop and the tap works as it is. The tap
+needs the lists only; a shop that shall be written to as well needs single records and changes too.
 
 ## Requests
 
@@ -51,6 +52,36 @@ Refuse any other parameter with 400.
 - A deleted record stays listed, with `deleted_at` set and `updated_at` moved.
 - Too many requests: 429 with `Retry-After`. Errors are problem bodies after RFC 9457.
 - HTTPS only. The tap follows redirects within the same host and port, and no others.
+
+## Single records and changes
+
+```
+GET /customers/1001
+PATCH /customers/1001
+Authorization: Bearer <token>
+Content-Type: application/merge-patch+json
+If-Match: "9f86d081884c7d659a2f"
+
+{"phone": "+4741234567", "note": null}
+```
+
+The same for `/products` and `/orders`.
+
+- GET answers the record as the list shows it, a deleted one too, with an `ETag`: a strong one, that
+  is another after any change. An unknown `id` is 404.
+- PATCH takes a JSON merge patch (RFC 7396), which names only the fields to change: an object is
+  merged member by member, a list is replaced whole, null empties a field.
+- The answer is 200 with the whole record as it is kept now, and its new `ETag`. If your shop trims
+  a text or rounds a price, answer what it made of it.
+- `If-Match` holds the `ETag` that was read. If the record has another one by now, answer 412 and
+  change nothing. Without `If-Match` the change is made.
+- `updated_at` moves as with any change. A patch that changes nothing moves neither it nor the
+  `ETag`.
+- A patch is taken whole or not at all. Answer 422 to a field that the shop does not have, to `id`,
+  `created_at` and `updated_at`, to a value of another form than the tables below tell, and to a
+  word that they do not list.
+- Answer 409 to a patch of a deleted record, whatever `If-Match` says; 400 to a body that is no JSON
+  object; 415 to any other `Content-Type` than this one and `application/json`.
 
 ## Values
 
