@@ -14,6 +14,7 @@ from starlette.routing import Route
 from go_sandbox.go.problems import Refusal
 from go_sandbox.seed.store import seed_store
 from go_sandbox.shop.problems import answer_problem, problem
+from go_sandbox.shop.shop import SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -186,7 +187,8 @@ class Admin:
     def switches(self, _: Request, __: dict[str, Any]) -> dict[str, Any]:
         """Show how both systems are set."""
         go = {name: _plain(value) for name, value in vars(self._box.go.switches).items()}
-        return {"go": go, "shop": {"rate_limit": self._box.shop.rate_limit}}
+        shop = {name: getattr(self._box.shop, name) for name in SWITCHES}
+        return {"go": go, "shop": shop}
 
     def set_switches(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         """Change some switches of either system."""

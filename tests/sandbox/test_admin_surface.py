@@ -144,14 +144,21 @@ def test_requests_are_counted_and_forgotten(box, admin):
 
 def test_switches_of_both_systems_are_shown_and_set(box, admin):
     before = admin("GET", "/switches")
-    assert before["shop"] == {"rate_limit": None}
+    assert before["shop"] == {
+        "rate_limit": None,
+        "patches_move_updated_at": True,
+        "reshapes_patches": False,
+        "clock_skew_seconds": 0,
+    }
     changes = {
-        "go": {"price_decimals": 2, "privileges": ["Customer_Full"]},
-        "shop": {"rate_limit": 0},
+        "go": {"price_decimals": 2, "privileges": ["Customer_Full"], "clock_skew_seconds": -2.5},
+        "shop": {"rate_limit": 0, "patches_move_updated_at": False, "reshapes_patches": True},
     }
     after = admin("PATCH", "/switches", changes)
     assert (after["go"]["price_decimals"], after["shop"]["rate_limit"]) == (2, 0)
     assert box.go.switches.privileges == {"Customer_Full"}
+    assert box.go.switches.clock_skew_seconds == -2.5
+    assert (box.shop.patches_move_updated_at, box.shop.reshapes_patches) == (False, True)
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 429
     admin("PATCH", "/switches", before)
     assert admin("GET", "/switches") == before

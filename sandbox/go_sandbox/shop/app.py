@@ -59,17 +59,20 @@ class ShopApi:
             return self._record(stream, request.path_params["record_id"])
 
     async def patch(self, request: Request) -> Response:
-        """Change one record, unless it moved since the tag in If-Match."""
+        """Change one record, unless it is deleted or moved since the tag in If-Match."""
         stream = self._admit(request)
         record_id = request.path_params["record_id"]
         patch = read_patch(stream, request.headers.get("content-type", ""), await request.body())
         with self._shop.lock:
             found = self._record(stream, record_id)
+            record = self._shop.record(stream, record_id) or {}
+            if record.get("deleted_at") is not None:
+                raise problem(409, f"{stream} {record_id} is deleted and cannot be changed.")
             expected = request.headers.get("if-match", "*")
             if expected not in ("*", found.headers["etag"]):
                 detail = f"{stream} {record_id} was changed since you read it. Read it again."
                 raise problem(412, detail)
-            apply_patch(self._shop, stream, self._shop.record(stream, record_id) or {}, patch)
+            apply_patch(self._shop, stream, record, patch)
             return self._record(stream, record_id)
 
     def _record(self, stream: str, record_id: str) -> Response:

@@ -1,46 +1,147 @@
-"""The field names of the shop's three record types, as the default contract has them."""
+"""The fields of the shop's three record types and what each may hold, by the default contract."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+
+@dataclass(frozen=True)
+class Field:
+    """What one field may hold, besides null.
+
+    Attributes:
+        kind: "text", "phone", "word", "flag", "amount" (money, a decimal string), "number" (any
+            other decimal string), "stamp", "day", "object" or "list" (of objects).
+        words: the words that a "word" may be.
+        inner: the fields of an "object" or of a list's objects; None: whatever the shop likes.
+    """
+
+    kind: str
+    words: tuple[str, ...] = ()
+    inner: Fields | None = None
 
 
-ADDRESS = _names(
-    "id type is_default name company line1 line2 postal_code city region country_code phone email"
+Fields: TypeAlias = Mapping[str, Field]
+
+
+def _word(text: str) -> Field:
+    return Field("word", words=tuple(text.split()))
+
+
+def _object(inner: Fields | None = None) -> Field:
+    return Field("object", inner=inner)
+
+
+def _list(inner: Fields) -> Field:
+    return Field("list", inner=inner)
+
+
+def _fields(names: str, *, given: Fields | None = None, **kinds: str) -> Fields:
+    """Return the fields in the order of their names; one that no kind is told of holds text."""
+    told = {name: Field(kind) for kind, listed in kinds.items() for name in listed.split()}
+    told |= given or {}
+    return {name: told.get(name, Field("text")) for name in names.split()}
+
+
+ADDRESS = _fields(
+    "id type is_default name company line1 line2 postal_code city region country_code phone email",
+    flag="is_default",
+    phone="phone",
+    given={"type": _word("billing shipping other")},
 )
 
-CUSTOMER = _names(
+CUSTOMER = _fields(
     "id number type is_guest email name first_name last_name company_name organization_number"
     " vat_number phone language currency tax_exempt is_active note addresses"
-    " created_at updated_at deleted_at custom"
+    " created_at updated_at deleted_at custom",
+    flag="is_guest tax_exempt is_active",
+    phone="phone",
+    stamp="created_at updated_at deleted_at",
+    given={"type": _word("person company"), "addresses": _list(ADDRESS), "custom": _object()},
 )
 
-PRODUCT = _names(
+PRODUCT = _fields(
     "id parent_id sku gtin type name variant_name description status unit category currency"
     " price_excl price_incl prices_include_tax cost_price tax_rate tax_class"
-    " stock_tracked stock_on_hand url created_at updated_at deleted_at custom"
+    " stock_tracked stock_on_hand url created_at updated_at deleted_at custom",
+    amount="price_excl price_incl cost_price",
+    flag="prices_include_tax stock_tracked",
+    number="tax_rate stock_on_hand",
+    stamp="created_at updated_at deleted_at",
+    given={
+        "type": _word("goods service gift_card"),
+        "status": _word("active draft archived"),
+        "custom": _object(),
+    },
 )
 
-ORDER = _names(
+BUYER = _fields(
+    "email name first_name last_name phone company_name organization_number", phone="phone"
+)
+
+LINE = _fields(
+    "id type product_id sku name quantity unit unit_price_excl unit_price_incl"
+    " discount_excl discount_incl total_excl total_tax total_incl tax_rate",
+    amount="unit_price_excl unit_price_incl discount_excl discount_incl"
+    " total_excl total_tax total_incl",
+    number="quantity tax_rate",
+    given={"type": _word("product gift_card text")},
+)
+
+SHIPPING = _fields(
+    "id name total_excl total_tax total_incl tax_rate",
+    amount="total_excl total_tax total_incl",
+    number="tax_rate",
+)
+
+DISCOUNT = _fields("code name amount_excl amount_incl", amount="amount_excl amount_incl")
+
+TAX = _fields("rate base amount", amount="base amount", number="rate")
+
+PAYMENT = _fields("id method reference status amount paid_at", amount="amount", stamp="paid_at")
+
+REFUND_LINE = _fields("line_id quantity amount_incl", amount="amount_incl", number="quantity")
+
+REFUND = _fields(
+    "id amount_incl reason created_at lines shipping_incl",
+    amount="amount_incl shipping_incl",
+    stamp="created_at",
+    given={"lines": _list(REFUND_LINE)},
+)
+
+INVOICE = _fields("number sent_at due_on balance", amount="balance", day="due_on", stamp="sent_at")
+
+ORDER = _fields(
     "id number status payment_status fulfillment_status source_status currency prices_include_tax"
     " customer_id is_guest buyer billing_address shipping_address reference note"
     " placed_at paid_at shipped_at completed_at cancelled_at created_at updated_at deleted_at"
     " lines shipping fees discounts taxes payments refunds"
-    " total_excl total_tax total_incl total_refunded invoice custom"
+    " total_excl total_tax total_incl total_refunded invoice custom",
+    amount="total_excl total_tax total_incl total_refunded",
+    flag="prices_include_tax is_guest",
+    stamp="placed_at paid_at shipped_at completed_at cancelled_at created_at updated_at deleted_at",
+    given={
+        "status": _word("draft pending processing on_hold completed cancelled refunded failed"),
+        "payment_status": _word(
+            "unpaid authorized partially_paid paid partially_refunded refunded voided"
+        ),
+        "fulfillment_status": _word("unfulfilled partial fulfilled returned"),
+        "buyer": _object(BUYER),
+        "billing_address": _object(ADDRESS),
+        "shipping_address": _object(ADDRESS),
+        "lines": _list(LINE),
+        "shipping": _list(SHIPPING),
+        "fees": _list(SHIPPING),
+        "discounts": _list(DISCOUNT),
+        "taxes": _list(TAX),
+        "payments": _list(PAYMENT),
+        "refunds": _list(REFUND),
+        "invoice": _object(INVOICE),
+        "custom": _object(),
+    },
 )
-
-BUYER = _names("email name first_name last_name phone company_name organization_number")
-
-LINE = _names(
-    "id type product_id sku name quantity unit unit_price_excl unit_price_incl"
-    " discount_excl discount_incl total_excl total_tax total_incl tax_rate"
-)
-
-SHIPPING = _names("id name total_excl total_tax total_incl tax_rate")
-
-PAYMENT = _names("id method reference status amount paid_at")
 
 STREAMS = {"customers": CUSTOMER, "products": PRODUCT, "orders": ORDER}
 

@@ -15,6 +15,7 @@ TITLES = {
     401: "Not authorized",
     404: "Not found",
     405: "Method not allowed",
+    409: "Deleted",
     412: "Changed meanwhile",
     415: "Unsupported media type",
     422: "Cannot be changed so",

@@ -16,21 +16,33 @@ if TYPE_CHECKING:
     from go_sandbox.storage import Storage
 
 FAKE_TOKEN = "not-a-real-shop-token"  # noqa: S105
+SWITCHES = ("rate_limit", "patches_move_updated_at", "reshapes_patches", "clock_skew_seconds")
 
 
 class Shop:
     """Customers, products and orders of one web shop.
 
-    Records are kept as they are put, mistakes included. `rate_limit` is the number of requests
-    that the shop's API answers in any one second before it says 429; None: no limit.
+    Records are kept as they are put, mistakes included.
+
+    Attributes:
+        rate_limit: requests that the shop's API answers in any one second before it says 429;
+            None is no limit.
+        patches_move_updated_at: whether a change through the API moves `updated_at`, as the
+            contract wants; the ETag changes in any case.
+        reshapes_patches: whether the API trims text, takes doubled spaces and those in phone
+            numbers away, and rounds money to two decimals.
+        clock_skew_seconds: how far the shop's clock is ahead; behind, if negative.
     """
 
     def __init__(self, storage: Storage, *, rate_limit: int | None = None) -> None:
         self.token = FAKE_TOKEN
         self.rate_limit = rate_limit
+        self.patches_move_updated_at = True
+        self.reshapes_patches = False
+        self.clock_skew_seconds: float = 0
         self.lock = storage.lock
         self._storage = storage
-        self._clock = Clock()
+        self._clock = Clock(lambda: self.clock_skew_seconds)
         self._shelves = {stream: Shelf(storage, stream) for stream in STREAMS}
 
     def shelf(self, stream: str) -> Shelf:

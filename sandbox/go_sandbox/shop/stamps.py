@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RFC3339 = re.compile(
     r"(?P<seconds>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?"
@@ -46,9 +50,15 @@ def sortable(value: object) -> str:
 
 
 class Clock:
-    """Gives strictly increasing stamps, however fast they are asked for."""
+    """Gives strictly increasing stamps, however fast they are asked for.
 
-    def __init__(self) -> None:
+    Args:
+        skew: how many seconds the clock is ahead just now; behind, if negative. When it falls
+            back, stamps go on from the last one given until the time is past that.
+    """
+
+    def __init__(self, skew: Callable[[], float] = lambda: 0) -> None:
+        self._skew = skew
         self._last = datetime.fromtimestamp(0, timezone.utc)
 
     def next(self, after: str | None = None) -> str:
@@ -59,5 +69,6 @@ class Clock:
                 floor = max(floor, parse(after))
             except ValueError:
                 floor = self._last
-        self._last = max(datetime.now(timezone.utc), floor + timedelta(microseconds=1))
+        now = datetime.now(timezone.utc) + timedelta(seconds=self._skew())
+        self._last = max(now, floor + timedelta(microseconds=1))
         return render(self._last)

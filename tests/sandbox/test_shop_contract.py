@@ -1,0 +1,40 @@
+"""The sandbox's shop checks values by its own reading of the contract; the tap's is the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from go_sandbox.shop.contract import STREAMS
+from tap_customwebshop import schemas
+
+SCHEMAS = {
+    "customers": schemas.CUSTOMERS,
+    "products": schemas.PRODUCTS,
+    "orders": schemas.ORDERS,
+}
+FORMS = {
+    "amount": "singer.decimal",
+    "number": "singer.decimal",
+    "stamp": "date-time",
+    "day": "date",
+    "flag": "boolean",
+    "object": "object",
+    "list": "array",
+}
+
+
+def assert_same(fields, properties):
+    assert fields.keys() == properties.keys()
+    for name, field in fields.items():
+        told = properties[name]
+        form = told.get("format") or next(one for one in told["type"] if one != "null")
+        assert form == FORMS.get(field.kind, "string"), name
+        _, _, listed = told["description"].partition(" One of ")
+        assert field.words == tuple(re.findall("`(.+?)`", listed)), name
+        assert_same(field.inner or {}, told.get("items", told).get("properties", {}))
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_field_has_the_form_and_the_words_that_the_tap_tells(stream):
+    assert_same(STREAMS[stream], SCHEMAS[stream]["properties"])
