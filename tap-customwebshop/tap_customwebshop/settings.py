@@ -117,14 +117,10 @@ def _broken_rule(error: ValidationError) -> str:
 
 
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
-    if wrong := _wrong_address(config["api_url"]):
+    if wrong := wrong_address(config["api_url"]):
         yield f"The setting 'api_url' {wrong}"
-    token = config["auth_token"]
-    if not token or not all("!" <= letter <= "~" for letter in token):
-        yield (
-            "The setting 'auth_token' is empty or has characters that a bearer token cannot have: "
-            "spaces, line ends or letters beyond ASCII. Copy it again from the shop."
-        )
+    if wrong := wrong_token(config["auth_token"]):
+        yield f"The setting 'auth_token' {wrong}"
     agent = config.get("user_agent") or ""
     if not (agent.isascii() and agent.isprintable()):
         yield "The setting 'user_agent' has characters that a header cannot have."
@@ -133,7 +129,18 @@ def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
         yield "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
 
 
-def _wrong_address(api_url: str) -> str | None:
+def wrong_token(token: str) -> str | None:
+    """Say what is wrong with a bearer token, without showing it; None: nothing."""
+    if token and all("!" <= letter <= "~" for letter in token):
+        return None
+    return (
+        "is empty or has characters that a bearer token cannot have: spaces, line ends or letters "
+        "beyond ASCII. Copy it again from the shop."
+    )
+
+
+def wrong_address(api_url: str) -> str | None:
+    """Say what is wrong with the address of the shop's API; None: nothing."""
     try:
         parts = urlsplit(api_url)
         host, _ = parts.hostname, parts.port

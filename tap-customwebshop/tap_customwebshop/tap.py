@@ -15,6 +15,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
+from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import SETTINGS, setting_errors
 from tap_customwebshop.stamps import parse_start, write_stamp
@@ -50,13 +51,13 @@ class TapCustomWebShop(Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        shop = ShopClient(
+        connection = ShopConnection(
             self.config.get("api_url") or "",
             self.config.get("auth_token") or "",
             user_agent=self.config.get("user_agent") or f"tap-customwebshop/{self.plugin_version}",
             request_timeout=self.config.get("request_timeout", 60),
-            retry_seconds=self.config.get("retry_seconds", 300),
         )
+        shop = ShopClient(connection, retry_seconds=self.config.get("retry_seconds", 300))
         return [stream(self, shop) for stream in STREAMS]
 
     @property

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowChange:
-    """One property that is to change in Go: its row, and the value before and after."""
+    """One property that is to change: its row, and the value before and after in Go's form.
+
+    `path` is where it stands in Go.
+    """
 
     row: str
     path: str
@@ -98,12 +101,12 @@ class Park:
 
 @dataclass(frozen=True)
 class Reject:
-    """The record cannot be written; `title` and `detail` are Go's own words, when Go refused it."""
+    """The record cannot be written; `title` and `detail` are the other side's words of refusal."""
 
     reason: str
     title: str | None = None
     detail: str | None = None
-    is_go_refusal: bool = False
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True)

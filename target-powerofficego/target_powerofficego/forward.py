@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.links import Unsettled
     from target_powerofficego.settings import Settings
+    from target_powerofficego.walks.go_walk import GoWalk
     from target_powerofficego.walks.tools import Tools
-    from target_powerofficego.walks.walk import Walk
 
 
 class ForwardSide:
@@ -43,7 +43,7 @@ class ForwardSide:
         self._tools = tools
         customers = CustomersWalk(tools)
         products = ProductsWalk(tools)
-        self._walks: dict[str, Walk] = {
+        self._walks: dict[str, GoWalk] = {
             "customers": customers,
             "products": products,
             "orders": OrdersWalk(tools, customers, products),
@@ -55,8 +55,14 @@ class ForwardSide:
         """Settle, park, reject or hold one record."""
         return self._walks[entity].take(record, read_at, at_end=at_end)
 
+    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+        """Tell whether a record is the very one last settled."""
+        del read_at
+        settled = self._tools.store.last_settled(entity, record["id"])
+        return settled is not None and settled[0] == self.fingerprint(record)
+
     def fingerprint(self, record: Record) -> str:
-        """Return the hash by which a record is known to be the one last settled."""
+        """Return a hash of a record and of all that decides what becomes of it."""
         return record_hash(record, self._tools.fingerprint)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
@@ -145,7 +151,6 @@ def settings_fingerprint(settings: Settings) -> str:
     told = (
         settings.shop_name,
         settings.owners,
-        settings.stock,
         settings.time_zone.key,
         settings.orders_from,
         sorted(settings.order_statuses),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Create, Hold, Link, Undecidable
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order import GUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.go_index import Entry, GoIndex
     from target_powerofficego.links import LinkStore
-
-GUEST = "guest:"
-"""Begins the shop id under which a guest, who has none, is linked."""
 
 _KEYS = {"organization_number": "org", "email": "email", "sku": "code", "gtin": "gtin"}
 MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {

@@ -1,7 +1,7 @@
-"""The three-way merge: what did each side change since they last agreed, and what follows for Go?
+"""The three-way merge: what did each side change since they last agreed, and what follows?
 
 Pure. A row is compared in Go's form, after normalising; a record (or an entry of Go) that was read
-before the base was agreed says nothing on that side.
+before the base was agreed says nothing on that side. The same merge serves both ways.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
+from target_powerofficego.dataflow.values import instant
 from target_powerofficego.links import NEVER, Agreement
 
 if TYPE_CHECKING:
@@ -27,6 +28,22 @@ class Owner(enum.Enum):
     SHOP = "shop"
     GO = "go"
     NEWEST = "newest"
+
+
+class Way(enum.Enum):
+    """Which way values flow; the value is the side that is written to."""
+
+    FORWARD = "go"
+    BACK = "shop"
+
+    @property
+    def source(self) -> str:
+        """The side that the values come from."""
+        return "shop" if self is Way.FORWARD else "go"
+
+    def takes(self, row: Property) -> bool:
+        """Tell whether a row flows this way."""
+        return row.direction.reaches_go if self is Way.FORWARD else row.direction.reaches_shop
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,17 @@ class Evidence:
         return Owner.SHOP if self.shop > self.go else Owner.GO
 
 
+def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
+    """Return a side's stamp as evidence of when a person changed it, or None.
+
+    It is none when it is not later than the stamp that our own last write left there.
+    """
+    moment = instant(stamp, what="the stamp of the last change")
+    own_moment = instant(own, what="our own stamp")
+    is_own = moment is not None and own_moment is not None and moment <= own_moment
+    return None if is_own else moment
+
+
 @dataclass(frozen=True)
 class Side:
     """One side's values by row name, and when they were read."""
@@ -60,7 +88,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Merge:
-    """The outcome for one entity: what to write to Go, the base of all other rows, conflicts."""
+    """The outcome for one entity: what to write, the base of all other rows, conflicts."""
 
     writes: tuple[RowChange, ...]
     base: Mapping[str, Agreement]
@@ -85,8 +113,9 @@ def merge(
     *,
     owners: Mapping[str, Owner],
     evidence: Evidence,
+    way: Way = Way.FORWARD,
 ) -> Merge:
-    """Merge the rows that flow to a linked entity.
+    """Merge the rows of a linked entity that flow one way; a row that a side lacks is left alone.
 
     `owners` gives the owner by row name; a row without one is decided by the newest stamp.
     """
@@ -94,33 +123,68 @@ def merge(
     conflicts: list[Conflict] = []
     agreed = dict(base)
     for row in table.active:
-        if not row.direction.reaches_go or row.name not in shop.values:
+        if not way.takes(row) or row.name not in shop.values or row.name not in go.values:
             continue
-        one = base.get(row.name)
-        s, g = shop.values[row.name], go.values.get(row.name)
-        if one is None:
-            agreed[row.name] = Agreement(s, g, shop.read_at, go.read_at)
+        seen = Agreement(shop.values[row.name], go.values[row.name], shop.read_at, go.read_at)
+        known = base.get(row.name)
+        if known is None and not row.is_dictated:
+            agreed[row.name] = seen
             continue
-        shop_is_fresh = shop.read_at >= one.shop_read_at
-        go_is_fresh = go.read_at >= one.go_read_at
-        if shop_is_fresh and go_is_fresh and row.are_equal(s, g):
-            if not (row.are_equal(s, one.shop) and row.are_equal(g, one.go)):
-                agreed[row.name] = Agreement(s, g, shop.read_at, go.read_at)
+        one = known or replace(seen, go=None, go_read_at=NEVER)
+        is_fresh = {side: _is_fresh(seen, one, side) for side in ("shop", "go")}
+        if all(is_fresh.values()) and row.are_equal(seen.shop, seen.go):
+            if known is None or not _holds(row, one, seen):
+                agreed[row.name] = seen
             continue
-        if not shop_is_fresh or row.are_equal(s, one.shop):
+        if not is_fresh[way.source] or not _moved(row, one, seen, way.source):
             continue
-        go_changed = go_is_fresh and not row.are_equal(g, one.go)
-        current = g if go_is_fresh else one.go
-        if go_changed and not row.overwrites:
+        has_moved = is_fresh[way.value] and _moved(row, one, seen, way.value)
+        if has_moved and not row.overwrites and not row.is_dictated:
             owner = owners.get(row.name, Owner.NEWEST)
-            conflict = replace(_decide(row, s, g, owner, evidence), base=one)
+            conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=one)
             conflicts.append(conflict)
-            if conflict.winner == Owner.GO.value:  # the shop's edit is answered, and not told again
-                agreed[row.name] = replace(one, shop=s, shop_read_at=shop.read_at)
-            if conflict.winner != Owner.SHOP.value:
+            if conflict.winner == way.value:  # the source's edit is answered, and not told again
+                agreed[row.name] = _with(one, seen, way.source)
+            if conflict.winner != way.source:
                 continue
-        writes.append(RowChange(row.name, row.patch_path, current, s))
+        current = getattr(seen if is_fresh[way.value] else one, way.value)
+        writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
     return Merge(tuple(writes), agreed, tuple(conflicts))
+
+
+def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[str]:
+    """Name the rows that flow to the shop and that Go has changed since the sides agreed."""
+    found = []
+    for row in table.active:
+        one = base.get(row.name)
+        if row.name not in go.values or not row.direction.reaches_shop:
+            continue
+        value = go.values[row.name]
+        if one is None:
+            found += [row.name] if row.is_dictated and row.same(value) is not None else []
+        elif go.read_at >= one.go_read_at and not row.are_equal(value, one.go):
+            found.append(row.name)
+    return found
+
+
+def _is_fresh(seen: Agreement, one: Agreement, side: str) -> bool:
+    """Tell whether a side was read after the base was agreed."""
+    return bool(getattr(seen, f"{side}_read_at") >= getattr(one, f"{side}_read_at"))
+
+
+def _moved(row: Property, one: Agreement, seen: Agreement, side: str) -> bool:
+    return not row.are_equal(getattr(seen, side), getattr(one, side))
+
+
+def _holds(row: Property, one: Agreement, seen: Agreement) -> bool:
+    return not _moved(row, one, seen, "shop") and not _moved(row, one, seen, "go")
+
+
+def _with(one: Agreement, seen: Agreement, side: str) -> Agreement:
+    """Return a base with one side as it was seen."""
+    if side == "shop":
+        return replace(one, shop=seen.shop, shop_read_at=seen.shop_read_at)
+    return replace(one, go=seen.go, go_read_at=seen.go_read_at)
 
 
 def created_base(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedField:
-    """A property of Go and its value before and after, in Go's form."""
+    """A property of the side that is written to, its value before and after, in Go's form."""
 
     property: str
     before: Value
@@ -67,14 +67,23 @@ _WORDS: dict[type, str] = {
 class Plan:
     """Collects decisions, in the order they were made; kept only where they will be shown.
 
-    `is_dry` tells that nothing is written, so that what Go would answer is not known.
+    `is_dry` tells that nothing is written, so that what Go would answer is not known; `names_shop`
+    that properties are told by the shop's names, as they are on the way back.
     """
 
-    def __init__(self, tables: Mapping[str, Table], *, is_dry: bool, is_kept: bool) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        *,
+        is_dry: bool,
+        is_kept: bool,
+        names_shop: bool = False,
+    ) -> None:
         self.is_dry = is_dry
         self._is_kept = is_kept
         self._properties = {
-            entity: {row.name: row.go for row in table.rows} for entity, table in tables.items()
+            entity: {row.name: row.shop if names_shop else row.go for row in table.rows}
+            for entity, table in tables.items()
         }
         self._lock = threading.Lock()
         self._changes: list[PlannedChange] = []

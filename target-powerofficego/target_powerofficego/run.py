@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from target_powerofficego.links import LinkStoreError
 from target_powerofficego.settle.plan_listing import tell_plan, write_changes
@@ -13,12 +13,12 @@ from target_powerofficego.settle.summary import tell_summary
 
 if TYPE_CHECKING:
     from target_powerofficego.brakes import Brakes
-    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.go_api import CallCount
     from target_powerofficego.links import LinkStore, UnsettledKind
     from target_powerofficego.plan import Plan
-    from target_powerofficego.settings import Settings
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
+    from target_powerofficego.side_settings import SideSettings
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -29,13 +29,23 @@ class CannotStart(Exception):  # noqa: N818 - reads as what it says
     """The run cannot start as things are; the text says why in one line."""
 
 
+class Client(Protocol):
+    """The HTTP client of the system that is written to."""
+
+    calls: CallCount
+    system: str
+
+    def cancel(self) -> None:
+        """End every wait, and every later call; those in flight finish."""
+
+
 @dataclass
 class Run:
-    """What is open while a run lasts."""
+    """What is open while a run lasts; `kept_as` are the names of what it settles in the store."""
 
-    settings: Settings
+    settings: SideSettings
     store: LinkStore
-    go: GoClient
+    client: Client
     settlement: Settlement
     plan: Plan
     brakes: Brakes
@@ -43,6 +53,7 @@ class Run:
     number: int | None
     is_plan: bool
     opened: contextlib.ExitStack
+    kept_as: tuple[str, ...]
 
     def finish(self) -> int:
         """Settle what is still open, tell the summary and return the exit status.
@@ -58,8 +69,8 @@ class Run:
                 logger.warning(line)
         if self.settings.changes_file is not None:
             write_changes(self.plan.changes(), self.settings.changes_file)
-        counts, calls = self.tally.counts(), _calls(self.go)
-        tell_summary(counts, calls, open_ones, is_plan=self.is_plan)
+        counts, calls = self.tally.counts(), _calls(self.client)
+        tell_summary(counts, calls, open_ones, is_plan=self.is_plan, system=self.client.system)
         if self.is_plan and not self.settings.dry_run and counts:
             logger.error(
                 "This is the first run against a Go that already has entries: the plan was printed"
@@ -72,7 +83,7 @@ class Run:
 
     def stop(self, failure: BaseException, *, exit_status: int) -> None:
         """End the run early: calls in flight finish, what is settled stays so."""
-        self.go.cancel()
+        self.client.cancel()
         self.settlement.stop(failure)
         if self.number is None:
             return
@@ -81,7 +92,7 @@ class Run:
                 self.number,
                 exit_status=exit_status,
                 outcomes=self.tally.counts(),
-                calls=_calls(self.go),
+                calls=_calls(self.client),
             )
 
     def close(self) -> None:
@@ -91,8 +102,10 @@ class Run:
 
     def _open(self) -> dict[str, int]:
         found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
-        return {kind: sum(one.kind == kind for one in found) for kind in _OPEN_KINDS}
+        own = [one.kind for one in found if one.entity in self.kept_as]
+        return {kind: own.count(kind) for kind in _OPEN_KINDS}
 
 
-def _calls(go: GoClient) -> dict[str, int]:
-    return {"reads": go.calls.reads, "writes": go.calls.writes, "tokens": go.calls.tokens}
+def _calls(client: Client) -> dict[str, int]:
+    calls = client.calls
+    return {"reads": calls.reads, "writes": calls.writes, "tokens": calls.tokens}

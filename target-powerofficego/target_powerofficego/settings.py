@@ -7,62 +7,32 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import Unusable, vat_rate
 from target_powerofficego.go_api import ConfigurationError, Connection
-from target_powerofficego.merge import Owner
-from target_powerofficego.settings_schema import ENTITIES
-from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.values import LinkStoreError
+from target_powerofficego.side_settings import SettingsError, SideReader, SideSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.dataflow.table import Table
 
-
-class SettingsError(Exception):
-    """One or more settings cannot be right; `lines` has one line each."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("; ".join(lines))
-        self.lines = lines
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of one run, checked and typed."""
+@dataclass(frozen=True, kw_only=True)
+class Settings(SideSettings):
+    """The settings of one run forward, checked and typed."""
 
     connection: Connection
-    shop_name: str
-    link_store: StoreLocation
     new_namespace: bool = False
     requests_per_second: int = 10
-    workers: int = 4
-    request_timeout: int = 60
-    retry_seconds: int = 300
     full_check: datetime.timedelta = datetime.timedelta(hours=24)
-    dry_run: bool = False
-    changes_file: Path | None = None
     plans_first_run: bool = False
     on_link: str = "keep"
-    owners: Mapping[str, Mapping[str, Owner]] = field(default_factory=dict)
-    clock_margin: datetime.timedelta = datetime.timedelta(minutes=5)
     tests_patches: bool = True
     write_references: bool = True
     max_archives: int = 10
     max_creates: int | None = None
-    max_changes: int | None = None
-    fails_on_unacknowledged: bool = True
     match_customers_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    stock: str = "none"
-    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
     orders_from: datetime.date | None = None
     order_statuses: frozenset[str] = frozenset()
     guests: str = "by_email"
@@ -81,42 +51,22 @@ class Settings:
         return _Reader(config).settings()
 
 
-class _Reader:
-    """Reads one config and collects what is wrong with it."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = config
-        self.wrong: list[str] = []
-
+class _Reader(SideReader):
     def settings(self) -> Settings:
         config = self.config
         connection = self._connection()
-        tables = self._tables()
         settings = {
-            "shop_name": self._shop_name(),
-            "link_store": self._link_store(),
+            **self.of_either_way(),
             "new_namespace": config["new_namespace"],
             "requests_per_second": config["requests_per_second"],
-            "workers": config["workers"],
-            "request_timeout": config["request_timeout"],
-            "retry_seconds": config["retry_seconds"],
             "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
-            "dry_run": config["dry_run"],
-            "changes_file": self._changes_file(),
             "plans_first_run": self._plans_first_run(),
             "on_link": config["on_link"],
-            "owners": self._owners(tables),
-            "clock_margin": datetime.timedelta(seconds=float(config["clock_margin"])),
             "tests_patches": config["patch_guard"] == "test",
             "write_references": config["write_references"],
             "max_archives": config["max_archives"],
             "max_creates": config.get("max_creates"),
-            "max_changes": config.get("max_changes"),
-            "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
             "match_customers_on": self._match_customers_on(),
-            "tables": tables,
-            "stock": config["stock"],
-            "time_zone": self._time_zone(),
             "orders_from": self._orders_from(),
             "order_statuses": frozenset(config["order_statuses"]),
             "guests": config["guests"],
@@ -150,62 +100,9 @@ class _Reader:
             self.wrong.append(str(error))
             return None
 
-    def _shop_name(self) -> str:
-        name = str(self.config["shop_name"])
-        if not (0 < len(name) <= 20 and all(c.isalnum() or c in "-_" for c in name)):
-            self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
-        return name
-
-    def _link_store(self) -> StoreLocation:
-        try:
-            return StoreLocation.of(str(self.config["link_store"]))
-        except LinkStoreError as error:
-            self.wrong.append(str(error))
-            return StoreLocation.in_memory()
-
-    def _changes_file(self) -> Path | None:
-        told = self.config.get("changes_file")
-        if not told:
-            return None
-        path = Path(told)
-        try:
-            path.open("a", encoding="utf-8").close()
-        except (OSError, ValueError) as error:
-            self.wrong.append(f"changes_file: {told} cannot be written ({error})")
-        return path
-
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"
         return (self.config.get("first_run") or default) == "plan"
-
-    def _tables(self) -> dict[str, Table]:
-        tables, wrong = apply_overrides(self.config.get("properties") or {})
-        self.wrong += wrong
-        return tables
-
-    def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
-        owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
-        for entity, told in (self.config.get("owners") or {}).items():
-            if entity not in tables:
-                self.wrong.append(f'owners: "{entity}" must be customers, products or orders')
-                continue
-            by_row = told if isinstance(told, dict) else {"*": told}
-            owners[entity] = self._owners_of(tables[entity], by_row)
-        return owners
-
-    def _owners_of(self, table: Table, told: Mapping[str, Any]) -> dict[str, Owner]:
-        """Return the owner of each row that has one; "*" stands for the rows that are not named."""
-        rows = [row.name for row in table.rows]
-        owners: dict[str, Owner] = {}
-        for name in sorted(told, key=rows.__contains__):
-            named = f"{table.entity}.{name}"
-            if name != "*" and name not in rows:
-                self.wrong.append(f'owners: there is no row "{named}" in docs/dataflow.md')
-            elif told[name] not in [owner.value for owner in Owner]:
-                self.wrong.append(f'owners: {named} must be shop, go or newest, not "{told[name]}"')
-            else:
-                owners |= dict.fromkeys(rows if name == "*" else [name], Owner(told[name]))
-        return owners
 
     def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
         told = self.config["match_customers_on"]
@@ -217,13 +114,6 @@ class _Reader:
                         " use organization_number or email"
                     )
         return {kind: tuple(told.get(kind, ())) for kind in ("company", "person")}
-
-    def _time_zone(self) -> ZoneInfo:
-        try:
-            return ZoneInfo(self.config["time_zone"])
-        except (ZoneInfoNotFoundError, ValueError):
-            self.wrong.append(f'time_zone: there is no zone "{self.config["time_zone"]}"')
-            return ZoneInfo("UTC")
 
     def _orders_from(self) -> datetime.date | None:
         told = self.config.get("orders_from")

@@ -149,12 +149,12 @@ _CARE = (
     th.Property(
         "on_link",
         th.StringType,
-        allowed_values=["keep", "fill_empty", "shop"],
+        allowed_values=["keep", "fill_empty", "shop", "go"],
         default="keep",
         title="On link",
         description="What happens to differing values when two entries are linked: `keep` both and"
-        " list them, `fill_empty` where Go has none, or write the `shop`'s. Writing Go's to the"
-        " shop is not there yet.",
+        " list them, `fill_empty` where one side has none, or write the `shop`'s to Go or `go`'s to"
+        " the shop. What is written to the shop waits for the way back.",
     ),
     th.Property(
         "owners",
@@ -240,10 +240,11 @@ _RULES = (
     th.Property(
         "stock",
         th.StringType,
-        allowed_values=["none", "shop"],
+        allowed_values=["none", "shop", "go"],
         default="none",
         title="Stock",
-        description="Whether the `shop`'s stock overwrites Go's. The other way is not there yet.",
+        description="Whose stock overwrites the other's: the `shop`'s, or what `go` has available,"
+        " by the way back.",
     ),
     th.Property(
         "time_zone",
@@ -304,11 +305,5 @@ _RULES = (
         description="Freight is posted on the product `{code}-{rate}`, created when absent.",
     ),
 )
-
-NOT_THERE_YET = {
-    ("on_link", "go"): "no value of Go is written to the shop in this version",
-    ("stock", "go"): "no stock of Go is written to the shop in this version",
-}
-"""Values of settings that will be there one day, and what this version lacks for them."""
 
 CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)

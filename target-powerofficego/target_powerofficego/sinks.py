@@ -13,36 +13,6 @@ if TYPE_CHECKING:
 
 MELTANO_TEST_STREAM = "meltano_test_stream"
 
-_ENTITIES = {
-    "customer": "customers",
-    "customers": "customers",
-    "product": "products",
-    "products": "products",
-    "order": "orders",
-    "orders": "orders",
-    MELTANO_TEST_STREAM: MELTANO_TEST_STREAM,
-}
-
-
-class UnknownStream(Exception):  # noqa: N818 - reads as what it says
-    """A stream that this target does not take."""
-
-
-def entity_of(stream_name: str) -> str:
-    """Return the entity that a stream is of.
-
-    Raises:
-        UnknownStream: it is none that this target takes.
-    """
-    entity = _ENTITIES.get(stream_name.lower())
-    if entity is None:
-        msg = (
-            f'the stream "{stream_name}" is not taken: only customers, products and orders;'
-            " deselect it in the tap, or rename it by stream_maps"
-        )
-        raise UnknownStream(msg)
-    return entity
-
 
 class GoSink(RecordSink):
     """What the three sinks have in common; no record is validated here, each is by its table."""
@@ -91,16 +61,13 @@ class MeltanoTestSink(RecordSink):
         self.logger.info("The connection to PowerOffice Go works; nothing was written.")
 
 
-class DroppedSink(RecordSink):
-    """Takes a stream that `stream_maps` drops, so that it may have any name."""
-
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Do nothing; the stream map lets no record through."""
-
-
 SINKS: dict[str, type[RecordSink]] = {
+    "customer": CustomersSink,
     "customers": CustomersSink,
+    "product": ProductsSink,
     "products": ProductsSink,
+    "order": OrdersSink,
     "orders": OrdersSink,
     MELTANO_TEST_STREAM: MeltanoTestSink,
 }
+"""By the name of the stream, singular or plural."""

@@ -67,7 +67,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     tools = _tools(settings, store, go, accounts, brakes, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     if not is_plan:
-        settle_leftovers(tools, store.intents())
+        settle_leftovers(tools, store.intents("forward"))
     settlement = Settlement(
         ForwardSide(tools),
         store,
@@ -76,9 +76,11 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         output=None if is_plan else output,
     )
     tools.on_linked = settlement.take_up_waiting
-    number = None if is_plan else store.start_run()
+    number = None if is_plan else store.start_run("forward")
     plan, tally = tools.plan, tools.tally
-    return Run(settings, store, go, settlement, plan, brakes, tally, number, is_plan, opened)
+    return Run(
+        settings, store, go, settlement, plan, brakes, tally, number, is_plan, opened, ENTITIES
+    )
 
 
 def _ask_who_we_are(go: GoClient, settings: Settings) -> Mapping[str, Any]:
@@ -104,7 +106,6 @@ def _tools(
         conversion=Conversion(
             shop_name=settings.shop_name,
             time_zone=settings.time_zone,
-            stock=settings.stock,
             sales_account_ids=accounts,
         ),
         store=store,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.dataflow.customer import CUSTOMER
-from target_powerofficego.dataflow.product import PRODUCT
+from target_powerofficego.dataflow.product import PRODUCT, with_stock
 from target_powerofficego.links import Agreement
 from target_powerofficego.merge import Evidence, Owner, Side, first_meeting, merge
 
@@ -101,7 +101,7 @@ def test_an_empty_value_loses_a_conflict_whatever_the_stamps(shop_is_newer):
 def test_a_counter_is_overwritten_and_never_a_conflict():
     base = {"stock_on_hand": agreed(Decimal(5))}
     found = merge(
-        PRODUCT,
+        with_stock(PRODUCT, "shop"),
         Side({"stock_on_hand": Decimal(7)}, NOON),
         Side({"stock_on_hand": Decimal(4)}, NOON),
         base,

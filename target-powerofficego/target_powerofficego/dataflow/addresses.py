@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow import values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # PowerOffice Go: AddressLine1 and 2 take 200 characters, City 100, ZipCode 50.
 _LONGEST = {"line1": 200, "line2": 200, "city": 100, "postal_code": 50}
@@ -111,8 +111,14 @@ def default_address(addresses: object, kind: str) -> Address | None:
     if not isinstance(addresses, list) or not all(isinstance(one, dict) for one in addresses):
         msg = "addresses should be a list of addresses"
         raise values.Unusable(msg)
-    of_kind = [one for one in addresses if one.get("type") == kind]
+    place = default_place(addresses, kind)
+    return read_address(None if place is None else addresses[place], what=f"the {kind} address")
+
+
+def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
+    """Return where in a customer's addresses the default one of a kind stands; None: nowhere."""
+    of_kind = [place for place, one in enumerate(addresses) if one.get("type") == kind]
     if not of_kind and kind == "billing" and len(addresses) == 1 and not addresses[0].get("type"):
-        of_kind = addresses
-    chosen = next((one for one in of_kind if one.get("is_default") is True), None)
-    return read_address(chosen or (of_kind[0] if of_kind else None), what=f"the {kind} address")
+        of_kind = [0]
+    is_default = (place for place in of_kind if addresses[place].get("is_default") is True)
+    return next(is_default, of_kind[0] if of_kind else None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow import customer_back as back
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import Address, default_address
+from target_powerofficego.dataflow.names import NAMELESS, person_names
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -14,13 +16,12 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     is_deleted,
+    to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_NAMELESS = "-"  # PowerOffice Go refuses a person without first or last name
 
 
 def is_company(record: Record) -> bool:
@@ -33,24 +34,6 @@ def is_company(record: Record) -> bool:
     if kind is not None:
         return kind == "company"
     return bool(record.get("organization_number") or record.get("company_name"))
-
-
-def person_names(record: Record) -> tuple[str, str]:
-    """Return first and last name; a missing one is taken from `name`, else it is "-".
-
-    Raises:
-        Unusable: a name is no text.
-    """
-    first = values.text(record.get("first_name"), what="first_name")
-    last = values.text(record.get("last_name"), what="last_name")
-    words = (values.text(record.get("name"), what="name") or "").split()
-    if first is None and last is None and words:
-        return " ".join(words[:-1]) or _NAMELESS, words[-1]
-    if first is None and last is not None:
-        first = " ".join(word for word in words if word not in last.split()) or None
-    if last is None and first is not None:
-        last = " ".join(word for word in words if word not in first.split()) or None
-    return first or _NAMELESS, last or _NAMELESS
 
 
 def billing_address(record: Record) -> Address | None:
@@ -98,7 +81,7 @@ def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
         if is_company(record):
             return ABSENT
         names = person_names(record)
-        if names == (_NAMELESS, _NAMELESS) and not record.get("email"):
+        if names == (NAMELESS, NAMELESS) and not record.get("email"):
             msg = "the customer has neither a name nor an e-mail address"
             raise Unusable(msg)
         return names[part]
@@ -197,6 +180,7 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
         Direction.BOTH,
         _address_part("country" if part == "country_code" else part),
         note="only when city and postal code exist",
+        to_shop=back.address_part(part),
     )
     if part == "country_code":
         return replace(row, same=values.same_code, note=f"{row.note}; NO when it tells none")
@@ -236,6 +220,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _company_name,
             note="companies",
+            to_shop=back.company_name,
         ),
         Property(
             "first_name",
@@ -244,7 +229,8 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _person_name(0),
-            note='persons; missing: "-"',
+            note='persons; missing: "-", which never travels back',
+            to_shop=back.person_name(0),
         ),
         Property(
             "last_name",
@@ -253,7 +239,8 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _person_name(1),
-            note='persons; missing: "-"',
+            note='persons; missing: "-", which never travels back',
+            to_shop=back.person_name(1),
         ),
         Property(
             "organization_number",
@@ -264,6 +251,7 @@ CUSTOMER = Table(
             _organization_number,
             same=values.same_organization_number,
             note="Norwegian numbers are checked; spaces and MVA are removed",
+            to_shop=to_member("organization_number"),
         ),
         Property(
             "email",
@@ -273,6 +261,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _email,
             same=values.same_email,
+            to_shop=to_member("email"),
         ),
         Property(
             "invoice_email",
@@ -292,6 +281,7 @@ CUSTOMER = Table(
             _phone,
             same=values.same_phone,
             note="compared in E.164",
+            to_shop=to_member("phone"),
         ),
         _address_row("line1", "AddressLine1", "string(≤200)"),
         _address_row("line2", "AddressLine2", "string(≤200)"),
@@ -334,6 +324,7 @@ CUSTOMER = Table(
             _archived,
             same=values.same_flag,
             note="archived, never deleted; done at end of input, see `max_archives`",
+            to_shop=back.archived,
         ),
     ),
 )

@@ -18,12 +18,17 @@ def plain_text(html: str | None) -> str | None:
     A `<` that begins no tag is text: "str. <M". What the converter cannot show (elements nested
     too deep, half a character) is kept by only taking the tags out.
     """
-    if html is None or not any(one.search(html) for one in (_TAG, _ENTITY, _UNSEEN)):
+    if html is None or not is_marked_up(html):
         return html
     marked_up = re.sub(rf"(?!{_TAG.pattern})<", "&lt;", _UNSEEN.sub(" ", html), flags=_TAG.flags)
     shown_text = _trimmed(get_text(marked_up))
     stripped = _trimmed(unescape(_TAG.sub(" ", marked_up)))
     return (shown_text if _signs(shown_text) >= _signs(stripped) else stripped) or None
+
+
+def is_marked_up(text: str | None) -> bool:
+    """Tell whether text has HTML markup in it."""
+    return text is not None and any(one.search(text) for one in (_TAG, _ENTITY, _UNSEEN))
 
 
 def _trimmed(text: str) -> str:

@@ -6,7 +6,9 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import is_company, person_names
+from target_powerofficego.dataflow.customer import is_company
+from target_powerofficego.dataflow.names import person_names
+from target_powerofficego.dataflow.order_back import INVOICE_ROWS
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -14,6 +16,7 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     is_deleted,
+    to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
@@ -33,8 +36,21 @@ ORDER_STATUSES = (
 )
 """What the status of an order can be (docs/shop-api.md)."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
+GUEST = "guest:"
+"""Begins the shop id under which a guest, who has none, is linked."""
+
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
+
+
+SERVICE = "service:"
+"""Begins the id of a product for freight, which the shop has no record of."""
+_SKU = "sku:"
+
+
+def is_made_up(shop_id: str) -> bool:
+    """Tell whether the shop has no record under an id: a guest's, or that of an order's line."""
+    return shop_id.startswith((GUEST, SERVICE, _SKU))
 
 
 class Wanted(enum.Enum):
@@ -162,7 +178,7 @@ def buyer_as_customer(order: Record, customer_id: str) -> Record:
 def product_from_line(line: Record, currency: str | None) -> Record:
     """Return the product record that an order line stands for, when the shop lists none."""
     return {
-        "id": line.get("product_id") or f"sku:{line.get('sku')}",
+        "id": line.get("product_id") or f"{_SKU}{line.get('sku')}",
         "sku": line.get("sku"),
         "name": line.get("name") or line.get("sku"),
         "unit": line.get("unit"),
@@ -228,8 +244,11 @@ def _row(
     to_go: Callable[[Record, Conversion], Value],
     same: Callable[[Value], Value] = values.same_text,
     note: str = "",
+    to_shop: Callable[[Value, Record], Record] | None = None,
 ) -> Property:
-    return Property(name, shop, go, go_type, direction, to_go, same=same, note=note)
+    return Property(
+        name, shop, go, go_type, direction, to_go, same=same, note=note, to_shop=to_shop
+    )
 
 
 ORDER = Table(
@@ -309,6 +328,7 @@ ORDER = Table(
             "string",
             Direction.BOTH,
             _buyers_reference,
+            to_shop=to_member("reference"),
         ),
         _row(
             "buyer",
@@ -328,5 +348,6 @@ ORDER = Table(
             values.same_amount,
             note="when it differs from the customer's primary one",
         ),
+        *INVOICE_ROWS,
     ),
 )

@@ -12,7 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.product import rate_key, unit_code
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.units import unit_code
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ TABLES: Mapping[str, Table] = {table.entity: table for table in (CUSTOMER, PRODU
 _DIRECTIONS = {
     "both": Direction.BOTH,
     "to_go": Direction.TO_GO,
+    "to_shop": Direction.TO_SHOP,
     "create": Direction.ON_CREATE,
     "off": Direction.OFF,
 }
@@ -71,12 +73,15 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
 
 
 def _changed(table: Table, row: Property, members: Mapping[str, Any]) -> Property:
-    direction = _direction(members, row.direction)
     field = GO_FIELDS[table.entity].get(row.go)
-    _check_direction(direction, field)
     if "source" in members or "constant" in members:
         to_go = _reader(members, field or GoField("string", is_patchable=True))
-        return replace(row, direction=direction, to_go=to_go, shop=_told_source(members))
+        row = replace(row, to_go=to_go, shop=_told_source(members), to_shop=_writer(members))
+    default = row.direction
+    if default is Direction.BOTH and row.to_shop is None:
+        default = Direction.TO_GO
+    direction = _direction(members, default)
+    _check_direction(direction, field, can_reach_shop=row.to_shop is not None)
     return replace(row, direction=direction)
 
 
@@ -98,7 +103,8 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
         raise ValueError(msg)
     default = Direction.TO_GO if field.is_patchable else Direction.ON_CREATE
     direction = _direction(members, default)
-    _check_direction(direction, field)
+    to_shop = _writer(members)
+    _check_direction(direction, field, can_reach_shop=to_shop is not None)
     return Property(
         name=name,
         shop=_told_source(members),
@@ -107,6 +113,7 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
         direction=direction,
         to_go=_reader(members, field),
         same=_SAME.get(field.type, values.same_text),
+        to_shop=to_shop,
     )
 
 
@@ -118,16 +125,21 @@ def _direction(members: Mapping[str, Any], default: Direction) -> Direction:
     told = members.get("direction")
     if told is None:
         return default
-    if told == "to_shop":
-        msg = "to_shop is not there yet: nothing is written to the shop in this version"
-        raise ValueError(msg)
     if told not in _DIRECTIONS:
         msg = f'direction must be one of {", ".join(_DIRECTIONS)}, not "{told}"'
         raise ValueError(msg)
     return _DIRECTIONS[told]
 
 
-def _check_direction(direction: Direction, field: GoField | None) -> None:
+def _check_direction(direction: Direction, field: GoField | None, *, can_reach_shop: bool) -> None:
+    """See that a value can flow so.
+
+    Raises:
+        ValueError: it cannot; the text says why.
+    """
+    if direction.reaches_shop and not can_reach_shop:
+        msg = "it cannot be written to the shop; use direction to_go, create or off"
+        raise ValueError(msg)
     if direction.reaches_go and field is not None and not field.is_patchable:
         msg = "PowerOffice Go takes this only when an entry is created; use direction create"
         raise ValueError(msg)
@@ -150,6 +162,21 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
         return _convert(found, field, conversion.time_zone, source)
 
     return read
+
+
+def _writer(members: Mapping[str, Any]) -> Callable[[Value, Record], Record] | None:
+    """Return what writes a value to where it is read; None for a constant."""
+    if "constant" in members:
+        return None
+    *groups, leaf = str(members["source"]).split(".")
+
+    def write(value: Value, _: Record) -> Record:
+        patch: Record = {leaf: format(value, "f") if isinstance(value, Decimal) else value}
+        for group in reversed(groups):
+            patch = {group: patch}
+        return patch
+
+    return write
 
 
 def _convert(value: object, field: GoField, zone: ZoneInfo, what: str) -> Value:

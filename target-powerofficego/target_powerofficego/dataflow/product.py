@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 
+from target_powerofficego.dataflow import product_back as back
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.descriptions import plain_text
 from target_powerofficego.dataflow.table import (
@@ -14,55 +16,13 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     is_deleted,
+    to_member,
 )
+from target_powerofficego.dataflow.units import is_unit, unit_code
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PRICE_STEP = Decimal("0.0001")
 """A price worked out from a price with VAT is rounded to this many krone."""
-
-# What shops call their units, and PowerOffice Go's code for it (UN/ECE Recommendation 20).
-_UNITS = {
-    "": "EA",
-    "ea": "EA",
-    "stk": "EA",
-    "pcs": "EA",
-    "pc": "EA",
-    "piece": "EA",
-    "each": "EA",
-    "h": "HUR",
-    "hour": "HUR",
-    "time": "HUR",
-    "t": "HUR",
-    "hur": "HUR",
-    "kg": "KGM",
-    "kgm": "KGM",
-    "g": "GRM",
-    "grm": "GRM",
-    "l": "LTR",
-    "liter": "LTR",
-    "litre": "LTR",
-    "ltr": "LTR",
-    "m": "MTR",
-    "meter": "MTR",
-    "metre": "MTR",
-    "mtr": "MTR",
-    "m2": "MTK",
-    "mtk": "MTK",
-    "m3": "MTQ",
-    "mtq": "MTQ",
-    "cm": "CMT",
-    "km": "KMT",
-    "day": "DAY",
-    "dag": "DAY",
-}
-
-
-def unit_code(unit: str | None) -> str:
-    """Return PowerOffice Go's unit of measure code; EA (piece) for a unit that is not known."""
-    return _UNITS.get((unit or "").strip().rstrip(".").casefold(), "EA")
 
 
 def price_without_vat(record: Record) -> Decimal | None:
@@ -184,23 +144,14 @@ def _category(record: Record, _: Conversion) -> Value:
     return values.text(record["category"], what="category", longest=200)
 
 
-def _from_stock_setting(
-    read: Callable[[Record], Value],
-) -> Callable[[Record, Conversion], Value]:
-    def to_go(record: Record, conversion: Conversion) -> Value:
-        return read(record) if conversion.stock == "shop" else ABSENT
-
-    return to_go
-
-
-def _is_stock_item(record: Record) -> Value:
+def _is_stock_item(record: Record, _: Conversion) -> Value:
     if "stock_tracked" not in record:
         return ABSENT
     return values.flag(record["stock_tracked"], what="stock_tracked") or False
 
 
-def _stock_on_hand(record: Record) -> Value:
-    if "stock_on_hand" not in record or _is_stock_item(record) is not True:
+def _stock_on_hand(record: Record, conversion: Conversion) -> Value:
+    if "stock_on_hand" not in record or _is_stock_item(record, conversion) is not True:
         return ABSENT
     return values.amount(record["stock_on_hand"], what="stock_on_hand")
 
@@ -211,7 +162,7 @@ def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
     if gtin and not values.is_gtin(gtin):
         found.append(f"the GTIN {values.shown(gtin)} is not valid and was left out")
     unit = values.text(record.get("unit"), what="unit")
-    if unit and unit.rstrip(".").casefold() not in _UNITS:
+    if unit and not is_unit(unit):
         found.append(f"the unit {values.shown(unit)} is not known and became EA (piece)")
     prices = ("price_excl", "price_incl", "cost_price")
     if _is_in_another_currency(record, conversion) and any(record.get(name) for name in prices):
@@ -245,6 +196,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _name,
             note="longer: rejected",
+            to_shop=back.name,
         ),
         Property(
             "description",
@@ -254,6 +206,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _description,
             note="HTML becomes plain text",
+            to_shop=back.description,
         ),
         Property(
             "gtin",
@@ -264,6 +217,7 @@ PRODUCT = Table(
             _gtin,
             same=values.same_gtin,
             note="without spaces and hyphens; an invalid one is left out",
+            to_shop=to_member("gtin"),
         ),
         Property(
             "price",
@@ -274,6 +228,7 @@ PRODUCT = Table(
             _unit_price,
             same=values.same_amount,
             note="in another currency than NOK it is left out, with a warning",
+            to_shop=back.price,
         ),
         Property(
             "cost_price",
@@ -284,6 +239,7 @@ PRODUCT = Table(
             _unit_cost,
             same=values.same_amount,
             note="like the price: only in NOK",
+            to_shop=back.cost_price,
         ),
         Property(
             "unit",
@@ -294,6 +250,7 @@ PRODUCT = Table(
             _unit,
             same=values.same_code,
             note="an unknown unit becomes EA (piece)",
+            to_shop=back.unit,
         ),
         Property(
             "type",
@@ -318,21 +275,22 @@ PRODUCT = Table(
             "stock_tracked",
             "IsStockItem",
             "boolean",
-            Direction.TO_GO,
-            _from_stock_setting(_is_stock_item),
+            Direction.OFF,
+            _is_stock_item,
             same=values.same_flag,
-            note="with `stock: shop`",
+            note="→ with `stock: shop`",
         ),
         Property(
             "stock_on_hand",
             "stock_on_hand",
             "StockOnHand",
             "decimal",
-            Direction.TO_GO,
-            _from_stock_setting(_stock_on_hand),
+            Direction.OFF,
+            _stock_on_hand,
             same=values.same_amount,
             overwrites=True,
-            note="with `stock: shop`",
+            note="→ with `stock: shop`; ← from StockAvailable with `stock: go`",
+            to_shop=back.stock_on_hand,
         ),
         Property(
             "category",
@@ -352,6 +310,23 @@ PRODUCT = Table(
             _archived,
             same=values.same_flag,
             note="archived, never deleted; a draft is not archived; see `max_archives`",
+            to_shop=back.archived,
         ),
     ),
 )
+
+
+def with_stock(table: Table, leads: str) -> Table:
+    """Return the table of products with the rows of stock as the setting `stock` has them."""
+    if leads == "none":
+        return table
+    is_go = leads == "go"
+    changes: dict[str, dict[str, Any]] = {
+        "stock_tracked": {"direction": Direction.OFF if is_go else Direction.TO_GO},
+        "stock_on_hand": {"direction": Direction.TO_SHOP, "go": "StockAvailable"}
+        if is_go
+        else {"direction": Direction.TO_GO},
+    }
+    return replace(
+        table, rows=tuple(replace(row, **changes.get(row.name, {})) for row in table.rows)
+    )

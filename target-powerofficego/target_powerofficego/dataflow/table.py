@@ -16,7 +16,7 @@ from target_powerofficego.dataflow.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
 
 Record = dict[str, Any]
@@ -46,6 +46,11 @@ class Direction(enum.Enum):
         """Whether an edit in the shop is written to an entity that is already linked."""
         return self in (Direction.BOTH, Direction.TO_GO)
 
+    @property
+    def reaches_shop(self) -> bool:
+        """Whether an edit in Go is written to a record that is already linked."""
+        return self in (Direction.BOTH, Direction.TO_SHOP)
+
 
 @dataclass(frozen=True)
 class Conversion:
@@ -55,7 +60,6 @@ class Conversion:
     time_zone: ZoneInfo
     client_currency: str = "NOK"
     """Of the prices of products in Go; nothing that the API answers tells it."""
-    stock: str = "none"
     sales_account_ids: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -64,7 +68,9 @@ class Property:
     """One row: which shop property is which Go property, and how the value crosses.
 
     `to_go` returns the value in Go's form, ABSENT when the shop does not tell, or raises Unusable.
-    `same` brings two values of this row into one form for comparing.
+    `same` brings two values of this row into one form for comparing. `to_shop` is its inverse: the
+    smallest JSON merge patch (RFC 7396) of a record after which `to_go` gives the value; it raises
+    Unusable where the shop has no place for it. A row without it never flows to the shop.
     """
 
     name: str
@@ -76,7 +82,10 @@ class Property:
     same: Callable[[Value], Value] = same_text
     note: str = ""
     overwrites: bool = False
-    """A counter (stock): when both sides changed, the shop's value is written, never a conflict."""
+    """A counter (stock): when both sides changed, the source's value is written, no conflict."""
+    to_shop: Callable[[Value, Record], Record] | None = None
+    of_go: Callable[[Mapping[str, Any]], Value] | None = None
+    """How the value is read off an entry of Go, where it is not simply its member."""
 
     @property
     def patch_path(self) -> str:
@@ -85,12 +94,36 @@ class Property:
 
     def from_go(self, entry: Mapping[str, Any]) -> Value:
         """Return this row's value as it stands in an entry read from Go."""
-        found: Value = member_at(entry, self.go)
+        found: Value = self.of_go(entry) if self.of_go else member_at(entry, self.go)
         return found
+
+    @property
+    def is_dictated(self) -> bool:
+        """Whether Go alone decides this row: the shop's value is overwritten, never merged."""
+        return self.direction is Direction.TO_SHOP
+
+    def is_told_by(self, entry: Mapping[str, Any]) -> bool:
+        """Tell whether an entry of Go has the member of this row at all, be it empty."""
+        return self.go.partition(".")[0] in entry
+
+    def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
+        """Return the smallest patch of a record that makes this row hold a value of Go's.
+
+        Raises:
+            Unusable: the shop has no place for it.
+        """
+        if self.to_shop is None or self.are_equal(self.to_go(record, conversion), value):
+            return {}
+        return self.to_shop(value, record)
 
     def are_equal(self, one: Value, other: Value) -> bool:
         """Tell whether two values of this row are the same once normalised."""
         return bool(self.same(one) == self.same(other))
+
+
+def to_member(name: str) -> Callable[[Value, Record], Record]:
+    """Return the `to_shop` that writes a value, trimmed text as it is, to one member."""
+    return lambda value, _: {name: same_text(value)}
 
 
 @dataclass(frozen=True)
@@ -126,8 +159,10 @@ class Table:
                 return row
         raise KeyError(name)
 
-    def read(self, record: Record, conversion: Conversion) -> Reading:
-        """Bring a record into Go's form.
+    def read(
+        self, record: Record, conversion: Conversion, *, rows: Collection[str] | None = None
+    ) -> Reading:
+        """Bring a record into Go's form: all that flows to Go, or these rows.
 
         Raises:
             Unusable: with every reason that was found, not only the first.
@@ -135,7 +170,7 @@ class Table:
         values: dict[str, Value] = {}
         reasons: list[str] = []
         for row in self.active:
-            if row.direction is Direction.TO_SHOP:
+            if row.direction is Direction.TO_SHOP if rows is None else row.name not in rows:
                 continue
             try:
                 value = row.to_go(record, conversion)

@@ -73,6 +73,7 @@ class GoClient:
     ) -> None:
         hide_queries()
         self.calls = CallCount()
+        self.system = "PowerOffice Go"
         self._connection = connection
         self._timeout_seconds = timeout_seconds
         self._retry_seconds = retry_seconds

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow.order import GUEST
 from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
-from target_powerofficego.matching import GUEST
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.order_form import ADDRESS_KEY
 from target_powerofficego.walks.order_parties import buyer_id, guest_id
@@ -63,7 +63,7 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
     if store.erased_customers().id_of(shop_id) is not None:
         raise ErasedAlready
     if store.intents():
-        msg = "writes of the last run are unanswered: run target-powerofficego once, then erase"
+        msg = "writes of the last run are unanswered: run the sync once, then erase"
         raise CannotErase(msg)
     link = store.link(_CUSTOMERS, shop_id)
     if link is None:
@@ -165,6 +165,7 @@ def erase(store: LinkStore, found: Erasable) -> None:
         for order in found.order_links:
             store.put_link(_impersonal(order))
             store.forget_conflicts(_ORDERS, order.shop_id)
+            store.forget_way_back(_ORDERS, order.shop_id)
         for waiting in found.waiting_orders:
             _rewrite(store, waiting, erased_id(key, buyer_id(waiting.payload)))
         for shop_id in found.shop_ids:

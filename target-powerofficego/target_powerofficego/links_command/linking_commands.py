@@ -158,6 +158,7 @@ def unlink(
         with store.transaction():
             store.delete_link(entity, shop_id)
             store.forget_settled(entity, shop_id)
+            store.forget_way_back(entity, shop_id)
     click.echo(f"the link of {entity} {shop_id} is forgotten")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.links_command.listing import Column, Listing
+from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Filter:
     def takes(self, one: Unsettled) -> bool:
         """Tell whether a record is to be listed."""
         return (
-            self.entity in (None, one.entity)
+            self.entity in (None, entity_of(one.entity))
             and self.shop_id in (None, one.shop_id)
             and (self.reason is None or self.reason.casefold() in one.reason.casefold())
         )

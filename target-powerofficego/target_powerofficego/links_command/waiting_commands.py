@@ -15,6 +15,7 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.links_command.unsettled_listing import unsettled_row
+from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,7 +75,7 @@ def retry(
 def _resting(store: LinkStore, entity: str | None) -> Iterable[int]:
     for one in store.unsettled(every_namespace=True):
         rests = one.next_attempt_at is not None and one.next_attempt_at > now()
-        if rests and entity in (None, one.entity):
+        if rests and entity in (None, entity_of(one.entity)):
             yield one.id
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from target_powerofficego.links import now
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import StateGate
+from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Collection, Mapping
     from typing import IO
 
-    from target_powerofficego.links import LinkStore, Unsettled
+    from target_powerofficego.links import LinkStore, Unsettled, UnsettledKind
     from target_powerofficego.settle.tally import Tally
 
 Record = dict[str, Any]
@@ -22,7 +23,10 @@ _WITHOUT_ID = "without id "
 
 
 class Side(Protocol):
-    """The side that is written to: how one record is settled, and what it must wait for."""
+    """The side that is written to: how one record is settled, and what it must wait for.
+
+    `entities` are the names under which the store keeps what it settles.
+    """
 
     entities: tuple[str, ...]
 
@@ -34,8 +38,11 @@ class Side(Protocol):
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return the keys that the record's work writes, and those it only reads."""
 
+    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+        """Tell whether nothing came with a record since it was settled; costs no call."""
+
     def fingerprint(self, record: Record) -> str:
-        """Return the hash by which a record is known to be the one last settled."""
+        """Return a hash of a record, by which one without an id is known again."""
 
     def archives(self) -> list[Unsettled]:
         """Return the parked records that are to be archived, done at the end all at once."""
@@ -62,17 +69,16 @@ class Settlement:
         self._schedule = Schedule(workers)
         self._gate = StateGate(self._schedule, output)
         self._seen: set[tuple[str, str]] = set()
-        self._unsettled = {(one.entity, one.shop_id) for one in store.unsettled()}
+        self._unsettled = {(one.entity, one.shop_id) for one in self._open()}
 
     def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
-        """Take one record of the input; one that is the very one last settled costs nothing."""
+        """Take one record of the input; one that brings nothing new costs nothing."""
         key = (entity, record["id"])
         is_known_settled = key not in self._unsettled and key not in self._seen
-        if is_known_settled and not self._schedule.is_busy_with(_own_key(*key)):
-            settled = self._store.last_settled(*key)
-            if settled is not None and settled[0] == self._side.fingerprint(record):
-                self._tally.count_unchanged(entity)
-                return
+        is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
+        if is_known_settled and not is_busy and self._side.is_settled(entity, record, read_at):
+            self._tally.count_unchanged(entity_of(entity))
+            return
         self._seen.add(key)
         self._submit(entity, record, read_at)
 
@@ -88,7 +94,7 @@ class Settlement:
             read_at=read_at,
             reason="the record has no id, or one that is too long; it cannot be recognised again",
         )
-        self._tally.count(entity, shop_id, "rejected")
+        self._tally.count(entity_of(entity), shop_id, "rejected")
 
     def add_state(self, state: Mapping[str, Any]) -> None:
         """Take a STATE; it is printed once all records before it are settled."""
@@ -128,6 +134,11 @@ class Settlement:
         """Let the workers go."""
         self._schedule.stop()
 
+    def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
+        """Return what is open on this side; the other way has its own."""
+        found = self._store.unsettled(*kinds)
+        return [one for one in found if one.entity in self._side.entities]
+
     def _submit(
         self,
         entity: str,
@@ -150,8 +161,7 @@ class Settlement:
     def _retry_refused(self) -> None:
         """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
         by_entity = {entity: number for number, entity in enumerate(self._side.entities)}
-        found = self._store.unsettled("reject", "hold")
-        for one in sorted(found, key=lambda one: by_entity[one.entity]):
+        for one in sorted(self._open("reject", "hold"), key=lambda one: by_entity[one.entity]):
             rests = one.next_attempt_at is not None and one.next_attempt_at > now()
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
             if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
@@ -159,13 +169,13 @@ class Settlement:
 
     def _take_up_parked(self) -> None:
         archives = {one.id for one in self._side.archives()}
-        for one in self._store.unsettled("parked"):
+        for one in self._open("parked"):
             if one.id not in archives:
                 self._submit(one.entity, one.payload, one.read_at, at_end=True)
 
     def _forget_needless(self) -> None:
         """Forget what could not be made for other records, once none of them waits for it."""
-        for one in self._store.unsettled("reject", "hold"):
+        for one in self._open("reject", "hold"):
             waiting = self._store.waiting_for(_own_key(one.entity, one.shop_id))
             if not waiting and self._side.is_made_for_others(one):
                 self._store.clear_unsettled(one.entity, one.shop_id)

@@ -23,8 +23,12 @@ def tell_summary(
     open_ones: Mapping[str, int],
     *,
     is_plan: bool,
+    system: str,
 ) -> None:
-    """Tell what came of the records, the calls it took, and what waits for a person."""
+    """Tell what came of the records, the calls it took, and what waits for a person.
+
+    `system` is what the calls went to.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
@@ -36,7 +40,7 @@ def tell_summary(
     if is_plan:
         console.print("This is what a run would do: nothing was written.")
     console.print(
-        f"Calls to PowerOffice Go: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
+        f"Calls to {system}: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
     )
     if any(open_ones.values()):
         console.print(

@@ -11,6 +11,7 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import Erasure, LinkStoreError, now
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,7 @@ class ErasureRows(StoreConnection):
     def forget_record(self, entity: str, shop_id: str) -> None:
         """Forget a record: its link, its hash, its conflicts, and who waits for it."""
         with self.transaction():
+            self.forget_way_back(entity, shop_id)
             for table in (t.links, t.settled, t.conflicts):
                 self._connection.execute(
                     sa.delete(table).where(*self._key(table, entity), table.c.shop_id == shop_id)
@@ -81,6 +83,15 @@ class ErasureRows(StoreConnection):
                     t.waits.c.awaited == f"{entity}:{shop_id}", t.waits.c.unsettled_id.in_(own)
                 )
             )
+
+    def forget_way_back(self, entity: str, shop_id: str) -> None:
+        """Forget what is settled or open of a record on the way back; Go's entry comes again."""
+        kept_as = on_the_way_back(entity)
+        with self.transaction():
+            for table in (t.settled, t.unsettled):
+                self._connection.execute(
+                    sa.delete(table).where(*self._key(table, kept_as), table.c.shop_id == shop_id)
+                )
 
     def forget_conflicts(self, entity: str, shop_id: str) -> None:
         """Forget the conflicts of a record, with their values."""

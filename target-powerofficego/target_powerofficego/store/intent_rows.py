@@ -10,9 +10,12 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection, new_id
 from target_powerofficego.store.values import Intent, now
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from target_powerofficego.ways import WayName
 
 _COMPARISON = "compare"
 
@@ -44,9 +47,11 @@ class IntentRows(StoreConnection):
         with self.transaction():
             self._connection.execute(sa.delete(t.intents).where(t.intents.c.id == intent.id))
 
-    def intents(self) -> list[Intent]:
-        """Return the writes left without an answer, oldest first."""
-        return self._intents(t.intents.c.kind != _COMPARISON)
+    def intents(self, way: WayName | None = None) -> list[Intent]:
+        """Return the writes of a way, or of both, left without an answer, oldest first."""
+        is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
+        of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
+        return self._intents(t.intents.c.kind != _COMPARISON, *(of_way[way] if way else []))
 
     def intents_of(self, entities: Collection[str], shop_id: str) -> list[Intent]:
         """Return the writes left without an answer of one record, oldest first."""

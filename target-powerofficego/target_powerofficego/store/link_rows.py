@@ -15,6 +15,7 @@ from target_powerofficego.store.columns import (
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
 from target_powerofficego.store.values import Agreement, Link, now
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     import datetime
@@ -103,6 +104,7 @@ class LinkRows(UnsettledRows):
             "shop_created_at": link.shop_created_at,
             "base": to_json(base),
             "own_stamp": link.own_stamp,
+            "own_shop_stamp": link.own_shop_stamp,
         }
         key = {"namespace": self.namespace, "entity": link.entity, "shop_id": link.shop_id}
         self._upsert(t.links, key, values, only_new={"linked_at": to_stamp(now())})
@@ -115,13 +117,14 @@ class LinkRows(UnsettledRows):
             )
 
     def forget_settled(self, entity: str, shop_id: str) -> None:
-        """Let the very same record be taken anew when it comes again."""
+        """Let the very same record be taken anew when it comes again, on either way."""
         with self.transaction():
-            self._connection.execute(
-                sa.delete(t.settled).where(
-                    *self._key(t.settled, entity), t.settled.c.shop_id == shop_id
+            for kept_as in (entity, on_the_way_back(entity)):
+                self._connection.execute(
+                    sa.delete(t.settled).where(
+                        *self._key(t.settled, kept_as), t.settled.c.shop_id == shop_id
+                    )
                 )
-            )
 
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
         """Return the hash of the record last fully settled under this id, and when it was read."""
@@ -153,5 +156,6 @@ def _link(row: sa.Row[Any]) -> Link:
         shop_created_at=row.shop_created_at,
         base=base,
         own_stamp=row.own_stamp,
+        own_shop_stamp=row.own_shop_stamp,
         linked_at=from_stamp(row.linked_at),
     )

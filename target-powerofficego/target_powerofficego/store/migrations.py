@@ -23,7 +23,13 @@ def _to_version_2(connection: sa.Connection) -> None:
         connection.execute(sa.delete(index).where(index.c.entity == "orders"))
 
 
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2}
+def _to_version_3(connection: sa.Connection) -> None:
+    """Add what the way back keeps: the shop's stamp of our own writes, and the way of a run."""
+    connection.exec_driver_sql("ALTER TABLE links ADD COLUMN own_shop_stamp VARCHAR")
+    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL")
+
+
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2, 2: _to_version_3}
 """By the version that a store has, what brings it to the next one.
 
 A step that makes a table makes it as `tables` tells it now. Whoever changes such a table later

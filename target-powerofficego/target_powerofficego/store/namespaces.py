@@ -20,6 +20,8 @@ from target_powerofficego.store.values import LinkStoreError, Namespace, Run, no
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_powerofficego.ways import WayName
+
 
 class Namespaces(StoreConnection):
     """Which namespace all else works in, and the runs that were."""
@@ -83,25 +85,51 @@ class Namespaces(StoreConnection):
         """Choose a namespace that is there."""
         self.namespace = namespace.id
 
+    def enter_known(self, shop_name: str) -> None:
+        """Choose the one namespace of a shop; the way back does not know the Go client's id.
+
+        Raises:
+            LinkStoreError: there is none of this name, or several.
+        """
+        found = [one for one in self.namespaces() if one.shop_name == shop_name]
+        if not found:
+            msg = (
+                f'the link store {self.location} knows no shop "{shop_name}": nothing is linked'
+                " yet; run target-powerofficego first, or correct link_store or shop_name"
+            )
+            raise LinkStoreError(msg)
+        if len(found) > 1:
+            clients = " and ".join(one.client_id for one in found)
+            msg = (
+                f'the link store {self.location} knows the shop "{shop_name}" with several clients'
+                f" of Go ({clients}): which is meant cannot be told; keep each in a link store of"
+                " its own"
+            )
+            raise LinkStoreError(msg)
+        self.namespace = found[0].id
+
     def has_finished_run(self, client_id: str, shop_name: str) -> bool:
-        """Tell whether a run of this Go client and shop that had records came to its end."""
+        """Tell whether a run forward of this client and shop that had records came to its end."""
         query = (
             sa.select(t.runs.c.id)
             .join(t.namespaces)
             .where(
                 t.namespaces.c.client_id == client_id,
                 t.namespaces.c.shop_name == shop_name,
+                t.runs.c.way == "forward",
                 t.runs.c.exit_status.in_((0, 3)),
                 t.runs.c.outcomes != to_json({}),
             )
         )
         return self._first(query.limit(1)) is not None
 
-    def start_run(self) -> int:
+    def start_run(self, way: WayName) -> int:
         """Record that a run began; return its number."""
         with self.transaction():
             result = self._connection.execute(
-                sa.insert(t.runs).values(namespace=self.namespace, started_at=to_stamp(now()))
+                sa.insert(t.runs).values(
+                    namespace=self.namespace, way=way, started_at=to_stamp(now())
+                )
             )
             self.run = new_id(result)
         return self.run
@@ -139,6 +167,7 @@ class Namespaces(StoreConnection):
             Run(
                 id=row.id,
                 shop_name=row.shop_name,
+                way=row.way,
                 started_at=from_stamp(row.started_at),
                 finished_at=from_stamp_or_none(row.finished_at),
                 exit_status=row.exit_status,

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
@@ -56,6 +56,7 @@ links = Table(
     Column("shop_created_at", String),
     Column("base", Text, nullable=False),
     Column("own_stamp", String),
+    Column("own_shop_stamp", String),
     Column("linked_at", String, nullable=False),
     Index("links_by_go_id", "namespace", "entity", "go_id"),
 )
@@ -145,6 +146,7 @@ runs = Table(
     tables,
     Column("id", Integer, primary_key=True),
     Column("namespace", ForeignKey("namespaces.id"), nullable=False),
+    Column("way", String, nullable=False, server_default="forward"),
     Column("started_at", String, nullable=False),
     Column("finished_at", String),
     Column("exit_status", Integer),

@@ -46,7 +46,8 @@ class Link:
     """A shop record and the Go entity that is its counterpart.
 
     A follower shares the Go entity of another record; no properties flow through it. `own_stamp` is
-    Go's last-changed stamp as our own last write left it. The store sets `linked_at` itself.
+    Go's last-changed stamp as our own last write to Go left it, `own_shop_stamp` the shop's
+    `updated_at` as our own last write to the shop left it. The store sets `linked_at` itself.
     """
 
     entity: str
@@ -56,6 +57,7 @@ class Link:
     shop_created_at: str | None = None
     base: Mapping[str, Agreement] = field(default_factory=dict)
     own_stamp: str | None = None
+    own_shop_stamp: str | None = None
     linked_at: datetime.datetime | None = field(default=None, compare=False)
 
 
@@ -104,6 +106,7 @@ class Run:
 
     id: int
     shop_name: str
+    way: str
     started_at: datetime.datetime
     finished_at: datetime.datetime | None
     exit_status: int | None

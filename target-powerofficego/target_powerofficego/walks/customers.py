@@ -17,6 +17,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
+from target_powerofficego.dataflow.order import GUEST
 from target_powerofficego.destinations import (
     Destination,
     contact_destination,
@@ -25,7 +26,7 @@ from target_powerofficego.destinations import (
 from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, now
-from target_powerofficego.matching import GUEST, match_customer
+from target_powerofficego.matching import match_customer
 from target_powerofficego.walks.entity_walk import EntityWalk
 
 if TYPE_CHECKING:

@@ -16,16 +16,17 @@ from target_powerofficego.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.dataflow import values
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import NEVER, Agreement, Link, now
 from target_powerofficego.merge import (
     Evidence,
     Side,
     go_side,
+    human_edit,
     merge,
 )
 from target_powerofficego.walks.meeting import MeetingWalk
+from target_powerofficego.walks.stamps import is_behind, newest_stamp
 
 if TYPE_CHECKING:
     import datetime
@@ -64,7 +65,7 @@ class EntityWalk(MeetingWalk):
             self.tools.tally.note_repair(self.entity, record["id"], repair)
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
-            link = self._identified(record, link)
+            link = self.identified(record, link)
             if link.is_follower:
                 return "unchanged", Nothing("a follower: no properties flow")
             if not link.base:
@@ -114,20 +115,18 @@ class EntityWalk(MeetingWalk):
         entry: Entry,
     ) -> Merge:
         settings = self.tools.settings
-        stamp = entry.body.get("LastChangedDateTimeOffset")
         evidence = Evidence(
-            shop=values.instant(record.get("updated_at"), what="updated_at"),
-            go=None if stamp == link.own_stamp else values.instant(stamp, what="Go's stamp"),
+            shop=human_edit(record.get("updated_at"), link.own_shop_stamp),
+            go=human_edit(entry.body.get("LastChangedDateTimeOffset"), link.own_stamp),
             margin=settings.clock_margin,
             silent_rows=self.silent_rows,
             asked=self.tools.store.asked(self.entity, record["id"]),
         )
-        # Go's replica showed it as it was before our own last write: that tells nothing
-        is_behind = values.is_before(stamp, link.own_stamp)
+        was_behind = is_behind(entry.body, link.own_stamp)  # then it tells nothing
         return merge(
             self.table,
             Side(row_values, read_at),
-            go_side(self.table, entry.body, NEVER if is_behind else entry.read_at),
+            go_side(self.table, entry.body, NEVER if was_behind else entry.read_at),
             link.base,
             owners=settings.owners[self.entity],
             evidence=evidence,
@@ -180,7 +179,7 @@ class EntityWalk(MeetingWalk):
         changed = replace(
             link,
             base={**link.base, **written},
-            own_stamp=answer.body.get("LastChangedDateTimeOffset"),
+            own_stamp=newest_stamp(answer.body),
         )
         self._store_answer(changed, answer, answered_at)
         return changed

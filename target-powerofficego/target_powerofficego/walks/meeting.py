@@ -11,7 +11,9 @@ from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import Side, created_base, first_meeting, go_side
-from target_powerofficego.walks.walk import Walk, created_at
+from target_powerofficego.walks.go_walk import GoWalk
+from target_powerofficego.walks.stamps import newest_stamp
+from target_powerofficego.walks.walk import created_at
 
 if TYPE_CHECKING:
     import datetime
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from target_powerofficego.writing import Answer
 
 
-class MeetingWalk(Walk):
+class MeetingWalk(GoWalk):
     """The first steps of customers and products; `EntityWalk` takes them on from there."""
 
     @abc.abstractmethod
@@ -114,7 +116,7 @@ class MeetingWalk(Walk):
             str(answer.body["Id"]),
             shop_created_at=created_at(record),
             base={**base, **extras},
-            own_stamp=answer.body.get("LastChangedDateTimeOffset"),
+            own_stamp=newest_stamp(answer.body),
         )
         self._store_answer(link, answer, answered_at)
         self.write_extras(record, read_at)
@@ -184,9 +186,7 @@ class MeetingWalk(Walk):
             return False
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
-            self._store_answer(
-                replace(link, own_stamp=answer.body.get("LastChangedDateTimeOffset")), answer, now()
-            )
+            self._store_answer(replace(link, own_stamp=newest_stamp(answer.body)), answer, now())
         return True
 
     def _entry(self, link: Link) -> Entry | None:

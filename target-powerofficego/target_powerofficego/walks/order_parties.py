@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from target_powerofficego.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.dataflow import addresses, values
 from target_powerofficego.dataflow.order import (
+    GUEST,
     MADE_FOR_ORDERS,
     buyer_as_customer,
     product_from_line,
 )
 from target_powerofficego.links import now
-from target_powerofficego.matching import GUEST
 from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from target_powerofficego.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import Wanted, not_yet_posted, wanted
 from target_powerofficego.dataflow.order_lines import (
     OrderLine,
@@ -28,7 +27,7 @@ from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import NotFound, TestFailed
 from target_powerofficego.links import Link, now
-from target_powerofficego.merge import Evidence, Side, go_side, merge
+from target_powerofficego.merge import Evidence, Side, go_side, human_edit, merge
 from target_powerofficego.merge_lines import (
     LINE,
     LinesMerge,
@@ -38,6 +37,7 @@ from target_powerofficego.merge_lines import (
 )
 from target_powerofficego.walks.drafts import Drafts
 from target_powerofficego.walks.entity_walk import both_edited
+from target_powerofficego.walks.go_walk import GoWalk
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
     OrderInGoForm,
@@ -48,7 +48,7 @@ from target_powerofficego.walks.order_form import (
 )
 from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties, buyer_id
-from target_powerofficego.walks.walk import Walk, created_at
+from target_powerofficego.walks.walk import created_at
 
 if TYPE_CHECKING:
     import datetime
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from target_powerofficego.walks.tools import Tools
 
 
-class OrdersWalk(Walk):
+class OrdersWalk(GoWalk):
     """Orders of the shop."""
 
     entity = "orders"
@@ -89,7 +89,7 @@ class OrdersWalk(Walk):
         settings = self.tools.settings
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
-            link = self._identified(record, link)
+            link = self.identified(record, link)
         want = wanted(record, settings.order_statuses, settings.orders_from, settings.time_zone)
         if want is Wanted.LEFT_ALONE:
             return "unchanged", Nothing("left alone: its status or date is not one to write")
@@ -260,7 +260,6 @@ class OrdersWalk(Walk):
 
     def _merge_header(self, order: OrderInGoForm, link: Link, complete: Mapping[str, Any]) -> Merge:
         settings = self.tools.settings
-        stamp = complete.get("LastChangedDateTimeOffset")
         return merge(
             self.table,
             Side(order.header, order.read_at),
@@ -268,8 +267,8 @@ class OrdersWalk(Walk):
             link.base,
             owners=settings.owners[self.entity],
             evidence=Evidence(
-                shop=values.instant(order.record.get("updated_at"), what="updated_at"),
-                go=None if stamp == link.own_stamp else values.instant(stamp, what="Go's stamp"),
+                shop=human_edit(order.record.get("updated_at"), link.own_shop_stamp),
+                go=human_edit(complete.get("LastChangedDateTimeOffset"), link.own_stamp),
                 margin=settings.clock_margin,
                 asked=self.tools.store.asked(self.entity, link.shop_id),
             ),

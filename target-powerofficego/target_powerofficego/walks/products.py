@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Undecidable
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.destinations import Destination, product_destination
 from target_powerofficego.matching import match_product
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
-
-_SERVICE = "service:"
 
 
 class ProductsWalk(EntityWalk):
@@ -76,7 +74,7 @@ class ProductsWalk(EntityWalk):
             known = self.id_by_code(code)
             if known is None:
                 record: Record = {
-                    "id": f"{_SERVICE}{code}",
+                    "id": f"{SERVICE}{code}",
                     "sku": code,
                     "name": f"Frakt {rate_key(rate)} %",
                     "type": "service",

@@ -8,24 +8,21 @@ import hashlib
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
-from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
-from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
+from target_powerofficego.walks.run_tools import RunTools
 
 if TYPE_CHECKING:
     from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.table import Record, Table
     from target_powerofficego.links import Link
-    from target_powerofficego.walks.tools import Tools
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -44,13 +41,23 @@ def record_hash(record: Record, fingerprint: str) -> str:
     return hashlib.blake2b(body, digest_size=16, key=fingerprint.encode()[:64]).hexdigest()
 
 
-class Walk(abc.ABC):
+AnyTools = TypeVar("AnyTools", bound=RunTools)
+
+
+class Walk(abc.ABC, Generic[AnyTools]):
     """Takes records of one entity through the rooms; safe to use from several workers."""
 
     entity: str
+    stops: tuple[type[Exception], ...] = (BrakeReached, LinkStoreError)
+    """What ends the run."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: AnyTools) -> None:
         self.tools = tools
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which the store keeps what is settled or open."""
+        return self.entity
 
     @property
     def table(self) -> Table:
@@ -63,7 +70,8 @@ class Walk(abc.ABC):
         `at_end` is true once no more input comes, when what is still missing may be made.
 
         Raises:
-            StopRun, BrakeReached, LinkStoreError: the run cannot go on; the record is not settled.
+            BrakeReached, LinkStoreError, and what else `stops` names: the run cannot go on; the
+                record is not settled.
         """
         kept = self.kept(record)
         try:
@@ -72,15 +80,10 @@ class Walk(abc.ABC):
             outcome, change = _WORDS[type(undecidable.change)], undecidable.change
         except Unusable as unusable:
             outcome, change = "rejected", Reject(str(unusable))
-        except Refused as refused:
-            outcome, change = "rejected", _go_refusal(refused)
-        except (TryAgainLater, UnknownOutcome) as error:
-            reason = f"PowerOffice Go gave no answer ({error}); the next run looks and goes on"
-            outcome, change = "rejected", Reject(reason)
-        except (StopRun, BrakeReached, LinkStoreError):
+        except self.stops:
             raise
         except Exception as error:  # noqa: BLE001 - one bad record never stops the others
-            outcome, change = "rejected", _own_fault(error)
+            outcome, change = "rejected", self._refusal(error) or _own_fault(error)
         self._keep(record, kept, read_at, outcome, change)
         return outcome
 
@@ -95,30 +98,33 @@ class Walk(abc.ABC):
         """Decide and write; return the outcome in one word, and the change.
 
         Raises:
-            Undecidable, Unusable, GoError, BrakeReached
+            Undecidable, Unusable, and what `stops` and `_refusal` know.
+        """
+
+    @abc.abstractmethod
+    def _settle_leftovers(self, shop_id: str) -> None:
+        """See first what became of a record's writes that have no answer."""
+
+    @abc.abstractmethod
+    def _refusal(self, error: Exception) -> Reject | None:
+        """Return what an error of the side that is written to means for the record.
+
+        None: it is none of that side.
         """
 
     def _take(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
-        store = self.tools.store
-        settle_leftovers(self.tools, store.intents_of(self._intent_entities, record["id"]))
+        self._settle_leftovers(record["id"])
         if self._is_stale(record, read_at):
             return "unchanged", Nothing(STALE)
         return self._settle(record, read_at, at_end=at_end)
 
-    @property
-    def _intent_entities(self) -> tuple[str, ...]:
-        """What a record's writes are kept under while they have no answer."""
-        return (self.entity,)
-
     def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether a later version was dealt with; one made for an order is not a version."""
+        """Tell whether a later version was dealt with."""
         store, shop_id = self.tools.store, record["id"]
-        if MADE_FOR_ORDERS in record and store.link(self.entity, shop_id) is None:
-            return False
-        settled = store.last_settled(self.entity, shop_id)
-        unsettled = store.unsettled_of(self.entity, shop_id)
+        settled = store.last_settled(self.kept_as, shop_id)
+        unsettled = store.unsettled_of(self.kept_as, shop_id)
         return (settled is not None and read_at < settled[1]) or (
             unsettled is not None and read_at < unsettled.read_at
         )
@@ -139,7 +145,7 @@ class Walk(abc.ABC):
         if not isinstance(change, (Park, Reject, Hold)):
             if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
                 fingerprint = record_hash(record, tools.fingerprint)
-                tools.store.put_settled(self.entity, shop_id, fingerprint, read_at)
+                tools.store.put_settled(self.kept_as, shop_id, fingerprint, read_at)
             return
         tools.store.put_unsettled(
             "parked"
@@ -147,7 +153,7 @@ class Walk(abc.ABC):
             else "hold"
             if isinstance(change, Hold)
             else "reject",
-            self.entity,
+            self.kept_as,
             shop_id,
             payload=kept,
             read_at=read_at,
@@ -159,14 +165,14 @@ class Walk(abc.ABC):
         )
 
     def _back_off(self, shop_id: str, change: Change) -> datetime.timedelta | None:
-        """Return how long Go's refusal rests: 1, 2, 4 … 24 hours; our own checks are free."""
-        if not (isinstance(change, Reject) and change.is_go_refusal):
+        """Return how long a refusal rests: 1, 2, 4 … 24 hours; our own checks are free."""
+        if not (isinstance(change, Reject) and change.is_refusal):
             return None
-        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        before = self.tools.store.unsettled_of(self.kept_as, shop_id)
         attempts = before.attempts if before and before.reason == change.reason else 0
         return datetime.timedelta(hours=min(2**attempts, _LONGEST_BACK_OFF_HOURS))
 
-    def _identified(self, record: Record, link: Link) -> Link:
+    def identified(self, record: Record, link: Link) -> Link:
         """Return the link of a record, with when the shop made it, if that was not known yet.
 
         Raises:
@@ -201,16 +207,6 @@ def _is_same_moment(one: object, other: object) -> bool:
 
 _NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER)
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
-
-
-def _go_refusal(refused: Refused) -> Reject:
-    said = f": {refused.title}" if refused.title else ""
-    return Reject(
-        f"PowerOffice Go refused it ({refused.status}{said})",
-        title=refused.title or None,
-        detail=refused.detail or None,
-        is_go_refusal=True,
-    )
 
 
 def _own_fault(error: Exception) -> Reject:

@@ -1,0 +1,208 @@
+"""How the shop is asked: one attempt at a time, never past its own origin, and no secret told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from singer_sdk.authenticators import BearerTokenAuthenticator
+
+from tap_customwebshop.errors import ShopRefusedError
+from tap_customwebshop.patience import read_retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHUNK = 1 << 18
+_MOST_REDIRECTS = 5
+_WAIT_FOR_CONNECTION = 10
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_UNREAD = {408, 425, 429}
+"""With these the shop tells that it has not begun what was asked."""
+
+
+class PassingTrouble(Exception):  # noqa: N818 - reads as what it says
+    """Trouble that may be gone when asked again.
+
+    Attributes:
+        what: What happened, for a person.
+        retry_after: Seconds that the shop asked to wait.
+        most_attempts: Attempts after which trouble of this kind stays; None for no limit.
+        may_be_done: Whether the shop may have carried out what was asked.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        retry_after: float | None = None,
+        most_attempts: int | None = None,
+        may_be_done: bool = True,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.retry_after = retry_after
+        self.most_attempts = most_attempts
+        self.may_be_done = may_be_done
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the shop answered, whatever the status but one that may pass."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ShopConnection:
+    """Asks the shop. Not for more than one thread.
+
+    Args:
+        api_url: Address of the API, without the stream's name.
+        auth_token: Bearer token; sent to this origin only, never logged.
+        user_agent: How the program introduces itself.
+        request_timeout: Seconds for one attempt, to the last byte.
+    """
+
+    def __init__(
+        self, api_url: str, auth_token: str, *, user_agent: str, request_timeout: float
+    ) -> None:
+        self._base = api_url.rstrip("/")
+        self._timeout = request_timeout
+        self._was_reached = False
+        self._session = requests.Session()
+        # As `auth`, not as a header: requests would let a netrc entry replace the header.
+        self._session.auth = BearerTokenAuthenticator(token=auth_token)
+        self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make one attempt.
+
+        Raises:
+            PassingTrouble: No answer, or one that may be another when asked again.
+            ShopRefusedError: A way to another server, or an address that cannot be asked.
+        """
+        deadline = time.monotonic() + self._timeout
+        try:
+            with self._follow(method, path, query or {}, body, headers or {}) as response:
+                self._was_reached = True
+                self._check_passing(response)
+                content = self._content(response, deadline)
+                return Answer(response.status_code, response.headers, content)
+        except requests.exceptions.SSLError:
+            msg = (
+                f"{method} {self.shown(path)}: the shop's certificate is not valid for its address."
+            )
+            raise ShopRefusedError(msg) from None
+        except requests.ConnectTimeout:
+            trouble = self._trouble(self._too_slow(), may_be_done=False)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            trouble = self._trouble(self._too_slow())
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
+            what = "the connection broke off" if self._was_reached else self._no_connection()
+            trouble = self._trouble(what, may_be_done=not _never_connected(error))
+        except requests.RequestException as error:
+            kind = type(error).__name__
+            msg = f"{method} {self.shown(path)}: cannot be asked ({kind}); check 'api_url'."
+            raise ShopRefusedError(msg) from None
+        raise trouble from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def shown(self, path: str) -> str:
+        """Return a path as a message may show it: without host and query."""
+        return urlsplit(self._base).path + path
+
+    def _follow(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> requests.Response:
+        """Get the answer, following redirects of a GET within the shop's own origin only."""
+        url, params = self._base + path, dict(query)
+        for _ in range(_MOST_REDIRECTS):
+            response = self._session.request(
+                method,
+                url,
+                params=params,
+                data=body,
+                headers=dict(headers),
+                timeout=(min(_WAIT_FOR_CONNECTION, self._timeout), self._timeout),
+                allow_redirects=False,
+                stream=True,
+            )
+            if not response.is_redirect:
+                return response
+            response.close()
+            url, params = urljoin(response.url, response.headers["Location"]), {}
+            if _origin(url) != _origin(self._base):
+                msg = (
+                    f"{method} {self.shown(path)}: the shop sends this program on to another"
+                    f" server, {_origin(url)}, where the token must not go. If that is right, set"
+                    " 'api_url'."
+                )
+                raise ShopRefusedError(msg)
+            if method != "GET":
+                msg = (
+                    f"{method} {self.shown(path)}: the shop sends the request on to another path; "
+                    "only what is read is followed there. Correct 'api_url'."
+                )
+                raise ShopRefusedError(msg)
+        msg = f"{method} {self.shown(path)}: the shop's redirects go round in a circle."
+        raise ShopRefusedError(msg)
+
+    def _check_passing(self, response: requests.Response) -> None:
+        status = response.status_code
+        if status in _PASSING:
+            asked = read_retry_after(response.headers.get("Retry-After"))
+            what = f"the shop answered {status}"
+            raise PassingTrouble(what, retry_after=asked, may_be_done=status not in _UNREAD)
+
+    def _content(self, response: requests.Response, deadline: float) -> bytes:
+        chunks = []
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            if time.monotonic() > deadline:
+                raise PassingTrouble(self._too_slow())
+        return b"".join(chunks)
+
+    def _trouble(self, what: str, *, may_be_done: bool = True) -> PassingTrouble:
+        most = None if self._was_reached else 3
+        return PassingTrouble(what, most_attempts=most, may_be_done=may_be_done)
+
+    def _too_slow(self) -> str:
+        return f"no answer within {self._timeout:g} seconds"
+
+    def _no_connection(self) -> str:
+        return f"no connection to {urlsplit(self._base).netloc}; check 'api_url' and the network"
+
+
+def _never_connected(error: Exception) -> bool:
+    """Tell whether there was no connection, so that nothing can have been sent."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = parts.port or default
+    return f"{parts.scheme}://{parts.hostname}" + ("" if port == default else f":{port}")

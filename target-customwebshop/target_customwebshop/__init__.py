@@ -1,0 +1,1 @@
+"""Singer target that writes edits made in PowerOffice Go back to a web shop."""

@@ -1,0 +1,7 @@
+"""Lets `python -m target_customwebshop` run the target."""
+
+from __future__ import annotations
+
+from target_customwebshop.target import TargetCustomWebShop
+
+TargetCustomWebShop.cli()

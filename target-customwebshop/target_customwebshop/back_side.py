@@ -1,0 +1,90 @@
+"""The way back: the shop as what entries of Go are settled into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.order import is_made_up
+from target_powerofficego.erased import ERASED
+from target_powerofficego.settings_schema import ENTITIES
+from target_powerofficego.walks.customers import CustomersWalk
+from target_powerofficego.walks.products import ProductsWalk
+from target_powerofficego.walks.walk import record_hash
+from target_powerofficego.ways import entity_of, on_the_way_back
+
+from target_customwebshop.walk import CREDIT_NOTES, BackWalk
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.links import Link, Unsettled
+
+    from target_customwebshop.tools import BackTools
+
+_SILENT_ROWS = {"customers": CustomersWalk.silent_rows, "products": ProductsWalk.silent_rows}
+
+
+class BackSide:
+    """Customers, products and orders of Go, settled into the shop; see `Side`."""
+
+    entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
+
+    def __init__(self, tools: BackTools) -> None:
+        self._tools = tools
+        self._walks = {
+            entity: BackWalk(tools, entity, _SILENT_ROWS.get(entity, frozenset()))
+            for entity in ENTITIES
+        }
+
+    def link_of(self, entity: str, go_id: str) -> Link | None:
+        """Return the link of the one record of the shop whose properties an entry of Go has.
+
+        None for an entry that is only in Go, and for one that the shop has no record of: a guest,
+        a product for freight, a customer whose data was erased.
+        """
+        for link in self._tools.store.links_to(entity, go_id):
+            if not link.is_follower and not is_made_up(link.shop_id):
+                return None if link.shop_id.startswith(ERASED) else link
+        return None
+
+    def note_credit_note(self, entry: Record, read_at: datetime.datetime) -> None:
+        """Keep which invoice a credit note relates to."""
+        key = f"invoice:{entry['RelatedInvoiceNo']}"
+        self._tools.store.put_go_entry(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
+
+    def take(
+        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> object:
+        """Settle, park, reject or hold one entry."""
+        return self._walks[entity_of(entity)].take(record, read_at, at_end=at_end)
+
+    def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
+        """Return nothing: each record is written by itself."""
+        del entity, record
+        return (), ()
+
+    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+        """Tell whether Go changed nothing that the shop would be told."""
+        link = self._tools.store.link(entity_of(entity), record["id"])
+        return link is not None and not self._walks[entity_of(entity)].moved(link, record, read_at)
+
+    def fingerprint(self, record: Record) -> str:
+        """Return a hash of an entry."""
+        return record_hash(record, self._tools.fingerprint)
+
+    def archives(self) -> list[Unsettled]:
+        """Return nothing: the shop archives nothing at the end."""
+        return []
+
+    def is_made_for_others(self, unsettled: Unsettled) -> bool:
+        """Tell that none is: the shop's records are never made."""
+        del unsettled
+        return False
+
+    def settle_archives(self, archives: list[Unsettled]) -> None:
+        """Do nothing; see `archives`."""
+
+    def settle_erased(self) -> None:
+        """Do nothing: what was erased is archived on the way forward."""

@@ -1,0 +1,58 @@
+"""The schema of the settings of target-customwebshop.
+
+They bear the names of tap-customwebshop's and target-powerofficego's, and mean the same.
+"""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+from target_powerofficego.settings_schema import CONFIG as FORWARD
+
+_SHOP = (
+    th.Property(
+        "api_url",
+        th.StringType,
+        required=True,
+        title="API address",
+        description="Where the shop's API is, without the stream's name. HTTPS, or HTTP on this"
+        " machine.",
+        examples=["https://shop.example.com/api"],
+    ),
+    th.Property(
+        "auth_token",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Access token",
+        description="The bearer token that the shop's API asks for; it must be allowed to write.",
+    ),
+    th.Property(
+        "workers",
+        th.IntegerType(minimum=1, maximum=32),
+        default=2,
+        title="Workers",
+        description="How many calls to the shop may be under way at once.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.IntegerType(minimum=1),
+        default=60,
+        title="Request timeout, seconds",
+        description="How long the shop may take for one answer, to the last byte.",
+    ),
+    th.Property(
+        "retry_seconds",
+        th.IntegerType(minimum=0),
+        default=300,
+        title="Retry budget, seconds",
+        description="How long one call may be tried again, in all, while the shop is busy or"
+        " failing. If the shop then answers nothing else either, the run stops.",
+    ),
+)
+
+_SAME = (
+    *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
+    *("max_changes", "fail_on", "properties", "stock", "time_zone"),
+)
+
+CONFIG = th.PropertiesList(*_SHOP, *(one for one in FORWARD.wrapped.values() if one.name in _SAME))

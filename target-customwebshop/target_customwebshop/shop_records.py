@@ -1,0 +1,212 @@
+"""Reads and changes single records of the shop, from any number of threads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import simplejson
+from tap_customwebshop.connection import PassingTrouble, ShopConnection
+from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
+from tap_customwebshop.patience import Patience
+from target_powerofficego.go_api import CallCount
+
+from target_customwebshop.errors import (
+    ChangedMeanwhile,
+    NoAnswer,
+    NotTaken,
+    NotThere,
+    TryLater,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_customwebshop.connection import Answer
+
+    from target_customwebshop.merge_patch import Record
+
+MERGE_PATCH = "application/merge-patch+json"
+_SIGN_OF_LIFE_SECONDS = 10.0
+_LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True)
+class Read:
+    """A record as the shop has it; `tag` changes with it, `read_at` is just before it was asked."""
+
+    record: Record
+    tag: str
+    read_at: datetime
+
+
+class ShopRecords:
+    """The shop's single records: `GET` with an ETag, `PATCH` with If-Match.
+
+    Args:
+        connect: makes a connection; each thread has one of its own.
+        retry_seconds: seconds for all attempts at one call.
+    """
+
+    system = "the shop"
+
+    def __init__(self, connect: Callable[[], ShopConnection], *, retry_seconds: float) -> None:
+        self.calls = CallCount()
+        self._connect = connect
+        self._retry_seconds = retry_seconds
+        self._of_thread = threading.local()
+        self._stop = threading.Event()
+        self._all: list[ShopConnection] = []
+        self._lock = threading.Lock()
+
+    def read(self, entity: str, shop_id: str) -> Read:
+        """Return a record.
+
+        Raises:
+            NotThere: the shop has none under this id.
+            TryLater: it kept failing on this one.
+            ShopError: no call can succeed as things are.
+        """
+        path = f"/{entity}/{quote(shop_id, safe='')}"
+        read_at = datetime.now(timezone.utc)
+        answer = self._ask("GET", path)
+        if answer.status == 404:
+            raise NotThere(f"GET {self._shown(path)}: 404")
+        if answer.status != 200:
+            msg = f"GET {self._shown(path)}: the shop answered {answer.status}"
+            raise TryLater(msg)
+        return self._record("GET", path, answer, read_at)
+
+    def change(self, entity: str, shop_id: str, patch: Record, tag: str) -> Read:
+        """Change a record that is still the one read under this tag, and return it.
+
+        Raises:
+            ChangedMeanwhile, NotThere, NotTaken, TryLater: nothing was changed.
+            NoAnswer: whether it was changed is not known.
+            ShopError: no call can succeed as things are; nothing was changed.
+        """
+        path = f"/{entity}/{quote(shop_id, safe='')}"
+        body = simplejson.dumps(patch, use_decimal=True, ensure_ascii=False).encode()
+        headers = {"Content-Type": MERGE_PATCH, "If-Match": tag}
+        answer = self._ask("PATCH", path, body=body, headers=headers)
+        shown = f"PATCH {self._shown(path)}: {answer.status}"
+        if answer.status == 412:
+            raise ChangedMeanwhile(shown)
+        if answer.status == 404:
+            raise NotThere(shown)
+        if answer.status in (405, 501):
+            msg = f"{shown}: the shop takes no changes over its API; see docs/shop-api.md."
+            raise ContractBrokenError(msg)
+        if not 200 <= answer.status < 300:
+            raise _not_taken(shown, answer)
+        try:
+            return self._record("PATCH", path, answer, datetime.now(timezone.utc))
+        except ContractBrokenError as error:
+            raise NoAnswer(str(error)) from None
+
+    def cancel(self) -> None:
+        """End every wait; calls in flight finish."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Close the connections of all threads, once their calls are over."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+
+    def _ask(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
+        patience = Patience(self._retry_seconds)
+        while True:
+            self.calls.note(method, path.split("/")[1])
+            try:
+                answer = self._connection().ask(method, path, **content)
+            except PassingTrouble as trouble:
+                if method != "GET" and trouble.may_be_done:
+                    msg = f"{method} {self._shown(path)}: {trouble.what}"
+                    raise NoAnswer(msg) from None
+                wait = patience.next_wait(
+                    trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+                )
+                if wait is None:
+                    raise self._given_up(method, path, trouble) from None
+            else:
+                self._check_key(method, path, answer)
+                return answer
+            if self._stop.wait(wait):
+                msg = "stopped on request while waiting to ask the shop again"
+                raise ShopUnavailableError(msg)
+
+    def _check_key(self, method: str, path: str, answer: Answer) -> None:
+        if answer.status in (401, 403):
+            msg = (
+                f"{method} {self._shown(path)}: the shop answered {answer.status}: the key may not"
+                " do this; check 'auth_token' and its rights in the shop."
+            )
+            raise ShopRefusedError(msg)
+
+    def _given_up(
+        self, method: str, path: str, trouble: PassingTrouble
+    ) -> TryLater | ShopUnavailableError:
+        """Tell one record that keeps failing from a shop that answers nothing at all."""
+        what = f"{method} {self._shown(path)}: {trouble.what}"
+        patience = Patience(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
+        while True:
+            self.calls.note("GET", "customers")
+            try:
+                self._connection().ask("GET", "/customers", query={"limit": "1"})
+            except PassingTrouble as silent:
+                wait = patience.next_wait(silent.retry_after)
+                if wait is None or self._stop.wait(wait):
+                    return ShopUnavailableError(f"{what}. Run again later.")
+            else:
+                return TryLater(what)
+
+    def _record(self, method: str, path: str, answer: Answer, read_at: datetime) -> Read:
+        """Read a record off an answer.
+
+        Raises:
+            ContractBrokenError: it holds none, or has no tag.
+        """
+        record: Any = None
+        try:
+            record = simplejson.loads(answer.body, use_decimal=True)
+        except (ValueError, RecursionError):
+            record = None
+        shown = f"{method} {self._shown(path)}"
+        if not isinstance(record, dict):
+            msg = f"{shown}: the answer is no record; see docs/shop-api.md."
+            raise ContractBrokenError(msg)
+        tag = answer.headers.get("ETag")
+        if not tag:
+            msg = (
+                f"{shown}: the answer has no ETag, so an edit made meanwhile in the shop could be"
+                " lost; see docs/shop-api.md."
+            )
+            raise ContractBrokenError(msg)
+        return Read(record, tag, read_at)
+
+    def _shown(self, path: str) -> str:
+        return self._connection().shown(path)
+
+    def _connection(self) -> ShopConnection:
+        connection: ShopConnection | None = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._of_thread.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+
+def _not_taken(shown: str, answer: Answer) -> NotTaken:
+    """Return the refusal with what the shop says of it (RFC 9457), if it says anything."""
+    try:
+        problem = simplejson.loads(answer.body)
+    except ValueError:
+        problem = None
+    told = problem if isinstance(problem, dict) else {}
+    title, detail = (str(told.get(name) or "")[:_LONGEST_TITLE] for name in ("title", "detail"))
+    return NotTaken(shown, title=title, detail=detail)

@@ -1,0 +1,140 @@
+"""Opens a run of the way back: the link store under its lock, the namespace, the shop."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import IO, TYPE_CHECKING
+
+from tap_customwebshop.connection import ShopConnection
+from target_powerofficego.brakes import Brakes
+from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.links import LinkStore
+from target_powerofficego.plan import Plan
+from target_powerofficego.run import CannotStart, Run
+from target_powerofficego.settle.settlement import Settlement
+from target_powerofficego.settle.tally import Tally
+from target_powerofficego.store.connection import has_store
+
+from target_customwebshop.back_side import BackSide
+from target_customwebshop.dry_shop import DryShop
+from target_customwebshop.shop_records import ShopRecords
+from target_customwebshop.tools import BackTools
+from target_customwebshop.writing import ShopWriter
+
+if TYPE_CHECKING:
+    from target_customwebshop.settings import BackSettings
+
+logger = logging.getLogger("target-customwebshop")
+
+
+@dataclass
+class BackRun(Run):
+    """A run of the way back."""
+
+    side: BackSide
+
+
+def start(settings: BackSettings, output: IO[str]) -> BackRun:
+    """Open a run.
+
+    Raises:
+        CannotStart, LinkStoreError, ShopError: with one line that says why.
+    """
+    with contextlib.ExitStack() as opened:
+        run = _start(settings, opened, output)
+        run.opened = opened.pop_all()
+    return run
+
+
+def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]) -> BackRun:
+    store = opened.enter_context(contextlib.closing(_open_store(settings)))
+    store.enter_known(settings.shop_name)
+    if settings.dry_run:
+        store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
+    logger.info("Link store: %s", settings.link_store)
+    kind = DryShop if settings.dry_run else ShopRecords
+    connect = functools.partial(
+        ShopConnection,
+        settings.api_url,
+        settings.auth_token,
+        user_agent=f"target-customwebshop/{version('target-customwebshop')}",
+        request_timeout=settings.request_timeout,
+    )
+    shop = opened.enter_context(
+        contextlib.closing(kind(connect, retry_seconds=settings.retry_seconds))
+    )
+    brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
+    conversion = Conversion(shop_name=settings.shop_name, time_zone=settings.time_zone)
+    tools = BackTools(
+        settings=settings,
+        conversion=conversion,
+        store=store,
+        plan=Plan(
+            settings.tables,
+            is_dry=settings.dry_run,
+            is_kept=settings.dry_run or settings.changes_file is not None,
+            names_shop=True,
+        ),
+        tally=Tally(),
+        fingerprint=_fingerprint(settings),
+        erased=store.erased_customers(),
+        shop=shop,
+        writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
+    )
+    if not settings.dry_run:
+        tools.writer.settle_leftovers(store.intents("back"))
+    side = BackSide(tools)
+    settlement = Settlement(
+        side,
+        store,
+        tools.tally,
+        workers=settings.workers,
+        output=None if settings.dry_run else output,
+    )
+    return BackRun(
+        settings=settings,
+        store=store,
+        client=shop,
+        settlement=settlement,
+        plan=tools.plan,
+        brakes=brakes,
+        tally=tools.tally,
+        number=None if settings.dry_run else store.start_run("back"),
+        is_plan=settings.dry_run,
+        opened=opened,
+        kept_as=side.entities,
+        side=side,
+    )
+
+
+def _open_store(settings: BackSettings) -> LinkStore:
+    """Open the link store, which target-powerofficego has made; a dry run takes no lock.
+
+    Raises:
+        CannotStart: there is none.
+    """
+    if not has_store(settings.link_store):
+        msg = (
+            f"there is no link store at {settings.link_store}: nothing is linked yet; run"
+            " target-powerofficego first, or correct link_store"
+        )
+        raise CannotStart(msg)
+    if settings.dry_run:
+        return LinkStore(settings.link_store, when_older="read")
+    return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
+
+
+def _fingerprint(settings: BackSettings) -> str:
+    """Return a hash of what decides what becomes of an entry."""
+    rows = [
+        (row.name, row.shop, row.go, row.direction.value)
+        for table in settings.tables.values()
+        for row in table.rows
+    ]
+    told = repr((settings.shop_name, settings.owners, rows))
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()

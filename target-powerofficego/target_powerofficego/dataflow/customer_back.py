@@ -1,0 +1,89 @@
+"""Customers on the way back: what a shop record must become to hold what Go says; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.addresses import default_place
+from target_powerofficego.dataflow.names import NAMELESS, person_names
+from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.values import Unusable, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_powerofficego.dataflow.table import Record
+
+_PARTS = ("first_name", "last_name")
+
+
+def company_name(value: Value, record: Record) -> Record:
+    """Write a company's name where the shop keeps it; a `name` that repeats it follows."""
+    name, told = record.get("name"), record.get("company_name")
+    if not told:
+        return {"name": value}
+    return {"company_name": value, **({"name": value} if name == told else {})}
+
+
+def person_name(part: int) -> Callable[[Value, Record], Record]:
+    """Return what writes a first name (0) or last name (1).
+
+    The whole `name` follows where it is made of the two. "-" stands in Go for a name that is
+    missing, and is empty in the shop.
+    """
+
+    def write(value: Value, record: Record) -> Record:
+        before = person_names(record)
+        after = [*before]
+        after[part] = value or NAMELESS
+        whole = _joined(after)
+        if not (record.get("first_name") or record.get("last_name")):
+            patch: Record = {"name": whole}
+            if person_names({**record, **patch}) == tuple(after):
+                return patch
+        told = {name: _told(one) for name, one in zip(_PARTS, after, strict=True)}
+        patch = {name: one for name, one in told.items() if one != record.get(name)}
+        if values.same_text(record.get("name")) == _joined(before):
+            patch["name"] = whole
+        return patch
+
+    return write
+
+
+def address_part(part: str) -> Callable[[Value, Record], Record]:
+    """Return what writes a part of the default billing address.
+
+    The list of addresses goes back as it was read, with members that are not known here.
+    """
+
+    def write(value: Value, record: Record) -> Record:
+        addresses = record.get("addresses") or []
+        place = default_place(addresses, "billing")
+        if place is None:
+            new = {"type": "billing", "is_default": True, part: value}
+            return {"addresses": [*addresses, new]} if value is not None else {}
+        changed = {**addresses[place], part: value}
+        return {"addresses": [*addresses[:place], changed, *addresses[place + 1 :]]}
+
+    return write
+
+
+def archived(value: Value, record: Record) -> Record:
+    """Write whether the customer may buy; what the shop deleted stays deleted.
+
+    Raises:
+        Unusable: Go has it again, but the shop has deleted it.
+    """
+    if not value and is_deleted(record):
+        msg = "it is deleted in the shop and cannot be taken out of the archive"
+        raise Unusable(msg)
+    return {"is_active": not value}
+
+
+def _joined(names: list[str] | tuple[str, ...]) -> str | None:
+    return " ".join(name for name in names if name != NAMELESS) or None
+
+
+def _told(name: str) -> str | None:
+    return None if name == NAMELESS else name

@@ -1,0 +1,348 @@
+"""A Singer target that settles records one by one: messages in, settled STATE out.
+
+What is the same for both ways: settings told in one line each, signals, and that STATE leaves only
+once everything before it is settled.
+"""
+
+from __future__ import annotations
+
+import abc
+import difflib
+import functools
+import re
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Sink, Target
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    InvalidJSONSchema,
+    MappingError,
+    RecordsWithoutSchemaException,
+)
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
+from singer_sdk.plugin_base import PluginBase
+from singer_sdk.sinks import RecordSink
+
+from target_powerofficego.brakes import BrakeReached
+from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.links import LinkStoreError, now
+from target_powerofficego.run import CannotStart, Run
+from target_powerofficego.settle.lines import BrokenInput, require
+from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
+from target_powerofficego.settle.state import OutputClosed
+from target_powerofficego.side_settings import SettingsError
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+    from types import FrameType
+
+    import click
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.plugin_base import _ConfigInput
+
+_BROKE = 1
+_ENDED_BY_SIGNAL = 128
+
+
+class UnknownStream(Exception):  # noqa: N818 - reads as what it says
+    """A stream that this target does not take."""
+
+
+class DroppedSink(RecordSink):
+    """Takes a stream that `stream_maps` drops, so that it may have any name."""
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Do nothing; the stream map lets no record through."""
+
+
+class SettlingTarget(Target):
+    """Settles records through a `Run`; a subclass says how one is opened and what it takes.
+
+    Class attributes:
+        secrets: the settings that are keys; a value of a wrong type is told without it.
+        not_there_yet: values of settings that will be there one day, each with what lacks.
+        sinks: the sink class by the name of the stream, in small letters.
+        one_line: errors of the other system that end the run with one line.
+    """
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+    not_there_yet: ClassVar[Mapping[tuple[str, str], str]] = {}
+    sinks: ClassVar[Mapping[str, type[Sink]]] = {}
+    one_line: ClassVar[tuple[type[Exception], ...]] = ()
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_reader_class = InterruptibleReader
+    _run: Run | None = None
+    exit_status = 0
+
+    # Settings
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's own settings that this target honours: stream maps, and no others.
+
+        Batches, load methods and metadata columns make no sense for a ledger.
+        """
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Add a line for every setting that does not exist, and what it was perhaps meant to be.
+
+        Values that are not there yet are told so. A setting that is null has its default. A key of
+        a wrong type is told without its value. The SDK leaves numbers of the environment as text.
+        """
+        properties = self.config_jsonschema["properties"]
+        self._config = {
+            name: _as_number(told) if "number" in properties.get(name, {}).get("type", ()) else told
+            for name, told in self._config.items()
+            if told is not None
+        }
+        errors = _misspelt(self._config, self._known_settings())
+        errors += [
+            f"{name}: {value} is not there yet: {why}"
+            for (name, value), why in self.not_there_yet.items()
+            if self._config.get(name) == value
+        ]
+        errors += [
+            f"{name} must be text"
+            for name in self.secrets
+            if not isinstance(self._config.get(name, ""), str)
+        ]
+        if errors and raise_errors:
+            summary = "Config validation failed"
+            raise ConfigValidationError(summary, errors=errors, schema={})
+        return errors + super()._validate_config(raise_errors=raise_errors)
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files; one that is missing or no JSON ends the program with one line."""
+        told: _ConfigInput | None = None
+        try:
+            told = super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            cls.logger.error("--config: %s", error)
+        except ValueError as error:
+            cls.logger.error("--config: a file is no JSON: %s", error)
+        return told or ctx.exit(_BROKE)
+
+    def _known_settings(self) -> list[str]:
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        return list(schema["properties"])
+
+    # Running
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target and exit with its status."""
+        PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(
+            config=dict(config.config) if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
+        sys.exit(target.run(file_input))
+
+    def run(self, file_input: IO[str] | None = None) -> int:
+        """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
+        one_line: tuple[type[Exception], ...] = (*_ONE_LINE, *self.one_line)
+        try:
+            self.begin()
+            self.listen(file_input)
+        except Terminated as terminated:
+            self.logger.warning("%s: what is settled is kept, the rest comes again", terminated)
+            self._stop(terminated, _ENDED_BY_SIGNAL + terminated.signum)
+            return _ENDED_BY_SIGNAL + terminated.signum
+        except SettingsError as wrong:
+            for line in wrong.lines:
+                self.logger.error(line)
+            return _BROKE
+        except one_line as reason:
+            self._stop(reason, _BROKE)
+            self.logger.error("%s", " ".join(str(reason).split()))
+            return _BROKE
+        except BaseException as failure:
+            self._stop(failure, _BROKE)
+            raise
+        finally:
+            self._close()
+        return self.exit_status
+
+    @abc.abstractmethod
+    def open_run(self) -> Run:
+        """Open a run by the settings; states are printed to standard output.
+
+        Raises:
+            SettingsError, CannotStart, LinkStoreError: with one line each that says why; so does
+                what `one_line` names.
+        """
+
+    def begin(self) -> Run:
+        """Return the run; it is opened unless it is open.
+
+        Raises:
+            SettingsError, CannotStart, LinkStoreError: see `open_run`.
+        """
+        if self._run is None:
+            with self.message_reader.interruptible():  # type: ignore[attr-defined]
+                self._run = self.open_run()
+        return self._run
+
+    def process_endofpipe(self) -> None:
+        """Settle what is still open once all input is read."""
+        self.exit_status = self.begin().finish()
+        self._close()
+
+    def _stop(self, failure: BaseException, exit_status: int) -> None:
+        if self._run is not None:
+            self._run.stop(failure, exit_status=exit_status)
+
+    def _close(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _setup_signal_handlers(self) -> None:
+        catch_signals(self._ask_to_end)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        del frame
+        self._ask_to_end(signum)
+
+    def _ask_to_end(self, signum: int) -> None:
+        """End the run; the SDK makes its reader only after the signal handlers are set."""
+        self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
+        if self._run is not None:
+            self._run.settlement.interrupt(Terminated(signum))
+            self._run.client.cancel()
+
+    # Messages
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return the sink of a stream, by its name in any case.
+
+        Raises:
+            UnknownStream: it is none that this target takes, and no stream map drops it.
+        """
+        maps = self.mapper.stream_maps.get(stream_name, ())
+        if any(isinstance(one, RemoveRecordTransform) for one in maps):
+            return DroppedSink
+        sink = self.sinks.get(stream_name.lower())
+        if sink is None:
+            raise UnknownStream(self.unknown_stream(stream_name))
+        return sink
+
+    @abc.abstractmethod
+    def unknown_stream(self, stream_name: str) -> str:
+        """Say that a stream is not taken, and what to do about it."""
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        stream = message_dict["stream"]
+        if not isinstance(stream, str):
+            msg = "a SCHEMA of the input does not name its stream by text"
+            raise BrokenInput(msg)
+        try:
+            super()._process_schema_message(message_dict)
+        except InvalidJSONSchema:
+            msg = f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
+            raise BrokenInput(msg) from None
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Take a RECORD past the SDK's validation: every record is checked by its table."""
+        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        require(message_dict["record"], set())
+        stream = message_dict["stream"]
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        read_at = _read_at(message_dict.get("time_extracted"))
+        for stream_map in self.mapper.stream_maps[stream]:
+            record = _mapped(stream_map, message_dict["record"])
+            if record is not None:
+                sink = self.get_sink(stream_map.stream_alias, record=record)
+                sink.process_record(record, {"read_at": read_at})
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        if message_dict["value"]:
+            self.begin().settlement.add_state(message_dict["value"])
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore it: nothing is deleted from a ledger because a tap begins a stream anew."""
+        self.logger.info("ACTIVATE_VERSION is ignored (stream %s)", message_dict.get("stream"))
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        msg = f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
+        raise CannotStart(msg)
+
+
+_ONE_LINE = (
+    CannotStart,
+    LinkStoreError,
+    BrakeReached,
+    UnknownStream,
+    BrokenInput,
+    MappingError,
+    OutputClosed,
+    RecordsWithoutSchemaException,
+)
+
+
+def _read_at(stamp: object) -> datetime.datetime:
+    """Return when a record was read; without a usable stamp, now."""
+    return (_moment(stamp) if isinstance(stamp, str) else None) or now()
+
+
+@functools.lru_cache(maxsize=8)
+def _moment(stamp: str) -> datetime.datetime | None:
+    """Return a moment, or None; all records of a page bear the same."""
+    try:
+        return instant(stamp, what="time_extracted")
+    except Unusable:
+        return None
+
+
+def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a stream map makes of a record, None when it drops it.
+
+    Raises:
+        MappingError: it cannot be worked out; the text holds no value, for values may be personal.
+    """
+    try:
+        return stream_map.transform(dict(record))
+    except Exception as error:  # noqa: BLE001 - an expression of the user can raise anything
+        kind = type(error).__name__
+    msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
+    raise MappingError(msg)
+
+
+def _as_number(told: object) -> object:
+    """Return a number that is written as text; anything else stays for the schema to refuse."""
+    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
+    return float(str(told)) if is_written else told
+
+
+def _misspelt(config: dict[str, Any], known: list[str]) -> list[str]:
+    lines: list[str] = []
+    for name in config:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f'; did you mean "{near[0]}"?' if near else ""
+        lines.append(f'There is no setting "{name}"{meant}')
+    return lines

@@ -1,0 +1,59 @@
+"""What the walks of all entities into Go have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_powerofficego.brakes import BrakeReached
+from target_powerofficego.changes import Reject
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
+from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
+from target_powerofficego.leftovers import settle_leftovers
+from target_powerofficego.links import LinkStoreError
+from target_powerofficego.walks.tools import Tools
+from target_powerofficego.walks.walk import Walk
+
+if TYPE_CHECKING:
+    import datetime
+
+    from target_powerofficego.dataflow.table import Record
+
+
+class GoWalk(Walk[Tools]):
+    """The walk of a shop record into Go."""
+
+    stops = (StopRun, BrakeReached, LinkStoreError)
+
+    def _settle_leftovers(self, shop_id: str) -> None:
+        store = self.tools.store
+        settle_leftovers(self.tools, store.intents_of(self._intent_entities, shop_id))
+
+    @property
+    def _intent_entities(self) -> tuple[str, ...]:
+        """What a record's writes are kept under while they have no answer."""
+        return (self.entity,)
+
+    def _refusal(self, error: Exception) -> Reject | None:
+        if isinstance(error, Refused):
+            return _go_refusal(error)
+        if isinstance(error, (TryAgainLater, UnknownOutcome)):
+            reason = f"PowerOffice Go gave no answer ({error}); the next run looks and goes on"
+            return Reject(reason)
+        return None
+
+    def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
+        """See `Walk`; a record that was made for an order is no version of it."""
+        is_made = MADE_FOR_ORDERS in record
+        if is_made and self.tools.store.link(self.entity, record["id"]) is None:
+            return False
+        return super()._is_stale(record, read_at)
+
+
+def _go_refusal(refused: Refused) -> Reject:
+    said = f": {refused.title}" if refused.title else ""
+    return Reject(
+        f"PowerOffice Go refused it ({refused.status}{said})",
+        title=refused.title or None,
+        detail=refused.detail or None,
+        is_refusal=True,
+    )

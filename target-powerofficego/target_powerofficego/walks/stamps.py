@@ -1,0 +1,32 @@
+"""Go's stamps of an entry: how fresh what was read is, by Go's own clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.values import instant, is_before
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STAMP = "LastChangedDateTimeOffset"
+
+
+def newest_stamp(entry: Mapping[str, Any]) -> str | None:
+    """Return when an entry of Go was last changed, its mail address included.
+
+    An edit of the address moves the address's own stamp only.
+    """
+    address = entry.get("MailAddress")
+    stamps = [entry.get(_STAMP), address.get(_STAMP) if isinstance(address, dict) else None]
+    moments = {instant(one, what="Go's stamp"): one for one in stamps if one}
+    found = {moment: one for moment, one in moments.items() if moment is not None}
+    return found[max(found)] if found else None
+
+
+def is_behind(entry: Mapping[str, Any], own_stamp: str | None) -> bool:
+    """Tell whether an entry was shown as it was before our own last write.
+
+    Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
+    """
+    return is_before(newest_stamp(entry), own_stamp)

@@ -1,0 +1,23 @@
+"""The two ways: forward, from the shop to Go, and back.
+
+The link store keeps what is settled, open or unanswered of the way back under names of its own, so
+that a customer can wait on one way and be settled on the other.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+WayName = Literal["forward", "back"]
+
+_BACK = "_back"
+
+
+def on_the_way_back(entity: str) -> str:
+    """Return the name under which the store keeps an entity on the way back."""
+    return f"{entity}{_BACK}"
+
+
+def entity_of(kept_as: str) -> str:
+    """Return the entity that something is kept of, on whichever way."""
+    return kept_as.removesuffix(_BACK)
