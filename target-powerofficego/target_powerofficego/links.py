@@ -52,11 +52,14 @@ class LinkStore(Namespaces, LinkRows, IntentRows, ConflictRows, ErasureRows, Tra
         """Return a copy that is written nowhere, for a dry run or a plan."""
         copy = LinkStore(StoreLocation.in_memory())
         with self._lock, copy.transaction():
-            there = sa.inspect(self._connection).get_table_names()
+            there = sa.inspect(self._connection)
+            tables = there.get_table_names()
             for table in t.tables.sorted_tables:
-                if table is t.about or table.name not in there:
+                if table is t.about or table.name not in tables:
                     continue
-                for rows in self._connection.execute(sa.select(table)).mappings().partitions(1000):
+                named = {column["name"] for column in there.get_columns(table.name)}
+                query = sa.select(*(column for column in table.c if column.name in named))
+                for rows in self._connection.execute(query).mappings().partitions(1000):
                     copy._connection.execute(sa.insert(table), [dict(row) for row in rows])
             self._connection.rollback()
         copy.namespace = self.namespace

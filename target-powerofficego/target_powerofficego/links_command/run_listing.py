@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("run", "id"),
     Column("shop", "shop_name"),
+    Column("way", "way"),
     Column("started (UTC)", "started_at"),
     Column("finished (UTC)", "finished_at"),
     Column("exit status", "exit_status"),
     Column("records", "records", wraps=True),
-    Column("calls to Go", "calls_in_words", wraps=True),
+    Column("calls", "calls_in_words", wraps=True),
 )
 _ENDLESS = "under way, or killed"
 
@@ -35,6 +36,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "shop_name": run.shop_name,
+        "way": run.way,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "exit_status": run.exit_status,

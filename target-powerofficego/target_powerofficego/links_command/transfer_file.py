@@ -15,8 +15,14 @@ from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when a table changes, and read the older formats as well."""
+
+_NEW_IN_FORMAT_2: Mapping[str, Mapping[str, Any]] = {
+    "links": {"own_shop_stamp": None},
+    "runs": {"way": "forward"},
+}
+"""What rows of an older export lack, and what holds for them."""
 
 _HEAD, _END = "powerofficego-links", "end"
 _TABLES = {table.name: table for table in TRANSFERRED}
@@ -68,6 +74,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self._format = FORMAT
         self._is_whole = False
         self._seen: set[tuple[Any, ...]] = set()
         self._ids: set[tuple[str, Any]] = set()
@@ -76,7 +83,7 @@ class _Reading:
         told = _object(number, line)
         kind = told.get("kind")
         if number == 1:
-            _check_head(number, kind, told)
+            self._format = _format_of(number, kind, told)
         elif self._is_whole:
             raise BadLine(number, "it comes after the end")
         elif kind == _END:
@@ -89,6 +96,8 @@ class _Reading:
             row = told.get("row")
             if not isinstance(row, dict):
                 raise BadLine(number, "it has no row")
+            if self._format < FORMAT:
+                row = {**_NEW_IN_FORMAT_2.get(kind, {}), **row}
             self._check_row(number, _TABLES[kind], row)
             self.rows.append((kind, row))
 
@@ -128,11 +137,18 @@ def _object(number: int, line: str) -> dict[str, Any]:
     return told
 
 
-def _check_head(number: int, kind: object, told: Mapping[str, Any]) -> None:
-    if kind != _HEAD or not isinstance(told.get("format"), int):
+def _format_of(number: int, kind: object, told: Mapping[str, Any]) -> int:
+    """Return the format that the first line of an export names.
+
+    Raises:
+        BadLine: it is no export, or one of a newer version.
+    """
+    found = told.get("format")
+    if kind != _HEAD or not isinstance(found, int):
         raise BadLine(number, "this is no export of powerofficego-links")
-    if told["format"] > FORMAT:
+    if found > FORMAT:
         raise BadLine(number, "a newer version wrote this export: upgrade target-powerofficego")
+    return found
 
 
 def _unique(table: sa.Table) -> Iterator[tuple[str, ...]]:
