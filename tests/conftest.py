@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["ledger"]
+
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID")
 
 

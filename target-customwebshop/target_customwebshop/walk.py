@@ -25,7 +25,7 @@ from target_customwebshop.writing import Change as ShopChange
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.changes import Change, RowChange
     from target_powerofficego.dataflow.table import Record
@@ -157,18 +157,24 @@ class BackWalk(Walk[BackTools]):
     def _write(
         self, link: Link, found: Read, rows: Sequence[RowChange], read_at: datetime.datetime
     ) -> Sequence[RowChange]:
-        """Write rows; return those that changed the record."""
+        """Write rows; return those that the record holds since.
+
+        A row without a patch is one that the shop holds already, or must not be told.
+        """
         before = self.tools.writer.values(self.entity, found.record)
         patch: Record = {}
         after = found.record
-        written = []
+        changed = set()
         for change in rows:
             one = self._patch_of(change, after)
             after, patch = patched(after, one), patched(patch, one)
-            written += [change] if one else []
-        if written:
-            self._check(before, after, written)
-            self.tools.writer.change(link, found, ShopChange(written, patch, before, read_at))
+            changed |= {change.row} if one else set()
+        if not patch:
+            return ()
+        values = self.tools.writer.values(self.entity, after)
+        written = [one for one in rows if self._holds(one.row, values, one.after)]
+        self._check(before, values, changed, {change.row for change in written})
+        self.tools.writer.change(link, found, ShopChange(written, patch, before, read_at))
         return written
 
     def _patch_of(self, change: RowChange, record: Record) -> Record:
@@ -181,19 +187,26 @@ class BackWalk(Walk[BackTools]):
             ) from None
 
     def _check(
-        self, before: Mapping[str, Any], after: Record, written: Sequence[RowChange]
+        self,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        changed: Collection[str],
+        written: Collection[str],
     ) -> None:
-        """See that the record would then say what Go says, and else what it said.
+        """See that the record would say of each row what Go says, or else what it said before.
 
         Raises:
             Undecidable: with a Hold naming what the shop has no form for.
         """
-        values = self.tools.writer.values(self.entity, after)
-        wanted = {change.row: change.after for change in written}
         for row in self.table.active:
-            if not row.direction.reaches_shop or row.name not in {**before, **wanted}:
+            if not row.direction.reaches_shop or row.name in written:
                 continue
-            value = wanted.get(row.name, before.get(row.name))
-            if row.name not in values or not row.are_equal(values[row.name], value):
-                reason = f"the shop has no form for what Go says of {', '.join(wanted)}"
+            if row.name in changed or (
+                row.name in before and not self._holds(row.name, after, before[row.name])
+            ):
+                told = ", ".join(sorted(changed))
+                reason = f"the shop has no form for what Go says of {told}"
                 raise Undecidable(Hold(f"{reason}: {row.name} would then say something else"))
+
+    def _holds(self, name: str, values: Mapping[str, Any], value: object) -> bool:
+        return name in values and self.table.row(name).are_equal(values[name], value)

@@ -116,7 +116,7 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.status == 3
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
-    assert version_of(version_1) == [(2,)]
+    assert version_of(version_1) == [(3,)]
     assert {"conflicts", "erasures"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 

@@ -1,0 +1,249 @@
+"""An edit made in Go reaches the shop: that property, once, and nothing else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+
+def test_a_phone_number_edited_in_go_is_the_only_thing_written_to_the_shop(linked):
+    box = linked.box
+    before = box.shop.record("customers", "1001")
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+
+    outcome = linked.back()
+
+    assert outcome.status == 0
+    assert outcome.patches == [{"phone": "+4790000001"}]
+    after = box.shop.record("customers", "1001")
+    assert after == {**before, "phone": "+4790000001", "updated_at": after["updated_at"]}
+    assert len(outcome.reads) == 1
+
+
+def test_without_an_edit_in_go_the_shop_is_not_even_asked(linked):
+    outcome = linked.back()
+    assert (outcome.status, outcome.reads, outcome.writes) == (0, [], [])
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_neither_way_answers_what_the_other_has_written(linked, moves):
+    box = linked.box
+    box.shop.patches_move_updated_at = moves
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"EmailAddress": "ny@example.no"})
+    box.go.edit("Products", linked.go_id("products", "501"), {"UnitPrice": Decimal("120.00")})
+    assert len(linked.back().writes) == 2
+
+    assert linked.forward().writes == []
+    assert linked.back().writes == []
+
+    box.shop.edit("customers", "1001", {"phone": "+4790000002"})
+    assert len(linked.forward().writes) == 1
+    assert linked.back().writes == []
+    assert linked.forward().writes == []
+
+
+def test_a_price_without_vat_edited_in_go_moves_both_prices_of_the_shop(linked):
+    box = linked.box
+    box.go.edit("Products", linked.go_id("products", "501"), {"UnitPrice": Decimal("120.00")})
+
+    linked.back()
+
+    product = box.shop.record("products", "501")
+    assert (product["price_excl"], product["price_incl"]) == ("120.00", "150.00")
+
+
+def test_a_price_that_no_price_with_vat_in_whole_ore_comes_to_is_held(linked):
+    box = linked.box
+    box.shop.edit("products", "501", {"prices_include_tax": True})
+    linked.forward()
+    box.go.edit("Products", linked.go_id("products", "501"), {"UnitPrice": Decimal("99.9912")})
+
+    outcome = linked.back()
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    reason = linked.open_ones()["hold", "products_back", "501"]
+    assert "no price with VAT in whole øre comes to 99.9912" in reason
+
+
+def test_an_address_edited_in_go_keeps_what_the_shop_has_beside_it(linked, address):
+    box = linked.box
+    shipping = address(id="a2", type="shipping", line1="Kaien 3")
+    box.shop.edit("customers", "1001", {"addresses": [address(id="a1"), shipping]})
+    linked.forward()
+    go_id = linked.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"MailAddress": {"AddressLine1": "Storgata 2", "City": "Moss"}})
+
+    linked.back()
+
+    kept = box.shop.record("customers", "1001")["addresses"]
+    assert kept == [address(id="a1", line1="Storgata 2", city="Moss"), shipping]
+
+
+def test_a_customer_without_an_address_gets_the_one_that_go_has(linked, customer):
+    box = linked.box
+    box.shop.put("customers", customer(id="1003", email="per@example.no", addresses=[]))
+    linked.forward()
+    go_id = linked.go_id("customers", "1003")
+    whole = {"AddressLine1": "Kaien 3", "ZipCode": "1531", "City": "Moss", "CountryCode": "NO"}
+    box.go.edit("Customers", go_id, {"MailAddress": whole})
+
+    assert linked.back().status == 0
+
+    (kept,) = box.shop.record("customers", "1003")["addresses"]
+    assert (kept["type"], kept["line1"], kept["postal_code"]) == ("billing", "Kaien 3", "1531")
+    assert linked.forward().writes == []
+
+
+def test_a_property_cleared_in_go_is_cleared_in_the_shop(linked):
+    box = linked.box
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": None})
+
+    linked.back()
+
+    assert box.shop.record("customers", "1001")["phone"] is None
+
+
+def test_a_last_name_edited_in_go_changes_the_whole_name_with_it(linked):
+    box = linked.box
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"LastName": "van Dam"})
+
+    linked.back()
+
+    kept = box.shop.record("customers", "1001")
+    assert (kept["first_name"], kept["last_name"]) == ("Kari", "van Dam")
+    assert kept["name"] == "Kari van Dam"
+    assert linked.forward().writes == []
+
+
+def test_a_company_renamed_in_go_is_renamed_in_the_shop(linked):
+    box = linked.box
+    box.go.edit("Customers", linked.go_id("customers", "2001"), {"Name": "Fjell AS"})
+
+    linked.back()
+
+    kept = box.shop.record("customers", "2001")
+    assert (kept["company_name"], kept["name"]) == ("Fjell AS", "Fjell AS")
+
+
+def test_the_variant_stays_out_of_a_name_that_comes_back(linked):
+    box = linked.box
+    box.shop.edit("products", "501", {"variant_name": "Blå / L"})
+    linked.forward()
+    go_id = linked.go_id("products", "501")
+    box.go.edit("Products", go_id, {"Name": "Lusekofte Blå / L"})
+
+    linked.back()
+
+    assert box.shop.record("products", "501")["name"] == "Lusekofte"
+    box.go.edit("Products", go_id, {"Name": "Lusekofte, grønn"})
+    assert linked.back().status == 3
+    assert "no longer ends with the variant's" in next(iter(linked.open_ones().values()))
+
+
+def test_a_description_goes_back_as_html_where_the_shop_has_html(linked):
+    box = linked.box
+    box.shop.edit("products", "501", {"description": "<p>Varm</p>"})
+    linked.forward()
+    told = "Varm & god\nTåler vask < 40 grader"
+    box.go.edit("Products", linked.go_id("products", "501"), {"Description": told})
+
+    assert linked.back().status == 0
+
+    kept = box.shop.record("products", "501")["description"]
+    assert kept == "<p>Varm &amp; god<br>Tåler vask &lt; 40 grader</p>"
+    assert linked.forward().writes == []
+
+
+def test_the_buyers_reference_of_an_order_comes_back(linked):
+    box = linked.box
+    go_id = linked.go_id("orders", "9001")
+    box.go.edit("SalesOrders", go_id, {"PurchaseOrderReference": "PO 77"})
+
+    linked.back()
+
+    assert box.shop.record("orders", "9001")["reference"] == "PO 77"
+    assert linked.forward().writes == []
+
+
+def test_an_entry_that_is_only_in_go_never_comes_to_the_shop(linked):
+    box = linked.box
+    box.go.create("Customers", {"Name": "Bare i Go AS"})
+    count = len(box.shop.records("customers"))
+
+    outcome = linked.back()
+
+    assert outcome.reads == outcome.writes == []
+    assert len(box.shop.records("customers")) == count
+
+
+def test_a_follower_keeps_its_own_properties(linked, company):
+    box = linked.box
+    box.shop.put("customers", company(id="2002", email="annen@example.no", phone="+4722222222"))
+    linked.forward()
+    box.go.edit("Customers", linked.go_id("customers", "2001"), {"PhoneNumber": "+4733333333"})
+
+    linked.back()
+
+    assert box.shop.record("customers", "2001")["phone"] == "+4733333333"
+    assert box.shop.record("customers", "2002")["phone"] == "+4722222222"
+
+
+def test_a_customer_archived_in_go_is_not_locked_out_of_the_shop(linked):
+    box = linked.box
+    box.go.edit("Customers", linked.go_id("customers", "2001"), {"IsArchived": True})
+
+    outcome = linked.back()
+
+    assert outcome.writes == []
+    assert box.shop.record("customers", "2001")["is_active"] is True
+
+
+def test_archiving_comes_back_when_the_setting_says_so_and_no_draft_is_put_on_sale(linked):
+    box = linked.box
+    box.shop.edit("products", "501", {"status": "draft"})
+    both_ways = {"properties": {"products": {"archived": "both"}}}
+    linked.forward(**both_ways)
+    go_id = linked.go_id("products", "501")
+    box.go.edit("Products", go_id, {"IsArchived": True})
+    linked.back(**both_ways)
+    assert box.shop.record("products", "501")["status"] == "archived"
+
+    box.go.edit("Products", go_id, {"IsArchived": False})
+    linked.back(**both_ways)
+
+    assert box.shop.record("products", "501")["status"] == "draft"
+    assert linked.forward(**both_ways).writes == []
+
+
+def test_stock_of_go_overwrites_the_shops_when_go_counts_it(linked):
+    box = linked.box
+    go_id = linked.go_id("products", "501")
+    box.go.edit("Products", go_id, {"IsStockItem": True})
+    box.go.edit("Products", go_id, {"StockOnHand": 4})
+
+    linked.back(stock="go")
+
+    assert Decimal(box.shop.record("products", "501")["stock_on_hand"]) == 4
+    assert linked.forward(stock="go").writes == []
+
+
+def test_a_record_that_the_shop_deleted_is_left_alone(linked):
+    box = linked.box
+    box.shop.remove("customers", "1001")
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+
+    outcome = linked.back()
+
+    assert (outcome.status, outcome.writes) == (0, [])
+
+
+def test_what_the_shop_refuses_is_a_reject_with_its_reason(linked):
+    box = linked.box
+    box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422, times=1)
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+
+    outcome = linked.back()
+
+    assert outcome.status == 3
+    assert linked.open_ones()["reject", "customers_back", "1001"].startswith("the shop refused it")
