@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["ledger"]
+pytest_plugins = ["ledger", "both_ways"]
 
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID")
 

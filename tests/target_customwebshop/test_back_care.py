@@ -1,0 +1,310 @@
+"""The way back under lost answers, kills, faults and wrong settings."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from both_ways import singer_lines
+
+PHONE = "+47 900 00 001"
+
+
+@pytest.fixture
+def edited(linked):
+    """Both ways, with a phone number that was edited in Go and is not in the shop yet."""
+    go_id = linked.go_id("customers", "1001")
+    linked.box.go.edit("Customers", go_id, {"PhoneNumber": PHONE})
+    return linked
+
+
+def phone(both):
+    return both.box.shop.record("customers", "1001")["phone"]
+
+
+def command(both, **settings):
+    config = both.ledger.folder / "back.json"
+    config.write_text(json.dumps(both.config(**settings)), encoding="utf-8")
+    return [str(Path(sys.executable).with_name("target-customwebshop")), "--config", str(config)]
+
+
+def start(both, **settings):
+    return subprocess.Popen(
+        command(both, **settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=both.ledger.folder,
+    )
+
+
+@pytest.mark.parametrize("reshapes", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"reset": "after"},
+        {"status": 500, "after_commit": True},
+        {"broken_json": True, "after_commit": True},
+        {"html": True, "after_commit": True},
+    ],
+)
+def test_a_change_whose_answer_is_lost_is_done_once_and_is_no_edit_of_the_shops(
+    edited, fault, reshapes
+):
+    box = edited.box
+    box.shop.reshapes_patches = reshapes
+    box.faults.add(system="shop", method="PATCH", **fault)
+
+    outcome = edited.back()
+
+    assert outcome.status == 0
+    assert len(outcome.writes) == 1
+    assert phone(edited) == (PHONE.replace(" ", "") if reshapes else PHONE)
+    assert edited.forward().writes == []
+    assert edited.back().writes == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 429}, {"status": 503}, {"reset": "before"}])
+def test_a_change_that_did_not_happen_is_made_again(edited, fault):
+    edited.box.faults.add(system="shop", method="PATCH", **fault)
+
+    outcome = edited.back()
+
+    assert (outcome.status, len(outcome.writes)) == (0, 2)
+    assert phone(edited) == PHONE
+
+
+@pytest.mark.parametrize("reshapes", [True, False])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, moment, reshapes):
+    box = edited.box
+    box.shop.reshapes_patches = reshapes
+    running = start(edited)
+    box.faults.on("shop", "PATCH", "/customers/1001", lambda _: running.kill(), when=moment)
+    if moment == "before":
+        box.faults.add(system="shop", method="PATCH", reset="before")
+    running.communicate(singer_lines(edited.entries()), timeout=60)
+    assert running.returncode == -signal.SIGKILL
+    box.faults.clear()
+
+    assert edited.back().status == 0
+
+    assert phone(edited).replace(" ", "") == PHONE.replace(" ", "")
+    assert edited.open_ones() == {}
+    assert edited.forward().writes == []
+    assert edited.back().writes == []
+
+
+def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited):
+    """The PATCH never arrives, and meanwhile a person edits something else in the shop."""
+    box = edited.box
+    box.faults.add(system="shop", method="PATCH", reset="before")
+    box.faults.on(
+        "shop",
+        "PATCH",
+        "/customers/1001",
+        lambda _: box.shop.edit("customers", "1001", {"email": "ny@example.no"}),
+        when="before",
+    )
+
+    assert edited.back().status == 0
+    edited.forward()
+
+    entry = box.go.entry("Customers", edited.go_id("customers", "1001"))
+    record = box.shop.record("customers", "1001")
+    assert (record["phone"], record["email"]) == (PHONE, "ny@example.no")
+    assert (entry["PhoneNumber"], entry["EmailAddress"]) == (PHONE, "ny@example.no")
+
+
+def test_random_faults_lose_nothing_and_write_nothing_twice(linked, customer):
+    box = linked.box
+    for number in range(20):
+        email = f"kunde{number}@example.no"
+        box.shop.put("customers", customer(id=f"c{number}", email=email))
+    linked.forward()
+    wanted = {}
+    for number in range(20):
+        wanted[f"c{number}"] = f"+4790000{number:03}"
+        go_id = linked.go_id("customers", f"c{number}")
+        box.go.edit("Customers", go_id, {"PhoneNumber": wanted[f"c{number}"]})
+    box.faults.at_random(system="shop", seed=7, share=0.3, slow_seconds=0)
+
+    linked.back(request_timeout=2)
+    box.faults.clear()
+    linked.back()
+
+    assert {one: box.shop.record("customers", one)["phone"] for one in wanted} == wanted
+    assert linked.open_ones() == {}
+    assert linked.forward().writes == []
+    assert linked.back().writes == []
+
+
+def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
+    outcome = edited.back()
+    assert outcome.states == [{"bookmarks": {"read": 7}}]
+    edited.box.faults.add(system="shop", method="GET", path="/customers/1001", status=401, times=9)
+    go_id = edited.go_id("customers", "1001")
+    edited.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000009"})
+    broken = edited.back()
+    assert (broken.status, broken.states) == (1, [])
+    assert "the shop answered 401" in broken.log
+
+
+def test_sigterm_ends_it_with_143_and_what_is_settled_told(edited):
+    running = start(edited)
+    running.stdin.write(singer_lines(edited.entries()))
+    running.stdin.flush()
+    assert json.loads(running.stdout.readline())["bookmarks"]
+
+    running.send_signal(signal.SIGTERM)
+
+    running.communicate(timeout=60)
+    assert running.returncode == 143
+    assert phone(edited) == PHONE
+
+
+def test_a_dry_run_prints_the_change_by_the_shops_names_and_writes_nothing(edited, tmp_path):
+    kept = edited.box.shop.record("customers", "1001")
+    file = tmp_path / "changes.jsonl"
+
+    outcome = edited.back(dry_run=True, changes_file=str(file))
+
+    assert (outcome.writes, outcome.states) == ([], [])
+    assert edited.box.shop.record("customers", "1001") == kept
+    (line,) = file.read_text(encoding="utf-8").splitlines()
+    planned = json.loads(line)
+    assert planned["fields"] == [{"property": "phone", "from": "+4791234567", "to": PHONE}]
+    assert (planned["entity"], planned["record"], planned["what"]) == (
+        "customers",
+        "1001",
+        "change",
+    )
+    done = edited.back(changes_file=str(file))
+    assert len(done.writes) == 1
+    assert json.loads(file.read_text(encoding="utf-8")) == planned
+
+
+def test_a_brake_stops_it_before_the_next_write(edited):
+    go_id = edited.go_id("products", "501")
+    edited.box.go.edit("Products", go_id, {"UnitPrice": Decimal(200)})
+
+    outcome = edited.back(max_changes=1, workers=1)
+
+    assert (outcome.status, len(outcome.writes)) == (1, 1)
+    assert "max_changes: 1 changes were made" in outcome.log
+
+
+def test_before_anything_is_linked_it_says_so_and_makes_no_store(both):
+    outcome = both.back()
+    assert outcome.status == 1
+    assert "run target-powerofficego first" in outcome.log
+    assert not Path(both.ledger.link_store).exists()
+
+
+def test_a_shop_that_the_store_does_not_know_is_one_line(linked):
+    outcome = linked.back(shop_name="annenshop")
+    assert outcome.status == 1
+    assert 'knows no shop "annenshop"' in outcome.log
+
+
+def test_a_shop_with_several_clients_of_go_is_one_line(linked):
+    with closing(sqlite3.connect(linked.ledger.link_store)) as store, store:
+        store.execute(
+            "INSERT INTO namespaces (client_id, shop_name, opened_at) VALUES ('x', 'testshop', 'y')"
+        )
+    outcome = linked.back()
+    assert outcome.status == 1
+    assert "several clients of Go" in outcome.log
+
+
+def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
+    running = start(edited)
+    running.stdin.write(singer_lines(edited.entries()))
+    running.stdin.flush()
+    running.stdout.readline()
+
+    outcome = edited.forward()
+
+    assert outcome.status == 1
+    assert "a run for the shop testshop is under way" in outcome.log
+    running.communicate(timeout=60)
+
+
+def test_a_shop_without_etags_is_told_to_give_them(edited):
+    edited.box.faults.add(
+        system="shop", method="GET", path="/customers/1001", status=200, body={"id": "1001"}
+    )
+    outcome = edited.back()
+    assert (outcome.status, outcome.writes) == (1, [])
+    assert "has no ETag" in outcome.log
+
+
+def test_a_key_that_may_only_read_is_one_line(edited):
+    edited.box.faults.add(system="shop", method="PATCH", status=403)
+    outcome = edited.back()
+    assert outcome.status == 1
+    assert "the key may not do this" in outcome.log
+    assert edited.box.shop_token not in outcome.log
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"api_url": "http://shop.example.com/api"}, "api_url must begin with https://"),
+        ({"auth_token": "to ord"}, "auth_token is empty or has characters"),
+        ({"shop_nam": "x"}, 'did you mean "shop_name"?'),
+        ({"owners": {"customers": "me"}}, "must be shop, go or newest"),
+        ({"properties": {"customers": {"tax_exempt": "both"}}}, "cannot be written to the shop"),
+        ({"link_store": "postgresql://u:p@h/d"}, "must not hold the database's password"),
+    ],
+)
+def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, told):
+    ended = subprocess.run(
+        command(linked, **settings), input="", capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert linked.box.shop_token not in ended.stderr
+
+
+def test_the_same_forward_store_serves_a_second_shop_record_under_the_same_id(linked):
+    """An id that the shop gave to another record: nothing of Go's goes to that one."""
+    box = linked.box
+    box.shop.put(
+        "customers", {**box.shop.record("customers", "1001"), "created_at": "2026-03-01T00:00:00Z"}
+    )
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": PHONE})
+
+    outcome = linked.back()
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    assert "another record under the id 1001" in next(iter(linked.open_ones().values()))
+
+
+def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited):
+    from click.testing import CliRunner
+    from target_powerofficego.links_command import main
+
+    store = str(edited.ledger.link_store)
+    edited.box.go.edit("Customers", edited.go_id("customers", "1001"), {"FirstName": "Ukjent"})
+    box = edited.box
+    box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422)
+    assert edited.back().status == 3
+    told = CliRunner().invoke(main, ["--link-store", store, "erase", "customer", "1001", "--yes"])
+    assert told.exit_code == 0, told.output
+
+    outcome = edited.back()
+
+    assert outcome.writes == []
+    kept = b"".join(path.read_bytes() for path in Path(store).parent.glob("links.db*"))
+    assert b"Ukjent" not in kept
+    assert PHONE.encode() not in kept
