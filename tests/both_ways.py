@@ -61,13 +61,16 @@ class Both:
 
     def forward(self, **settings):
         """Let all records of the shop go to Go, as a tap would read them now."""
+        return self.ledger.run(*self.shop_records(), **{**self.settings, **settings})
+
+    def shop_records(self):
+        """Return the RECORD messages of all records of the shop, as they stand now."""
         read_at = now()
-        messages = [
+        return [
             record_message(stream, record, read_at)
             for stream in ("customers", "products", "orders")
             for record in self.box.shop.records(stream)
         ]
-        return self.ledger.run(*messages, **{**self.settings, **settings})
 
     def back(self, *messages, **settings):
         """Let all entries of Go go to the shop, as a tap would read them now, or these messages."""

@@ -18,6 +18,7 @@ def pytest_addoption(parser):
     group.addoption("--long", action="store_true", help="run the reliability suite in full")
     group.addoption("--kills", type=int, help="how many runs are killed")
     group.addoption("--stops", type=int, help="how many pipes are stopped by SIGTERM")
+    group.addoption("--histories", type=int, help="how many histories of pairs are played")
     group.addoption("--seed", type=int, default=DEFAULT_SEED, help="what all choices are made by")
 
 
@@ -82,3 +83,28 @@ def load(box, seed, is_long):
     return Load(
         box, seed, customers=int(500 * share), products=int(100 * share), orders=int(500 * share)
     )
+
+
+PAIRS_A_BATCH = 8  # of each entity, three histories each
+
+
+def pytest_generate_tests(metafunc):
+    """Play histories in batches, each in a sandbox of its own."""
+    if "batch" not in metafunc.fixturenames:
+        return
+    is_long = metafunc.config.getoption("--long", default=False)
+    wanted = metafunc.config.getoption("--histories", default=None) or (10_000 if is_long else 100)
+    batches = -(-wanted // (3 * PAIRS_A_BATCH))
+    metafunc.parametrize("batch", range(batches))
+
+
+@pytest.fixture
+def pairs():
+    """How many pairs of each entity a batch has."""
+    return PAIRS_A_BATCH
+
+
+@pytest.fixture
+def with_kills(batch, is_long):
+    """Whether runs are killed too, which needs a process for each: in every batch, or one."""
+    return is_long or batch == 0

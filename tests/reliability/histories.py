@@ -1,0 +1,248 @@
+"""Seeded random histories of linked pairs: edits on either side, runs in any order, mishaps.
+
+Many pairs live in one sandbox; what befalls one pair is one history.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from both_ways import Both, singer_lines
+from ledger import singer_lines as shop_lines
+from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.values import same_text
+from target_powerofficego.links import LinkStore
+
+if TYPE_CHECKING:
+    from target_powerofficego.dataflow.table import Conversion
+
+RESOURCES = {"customers": "Customers", "products": "Products", "orders": "SalesOrders"}
+EDITED = {
+    "customers": ("phone", "email", "last_name", "address_line1", "address_city"),
+    "products": ("name", "price", "description", "cost_price"),
+    "orders": ("reference",),
+}
+_KILL_SECONDS = 120
+
+
+@dataclass
+class Histories:
+    """Plays histories and judges them.
+
+    `edits` are the values that people gave a property, in their order: side and value in Go's form.
+    """
+
+    both: Both
+    chance: object
+    pairs: list
+    kills: bool
+    conversion: Conversion
+    edits: dict = field(default_factory=lambda: defaultdict(list))
+    _number: int = 0
+
+    @property
+    def box(self):
+        return self.both.box
+
+    def step(self):
+        """Let people edit, then let one way run, with whatever may come in between."""
+        chance = self.chance
+        self._edit_some(0.35)
+        way = chance.choice(["forward", "back"])
+        messages = self._read(way)
+        if chance.random() < 0.4:  # between the tap's read and the target's write
+            self._edit_some(0.15)
+        if chance.random() < 0.4:  # during the run
+            self._edit_on_a_write()
+        mishap = chance.choice(["none", "none", "faults", "kill" if self.kills else "faults"])
+        if mishap == "kill":
+            self._run_and_kill(way, messages)
+        else:
+            if mishap == "faults":
+                for system in ("go", "shop"):
+                    self.box.faults.at_random(
+                        system=system, seed=chance.randrange(10**6), share=0.15, slow_seconds=0
+                    )
+            self._run(way, messages)
+        self.box.faults.clear()
+
+    def quiet(self):
+        """Run both ways with nobody editing and nothing going wrong; return all writes."""
+        writes = []
+        for way in ("forward", "back"):
+            ended = self._run(way, self._read(way))
+            assert ended.status in (0, 3), ended.log
+            writes += ended.writes
+        return writes
+
+    def complaints(self):
+        """Return every property that is not as the histories demand."""
+        held = self._held()
+        found = []
+        for entity, shop_id in self.pairs:
+            record = self.box.shop.record(entity, shop_id)
+            entry = self._entry(entity, shop_id)
+            for name in EDITED[entity]:
+                row = TABLES[entity].row(name)
+                s, g = row.to_go(record, self.conversion), row.from_go(entry)
+                edits = self.edits[entity, shop_id, name]
+                where = f"{entity} {shop_id} {name}"
+                if (entity, shop_id) in held:
+                    continue
+                if not _alike(row, s, g):
+                    found.append(f"{where}: shop {s!r}, Go {g!r}, edits {edits}")
+                sides = {side for side, _ in edits}
+                last = [value for _, value in edits][-1:]
+                if len(sides) == 1 and not _alike(row, last[0], s):
+                    found.append(f"{where}: the edit is lost: {s!r}, edits {edits}")
+                if len(sides) == 2 and not any(_alike(row, one, s) for _, one in edits):
+                    found.append(f"{where}: {s!r} is nobody's, edits {edits}")
+        return found + self._doubles()
+
+    def told(self):
+        """Say in a line what befell the pairs."""
+        sides = [len({side for side, _ in one}) for one in self.edits.values()]
+        return (
+            f"{len(self.pairs)} pairs, {sum(map(len, self.edits.values()))} edits; properties"
+            f" edited on one side: {sides.count(1)}, on both: {sides.count(2)};"
+            f" held pairs: {len(self._held())}"
+        )
+
+    def _doubles(self):
+        found = []
+        for entity, resource in RESOURCES.items():
+            count = len(self.box.go.entries(resource))
+            wanted = sum(one == entity for one, _ in self.pairs)
+            if count != wanted:
+                found.append(f"{count} {resource} in Go for {wanted} in the shop")
+        return found
+
+    def _held(self):
+        store = LinkStore(str(self.both.ledger.link_store))
+        try:
+            return {
+                (one.entity.removesuffix("_back"), one.shop_id)
+                for one in store.unsettled("hold", every_namespace=True)
+            }
+        finally:
+            store.close()
+
+    def _entry(self, entity, shop_id):
+        return self.box.go.entry(RESOURCES[entity], self.both.go_id(entity, shop_id))
+
+    # People
+
+    def _edit_some(self, share):
+        for entity, shop_id in self.pairs:
+            if self.chance.random() < share:
+                self._edit(entity, shop_id, self.chance.choice(["shop", "go"]))
+
+    def _edit_on_a_write(self):
+        """Let somebody edit a pair at the very moment of a write to either system."""
+        entity, shop_id = self.chance.choice(self.pairs)
+        side = self.chance.choice(["shop", "go"])
+        self.box.faults.on(
+            self.chance.choice(["shop", "go"]),
+            "PATCH",
+            None,
+            lambda _: self._edit(entity, shop_id, side),
+            when=self.chance.choice(["before", "after"]),
+        )
+
+    def _edit(self, entity, shop_id, side):
+        name = self.chance.choice(EDITED[entity])
+        value = self._new_value(name)
+        if side == "shop":
+            self._edit_shop(entity, shop_id, name, value)
+        else:
+            self._edit_go(entity, shop_id, name, value)
+        self.edits[entity, shop_id, name].append((side, value))
+
+    def _new_value(self, name):
+        self._number += 1
+        number = self._number
+        if name == "phone":
+            return None if self.chance.random() < 0.1 else f"+4790{number % 10**6:06}"
+        if name in ("price", "cost_price"):
+            return Decimal(number) + Decimal(self.chance.randrange(100)) / 100
+        return {"email": f"e{number}@example.no"}.get(name, f"{name} {number}".replace("_", " "))
+
+    def _edit_shop(self, entity, shop_id, name, value):
+        record = self.box.shop.record(entity, shop_id)
+        changes = {name: value}
+        if name == "last_name":
+            changes["name"] = f"{record['first_name']} {value}"
+        elif name.startswith("address_"):
+            part = name.removeprefix("address_")
+            changes = {"addresses": [{**record["addresses"][0], part: value}]}
+        elif name == "price":
+            incl = (value * Decimal("1.25")).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+            changes = {"price_excl": str(value), "price_incl": str(incl)}
+        elif name == "cost_price":
+            changes = {"cost_price": str(value)}
+        self.box.shop.edit(entity, shop_id, changes)
+
+    def _edit_go(self, entity, shop_id, name, value):
+        *groups, leaf = TABLES[entity].row(name).go.split(".")
+        changes = {leaf: value}
+        for group in reversed(groups):
+            changes = {group: changes}
+        self.box.go.edit(RESOURCES[entity], self.both.go_id(entity, shop_id), changes)
+
+    # Runs
+
+    def _read(self, way):
+        if way == "back":
+            return self.both.entries()
+        return self.both.shop_records()
+
+    def _run(self, way, messages):
+        settings = {"workers": 1, "request_timeout": 2, "retry_seconds": 20}
+        run = self.both.ledger.run if way == "forward" else self.both.run
+        ended = run(*messages, **settings)
+        assert "Traceback" not in ended.log, ended.log
+        assert "could not read it" not in ended.log, ended.log
+        return ended
+
+    def _run_and_kill(self, way, messages):
+        """Kill the command at a request, or let it come to its end before."""
+        script, config, lines = {
+            "forward": ("target-powerofficego", self.both.ledger.config(), shop_lines),
+            "back": ("target-customwebshop", self.both.config(), lambda *all: singer_lines(all)),
+        }[way]
+        path = self.both.ledger.folder / "killed.json"
+        path.write_text(json.dumps(config), encoding="utf-8")
+        running = subprocess.Popen(
+            [str(Path(sys.executable).with_name(script)), "--config", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.box.faults.on(
+            "go" if way == "forward" else "shop",
+            "PATCH",
+            None,
+            lambda _: running.kill(),
+            skip=self.chance.randrange(4),
+            when=self.chance.choice(["before", "after"]),
+        )
+        _, log = running.communicate(lines(*messages), timeout=_KILL_SECONDS)
+        assert running.returncode in (0, 3, -signal.SIGKILL), log
+
+
+def _alike(row, one, other):
+    """Tell whether two values of a row are the same, but for what Go or the shop rounds."""
+    if row.are_equal(one, other):
+        return True
+    if row.name in ("price", "cost_price") and None not in (one, other):
+        return abs(Decimal(str(one)) - Decimal(str(other))) <= Decimal("0.005")
+    return same_text(one) == same_text(other)

@@ -1,0 +1,58 @@
+"""Whatever happened on either side: two quiet runs later both say the same, and nothing is lost."""
+
+from __future__ import annotations
+
+import random
+from zoneinfo import ZoneInfo
+
+import pytest
+from target_powerofficego.dataflow.table import Conversion
+
+from .histories import Histories
+
+STEPS = 6
+
+
+@pytest.fixture
+def histories(both, seed, customer, product, order, request):
+    """Plays histories over some pairs in one sandbox."""
+
+    def play(number, pairs, *, kills):
+        chance = random.Random(f"{seed} {number}")
+        box = both.box
+        found = []
+        for one in range(pairs):
+            customer_id, product_id, order_id = f"c{one}", f"p{one}", f"o{one}"
+            box.shop.put("customers", customer(id=customer_id, email=f"kunde{one}@example.no"))
+            box.shop.put("products", product(id=product_id, sku=f"SKU-{one}"))
+            box.shop.put("orders", order(id=order_id, number=order_id, customer_id=customer_id))
+            found += [("customers", customer_id), ("products", product_id), ("orders", order_id)]
+        lines = [{"product_id": "p0", "sku": "SKU-0"}]
+        for one in range(pairs):
+            there = box.shop.record("orders", f"o{one}")
+            box.shop.edit("orders", f"o{one}", {"lines": [{**there["lines"][0], **lines[0]}]})
+        box.shop.patches_move_updated_at = chance.random() < 0.5
+        box.shop.reshapes_patches = chance.random() < 0.5
+        box.go.switches.price_decimals = chance.choice([2, 4, None])
+        assert both.forward().status == 0
+        box.shop.clock_skew_seconds = chance.randint(-300, 300)
+        box.go.switches.clock_skew_seconds = chance.randint(-300, 300)
+        conversion = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
+        return Histories(both, chance, found, kills, conversion)
+
+    return play
+
+
+def test_two_quiet_runs_after_any_history_both_sides_say_the_same(
+    histories, batch, pairs, with_kills
+):
+    played = histories(batch, pairs, kills=with_kills)
+    for _ in range(STEPS):
+        played.step()
+
+    played.quiet()
+    played.quiet()
+
+    print(played.told())
+    assert played.complaints() == []
+    assert played.quiet() == []
