@@ -62,7 +62,9 @@ def meltano_yml(project):
     return yaml.safe_load((project / "meltano.yml").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="session", params=["tap-customwebshop", "target-powerofficego"])
+@pytest.fixture(
+    scope="session", params=["tap-customwebshop", "target-powerofficego", "target-customwebshop"]
+)
 def plugin(request, project, meltano_yml):
     name = request.param
     kind = "extractors" if name.startswith("tap") else "loaders"

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "sandbox/README.md",
     "tap-customwebshop/README.md",
     "target-powerofficego/README.md",
+    "target-customwebshop/README.md",
 )
 
 

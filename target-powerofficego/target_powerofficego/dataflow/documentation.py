@@ -29,13 +29,16 @@ The shop's properties are those of [the shop's API](shop-api.md).
 
 | direction | meaning |
 | :-- | :-- |
-| ↔ | flows both ways; an edit in Go is never overwritten by a value that the shop did not change |
+| ↔ | flows both ways; an edit of one side is never overwritten by a value that the other did not change |
 | → | flows to Go only |
+| ← | flows to the shop only; what Go says overwrites what the shop has |
 | + | is written when the entry is created in Go, and not changed later |
 | off | is not written, unless the setting `properties` switches it on |
 
-This version carries the shop's edits to Go. The way back, from Go to the shop, is not there yet:
-an edit in Go of a ↔ property stays in Go, and stays there until the shop changes that property.
+The shop's edits are written by target-powerofficego, Go's by target-customwebshop, and both decide
+by the same merge: three values of each property are compared, the shop's, Go's, and what both held
+when they last agreed. What comes from Go is written only where the shop can say exactly that;
+otherwise it is held.
 
 Where both sides changed the same property, the setting `owners` says who wins, for an entity or for
 one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If the
@@ -50,9 +53,9 @@ A property that the shop leaves out is not compared and not written. One that is
 """
 
 _NAMES = {
-    "customers": "Customer → Customers",
-    "products": "Product → Products",
-    "orders": "Order → SalesOrders",
+    "customers": "Customer ↔ Customers",
+    "products": "Product ↔ Products",
+    "orders": "Order ↔ SalesOrders, OutgoingInvoices",
 }
 
 _BESIDE = {
@@ -133,6 +136,10 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
         "Put new products into the product group named by their category:",
         {"products": {"category": "create"}},
     ),
+    (
+        "Let archiving come back to the shop as well:",
+        {"customers": {"archived": "both"}, "products": {"archived": "both"}},
+    ),
 )
 """What the setting `properties` can do: a sentence, and the value that does it."""
 
@@ -140,18 +147,19 @@ _PROPERTIES = """\
 ## The setting `properties`
 
 `{entity: {row: change}}`. The entities are `customers`, `products` and `orders`; the rows have the
-names of the first column above. A change is a direction (`both`, `to_go`, `create`, `off`) or an
-object of
+names of the first column above. A change is a direction (`both`, `to_go`, `to_shop`, `create`,
+`off`) or an object of
 
 | member | meaning |
 | :-- | :-- |
-| `direction` | one of those four |
+| `direction` | one of those five; `both` and `to_shop` only where a value can be written back |
 | `source` | where in the record the value is, with `.` between the names |
 | `constant` | a value that is always written, in place of `source` |
 | `go` | with a new row: the Go property that it writes |
 
-A wrong row, property or direction is told in one line at start-up, and nothing is written. A
-property that Go takes only when an entry is created, marked * below, has the direction `create`.
+Both targets take this setting, and it must be the same for both. A wrong row, property or direction
+is told in one line at start-up, and nothing is written. A property that Go takes only when an entry
+is created, marked * below, has the direction `create`.
 
 Some rows cannot be changed: {fixed}.
 """
