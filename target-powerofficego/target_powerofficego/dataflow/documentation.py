@@ -29,7 +29,7 @@ The shop's properties are those of [the shop's API](shop-api.md).
 
 | direction | meaning |
 | :-- | :-- |
-| ↔ | flows both ways; an edit of one side is never overwritten by a value that the other did not change |
+| ↔ | flows both ways; no edit is overwritten by a value that the other side did not change |
 | → | flows to Go only |
 | ← | flows to the shop only; what Go says overwrites what the shop has |
 | + | is written when the entry is created in Go, and not changed later |
