@@ -1,0 +1,84 @@
+"""The way back as a Singer plug-in: its streams, its messages, its command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = str(Path(sys.executable).with_name("target-customwebshop"))
+
+
+@pytest.mark.parametrize("stream", ["contact_persons", "delivery_addresses", "vat_codes"])
+def test_streams_of_the_tap_that_have_no_place_in_the_shop_are_left_alone(linked, stream):
+    entry = {"type": "RECORD", "stream": stream, "record": {"Id": 1, "FirstName": "Kari"}}
+    outcome = linked.run(entry)
+    assert (outcome.status, outcome.reads, outcome.writes) == (0, [], [])
+
+
+def test_another_stream_is_told_and_nothing_is_written(linked):
+    outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}})
+    assert outcome.status == 1
+    assert 'the stream "orders" is not taken' in outcome.log
+    assert outcome.states == []
+
+
+def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked):
+    box = linked.box
+    go_id = linked.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
+    nameless = {"type": "RECORD", "stream": "customers", "record": {"Name": "Uten id"}}
+
+    outcome = linked.run(nameless, *linked.entries("customers"))
+
+    assert outcome.status == 3
+    assert box.shop.record("customers", "1001")["phone"] == "+4790000001"
+    (reason,) = linked.open_ones().values()
+    assert "no id" in reason
+
+
+@pytest.mark.parametrize("line", ["{oops", "[]", '{"type": "RECORD"}', "null"])
+def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
+    config = linked.ledger.folder / "back.json"
+    config.write_text(json.dumps(linked.config()), encoding="utf-8")
+    ended = subprocess.run(
+        [SCRIPT, "--config", str(config)],
+        input=line + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "oops" not in ended.stderr
+
+
+def test_a_member_that_the_tap_leaves_out_is_not_compared(linked):
+    box = linked.box
+    go_id = linked.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001", "EmailAddress": "ny@example.no"})
+    entries = linked.entries("customers")
+    for entry in entries:
+        del entry["record"]["EmailAddress"]
+        del entry["record"]["MailAddress"]
+
+    linked.run(*entries)
+
+    record = box.shop.record("customers", "1001")
+    assert (record["phone"], record["email"]) == ("+4790000001", "kari@example.no")
+    assert record["addresses"][0]["city"] == "Oslo"
+
+
+def test_the_meltano_test_stream_is_answered_without_a_write(linked):
+    outcome = linked.run({"type": "RECORD", "stream": "meltano_test_stream", "record": {"id": 1}})
+    assert (outcome.status, outcome.writes) == (0, [])
+
+
+def test_its_version_and_help_are_told():
+    for option in ("--version", "--help", "--about"):
+        ended = subprocess.run([SCRIPT, option], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0
+        assert "target-customwebshop" in ended.stdout
