@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-customwebshop")
 
 _MOST_TRIES = 3
+_ROUNDING = Decimal("0.01")  # krone: a shop that keeps whole øre
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,24 @@ class ShopWriter:
         intent = self._store.begin_intent(
             on_the_way_back(link.entity), link.shop_id, "patch", detail
         )
-        try:
-            there = self._send(link, found, change)
-        except (ChangedMeanwhile, NotThere, NotTaken, TryLater, ShopError):
-            self._store.end_intent(intent)
-            raise
-        return self._agree(link, intent, there)
+        unanswered: NoAnswer | None = None
+        for _ in range(_MOST_TRIES):
+            try:
+                there = self._shop.change(link.entity, link.shop_id, change.patch, found.tag)
+            except NoAnswer as lost:
+                unanswered = lost
+            except (ChangedMeanwhile, NotThere, NotTaken, TryLater, ShopError) as error:
+                if unanswered is None:
+                    self._store.end_intent(intent)
+                    raise
+                if not isinstance(error, ChangedMeanwhile):
+                    raise unanswered from error
+            else:
+                return self._agree(link, intent, there, is_answer=True)
+            there = self._look_after(link, unanswered)
+            if there.tag != found.tag:
+                return self._agree_or_give_up(link, intent, there)
+        raise unanswered or AssertionError("unreachable: each try returns, raises or is unanswered")
 
     def settle_leftovers(self, intents: Sequence[Intent]) -> None:
         """See what became of changes without an answer, oldest first.
@@ -109,11 +123,15 @@ class ShopWriter:
             entity = entity_of(intent.entity)
             logger.info("%s %s: looking what became of a change", entity, intent.shop_id)
             link = self._store.link(entity, intent.shop_id)
-            there = None if link is None else self._look(link)
-            if link is None or there is None or not self._was_done(link, intent.detail, there):
+            if link is None:
                 self._store.end_intent(intent)
-            else:
-                self._agree(link, intent, there)
+                continue
+            try:
+                there = self._shop.read(entity, intent.shop_id)
+            except NotThere:
+                self._store.end_intent(intent)
+                continue
+            self._agree(link, intent, there, is_answer=False)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form, each row by itself; what cannot be read is left out."""
@@ -127,74 +145,85 @@ class ShopWriter:
                 found[row.name] = value
         return found
 
-    def _send(self, link: Link, found: Read, change: Change) -> Read:
-        detail = {"rows": {row.row: row.after for row in change.rows}, "before": change.before}
-        is_unanswered = False
-        for tries_left in reversed(range(_MOST_TRIES)):
-            try:
-                return self._shop.change(link.entity, link.shop_id, change.patch, found.tag)
-            except NoAnswer as lost:
-                there = self._look(link)
-                if there is None:
-                    raise NotThere(str(lost)) from None
-                if self._was_done(link, detail, there):
-                    return there
-                if there.tag != found.tag:
-                    raise ChangedMeanwhile(str(lost)) from None
-                if not tries_left:
-                    raise
-                is_unanswered = True
-            except ChangedMeanwhile:
-                there = self._look(link) if is_unanswered else None
-                if there is None or not self._was_done(link, detail, there):
-                    raise
-                return there
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
+    def _look_after(self, link: Link, lost: NoAnswer) -> Read:
+        """Read a record whose change was not answered.
 
-    def _look(self, link: Link) -> Read | None:
+        Raises:
+            NoAnswer: it cannot be read either; the intent stays.
+        """
         try:
             return self._shop.read(link.entity, link.shop_id)
-        except NotThere:
-            return None
+        except (NotThere, TryLater, ShopError) as error:
+            raise lost from error
 
-    def _was_done(self, link: Link, detail: Mapping[str, Any], there: Read) -> bool:
-        """Tell whether a change was carried out: whether any of its rows is another than before."""
-        table, values = self._tables[link.entity], self.values(link.entity, there.record)
-        return any(
-            not table.row(name).are_equal(values.get(name), detail["before"].get(name))
-            for name in detail["rows"]
-            if _has(table, name)
-        )
+    def _agree_or_give_up(self, link: Link, intent: Intent, there: Read) -> Link:
+        """Keep what of a change without an answer was done.
 
-    def _agree(self, link: Link, intent: Intent, there: Read) -> Link:
+        Raises:
+            ChangedMeanwhile: not all of it; somebody else has edited the record.
+        """
+        values = self.values(link.entity, there.record)
+        link = self._agree(link, intent, there, is_answer=False)
+        undone = [
+            name for name in intent.detail["rows"] if not self._is_done(link, intent, name, values)
+        ]
+        if undone:
+            msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
+            raise ChangedMeanwhile(msg)
+        return link
+
+    def _agree(self, link: Link, intent: Intent, there: Read, *, is_answer: bool) -> Link:
         """Keep what both sides hold now, in the transaction that ends the intent.
 
-        A row that the shop changed on its own with ours, as it derives one price from another, is
-        no edit of a person's either, unless one was waiting there already.
+        In the answer itself, a row that the shop changed on its own with ours, as it derives one
+        price from another, is no edit of a person's either, unless one was waiting there already.
+        Without an answer only what was sent is taken for ours: the rest a person may have edited.
         """
-        table, detail = self._tables[link.entity], intent.detail
-        before, after = detail["before"], self.values(link.entity, there.record)
-        answered_at = now()
+        detail, after = intent.detail, self.values(link.entity, there.record)
+        table, answered_at = self._tables[link.entity], now()
         base = dict(link.base)
+        is_ours = is_answer
         for name, value in after.items():
-            row = table.row(name)
+            one = base.get(name)
             if name in detail["rows"]:
-                go = detail["rows"][name]
-                base[name] = Agreement(value, go, answered_at, intent.read_at)
-            elif (one := base.get(name)) is not None and row.are_equal(before.get(name), one.shop):
+                if is_answer or self._is_done(link, intent, name, after):
+                    base[name] = Agreement(value, detail["rows"][name], answered_at, intent.read_at)
+                    is_ours = True
+            elif (
+                is_answer
+                and one is not None
+                and table.row(name).are_equal(detail["before"].get(name), one.shop)
+            ):
                 base[name] = replace(one, shop=value, shop_read_at=answered_at)
         stamp = _stamp(there.record)
-        own = link.own_shop_stamp if stamp == detail.get("updated_at") else stamp
-        link = replace(link, base=base, own_shop_stamp=own)
+        if is_ours and stamp != detail.get("updated_at"):
+            link = replace(link, own_shop_stamp=stamp)
+        link = replace(link, base=base)
         with self._store.transaction():
             self._store.put_link(link)
             self._store.end_intent(intent)
         return link
 
+    def _is_done(self, link: Link, intent: Intent, name: str, after: Mapping[str, Value]) -> bool:
+        """Tell whether a row holds what was sent, or what a shop makes of that."""
+        rows = {row.name: row for row in self._tables[link.entity].active}
+        if name not in rows or name not in after:
+            return False
+        sent = intent.detail["rows"][name]
+        return rows[name].are_equal(after[name], sent) or is_form_of(after[name], sent)
 
-def _has(table: Table, name: str) -> bool:
-    return any(row.name == name for row in table.rows)
+
+def is_form_of(value: Value, sent: Value) -> bool:
+    """Tell whether a shop may have made this of what was sent: other spaces, case or rounding."""
+    if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
+        return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
+    if isinstance(sent, str) and isinstance(value, str):
+        return _letters(value) == _letters(sent)
+    return False
+
+
+def _letters(text: str) -> str:
+    return "".join(one for one in text.casefold() if one.isalnum())
 
 
 def _stamp(record: Record) -> str | None:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from both_ways import singer_lines
+from hypothesis import given
+from hypothesis import strategies as st
+from target_customwebshop.writing import is_form_of
 
 PHONE = "+47 900 00 001"
 
@@ -122,6 +125,46 @@ def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited):
     record = box.shop.record("customers", "1001")
     assert (record["phone"], record["email"]) == (PHONE, "ny@example.no")
     assert (entry["PhoneNumber"], entry["EmailAddress"]) == (PHONE, "ny@example.no")
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(edited, is_killed):
+    """The PATCH never arrives, and meanwhile a person gives the shop another phone number."""
+    box = edited.box
+    running = start(edited) if is_killed else None
+
+    def edit(_):
+        box.shop.edit("customers", "1001", {"phone": "+4790000077"})
+        if running:
+            running.kill()
+
+    box.faults.add(system="shop", method="PATCH", reset="before")
+    box.faults.on("shop", "PATCH", "/customers/1001", edit, when="before")
+    if running:
+        running.communicate(singer_lines(edited.entries()), timeout=60)
+        box.faults.clear()
+
+    edited.back()
+    edited.forward()
+
+    assert phone(edited) == "+4790000077"
+    entry = box.go.entry("Customers", edited.go_id("customers", "1001"))
+    assert entry["PhoneNumber"] == PHONE
+    assert ("hold", "customers_back", "1001") in edited.open_ones()
+
+
+@given(
+    number=st.integers(10000000, 99999999).map(str),
+    cut=st.integers(1, 7),
+    other=st.integers(10000000, 99999999).map(str),
+)
+def test_only_spaces_case_and_rounding_are_taken_for_what_was_sent(number, cut, other):
+    assert is_form_of(number, f"{number[:cut]} {number[cut:]}")
+    assert is_form_of("kari nordmann", " Kari  Nordmann")
+    assert is_form_of(Decimal("99.99"), Decimal("99.9912"))
+    assert not is_form_of(Decimal("99.99"), Decimal("100.01"))
+    assert is_form_of(number, other) is (number == other)
+    assert not is_form_of(None, number)
 
 
 def test_random_faults_lose_nothing_and_write_nothing_twice(linked, customer):
