@@ -149,6 +149,19 @@ def test_a_list_is_read_page_by_page_in_order_with_the_chosen_fields(box, client
     }
 
 
+def test_a_page_is_requested_only_when_it_is_asked_for(box, client):
+    codes = [box.go.create("Products", {"Name": "page", "Code": f"W{n}"})["Code"] for n in range(3)]
+
+    pages = client.list_pages("/Products", params={"codes": codes}, page_size=2)
+
+    assert list_pages(box) == []
+    assert [entry["Code"] for entry in next(pages)] == ["W0", "W1"]
+    assert list_pages(box) == ["1"]
+    assert [entry["Code"] for entry in next(pages)] == ["W2"]
+    assert next(pages, None) is None
+    assert list_pages(box) == ["1", "2"]
+
+
 def test_a_list_without_entries_costs_one_call(box, client):
     assert list(client.list_all("/Products", params={"codes": "no-such-code"})) == []
     assert list_pages(box) == ["1"]

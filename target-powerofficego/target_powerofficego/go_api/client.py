@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from target_powerofficego.go_api.errors import (
     Unreachable,
     WrongKeys,
 )
-from target_powerofficego.go_api.paging import LARGEST_PAGE, entries_of, query_for
+from target_powerofficego.go_api.paging import LARGEST_PAGE, pages_of, query_for
 from target_powerofficego.go_api.quiet_logs import hide_queries
 from target_powerofficego.go_api.rate_limit import RateLimit
 from target_powerofficego.go_api.repetition import Repetition
@@ -141,12 +142,30 @@ class GoClient:
         Raises:
             GoError: as `read`, at the first entry or between any two.
         """
+        pages = self.list_pages(
+            path, params=params, fields=fields, order_by=order_by, page_size=page_size
+        )
+        return itertools.chain.from_iterable(pages)
+
+    def list_pages(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        fields: Sequence[str] | None = None,
+        order_by: str = "Id",
+        page_size: int = LARGEST_PAGE,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the pages of a list that have entries, each requested when it is asked for.
+
+        For whoever needs to know when an entry was read; arguments and errors as `list_all`.
+        """
         query = query_for(params, fields, order_by, page_size)
 
         def read_page(number: int) -> tuple[list[dict[str, Any]], str | None]:
             return self._read_page(Call("GET", path, params={**query, "PageNumber": number}))
 
-        return entries_of(read_page, page_size)
+        return pages_of(read_page, page_size)
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entry with POST and return it as Go answers it.

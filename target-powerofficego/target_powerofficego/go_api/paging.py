@@ -21,10 +21,10 @@ def query_for(
     return {**query, "Fields": list(fields)} if fields else query
 
 
-def entries_of(
+def pages_of(
     read_page: Callable[[int], tuple[list[dict[str, Any]], str | None]], page_size: int
-) -> Iterator[dict[str, Any]]:
-    """Yield the entries of all pages.
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the pages that have entries.
 
     Args:
         read_page: takes a page number from 1 and returns the page (empty for 204) and the
@@ -34,7 +34,8 @@ def entries_of(
     page_number = 1
     while True:
         page, pagination = read_page(page_number)
-        yield from page
+        if page:
+            yield page
         if not page or not _has_next(pagination, page_number, is_full=len(page) >= page_size):
             return
         page_number += 1
