@@ -63,7 +63,13 @@ def meltano_yml(project):
 
 
 @pytest.fixture(
-    scope="session", params=["tap-customwebshop", "target-powerofficego", "target-customwebshop"]
+    scope="session",
+    params=[
+        "tap-customwebshop",
+        "target-powerofficego",
+        "tap-powerofficego",
+        "target-customwebshop",
+    ],
 )
 def plugin(request, project, meltano_yml):
     name = request.param

@@ -14,6 +14,7 @@ from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
 OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "sqlite3", ".ci/run")
+PROGRAMS = ("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego")
 DOCUMENTS = (
     "README.md",
     "docs/operations.md",
@@ -21,6 +22,7 @@ DOCUMENTS = (
     "tap-customwebshop/README.md",
     "target-powerofficego/README.md",
     "target-customwebshop/README.md",
+    "tap-powerofficego/README.md",
 )
 
 
@@ -94,7 +96,7 @@ def test_each_command_that_a_document_shows_exists(project, run_command, name):
             assert f"  {rest[0]} " in run_command(program, "--help").stdout
         elif program == "meltano":
             assert set(rest) & {"run", "install", "invoke"}
-        elif program in ("sandbox", "demo", "tap-customwebshop", "target-powerofficego"):
+        elif program in PROGRAMS:
             options = {word.split("=")[0] for word in rest if word.startswith("--")}
             assert options <= set(re.findall(r"--[a-z-]+", run_command(program, "--help").stdout))
         else:

@@ -13,6 +13,11 @@ OPTIONAL = {
     for name in ("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE")
 }
 """Variables that both ways share and the example need not name."""
+INSTALLED_WITH = {
+    "tap-powerofficego": ["target-powerofficego"],
+    "target-customwebshop": ["tap-customwebshop", "target-powerofficego"],
+}
+"""What has to be installed with a plugin, and before it, because it is imported."""
 
 
 def kind_of(schema):
@@ -73,7 +78,9 @@ def test_the_hub_and_meltano_yml_tell_the_same_capabilities_and_needed_settings(
         assert declared["executable"] == plugin.name
     assert plugin.declared["namespace"] == plugin.hub["namespace"]
     assert plugin.declared["label"] == plugin.hub["label"]
-    assert plugin.declared["pip_url"].split()[-1] == f"./{plugin.name}"
+    installed = [*INSTALLED_WITH.get(plugin.name, []), plugin.name]
+    assert plugin.declared["pip_url"].split() == [f"./{name}" for name in installed]
+    assert plugin.hub["pip_url"].split() == installed
     assert plugin.hub["supported_python_versions"] == plugin.about["supported_python_versions"]
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 EXTRACT_AND_LOAD = ("run", "tap-customwebshop", "target-powerofficego")
 _TOLD_ON_FAILURE = 25
-_OWN_VARIABLES = ("TAP_CUSTOMWEBSHOP_", "TARGET_POWEROFFICEGO_", "MELTANO_")
+_OWN_VARIABLES = (
+    "TAP_CUSTOMWEBSHOP_",
+    "TAP_POWEROFFICEGO_",
+    "TARGET_POWEROFFICEGO_",
+    "MELTANO_",
+)
 
 
 class CannotRun(Exception):  # noqa: N818 - reads as what it says

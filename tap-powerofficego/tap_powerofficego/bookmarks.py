@@ -1,0 +1,173 @@
+"""How far a stream has been read, by Go's own stamps, kept in the stream's Singer state.
+
+Go lists by id, so what changed is spread over the whole list. It is read first, then worked through
+from the oldest change to the newest, and the bookmarks follow: a run that is cut off is resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.singerlib.json import serialize_json
+
+from tap_powerofficego import stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from tap_powerofficego.lists import Entry
+
+NEWEST = "replication_key_value"
+LISTED_IN_FULL_AT = "listed_in_full_at"
+OVERLAP_DIGEST = "overlap_digest"
+
+
+@dataclass(frozen=True)
+class ChangeFilter:
+    """One of Go's filters for what changed.
+
+    Attributes:
+        parameter: The filter's name; it finds what is later than the moment given.
+        member: The stamp of an entry that the filter goes by.
+        bookmark: Where the newest stamp emitted is kept in the stream's state.
+    """
+
+    parameter: str
+    member: str
+    bookmark: str = NEWEST
+
+
+@dataclass
+class Bookmarks:
+    """The bookmarks of one stream in one run; no bookmark ever moves back.
+
+    Attributes:
+        filters: The filters for what changed in the stream.
+        state: The stream's part of the Singer state; written in place.
+        overlap_seconds: How far before a bookmark a run begins.
+        start: Nothing that changed earlier is read; "" for everything.
+        full_check: How often everything is listed again; None for never.
+    """
+
+    filters: tuple[ChangeFilter, ...]
+    state: dict[str, Any]
+    overlap_seconds: float
+    start: str
+    full_check: timedelta | None
+
+    def __post_init__(self) -> None:
+        self._since = {one: self._since_of(one) for one in self.filters}
+        self._is_first = not any(self._newest(one) for one in self.filters)
+        self._is_full = False
+        self._are_all_emitted = True
+
+    def is_full_check_due(self, now: datetime) -> bool:
+        """Tell whether everything is to be listed again, changed or not."""
+        if self._is_first or self.full_check is None:
+            return False
+        listed_at = self.state.get(LISTED_IN_FULL_AT)
+        age = now - stamps.moment_of(listed_at) if listed_at else None
+        return age is None or not timedelta() <= age < self.full_check
+
+    def queries(self, *, is_full: bool) -> list[dict[str, str]]:
+        """Return the queries that find what is to be read, each once, in the order of filters."""
+        self._is_full = is_full
+        queries: list[dict[str, str]] = []
+        for one in self.filters:
+            since = self._floor() if is_full else self._since[one]
+            query = {one.parameter: since} if since else {}
+            if query not in queries:
+                queries.append(query)
+        return queries or [{}]
+
+    def in_order(self, entries: Collection[Entry], listed_at: datetime) -> list[Entry]:
+        """Return what is to be emitted, from the oldest change to the newest.
+
+        In a full check, what did not change comes last. What an earlier run emitted certainly and
+        in the very same words is left out.
+        """
+        if self._is_first and self.full_check is not None:
+            self.state[LISTED_IN_FULL_AT] = stamps.write(listed_at)
+        changes = [(self._change(entry), entry) for entry in entries]
+        ordered = sorted(changes, key=lambda pair: (self._is_full and not pair[0], pair[0]))
+        emitted = set() if self._is_full else self._surely_emitted(entries)
+        return [entry for _, entry in ordered if entry.go_id not in emitted]
+
+    def advance(self, entry: Entry) -> None:
+        """Move on to an entry that was emitted, all before it in order having been so."""
+        for one in self.filters:
+            stamp = sortable_of(entry, one)
+            if stamp > self._newest(one):
+                self._put(one, stamp)
+
+    def note_missing(self) -> None:
+        """Hear that an entry could not be emitted; it is looked for again, if it comes back."""
+        self._are_all_emitted = False
+
+    def finish(self, entries: Iterable[Entry], listed_at: datetime) -> None:
+        """Note that all entries were emitted."""
+        newest = max((self._newest(one) for one in self.filters), default="")
+        for one in self.filters:
+            # No entry bears its stamp; one that will do so changes after the list was read.
+            if newest and not self._newest(one):
+                self._put(one, newest)
+        if self._is_full:
+            self.state[LISTED_IN_FULL_AT] = stamps.write(listed_at)
+        self.state.pop(OVERLAP_DIGEST, None)
+        if self._are_all_emitted and newest:
+            since = {one: self._since_of(one) for one in self.filters}
+            again = [entry for entry in entries if _changed_after(entry, since)]
+            self.state[OVERLAP_DIGEST] = _digest(again)
+
+    def _newest(self, one: ChangeFilter) -> str:
+        return str(self.state.get(one.bookmark) or "")
+
+    def _put(self, one: ChangeFilter, stamp: str) -> None:
+        if one.bookmark == NEWEST:
+            self.state["replication_key"] = one.member
+        self.state[one.bookmark] = stamp
+
+    def _floor(self) -> str:
+        return stamps.before(self.start, 0) if self.start else ""
+
+    def _since_of(self, one: ChangeFilter) -> str:
+        newest = self._newest(one)
+        return max(self._floor(), stamps.before(newest, self.overlap_seconds) if newest else "")
+
+    def _change(self, entry: Entry) -> str:
+        """Return the latest of the stamps by which the filters would find the entry; "" for none.
+
+        Only these count: with the others a run that was cut off could leave behind an entry that
+        its bookmarks have passed.
+        """
+        found = ((sortable_of(entry, one), since) for one, since in self._since.items())
+        return max((stamp for stamp, since in found if stamp > since), default="")
+
+    def _surely_emitted(self, entries: Iterable[Entry]) -> set[Any]:
+        """Return the ids of the entries of the overlap, if all are what they were.
+
+        One digest of them all keeps the state small. Where one of them changed, all come again.
+        """
+        newest = {one: self._newest(one) for one in self.filters}
+        known = [entry for entry in entries if not _changed_after(entry, newest)]
+        is_same = self.state.get(OVERLAP_DIGEST) == _digest(known)
+        return {entry.go_id for entry in known} if is_same else set()
+
+
+def sortable_of(entry: Entry, one: ChangeFilter) -> str:
+    """Return the stamp of an entry that a filter goes by; "" where it has none."""
+    return stamps.sortable(entry.body.get(one.member))
+
+
+def _changed_after(entry: Entry, since: dict[ChangeFilter, str]) -> bool:
+    return any(sortable_of(entry, one) > moment for one, moment in since.items())
+
+
+def _digest(entries: Iterable[Entry]) -> str:
+    """Return what entries are told by to be the same, whatever their order and their members'."""
+    told = sorted(serialize_json(entry.body, sort_keys=True) for entry in entries)
+    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()

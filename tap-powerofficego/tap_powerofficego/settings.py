@@ -1,0 +1,203 @@
+"""The tap's settings, and what is wrong with the ones a person wrote."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import typing as th
+from singer_sdk.plugin_base import JSONSchemaValidator
+from target_powerofficego.go_api import ConfigurationError, Connection
+
+from tap_powerofficego import stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from jsonschema import ValidationError  # type: ignore[import-untyped]
+
+LARGEST_PAGE = 20000
+
+_CONNECTION = (
+    th.Property(
+        "application_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Application key",
+        description="The integration's application key, from PowerOffice.",
+    ),
+    th.Property(
+        "client_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Client key",
+        description="The key of the one Go client (company), from its settings in Go.",
+    ),
+    th.Property(
+        "subscription_key",
+        th.StringType,
+        required=True,
+        secret=True,
+        title="Subscription key",
+        description="The key of the API subscription, from PowerOffice's developer portal.",
+    ),
+    th.Property(
+        "environment",
+        th.StringType,
+        required=True,
+        allowed_values=["production", "demo", "custom"],
+        title="Environment",
+        description="Which Go to read; `custom` takes api_url and token_url.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        title="API address",
+        description="Only with environment custom: the address of the API, such as"
+        " http://127.0.0.1:8001/v2. HTTPS, except on this machine.",
+    ),
+    th.Property(
+        "token_url",
+        th.StringType,
+        title="Token address",
+        description="Only with environment custom: the address that gives tokens.",
+    ),
+    th.Property(
+        "requests_per_second",
+        th.IntegerType(minimum=1, maximum=100),
+        default=10,
+        title="Requests per second",
+        description="PowerOffice allows 10 per subscription key; less leaves room for others.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.IntegerType(minimum=1),
+        default=60,
+        title="Request timeout, seconds",
+        description="How long Go may take for one answer, to the last byte.",
+    ),
+    th.Property(
+        "retry_seconds",
+        th.IntegerType(minimum=10),
+        default=300,
+        title="Retry budget, seconds",
+        description="How long one call may be tried again, in all, while Go is busy or failing.",
+    ),
+)
+
+_READING = (
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=LARGEST_PAGE),
+        default=LARGEST_PAGE,
+        title="Page size",
+        description="How many entries to ask for at a time, 1 to 20000.",
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Entries that last changed before this moment are not read, nor invoices of an"
+        " earlier voucher date. A date, or RFC 3339; without a time zone it is UTC. All entries if"
+        " empty.",
+    ),
+    th.Property(
+        "overlap_seconds",
+        th.IntegerType(minimum=0),
+        default=300,
+        title="Overlap, seconds",
+        description="How far before the bookmark each run begins, so that entries which Go stored"
+        " late are read as well.",
+    ),
+    th.Property(
+        "full_check_hours",
+        th.NumberType(minimum=0),
+        default=24,
+        title="Full check, hours",
+        description="How often customers, products and sales orders are read anew in full, because"
+        " edits of an address, for one, do not move Go's stamps.",
+    ),
+)
+
+SETTINGS: dict[str, Any] = th.PropertiesList(
+    *_CONNECTION, *_READING, additional_properties=False
+).to_dict()
+
+_KEYS = ("application_key", "client_key", "subscription_key")
+
+
+def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Fill in the defaults and tell what is wrong, one line per setting.
+
+    No line holds the value of a setting, since any of them may be a secret in the wrong place.
+
+    Args:
+        config: The settings as given; missing and null ones get their defaults.
+        schema: The JSON schema of all settings, the SDK's own included.
+    """
+    known = schema["properties"]
+    for name in list(config):
+        if config[name] is None:
+            del config[name]
+        elif "number" in known.get(name, {}).get("type", ()):
+            config[name] = _as_number(config[name])
+    lines = [_unknown(name, known) for name in config if name not in known]
+    missing = [name for name in schema.get("required", []) if name not in config]
+    lines += [f"The setting '{name}' is missing." for name in missing]
+    broken = JSONSchemaValidator(schema).iter_errors(config)
+    lines += [
+        _broken_rule(error) for error in broken if error.path and error.path[0] not in missing
+    ]
+    return lines or _unusable_values(config)
+
+
+def connection_of(config: Mapping[str, Any]) -> Connection:
+    """Return where Go is and the keys to it.
+
+    Raises:
+        ConfigurationError: One of these settings cannot be right.
+    """
+    return Connection.for_environment(
+        config.get("environment") or "",
+        application_key=config.get("application_key") or "",
+        client_key=config.get("client_key") or "",
+        subscription_key=config.get("subscription_key") or "",
+        api_url=config.get("api_url") or None,
+        token_url=config.get("token_url") or None,
+    )
+
+
+def _as_number(told: object) -> object:
+    """Return a number that is written as text, as the environment does; else what was told."""
+    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
+    return float(str(told)) if is_written else told
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
+    return f"There is no setting '{name}'. {hint}"
+
+
+def _broken_rule(error: ValidationError) -> str:
+    name = ".".join(str(part) for part in error.path)
+    rule = f"{error.validator} {error.validator_value}"
+    return f"The setting '{name}' has a value that it cannot have; it must keep to: {rule}."
+
+
+def _unusable_values(config: Mapping[str, Any]) -> list[str]:
+    lines = [f"The setting '{name}' is empty." for name in _KEYS if not config[name].strip()]
+    if not lines:
+        try:
+            connection_of(config)
+        except ConfigurationError as error:
+            lines.append(f"{error}.")
+    start = config.get("start_date")
+    if start and not stamps.start(start):
+        lines.append(
+            "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
+        )
+    return lines

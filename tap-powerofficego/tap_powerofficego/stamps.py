@@ -1,0 +1,70 @@
+"""Stamps as Go writes them: UTC, `Z`, seven decimals, so that they sort as text."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+
+_AS_GO_WRITES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z")
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))? ?(?:[Zz]|([+-]\d\d):?(\d\d))?"
+)
+_LEAST = timedelta(microseconds=1)
+
+
+def sortable(text: object) -> str:
+    """Bring a stamp into the form of Go's own; "" where it is none.
+
+    Without an offset it is UTC, which Go allows for. Digits beyond the seventh are cut off.
+    """
+    if not isinstance(text, str):
+        return ""
+    if _AS_GO_WRITES.fullmatch(text):
+        return text
+    match = _RFC_3339.fullmatch(text.strip())
+    if match is None:
+        return ""
+    day, clock, fraction, hours, minutes = match.groups()
+    try:
+        offset = f"{hours}:{minutes}" if hours else "+00:00"
+        moment = datetime.fromisoformat(f"{day}T{clock}{offset}")
+        return f"{_in_utc(moment)}.{(fraction or '')[:7]:0<7}Z"
+    except (ValueError, OverflowError):
+        return ""
+
+
+def write(moment: datetime) -> str:
+    """Write a moment in the form of Go's stamps."""
+    return f"{_in_utc(moment)}.{moment.microsecond:06d}0Z"
+
+
+def moment_of(stamp: str) -> datetime:
+    """Read a stamp in the form of Go's own, to the microsecond, never rounded up."""
+    return datetime.fromisoformat(f"{stamp[:26]}+00:00")
+
+
+def before(stamp: str, seconds: float) -> str:
+    """Return the stamp for Go's filters that finds entries from `seconds` before a stamp on.
+
+    Go's filters leave out the very moment that they are given. An entry of the same moment as the
+    newest one could come to light later, so it is the moment before.
+    """
+    return write(moment_of(stamp) - timedelta(seconds=seconds) - _LEAST)
+
+
+def start(text: str) -> str:
+    """Read a moment as people write it in settings: a date, or a stamp; "" where it is neither."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return sortable(text)
+    return f"{day}T00:00:00.0000000Z"
+
+
+def now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(timezone.utc)
+
+
+def _in_utc(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat()[:19]

@@ -1,0 +1,138 @@
+"""The eight streams: which lists of Go they are, and by what they tell what changed."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from tap_powerofficego import schemas, stamps
+from tap_powerofficego.bookmarks import ChangeFilter
+from tap_powerofficego.client import LAST_CHANGED, GoStream
+from tap_powerofficego.lists import Entry
+
+
+class CustomersStream(GoStream):
+    """Buyers. An edit of the address alone moves no stamp of the customer."""
+
+    name = "customers"
+    path = "/Customers"
+    entry_schema = schemas.CUSTOMERS
+    has_unstamped_edits = True
+
+
+class ProductsStream(GoStream):
+    """Things that can be sold. The stock has a stamp and a filter of its own."""
+
+    name = "products"
+    path = "/Products"
+    entry_schema = schemas.PRODUCTS
+    filters = (
+        LAST_CHANGED,
+        ChangeFilter(
+            "stockOnHandLastChangedDatetimeOffsetGreaterThan",
+            "StockOnHandLastChangedDatetimeOffset",
+            bookmark="stock_bookmark",
+        ),
+    )
+    has_unstamped_edits = True
+
+
+class SalesOrdersStream(GoStream):
+    """Sales that are not invoiced yet, with their lines."""
+
+    name = "salesorders"
+    path = "/SalesOrders"
+    entry_schema = schemas.SALES_ORDERS
+    has_unstamped_edits = True
+    lines = "SalesOrderLines"
+
+    @override
+    def with_lines(self, entry: Entry) -> Entry:
+        read_at = stamps.now()
+        return Entry(self.go.read(f"{self.path}/{entry.go_id}/Complete"), read_at)
+
+
+class OutgoingInvoicesStream(GoStream):
+    """Invoices and credit notes, with their lines.
+
+    Balances are listed before what was sent, so that the credit note that explains a balance comes
+    in the same run. Go has no filter for other changes; `start_date` is the earliest voucher date.
+    """
+
+    name = "outgoing_invoices"
+    path = "/OutgoingInvoices"
+    entry_schema = schemas.OUTGOING_INVOICES
+    filters = (
+        ChangeFilter(
+            "balanceLastChangedDateTimeOffsetGreaterThan",
+            "BalanceLastChangedDateTimeOffset",
+            bookmark="balance_bookmark",
+        ),
+        ChangeFilter("sentDateTimeOffsetGreaterThan", "SentDateTimeOffset"),
+    )
+    lines = "Lines"
+
+    @override
+    def with_lines(self, entry: Entry) -> Entry:
+        lines = self.go.list_all(f"{self.path}/{entry.go_id}/Lines")
+        return Entry({**entry.body, self.lines: list(lines)}, entry.read_at)
+
+    @override
+    def earliest_change(self) -> str:
+        return ""
+
+    @override
+    def params(self) -> dict[str, str]:
+        start = super().earliest_change()
+        return {"fromDate": start[:10]} if start else {}
+
+
+class ContactPersonsStream(GoStream):
+    """People who can be spoken to at a company."""
+
+    name = "contact_persons"
+    path = "/ContactPersons"
+    entry_schema = schemas.CONTACT_PERSONS
+
+
+class DeliveryAddressesStream(GoStream):
+    """Where customers' goods go."""
+
+    name = "delivery_addresses"
+    path = "/ContactDeliveryAddresses"
+    entry_schema = schemas.DELIVERY_ADDRESSES
+
+
+class ProductGroupsStream(GoStream):
+    """What products have in common."""
+
+    name = "product_groups"
+    path = "/ProductGroups"
+    entry_schema = schemas.PRODUCT_GROUPS
+
+
+class VatCodesStream(GoStream):
+    """VAT codes, expired ones too. They bear no stamp, so all are read each time."""
+
+    name = "vat_codes"
+    path = "/VatCodes"
+    entry_schema = schemas.VAT_CODES
+    filters = ()
+
+    @override
+    def params(self) -> dict[str, str]:
+        return {"includeExpired": "true"}
+
+
+STREAMS: tuple[type[GoStream], ...] = (
+    CustomersStream,
+    ProductsStream,
+    SalesOrdersStream,
+    OutgoingInvoicesStream,
+    ContactPersonsStream,
+    DeliveryAddressesStream,
+    ProductGroupsStream,
+    VatCodesStream,
+)
+"""In the order in which they are emitted: orders and invoices name customers and products.
+
+Orders come before invoices, so that an order which is invoiced meanwhile is in one of the two."""

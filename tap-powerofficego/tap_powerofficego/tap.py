@@ -1,0 +1,190 @@
+"""The tap: settings, the order of the streams, and how a run ends."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import PluginBase
+from target_powerofficego.go_api import GoClient, GoError
+from typing_extensions import override
+
+from tap_powerofficego import stamps
+from tap_powerofficego.bookmarks import LISTED_IN_FULL_AT
+from tap_powerofficego.settings import SETTINGS, connection_of, setting_errors
+from tap_powerofficego.streams import STREAMS
+from tap_powerofficego.writer import LineWriter
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import click
+    from singer_sdk import Stream
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+class TapPowerOfficeGo(Tap):
+    """Reads customers, products, sales orders and invoices from PowerOffice Go."""
+
+    name = "tap-powerofficego"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
+    message_writer_class = LineWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.TEST,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @functools.cached_property
+    def go(self) -> GoClient:
+        """The client of all streams, so that they keep one rate limit and one token.
+
+        Raises:
+            ConfigurationError: The settings name no Go.
+        """
+        return GoClient(
+            connection_of(self.config),
+            requests_per_second=self.config["requests_per_second"],
+            timeout_seconds=self.config["request_timeout"],
+            retry_seconds=self.config["retry_seconds"],
+            user_agent=f"{self.name}/{self.plugin_version}",
+        )
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [stream(self) for stream in STREAMS]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """The streams in the order in which they are emitted; the SDK would sort them by name."""
+        by_class = {type(stream): stream for stream in super().streams.values()}
+        return {by_class[kind].name: by_class[kind] for kind in STREAMS}
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings with messages that name the setting and never hold its value."""
+        self.append_builtin_config(self.config_jsonschema)
+        errors = setting_errors(self._config, self.config_jsonschema)
+        if errors and raise_errors:
+            msg = "The settings are not usable"
+            raise ConfigValidationError(msg, errors=errors, schema=self.config_jsonschema)
+        if not errors and (start := stamps.start(self._config.get("start_date") or "")):
+            self._config["start_date"] = start
+        return errors
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the bookmarks, in the one form in which they can be compared as text.
+
+        Raises:
+            ConfigValidationError: A bookmark is no moment.
+        """
+        super().load_state(state)
+        names = {one.bookmark for stream in STREAMS for one in stream.filters}
+        for stream_name, held in self.state.get("bookmarks", {}).items():
+            for name in sorted({*names, LISTED_IN_FULL_AT} & held.keys()):
+                held[name] = stamps.sortable(held[name])
+                if not held[name]:
+                    msg = "The state is not usable"
+                    line = (
+                        f"The state's {name} of '{stream_name}' is no moment; correct or remove it."
+                    )
+                    raise ConfigValidationError(msg, errors=[line], schema={})
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with the state of what was emitted.
+
+        The bookmarks of a batch are ahead of its file, which is written when it is whole. The last
+        state that was printed is the true one then.
+        """
+        is_true = not self.config.get("batch_config")
+        ends = super()._handle_termination if is_true else self._end_without_state
+        end = functools.partial(ends, signum, frame)
+        if isinstance(self.message_writer, LineWriter):
+            self.message_writer.when_free(end)
+        else:
+            end()
+
+    def _end_without_state(self, signum: int, frame: FrameType | None) -> None:
+        PluginBase._handle_termination(self, signum, frame)  # noqa: SLF001 - past the SDK's Tap
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files; one that is missing or no JSON ends the program with one line."""
+        told: _ConfigInput | None = None
+        try:
+            told = super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            cls.logger.error("--config: %s", error)
+        except ValueError as error:
+            cls.logger.error("--config: a file is no JSON: %s", error)
+        return told or ctx.exit(1)
+
+    @classmethod
+    @override
+    def invoke(cls, **arguments: Any) -> None:
+        if (state := arguments.get("state")) is not None:
+            arguments["state"] = cls._checked_state(state)
+        try:
+            super().invoke(**arguments)
+        except GoError as error:
+            cls.logger.error("%s", error)
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("Whoever reads the records has stopped reading.")
+            # Python flushes standard output at exit, which would fail once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    @classmethod
+    def _checked_state(cls, state: IO[str]) -> IO[str]:
+        """Return a state file that the SDK can read; another one ends the program with one line."""
+        text = state.read()
+        try:
+            is_state = isinstance(json.loads(text), dict)
+        except ValueError:
+            is_state = False
+        if not is_state:
+            cls.logger.error(
+                "--state: the file holds no state, which is one JSON object: give the last line"
+                " that the target printed, or leave --state out"
+            )
+            sys.exit(1)
+        return io.StringIO(text)
+
+    @classmethod
+    @override
+    def cb_test(
+        cls: type[Tap],
+        ctx: click.Context,
+        param: click.Option,
+        value: str,
+    ) -> None:
+        try:
+            super().cb_test(ctx, param, value)  # type: ignore[misc]
+        except ConfigValidationError as error:
+            for line in error.errors:
+                cls.logger.error(line)
+            ctx.exit(1)
+        except GoError as error:
+            cls.logger.error("%s", error)
+            ctx.exit(1)

@@ -1,0 +1,199 @@
+"""A sandbox per test, books with something in them, and a way to run the tap and read its words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from go_sandbox import Sandbox
+from tap_powerofficego.tap import TapPowerOfficeGo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STREAMS = {
+    "customers": "Customers",
+    "products": "Products",
+    "salesorders": "SalesOrders",
+    "outgoing_invoices": "OutgoingInvoices",
+    "contact_persons": "ContactPersons",
+    "delivery_addresses": "ContactDeliveryAddresses",
+    "product_groups": "ProductGroups",
+    "vat_codes": "VatCodes",
+}
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What a run printed, said, and asked of Go."""
+
+    messages: list[dict[str, Any]]
+    log: str
+    reads: list[Any]
+
+    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
+        return [m["record"] for m in self.record_messages(stream)]
+
+    def record_messages(self, stream: str | None = None) -> list[dict[str, Any]]:
+        found = [m for m in self.messages if m["type"] == "RECORD"]
+        return [m for m in found if stream in (None, m["stream"])]
+
+    def ids(self, stream: str) -> list[Any]:
+        return [record["Id"] for record in self.records(stream)]
+
+    def states(self) -> list[dict[str, Any]]:
+        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+
+    def bookmarks(self, stream: str) -> list[dict[str, Any]]:
+        return [state["bookmarks"].get(stream, {}) for state in self.states()]
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """Return the queries of the reads of exactly this path, without paging."""
+        paging = {"PageNumber", "PageSize", "OrderBy"}
+        return [
+            {name: value for name, value in one.query.items() if name not in paging}
+            for one in self.reads
+            if one.path == f"/v2{path}"
+        ]
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """Does in Go what a bookkeeper does."""
+
+    box: Sandbox
+
+    def customer(self, **members: Any) -> dict[str, Any]:
+        return self.box.go.create("Customers", {"Name": "Fjell AS", "IsPerson": False, **members})
+
+    def product(self, **members: Any) -> dict[str, Any]:
+        return self.box.go.create("Products", {"Name": "Genser", "UnitPrice": 100, **members})
+
+    def order(self, customer: dict[str, Any], product: dict[str, Any], **members: Any):
+        line = {"ProductId": product["Id"], "Quantity": 2, **members.pop("line", {})}
+        body = {"CustomerId": customer["Id"], "SalesOrderLines": [line], **members}
+        return self.box.go.create("SalesOrders", body)
+
+    def invoice(self, customer: dict[str, Any], product: dict[str, Any], **members: Any):
+        order = self.order(customer, product, **members)
+        return self.box.go.send_invoice(order["Id"])
+
+    def fill(self) -> None:
+        """Put one entry at least into every list."""
+        address = {"AddressLine1": "Storgata 1", "ZipCode": "0155", "City": "Oslo"}
+        customer = self.customer(
+            MailAddress={**address, "CountryCode": "NO"},
+            Allowance=10,
+            BillableRate=950,
+            CustomerSince="2025-01-31",
+            DateOfBirth="1980-02-29",
+        )
+        person = {"FirstName": "Kari", "LastName": "Nordmann", "MailAddress": address}
+        self.box.go.create("ContactPersons", person, customer["Id"])
+        self.box.go.create("ContactDeliveryAddresses", address, customer["Id"])
+        product = self.product(Code="ULL-1", IsStockItem=True, StockOnHand=7)
+        self.order(customer, product, ImportedOrderNo=1001)
+        self.invoice(customer, product)
+        self.invoice(customer, product, line={"Quantity": -1})
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox.start() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def merchant(box: Sandbox) -> Merchant:
+    return Merchant(box)
+
+
+@pytest.fixture(scope="session")
+def merchant_of() -> type[Merchant]:
+    """Makes the merchant of a sandbox that is not this test's own."""
+    return Merchant
+
+
+@pytest.fixture(scope="session")
+def config_for() -> Callable[..., dict[str, Any]]:
+    """Makes the tap's config for a sandbox, with changes."""
+
+    def config(box: Sandbox, **settings: Any) -> dict[str, Any]:
+        told = box.target_config(requests_per_second=100, **settings)
+        del told["shop_name"]
+        return told
+
+    return config
+
+
+@pytest.fixture
+def config(box: Sandbox, config_for: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    return config_for(box)
+
+
+@pytest.fixture
+def catalog(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Makes a catalog of some streams, without some fields (`salesorders.SalesOrderLines`)."""
+
+    def make(*streams: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
+        found = TapPowerOfficeGo(config=dict(config)).catalog_dict
+        for entry in found["streams"]:
+            for metadata in entry["metadata"]:
+                path = ".".join([entry["stream"], *metadata["breadcrumb"][1::2]])
+                if not metadata["breadcrumb"]:
+                    metadata["metadata"]["selected"] = entry["stream"] in streams
+                elif path in without:
+                    metadata["metadata"]["selected"] = False
+        return found
+
+    return make
+
+
+@pytest.fixture
+def read_go(
+    box: Sandbox,
+    config: dict[str, Any],
+    catalog: Callable[..., dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Callable[..., Emitted]:
+    """Run the tap to the end, or to an error of the type given, and return what it emitted."""
+
+    def read(
+        *streams: str,
+        state: dict[str, Any] | None = None,
+        fails_with: type[Exception] | None = None,
+        without: tuple[str, ...] = (),
+        chosen: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> Emitted:
+        capsys.readouterr()
+        caplog.clear()
+        caplog.set_level("INFO")
+        seen = len(box.requests.all())
+        selected = catalog(*streams, without=without) if streams else chosen
+        tap = TapPowerOfficeGo(config={**config, **settings}, state=state, catalog=selected)
+        said = ""
+        try:
+            if fails_with is None:
+                tap.sync_all()
+            else:
+                with pytest.raises(fails_with) as failure:
+                    tap.sync_all()
+                said = str(failure.value)
+        finally:
+            tap.go.close()
+        lines = capsys.readouterr().out.splitlines()
+        messages = [json.loads(line, parse_float=str) for line in lines]
+        asked = [one for one in box.requests.all()[seen:] if one.method == "GET"]
+        return Emitted(messages, f"{caplog.text}\n{said}", asked)
+
+    return read
+
+
+@pytest.fixture
+def resources() -> dict[str, str]:
+    """The resource of the sandbox that each stream reads, in the order of the streams."""
+    return STREAMS

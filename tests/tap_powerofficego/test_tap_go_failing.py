@@ -1,0 +1,206 @@
+"""What the tap does when Go fails, or changes while it is read: nothing is lost, nothing leaks."""
+
+from __future__ import annotations
+
+import pytest
+from target_powerofficego.go_api import MissingPrivilege, OutOfOrder, Refused, WrongKeys
+
+FAULTS = [
+    {"status": 429, "headers": {"Retry-After": "1"}},
+    {"status": 500},
+    {"status": 503},
+    {"reset": "before"},
+    {"reset": "after"},
+    {"html": True},
+    {"html": True, "status": 200},
+    {"broken_json": True},
+]
+
+
+@pytest.mark.parametrize("path", ["/salesorders$", "/complete$"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
+def test_a_failing_go_is_asked_again(merchant, box, read_go, fault, path):
+    merchant.fill()
+    box.faults.add(path=path, **fault)
+
+    (record,) = read_go("salesorders").records()
+
+    assert len(record["SalesOrderLines"]) == 1
+
+
+def test_a_token_that_is_revoked_in_mid_run_is_renewed(merchant, box, read_go):
+    merchant.fill()
+    box.faults.add(path="/complete$", revoke_tokens=True)
+    box.faults.add(path="/contactpersons$", revoke_tokens=True)
+
+    emitted = read_go()
+
+    assert len(emitted.records("salesorders")) == 1
+    assert len(emitted.records("contact_persons")) == 1
+    assert box.requests.count(path="/oauth/token") == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (
+            {"status": 400, "body": {"title": "Invalid resourceParameter", "detail": "Kari"}},
+            Refused,
+        ),
+        ({"status": 403}, MissingPrivilege),
+        ({"status": 401}, WrongKeys),
+    ],
+)
+def test_a_refusal_ends_the_run_with_what_was_emitted_in_the_state(
+    merchant, box, read_go, answer, kind
+):
+    merchant.fill()
+    box.faults.add(path="/products$", times=None, **answer)
+
+    emitted = read_go(fails_with=kind)
+
+    assert f"GET /Products: {answer['status']}" in emitted.log
+    assert "Kari" not in emitted.log
+    assert [record["Name"] for record in emitted.records()] == ["Fjell AS"]
+    assert emitted.states()[-1]["bookmarks"].keys() == {"customers"}
+
+
+def test_a_go_that_answers_nothing_ends_the_run(box, read_go):
+    box.faults.add(path="/v2/", status=503, headers={"Retry-After": "3600"}, times=None)
+
+    emitted = read_go("customers", fails_with=OutOfOrder, retry_seconds=10)
+
+    assert "PowerOffice Go answers no call at all" in emitted.log
+
+
+def fill_orders(merchant, count):
+    customer, product = merchant.customer(), merchant.product()
+    return [merchant.order(customer, product, ImportedOrderNo=number) for number in range(count)]
+
+
+def test_a_run_that_breaks_off_goes_on_where_it_was_and_reads_no_order_twice(
+    merchant, box, read_go
+):
+    orders = fill_orders(merchant, 7)
+    box.faults.add(path="/complete$", status=400, skip=4)
+
+    broken = read_go("salesorders", fails_with=Refused, page_size=2, overlap_seconds=0)
+    rest = read_go("salesorders", state=broken.states()[-1], page_size=2, overlap_seconds=0)
+
+    assert broken.ids("salesorders") == [order["Id"] for order in orders[:4]]
+    # The last one of before comes again: another one could bear the same stamp.
+    assert rest.ids("salesorders") == [order["Id"] for order in orders[3:]]
+
+
+@pytest.mark.parametrize("stream", ["products", "salesorders", "outgoing_invoices"])
+@pytest.mark.parametrize("settings", [{}, {"full_check_hours": 0}, {"start_date": "2020-01-01"}])
+def test_nothing_is_lost_from_whatever_state_a_run_goes_on(
+    merchant, box, read_go, resources, stream, settings
+):
+    orders = fill_orders(merchant, 6)
+    for number in range(6):
+        merchant.product(Code=f"S{number}", IsStockItem=number % 2 == 0)
+    for order in orders[:4]:
+        box.go.send_invoice(order["Id"])
+    for order, invoice in zip(orders[4:], orders[1:3], strict=True):
+        box.go.edit("SalesOrders", order["Id"], {"CustomerReference": "Kari"})
+        box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
+    for product in box.go.entries("Products")[1:4:2]:
+        box.go.edit("Products", product["Id"], {"StockOnHand": 5})
+    settings = {"page_size": 1, "overlap_seconds": 0, **settings}
+    whole = read_go(stream, **settings)
+    everything = {entry["Id"] for entry in box.go.entries(resources[stream])}
+    seen = set()
+    states = 0
+
+    for message in whole.messages:
+        if message["type"] == "RECORD":
+            seen.add(message["record"]["Id"])
+        elif message["type"] == "STATE":
+            states += 1
+            rest = read_go(stream, state=message["value"], **settings)
+            assert seen | set(rest.ids(stream)) == everything
+    assert states >= len(everything)
+
+
+def test_a_state_is_written_after_each_page_at_least_and_never_ahead(merchant, read_go):
+    for number in range(5):
+        merchant.product(Code=f"P{number}")
+
+    emitted = read_go("products", page_size=2)
+
+    newest = ""
+    since_state = 0
+    for message in emitted.messages:
+        if message["type"] == "RECORD":
+            newest = max(newest, message["record"]["LastChangedDateTimeOffset"])
+            since_state += 1
+        elif message["type"] == "STATE":
+            held = message["value"]["bookmarks"]["products"]
+            assert held.get("replication_key_value", "") <= newest
+            since_state = 0
+        assert since_state <= 2
+    assert since_state == 0
+
+
+def test_entries_that_are_added_while_the_list_is_read_are_in_this_run_or_the_next(
+    merchant, box, read_go
+):
+    fill_orders(merchant, 6)
+    box.faults.on("go", "GET", "/salesorders$", lambda _: fill_orders(merchant, 3), skip=1)
+
+    first = read_go("salesorders", page_size=2)
+    second = read_go("salesorders", page_size=2, state=first.states()[-1])
+
+    everything = sorted(entry["Id"] for entry in box.go.entries("SalesOrders"))
+    assert sorted(set(first.ids("salesorders")) | set(second.ids("salesorders"))) == everything
+    assert len(set(first.ids("salesorders"))) == len(first.ids("salesorders"))
+
+
+def test_orders_that_are_invoiced_while_the_list_is_read_hide_no_other_order(
+    merchant, box, read_go
+):
+    fill_orders(merchant, 6)
+    in_order = sorted(entry["Id"] for entry in box.go.entries("SalesOrders"))
+    box.faults.on("go", "GET", "/salesorders$", lambda _: box.go.send_invoice(in_order[0]), skip=1)
+
+    emitted = read_go("salesorders", "outgoing_invoices", page_size=2)
+
+    assert set(in_order[1:]) <= set(emitted.ids("salesorders"))
+    assert emitted.ids("outgoing_invoices") == in_order[:1]
+
+
+def test_an_order_that_is_invoiced_before_its_lines_are_read_is_an_invoice_of_this_run(
+    merchant, box, read_go
+):
+    orders = fill_orders(merchant, 2)
+    box.faults.on("go", "GET", "/complete$", lambda _: box.go.send_invoice(orders[0]["Id"]))
+
+    emitted = read_go("salesorders", "outgoing_invoices")
+
+    assert emitted.ids("salesorders") == [orders[1]["Id"]]
+    assert emitted.ids("outgoing_invoices") == [orders[0]["Id"]]
+    assert f"salesorders: {orders[0]['Id']} left the list" in emitted.log
+
+
+def test_an_order_that_was_missing_for_a_moment_is_emitted_by_the_next_run(merchant, box, read_go):
+    (order,) = fill_orders(merchant, 1)
+    missing = {"title": "Object(s) not found", "status": 404}
+    box.faults.add(path="/complete$", status=404, body=missing)
+
+    first = read_go("salesorders")
+    second = read_go("salesorders", state=first.states()[-1])
+
+    assert first.ids("salesorders") == []
+    assert second.ids("salesorders") == [order["Id"]]
+
+
+def test_a_list_that_never_stands_still_is_told_and_ends(merchant, box, read_go):
+    fill_orders(merchant, 3)
+    box.faults.on("go", "GET", "/salesorders$", lambda _: fill_orders(merchant, 1), times=60)
+
+    emitted = read_go("salesorders", page_size=3, without=("salesorders.SalesOrderLines",))
+
+    assert "GET /SalesOrders: entries come and go faster than the list can be read" in emitted.log
+    assert len(emitted.reads) < 60
+    assert emitted.states()[-1]["bookmarks"]["salesorders"]["replication_key_value"]

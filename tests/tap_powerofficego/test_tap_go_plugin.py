@@ -1,0 +1,288 @@
+"""The tap as a plugin: command line, settings, secrets, signals, and the SDK's own tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from go_sandbox import Sandbox
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.testing import get_tap_test_class
+from tap_powerofficego.tap import TapPowerOfficeGo
+
+KEYS = ("application_key", "client_key", "subscription_key")
+SECRETS = dict(zip(KEYS, ("hemmelig-1", "hemmelig-2", "hemmelig-3"), strict=True))
+USABLE = {**SECRETS, "environment": "demo"}
+
+sdk_config = {**USABLE}
+
+
+class TestBySDK(get_tap_test_class(TapPowerOfficeGo, config=sdk_config)):
+    """The SDK's tests, on books that have something of everything."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def books(cls, config_for, merchant_of):
+        with Sandbox.start() as box:
+            merchant_of(box).fill()
+            sdk_config.update(config_for(box))
+            yield
+
+
+def run_tap(*arguments, config=None, tmp_path=None):
+    command = [sys.executable, "-m", "tap_powerofficego", *arguments]
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        command += ["--config", str(tmp_path / "config.json")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"pagesize": 5}, "There is no setting 'pagesize'. Did you mean 'page_size'?"),
+        ({"shop_name": "x"}, "There is no setting 'shop_name'."),
+        ({"client_key": None}, "The setting 'client_key' is missing."),
+        ({"client_key": " "}, "The setting 'client_key' is empty."),
+        ({"client_key": 12345}, "The setting 'client_key' has a value that it cannot have"),
+        ({"client_key": "hemmelig 2"}, "client_key holds a space, line break or letter"),
+        ({"environment": "hemmelig-4"}, "The setting 'environment' has a value that it cannot"),
+        ({"environment": "custom"}, "api_url and token_url must both be set"),
+        ({"api_url": "https://go.example.com"}, "api_url and token_url belong to environment"),
+        (
+            {"environment": "custom", "api_url": "http://go.example.com", "token_url": "x"},
+            "api_url must begin with https://",
+        ),
+        ({"page_size": 20001}, "The setting 'page_size' has a value that it cannot have"),
+        ({"requests_per_second": 0}, "The setting 'requests_per_second' has a value"),
+        ({"overlap_seconds": -1}, "The setting 'overlap_seconds' has a value"),
+        ({"full_check_hours": "often"}, "The setting 'full_check_hours' has a value"),
+        ({"start_date": "soon"}, "The setting 'start_date' is no date"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(wrong, line):
+    with pytest.raises(ConfigValidationError) as failure:
+        TapPowerOfficeGo(config={**USABLE, **wrong})
+    (said,) = failure.value.errors
+    assert line in said
+    assert "hemmelig" not in said
+    assert "12345" not in said
+
+
+def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():
+    settings = {"page_size": None, "start_date": None, "full_check_hours": "1.5"}
+    tap = TapPowerOfficeGo(config={**USABLE, **settings})
+    assert tap.config["page_size"] == 20000
+    assert tap.config["full_check_hours"] == 1.5
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-01-31", "2026-01-31T00:00:00Z", "2026-01-31 01:00+01:00"]
+)
+def test_a_start_date_is_a_date_or_a_moment(written):
+    tap = TapPowerOfficeGo(config={**USABLE, "start_date": written})
+    assert tap.config["start_date"] == "2026-01-31T00:00:00.0000000Z"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_wrong_settings_end_the_command_without_a_traceback(tmp_path, arguments):
+    ended = run_tap(*arguments, config={**USABLE, "pagesize": 5}, tmp_path=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "There is no setting 'pagesize'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hemmelig" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_keys_that_go_does_not_take_end_the_command_with_one_error_line(
+    config, tmp_path, arguments
+):
+    ended = run_tap(*arguments, config={**config, **SECRETS}, tmp_path=tmp_path)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if "ERROR" in line]
+    assert len(errors) == 1
+    assert "Go does not accept the keys" in errors[0]
+    assert "hemmelig" not in ended.stderr
+
+
+def test_a_run_prints_no_secret(merchant, box, config, tmp_path):
+    merchant.fill()
+    ended = run_tap(config=config, tmp_path=tmp_path)
+    assert ended.returncode == 0
+    for secret in (config[name] for name in KEYS):
+        assert secret not in ended.stdout + ended.stderr
+    tokens = [token["token"] for token in box.go.storage.table("go tokens").values()]
+    assert tokens
+    assert not [token for token in tokens if token in ended.stdout + ended.stderr]
+
+
+def test_a_trial_reads_the_first_page_of_each_list_and_few_lines(merchant, box, config, tmp_path):
+    customer, product = merchant.customer(), merchant.product()
+    for _ in range(6):
+        merchant.order(customer, product)
+    ended = run_tap("--test", config=config, tmp_path=tmp_path)
+    assert ended.returncode == 0
+    assert ended.stderr.count("ERROR") == 0
+    assert box.requests.count(path="/complete$") == 2
+    sizes = [one.query.get("PageSize") for one in box.requests.reads()]
+    assert set(sizes) == {"2", None}
+
+
+@pytest.mark.parametrize("name", ["replication_key_value", "stock_bookmark", "listed_in_full_at"])
+def test_a_bookmark_that_is_no_moment_is_one_line(name):
+    state = {"bookmarks": {"products": {name: "x"}}}
+    with pytest.raises(ConfigValidationError) as failure:
+        TapPowerOfficeGo(config=dict(USABLE), state=state)
+    assert failure.value.errors == [
+        f"The state's {name} of 'products' is no moment; correct or remove it."
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"bookmarks": {'])
+def test_a_state_file_that_holds_no_state_is_one_line(tmp_path, text):
+    state = tmp_path / "state.json"
+    state.write_text(text)
+
+    ended = run_tap("--state", str(state), config=USABLE, tmp_path=tmp_path)
+
+    assert ended.returncode == 1
+    assert "--state: the file holds no state" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_config_file_that_is_none_is_one_line(tmp_path, text):
+    path = tmp_path / "go.json"
+    if text is not None:
+        path.write_text(text)
+
+    ended = run_tap("--config", str(path))
+
+    assert ended.returncode == 1
+    assert "--config: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_discovery_needs_no_settings_and_describes_every_member(resources):
+    found = json.loads(run_tap("--discover").stdout)["streams"]
+    assert [stream["stream"] for stream in found] == list(resources)
+    for stream in found:
+        fields = list(stream["schema"]["properties"].values())
+        for field in fields:
+            assert field["description"]
+            fields.extend(field.get("items", field).get("properties", {}).values())
+
+
+@pytest.fixture
+def start_tap(config, tmp_path):
+    """Start the tap as a process whose output nobody reads yet."""
+
+    def start(**settings):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **settings}))
+        command = [sys.executable, "-m", "tap_powerofficego", "--config", tmp_path / "config.json"]
+        # Unbuffered, the last record could be seen before the tap has counted it as emitted.
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=env)
+
+    return start
+
+
+def states(messages):
+    return [m["value"]["bookmarks"] for m in messages if m["type"] == "STATE"]
+
+
+def emitted_orders(messages):
+    records = [m["record"] for m in messages if m["type"] == "RECORD"]
+    return [record for record in records if "SalesOrderNo" in record]
+
+
+@pytest.fixture
+def orders(merchant):
+    customer, product = merchant.customer(), merchant.product()
+    return [merchant.order(customer, product)["Id"] for _ in range(8)]
+
+
+@pytest.fixture
+def end_at_the_sixth_order(box, start_tap):
+    """Run the tap, do something to it when it asks for a sixth order, and return its messages.
+
+    It is not answered before it has ended.
+    """
+
+    def run(how, **settings):
+        started = []
+
+        def end(_request):
+            how(started[0])
+            started[0].wait(30)
+
+        box.faults.on("go", "GET", "/complete$", end, skip=5)
+        with start_tap(**settings) as tap:
+            started.append(tap)
+            output = tap.stdout.read()
+        return [json.loads(line) for line in output.split(b"\n")[:-1]], tap.returncode
+
+    return run
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_with_the_state_of_what_was_emitted(
+    orders, end_at_the_sixth_order, signum
+):
+    messages, status = end_at_the_sixth_order(lambda tap: tap.send_signal(signum))
+
+    assert status == 0
+    emitted = emitted_orders(messages)
+    assert [order["Id"] for order in emitted] == orders[:5]
+    assert messages[-1]["type"] == "STATE"
+    bookmark = states(messages)[-1]["salesorders"]["replication_key_value"]
+    assert bookmark == emitted[-1]["LastChangedDateTimeOffset"]
+
+
+def test_a_run_that_is_killed_loses_nothing(orders, end_at_the_sixth_order, read_go):
+    messages, _ = end_at_the_sixth_order(lambda tap: tap.kill(), page_size=2)
+
+    state = {"bookmarks": states(messages)[-1]}
+    rest = read_go("salesorders", state=state, page_size=2)
+
+    before = {order["Id"] for order in emitted_orders(messages)}
+    assert 0 < len(before) < len(orders)
+    assert before | set(rest.ids("salesorders")) == set(orders)
+
+
+def test_a_signal_while_a_batch_is_collected_states_nothing_that_is_in_no_file(
+    orders, end_at_the_sixth_order, tmp_path
+):
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri(), "prefix": "batch-"},
+    }
+
+    messages, status = end_at_the_sixth_order(
+        lambda tap: tap.send_signal(signal.SIGTERM), batch_config=batches
+    )
+
+    assert status == 0
+    assert [m["stream"] for m in messages if m["type"] == "BATCH"] == ["customers", "products"]
+    assert "salesorders" not in states(messages)[-1]
+
+
+def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
+    for number in range(300):
+        merchant.product(Code=f"P{number}", Description="x" * 1000)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "tap_powerofficego", "--config", str(tmp_path / "config.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tap:
+        tap.stdout.readline()
+        tap.stdout.close()
+        said = tap.stderr.read().decode()
+        assert tap.wait(30) == 1
+    assert "Whoever reads the records has stopped reading." in said
+    assert "Traceback" not in said

@@ -1,0 +1,250 @@
+"""What the tap emits: what stands in Go, member by member, and no call more than that needs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from tap_powerofficego.tap import TapPowerOfficeGo
+
+
+def in_go(box, resource, lines=None):
+    """Return the entries of Go by id, invoices with their lines, as JSON tells them."""
+    entries = {entry["Id"]: entry for entry in box.go.entries(resource)}
+    if resource == "OutgoingInvoices":
+        entries = {
+            one: {**entry, "Lines": box.go.invoice_lines(one)} for one, entry in entries.items()
+        }
+    return json.loads(json.dumps(list(entries.values()), default=float), parse_float=str)
+
+
+def test_every_stream_emits_what_stands_in_go_with_every_member_of_its_schema(
+    merchant, box, read_go, resources
+):
+    merchant.fill()
+
+    emitted = read_go()
+
+    schemas = {m["stream"]: m["schema"] for m in emitted.messages if m["type"] == "SCHEMA"}
+    assert list(schemas) == list(resources)
+    for stream, resource in resources.items():
+        records = emitted.records(stream)
+        assert records
+        by_id = {record["Id"]: record for record in records}
+        assert len(by_id) == len(records)
+        assert by_id == {entry["Id"]: entry for entry in in_go(box, resource)}
+        assert all(record.keys() == schemas[stream]["properties"].keys() for record in records)
+
+
+def test_lines_and_addresses_have_the_members_of_the_schema(merchant, read_go):
+    merchant.fill()
+
+    emitted = read_go()
+
+    schemas = {m["stream"]: m["schema"]["properties"] for m in emitted.messages if "schema" in m}
+    for stream, member in (("salesorders", "SalesOrderLines"), ("outgoing_invoices", "Lines")):
+        known = schemas[stream][member]["items"]["properties"]
+        for record in emitted.records(stream):
+            assert [line.keys() for line in record[member]] == [known.keys()]
+    for stream in ("customers", "contact_persons"):
+        known = schemas[stream]["MailAddress"]["properties"]
+        (record,) = emitted.records(stream)
+        assert record["MailAddress"].keys() == known.keys()
+
+
+def test_a_credit_note_is_among_the_invoices(merchant, read_go):
+    merchant.fill()
+
+    kinds = {record["VoucherType"] for record in read_go().records("outgoing_invoices")}
+
+    assert kinds == {"OutgoingInvoice", "OutgoingCreditNote"}
+
+
+def test_empty_books_are_read_without_an_error_and_remembered_as_nothing(read_go):
+    emitted = read_go("customers", "salesorders", "outgoing_invoices")
+
+    assert emitted.records() == []
+    assert emitted.bookmarks("outgoing_invoices")[-1] == {}
+    assert read_go("customers", state=emitted.states()[-1]).asked("/Customers") == [{}]
+
+
+@pytest.mark.parametrize("digits", ["199.00", "0.1000000000000000055", "1E+2", "-0.005"])
+def test_amounts_are_written_digit_by_digit(box, read_go, digits):
+    body = f'[{{"Id": 1, "UnitPrice": {digits}, "UnitCost": 12345678901234567890}}]'
+    box.faults.add(path="/products", status=200, body=body)
+
+    (record,) = read_go("products").records("products")
+
+    assert record["UnitPrice"] == digits
+    assert record["UnitCost"] == 12345678901234567890
+
+
+def test_a_member_that_go_adds_later_is_passed_on_and_named_once(box, read_go):
+    box.faults.add(
+        path="/products", status=200, body=[{"Id": 1, "Colour": "blå"}, {"Id": 2, "Colour": "rød"}]
+    )
+
+    emitted = read_go("products")
+
+    assert [record["Colour"] for record in emitted.records()] == ["blå", "rød"]
+    assert emitted.log.count("products: Go has a new member 'Colour'") == 1
+
+
+def test_an_entry_without_an_id_is_one_line(box, read_go):
+    from target_powerofficego.go_api import GoError
+
+    box.faults.add(path="/products", status=200, body=[{"Name": "Genser"}])
+
+    emitted = read_go("products", fails_with=GoError)
+
+    assert "GET /Products: an entry of the list has no Id" in emitted.log
+    assert "Genser" not in emitted.log
+
+
+def test_deselected_lines_cost_no_call(merchant, read_go):
+    merchant.fill()
+
+    emitted = read_go(
+        "salesorders",
+        "outgoing_invoices",
+        without=("salesorders.SalesOrderLines", "outgoing_invoices.Lines"),
+    )
+
+    assert [one.path for one in emitted.reads] == ["/v2/SalesOrders", "/v2/OutgoingInvoices"]
+    assert len(emitted.records("salesorders")) == 1
+    assert len(emitted.records("outgoing_invoices")) == 2
+    assert not [one for one in emitted.records() if "SalesOrderLines" in one or "Lines" in one]
+
+
+def test_a_deselected_stream_is_not_asked_for_and_a_deselected_member_not_emitted(
+    merchant, read_go
+):
+    merchant.fill()
+
+    emitted = read_go("customers", without=("customers.EmailAddress",))
+
+    assert {one.path for one in emitted.reads} == {"/v2/Customers"}
+    (record,) = emitted.records()
+    assert record["Name"] == "Fjell AS"
+    assert "EmailAddress" not in record
+
+
+def test_an_unchanged_second_run_emits_vat_codes_only_and_costs_ten_reads(merchant, read_go):
+    merchant.fill()
+    first = read_go()
+
+    second = read_go(state=first.states()[-1])
+
+    assert {m["stream"] for m in second.record_messages()} == {"vat_codes"}
+    assert len(second.reads) == 10
+    assert second.states()[-1] == first.states()[-1]
+
+
+def test_time_extracted_is_the_moment_before_the_record_was_requested(merchant, box, read_go):
+    merchant.fill()
+    arrived: dict[str, datetime] = {}
+    box.faults.on(
+        "go",
+        "GET",
+        None,
+        lambda request: arrived.setdefault(request.path, datetime.now().astimezone()),
+        times=None,
+    )
+
+    emitted = read_go()
+
+    order = emitted.ids("salesorders")[0]
+    for stream, paths in {
+        "customers": ("/v2/Customers",),
+        "salesorders": ("/v2/SalesOrders", f"/v2/SalesOrders/{order}/Complete"),
+        "outgoing_invoices": ("/v2/OutgoingInvoices",),
+    }.items():
+        for message in emitted.record_messages(stream):
+            assert message["time_extracted"].endswith("Z")
+            moment = datetime.fromisoformat(message["time_extracted"].replace("Z", "+00:00"))
+            assert moment <= arrived[paths[-1]]
+            assert len(paths) == 1 or moment >= arrived[paths[0]]
+
+
+def test_each_page_has_its_own_time(merchant, box, read_go):
+    for number in range(4):
+        merchant.product(Code=f"P{number}")
+
+    messages = read_go("products", page_size=2).record_messages()
+
+    stamps = [message["time_extracted"] for message in messages]
+    assert stamps[0] == stamps[1] < stamps[2] == stamps[3]
+
+
+def test_vat_codes_that_expired_are_asked_for(read_go):
+    assert read_go("vat_codes").asked("/VatCodes") == [{"includeExpired": "true"}]
+
+
+def test_a_full_table_run_by_catalog_asks_for_everything_and_keeps_no_bookmark(
+    merchant, read_go, catalog
+):
+    merchant.fill()
+    chosen = catalog("products")
+    for entry in chosen["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+    state = read_go("products").states()[-1]
+
+    emitted = read_go(chosen=chosen, state=state)
+
+    assert emitted.asked("/Products") == [{}]
+    assert len(emitted.records("products")) == 1
+    assert emitted.states()[-1] == state
+
+
+def test_stream_maps_change_and_filter_records(merchant, read_go):
+    merchant.product(Code="A", Name="Genser")
+    merchant.product(Code="B", Name="Lue")
+    maps = {"products": {"__filter__": "Code == 'A'", "Name": "Name.upper()"}}
+
+    (record,) = read_go("products", stream_maps=maps).records()
+
+    assert (record["Code"], record["Name"]) == ("A", "GENSER")
+
+
+def test_batches_hold_every_record_digit_by_digit(merchant, read_go, tmp_path):
+    merchant.fill()
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+    }
+
+    emitted = read_go("products", "salesorders", batch_config=batches)
+
+    assert [m["stream"] for m in emitted.messages if m["type"] == "BATCH"] == [
+        "products",
+        "salesorders",
+    ]
+    written = [
+        json.loads(line, parse_float=Decimal)
+        for path in sorted(tmp_path.iterdir())
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+    ]
+    assert {str(one.get("UnitPrice", one.get("TotalAmount"))) for one in written} == {
+        "100.0",
+        "250.0",
+    }
+    assert emitted.bookmarks("salesorders")[-1]["replication_key_value"]
+
+
+def test_the_streams_have_their_keys_and_replication_keys():
+    found = TapPowerOfficeGo(config={}, validate_config=False).catalog_dict["streams"]
+
+    assert {entry["stream"]: entry.get("replication_key") for entry in found} == {
+        "customers": "LastChangedDateTimeOffset",
+        "products": "LastChangedDateTimeOffset",
+        "salesorders": "LastChangedDateTimeOffset",
+        "outgoing_invoices": "SentDateTimeOffset",
+        "contact_persons": "LastChangedDateTimeOffset",
+        "delivery_addresses": "LastChangedDateTimeOffset",
+        "product_groups": "LastChangedDateTimeOffset",
+        "vat_codes": None,
+    }
+    assert {tuple(entry["key_properties"]) for entry in found} == {("Id",)}
