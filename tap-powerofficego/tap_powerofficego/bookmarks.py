@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib.json import serialize_json
@@ -16,10 +15,10 @@ from singer_sdk.singerlib.json import serialize_json
 from tap_powerofficego import stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
     from datetime import datetime
 
-    from tap_powerofficego.lists import Entry
+    from tap_powerofficego.lists import Entry, Listing
 
 NEWEST = "replication_key_value"
 LISTED_IN_FULL_AT = "listed_in_full_at"
@@ -50,14 +49,14 @@ class Bookmarks:
         state: The stream's part of the Singer state; written in place.
         overlap_seconds: How far before a bookmark a run begins.
         start: Nothing that changed earlier is read; "" for everything.
-        full_check: How often everything is listed again; None for never.
+        full_check_hours: How often everything is listed again; None for never.
     """
 
     filters: tuple[ChangeFilter, ...]
     state: dict[str, Any]
     overlap_seconds: float
     start: str
-    full_check: timedelta | None
+    full_check_hours: float | None
 
     def __post_init__(self) -> None:
         self._since = {one: self._since_of(one) for one in self.filters}
@@ -67,11 +66,13 @@ class Bookmarks:
 
     def is_full_check_due(self, now: datetime) -> bool:
         """Tell whether everything is to be listed again, changed or not."""
-        if self._is_first or self.full_check is None:
+        if self._is_first or self.full_check_hours is None:
             return False
         listed_at = self.state.get(LISTED_IN_FULL_AT)
-        age = now - stamps.moment_of(listed_at) if listed_at else None
-        return age is None or not timedelta() <= age < self.full_check
+        if not listed_at:
+            return True
+        hours = (now - stamps.moment_of(listed_at)).total_seconds() / 3600
+        return not 0 <= hours < self.full_check_hours
 
     def queries(self, *, is_full: bool) -> list[dict[str, str]]:
         """Return the queries that find what is to be read, each once, in the order of filters."""
@@ -84,23 +85,24 @@ class Bookmarks:
                 queries.append(query)
         return queries or [{}]
 
-    def in_order(self, entries: Collection[Entry], listed_at: datetime) -> list[Entry]:
+    def in_order(self, listing: Listing) -> list[Entry]:
         """Return what is to be emitted, from the oldest change to the newest.
 
         In a full check, what did not change comes last. What an earlier run emitted certainly and
         in the very same words is left out.
         """
-        if self._is_first and self.full_check is not None:
-            self.state[LISTED_IN_FULL_AT] = stamps.write(listed_at)
-        changes = [(self._change(entry), entry) for entry in entries]
+        if self._is_first and self.full_check_hours is not None:
+            self.state[LISTED_IN_FULL_AT] = stamps.write(listing.began_at)
+        self._trusted = {one: self._trusted_until(one, listing) for one in self.filters}
+        changes = [(self._change(entry), entry) for entry in listing.entries]
         ordered = sorted(changes, key=lambda pair: (self._is_full and not pair[0], pair[0]))
-        emitted = set() if self._is_full else self._surely_emitted(entries)
+        emitted = set() if self._is_full else self._surely_emitted(listing.entries)
         return [entry for _, entry in ordered if entry.go_id not in emitted]
 
     def advance(self, entry: Entry) -> None:
-        """Move on to an entry that was emitted, all before it in order having been so."""
+        """Move on to an entry that was emitted, as all before it in the order."""
         for one in self.filters:
-            stamp = sortable_of(entry, one)
+            stamp = min(_stamp(entry, one), self._trusted[one])
             if stamp > self._newest(one):
                 self._put(one, stamp)
 
@@ -108,7 +110,7 @@ class Bookmarks:
         """Hear that an entry could not be emitted; it is looked for again, if it comes back."""
         self._are_all_emitted = False
 
-    def finish(self, entries: Iterable[Entry], listed_at: datetime) -> None:
+    def finish(self, listing: Listing) -> None:
         """Note that all entries were emitted."""
         newest = max((self._newest(one) for one in self.filters), default="")
         for one in self.filters:
@@ -116,12 +118,12 @@ class Bookmarks:
             if newest and not self._newest(one):
                 self._put(one, newest)
         if self._is_full:
-            self.state[LISTED_IN_FULL_AT] = stamps.write(listed_at)
+            self.state[LISTED_IN_FULL_AT] = stamps.write(listing.began_at)
         self.state.pop(OVERLAP_DIGEST, None)
         if self._are_all_emitted and newest:
             since = {one: self._since_of(one) for one in self.filters}
-            again = [entry for entry in entries if _changed_after(entry, since)]
-            self.state[OVERLAP_DIGEST] = _digest(again)
+            again = [entry for entry in listing.entries if _changed_after(entry, since)]
+            self.state[OVERLAP_DIGEST] = _digest(self._known_of(again))
 
     def _newest(self, one: ChangeFilter) -> str:
         return str(self.state.get(one.bookmark) or "")
@@ -138,13 +140,24 @@ class Bookmarks:
         newest = self._newest(one)
         return max(self._floor(), stamps.before(newest, self.overlap_seconds) if newest else "")
 
+    def _trusted_until(self, one: ChangeFilter, listing: Listing) -> str:
+        """Return the latest stamp up to which the next run's overlap can mend what this one missed.
+
+        What was read first may change while the rest is read, and the rest bear newer stamps. When
+        Go was first asked, its clock stood at most so long before the newest stamp as the reading
+        took.
+        """
+        newest = max((_stamp(entry, one) for entry in listing.entries), default="")
+        excess = listing.seconds - self.overlap_seconds
+        return stamps.before(newest, excess) if newest and excess > 0 else newest
+
     def _change(self, entry: Entry) -> str:
         """Return the latest of the stamps by which the filters would find the entry; "" for none.
 
         Only these count: with the others a run that was cut off could leave behind an entry that
         its bookmarks have passed.
         """
-        found = ((sortable_of(entry, one), since) for one, since in self._since.items())
+        found = ((_stamp(entry, one), since) for one, since in self._since.items())
         return max((stamp for stamp, since in found if stamp > since), default="")
 
     def _surely_emitted(self, entries: Iterable[Entry]) -> set[Any]:
@@ -152,19 +165,23 @@ class Bookmarks:
 
         One digest of them all keeps the state small. Where one of them changed, all come again.
         """
-        newest = {one: self._newest(one) for one in self.filters}
-        known = [entry for entry in entries if not _changed_after(entry, newest)]
+        known = self._known_of(entries)
         is_same = self.state.get(OVERLAP_DIGEST) == _digest(known)
         return {entry.go_id for entry in known} if is_same else set()
 
+    def _known_of(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the entries that did not change after the bookmarks."""
+        newest = {one: self._newest(one) for one in self.filters}
+        return [entry for entry in entries if not _changed_after(entry, newest)]
 
-def sortable_of(entry: Entry, one: ChangeFilter) -> str:
-    """Return the stamp of an entry that a filter goes by; "" where it has none."""
+
+def _stamp(entry: Entry, one: ChangeFilter) -> str:
+    """Return the stamp of an entry that a filter goes by; "" for none."""
     return stamps.sortable(entry.body.get(one.member))
 
 
 def _changed_after(entry: Entry, since: dict[ChangeFilter, str]) -> bool:
-    return any(sortable_of(entry, one) > moment for one, moment in since.items())
+    return any(_stamp(entry, one) > moment for one, moment in since.items())
 
 
 def _digest(entries: Iterable[Entry]) -> str:

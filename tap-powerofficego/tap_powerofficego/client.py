@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
@@ -17,7 +16,8 @@ from typing_extensions import override
 
 from tap_powerofficego import stamps
 from tap_powerofficego.bookmarks import NEWEST, Bookmarks, ChangeFilter
-from tap_powerofficego.lists import Entry, ListReader
+from tap_powerofficego.lists import Entry, Listing, ListReader
+from tap_powerofficego.settings import LARGEST_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -58,7 +58,7 @@ class GoStream(Stream):
         self._go_tap = tap
         members = (one.member for one in self.filters if one.bookmark == NEWEST)
         self.replication_key = next(members, None)
-        self._page_size: int = self.config.get("page_size", 20000)
+        self._page_size: int = self.config.get("page_size", LARGEST_PAGE)
         state_each = _STATE_EACH_WITH_LINES if self.lines else _STATE_EACH
         self.STATE_MSG_FREQUENCY = min(self._page_size, state_each)
         self._known = frozenset(self.entry_schema["properties"])
@@ -89,26 +89,24 @@ class GoStream(Stream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         self._has_deselected = not all(self.mask.values())
         self._bookmarks = self._open_bookmarks()
-        listed_at = stamps.now()
-        listed = self._listed(listed_at)
-        for entry in self._bookmarks.in_order(listed, listed_at):
+        listing = self._listed()
+        for entry in self._bookmarks.in_order(listing):
             emitted = self._emitted(entry)
             if emitted is not None:
                 self._entry = entry
                 self._read_at = emitted.read_at
                 self._tell_unknown(emitted.body)
                 yield dict(emitted.body)
-        self._bookmarks.finish(listed, listed_at)
+        self._bookmarks.finish(listing)
 
     def _open_bookmarks(self) -> Bookmarks:
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
-        full_check = timedelta(hours=float(self.config["full_check_hours"]))
         return Bookmarks(
             self.filters,
             self.stream_state if is_incremental else {},
             self.config["overlap_seconds"],
             self.earliest_change(),
-            full_check if self.has_unstamped_edits else None,
+            float(self.config["full_check_hours"]) if self.has_unstamped_edits else None,
         )
 
     def earliest_change(self) -> str:
@@ -119,22 +117,20 @@ class GoStream(Stream):
         """Return what each query of the list has in it."""
         return {}
 
-    def _listed(self, listed_at: datetime) -> list[Entry]:
+    def _listed(self) -> Listing:
         """Read the lists that this run needs, before anything is emitted."""
-        is_full = self._bookmarks.is_full_check_due(listed_at)
-        found: dict[Any, Entry] = {}
+        listing = Listing()
+        is_full = self._bookmarks.is_full_check_due(stamps.now())
         for query in self._bookmarks.queries(is_full=is_full):
-            self._read({**self.params(), **query}, found)
-        return list(found.values())
-
-    def _read(self, query: dict[str, str], found: dict[Any, Entry]) -> None:
-        if self.ABORT_AT_RECORD_COUNT is None:
-            reader = ListReader(self.go, self._page_size, self.logger.warning)
-            reader.read(self.path, query, found)
-        else:
-            # One more than wanted ends the trial.
-            reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT + 1, self.logger.warning)
-            reader.read_first_page(self.path, query, found)
+            params = {**self.params(), **query}
+            if self.ABORT_AT_RECORD_COUNT is None:
+                reader = ListReader(self.go, self._page_size, self.logger.warning)
+                reader.read(self.path, params, listing)
+            else:
+                # One more than wanted ends the trial.
+                reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT + 1, self.logger.warning)
+                reader.read_first_page(self.path, params, listing)
+        return listing
 
     def _emitted(self, entry: Entry) -> Entry | None:
         """Return what is emitted for an entry; None when Go has it no longer."""

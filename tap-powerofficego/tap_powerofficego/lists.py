@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.go_api import GoError
@@ -10,7 +10,7 @@ from target_powerofficego.go_api import GoError
 from tap_powerofficego import stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from target_powerofficego.go_api import GoClient
@@ -31,6 +31,34 @@ class Entry:
         return self.body["Id"]
 
 
+@dataclass
+class Listing:
+    """What was found in one list, or several that one stream is read from.
+
+    Attributes:
+        found: The entries by id, as each was read last.
+        requested_at: The moments just before the pages were requested.
+    """
+
+    found: dict[Any, Entry] = field(default_factory=dict)
+    requested_at: list[datetime] = field(default_factory=list)
+
+    @property
+    def entries(self) -> Collection[Entry]:
+        """The entries, each once."""
+        return self.found.values()
+
+    @property
+    def began_at(self) -> datetime:
+        """When the first page was requested."""
+        return self.requested_at[0]
+
+    @property
+    def seconds(self) -> float:
+        """How long after the first page the last one was requested."""
+        return (self.requested_at[-1] - self.requested_at[0]).total_seconds()
+
+
 @dataclass(frozen=True)
 class ListReader:
     """Reads lists of Go by pages of one size; `tell` gives a person one line of warning."""
@@ -39,8 +67,8 @@ class ListReader:
     page_size: int
     tell: Callable[[str], None]
 
-    def read(self, path: str, params: Mapping[str, str], found: dict[Any, Entry]) -> None:
-        """Add the entries of a list, by id, to those found before; what was read last counts.
+    def read(self, path: str, params: Mapping[str, str], listing: Listing) -> None:
+        """Add a list to what was found before.
 
         An entry that leaves the list while it is read, as an order does that is invoiced, moves the
         ones behind it forward, and one of them from a page that is still to be read to one that was
@@ -51,41 +79,34 @@ class ListReader:
             GoError: as `GoClient.read`, or an entry has no id.
         """
         for _ in range(_PASSES):
-            if self._read_once(path, params, found) < 2:
-                return
-            listed = self.go.list_all(path, params=params, fields=["Id"], page_size=self.page_size)
-            if found.keys() >= {entry.get("Id") for entry in listed}:
+            pages = sum(1 for _ in self._add_pages(path, params, listing))
+            if pages < 2 or listing.found.keys() >= self._ids(path, params):
                 return
         self.tell(
             f"GET {path}: entries come and go faster than the list can be read; what is missing"
             " comes with its next change, or with the next full check"
         )
 
-    def read_first_page(
-        self, path: str, params: Mapping[str, str], found: dict[Any, Entry]
-    ) -> None:
-        """Add the entries of the first page only."""
-        self._read_once(path, params, found, pages=1)
+    def read_first_page(self, path: str, params: Mapping[str, str], listing: Listing) -> None:
+        """Add only the first page of a list to what was found before; raises as `read`."""
+        next(self._add_pages(path, params, listing), None)
 
-    def _read_once(
-        self,
-        path: str,
-        params: Mapping[str, str],
-        found: dict[Any, Entry],
-        pages: int | None = None,
-    ) -> int:
-        """Read the list from its first page; return how many pages it had."""
-        listed = self.go.list_pages(path, params=params, page_size=self.page_size)
-        count = 0
-        while count != pages:
+    def _add_pages(self, path: str, params: Mapping[str, str], listing: Listing) -> Iterator[None]:
+        """Add page by page, each when the next one is asked for."""
+        pages = self.go.list_pages(path, params=params, page_size=self.page_size)
+        while True:
             read_at = stamps.now()
-            page = next(listed, None)
+            page = next(pages, None)
+            if page is not None or not listing.requested_at:
+                listing.requested_at.append(read_at)
             if page is None:
-                break
-            count += 1
-            for body in page:
-                if not isinstance(body, dict) or body.get("Id") is None:
-                    msg = f"GET {path}: an entry of the list has no Id; nothing can be done with it"
-                    raise GoError(msg)
-                found[body["Id"]] = Entry(body, read_at)
-        return count
+                return
+            if not all(isinstance(body, dict) and body.get("Id") for body in page):
+                msg = f"GET {path}: an entry of the list has no Id; nothing can be done with it"
+                raise GoError(msg)
+            listing.found.update((body["Id"], Entry(body, read_at)) for body in page)
+            yield
+
+    def _ids(self, path: str, params: Mapping[str, str]) -> set[Any]:
+        entries = self.go.list_all(path, params=params, fields=["Id"], page_size=self.page_size)
+        return {entry.get("Id") for entry in entries}

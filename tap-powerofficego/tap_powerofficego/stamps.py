@@ -47,9 +47,13 @@ def before(stamp: str, seconds: float) -> str:
     """Return the stamp for Go's filters that finds entries from `seconds` before a stamp on.
 
     Go's filters leave out the very moment that they are given. An entry of the same moment as the
-    newest one could come to light later, so it is the moment before.
+    newest one could come to light later, so it is the moment before. Where the calendar does not
+    reach back so far it is "", which stands for everything.
     """
-    return write(moment_of(stamp) - timedelta(seconds=seconds) - _LEAST)
+    try:
+        return write(moment_of(stamp) - timedelta(seconds=seconds) - _LEAST)
+    except OverflowError:
+        return ""
 
 
 def start(text: str) -> str:

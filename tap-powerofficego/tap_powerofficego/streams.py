@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from target_powerofficego.go_api import GoError
 from typing_extensions import override
 
 from tap_powerofficego import schemas, stamps
@@ -47,8 +48,12 @@ class SalesOrdersStream(GoStream):
 
     @override
     def with_lines(self, entry: Entry) -> Entry:
-        read_at = stamps.now()
-        return Entry(self.go.read(f"{self.path}/{entry.go_id}/Complete"), read_at)
+        path, read_at = f"{self.path}/{entry.go_id}/Complete", stamps.now()
+        order = self.go.read(path)
+        if not isinstance(order, dict):
+            msg = f"GET {path}: the answer is no order"
+            raise GoError(msg)
+        return Entry(order, read_at)
 
 
 class OutgoingInvoicesStream(GoStream):

@@ -80,6 +80,12 @@ class Merchant:
         order = self.order(customer, product, **members)
         return self.box.go.send_invoice(order["Id"])
 
+    def stamp(self, resource: str, entry_id: Any, hour: int, *members: str) -> None:
+        """Let these stamps of an entry say an hour of one and the same day."""
+        register = self.box.go.register(resource)
+        stamp = f"2026-03-01T{hour:02d}:00:00.1234567Z"
+        register.put({**register.get(entry_id), **dict.fromkeys(members, stamp)})
+
     def fill(self) -> None:
         """Put one entry at least into every list."""
         address = {"AddressLine1": "Storgata 1", "ZipCode": "0155", "City": "Oslo"}

@@ -173,10 +173,10 @@ def test_in_a_full_check_what_changed_comes_first(merchant, box, read_go):
 def test_an_edit_of_stock_is_found_by_the_filter_for_stock(merchant, box, read_go):
     product = merchant.product(Code="A", IsStockItem=True, StockOnHand=7)
     merchant.product(Code="B")
-    first = read_go("products", overlap_seconds=0)
+    first = read_go("products")
     edited = box.go.edit("Products", product["Id"], {"StockOnHand": 3})
 
-    second = read_go("products", state=last_state(first), overlap_seconds=0)
+    second = read_go("products", state=last_state(first))
 
     record = next(one for one in second.records() if one["Id"] == product["Id"])
     assert float(record["StockOnHand"]) == 3
@@ -226,7 +226,7 @@ def test_a_payment_is_found_by_the_filter_for_balances(merchant, box, read_go):
     first = read_go("outgoing_invoices")
     box.go.edit("OutgoingInvoices", paid["Id"], {"Balance": 0})
 
-    second = read_go("outgoing_invoices", state=last_state(first), overlap_seconds=0)
+    second = read_go("outgoing_invoices", state=last_state(first))
 
     assert paid["Id"] in second.ids("outgoing_invoices")
     record = next(one for one in second.records() if one["Id"] == paid["Id"])
@@ -325,6 +325,16 @@ def test_a_bookmark_in_another_form_is_the_same_moment(read_go, written):
 
     (query,) = emitted.asked("/ProductGroups")
     assert query["lastChangedDateTimeOffsetGreaterThan"] == "2026-03-01T07:55:00.1234550Z"
+
+
+@pytest.mark.parametrize("settings", [{"start_date": "0001-01-01"}, {"overlap_seconds": 10**15}])
+def test_a_beginning_before_all_time_is_everything(merchant, read_go, settings):
+    merchant.product()
+    state = last_state(read_go("products"))
+
+    emitted = read_go("products", state=state, full_check_hours=10**15, **settings)
+
+    assert emitted.states()[-1]["bookmarks"]["products"]["replication_key_value"]
 
 
 def test_a_bookmark_does_not_move_back(merchant, read_go):
