@@ -47,21 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def environment(box: Sandbox) -> dict[str, str]:
-    """Return the environment variables that point both plugins at this sandbox."""
+    """Return the environment variables that point all plugins at this sandbox."""
     target = box.target_config()
-    names = (
+    connection = (
         "environment",
         "api_url",
         "token_url",
         "application_key",
         "client_key",
         "subscription_key",
-        "shop_name",
     )
     return {
         "TAP_CUSTOMWEBSHOP_API_URL": box.shop_api_url,
         "TAP_CUSTOMWEBSHOP_AUTH_TOKEN": box.shop_token,
-        **{f"TARGET_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in names},
+        **{f"TAP_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in connection},
+        **{f"TARGET_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in connection},
+        "TARGET_POWEROFFICEGO_SHOP_NAME": str(target["shop_name"]),
         "TARGET_POWEROFFICEGO_SALES_ACCOUNTS": json.dumps(SALES_ACCOUNTS),
     }
 

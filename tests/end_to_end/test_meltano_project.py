@@ -73,7 +73,8 @@ def meltano(box, tmp_path_factory):
 
 def printed_config(meltano, plugin, environment, **variables):
     # A variable stands above meltano.yml, and the sandbox's says custom.
-    variables = {"TARGET_POWEROFFICEGO_ENVIRONMENT": environment, **variables}
+    names = ("TAP_POWEROFFICEGO_ENVIRONMENT", "TARGET_POWEROFFICEGO_ENVIRONMENT")
+    variables = {**dict.fromkeys(names, environment), **variables}
     ended = meltano.run("--environment", environment, "config", "print", plugin, **variables)
     assert ended.returncode == 0, ended.stdout
     return json.loads(ended.stdout[ended.stdout.index("{") : ended.stdout.rindex("}") + 1])
@@ -107,7 +108,25 @@ def test_production_plans_its_first_run_and_demo_does_not(meltano):
     assert "first_run" not in printed_config(meltano, "target-powerofficego", "demo")
 
 
-@pytest.mark.parametrize("plugin", ["tap-customwebshop", "target-powerofficego"])
+@pytest.mark.parametrize("environment", ["demo", "production"])
+def test_the_tap_of_go_reads_the_go_that_the_target_writes_to(meltano, environment):
+    config = printed_config(meltano, "tap-powerofficego", environment)
+    assert config["environment"] == environment
+
+
+def test_the_tap_of_go_reads_what_the_sync_wrote(box, meltano):
+    written = {entry["Id"] for entry in box.go.entries("Customers")}
+    ended = meltano.run("invoke", "tap-powerofficego")
+    assert ended.returncode == 0, ended.stdout
+    lines = [line for line in ended.stdout.splitlines() if line.startswith('{"type":"RECORD"')]
+    records = [json.loads(line) for line in lines]
+    assert {one["record"]["Id"] for one in records if one["stream"] == "customers"} == written
+    assert written
+
+
+@pytest.mark.parametrize(
+    "plugin", ["tap-customwebshop", "tap-powerofficego", "target-powerofficego"]
+)
 def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano, plugin):
     prefix = plugin.replace("-", "_").upper()
     variables = {
