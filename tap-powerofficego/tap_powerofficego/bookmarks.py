@@ -144,8 +144,7 @@ class Bookmarks:
         """Return the latest stamp up to which the next run's overlap can mend what this one missed.
 
         What was read first may change while the rest is read, and the rest bear newer stamps. When
-        Go was first asked, its clock stood at most so long before the newest stamp as the reading
-        took.
+        Go was first asked, its clock was behind the newest stamp by no more than the reading took.
         """
         newest = max((_stamp(entry, one) for entry in listing.entries), default="")
         excess = listing.seconds - self.overlap_seconds

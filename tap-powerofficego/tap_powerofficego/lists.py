@@ -10,7 +10,7 @@ from target_powerofficego.go_api import GoError
 from tap_powerofficego import stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from target_powerofficego.go_api import GoClient
@@ -37,11 +37,13 @@ class Listing:
 
     Attributes:
         found: The entries by id, as each was read last.
-        requested_at: The moments just before the pages were requested.
+        began_at: A moment before the first page was requested.
     """
 
     found: dict[Any, Entry] = field(default_factory=dict)
-    requested_at: list[datetime] = field(default_factory=list)
+    began_at: datetime = field(default_factory=stamps.now)
+    _pages: int = 0
+    _ended_at: datetime | None = None
 
     @property
     def entries(self) -> Collection[Entry]:
@@ -49,14 +51,17 @@ class Listing:
         return self.found.values()
 
     @property
-    def began_at(self) -> datetime:
-        """When the first page was requested."""
-        return self.requested_at[0]
-
-    @property
     def seconds(self) -> float:
-        """How long after the first page the last one was requested."""
-        return (self.requested_at[-1] - self.requested_at[0]).total_seconds()
+        """How long the reading took; 0 for a single page, which shows Go at one moment."""
+        if self._ended_at is None or self._pages < 2:
+            return 0
+        return (self._ended_at - self.began_at).total_seconds()
+
+    def add(self, page: Iterable[Entry]) -> None:
+        """Add a page that was just answered; an empty one counts as well."""
+        self.found.update((entry.go_id, entry) for entry in page)
+        self._ended_at = stamps.now()
+        self._pages += 1
 
 
 @dataclass(frozen=True)
@@ -94,19 +99,23 @@ class ListReader:
     def _add_pages(self, path: str, params: Mapping[str, str], listing: Listing) -> Iterator[None]:
         """Add page by page, each when the next one is asked for."""
         pages = self.go.list_pages(path, params=params, page_size=self.page_size)
+        is_first = True
         while True:
             read_at = stamps.now()
             page = next(pages, None)
-            if page is not None or not listing.requested_at:
-                listing.requested_at.append(read_at)
-            if page is None:
+            if page is None and not is_first:
                 return
-            if not all(isinstance(body, dict) and body.get("Id") for body in page):
-                msg = f"GET {path}: an entry of the list has no Id; nothing can be done with it"
-                raise GoError(msg)
-            listing.found.update((body["Id"], Entry(body, read_at)) for body in page)
+            is_first = False
+            listing.add(_entries(path, page or [], read_at))
             yield
 
     def _ids(self, path: str, params: Mapping[str, str]) -> set[Any]:
         entries = self.go.list_all(path, params=params, fields=["Id"], page_size=self.page_size)
         return {entry.get("Id") for entry in entries}
+
+
+def _entries(path: str, page: list[dict[str, Any]], read_at: datetime) -> list[Entry]:
+    if not all(isinstance(body, dict) and body.get("Id") for body in page):
+        msg = f"GET {path}: an entry of the list has no Id; nothing can be done with it"
+        raise GoError(msg)
+    return [Entry(body, read_at) for body in page]
