@@ -63,6 +63,9 @@ def environment(box: Sandbox) -> dict[str, str]:
         **{f"TAP_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in connection},
         **{f"TARGET_POWEROFFICEGO_{name.upper()}": str(target[name]) for name in connection},
         "TARGET_POWEROFFICEGO_SHOP_NAME": str(target["shop_name"]),
+        "TARGET_CUSTOMWEBSHOP_API_URL": box.shop_api_url,
+        "TARGET_CUSTOMWEBSHOP_AUTH_TOKEN": box.shop_token,
+        "TARGET_CUSTOMWEBSHOP_SHOP_NAME": str(target["shop_name"]),
         "TARGET_POWEROFFICEGO_SALES_ACCOUNTS": json.dumps(SALES_ACCOUNTS),
     }
 

@@ -37,16 +37,25 @@ def test_the_demo_ends_as_promised_whatever_settings_the_shell_has(small_demo):
     assert "real:" not in small_demo.stdout
 
 
-def test_the_demo_shows_three_runs_and_what_waits_for_a_person(small_demo):
+def test_the_demo_shows_four_runs_and_what_waits_for_a_person(small_demo):
     told = small_demo.stdout
-    for title in ("First run", "Second run", "Third run"):
+    for title in ("First run", "Second run", "Third run", "Fourth run"):
         assert title in told
-    assert told.count("Calls to Go:") == 3
-    assert told.count(" 0 writes;") == 1
+    assert told.count("Calls to Go:") == 4
+    assert told.count(" 0 writes;") == 2
     assert told.count(" 2 writes;") == 1
     assert told.count("PATCH /v2/") == 2
     assert "products 2901" in told
     assert "has no SKU" in told
+
+
+def test_the_demo_shows_what_came_back_to_the_shop_and_who_won(small_demo):
+    told = small_demo.stdout
+    assert told.count("PATCH /customers/") == 2
+    assert told.count("PATCH /products/") == 1
+    assert told.count("PATCH /orders/") == 1
+    assert '"invoice": {"number"' in " ".join(told.split())
+    assert "edited last in" in told
 
 
 def test_the_demo_shows_nothing_of_meltanos_log(small_demo):

@@ -14,7 +14,10 @@ from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
 OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "sqlite3", ".ci/run")
-PROGRAMS = ("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego")
+PROGRAMS = (
+    *("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
+    "target-customwebshop",
+)
 DOCUMENTS = (
     "README.md",
     "docs/operations.md",

@@ -10,7 +10,10 @@ from dotenv import dotenv_values
 
 OPTIONAL = {
     f"TARGET_POWEROFFICEGO_{name}"
-    for name in ("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE")
+    for name in (
+        *("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE"),
+        "REQUESTS_PER_SECOND",
+    )
 }
 """Variables that both ways share and the example need not name."""
 INSTALLED_WITH = {
@@ -54,11 +57,35 @@ def without_labels_of_options(setting):
     return setting
 
 
+def shared_variable(setting):
+    """Return the variable of another plugin that a setting of meltano.yml is taken from."""
+    value = setting.get("value")
+    return value[1:] if isinstance(value, str) and value.startswith("$") else None
+
+
 @pytest.mark.parametrize("where", ["hub", "declared"])
 def test_every_setting_of_about_is_declared_to_the_hub_and_in_meltano_yml(plugin, where):
     told = [as_declared(name, schema) for name, schema in plugin.settings.items()]
-    declared = getattr(plugin, where)["settings"]
-    assert [without_labels_of_options(setting) for setting in declared] == told
+    declared = [without_labels_of_options(one) for one in getattr(plugin, where)["settings"]]
+    for one, other in zip(declared, told, strict=True):
+        if where == "declared" and shared_variable(one):
+            one.pop("value")
+            other.pop("value", None)
+    assert declared == told
+
+
+def test_a_setting_that_another_plugin_has_too_is_taken_from_its_variable(plugin, meltano_yml):
+    """So that keys, addresses and rules stand in one place, and cannot differ between the ways."""
+    plugins = [*meltano_yml["plugins"]["extractors"], *meltano_yml["plugins"]["loaders"]]
+    names = {
+        f"{one['name'].replace('-', '_')}_{setting['name']}".upper()
+        for one in plugins
+        for setting in one["settings"]
+    }
+    for setting in plugin.declared["settings"]:
+        variable = shared_variable(setting)
+        assert variable is None or variable in names
+        assert variable is None or variable.lower().endswith(f"_{setting['name']}")
 
 
 def test_every_setting_has_a_title_and_a_description(plugin):
@@ -93,7 +120,9 @@ def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
     assert secrets
     assert not secrets.intersection(name for config in configs for name in config)
     assert not [
-        one for one in plugin.declared["settings"] if one["name"] in secrets and "value" in one
+        one
+        for one in plugin.declared["settings"]
+        if one["name"] in secrets and "value" in one and not shared_variable(one)
     ]
 
 
@@ -146,7 +175,11 @@ def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret
         if name.startswith(prefix)
     }
     assert set(told) <= set(plugin.settings)
-    shared = {one["name"]: one["env"] for one in plugin.declared["settings"] if "env" in one}
+    shared = {
+        one["name"]: variable
+        for one in plugin.declared["settings"]
+        if (variable := shared_variable(one))
+    }
     assert set(shared.values()) - set(values) <= OPTIONAL
     needed = set(plugin.about["settings"]["required"]) - set(told) - set(shared)
     assert needed <= {"environment"}

@@ -64,6 +64,9 @@ def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
     assert set(told) == {
         "TAP_CUSTOMWEBSHOP_API_URL",
         "TAP_CUSTOMWEBSHOP_AUTH_TOKEN",
+        "TARGET_CUSTOMWEBSHOP_API_URL",
+        "TARGET_CUSTOMWEBSHOP_AUTH_TOKEN",
+        "TARGET_CUSTOMWEBSHOP_SHOP_NAME",
         "TAP_POWEROFFICEGO_ENVIRONMENT",
         "TAP_POWEROFFICEGO_API_URL",
         "TAP_POWEROFFICEGO_TOKEN_URL",

@@ -1,4 +1,4 @@
-"""The acts of the demo: fill the shop, sync, sync again, edit two records, sync once more."""
+"""The acts of the demo: fill the shop, sync, sync again, edit the shop, edit Go, sync both ways."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import simplejson
 
 from go_sandbox.demo.outcomes import all_waiting, newest_outcomes
 from go_sandbox.demo.tables import entry_table, order_table, outcome_table, waiting_table
+from go_sandbox.demo.way_back import WayBack
 from go_sandbox.seed.store import seed_store
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PRICE_RISE = Decimal("1.10")
 _ORE = Decimal("0.01")
+_EDITS_IN_GO = 4
 _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
 _PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
 _ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
@@ -48,6 +50,7 @@ class Demo:
         self._show_waiting()
         self._sync_again()
         self._sync_two_edits()
+        self._sync_both_ways()
         return self._broken
 
     def _fill_the_shop(self, customers: int, products: int, orders: int) -> None:
@@ -156,6 +159,29 @@ class Demo:
             methods = ", ".join(request.method for request in writes) or "nothing"
             self._broken.append(f"The third run was to be exactly two PATCHes, but was: {methods}.")
 
+    def _sync_both_ways(self) -> None:
+        self._title("Fourth run: a bookkeeper edited Go, and both ways run")
+        self._say(
+            "In Go a phone number and a price are edited, and an invoice is sent by hand. Another"
+            " phone number is edited in the shop and, ten minutes later, in Go …"
+        )
+        way_back = WayBack(self._box)
+        edited = way_back.edit()
+        self._sync(both_ways=True)
+        for request in self._box.requests.writes("shop"):
+            self._console.print(f"{request.method} {request.path}", style="bold", markup=False)
+            self._console.print(_body(request), markup=False)
+        self._say(
+            "What changed in Go came to the shop, and nothing else. Where both sides had changed"
+            " the same, the later edit won, and both values are kept:"
+        )
+        self._console.print(way_back.who_won(self._meltano.link_store))
+        self._broken += way_back.broken_promises(edited)
+        if self._box.requests.writes("go"):
+            self._broken.append("The fourth run wrote to Go, where only the shop was behind.")
+        if len(self._box.requests.writes("shop")) != _EDITS_IN_GO:
+            self._broken.append(f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.")
+
     def _edit_a_customer(self) -> None:
         customer = next(one for one in self._box.shop.records("customers") if one["phone"])
         self._box.shop.edit("customers", customer["id"], {"phone": "+47 930 00 930"})
@@ -172,9 +198,9 @@ class Demo:
         }
         self._box.shop.edit("products", product["id"], prices)
 
-    def _sync(self, *options: str) -> None:
+    def _sync(self, *options: str, both_ways: bool = False) -> None:
         self._box.requests.clear()
-        self._meltano.sync(*options)
+        self._meltano.sync(*options, both_ways=both_ways)
         self._console.print(outcome_table(newest_outcomes(self._meltano.link_store)))
         requests = self._box.requests
         self._say(

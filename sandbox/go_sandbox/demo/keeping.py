@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from go_sandbox.demo.meltano import EXTRACT_AND_LOAD
+from go_sandbox.demo.meltano import EXTRACT_AND_LOAD, WAY_BACK
 
 if TYPE_CHECKING:
     from go_sandbox.demo.meltano import Meltano
@@ -27,8 +27,8 @@ def how_to_play(box: Sandbox, meltano: Meltano) -> list[str]:
         "# Edit Go as a bookkeeper would (take an Id from the list):",
         f"curl -s {admin}/go/Customers",
         _edit(f"{admin}/go/Customers/ID", '{"PhoneNumber": "+4791234567"}'),
-        "# Sync again:",
-        f"uv run meltano {' '.join(EXTRACT_AND_LOAD)}",
+        "# Sync again, both ways:",
+        f"uv run meltano {' '.join((*EXTRACT_AND_LOAD, *WAY_BACK))}",
         "# What went over the wire to Go:",
         f"curl -s '{admin}/requests?system=go&method=PATCH'",
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from go_sandbox.server import Sandbox
 
 EXTRACT_AND_LOAD = ("run", "tap-customwebshop", "target-powerofficego")
+WAY_BACK = ("tap-powerofficego", "target-customwebshop")
 _TOLD_ON_FAILURE = 25
 _OWN_VARIABLES = (
     "TAP_CUSTOMWEBSHOP_",
@@ -59,14 +60,14 @@ class Meltano:
         """
         self._demand("install")
 
-    def sync(self, *options: str) -> None:
-        """Run tap and target once, with these options of `meltano run`.
+    def sync(self, *options: str, both_ways: bool = False) -> None:
+        """Run tap and target once, with these options of `meltano run`; perhaps back as well.
 
         Raises:
             CannotRun: when the run fails.
         """
         command, *blocks = EXTRACT_AND_LOAD
-        self._demand(command, *options, *blocks)
+        self._demand(command, *options, *blocks, *(WAY_BACK if both_ways else ()))
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Meltano with these arguments, and with variables that only this run gets.

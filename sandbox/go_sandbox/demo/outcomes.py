@@ -42,6 +42,31 @@ def all_waiting(link_store: Path) -> list[Waiting]:
     return [Waiting(*row) for row in _rows(link_store, query)]
 
 
+@dataclass(frozen=True)
+class Decided:
+    """A property that both sides changed; `winner` is shop, go, or None: a person must decide."""
+
+    entity: str
+    shop_id: str
+    property: str
+    shop: object
+    go: object
+    winner: str | None
+    why: str
+
+
+def newest_conflicts(link_store: Path) -> list[Decided]:
+    """Return the conflicts that the newest runs met, of each way the newest."""
+    query = (
+        "SELECT entity, shop_id, property, shop_value, go_value, winner, why FROM conflicts"
+        " WHERE run IN (SELECT max(id) FROM runs GROUP BY way) ORDER BY id"
+    )
+    return [
+        Decided(entity, shop_id, name, simplejson.loads(shop), simplejson.loads(go), winner, why)
+        for entity, shop_id, name, shop, go, winner, why in _rows(link_store, query)
+    ]
+
+
 def _rows(link_store: Path, query: str) -> list[tuple[str, ...]]:
     with closing(sqlite3.connect(f"{link_store.as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()

@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from go_sandbox.demo.outcomes import Waiting
+    from go_sandbox.demo.outcomes import Decided, Waiting
 
 _ALWAYS = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
 _NARROW = (0, 1, 0, 0)
@@ -36,6 +36,19 @@ def waiting_table(waiting: Iterable[Waiting]) -> Table:
     table = Table("", "record", "why", box=box.SIMPLE_HEAD, padding=_NARROW)
     for one in waiting:
         table.add_row(one.kind, f"{one.entity} {one.shop_id}", one.reason)
+    return table
+
+
+def conflict_table(decided: Iterable[Decided]) -> Table:
+    """Return the properties that both sides changed, who won, and why."""
+    table = Table("record", "property", box=box.SIMPLE_HEAD, padding=_NARROW)
+    for heading in ("the shop said", "Go said", "won", "why"):
+        table.add_column(heading)
+    for one in decided:
+        record = f"{one.entity} {one.shop_id}"
+        table.add_row(
+            record, one.property, str(one.shop), str(one.go), one.winner or "nobody yet", one.why
+        )
     return table
 
 
