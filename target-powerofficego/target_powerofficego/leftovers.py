@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.values import member_at, same_text
-from target_powerofficego.go_api import NotFound
+from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
@@ -28,6 +28,26 @@ logger = logging.getLogger("target-powerofficego")
 _LINES = "/Lines"
 
 
+def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
+    """Settle what earlier runs left; a write that Go refuses to be asked about waits on alone.
+
+    Raises:
+        StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+    """
+    for intent in intents:
+        try:
+            settle_leftovers(tools, [intent])
+        except Refused as refused:
+            logger.warning(
+                "%s %s: what became of an unanswered %s cannot be looked at (%s); the next run"
+                " looks again, and nothing is written to it until then",
+                intent.entity,
+                intent.shop_id,
+                intent.kind,
+                refused,
+            )
+
+
 def settle_leftovers(tools: Tools, intents: Sequence[Intent]) -> None:
     """Settle writes without an answer, oldest first.
 
@@ -35,7 +55,7 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent]) -> None:
     done is dropped: its record was not settled, so it comes again.
 
     Raises:
-        StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+        Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
     if intents:
         age = (now() - intents[-1].started_at).total_seconds()

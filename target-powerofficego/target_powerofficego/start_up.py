@@ -13,7 +13,7 @@ from target_powerofficego.forward import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
 from target_powerofficego.go_checks import check_privileges, sales_account_ids
 from target_powerofficego.go_index import GoIndex
-from target_powerofficego.leftovers import settle_leftovers
+from target_powerofficego.leftovers import settle_at_start
 from target_powerofficego.links import LinkStore
 from target_powerofficego.plan import Plan
 from target_powerofficego.run import CannotStart, Run
@@ -67,7 +67,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     tools = _tools(settings, store, go, accounts, brakes, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     if not is_plan:
-        settle_leftovers(tools, store.intents("forward"))
+        settle_at_start(tools, store.intents("forward"))
     settlement = Settlement(
         ForwardSide(tools),
         store,

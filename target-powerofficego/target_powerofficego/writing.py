@@ -237,9 +237,12 @@ class Writer:
             return self._look_for_order(target, intent)
         # PowerOffice Go reads a comma in a filter as the end of one value.
         params = {name: told for name, told in target.look_params.items() if "," not in told}
-        for entry in self._go.list_all(target.look_path, params=params):
-            if values.same_text(entry.get(target.member)) == target.value:
-                return entry
+        try:
+            for entry in self._go.list_all(target.look_path, params=params):
+                if values.same_text(entry.get(target.member)) == target.value:
+                    return entry
+        except NotFound:  # the order that the line belongs to is invoiced or removed
+            return None
         return None
 
     def _look_for_order(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
@@ -254,9 +257,15 @@ class Writer:
             for entry in self._go.list_all(path, params=params, fields=fields):
                 if entry.get(target.member) == target.value:
                     whole = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
-                    found: Mapping[str, Any] = self._go.read(whole)
-                    return found
+                    return self._read_if_there(whole)
         return None
+
+    def _read_if_there(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = self._go.read(path)
+        except NotFound:
+            return None
+        return found
 
     def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
         try:

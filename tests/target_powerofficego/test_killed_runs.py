@@ -195,3 +195,43 @@ def test_an_order_found_again_is_compared_with_the_shops_total(
 
     read = [one.path for one in outcome.reads]
     assert f"/v2/SalesOrders/{posted['Id']}/Complete" in read
+
+
+ENDS = {
+    "invoiced": lambda go, order: go.send_invoice(order["Id"]),
+    "deleted": lambda go, order: go.delete("SalesOrders", order["Id"]),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_order_that_a_bookkeeper_ended_after_the_kill_stops_no_later_run(
+    box, ledger, shop, edited_shop, run_and_kill, customer, end
+):
+    ledger.run(*shop)
+    run_and_kill("POST", "/lines$", *edited_shop, moment="after")
+    ENDS[end](box.go, box.go.entries("SalesOrders")[0])
+
+    outcome = ledger.run(*edited_shop, customer(id="1002", email="ola@example.no"))
+
+    assert outcome.status == 3
+    assert outcome.count("customers", "created") == 1
+    assert [(one.kind, one.shop_id) for one in ledger.unsettled()] == [("hold", "9001")]
+
+
+def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
+    box, ledger, shop, edited_shop, run_and_kill, customer
+):
+    ledger.run(*shop)
+    run_and_kill("POST", "/lines$", *edited_shop, moment="after")
+    box.faults.add(method="GET", path="/lines$", status=400, times=None)
+
+    refused = ledger.run(customer(id="1002", email="ola@example.no"))
+    box.faults.clear()
+    outcome = ledger.run(*edited_shop)
+
+    assert refused.status == 0
+    assert refused.count("customers", "created") == 1
+    assert "orders 9001: what became of an unanswered create cannot be looked at" in refused.log
+    assert outcome.status == 0
+    (order,) = box.go.entries("SalesOrders")
+    assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
