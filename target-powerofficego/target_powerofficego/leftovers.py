@@ -10,11 +10,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import member_at, same_text
+from target_powerofficego.changes import RowChange
+from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
+from target_powerofficego.patches import rows_done, what_was_done
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -61,17 +63,22 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent]) -> None:
         age = (now() - intents[-1].started_at).total_seconds()
         time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
     for intent in intents:
-        logger.info(
-            "%s %s: looking what became of an unanswered %s",
-            intent.entity,
-            intent.shop_id,
-            intent.kind,
-        )
         _SETTLING[intent.kind](tools, intent)
+
+
+def _tell(intent: Intent, found: str) -> None:
+    logger.info(
+        "%s %s: looked what became of an unanswered %s: %s",
+        intent.entity,
+        intent.shop_id,
+        intent.kind,
+        found,
+    )
 
 
 def _settle_create(tools: Tools, intent: Intent) -> None:
     there = tools.writer.look_after(intent)
+    _tell(intent, "it was not done" if there is None else "it was done")
     link = tools.store.link(intent.entity, intent.shop_id)
     with tools.store.transaction():
         if there is None:
@@ -101,13 +108,12 @@ def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
 def _settle_patch(tools: Tools, intent: Intent) -> None:
     path = intent.detail["path"]
     there = _read_line(tools, path) if _LINES in path else _read(tools, path)
-    rows: Mapping[str, tuple[str, Any, Any]] = intent.detail["rows"]
-    was_done = there is not None and any(
-        same_text(member_at(there, at)) != same_text(before) for at, before, _ in rows.values()
-    )
+    rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
+    done = () if there is None else rows_done(there, rows)
+    _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
     with tools.store.transaction():
-        if there is not None and was_done:
-            after = {name: value for name, (_, _, value) in rows.items()}
+        if there is not None and done:
+            after = {row.row: row.after for row in done}
             if _LINES in path:
                 _agree_on_line(tools, intent, after, there)
             else:
@@ -148,6 +154,7 @@ def _agree_on_line(
 def _settle_delete(tools: Tools, intent: Intent) -> None:
     link = tools.store.link(intent.entity, intent.shop_id)
     is_gone = link is not None and _is_gone(tools, intent, link)
+    _tell(intent, "it was done" if is_gone else "it was not done")
     with tools.store.transaction():
         if link is not None and is_gone:
             line = intent.detail.get("line")

@@ -8,6 +8,7 @@ missing, Go is looked at before anything is sent again.
 from __future__ import annotations
 
 import datetime
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,21 +18,29 @@ from target_powerofficego.destinations import Destination
 from target_powerofficego.go_api import (
     DuplicateReference,
     NotFound,
-    Operation,
     Refused,
     StopRun,
+    TestFailed,
     TryAgainLater,
     UnknownOutcome,
+)
+from target_powerofficego.patches import (
+    is_untouched,
+    patch_operations,
+    rows_done,
+    what_was_done,
 )
 from target_powerofficego.store.columns import to_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.brakes import Brakes
     from target_powerofficego.changes import RowChange
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.links import Intent, LinkStore
+
+logger = logging.getLogger("target-powerofficego")
 
 _MOST_TRIES = 3
 SECOND_LOOK_SECONDS = 2.0
@@ -134,7 +143,7 @@ class Writer:
         since a JSON Patch cannot reach into it. `line` is the reference of an order's line.
 
         Raises:
-            TestFailed: Go holds another value; nothing was changed.
+            TestFailed: Go holds another value: read again, merge again.
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
@@ -151,21 +160,20 @@ class Writer:
             try:
                 return Answer(self._go.change(path, operations), intent)
             except UnknownOutcome as unknown:
-                there = self._read(path, unknown)
-                if not _still_is(there, rows):
-                    return Answer(there, intent)
-                behind = None if tries_left else self._read_behind(path, rows, unknown)
-                if behind is not None:
-                    return Answer(behind, intent)
+                answer = self._found(intent, path, rows, unknown)
+                if answer is None and not tries_left:
+                    answer = self._found_behind(intent, path, rows, unknown)
+                if answer is not None:
+                    return answer
                 if not tries_left:
                     raise
                 unanswered = unknown
             except Refused:
-                behind = self._read_behind(path, rows, unanswered) if unanswered else None
-                if behind is None:
+                answer = self._found_behind(intent, path, rows, unanswered) if unanswered else None
+                if answer is None:
                     self._store.end_intent(intent)
                     raise
-                return Answer(behind, intent)
+                return answer
             except (StopRun, TryAgainLater):
                 self._store.end_intent(intent)
                 raise
@@ -224,13 +232,37 @@ class Writer:
             found = self._look(target, intent)
         return found
 
-    def _read_behind(
-        self, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
-    ) -> Mapping[str, Any] | None:
-        """Read an entry that a patch without an answer may have changed; None if it did not."""
-        self._wait(SECOND_LOOK_SECONDS)
+    def _found(
+        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
+    ) -> Answer | None:
+        """Read an entry that a patch without an answer may have changed; None if it did not.
+
+        Raises:
+            TestFailed: a person edited it meanwhile, so not all of it is as it was sent.
+            UnknownOutcome: it cannot be read.
+        """
         there = self._read(path, unknown)
-        return None if _still_is(there, rows) else there
+        if is_untouched(there, rows):
+            return None
+        done = rows_done(there, rows)
+        logger.info(
+            "%s %s: a change got no answer; %s",
+            intent.entity,
+            intent.shop_id,
+            what_was_done(done, rows),
+        )
+        if len(done) == len(rows):
+            return Answer(there, intent)
+        self._store.end_intent(intent)
+        msg = f"PATCH {path}: Go was edited while the answer was missing"
+        raise TestFailed(msg, method="PATCH", path=path)
+
+    def _found_behind(
+        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
+    ) -> Answer | None:
+        """As `_found`, once a replica that is behind would show it."""
+        self._wait(SECOND_LOOK_SECONDS)
+        return self._found(intent, path, rows, unknown)
 
     def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         if target.path == "/SalesOrders/Complete":
@@ -273,33 +305,3 @@ class Writer:
         except (TryAgainLater, Refused) as error:
             raise unknown from error
         return there
-
-
-def patch_operations(
-    rows: Sequence[RowChange], whole: Mapping[str, Any] | None, *, tests: bool
-) -> Iterator[Operation]:
-    """Yield the JSON Patch: first every `test` of what was merged against, then every `replace`."""
-    nested: dict[str, dict[str, Any]] = {}
-    flat: list[RowChange] = []
-    for row in rows:
-        parent, _, leaf = row.path.lstrip("/").rpartition("/")
-        if parent and whole is not None and whole.get(parent) is None:
-            nested.setdefault(parent, {})[leaf] = row.after
-        else:
-            flat.append(row)
-    if tests:
-        yield from (Operation("test", f"/{parent}", None) for parent in nested)
-        yield from (Operation("test", row.path, row.before) for row in flat)
-    for parent, members in nested.items():
-        given = {name: value for name, value in members.items() if value is not None}
-        if given:
-            yield Operation("replace", f"/{parent}", given)
-    yield from (Operation("replace", row.path, row.after) for row in flat)
-
-
-def _still_is(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
-    """Tell whether every row still holds the value merged against, so that nothing was done."""
-    return all(
-        values.same_text(values.member_at(entry, row.path)) == values.same_text(row.before)
-        for row in rows
-    )

@@ -235,3 +235,40 @@ def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
     assert outcome.status == 0
     (order,) = box.go.entries("SalesOrders")
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
+
+
+OLD = "2020-01-01T00:00:00Z"
+
+
+def test_a_change_that_was_not_done_is_written_though_a_bookkeeper_edited_another_property(
+    box, ledger, customer, run_and_kill
+):
+    ledger.run(customer())
+    edited = customer(first_name="Karianne", phone="+4798765432", updated_at=OLD)
+    run_and_kill("PATCH", "/customers/", edited, moment="before")
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000001"})
+
+    outcome = ledger.run(edited)
+
+    (entry,) = box.go.entries("Customers")
+    assert (entry["FirstName"], entry["PhoneNumber"]) == ("Karianne", "+4740000001")
+    assert "customers 1001: looked what became of an unanswered patch: it was not done" in (
+        outcome.log
+    )
+
+
+def test_a_property_of_a_change_that_go_holds_as_before_is_written_again(
+    box, ledger, customer, run_and_kill
+):
+    ledger.run(customer())
+    edited = customer(first_name="Karianne", phone="+4798765432")
+    run_and_kill("PATCH", "/customers/", edited, moment="after")
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"FirstName": "Kari"})
+
+    outcome = ledger.run(edited)
+
+    (entry,) = box.go.entries("Customers")
+    assert (entry["FirstName"], entry["PhoneNumber"]) == ("Karianne", "+4798765432")
+    assert "it was done, but for first_name, which Go holds as before" in outcome.log

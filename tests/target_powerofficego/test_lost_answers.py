@@ -347,3 +347,26 @@ def test_a_create_that_never_succeeds_is_a_reject_that_the_next_run_makes_good(
     assert outcome.status == 0
     assert outcome.count("customers", "created") == 2
     assert len(box.go.entries("Customers")) == 2
+
+
+@pytest.mark.parametrize("patch_guard", ["test", "reread"])
+def test_a_change_lost_while_a_bookkeeper_edits_another_property_is_merged_again(
+    box, ledger, customer, patch_guard
+):
+    ledger.run(customer())
+    (entry,) = box.go.entries("Customers")
+    box.faults.on(
+        "go",
+        "PATCH",
+        "/customers/",
+        lambda _: box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000001"}),
+        when="before",
+    )
+    box.faults.add(method="PATCH", path="/customers/", reset="before")
+    edited = customer(first_name="Karianne", phone="+4798765432", updated_at="2020-01-01T00:00:00Z")
+
+    outcome = ledger.run(edited, patch_guard=patch_guard)
+
+    (entry,) = box.go.entries("Customers")
+    assert (entry["FirstName"], entry["PhoneNumber"]) == ("Karianne", "+4740000001")
+    assert "customers 1001: a change got no answer; it was not done" in outcome.log
