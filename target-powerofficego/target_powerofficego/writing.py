@@ -92,7 +92,8 @@ class Writer:
         Raises:
             Refused: Go said no.
             UnknownOutcome: no answer, and Go could not be looked at either; the intent stays.
-            StopRun, TryAgainLater, BrakeReached: nothing was done.
+            StopRun, TryAgainLater: nothing was done, or the intent of an earlier try stays.
+            BrakeReached: nothing was done.
         """
         self._brakes.before_create()
         intent = self._store.begin_intent(
@@ -121,7 +122,8 @@ class Writer:
                     raise
                 return Answer(found, intent, was_there=is_first_try)
             except (StopRun, TryAgainLater):
-                self._store.end_intent(intent)
+                if is_first_try:
+                    self._store.end_intent(intent)
                 raise
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
@@ -175,7 +177,8 @@ class Writer:
                     raise
                 return answer
             except (StopRun, TryAgainLater):
-                self._store.end_intent(intent)
+                if unanswered is None:
+                    self._store.end_intent(intent)
                 raise
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
@@ -191,6 +194,7 @@ class Writer:
         self._brakes.before_change()
         intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path, "line": line})
         for tries_left in reversed(range(_MOST_TRIES)):
+            is_first_try = tries_left == _MOST_TRIES - 1
             try:
                 self._go.delete(path)
             except NotFound:
@@ -198,8 +202,9 @@ class Writer:
             except UnknownOutcome:
                 if not tries_left:
                     raise
-            except (Refused, StopRun, TryAgainLater):
-                self._store.end_intent(intent)
+            except (Refused, StopRun, TryAgainLater) as error:
+                if is_first_try or isinstance(error, Refused):
+                    self._store.end_intent(intent)
                 raise
             else:
                 return intent

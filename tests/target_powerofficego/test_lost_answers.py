@@ -370,3 +370,32 @@ def test_a_change_lost_while_a_bookkeeper_edits_another_property_is_merged_again
     (entry,) = box.go.entries("Customers")
     assert (entry["FirstName"], entry["PhoneNumber"]) == ("Karianne", "+4740000001")
     assert "customers 1001: a change got no answer; it was not done" in outcome.log
+
+
+REPEATED = {
+    "create": ("POST", "/salesorders/complete$", {}),
+    "patch": ("PATCH", "/salesorders/", {"reference": "Bestilling 7"}),
+    "delete": ("DELETE", "/salesorders/", {"status": "cancelled"}),
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_a_write_that_may_have_landed_stays_known_though_its_repetition_is_turned_away(
+    box, ledger, shop, kind
+):
+    method, path, changes = REPEATED[kind]
+    ledger.run(*(shop[:-1] if kind == "create" else shop))
+    box.go.switches.read_lag_seconds = 1
+    box.faults.add(method=method, path=path, reset="after")
+    turned_away = box.faults.add(method=method, path=path, status=429, times=None)
+    order = {**shop[-1], **changes}
+    assert ledger.run(order, retry_seconds=10).status == 3
+    assert turned_away.struck
+    box.faults.clear()
+    box.go.switches.read_lag_seconds = 0
+
+    outcome = ledger.run(order)
+
+    assert f"looked what became of an unanswered {kind}: it was done" in outcome.log
+    assert outcome.writes == []
+    assert outcome.status == 0
