@@ -172,9 +172,11 @@ def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
 
 
 def _end(tools: Tools, intent: Intent) -> None:
-    """End an intent; what it did to an order is yet to be compared with the shop's."""
+    """End an intent; what it did to a linked order is yet to be compared with the shop's."""
     if intent.entity == "orders":
-        tools.store.note_comparison(intent.entity, intent.shop_id)
+        is_linked = tools.store.link(intent.entity, intent.shop_id) is not None
+        note = tools.store.note_comparison if is_linked else tools.store.end_comparison
+        note(intent.entity, intent.shop_id)
     tools.store.end_intent(intent)
 
 

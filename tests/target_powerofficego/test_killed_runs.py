@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import pytest
+from target_powerofficego.links import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -157,6 +159,20 @@ def test_a_run_killed_at_a_deletion_is_mended_by_the_next(box, ledger, shop, run
 
     assert outcome.status == 0
     assert box.go.entries("SalesOrders") == []
+
+
+def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
+    box, ledger, shop, run_and_kill
+):
+    ledger.run(*shop)
+    cancelled = {**shop[-1], "status": "cancelled"}
+    run_and_kill("DELETE", "/salesorders/", cancelled, moment="after")
+
+    ledger.run(cancelled)
+
+    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        assert not store.is_comparison_due("orders", "9001")
 
 
 def test_an_edit_between_the_kill_and_the_next_run_is_the_shops_edit(

@@ -171,6 +171,18 @@ def test_one_shop_of_several_is_exported_and_comes_into_another_store(
     assert [row["shop_id"] for row in rows_of(other)["links"]] == ["1001"]
 
 
+def test_a_store_that_only_has_an_order_to_compare_is_empty(ledger, links, exported, customer):
+    ledger.run(customer())
+    text = exported()
+    ledger.lose_link_store()
+    with closing(TargetRun(ledger)) as run:
+        run.store.note_comparison("orders", "9001")
+
+    told = links("import", text=text)
+
+    assert (told.exit_code, told.output) == (0, "imported 1 links of testshop\n")
+
+
 def test_a_store_that_is_not_empty_is_left_alone_unless_told_to_replace(
     ledger, exported, links, customer, product
 ):

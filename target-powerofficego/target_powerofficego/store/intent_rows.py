@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from target_powerofficego.ways import WayName
 
-_COMPARISON = "compare"
+COMPARISON = "compare"
+"""The kind of what is no write, but a note that one is yet to be compared with the shop."""
 
 
 class IntentRows(StoreConnection):
@@ -51,12 +52,12 @@ class IntentRows(StoreConnection):
         """Return the writes of a way, or of both, left without an answer, oldest first."""
         is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
         of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
-        return self._intents(t.intents.c.kind != _COMPARISON, *(of_way[way] if way else []))
+        return self._intents(t.intents.c.kind != COMPARISON, *(of_way[way] if way else []))
 
     def intents_of(self, entities: Collection[str], shop_id: str) -> list[Intent]:
         """Return the writes left without an answer of one record, oldest first."""
         return self._intents(
-            t.intents.c.kind != _COMPARISON,
+            t.intents.c.kind != COMPARISON,
             t.intents.c.entity.in_(entities),
             t.intents.c.shop_id == shop_id,
         )
@@ -65,7 +66,7 @@ class IntentRows(StoreConnection):
         """Note, with a write, that what came of it in Go is yet to be compared with the shop's."""
         with self.transaction():
             if not self.is_comparison_due(entity, shop_id):
-                self.begin_intent(entity, shop_id, _COMPARISON, {})
+                self.begin_intent(entity, shop_id, COMPARISON, {})
 
     def is_comparison_due(self, entity: str, shop_id: str) -> bool:
         """Tell whether a record was written and never found to be as the shop has it."""
@@ -82,7 +83,7 @@ class IntentRows(StoreConnection):
 
     def _comparison(self, entity: str, shop_id: str) -> tuple[sa.ColumnElement[bool], ...]:
         return (
-            t.intents.c.kind == _COMPARISON,
+            t.intents.c.kind == COMPARISON,
             t.intents.c.entity == entity,
             t.intents.c.shop_id == shop_id,
         )

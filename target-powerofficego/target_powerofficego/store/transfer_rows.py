@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, to_json
 from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.intent_rows import COMPARISON
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -60,8 +61,12 @@ class TransferRows(StoreConnection):
 
     def is_empty(self) -> bool:
         """Tell whether nothing is linked, open or unanswered in any namespace."""
-        tables = (t.links, t.unsettled, t.intents)
-        return all(self._first(sa.select(table.c.namespace).limit(1)) is None for table in tables)
+        queries = (
+            sa.select(t.links.c.namespace),
+            sa.select(t.unsettled.c.namespace),
+            sa.select(t.intents.c.namespace).where(t.intents.c.kind != COMPARISON),
+        )
+        return all(self._first(query.limit(1)) is None for query in queries)
 
     def take_in(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Take rows in, in one transaction, in place of all that is known of their namespaces."""
