@@ -9,7 +9,6 @@ from target_powerofficego.store.conflict_rows import ConflictRows
 from target_powerofficego.store.erasure_rows import ErasureRows
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.intent_rows import IntentRows
-from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.transfer_rows import TransferRows
@@ -45,7 +44,7 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, LinkRows, IntentRows, ConflictRows, ErasureRows, TransferRows, GoRows):
+class LinkStore(Namespaces, IntentRows, ConflictRows, ErasureRows, TransferRows, GoRows):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

@@ -288,3 +288,18 @@ def test_a_property_of_a_change_that_go_holds_as_before_is_written_again(
     (entry,) = box.go.entries("Customers")
     assert (entry["FirstName"], entry["PhoneNumber"]) == ("Karianne", "+4798765432")
     assert "it was done, but for first_name, which Go holds as before" in outcome.log
+
+
+@pytest.mark.parametrize("what", ["customer", "order"])
+def test_a_record_that_returns_to_what_it_was_before_a_killed_run_is_written_back(
+    box, ledger, shop, edited_shop, run_and_kill, what
+):
+    ledger.run(*shop)
+    method, path = CHANGES[what]
+    run_and_kill(method, path, *edited_shop, moment="after")
+
+    outcome = ledger.run(*shop)
+
+    assert outcome.status == 0
+    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {"+4791234567"}
+    assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] is None

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
-from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.connection import new_id
+from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.values import Intent, now
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.ways import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,16 +21,23 @@ if TYPE_CHECKING:
 COMPARISON = "compare"
 """The kind of what is no write, but a note that one is yet to be compared with the shop."""
 
+_PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
+"""What is written with another entity's record, and under its id."""
 
-class IntentRows(StoreConnection):
+
+class IntentRows(LinkRows):
     """Writes without an answer yet, and orders that are yet to be compared with Go's."""
 
     def begin_intent(
         self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]
     ) -> Intent:
-        """Commit what is about to be written, before the call."""
+        """Commit what is about to be written, before the call.
+
+        The version settled before it is forgotten: should it come again, it is an edit.
+        """
         started = now()
         with self.transaction():
+            self.forget_settled(_PART_OF.get(entity, entity_of(entity)), shop_id)
             result = self._connection.execute(
                 sa.insert(t.intents).values(
                     namespace=self.namespace,
