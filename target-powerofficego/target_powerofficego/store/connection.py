@@ -174,9 +174,9 @@ class StoreConnection:
             self._texts[query] = str(compiled), getattr(compiled, "positiontup", None)
         text, names = self._texts[query]
         told = parameters if names is None else tuple(parameters[name] for name in names)
-        driver: Any = self._connection.connection.driver_connection
         with self._lock:
             self._check_not_lost()
+            driver: Any = self._connection.connection.driver_connection
             try:
                 row: tuple[Any, ...] | None = driver.execute(text, told).fetchone()
                 if self._depth == 0:
