@@ -28,8 +28,8 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
         MissingPrivilege: naming every privilege that is needed and missing.
         ConfigurationError: Go does not say which client the keys are for.
     """
-    information: dict[str, Any] = go.read("/ClientIntegrationInformation") or {}
-    if not information.get("ClientId"):
+    information = go.read("/ClientIntegrationInformation")
+    if not isinstance(information, dict) or not information.get("ClientId"):
         msg = "PowerOffice Go does not say which client (ClientId) the keys are for"
         raise ConfigurationError(msg)
     held = set(information.get("ValidPrivileges") or ())
