@@ -243,6 +243,11 @@ def in_row(name, value):
         ("links", in_row("namespace", 77), "namespace names a row that did not come before"),
         ("unsettled", in_row("payload", "text"), "payload is not what it should be"),
         ("unsettled", in_row("first_seen", "yesterday"), "first_seen is not what it should"),
+        ("links", in_row("shop_id", "\ud800"), "it has half of a character"),
+        ("links", in_row("base", {"\ud800": 1}), "it has half of a character"),
+        ("links", lambda _: "[" * 100_000, "it is nested too deep"),
+        ("runs", in_row("exit_status", 2**70), "exit_status is not what it should be"),
+        ("unsettled", in_row("kind", ["hold"]), "kind is not what it should be"),
         ("waits", in_row("unsettled_id", 77), "unsettled_id names a row that did not come"),
         ("end", with_value("rows", 1), "1 rows should be before it"),
         ("powerofficego-links", lambda _: '{"kind":"links"}', "this is no export of"),
@@ -267,6 +272,19 @@ def test_a_bad_line_is_named_by_its_number_and_nothing_is_imported(
     assert told.output.endswith("; nothing was imported\n")
     assert told.output.count("\n") == 1
     assert not ledger.link_store.exists()
+
+
+def test_an_unanswered_write_of_no_known_kind_is_named(ledger, exported, links):
+    with closing(TargetRun(ledger)) as run:
+        run.store.begin_intent("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
+    text = exported()
+    number = line_of(text, "intents")
+    ledger.lose_link_store()
+
+    told = links("import", text=changed(text, number, in_row("kind", "song")))
+
+    assert told.exit_code == 1
+    assert f"line {number} cannot be read: kind is not what it should be" in told.output
 
 
 def test_a_line_that_comes_twice_is_named(ledger, exported, links, filled):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import simplejson
 import sqlalchemy as sa
 
-from target_powerofficego.links import now
+from target_powerofficego.links import UnsettledKind, now
 from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
+from target_powerofficego.store.intent_rows import KINDS
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _STAMPS = frozenset(
     }
 )
 _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
+_KINDS = {"intents": KINDS, "unsettled": get_args(UnsettledKind)}
+_LARGEST = 2**31 - 1  # what a column of whole numbers holds in PostgreSQL
 _BASE_PARTS = 4  # both values, and when each was read
 
 Row = tuple[str, dict[str, Any]]
@@ -130,8 +133,13 @@ class _Reading:
 def _object(number: int, line: str) -> dict[str, Any]:
     try:
         told = simplejson.loads(line, use_decimal=True, allow_nan=True)
-    except simplejson.JSONDecodeError:
+        to_json(told).encode()
+    except UnicodeEncodeError:
+        raise BadLine(number, "it has half of a character (a lone surrogate)") from None
+    except ValueError:
         raise BadLine(number, "it is no JSON") from None
+    except RecursionError:
+        raise BadLine(number, "it is nested too deep") from None
     if not isinstance(told, dict):
         raise BadLine(number, "it is no JSON object")
     return told
@@ -162,12 +170,14 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa:
         if column.name == "base":
             return _is_base(value)
         return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
+    if column.name == "kind":
+        return value in _KINDS[table.name]
     if column.name in _STAMPS:
         return _is_stamp(value)
     if isinstance(column.type, sa.Boolean):
         return isinstance(value, bool)
     if isinstance(column.type, sa.Integer):
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
     return isinstance(value, str)
 
 

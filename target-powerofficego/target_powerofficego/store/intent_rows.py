@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMPARISON = "compare"
 """The kind of what is no write, but a note that one is yet to be compared with the shop."""
+KINDS = ("create", "patch", "delete", COMPARISON)
 
 _PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
 """What is written with another entity's record, and under its id."""
