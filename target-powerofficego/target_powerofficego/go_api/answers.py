@@ -72,11 +72,16 @@ class Problem:
         detail = members.get("detail")
         return cls(
             status=response.status_code,
-            title=" ".join(str(title or "").split())[:LONGEST_TITLE],
-            detail=str(detail or ""),
+            title=" ".join(_storable(title).split())[:LONGEST_TITLE],
+            detail=_storable(detail),
             is_from_gateway=is_from_gateway,
             is_cut=is_cut,
         )
+
+
+def _storable(told: object) -> str:
+    """Return text as any database takes it: without NUL and without halves of characters."""
+    return str(told or "").replace("\0", "").encode(errors="replace").decode()
 
 
 def read_json(content: bytes) -> Any:  # noqa: ANN401
