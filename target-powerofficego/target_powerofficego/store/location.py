@@ -11,6 +11,8 @@ from target_powerofficego.store.values import LinkStoreError
 
 _IN_MEMORY = ":memory:"
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
+_SECRETS = frozenset({"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
+"""What libpq takes in an address and must not be shown, besides `password` (PostgreSQL 18)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class StoreLocation:
         """Return the location that a setting or option names.
 
         Raises:
-            LinkStoreError: it is neither, or holds a password, which would be shown wherever
+            LinkStoreError: it is neither, or holds a secret, which would be shown wherever
                 settings are.
         """
         if not told.strip() or "\0" in told:
@@ -37,6 +39,12 @@ class StoreLocation:
             msg = (
                 "link_store must not hold the database's password: give that in the environment"
                 " variable PGPASSWORD or in the file ~/.pgpass"
+            )
+            raise LinkStoreError(msg)
+        if secrets := sorted(_SECRETS.intersection(url.query)):
+            msg = (
+                f"link_store must not hold {' or '.join(secrets)}: give that in the file"
+                " ~/.pg_service.conf, and name its service in link_store (?service=NAME)"
             )
             raise LinkStoreError(msg)
         return cls(url.set(drivername="postgresql+psycopg"))
