@@ -153,6 +153,18 @@ def test_a_dry_run_may_run_beside_a_real_one(ledger, shop):
         assert ledger.run(*shop, dry_run=True).status == 0
 
 
+def test_a_second_run_is_turned_away_by_whatever_path_it_names_the_link_store(
+    ledger, customer, tmp_path
+):
+    named = tmp_path / "other.db"
+    named.symlink_to(ledger.link_store)
+    with FileLock(f"{ledger.link_store}.testshop.lock"):
+        outcome = ledger.run(customer(), link_store=str(named))
+
+    assert outcome.status == 1
+    assert "a run for the shop testshop is under way" in outcome.log
+
+
 # Namespace
 
 

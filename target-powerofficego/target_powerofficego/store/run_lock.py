@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     """Hold the lock of a store in a file, and return it; None for a store that is in none.
 
+    It is the file's, by whatever path or symbolic link it is named.
+
     Raises:
         LinkStoreError: another process holds it, or its file cannot be written.
     """
     if location.path is None:
         return None
-    path = Path(f"{location}.{shop_name}.lock")
+    path = Path(f"{location.path.resolve()}.{shop_name}.lock")
     if not path.parent.is_dir():
         msg = f"link_store: there is no folder {path.parent}; create it, or correct the path"
         raise LinkStoreError(msg)
