@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
+from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.links_command import main
 
 pytestmark = pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
@@ -57,6 +58,20 @@ def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, da
 
     assert ledger.run(*people).status == 0
     assert len(box.go.entries("Customers")) == len(people)
+
+
+def test_a_session_that_was_lost_is_not_opened_anew_without_its_lock(ledger, database, customer):
+    ledger.run(customer())
+    store = LinkStore(ledger.link_store, locked_for="testshop")
+    database.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
+    with pytest.raises(LinkStoreError, match="cannot be read or written"):
+        store.has_links()
+
+    with pytest.raises(LinkStoreError, match="was lost; run again"):
+        store.last_settled("customers", "1001")
+    with pytest.raises(LinkStoreError, match="was lost; run again"):
+        store.begin_intent("customers", "1001", "create", {})
+    store.close()
 
 
 def test_a_dry_run_makes_no_table(ledger, database, customer):
@@ -121,3 +136,14 @@ def test_a_database_that_cannot_be_reached_is_one_line(ledger, box, customer):
     (told,) = [line for line in outcome.log.splitlines() if "cannot be opened" in line]
     assert "the link store postgresql://sync@127.0.0.1:1/links" in told
     assert outcome.writes == outcome.reads == []
+
+
+def test_a_refusal_with_signs_that_no_database_takes_is_kept_without_them(ledger, box, customer):
+    body = {"title": "Ugyldig\0 navn", "detail": "K\0ari \ud800", "status": 400}
+    box.faults.add(method="POST", path="/customers$", status=400, body=body)
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 3
+    (reject,) = ledger.unsettled("reject")
+    assert (reject.title, reject.detail) == ("Ugyldig navn", "Kari ?")

@@ -56,6 +56,12 @@ def test_a_missing_privilege_is_named(fails, box, name):
     assert name in fails()
 
 
+@pytest.mark.parametrize("body", [[], ["x"], 3, {}])
+def test_an_answer_that_names_no_client_is_told(fails, box, body):
+    box.faults.add(method="GET", path="/clientintegrationinformation$", status=200, body=body)
+    assert "does not say which client (ClientId) the keys are for" in fails()
+
+
 def test_all_missing_privileges_are_named_at_once(fails, box):
     box.go.switches.privileges = set()
     line = fails()
@@ -155,6 +161,13 @@ def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, produ
 def test_a_password_in_the_address_of_a_database_is_refused_and_not_told(fails):
     line = fails(link_store="postgresql://sync:hemmelig@127.0.0.1/links")
     assert "PGPASSWORD" in line
+    assert "hemmelig" not in line
+
+
+@pytest.mark.parametrize("name", ["sslpassword", "oauth_client_secret"])
+def test_another_secret_in_the_address_of_a_database_is_refused_and_not_told(fails, name):
+    line = fails(link_store=f"postgresql://sync@127.0.0.1/links?{name}=hemmelig")
+    assert line.startswith(f"link_store must not hold {name}: ")
     assert "hemmelig" not in line
 
 
