@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.brakes import BrakeReached
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import datetime
 
     from target_powerofficego.dataflow.table import Record
+
+logger = logging.getLogger("target-powerofficego")
+
+_NO_ANSWER = "PowerOffice Go did not answer; the next run looks whether it was done"
 
 
 class GoWalk(Walk[Tools]):
@@ -37,8 +42,8 @@ class GoWalk(Walk[Tools]):
         if isinstance(error, Refused):
             return _go_refusal(error)
         if isinstance(error, (TryAgainLater, UnknownOutcome)):
-            reason = f"PowerOffice Go gave no answer ({error}); the next run looks and goes on"
-            return Reject(reason)
+            logger.warning("%s: %s", self.entity, error)
+            return Reject(_NO_ANSWER)
         return None
 
     def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
