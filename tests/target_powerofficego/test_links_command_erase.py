@@ -295,6 +295,24 @@ def test_a_follower_whose_leader_is_no_longer_linked_leaves_the_entry_in_go_alon
     assert outcome.count("customers", "linked") == 1
 
 
+def test_of_a_follower_that_is_erased_only_its_own_orders_are_changed(
+    ledger, box, links, company, product, order
+):
+    leader, follower = company(), company(id="2002", email="per@example.no")
+    own = order(id="9002", customer_id="2002", reference="Kontoret")
+    orders = [order(customer_id="2001", reference="PO 1"), own]
+    ledger.run(leader, follower, product(), *orders)
+
+    told = links("erase", "customer", "2002", "--yes")
+    assert "and who bought (1 orders)" in told.output
+    assert left_in(ledger.link_store).count("Kontoret") == 0
+    outcome = ledger.run({**orders[0], "reference": "PO 2", "updated_at": "2026-01-06T10:00:00Z"})
+
+    assert outcome.status == 0
+    references = {one["PurchaseOrderReference"] for one in box.go.entries("SalesOrders")}
+    assert references == {"PO 2", "Kontoret"}
+
+
 def test_a_customer_that_never_reached_go_is_forgotten(ledger, links, kari):
     ledger.run(kari(email="no e-mail"))
 

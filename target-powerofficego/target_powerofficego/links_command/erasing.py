@@ -10,7 +10,7 @@ from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
 from target_powerofficego.merge_lines import LINE
-from target_powerofficego.walks.order_form import ADDRESS_KEY
+from target_powerofficego.walks.order_form import ADDRESS_KEY, BUYER
 from target_powerofficego.walks.order_parties import buyer_id, guest_id
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
     return Erasable(
         links=tuple(links),
         shop_ids=shop_ids,
-        order_links=tuple(_orders_of(store, link.go_id)),
+        order_links=tuple(_orders_of(store, link, shop_ids)),
         waiting_orders=tuple(_waiting_orders(store, shop_ids)),
         shared_with=shared_with,
         alike_in_go=tuple(_alike_in_go(store, emails)),
@@ -145,10 +145,14 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
     return Erasable((), (shop_id,), (), ())
 
 
-def _orders_of(store: LinkStore, go_id: str) -> Iterator[Link]:
+def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> Iterator[Link]:
+    """Return the orders of a customer; of a follower only those that are known to be its own."""
     for link in store.links_of(_ORDERS):
-        customer = link.base.get("customer")
-        if customer is not None and go_id in (str(customer.shop), str(customer.go)):
+        bought = link.base.get("customer")
+        if bought is None or customer.go_id not in (str(bought.shop), str(bought.go)):
+            continue
+        buyer = link.base.get(BUYER)
+        if not customer.is_follower or (buyer is not None and buyer.shop[0] in shop_ids):
             yield link
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
-from target_powerofficego.walks.order_parties import wanted_address
+from target_powerofficego.walks.order_parties import buyer_id, wanted_address
 
 if TYPE_CHECKING:
     import datetime
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ADDRESS_KEY = "address_key"
 """Under this the base keeps where an order goes, as the shop told it."""
+
+BUYER = "buyer_id"
+"""Under this the base keeps who bought, by id in the shop: several may share a customer in Go."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def agreed_base(
         base[f"{LINE}{reference}"] = Agreement(members, there, order.read_at, answered_at)
     base.setdefault("shipping_address", Agreement(None, None, order.read_at, answered_at))
     base[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, answered_at)
+    base[BUYER] = Agreement([buyer_id(order.record)], None, order.read_at, answered_at)
     return base
 
 
@@ -96,8 +100,16 @@ def changed_names(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
 
 
 def is_changed(table: Table, order: OrderInGoForm, link: Link) -> bool:
-    """Tell whether the shop changed anything since both sides agreed."""
-    return bool(changed_names(table, order, link))
+    """Tell whether the shop changed anything since both sides agreed, or tells a row anew."""
+    return bool(changed_names(table, order, link)) or _has_unmet_rows(table, order, link)
+
+
+def _has_unmet_rows(table: Table, order: OrderInGoForm, link: Link) -> bool:
+    """Tell whether a row has no base: both sides' values are first met then."""
+    return any(
+        row.direction.reaches_go and row.name in order.header and row.name not in link.base
+        for row in table.active
+    )
 
 
 def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[str]:

@@ -40,6 +40,7 @@ from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.go_walk import GoWalk
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
+    BUYER,
     OrderInGoForm,
     address_key,
     agreed_base,
@@ -289,7 +290,7 @@ class OrdersWalk(GoWalk):
         Return where total or VAT rates in Go are not the shop's.
         """
         agreed = agreed_base(self.table, order, answer)
-        written = {ADDRESS_KEY, *(row.row for row in header.writes)}
+        written = {ADDRESS_KEY, BUYER, *(row.row for row in header.writes)}
         base = {
             name: agreed[name] if name in written or name not in header.base else header.base[name]
             for name in agreed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from target_powerofficego.links import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -305,3 +308,22 @@ def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in
     mended = edited(landed, lines=[two_lines[0], even])
     assert ledger.run({**mended, "updated_at": "2026-01-07T10:00:00Z"}).status == 0
     assert the_order(box)["TotalAmount"] == 375
+
+
+def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follows_the_shop(
+    ledger, box, landed
+):
+    with closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        link = store.link("orders", landed["id"])
+        base = {name: one for name, one in link.base.items() if name != "reference"}
+        store.put_link(replace(link, base=base))
+
+    met = ledger.run(edited(landed, reference="PO 1"))
+    assert (met.writes, met.status) == ([], 0)
+    assert len(order_reads(met)) == 1
+
+    again = ledger.run(edited(landed, reference="PO 1", updated_at="2026-01-07T10:00:00Z"))
+    assert order_reads(again) == []
+    ledger.run(edited(landed, reference="PO 2", updated_at="2026-01-08T10:00:00Z"))
+    assert the_order(box)["PurchaseOrderReference"] == "PO 2"
