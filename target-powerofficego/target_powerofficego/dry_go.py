@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.go_api import GoClient
+from target_powerofficego.writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,3 +42,23 @@ class DryGo(GoClient):
 
     def delete(self, path: str) -> None:
         """Do nothing."""
+
+
+class DryWriter(Writer):
+    """A writer whose changes are answered with the whole entry, as Go does, where it is known."""
+
+    def patch(
+        self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Return the entry as last read, with what the patch changes."""
+        known = whole or {}
+        answer = super().patch(path, operations, whole)
+        return {
+            **known,
+            **{name: _merged(known.get(name), value) for name, value in answer.items()},
+        }
+
+
+def _merged(known: object, value: object) -> object:
+    """Return a member after a change: of a group, such as an address, the rest stays."""
+    return {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.dry_go import DryGo
+from target_powerofficego.dry_go import DryGo, DryWriter
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
 from target_powerofficego.go_checks import check_privileges, sales_account_ids
@@ -101,6 +101,7 @@ def _tools(
     *,
     is_plan: bool,
 ) -> Tools:
+    kind = DryWriter if is_plan else Writer
     return Tools(
         settings=settings,
         conversion=Conversion(
@@ -111,7 +112,7 @@ def _tools(
         store=store,
         go=go,
         index=_index(settings, store, go),
-        writer=Writer(store, go, brakes, tests_patches=settings.tests_patches),
+        writer=kind(store, go, brakes, tests_patches=settings.tests_patches),
         plan=Plan(
             settings.tables,
             is_dry=is_plan,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.brakes import Brakes
     from target_powerofficego.changes import RowChange
-    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.go_api import GoClient, Operation
     from target_powerofficego.links import Intent, LinkStore
 
 logger = logging.getLogger("target-powerofficego")
@@ -160,7 +160,7 @@ class Writer:
         operations = list(patch_operations(rows, whole, tests=self._tests_patches))
         for tries_left in reversed(range(_MOST_TRIES)):
             try:
-                return Answer(self._go.change(path, operations), intent)
+                return Answer(self.patch(path, operations, whole), intent)
             except UnknownOutcome as unknown:
                 answer = self._found(intent, path, rows, unknown)
                 if answer is None and not tries_left:
@@ -182,6 +182,14 @@ class Writer:
                 raise
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
+
+    def patch(
+        self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Send a patch and return the entry that Go answers; `whole` is the entry as last read."""
+        del whole
+        answer: Mapping[str, Any] = self._go.change(path, operations)
+        return answer
 
     def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Intent:
         """Delete an entry; one that is gone already counts as deleted.

@@ -119,3 +119,69 @@ def test_a_file_of_changes_that_cannot_be_written_stops_at_start_up(ledger, box,
     assert outcome.status == 1
     assert "changes_file: /no/such/folder/changes.jsonl cannot be written" in outcome.log
     assert outcome.reads == outcome.writes == []
+
+
+@pytest.fixture
+def plan_and_run(told):
+    """Plans records, then runs with the same; both tell the same, which is returned."""
+
+    def run(*records):
+        _, planned = told(*records, dry_run=True)
+        _, done = told(*records)
+        assert planned == done
+        return done
+
+    return run
+
+
+def test_the_plan_still_finds_a_product_by_its_sku_after_changing_it(
+    ledger, customer, product, order, line, plan_and_run
+):
+    ledger.run(customer(), product())
+    changed = product(price_excl="120.00", price_incl="150.00", updated_at=LATER)
+
+    done = plan_and_run(changed, order(lines=[line(product_id=None)]))
+
+    assert {(one["entity"], one["what"]) for one in done} == {
+        ("products", "change"),
+        ("orders", "create"),
+    }
+
+
+def test_the_plan_still_finds_a_customer_by_its_e_mail_address_after_changing_it(
+    ledger, customer, product, guest_order, plan_and_run
+):
+    ledger.run(customer(), product())
+
+    done = plan_and_run(customer(phone="+4798765432", updated_at=LATER), guest_order())
+
+    assert ("customers", "create") not in {(one["entity"], one["what"]) for one in done}
+
+
+def test_the_plan_of_two_versions_tells_each_change_once(ledger, customer, address, plan_and_run):
+    ledger.run(customer())
+    first = customer(addresses=[address(city="Bergen")], updated_at=LATER)
+    second = {**first, "addresses": [address(city="Bergen", line1="Kaien 2")]}
+
+    done = plan_and_run(first, {**second, "updated_at": "2026-03-02T00:00:00Z"})
+
+    fields = [[one["property"] for one in change["fields"]] for change in done]
+    assert sorted(fields) == [["MailAddress.AddressLine1"], ["MailAddress.City"]]
+
+
+def test_the_plan_still_finds_a_customer_that_it_gave_our_reference(
+    box, customer, product, guest_order, plan_and_run
+):
+    box.go.create(
+        "Customers",
+        {
+            "FirstName": "Kari",
+            "LastName": "Nordmann",
+            "IsPerson": True,
+            "EmailAddress": "kari@example.no",
+        },
+    )
+
+    done = plan_and_run(customer(), product(), guest_order())
+
+    assert ("customers", "create") not in {(one["entity"], one["what"]) for one in done}

@@ -43,12 +43,15 @@ def archive_erased(tools: Tools) -> None:
 
 def _archive(tools: Tools, erasure: Erasure) -> None:
     path = f"/Customers/{erasure.go_id}"
-    is_archived = tools.go.read(path).get("IsArchived")
+    there = tools.go.read(path)
+    is_archived = there.get("IsArchived")
     if is_archived:
         tools.store.end_erasure(erasure)
         return
     row = RowChange("archived", "/IsArchived", is_archived, True)
-    answer = tools.writer.change(erasure.entity, erasure.shop_id, path, [row], read_at=now())
+    answer = tools.writer.change(
+        erasure.entity, erasure.shop_id, path, [row], read_at=now(), whole=there
+    )
     with tools.store.transaction():
         tools.index.remember(erasure.entity, answer.body, now())
         tools.store.end_erasure(erasure)

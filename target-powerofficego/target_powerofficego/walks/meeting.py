@@ -179,7 +179,7 @@ class MeetingWalk(GoWalk):
         path = f"/{self.table.resource}/{entry.go_id}"
         try:
             answer = self.tools.writer.change(
-                self.entity, record["id"], path, [change], read_at=read_at
+                self.entity, record["id"], path, [change], read_at=read_at, whole=entry.body
             )
         except TestFailed:
             self.tools.index.read_again(self.entity, entry.go_id)
