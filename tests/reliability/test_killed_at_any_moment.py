@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from .bookkeeper import OWNERS, Bookkeeper
+from .runs import BROKEN
 from .verdict import complaints, doubles
 
 REQUESTS = 40
@@ -50,10 +52,9 @@ class Moment:
         timer.start()
 
 
-def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
-    box, sync, load, chance, is_long, kills
-):
-    moment, killed, quiet = Moment(chance, box), 0, 0
+def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None):
+    """Kill so many runs, with edits in the shop before each and work in Go after it."""
+    killed, quiet = 0, 0
     while killed < kills:
         seen = len(box.requests.all())
         load.edit(EDITS)
@@ -68,11 +69,38 @@ def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
         if killed % 25 == 0:
             assert doubles(box) == []
             box.requests.clear()
+        work_in_go()
     print(f"{killed} kills, {quiet} runs to their end, state {sync.state}")
+
+
+def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
+    box, sync, load, chance, kills
+):
+    kill_runs(box, sync, load, Moment(chance, box), kills)
 
     last = sync.run()
 
     assert complaints(box, sync) == []
+    assert last.status == 0, last.log
+    assert sync.run(sync.all_records()).writes == []
+    load.touch_all()
+    assert sync.run().writes == []
+
+
+def test_killed_while_a_bookkeeper_works_in_go_nothing_of_either_is_lost(
+    box, sync, load, chance, kills, seed
+):
+    bookkeeper = Bookkeeper(box, seed)
+    sync.settings = {"owners": OWNERS, "fail_on": "never"}
+    sync.never = BROKEN
+    sync.run()
+
+    moment = Moment(chance, box)
+    kill_runs(box, sync, load, moment, kills // 2, work_in_go=lambda: bookkeeper.work(3))
+
+    last = sync.run()
+
+    assert complaints(box, sync, bookkeeper) == []
     assert last.status == 0, last.log
     assert sync.run(sync.all_records()).writes == []
     load.touch_all()
