@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import RowChange
+from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.links import Agreement, Link, now
@@ -20,7 +21,7 @@ from target_powerofficego.patches import rows_done, what_was_done
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.links import Intent
     from target_powerofficego.walks.tools import Tools
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 _LINES = "/Lines"
+
+_PARTS: Mapping[str, tuple[str, tuple[str, ...], Callable[[str | None], str | None]]] = {
+    "delivery_addresses": ("shipping_address", DELIVERY_MEMBERS, folded),
+    "contact_persons": ("contact_person", ("FirstName", "LastName"), lambda name: name),
+}
+"""What hangs on a customer: its name in the base, its members in their order there, and how the
+shop's value of one is kept."""
 
 
 def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
@@ -116,6 +124,8 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
             after = {row.row: row.after for row in done}
             if _LINES in path:
                 _agree_on_line(tools, intent, after, there)
+            elif intent.entity in _PARTS:
+                _agree_on_part(tools, intent, after, there)
             else:
                 _agree_on_rows(tools, intent, after, there)
         _end(tools, intent)
@@ -134,6 +144,23 @@ def _agree_on_rows(
         if name in link.base
     }
     tools.store.put_link(replace(link, base={**link.base, **agreed}))
+
+
+def _agree_on_part(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    """Take what was sent of a delivery address or contact person into the base of its customer."""
+    name, members, kept = _PARTS[intent.entity]
+    link = tools.store.link("customers", intent.shop_id)
+    before = link.base.get(name) if link else None
+    if link is None or before is None or before.shop is None:
+        return
+    shop, go = list(before.shop), list(before.go or (there.get(member) for member in members))
+    for place, member in enumerate(members):
+        if member in sent:
+            shop[place], go[place] = kept(sent[member]), there.get(member)
+    one = Agreement(shop, go, intent.read_at, now())
+    tools.store.put_link(replace(link, base={**link.base, name: one}))
 
 
 def _agree_on_line(

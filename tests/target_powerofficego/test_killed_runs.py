@@ -290,7 +290,7 @@ def test_a_property_of_a_change_that_go_holds_as_before_is_written_again(
     assert "it was done, but for first_name, which Go holds as before" in outcome.log
 
 
-@pytest.mark.parametrize("what", ["customer", "order"])
+@pytest.mark.parametrize("what", ["customer", "delivery address", "contact person", "order"])
 def test_a_record_that_returns_to_what_it_was_before_a_killed_run_is_written_back(
     box, ledger, shop, edited_shop, run_and_kill, what
 ):
@@ -302,4 +302,19 @@ def test_a_record_that_returns_to_what_it_was_before_a_killed_run_is_written_bac
 
     assert outcome.status == 0
     assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {"+4791234567"}
+    assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 2"
+    assert box.go.entries("ContactPersons")[0]["LastName"] == "Hansen"
     assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] is None
+
+
+def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
+    box, ledger, shop, edited_shop, run_and_kill
+):
+    ledger.run(*shop)
+    run_and_kill("PATCH", "/contactdeliveryaddresses/", *edited_shop, moment="after")
+    edited_shop[1]["addresses"][1]["line1"] = "Kaien 4"
+
+    outcome = ledger.run(*edited_shop)
+
+    assert outcome.status == 0
+    assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 4"

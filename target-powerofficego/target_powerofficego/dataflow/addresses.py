@@ -20,6 +20,8 @@ _GO_NAMES = {
     "city": "City",
     "country_code": "CountryCode",
 }
+DELIVERY_MEMBERS = tuple(_GO_NAMES.values())
+"""The members of a delivery address in Go, in the order of `Address.content`."""
 
 
 @dataclass(frozen=True)
