@@ -76,6 +76,26 @@ def test_one_deleted_before_it_was_ever_in_go_is_not_created(ledger, box, custom
     assert outcome.writes == []
 
 
+def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_be_written(
+    ledger, box, customer, product
+):
+    for email in ("kari@example.no", "Kari@Example.no"):
+        box.go.create("Customers", {"Name": "Kari", "EmailAddress": email})
+    records = [
+        customer(),
+        customer(id="1002", email="no e-mail"),
+        product(sku=None, name="Uten SKU"),
+    ]
+    assert ledger.run(*records).status == 3
+    assert len(ledger.unsettled()) == 3
+
+    outcome = ledger.run(*[{**one, **GONE} for one in records])
+
+    assert outcome.status == 0
+    assert ledger.unsettled() == []
+    assert outcome.writes == []
+
+
 def test_an_archive_takes_its_other_edits_along(ledger, box, customer):
     ledger.run(customer())
 

@@ -313,15 +313,45 @@ def test_of_a_follower_that_is_erased_only_its_own_orders_are_changed(
     assert references == {"PO 2", "Kontoret"}
 
 
-def test_a_customer_that_never_reached_go_is_forgotten(ledger, links, kari):
+@pytest.mark.parametrize("changes", [{"email": "no e-mail"}, {}])
+def test_a_customer_that_never_reached_go_is_not_kept_again_however_the_shop_sends_it(
+    ledger, box, links, kari, changes
+):
     ledger.run(kari(email="no e-mail"))
 
     told = links("erase", "customer", KARI, "--yes")
 
     assert told.exit_code == 0
-    assert "it was never in Go" in told.output
+    assert "never in Go; if the shop sends it again, nothing is created or kept" in told.output
+    outcome = ledger.run(kari(**changes))
+    assert outcome.status == 0
     assert left_in(ledger.link_store) == []
     assert ledger.unsettled() == []
+    assert box.go.entries("Customers") == []
+
+
+def test_one_deleted_in_the_shop_and_never_in_go_leaves_not_even_its_id(ledger, links, kari):
+    ledger.run(kari(email="no e-mail", deleted_at="2026-02-01T00:00:00Z"))
+    assert left_in(ledger.link_store) == [KARI]
+
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+
+    assert left_in(ledger.link_store) == []
+
+
+def test_a_later_order_of_one_who_never_reached_go_is_rejected_without_telling_who_bought(
+    ledger, box, links, kari, product, order_of_kari
+):
+    ledger.run(kari(email="no e-mail"))
+    links("erase", "customer", KARI, "--yes")
+
+    outcome = ledger.run(product(), order_of_kari())
+
+    assert outcome.status == 3
+    (reject,) = ledger.unsettled()
+    assert "post the order by hand in Go, then acknowledge" in reject.reason
+    assert left_in(ledger.link_store) == []
+    assert box.go.entries("Customers") == []
 
 
 def test_orders_that_would_be_lost_stop_the_erasure(ledger, links, kari, product, order_of_kari):
@@ -385,7 +415,7 @@ def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     told = links("erase", "customer", KARI, "--yes")
 
     assert told.exit_code == 1
-    assert "run target-powerofficego once, then erase; nothing was erased" in told.output
+    assert "run the sync once, then erase; nothing was erased" in told.output
 
 
 def test_a_run_under_way_stops_the_erasure(ledger, links, records):

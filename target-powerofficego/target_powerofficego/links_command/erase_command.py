@@ -92,5 +92,5 @@ def _told(found: Erasable) -> list[str]:
             " see to it in Go"
         )
     else:
-        lines.append("it was never in Go; if the shop sends it again, it is created")
+        lines.append("it was never in Go; if the shop sends it again, nothing is created or kept")
     return lines

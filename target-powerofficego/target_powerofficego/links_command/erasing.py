@@ -131,7 +131,7 @@ def _alike_in_go(store: LinkStore, emails: set[str]) -> Iterator[str]:
 
 
 def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
-    if store.unsettled_of(_CUSTOMERS, shop_id) is None:
+    if not _is_known(store, shop_id):
         msg = f"the link store knows no customer {shop_id}"
         raise CannotErase(msg)
     waiting = tuple(_waiting_orders(store, (shop_id,)))
@@ -143,6 +143,12 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
         )
         raise CannotErase(msg)
     return Erasable((), (shop_id,), (), ())
+
+
+def _is_known(store: LinkStore, shop_id: str) -> bool:
+    """Tell whether anything is kept of an unlinked customer, if only that the shop deleted it."""
+    is_open = store.unsettled_of(_CUSTOMERS, shop_id) is not None
+    return is_open or store.last_settled(_CUSTOMERS, shop_id) is not None
 
 
 def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> Iterator[Link]:
@@ -178,7 +184,9 @@ def erase(store: LinkStore, found: Erasable) -> None:
         for link in found.links:
             kept = erased_id(key, link.shop_id)
             store.put_link(Link(_CUSTOMERS, kept, link.go_id, is_follower=link.is_follower))
-            store.note_erasure(_CUSTOMERS, kept, found.go_id if link is found.links[0] else None)
+        for shop_id in found.shop_ids:
+            own = found.go_id if shop_id == found.shop_ids[0] else None
+            store.note_erasure(_CUSTOMERS, erased_id(key, shop_id), own)
         if found.go_id is not None:
             _erase_entries(store, found.go_id)
     store.purge_deleted()

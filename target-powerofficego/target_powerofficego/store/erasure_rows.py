@@ -26,17 +26,22 @@ class ErasureRows(StoreConnection):
         links = sa.select(t.links.c.shop_id).where(
             *self._key(t.links, "customers"), t.links.c.shop_id.startswith(ERASED)
         )
-        erasures = sa.select(t.erasures.c.go_id).where(
-            *self._key(t.erasures, "customers"), t.erasures.c.go_id.is_not(None)
+        erasures = self._all(
+            sa.select(t.erasures.c.shop_id, t.erasures.c.go_id).where(
+                *self._key(t.erasures, "customers")
+            )
         )
         return ErasedCustomers(
             key="" if own is None else f"{own.shop_name} {own.client_id}",
-            ids=frozenset(row.shop_id for row in self._all(links)),
-            go_ids=frozenset(row.go_id for row in self._all(erasures)),
+            ids=frozenset(row.shop_id for row in (*self._all(links), *erasures)),
+            go_ids=frozenset(row.go_id for row in erasures if row.go_id is not None),
         )
 
     def note_erasure(self, entity: str, erased_id: str, go_id: str | None) -> None:
-        """Note that a record was erased; `go_id` is its entry in Go, to be archived."""
+        """Note that a record was erased; `go_id` is its entry in Go, to be archived.
+
+        One that was never in Go has none, and is known again by this note alone.
+        """
         with self.transaction():
             self._connection.execute(
                 sa.insert(t.erasures).values(

@@ -16,6 +16,8 @@ from target_powerofficego.changes import (
     RowChange,
     Undecidable,
 )
+from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import NEVER, Agreement, Link, now
 from target_powerofficego.merge import (
@@ -60,18 +62,31 @@ class EntityWalk(MeetingWalk):
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
+        link = self.tools.store.link(self.entity, record["id"])
+        if link is None:
+            return self._settle_unlinked(record, read_at)
+        row_values = self._read(record)
+        link = self.identified(record, link)
+        if link.is_follower:
+            return "unchanged", Nothing("a follower: no properties flow")
+        if not link.base:
+            return self._meet_as_told(record, row_values, read_at, link)
+        return self._compare(record, row_values, read_at, link, at_end=at_end)
+
+    def _settle_unlinked(self, record: Record, read_at: datetime.datetime) -> tuple[str, Change]:
+        """Meet a record; one that the shop deleted, and that cannot be met, is nobody's work."""
+        try:
+            return self._meet(record, self._read(record), read_at)
+        except (Unusable, Undecidable):
+            if not _is_known_deleted(record):
+                raise
+            return "unchanged", Nothing("deleted in the shop and never in Go")
+
+    def _read(self, record: Record) -> Mapping[str, Value]:
         reading = self.table.read(record, self.tools.conversion)
         for repair in reading.repairs:
             self.tools.tally.note_repair(self.entity, record["id"], repair)
-        link = self.tools.store.link(self.entity, record["id"])
-        if link is not None:
-            link = self.identified(record, link)
-            if link.is_follower:
-                return "unchanged", Nothing("a follower: no properties flow")
-            if not link.base:
-                return self._meet_as_told(record, reading.values, read_at, link)
-            return self._compare(record, reading.values, read_at, link, at_end=at_end)
-        return self._meet(record, reading.values, read_at)
+        return reading.values
 
     def _compare(
         self,
@@ -208,6 +223,13 @@ class EntityWalk(MeetingWalk):
     def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:
         for conflict in conflicts:
             self.tools.note_conflict(self.entity, record["id"], conflict)
+
+
+def _is_known_deleted(record: Record) -> bool:
+    try:
+        return is_deleted(record)
+    except Unusable:
+        return False
 
 
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.links import Link
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
     from target_powerofficego.walks.tools import Tools
@@ -128,7 +129,7 @@ class OrderParties:
         shop_id = values.shop_id(record.get("customer_id"), what="customer_id")
         if shop_id is None:
             return self._guest(record, read_at, awaited)
-        link = self._tools.store.link("customers", shop_id)
+        link = self._customer_link(shop_id)
         if link is None and at_end and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
@@ -150,7 +151,7 @@ class OrderParties:
                 raise Undecidable(Hold(reason))
             return found[0].go_id
         shop_id = buyer_id(record)
-        link = self._tools.store.link("customers", shop_id)
+        link = self._customer_link(shop_id)
         if link is None and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
@@ -158,6 +159,21 @@ class OrderParties:
             awaited.append(f"customers:{shop_id}")
             return None
         return link.go_id
+
+    def _customer_link(self, shop_id: str) -> Link | None:
+        """Return the link of a customer.
+
+        Raises:
+            Undecidable: with a Reject, when it was erased, so that it never comes into Go.
+        """
+        link = self._tools.store.link("customers", shop_id)
+        if link is None and self._tools.erased.id_of(shop_id) is not None:
+            reason = (
+                "the personal data of its customer was erased before the customer was in Go: post"
+                " the order by hand in Go, then acknowledge"
+            )
+            raise Undecidable(Reject(reason))
+        return link
 
     def _product(
         self,
