@@ -390,6 +390,25 @@ def test_another_entry_in_go_with_that_e_mail_address_is_told(ledger, box, links
     assert f"Go has another customer with that e-mail address (id {other['Id']})" in told.output
 
 
+def test_other_customers_of_the_shop_with_that_e_mail_address_are_told(ledger, links, kari):
+    ledger.run(
+        kari(type="company", organization_number="923609016", company_name="Kari AS"),
+        kari(id="linked", email="KARI@example.no", number=None),
+        kari(id="held", name=None, first_name=None, last_name=None, phone=[]),
+        kari(id="another", email="per@example.no"),
+    )
+
+    of_linked = links("erase", "customer", KARI, "--yes").output
+    of_held = links("erase", "customer", "held", "--yes").output
+
+    not_erased = "has the same e-mail address and is not erased; erase it too if it is the same"
+    assert f"customers held {not_erased} person" in of_linked
+    assert f"customers linked {not_erased} person" in of_linked
+    assert f"customers linked {not_erased} person" in of_held
+    assert of_linked.count(not_erased) == 2
+    assert of_held.count(not_erased) == 1
+
+
 def test_a_program_that_reads_the_store_meanwhile_is_told_and_erasing_again_cleans_the_file(
     ledger, links, kari
 ):

@@ -78,6 +78,11 @@ def _told(found: Erasable) -> list[str]:
             " see to it in Go"
             for go_id in found.alike_in_go
         ),
+        *(
+            f"customers {shop_id} has the same e-mail address and is not erased; erase it too if it"
+            " is the same person"
+            for shop_id in found.alike_in_shop
+        ),
     ]
     if found.go_id is not None:
         lines.append(f"the next run archives the customer {found.go_id} in Go")

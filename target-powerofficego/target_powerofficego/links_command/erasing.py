@@ -33,8 +33,9 @@ class ErasedAlready(Exception):  # noqa: N818 - reads as what it says
 class Erasable:
     """What is erased together: the links of one person, the customer first, and their orders.
 
-    `shared_with` is the record that a follower shares its customer in Go with, if it is linked;
-    `alike_in_go` are entries in Go that nobody is linked to and that have the same e-mail address.
+    `shared_with` is the record that a follower shares its customer in Go with, if it is linked.
+    With the same e-mail address, and not erased, are `alike_in_go`, entries that nobody is linked
+    to, and `alike_in_shop`, other customers that the link store knows.
     """
 
     links: tuple[Link, ...]
@@ -43,6 +44,7 @@ class Erasable:
     waiting_orders: tuple[Unsettled, ...]
     shared_with: str | None = None
     alike_in_go: tuple[str, ...] = ()
+    alike_in_shop: tuple[str, ...] = ()
 
     @property
     def go_id(self) -> str | None:
@@ -93,6 +95,7 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
         waiting_orders=tuple(_waiting_orders(store, shop_ids)),
         shared_with=shared_with,
         alike_in_go=tuple(_alike_in_go(store, emails)),
+        alike_in_shop=tuple(_alike_in_shop(store, emails, shop_ids)),
     )
 
 
@@ -101,13 +104,16 @@ def _emails(store: LinkStore, link: Link) -> set[str]:
     agreed = link.base.get("email")
     entry = store.go_entry(_CUSTOMERS, link.go_id)
     waiting = store.unsettled_of(_CUSTOMERS, link.shop_id)
-    told = (
+    return _as_compared(
         agreed and agreed.shop,
         agreed and agreed.go,
         entry and entry[0].get("EmailAddress"),
         waiting and waiting.payload.get("email"),
     )
-    return {str(same_email(one)) for one in told if isinstance(one, str) and one.strip()}
+
+
+def _as_compared(*emails: object) -> set[str]:
+    return {str(same_email(one)) for one in emails if isinstance(one, str) and one.strip()}
 
 
 def _as_guests(
@@ -130,6 +136,20 @@ def _alike_in_go(store: LinkStore, emails: set[str]) -> Iterator[str]:
                 yield go_id
 
 
+def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: tuple[str, ...]) -> list[str]:
+    found = {
+        link.shop_id
+        for link in store.links_of(_CUSTOMERS)
+        if (agreed := link.base.get("email")) and emails & _as_compared(agreed.shop, agreed.go)
+    }
+    found |= {
+        one.shop_id
+        for one in store.unsettled()
+        if one.entity == _CUSTOMERS and emails & _as_compared(one.payload.get("email"))
+    }
+    return sorted(found.difference(shop_ids))
+
+
 def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
     if not _is_known(store, shop_id):
         msg = f"the link store knows no customer {shop_id}"
@@ -142,7 +162,16 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
             " them first (powerofficego-links holds, powerofficego-links rejects)"
         )
         raise CannotErase(msg)
-    return Erasable((), (shop_id,), (), ())
+    told = store.unsettled_of(_CUSTOMERS, shop_id)
+    emails = _as_compared(told and told.payload.get("email"))
+    return Erasable(
+        links=(),
+        shop_ids=(shop_id,),
+        order_links=(),
+        waiting_orders=(),
+        alike_in_go=tuple(_alike_in_go(store, emails)),
+        alike_in_shop=tuple(_alike_in_shop(store, emails, (shop_id,))),
+    )
 
 
 def _is_known(store: LinkStore, shop_id: str) -> bool:
