@@ -142,12 +142,35 @@ def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, prod
         with run.store.transaction():
             run.store.put_watermark("customers", None, run.store.runs()[0].started_at)
             assert links("check").exit_code == 3
-            assert "under way" in links("runs").output
+            told = links("runs").output
+            assert ("under way" in told, "did not end" in told) == (True, False)
         assert links("acknowledge", str(numbers("rejects")[0])).exit_code == 0
         assert links("check").exit_code == 0
     finally:
         under_way.process_endofpipe()
         run.close()
+
+
+def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, product):
+    ledger.run(product(sku=None))
+    for _ in range(2):
+        kill(ledger)
+
+    told = links("check")
+
+    assert told.exit_code == 1
+    assert "the last run for the shop testshop did not end" in told.output
+    assert "products: 1 reject waits for a person" in told.output
+    assert links("runs").output.count("did not end") == 2
+    assert "under way" not in links("runs").output
+    ledger.run()
+    assert links("check").exit_code == 3
+    assert links("runs").output.count("did not end") == 2
+
+
+def kill(ledger):
+    """Leave a run as one that was killed leaves it: no end on record, its lock free."""
+    TargetPowerOfficeGo(config=ledger.config()).begin().close()
 
 
 def test_the_console_script_reads_the_environment_and_passes_its_exit_status_on(ledger, product):

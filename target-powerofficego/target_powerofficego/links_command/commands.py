@@ -20,10 +20,14 @@ from target_powerofficego.links_command.options import (
     Choices,
     with_choices,
 )
+from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
 
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while rejects or holds are open that nobody has acknowledged."""
+
+DID_NOT_END = 1
+"""The exit status of `check` after a run that was killed."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,11 +49,18 @@ def check(choices: Choices) -> None:
     """Exit 3 while rejects or holds wait for a person.
 
     They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
-    exit status is 0. Exit 1: there is no link store, so no run has happened. Made to be the last
-    block of `meltano run`.
+    exit status is 0. Exit 1: the last run did not end, or there is no link store, so no run has
+    happened. Made to be the last block of `meltano run`.
     """
     with open_store(choices.link_store) as store:
         found = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
+        cut_off = unended_runs(store).cut_off
+    for run in cut_off:
+        click.echo(
+            f"the last run for the shop {run.shop_name} did not end (run {run.id},"
+            f" {run.way}): run it again, and it goes on from there",
+            err=True,
+        )
     waiting = Counter((one.entity, one.kind) for one in found)
     for (entity, kind), number in sorted(waiting.items()):
         if choices.output_format == "json":
@@ -58,6 +69,8 @@ def check(choices: Choices) -> None:
             counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
             told_by = f"powerofficego-links {PLURALS[kind]} --entity {entity}"
             click.echo(f"{entity}: {counted} for a person; see {told_by}")
+    if cut_off:
+        click.get_current_context().exit(DID_NOT_END)
     if waiting:
         click.get_current_context().exit(WAITS_FOR_A_PERSON)
     if choices.output_format == "table":

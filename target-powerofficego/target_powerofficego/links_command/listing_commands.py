@@ -23,6 +23,7 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.links_command.run_listing import run_listing
+from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import Filter, unsettled_listing
 
 if TYPE_CHECKING:
@@ -170,5 +171,6 @@ def runs(choices: Choices, *, newest: int) -> None:
     """List the newest runs and what came of each."""
     with open_store(choices.link_store) as store:
         found = store.runs(newest)
+        under_way = unended_runs(store).under_way
     in_words = choices.output_format == "table"
-    tell(run_listing(found, in_words=in_words), choices.output_format)
+    tell(run_listing(found, under_way, in_words=in_words), choices.output_format)

@@ -9,7 +9,7 @@ from target_powerofficego.links_command.listing import Column, Listing
 from target_powerofficego.settle.tally import OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.links import Run
 
@@ -23,12 +23,14 @@ _COLUMNS = (
     Column("records", "records", wraps=True),
     Column("calls", "calls_in_words", wraps=True),
 )
-_ENDLESS = "under way, or killed"
 
 
-def run_listing(runs: Sequence[Run], *, in_words: bool) -> Listing:
-    """Return the runs as rows; in words for a table, by their recorded counts otherwise."""
-    rows = [{**_row(run), **(_words(run) if in_words else {})} for run in runs]
+def run_listing(runs: Sequence[Run], under_way: Collection[int], *, in_words: bool) -> Listing:
+    """Return the runs as rows; in words for a table, by their recorded counts otherwise.
+
+    `under_way` are the numbers of runs that have yet to end.
+    """
+    rows = [{**_row(run), **(_words(run, under_way) if in_words else {})} for run in runs]
     return Listing(_COLUMNS, rows, "no run has been recorded yet")
 
 
@@ -45,14 +47,15 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _words(run: Run) -> dict[str, Any]:
+def _words(run: Run, under_way: Collection[int]) -> dict[str, Any]:
+    unended = "under way" if run.id in under_way else "did not end"
     records = [
         f"{entity}: {_counts(run.outcomes[entity], OUTCOMES)}"
         for entity in TABLES
         if entity in run.outcomes
     ]
     return {
-        "exit_status": _ENDLESS if run.exit_status is None else run.exit_status,
+        "exit_status": unended if run.exit_status is None else run.exit_status,
         "records": "; ".join(records),
         "calls_in_words": _counts(run.calls, ("reads", "writes")),
     }

@@ -157,22 +157,29 @@ class Namespaces(StoreConnection):
 
     def runs(self, newest: int = 20) -> list[Run]:
         """Return the newest runs of all namespaces, newest first."""
-        query = (
-            sa.select(t.runs, t.namespaces.c.shop_name)
+        return [_run(row) for row in self._all(_RUNS.limit(newest))]
+
+    def newest_runs(self) -> list[Run]:
+        """Return the newest run of each shop and way, newest first."""
+        newest = (
+            sa.select(sa.func.max(t.runs.c.id))
             .join(t.namespaces)
-            .order_by(t.runs.c.id.desc())
-            .limit(newest)
+            .group_by(t.namespaces.c.shop_name, t.runs.c.way)
         )
-        return [
-            Run(
-                id=row.id,
-                shop_name=row.shop_name,
-                way=row.way,
-                started_at=from_stamp(row.started_at),
-                finished_at=from_stamp_or_none(row.finished_at),
-                exit_status=row.exit_status,
-                outcomes=from_json(row.outcomes or "{}"),
-                calls=from_json(row.calls or "{}"),
-            )
-            for row in self._all(query)
-        ]
+        return [_run(row) for row in self._all(_RUNS.where(t.runs.c.id.in_(newest)))]
+
+
+_RUNS = sa.select(t.runs, t.namespaces.c.shop_name).join(t.namespaces).order_by(t.runs.c.id.desc())
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    return Run(
+        id=row.id,
+        shop_name=row.shop_name,
+        way=row.way,
+        started_at=from_stamp(row.started_at),
+        finished_at=from_stamp_or_none(row.finished_at),
+        exit_status=row.exit_status,
+        outcomes=from_json(row.outcomes or "{}"),
+        calls=from_json(row.calls or "{}"),
+    )
