@@ -26,7 +26,7 @@ from target_powerofficego.dataflow.order_lines import (
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import NotFound, TestFailed
-from target_powerofficego.links import Link, now
+from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, human_edit, merge
 from target_powerofficego.merge_lines import (
     LINE,
@@ -44,6 +44,7 @@ from target_powerofficego.walks.order_form import (
     OrderInGoForm,
     address_key,
     agreed_base,
+    changed_names,
     is_changed,
     partly_agreed,
 )
@@ -224,6 +225,7 @@ class OrdersWalk(GoWalk):
         """
         complete = self._drafts.read(order, link)
         if complete is None:
+            self._leave_differing(order, link)
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
@@ -242,6 +244,15 @@ class OrdersWalk(GoWalk):
         answer = self._drafts.read_after_writes(link, written) if wrote else complete
         _hold_if(self._store_compared(order, link, header, lines, answer, is_ours=wrote))
         return ("changed" if wrote else "unchanged"), change
+
+    def _leave_differing(self, order: OrderInGoForm, link: Link) -> None:
+        """Keep both sides' values as they stand, so that `differences` lists what differs."""
+        told = {
+            name: replace(link.base[name], shop=order.header[name], shop_read_at=order.read_at)
+            for name in changed_names(self.table, order, link)
+        }
+        told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
+        self.tools.store.put_link(replace(link, base={**link.base, **told}))
 
     def _compare_again(self, order: OrderInGoForm, link: Link) -> None:
         """Compare an order that was never found to be as the shop has it: a person may mend it."""

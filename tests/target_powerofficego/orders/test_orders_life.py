@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -203,6 +205,24 @@ def test_what_usually_follows_an_invoice_is_no_hold(ledger, box, reasons, landed
     assert outcome.status == 0
     assert outcome.writes == []
     assert reasons() == {}
+
+
+def test_what_the_shop_changed_later_than_the_invoice_is_listed_as_a_difference(
+    ledger, box, landed
+):
+    box.go.send_invoice(the_order(box)["Id"])
+    ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
+
+    told = CliRunner().invoke(
+        main,
+        ["--link-store", str(ledger.link_store), "differences", "--show-values"],
+    )
+
+    (row,) = [line for line in told.output.splitlines() if "orders" in line]
+    assert row.split()[3:] == ["reference", "PO", "17"]
+    later = ledger.run({**landed, "reference": "PO 17", "payment_status": "unpaid"})
+    assert later.status == 0
+    assert not [one for one in later.reads if "/Complete" in one.path]
 
 
 def test_an_invoiced_order_that_is_cancelled_is_held(ledger, box, reasons, landed):
