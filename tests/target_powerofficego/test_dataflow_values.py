@@ -7,10 +7,11 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow import product_back, values
 from target_powerofficego.dataflow.addresses import read_address
+from target_powerofficego.dataflow.prices import price_repairs, price_without_vat
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.units import UNIT_WORDS, unit_code
 from target_powerofficego.dataflow.values import Unusable
@@ -320,3 +321,67 @@ def test_no_value_of_a_long_text_is_shown_whole():
         values.amount("x" * 500, what="price")
 
     assert len(str(told.value)) < 150
+
+
+@pytest.mark.parametrize(
+    ("with_vat_leads", "excl", "incl", "price", "warned"),
+    [
+        (True, "80.00", "125.00", "100", "price_incl was used"),
+        (False, "80.00", "125.00", "80", "price_excl was used"),
+        (None, "80.00", "125.00", "80", "price_excl was used"),
+        (True, "86.09", "99.00", "79.2", "price_incl was used"),
+        (True, "79.2", "99", "79.2", None),
+        (True, "0.82", "1.02", "0.82", None),
+        (True, "80.00", None, "80", None),
+        (True, None, "125.00", "100", None),
+        (False, None, "125.00", "100", None),
+        (False, "80.00", "12,50 kr", "80", "price_excl was used"),
+    ],
+)
+def test_the_price_that_leads_is_used_and_two_prices_that_disagree_are_told(
+    with_vat_leads, excl, incl, price, warned
+):
+    record = {
+        "prices_include_tax": with_vat_leads,
+        "price_excl": excl,
+        "price_incl": incl,
+        "tax_rate": "25",
+    }
+
+    assert price_without_vat(record) == Decimal(price)
+    told = "; ".join(price_repairs(record))
+    assert warned in told if warned else told == ""
+
+
+def test_a_price_with_vat_that_leads_must_be_readable():
+    record = {"prices_include_tax": True, "price_excl": "80.00", "price_incl": "12,50 kr"}
+
+    with pytest.raises(Unusable, match="price_incl"):
+        price_without_vat(record)
+
+
+prices = st.none() | st.decimals(min_value=0, max_value=10**6, places=2).map(str)
+
+
+@given(
+    st.decimals(min_value=0, max_value=10**6, places=2),
+    st.fixed_dictionaries(
+        {
+            "price_excl": prices,
+            "price_incl": prices,
+            "prices_include_tax": st.sampled_from([True, False, None]),
+            "tax_rate": st.sampled_from([None, "0", "11.11", "12", "15", "25"]),
+        }
+    ),
+)
+@example(
+    Decimal("86.09"),
+    {"price_excl": None, "price_incl": "99", "prices_include_tax": True, "tax_rate": "25"},
+)
+def test_a_price_written_back_to_the_shop_comes_out_as_the_price_in_go(in_go, record):
+    try:
+        patch = product_back.price(in_go, record)
+    except Unusable:
+        assume(False)
+
+    assert price_without_vat({**record, **patch}) == in_go

@@ -122,6 +122,8 @@ def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, ch
     [
         ({"gtin": "7035620000001"}, "is not valid and was left out"),
         ({"unit": "fjong"}, "became EA"),
+        ({"price_incl": "125 kr"}, "is not a number; it should be written like"),
+        ({"price_incl": "130.00"}, "are not the same price at 25 % VAT; price_excl was used"),
     ],
 )
 def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, changes, told):
@@ -131,6 +133,7 @@ def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, c
     (there,) = box.go.entries("Products")
     assert there["Gtin"] is None
     assert there["UnitOfMeasureCode"] == "EA"
+    assert there["UnitPrice"] == 100
     assert told in outcome.log
 
 

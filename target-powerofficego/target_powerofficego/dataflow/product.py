@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import product_back as back
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.descriptions import plain_text
+from target_powerofficego.dataflow.prices import price_repairs, price_without_vat
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -21,29 +21,8 @@ from target_powerofficego.dataflow.table import (
 from target_powerofficego.dataflow.units import is_unit, unit_code
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
-PRICE_STEP = Decimal("0.0001")
-"""A price worked out from a price with VAT is rounded to this many krone."""
-
-
-def price_without_vat(record: Record) -> Decimal | None:
-    """Return the unit price in krone without VAT: as told, else from the one with VAT.
-
-    Raises:
-        Unusable: a price or the rate is no number, or the rate needed is missing.
-    """
-    excl = values.amount(record.get("price_excl"), what="price_excl")
-    if excl is not None:
-        return excl
-    incl = values.amount(record.get("price_incl"), what="price_incl")
-    if incl is None:
-        return None
-    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
-    if rate is None:
-        msg = (
-            "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
-        )
-        raise Unusable(msg)
-    return (incl / (1 + rate / 100)).quantize(PRICE_STEP, rounding=ROUND_HALF_UP)
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 def rate_key(rate: Decimal) -> str:
@@ -171,6 +150,8 @@ def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
             f"its prices are in {currency} and were left out; those of products in Go are taken to"
             f" be in {conversion.client_currency}"
         )
+    else:
+        found += price_repairs(record)
     return tuple(found)
 
 
@@ -221,13 +202,14 @@ PRODUCT = Table(
         ),
         Property(
             "price",
-            "price_excl, else price_incl less tax_rate",
+            "price_excl, or price_incl less tax_rate",
             "UnitPrice",
             "decimal, without VAT",
             Direction.BOTH,
             _unit_price,
             same=values.same_amount,
-            note="in another currency than NOK it is left out, with a warning",
+            note="price_incl counts where price_excl is missing, or differs by more than an øre and"
+            " `prices_include_tax` is true; in another currency than NOK it is left out",
             to_shop=back.price,
         ),
         Property(

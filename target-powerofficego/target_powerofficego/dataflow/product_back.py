@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.descriptions import is_marked_up
+from target_powerofficego.dataflow.prices import PRICE_STEP, has_leading_vat, less_vat
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.units import UNIT_WORDS
 from target_powerofficego.dataflow.values import Unusable, Value
@@ -62,7 +63,7 @@ def price(value: Value, record: Record) -> Record:
     incl_leads = (
         told["price_excl"] is None
         if record.get("prices_include_tax") is None
-        else record["prices_include_tax"] is True
+        else has_leading_vat(record)
     )
     rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
     incl = None if rate is None else values.to_ore(excl * (1 + rate / 100))
@@ -74,11 +75,11 @@ def price(value: Value, record: Record) -> Record:
     if rate is None or incl is None:
         msg = "the shop's price is one with VAT, and it has no tax_rate to work it out by"
         raise Unusable(msg)
-    again = incl / (1 + rate / 100)
-    if again.quantize(_step(excl), rounding=ROUND_HALF_UP) != excl:
+    follows = told["price_excl"] is not None
+    again = less_vat(incl, rate, step=_step(excl) if follows else PRICE_STEP)
+    if again != excl:
         msg = f"no price with VAT in whole øre comes to {money(excl)} without VAT"
         raise Unusable(msg)
-    follows = told["price_excl"] is not None
     return {"price_incl": money(incl), **({"price_excl": money(excl)} if follows else {})}
 
 
