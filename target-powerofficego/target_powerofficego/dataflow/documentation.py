@@ -71,7 +71,12 @@ ExternalCode is `{shop_name}:{address id}` |
 entry of its own | → | companies only |
 """,
     "products": "",
-    "orders": "",
+    "orders": """\
+An order waits for its customer and its products. Those that the shop does not list are made at the
+end of a run, and looked for in Go like any other first: the customer from the order's `buyer` and
+billing address, under its own `customer_id`; a product from the order's line, if
+`create_missing_products` is on. While one of them is rejected or held, the order goes on waiting.
+""",
 }
 
 _LINES = {
