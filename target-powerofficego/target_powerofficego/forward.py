@@ -122,10 +122,15 @@ class ForwardSide:
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Archive all, or hold them all when there are more new ones than `max_archives`."""
         most = self._tools.settings.max_archives
-        new = {one.id for one in self._tools.store.waiting_for(ARCHIVING)}
+        new = {one.id: one.entity for one in self._tools.store.waiting_for(ARCHIVING)}
+        told = " and ".join(sorted(set(new.values())))
+        too_many = (
+            f"{len(new)} {told} are to be archived, more than max_archives ({most}): if that is"
+            " meant, raise it for one run"
+        )
         for one in archives:
             if one.id in new and len(new) > most:
-                self._hold_archive(one, f"more are to be archived than max_archives ({most})")
+                self._hold_archive(one, too_many)
             else:
                 self.take(one.entity, one.payload, one.read_at, at_end=True)
 
