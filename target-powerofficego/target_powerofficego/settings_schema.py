@@ -81,7 +81,7 @@ _CONNECTION = (
         default=300,
         title="Retry budget, seconds",
         description="How long one call may be tried again, in all, while Go is busy or failing."
-        " If Go then answers nothing else either, the run stops.",
+        " If Go then answers nothing else either, the run stops. At least 10.",
     ),
 )
 
@@ -133,8 +133,8 @@ _CARE = (
         "changes_file",
         th.StringType,
         title="File of changes",
-        description="Path of a file to which every decision is written at the end of a run, one"
-        " JSON object a line: what was done, or in a dry run what would be. It holds personal"
+        description="Path of a file that is written anew at the end of each run: every decision,"
+        " one JSON object a line, as it was done, or in a dry run would be. It holds personal"
         " data.",
     ),
     th.Property(

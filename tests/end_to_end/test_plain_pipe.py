@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,15 +22,26 @@ def box():
 
 
 @pytest.fixture
-def pipe(box, tmp_path):
+def write_configs(box, tmp_path):
+    """Writes both configs, that of the target with more settings if any are given."""
+
+    def write(**settings):
+        go = box.target_config(
+            link_store=str(tmp_path / "links.db"),
+            requests_per_second=100,
+            sales_accounts={"25": 3000, "15": 3001, "0": 3100},
+            **settings,
+        )
+        (tmp_path / "shop.json").write_text(json.dumps(box.tap_config()), encoding="utf-8")
+        (tmp_path / "go.json").write_text(json.dumps(go), encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def pipe(box, tmp_path, write_configs):
     """Runs `tap | target` in a shell; returns the exit status, the states and what it wrote."""
-    go = box.target_config(
-        link_store=str(tmp_path / "links.db"),
-        requests_per_second=100,
-        sales_accounts={"25": 3000, "15": 3001, "0": 3100},
-    )
-    (tmp_path / "shop.json").write_text(json.dumps(box.tap_config()), encoding="utf-8")
-    (tmp_path / "go.json").write_text(json.dumps(go), encoding="utf-8")
+    write_configs()
 
     def run(*, state=None):
         box.requests.clear()
@@ -78,6 +90,34 @@ def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, 
 
     status, _, writes = pipe()
     assert (status, writes) == (0, [])
+
+
+def test_the_lines_of_the_readme_can_be_repeated_and_a_run_without_a_state_loses_none(
+    box, tmp_path, write_configs, request
+):
+    readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
+    (lines,) = [code for code in readme.split("```sh\n") if code.startswith("test -s state.json ")]
+    seed_store(box.shop, customers=2, products=2, orders=2)
+    write_configs()
+
+    def run():
+        box.requests.clear()
+        subprocess.run(
+            ["bash", "-c", lines.partition("```")[0]],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
+            check=False,
+        )
+        return (tmp_path / "state.json").read_text(encoding="utf-8")
+
+    state = run()
+    assert len(box.go.entries("SalesOrders")) == 2
+    write_configs(dry_run=True)
+    assert run() == state
+    write_configs()
+    assert run() == state
+    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    assert None not in asked
 
 
 def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):

@@ -13,7 +13,7 @@ from target_powerofficego.settings import Settings
 from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
-OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "sqlite3", ".ci/run")
+OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "test", "sqlite3", ".ci/run")
 PROGRAMS = (
     *("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
     "target-customwebshop",
@@ -103,16 +103,7 @@ def test_each_command_that_a_document_shows_exists(project, run_command, name):
             options = {word.split("=")[0] for word in rest if word.startswith("--")}
             assert options <= set(re.findall(r"--[a-z-]+", run_command(program, "--help").stdout))
         else:
-            assert program in (
-                "pip",
-                "pytest",
-                "python",
-                "uv",
-                "curl",
-                "tail",
-                "sqlite3",
-                ".ci/run",
-            )
+            assert program in OTHER_PROGRAMS
 
 
 def test_the_changelog_begins_with_the_version_of_every_package(project):
