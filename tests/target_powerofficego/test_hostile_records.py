@@ -206,6 +206,7 @@ def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
     assert (kind, entity) == ("reject", "customers")
     assert told.startswith("without id")
     assert "the record has no id" in reason
+    assert "give it one in the shop, then acknowledge this" in reason
 
 
 @pytest.mark.parametrize(

@@ -474,6 +474,19 @@ def test_one_who_is_erased_or_unknown_is_told_as_such(ledger, links, records):
     assert "the link store knows no customer 77; nothing was erased" in unknown.output
 
 
+def test_a_guest_who_is_not_known_is_told_without_the_hash_that_would_be_its_id(
+    ledger, links, records
+):
+    ledger.run(*records)
+
+    told = links("erase", "customer", "--email", "per@example.no", "--yes")
+
+    assert told.exit_code == 1
+    assert told.output == (
+        "Error: the link store knows no guest with that e-mail address; nothing was erased\n"
+    )
+
+
 def test_an_erased_customer_is_neither_linked_nor_unlinked_by_hand(ledger, box, links, records):
     ledger.run(*records)
     links("erase", "customer", KARI, "--yes")

@@ -143,6 +143,40 @@ def test_a_number_that_is_none_is_refused(tmp_path, number):
     assert ask("acknowledge", "--", number).exit_code == 2
 
 
+@pytest.mark.parametrize("entity", ["customer", "customers", "Product", "ORDERS"])
+def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
+    plural = f"{entity.lower().removesuffix('s')}s"
+    for command in ("rejects", "holds", "parked", "conflicts", "links", "differences", "retry"):
+        words = ["--all"] if command == "retry" else []
+        told = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
+        assert "does not exist: no run has happened yet" in told.output
+    for command in ("link", "unlink"):
+        parameter = next(one for one in main.commands[command].params if one.name == "entity")
+        assert parameter.type.convert(entity, parameter, None) == plural
+
+
+@pytest.mark.parametrize("what", ["customer", "customers"])
+def test_what_is_erased_is_told_in_singular_or_plural(tmp_path, what):
+    told = ask("--link-store", tmp_path / "links.db", "erase", what, "1001", "--yes")
+
+    assert "does not exist: no run has happened yet" in told.output
+
+
+def test_what_is_no_entity_is_refused():
+    told = ask("rejects", "--entity", "customerses")
+
+    assert told.exit_code == 2
+    assert "'customers', 'products', 'orders'" in told.output
+
+
+def test_export_takes_all_shops_unless_one_is_named():
+    told = " ".join(ask("export", "--help").output.split())
+
+    assert "of all shops unless one is named" in told
+    assert "--shop-name NAME Only the shop with this shop_name" in told
+    assert "needed when" not in told
+
+
 def test_it_tells_its_version():
     told = ask("--version")
 

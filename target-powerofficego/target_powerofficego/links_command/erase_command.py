@@ -9,11 +9,13 @@ from target_powerofficego.links_command.erasing import (
     CannotErase,
     Erasable,
     ErasedAlready,
+    UnknownCustomer,
     erasable,
 )
 from target_powerofficego.links_command.erasing import erase as erase_found
 from target_powerofficego.links_command.options import (
     Choices,
+    EntityChoice,
     shop_name_option,
     with_choices,
     yes_option,
@@ -22,7 +24,7 @@ from target_powerofficego.walks.order_parties import guest_id
 
 
 @click.command()
-@click.argument("what", metavar="customer", type=click.Choice(["customer"]))
+@click.argument("what", metavar="customer", type=EntityChoice(["customers"]))
 @click.argument("shop_id", metavar="[SHOP_ID]", required=False)
 @click.option("--email", metavar="ADDRESS", help="The guest with this e-mail address.")
 @yes_option
@@ -50,13 +52,17 @@ def erase(
         msg = "say SHOP_ID or --email, one of the two"
         raise click.UsageError(msg)
     wanted = shop_id if shop_id is not None else guest_id(email or "")
+    who = f"customer {shop_id}" if shop_id is not None else "guest with that e-mail address"
     with store_at_rest(choices.link_store, shop_name) as (store, _):
         try:
             found = erasable(store, wanted)
         except ErasedAlready:
             store.purge_deleted()
-            click.echo(f"customer {wanted} was erased already; nothing is left of it")
+            click.echo(f"{who} was erased already; nothing is left of it")
             return
+        except UnknownCustomer:
+            msg = f"the link store knows no {who}; nothing was erased"
+            raise click.ClickException(msg) from None
         except CannotErase as reason:
             msg = f"{reason}; nothing was erased"
             raise click.ClickException(msg) from None

@@ -25,6 +25,10 @@ class CannotErase(Exception):  # noqa: N818 - reads as what it says
     """The customer cannot be erased as things are; the text says why and what to do."""
 
 
+class UnknownCustomer(Exception):  # noqa: N818 - reads as what it says
+    """The link store knows no such customer."""
+
+
 class ErasedAlready(Exception):  # noqa: N818 - reads as what it says
     """The customer was erased before."""
 
@@ -60,6 +64,7 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
 
     Raises:
         CannotErase: with one line.
+        UnknownCustomer: nothing is known of it.
         ErasedAlready: nothing is known of it any more.
     """
     if store.erased_customers().id_of(shop_id) is not None:
@@ -152,8 +157,7 @@ def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: tuple[str, ...]
 
 def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
     if not _is_known(store, shop_id):
-        msg = f"the link store knows no customer {shop_id}"
-        raise CannotErase(msg)
+        raise UnknownCustomer
     waiting = tuple(_waiting_orders(store, (shop_id,)))
     if waiting:
         named = ", ".join(one.shop_id for one in waiting)

@@ -10,7 +10,7 @@ import click
 from target_powerofficego.dataflow.overrides import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
@@ -60,9 +60,24 @@ def _choose(context: click.Context, option: click.Parameter, value: str | None) 
         setattr(choices, option.name, value)
 
 
+class EntityChoice(click.Choice):  # type: ignore[type-arg]
+    """One of these entities, in any case, and singular or plural as with streams."""
+
+    def __init__(self, entities: Iterable[str] = TABLES) -> None:
+        super().__init__(list(entities), case_sensitive=False)
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the entity's own name, which is plural."""
+        plural = f"{value}s"
+        told = plural if plural.lower() in self.choices else value
+        return str(super().convert(told, param, ctx))
+
+
 entity_option = click.option(
     "--entity",
-    type=click.Choice(list(TABLES), case_sensitive=False),
+    type=EntityChoice(),
     help="Only this entity.",
 )
 
@@ -109,9 +124,7 @@ def newest_option(what: str) -> Callable[[Decorated], Decorated]:
     )
 
 
-entity_argument = click.argument(
-    "entity", metavar="ENTITY", type=click.Choice(list(TABLES), case_sensitive=False)
-)
+entity_argument = click.argument("entity", metavar="ENTITY", type=EntityChoice())
 
 shop_id_argument = click.argument("shop_id", metavar="SHOP_ID")
 
@@ -119,6 +132,12 @@ shop_name_option = click.option(
     "--shop-name",
     metavar="NAME",
     help="The shop_name of the shop that is meant; needed when the link store knows several.",
+)
+
+only_shop_option = click.option(
+    "--shop-name",
+    metavar="NAME",
+    help="Only the shop with this shop_name.",
 )
 
 yes_option = click.option(

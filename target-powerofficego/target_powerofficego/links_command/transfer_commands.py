@@ -9,7 +9,7 @@ import click
 
 from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.links_command.opening import open_store
-from target_powerofficego.links_command.options import Choices, shop_name_option, with_choices
+from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.transfer_file import BadLine, lines_of, read_lines
 from target_powerofficego.store.connection import has_tables
 from target_powerofficego.store.location import StoreLocation
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@shop_name_option
+@only_shop_option
 @with_choices()
 @click.pass_obj
 def export_store(choices: Choices, *, shop_name: str | None) -> None:

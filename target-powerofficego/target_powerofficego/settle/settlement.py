@@ -92,7 +92,8 @@ class Settlement:
             shop_id,
             payload={**record, "id": shop_id},
             read_at=read_at,
-            reason="the record has no id, or one that is too long; it cannot be recognised again",
+            reason="the record has no id, or one that is too long, so it cannot be recognised"
+            " again: give it one in the shop, then acknowledge this",
         )
         self._tally.count(entity_of(entity), shop_id, "rejected")
 
