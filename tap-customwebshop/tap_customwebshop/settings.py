@@ -82,6 +82,21 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
 ).to_dict()
 
 
+_NO_SETTINGS = (
+    "No settings were given: name their file with --config FILE, or say --config ENV to have them "
+    "read from environment variables."
+)
+_KINDS = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "an object of names and values",
+}
+_LIMITS = {"minimum": "at least", "maximum": "at most"}
+
+
 def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Fill in the defaults and tell what is wrong, one line per setting.
 
@@ -91,6 +106,8 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
         config: The settings as given; missing and null ones get their defaults.
         schema: The JSON schema of all settings, the SDK's own included.
     """
+    if not config:
+        return [_NO_SETTINGS]
     known = schema["properties"]
     lines = [_unknown(name, known) for name in config if name not in known]
     for name in [name for name in known if name in config and config[name] is None]:
@@ -112,8 +129,16 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 def _broken_rule(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.path)
-    rule = f"{error.validator} {error.validator_value}"
-    return f"The setting '{name}' has a value that it cannot have; it must keep to: {rule}."
+    rule, wanted = str(error.validator), error.validator_value
+    if rule == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        told = " or ".join(_KINDS[one] for one in kinds if one != "null")
+        return f"The setting '{name}' must be {told}."
+    if rule in _LIMITS:
+        return f"The setting '{name}' must be {_LIMITS[rule]} {wanted}."
+    return (
+        f"The setting '{name}' has a value that it cannot have; it must keep to: {rule} {wanted}."
+    )
 
 
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:

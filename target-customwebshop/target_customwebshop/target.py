@@ -27,7 +27,6 @@ class TargetCustomWebShop(SettlingTarget):
 
     name = "target-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
-    secrets = ("auth_token",)
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     one_line = (ShopError, TryLater)
 

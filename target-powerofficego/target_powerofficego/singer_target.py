@@ -7,7 +7,6 @@ once everything before it is settled.
 from __future__ import annotations
 
 import abc
-import difflib
 import functools
 import re
 import sys
@@ -33,6 +32,7 @@ from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
 from target_powerofficego.side_settings import SettingsError
+from target_powerofficego.wrong_settings import NO_SETTINGS, broken_rules, misspelt
 
 if TYPE_CHECKING:
     import datetime
@@ -62,13 +62,11 @@ class SettlingTarget(Target):
     """Settles records through a `Run`; a subclass says how one is opened and what it takes.
 
     Class attributes:
-        secrets: the settings that are keys; a value of a wrong type is told without it.
         not_there_yet: values of settings that will be there one day, each with what lacks.
         sinks: the sink class by the name of the stream, in small letters.
         one_line: errors of the other system that end the run with one line.
     """
 
-    secrets: ClassVar[tuple[str, ...]] = ()
     not_there_yet: ClassVar[Mapping[tuple[str, str], str]] = {}
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
     one_line: ClassVar[tuple[type[Exception], ...]] = ()
@@ -92,46 +90,44 @@ class SettlingTarget(Target):
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Add a line for every setting that does not exist, and what it was perhaps meant to be.
+        """Say in one line each what is wrong; first what does not exist or is not there yet.
 
-        Values that are not there yet are told so. A setting that is null has its default. A key of
-        a wrong type is told without its value. The SDK leaves numbers of the environment as text.
+        A setting that is null has its default. The SDK leaves numbers of the environment as text.
         """
+        known = self._known_settings()
         properties = self.config_jsonschema["properties"]
         self._config = {
             name: _as_number(told) if "number" in properties.get(name, {}).get("type", ()) else told
             for name, told in self._config.items()
             if told is not None
         }
-        errors = _misspelt(self._config, self._known_settings())
+        errors = misspelt(self._config, known) if self._config else [NO_SETTINGS]
         errors += [
             f"{name}: {value} is not there yet: {why}"
             for (name, value), why in self.not_there_yet.items()
             if self._config.get(name) == value
         ]
-        errors += [
-            f"{name} must be text"
-            for name in self.secrets
-            if not isinstance(self._config.get(name, ""), str)
-        ]
+        errors = errors or broken_rules(self._config, self.config_jsonschema)
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema={})
-        return errors + super()._validate_config(raise_errors=raise_errors)
+        return errors
 
     @classmethod
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
         """Read the config files; one that is missing or no JSON ends the program with one line."""
-        told: _ConfigInput | None = None
-        try:
-            told = super().cb_config(ctx, param, value)
-        except FileNotFoundError as error:
-            cls.logger.error("--config: %s", error)
-        except ValueError as error:
-            cls.logger.error("--config: a file is no JSON: %s", error)
-        return told or ctx.exit(_BROKE)
+        for path in value:
+            try:
+                super().cb_config(ctx, param, (path,))
+            except OSError as error:
+                cls.logger.error("--config: %s", error)
+                ctx.exit(_BROKE)
+            except (ValueError, TypeError) as error:
+                cls.logger.error("--config: %s holds no settings as JSON: %s", path, error)
+                ctx.exit(_BROKE)
+        return super().cb_config(ctx, param, value)
 
     def _known_settings(self) -> list[str]:
         schema = self.config_jsonschema
@@ -335,14 +331,3 @@ def _as_number(told: object) -> object:
     """Return a number that is written as text; anything else stays for the schema to refuse."""
     is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
     return float(str(told)) if is_written else told
-
-
-def _misspelt(config: dict[str, Any], known: list[str]) -> list[str]:
-    lines: list[str] = []
-    for name in config:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f'; did you mean "{near[0]}"?' if near else ""
-        lines.append(f'There is no setting "{name}"{meant}')
-    return lines

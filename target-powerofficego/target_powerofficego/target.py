@@ -25,7 +25,6 @@ class TargetPowerOfficeGo(SettlingTarget):
 
     name = "target-powerofficego"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
-    secrets = ("application_key", "client_key", "subscription_key")
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     one_line = (GoError,)
 

@@ -64,9 +64,10 @@ def run_tap(*arguments, config=None, tmp_path=None):
         ({"api_url": "http://shop.example.com"}, "must begin with https://"),
         ({"api_url": "shop.example.com"}, "is no address"),
         ({"api_url": "https://me:secret@shop.example.com"}, "user name or password"),
-        ({"auth_token": 12345}, "The setting 'auth_token' has a value that it cannot have"),
+        ({"auth_token": 12345}, "The setting 'auth_token' must be text."),
         ({"auth_token": "se cret\n"}, "characters that a bearer token cannot have"),
-        ({"page_size": 1001}, "The setting 'page_size' has a value that it cannot have"),
+        ({"page_size": 1001}, "The setting 'page_size' must be at most 1000."),
+        ({"page_size": "many"}, "The setting 'page_size' must be a whole number."),
         ({"start_date": "soon"}, "The setting 'start_date' is no date"),
     ],
 )
@@ -248,4 +249,15 @@ def test_a_config_file_that_is_none_is_one_line(tmp_path, text):
 
     assert ended.returncode == 1
     assert "--config: " in ended.stderr
+    assert str(path) in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_without_any_config_it_is_said_that_none_was_given(arguments):
+    ended = run_tap(*arguments)
+
+    assert ended.returncode == 1
+    assert "No settings were given: name their file with --config FILE" in ended.stderr
+    assert "is missing" not in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -162,6 +162,29 @@ def test_version_and_help_answer():
     assert "--config" in command("--help").stdout
 
 
+@pytest.mark.parametrize("text", ["{", '{"dry_run": true,}', "[1]"])
+def test_a_config_file_that_is_no_json_is_named_among_several(tmp_path, text):
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text("{}")
+    bad.write_text(text)
+
+    ended = command("--config", str(good), "--config", str(bad))
+
+    assert ended.returncode == 1
+    assert f"--config: {bad} holds no settings as JSON" in ended.stderr
+    assert str(good) not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_any_config_it_is_said_that_none_was_given():
+    ended = command()
+
+    assert ended.returncode == 1
+    assert "no settings were given: name their file with --config FILE" in ended.stderr
+    assert "missing" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_config_file_that_is_missing_is_told_without_a_traceback():
     ended = command("--config", "nowhere.json")
     assert ended.returncode != 0

@@ -86,9 +86,12 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"environment": "live"}, "'live' is not one of"),
-        ({"workers": 0}, "workers"),
-        ({"workers": "many"}, "workers"),
+        ({"environment": "live"}, "environment must be one of: production, demo, custom"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"workers": "many"}, "workers must be a whole number"),
+        ({"dry_run": "yes"}, "dry_run must be true or false"),
+        ({"sales_accounts": [3000]}, "sales_accounts must be an object of names and values"),
+        ({"owners": {"customers": 1}}, "owners"),
         ({"stock": "go"}, "stock: go is not there yet"),
         ({"on_link": "go"}, "on_link: go is not there yet"),
         ({"sales_accounts": {"25": 3000, "exempt": 3100}}, "exempt is not there yet"),
@@ -139,7 +142,7 @@ def test_a_setting_that_is_needed_and_missing_is_named(ledger, box, name):
 
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert f"{name!r} is a required property" in ended.stderr
+    assert f"{name} is missing" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert box.requests.all() == []
 
