@@ -104,6 +104,23 @@ def test_a_change_tells_gos_property_and_both_values(ledger, customer, told):
     assert outcome.summary["nothing_was_written"] is True
 
 
+def test_a_plan_lists_customers_products_and_orders_first_and_then_what_hangs_on_them(
+    ledger, customer, company, product, order, address, told
+):
+    there = address(id="a1", type="shipping", line1="Fjellveien 9")
+    people = customer(addresses=[address(), there]), company(first_name="Ola", last_name="Hansen")
+
+    outcome, _ = told(*people, product(), order(), dry_run=True)
+
+    listed = [line.split()[1] for line in outcome.log.splitlines() if line.startswith("create ")]
+    assert list(dict.fromkeys(listed)) == [
+        *("customers", "products", "orders"),
+        *("contact_persons", "delivery_addresses"),
+    ]
+    counted = [line for line in outcome.log.splitlines() if "│" in line and "create" in line]
+    assert [line.split()[1] for line in counted] == list(dict.fromkeys(listed))
+
+
 def test_a_follower_is_named_by_whom_it_shares_with(ledger, company, told):
     second = company(id="2002", email="b@example.no")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from target_powerofficego.plan import PlannedChange, PlannedField
 
+_FIRST = ("customers", "products", "orders")
+"""What a plan lists first; what hangs on them comes after."""
 _EXAMPLES = 10
 _LONGEST_VALUE = 60
 
@@ -28,8 +30,8 @@ def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
         return
     counted = Table("entity", "what", "how many", title="Plan: what a run would do")
     kinds = Counter((one.entity, one.what) for one in changes)
-    for (entity, what), number in sorted(kinds.items()):
-        counted.add_row(entity, what, str(number))
+    for entity, what in sorted(kinds, key=lambda kind: _place(*kind)):
+        counted.add_row(entity, what, str(kinds[entity, what]))
     console.print(counted)
     shown = list(_shown(changes, None if every_one else _EXAMPLES))
     if console.is_terminal:
@@ -55,10 +57,15 @@ def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
 def _shown(changes: Sequence[PlannedChange], most: int | None) -> Iterator[PlannedChange]:
     """Yield changes by kind; at most so many of each."""
     told: Counter[tuple[str, str]] = Counter()
-    for one in sorted(changes, key=lambda one: (one.entity, one.what)):
+    for one in sorted(changes, key=lambda one: _place(one.entity, one.what)):
         told[one.entity, one.what] += 1
         if most is None or told[one.entity, one.what] <= most:
             yield one
+
+
+def _place(entity: str, what: str) -> tuple[int, str, str]:
+    place = _FIRST.index(entity) if entity in _FIRST else len(_FIRST)
+    return place, entity, what
 
 
 def _table(changes: Sequence[PlannedChange]) -> Table:
