@@ -51,15 +51,19 @@ class Filter:
 def unsettled_listing(
     kind: UnsettledKind, found: Sequence[Unsettled], *, show_values: bool
 ) -> Listing:
-    """Return the records of one kind as rows; their values only when asked for."""
+    """Return the records of one kind as rows; their values only when asked for.
+
+    A column in which no record has anything is left out.
+    """
     columns = _COLUMNS[kind]
     if len({one.shop_name for one in found}) > 1:
         columns = (*columns, Column("shop", "shop_name"))
     if show_values:
         columns = (*columns, *_VALUES)
     rows = [unsettled_row(one, show_values=show_values) for one in found]
+    told = tuple(one for one in columns if any(row[one.key] not in (None, "") for row in rows))
     return Listing(
-        columns, rows, f"no {'records are' if kind == 'parked' else 'open'} {PLURALS[kind]}"
+        told, rows, f"no {'records are' if kind == 'parked' else 'open'} {PLURALS[kind]}"
     )
 
 
