@@ -96,6 +96,15 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
     assert outcome.writes == []
 
 
+def test_one_deleted_that_is_met_in_go_is_archived_where_the_shop_leads(ledger, box, customer):
+    box.go.create("Customers", {"Name": "Kari", "EmailAddress": "kari@example.no"})
+
+    outcome = ledger.run(customer(**GONE), on_link="shop")
+
+    assert outcome.status == 0
+    assert len(archived(box)) == 1
+
+
 def test_an_archive_takes_its_other_edits_along(ledger, box, customer):
     ledger.run(customer())
 

@@ -78,7 +78,8 @@ class EntityWalk(MeetingWalk):
         try:
             return self._meet(record, self._read(record), read_at)
         except (Unusable, Undecidable):
-            if not _is_known_deleted(record):
+            is_met = self.tools.store.link(self.entity, record["id"]) is not None
+            if is_met or not _is_known_deleted(record):
                 raise
             return "unchanged", Nothing("deleted in the shop and never in Go")
 
