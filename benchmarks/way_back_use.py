@@ -1,0 +1,128 @@
+"""Tells what the way back costs when few of many linked customers were edited in Go.
+
+`python benchmarks/way_back_use.py [--linked 100000] [--edited 50]`
+
+Whole processes, `tap-powerofficego | target-customwebshop`, first without a state, so that all is
+listed, then with the state of that. The links are entered in the link store as a run would leave
+them. Budget: 2 reads and 1 write of the shop for each edit, and for Go the lists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from go_sandbox import Sandbox
+from target_powerofficego.dataflow.customer import CUSTOMER
+from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.links import Link, LinkStore, now
+from target_powerofficego.merge import created_base
+
+CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
+
+
+def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
+    """Put customers into the shop and into Go, each linked; return their ids in Go."""
+    store = LinkStore(str(path))
+    store.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
+    read_at = now()
+    ids = []
+    with store.transaction():
+        for number in range(count):
+            record = box.shop.put("customers", customer(str(number)))
+            values = CUSTOMER.read(record, CONVERSION).values
+            entry = box.go.create("Customers", CUSTOMER.create_body(values))
+            base = created_base(CUSTOMER, values, entry, read_at, now())
+            own = entry["LastChangedDateTimeOffset"]
+            go_id = str(entry["Id"])
+            store.put_link(Link("customers", record["id"], go_id, base=base, own_stamp=own))
+            ids.append(entry["Id"])
+    store.close()
+    return ids
+
+
+def customer(shop_id: str) -> dict:
+    """Return a shop record."""
+    address = {"type": "billing", "is_default": True, "line1": f"Storgata {shop_id}"}
+    return {
+        "id": shop_id,
+        "type": "person",
+        "first_name": "Kari",
+        "last_name": "Nordmann",
+        "name": "Kari Nordmann",
+        "email": f"kunde{shop_id}@example.no",
+        "phone": "+4791234567",
+        "addresses": [{**address, "postal_code": "0155", "city": "Oslo", "country_code": "NO"}],
+        "created_at": "2026-01-02T09:00:00Z",
+    }
+
+
+def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
+    """Run the pipe, tell what it cost, and return the last state."""
+    tap = [sys.executable, "-m", "tap_powerofficego", "--config", str(folder / "go.json")]
+    tap += ["--catalog", str(folder / "catalog.json")]
+    if state:
+        (folder / "state.json").write_text(state)
+        tap += ["--state", str(folder / "state.json")]
+    target = [sys.executable, "-m", "target_customwebshop", "--config", str(folder / "shop.json")]
+    box.requests.clear()
+    started = time.perf_counter()
+    reading = subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    writing = subprocess.run(
+        target, stdin=reading.stdout, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if reading.wait() or writing.returncode:
+        sys.exit(f"{what}: {writing.stderr[-2000:]}")
+    print(
+        f"{what:<24}{seconds:7.1f} s; Go: {len(box.requests.reads('go'))} reads,"
+        f" {len(box.requests.writes('go'))} writes; shop: {len(box.requests.reads('shop'))} reads,"
+        f" {len(box.requests.writes('shop'))} writes"
+    )
+    return writing.stdout.strip().splitlines()[-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--linked", type=int, default=100_000)
+    parser.add_argument("--edited", type=int, default=50)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, Sandbox.start() as box:
+        folder = Path(name)
+        ids = link_all(box, options.linked, folder / "links.db")
+        go = box.target_config()
+        go.pop("shop_name")
+        shop = {"api_url": box.shop_api_url, "auth_token": box.shop_token}
+        shop |= {"shop_name": "testshop", "link_store": str(folder / "links.db")}
+        (folder / "go.json").write_text(json.dumps(go))
+        (folder / "shop.json").write_text(json.dumps(shop))
+        write_catalog(folder)
+        state = run(box, folder, "everything listed", None)
+        step = max(1, options.linked // options.edited)
+        for go_id in ids[::step][: options.edited]:
+            box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
+        state = run(box, folder, f"{options.edited} edited", state)
+        run(box, folder, "nothing edited", state)
+
+
+def write_catalog(folder: Path) -> None:
+    """Select what the way back needs."""
+    tap = [sys.executable, "-m", "tap_powerofficego", "--config", str(folder / "go.json")]
+    told = subprocess.run([*tap, "--discover"], capture_output=True, text=True, check=True).stdout
+    catalog = json.loads(told)
+    needed = ("customers", "products", "salesorders", "outgoing_invoices")
+    for stream in catalog["streams"]:
+        for one in stream["metadata"]:
+            if not one["breadcrumb"]:
+                one["metadata"]["selected"] = stream["tap_stream_id"] in needed
+    (folder / "catalog.json").write_text(json.dumps(catalog))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""State or link store lost, and what the way back costs: reads, but never a wrong write."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from decimal import Decimal
+
+import pytest
+from tap_powerofficego.tap import TapPowerOfficeGo
+
+STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
+
+
+@pytest.fixture
+def tap(both):
+    """Reads Go by the tap itself, from a state on; returns its messages."""
+
+    def read(state=None):
+        config = both.box.target_config(requests_per_second=100)
+        config.pop("shop_name")
+        tap = TapPowerOfficeGo(config=config, state=state or {})
+        for name, stream in tap.streams.items():
+            stream.selected = name in STREAMS
+        output = io.StringIO()
+        with redirect_stdout(output):
+            tap.sync_all()
+        return [json.loads(line) for line in output.getvalue().splitlines()]
+
+    return read
+
+
+def state_of(messages):
+    return [one["value"] for one in messages if one["type"] == "STATE"][-1]
+
+
+def test_a_lost_link_store_costs_reads_and_no_write_on_either_way(linked):
+    box = linked.box
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+    box.shop.edit("products", "501", {"name": "Lusekofte"})
+    linked.ledger.lose_link_store()
+
+    assert linked.forward().writes == []
+    assert linked.back().writes == []
+
+    assert box.shop.record("customers", "1001")["phone"] == "+4791234567"
+    assert box.go.entries("Products")[0]["Name"] == "Ullgenser"
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000002"})
+    linked.back()
+    assert box.shop.record("customers", "1001")["phone"] == "+4790000002"
+
+
+def test_a_lost_state_of_either_way_costs_reads_and_no_write(linked, tap):
+    """`forward` and `tap` without a state read everything, as after a lost state."""
+    linked.box.shop.edit("customers", "1001", {"phone": "+4790000001"})
+    linked.forward()
+    assert linked.run(*tap()).writes == []
+    assert linked.forward().writes == []
+    assert linked.run(*tap()).writes == []
+
+
+def test_an_edit_in_go_costs_one_read_and_one_write_of_the_shop_and_a_few_of_go(
+    linked, tap, customer
+):
+    box = linked.box
+    for number in range(30):
+        email = f"kunde{number}@example.no"
+        box.shop.put("customers", customer(id=f"c{number}", email=email))
+    linked.forward()
+    state = state_of(tap())
+    for number in range(5):
+        go_id = linked.go_id("customers", f"c{number}")
+        box.go.edit("Customers", go_id, {"PhoneNumber": f"+479000000{number}"})
+    box.requests.clear()
+
+    outcome = linked.run(*tap(state))
+
+    assert (len(outcome.reads), len(outcome.writes)) == (5, 5)
+    assert len(box.requests.writes("go")) == 0
+    assert len(box.requests.reads("go")) <= 10
+
+
+def test_entries_come_through_the_tap_as_they_stand_in_go(linked, tap):
+    box = linked.box
+    box.go.edit("Products", linked.go_id("products", "501"), {"UnitPrice": Decimal("120.50")})
+    box.go.send_invoice(linked.go_id("orders", "9001"))
+
+    outcome = linked.run(*tap())
+
+    assert outcome.status == 0
+    assert box.shop.record("products", "501")["price_excl"] == "120.50"
+    assert box.shop.record("orders", "9001")["invoice"]["balance"] == "250.00"
+    assert linked.run(*tap()).writes == []
