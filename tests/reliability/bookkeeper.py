@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 
 OWNERS = dict.fromkeys(("customers", "products", "orders"), "go")
@@ -11,8 +12,8 @@ OWNERS = dict.fromkeys(("customers", "products", "orders"), "go")
 class Bookkeeper:
     """Edits entries of Go, sends invoices, and deletes orders.
 
-    `edits` are the members edited, by the id of their entry; `ended` are the references of orders
-    that were invoiced or deleted.
+    `edits` are the members edited, with value and time, by the id of their entry; `ended` are the
+    references of orders that were invoiced or deleted.
     """
 
     def __init__(self, box, seed):
@@ -45,7 +46,8 @@ class Bookkeeper:
         entry = self._one(resource)
         if entry:
             self.go.edit(resource, entry["Id"], {member: value})
-            self.edits.setdefault(entry["Id"], {})[member] = value
+            at = datetime.datetime.now(datetime.timezone.utc).isoformat()
+            self.edits.setdefault(entry["Id"], {})[member] = (value, at)
 
     def _end(self, act):
         order = self._one("SalesOrders")
