@@ -130,14 +130,16 @@ class TapPowerOfficeGo(Tap):
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
         """Read the config files; one that is missing or no JSON ends the program with one line."""
-        told: _ConfigInput | None = None
-        try:
-            told = super().cb_config(ctx, param, value)
-        except FileNotFoundError as error:
-            cls.logger.error("--config: %s", error)
-        except ValueError as error:
-            cls.logger.error("--config: a file is no JSON: %s", error)
-        return told or ctx.exit(1)
+        for path in value:
+            try:
+                super().cb_config(ctx, param, (path,))
+            except OSError as error:
+                cls.logger.error("--config: %s", error)
+                ctx.exit(1)
+            except (ValueError, TypeError) as error:
+                cls.logger.error("--config: %s holds no settings as JSON: %s", path, error)
+                ctx.exit(1)
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     @override

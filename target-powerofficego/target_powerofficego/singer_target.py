@@ -62,12 +62,10 @@ class SettlingTarget(Target):
     """Settles records through a `Run`; a subclass says how one is opened and what it takes.
 
     Class attributes:
-        not_there_yet: values of settings that will be there one day, each with what lacks.
         sinks: the sink class by the name of the stream, in small letters.
         one_line: errors of the other system that end the run with one line.
     """
 
-    not_there_yet: ClassVar[Mapping[tuple[str, str], str]] = {}
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
     one_line: ClassVar[tuple[type[Exception], ...]] = ()
     capabilities: ClassVar[list[Any]] = [
@@ -102,11 +100,6 @@ class SettlingTarget(Target):
             if told is not None
         }
         errors = misspelt(self._config, known) if self._config else [NO_SETTINGS]
-        errors += [
-            f"{name}: {value} is not there yet: {why}"
-            for (name, value), why in self.not_there_yet.items()
-            if self._config.get(name) == value
-        ]
         errors = errors or broken_rules(self._config, self.config_jsonschema)
         if errors and raise_errors:
             summary = "Config validation failed"
