@@ -32,6 +32,8 @@ class BackSide:
     entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
 
     def __init__(self, tools: BackTools) -> None:
+        self.has_all_credit_notes = False
+        """Whether the input was whole, so that no credit note of it is missing."""
         self._tools = tools
         self._walks = {
             entity: BackWalk(tools, entity, _SILENT_ROWS.get(entity, frozenset()))
@@ -58,6 +60,7 @@ class BackSide:
         self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> object:
         """Settle, park, reject or hold one entry."""
+        at_end = at_end and self.has_all_credit_notes
         return self._walks[entity_of(entity)].take(record, read_at, at_end=at_end)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_customwebshop.merge_patch import patched
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class DryShop(ShopRecords):
     """Answers a change with the record as it would be."""
 
-    def change(self, entity: str, shop_id: str, patch: Record, tag: str) -> Read:
+    def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
         """Answer as if the record were changed."""
-        there = self.read(entity, shop_id)
-        return Read(patched(there.record, patch), tag, there.read_at)
+        del entity, shop_id
+        return replace(found, record=patched(found.record, patch))

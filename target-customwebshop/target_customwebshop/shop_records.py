@@ -12,6 +12,8 @@ import simplejson
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
 from tap_customwebshop.patience import Patience
+from tap_customwebshop.records import move_to_custom, numbers_to_text
+from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
 from target_powerofficego.go_api import CallCount
 
 from target_customwebshop.errors import (
@@ -30,17 +32,24 @@ if TYPE_CHECKING:
     from target_customwebshop.merge_patch import Record
 
 MERGE_PATCH = "application/merge-patch+json"
+_GONE = (404, 410)
+_SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 _SIGN_OF_LIFE_SECONDS = 10.0
 _LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True)
 class Read:
-    """A record as the shop has it; `tag` changes with it, `read_at` is just before it was asked."""
+    """A record in the contract's form, as the tap emits it.
+
+    `tag` changes with it, `read_at` is just before it was asked, `outside` are the names of fields
+    that the contract does not have: they stand in `custom`, but in the shop beside it.
+    """
 
     record: Record
     tag: str
     read_at: datetime
+    outside: frozenset[str] = frozenset()
 
 
 class ShopRecords:
@@ -73,15 +82,15 @@ class ShopRecords:
         path = f"/{entity}/{quote(shop_id, safe='')}"
         read_at = datetime.now(timezone.utc)
         answer = self._ask("GET", path)
-        if answer.status == 404:
-            raise NotThere(f"GET {self._shown(path)}: 404")
+        if answer.status in _GONE:
+            raise NotThere(f"GET {self._shown(path)}: {answer.status}")
         if answer.status != 200:
             msg = f"GET {self._shown(path)}: the shop answered {answer.status}"
             raise TryLater(msg)
         return self._record("GET", path, answer, read_at)
 
-    def change(self, entity: str, shop_id: str, patch: Record, tag: str) -> Read:
-        """Change a record that is still the one read under this tag, and return it.
+    def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
+        """Change a record that is still as it was found, and return it.
 
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, TryLater: nothing was changed.
@@ -89,13 +98,14 @@ class ShopRecords:
             ShopError: no call can succeed as things are; nothing was changed.
         """
         path = f"/{entity}/{quote(shop_id, safe='')}"
-        body = simplejson.dumps(patch, use_decimal=True, ensure_ascii=False).encode()
-        headers = {"Content-Type": MERGE_PATCH, "If-Match": tag}
+        told = _as_the_shop_has_it(patch, found.outside)
+        body = simplejson.dumps(told, use_decimal=True, ensure_ascii=False).encode()
+        headers = {"Content-Type": MERGE_PATCH, "If-Match": found.tag}
         answer = self._ask("PATCH", path, body=body, headers=headers)
         shown = f"PATCH {self._shown(path)}: {answer.status}"
         if answer.status == 412:
             raise ChangedMeanwhile(shown)
-        if answer.status == 404:
+        if answer.status in _GONE:
             raise NotThere(shown)
         if answer.status in (405, 501):
             msg = f"{shown}: the shop takes no changes over its API; see docs/shop-api.md."
@@ -179,14 +189,20 @@ class ShopRecords:
         if not isinstance(record, dict):
             msg = f"{shown}: the answer is no record; see docs/shop-api.md."
             raise ContractBrokenError(msg)
-        tag = answer.headers.get("ETag")
-        if not tag:
+        tag = answer.headers.get("ETag", "")
+        if not tag or tag.startswith("W/"):
+            kind = "a weak ETag, which If-Match never takes" if tag else "no ETag"
             msg = (
-                f"{shown}: the answer has no ETag, so an edit made meanwhile in the shop could be"
+                f"{shown}: the answer has {kind}, so an edit made meanwhile in the shop could be"
                 " lost; see docs/shop-api.md."
             )
             raise ContractBrokenError(msg)
-        return Read(record, tag, read_at)
+        schema = _SCHEMAS[path.split("/")[1]]
+        numbers_to_text(record, schema)
+        outside = frozenset(record.keys() - schema["properties"].keys())
+        if outside:
+            move_to_custom(record, outside)
+        return Read(record, tag, read_at, outside)
 
     def _shown(self, path: str) -> str:
         return self._connection().shown(path)
@@ -199,6 +215,17 @@ class ShopRecords:
             with self._lock:
                 self._all.append(connection)
         return connection
+
+
+def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:
+    """Return a patch with fields that the contract does not have where they stand in the shop."""
+    custom = patch.get("custom")
+    if not isinstance(custom, dict) or not outside.intersection(custom):
+        return patch
+    within = {name: value for name, value in custom.items() if name not in outside}
+    beside = {name: value for name, value in custom.items() if name in outside}
+    told = {name: value for name, value in patch.items() if name != "custom"}
+    return {**told, **beside, **({"custom": within} if within else {})}
 
 
 def _not_taken(shown: str, answer: Answer) -> NotTaken:

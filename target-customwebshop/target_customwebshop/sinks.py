@@ -10,8 +10,6 @@ from target_powerofficego.sinks import MELTANO_TEST_STREAM
 from target_powerofficego.walks.walk import text_id
 from target_powerofficego.ways import on_the_way_back
 
-from target_customwebshop.start_up import BackRun
-
 if TYPE_CHECKING:
     from target_customwebshop.target import TargetCustomWebShop
 
@@ -20,6 +18,7 @@ class EntrySink(RecordSink):
     """Takes entries of Go; one that the shop has no record of costs one look at the link store."""
 
     entity: str
+    has_credit_notes = False
 
     def __init__(self, target: TargetCustomWebShop, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(target, *args, **kwargs)
@@ -28,15 +27,12 @@ class EntrySink(RecordSink):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand an entry to the settlement under the shop's id; one without an id is kept out."""
         run = self._begin()
-        if not isinstance(run, BackRun):
-            msg = f"a run of the way back is needed, not {type(run).__name__}"
-            raise TypeError(msg)
         kept_as = on_the_way_back(self.entity)
         go_id = text_id(record.get("Id"))
         if go_id is None:
             run.settlement.reject_nameless(kept_as, record, context["read_at"])
             return
-        if record.get("RelatedInvoiceNo") is not None:
+        if self.has_credit_notes and record.get("RelatedInvoiceNo") is not None:
             run.side.note_credit_note(record, context["read_at"])
         link = run.side.link_of(self.entity, go_id)
         if link is None:
@@ -58,9 +54,15 @@ class ProductsSink(EntrySink):
 
 
 class OrdersSink(EntrySink):
-    """Takes sales orders, and the outgoing invoices that they become."""
+    """Takes sales orders."""
 
     entity = "orders"
+
+
+class InvoicesSink(OrdersSink):
+    """Takes the outgoing invoices that sales orders become, and credit notes."""
+
+    has_credit_notes = True
 
 
 class MeltanoTestSink(RecordSink):
@@ -76,7 +78,7 @@ SINKS: dict[str, type[RecordSink]] = {
     "customers": CustomersSink,
     "products": ProductsSink,
     "salesorders": OrdersSink,
-    "outgoing_invoices": OrdersSink,
+    "outgoing_invoices": InvoicesSink,
     **dict.fromkeys(
         ("contact_persons", "delivery_addresses", "product_groups", "vat_codes"), DroppedSink
     ),

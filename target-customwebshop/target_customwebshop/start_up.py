@@ -22,6 +22,7 @@ from target_powerofficego.store.connection import has_store
 
 from target_customwebshop.back_side import BackSide
 from target_customwebshop.dry_shop import DryShop
+from target_customwebshop.errors import TryLater
 from target_customwebshop.shop_records import ShopRecords
 from target_customwebshop.tools import BackTools
 from target_customwebshop.writing import ShopWriter
@@ -87,7 +88,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
         writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
     )
     if not settings.dry_run:
-        tools.writer.settle_leftovers(store.intents("back"))
+        _settle_leftovers(tools)
     side = BackSide(tools)
     settlement = Settlement(
         side,
@@ -110,6 +111,15 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
         kept_as=side.entities,
         side=side,
     )
+
+
+def _settle_leftovers(tools: BackTools) -> None:
+    """See what became of changes without an answer; one that cannot be looked at waits alone."""
+    for intent in tools.store.intents("back"):
+        try:
+            tools.writer.settle_leftovers([intent])
+        except TryLater as later:
+            logger.warning("%s; the change is looked for again", later)
 
 
 def _open_store(settings: BackSettings) -> LinkStore:

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.singer_target import SettlingTarget
 
-from target_customwebshop.errors import TryLater
 from target_customwebshop.settings import BackSettings
 from target_customwebshop.settings_schema import CONFIG
 from target_customwebshop.sinks import SINKS
-from target_customwebshop.start_up import start
+from target_customwebshop.start_up import BackRun, start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singer_sdk import Sink
-
-    from target_customwebshop.start_up import BackRun
 
 
 class TargetCustomWebShop(SettlingTarget):
@@ -28,7 +25,20 @@ class TargetCustomWebShop(SettlingTarget):
     name = "target-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
-    one_line = (ShopError, TryLater)
+    one_line = (ShopError,)
+
+    def begin(self) -> BackRun:
+        """Return the run of the way back; see `SettlingTarget`."""
+        run = super().begin()
+        if not isinstance(run, BackRun):
+            msg = f"a run of the way back is needed, not {type(run).__name__}"
+            raise TypeError(msg)
+        return run
+
+    def process_endofpipe(self) -> None:
+        """Tell of payments only after an input that is whole: a credit note may be missing."""
+        self.begin().side.has_all_credit_notes = self.has_whole_input
+        super().process_endofpipe()
 
     def open_run(self) -> BackRun:
         """See `SettlingTarget`."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
+from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.links import NEVER, LinkStoreError
+from target_powerofficego.links import NEVER, Agreement, LinkStoreError
 from target_powerofficego.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
 from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.stamps import is_behind
-from target_powerofficego.walks.walk import Walk
+from target_powerofficego.walks.walk import OTHER_WAY, Walk
 from target_powerofficego.ways import on_the_way_back
 
 from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, NotThere, TryLater
@@ -25,7 +26,7 @@ from target_customwebshop.writing import Change as ShopChange
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.changes import Change, RowChange
     from target_powerofficego.dataflow.table import Record
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 CREDIT_NOTES = "credit_notes"
 """Under this the store keeps which invoices of Go a credit note relates to."""
 
+REFERENCE = "ExternalImportReference"
+_ALWAYS_KEPT = frozenset({"id", "Id", REFERENCE, "InvoiceNo", "LastChangedDateTimeOffset"})
 _TRIES = 3
 
 
@@ -58,6 +61,40 @@ class BackWalk(Walk[BackTools]):
     def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
         """Name the rows that Go changed since both sides agreed; costs no call."""
         return moved_in_go(self.table, self._go_side(link, entry, read_at), link.base)
+
+    @property
+    def other_way(self) -> tuple[str, ...]:
+        """See `Walk`."""
+        return (self.entity,)
+
+    def kept(self, record: Record) -> Record:
+        """Return an entry with what the rows need of it; who bought an order is not among that."""
+        rows = [row for row in self.table.active if row.direction.reaches_shop]
+        link = self.tools.store.link(self.entity, record["id"])
+        base = link.base if link else {}
+        members = {
+            name
+            for row in rows
+            if row.is_dictated or row.name in base
+            for name in (row.go.partition(".")[0], *row.needs)
+        }
+        return {name: told for name, told in record.items() if name in members | _ALWAYS_KEPT}
+
+    def _check_client(self, link: Link, entry: Record) -> None:
+        """See that an entry is the one that was linked: another client of Go may use its number.
+
+        Raises:
+            Undecidable: with a Hold.
+        """
+        known = self.tools.store.go_entry(self.entity, link.go_id)
+        expected = values.short_reference(self.tools.settings.shop_name, link.shop_id)
+        told = entry.get(REFERENCE, expected)
+        if known is not None and known[0].get(REFERENCE) == expected and told != expected:
+            reason = (
+                "the entry bears another reference than the one that was linked: its reference was"
+                " changed in Go, or the tap reads another client of Go"
+            )
+            raise Undecidable(Hold(reason))
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store
@@ -82,6 +119,10 @@ class BackWalk(Walk[BackTools]):
         link = self.tools.store.link(self.entity, record["id"])
         if link is None or link.is_follower:
             return "unchanged", Nothing("it is not linked, or shares the entry of another record")
+        if not link.base:
+            reason = "a person linked it; the next run forward meets it first"
+            raise Undecidable(Park(reason, (OTHER_WAY,)))
+        self._check_client(link, record)
         moved = self.moved(link, record, read_at)
         if not moved:
             return "unchanged", Nothing()
@@ -109,10 +150,49 @@ class BackWalk(Walk[BackTools]):
         self.tools.store.put_link(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
-        written = self._write(link, found, merged.writes, read_at) if merged.writes else ()
+        written = self._write(link, found, merged.writes, read_at)
+        self._agree_on_untold(link.shop_id, merged.writes, written, read_at)
+        held = [*written.held, *self._untold(found.record, moved)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
-        return ("changed", Patch(tuple(written))) if written else ("unchanged", Nothing())
+        if held:
+            raise Undecidable(Hold("; ".join(held)))
+        return ("changed", Patch(written.rows)) if written.rows else ("unchanged", Nothing())
+
+    def _agree_on_untold(
+        self,
+        shop_id: str,
+        rows: Sequence[RowChange],
+        written: Written,
+        read_at: datetime.datetime,
+    ) -> None:
+        """Keep what Go says of rows that only Go decides and that the shop must not be told.
+
+        So that it is told again when Go says it a second time: paid, taken back, and paid.
+        """
+        done = {change.row for change in written.rows}
+        untold = [
+            change
+            for change in rows
+            if change.row not in done and self.table.row(change.row).is_dictated
+        ]
+        link = self.tools.store.link(self.entity, shop_id)
+        if not untold or link is None:
+            return
+        agreed = {
+            change.row: Agreement(change.before, change.after, read_at, read_at)
+            for change in untold
+        }
+        self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
+
+    def _untold(self, record: Record, moved: Sequence[str]) -> list[str]:
+        """Say which of Go's edits the shop has no place for as the record is."""
+        values_there = self.tools.writer.values(self.entity, record)
+        if record.get("addresses") and any(
+            name.startswith("address_") and name not in values_there for name in moved
+        ):
+            return ["the shop's billing address is incomplete: give it a city and a postal code"]
+        return []
 
     def _merge(
         self,
@@ -149,64 +229,83 @@ class BackWalk(Walk[BackTools]):
         return Side({row.name: row.from_go(told) for row in rows}, NEVER if was_behind else read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
-        number = entry.get("InvoiceNo")
-        if number is None or not self.tools.store.go_ids(CREDIT_NOTES, f"invoice:{number}"):
+        """Add to an invoice whether a credit note of it is known, here or in forward's index.
+
+        The index is read in full when the link store is new, so that neither knows less.
+        """
+        number, store = entry.get("InvoiceNo"), self.tools.store
+        if number is None:
             return entry
-        return {**entry, HAS_CREDIT_NOTE: True}
+        found = store.go_ids(CREDIT_NOTES, f"invoice:{number}") or store.go_ids(
+            "orders", f"credits:{number}"
+        )
+        return {**entry, HAS_CREDIT_NOTE: True} if found else entry
 
     def _write(
         self, link: Link, found: Read, rows: Sequence[RowChange], read_at: datetime.datetime
-    ) -> Sequence[RowChange]:
-        """Write rows; return those that the record holds since.
+    ) -> Written:
+        """Write the rows that the shop has a form for; an address is one group, all else by itself.
 
         A row without a patch is one that the shop holds already, or must not be told.
         """
         before = self.tools.writer.values(self.entity, found.record)
         patch: Record = {}
         after = found.record
-        changed = set()
-        for change in rows:
-            one = self._patch_of(change, after)
+        written: list[RowChange] = []
+        held: list[str] = []
+        for group in self._groups(rows):
+            try:
+                one = self._patch_of(group, after)
+            except Unusable as unusable:
+                held.append(str(unusable))
+                continue
             after, patch = patched(after, one), patched(patch, one)
-            changed |= {change.row} if one else set()
-        if not patch:
-            return ()
-        values = self.tools.writer.values(self.entity, after)
-        written = [one for one in rows if self._holds(one.row, values, one.after)]
-        self._check(before, values, changed, {change.row for change in written})
-        self.tools.writer.change(link, found, ShopChange(written, patch, before, read_at))
-        return written
+            values = self.tools.writer.values(self.entity, after)
+            written += [change for change in group if self._holds(change.row, values, change.after)]
+        if patch:
+            expected = self.tools.writer.values(self.entity, after)
+            change = ShopChange(written, patch, before, expected, read_at)
+            self.tools.writer.change(link, found, change)
+        return Written(tuple(written) if patch else (), tuple(held))
 
-    def _patch_of(self, change: RowChange, record: Record) -> Record:
-        row = self.table.row(change.row)
-        try:
-            return row.patch(change.after, record, self.tools.conversion)
-        except Unusable as unusable:
-            raise Undecidable(
-                Hold(f"Go's {row.go} is not written to the shop: {unusable}")
-            ) from None
+    def _groups(self, rows: Sequence[RowChange]) -> list[list[RowChange]]:
+        groups: dict[str, list[RowChange]] = {}
+        for change in rows:
+            parent = self.table.row(change.row).go.rpartition(".")[0]
+            groups.setdefault(parent or change.row, []).append(change)
+        return list(groups.values())
 
-    def _check(
-        self,
-        before: Mapping[str, Any],
-        after: Mapping[str, Any],
-        changed: Collection[str],
-        written: Collection[str],
-    ) -> None:
-        """See that the record would say of each row what Go says, or else what it said before.
+    def _patch_of(self, group: Sequence[RowChange], record: Record) -> Record:
+        """Return the patch after which a record says what Go says, and nothing else otherwise.
 
         Raises:
-            Undecidable: with a Hold naming what the shop has no form for.
+            Unusable: the shop has no form for it.
         """
+        patch: Record = {}
+        after = record
+        for change in group:
+            one = self.table.row(change.row).patch(change.after, after, self.tools.conversion)
+            after, patch = patched(after, one), patched(patch, one)
+        if not patch:
+            return {}
+        before = self.tools.writer.values(self.entity, record)
+        values = self.tools.writer.values(self.entity, after)
+        wanted = {**before, **{change.row: change.after for change in group}}
         for row in self.table.active:
-            if not row.direction.reaches_shop or row.name in written:
-                continue
-            if row.name in changed or (
-                row.name in before and not self._holds(row.name, after, before[row.name])
-            ):
-                told = ", ".join(sorted(changed))
-                reason = f"the shop has no form for what Go says of {told}"
-                raise Undecidable(Hold(f"{reason}: {row.name} would then say something else"))
+            is_told = row.direction.reaches_shop and row.name in wanted
+            if is_told and not self._holds(row.name, values, wanted[row.name]):
+                names = ", ".join(change.row for change in group)
+                msg = f"the shop has no form for what Go says of {names}"
+                raise Unusable(msg)
+        return patch
 
     def _holds(self, name: str, values: Mapping[str, Any], value: object) -> bool:
         return name in values and self.table.row(name).are_equal(values[name], value)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows that the record holds since, and why others were not written."""
+
+    rows: tuple[RowChange, ...]
+    held: tuple[str, ...]

@@ -7,15 +7,17 @@ shop's. So what is about to be sent is committed to the link store before the ca
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.links import Agreement, now
+from target_powerofficego.patches import is_form_of
 from target_powerofficego.store.columns import to_stamp
+from target_powerofficego.walks.customers import what_hangs_on
 from target_powerofficego.ways import entity_of, on_the_way_back
 
 from target_customwebshop.errors import (
@@ -28,7 +30,7 @@ from target_customwebshop.errors import (
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.brakes import Brakes
     from target_powerofficego.changes import RowChange
@@ -42,19 +44,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-customwebshop")
 
 _MOST_TRIES = 3
-_ROUNDING = Decimal("0.01")  # krone: a shop that keeps whole øre
 
 
 @dataclass(frozen=True)
 class Change:
     """What is about to be written to a shop record: rows with Go's values, and the patch of it.
 
-    `before` are the values of all rows as the shop had them.
+    `before` are the values of all rows as the shop has them, `expected` as it should then.
     """
 
     rows: Sequence[RowChange]
     patch: Record
     before: Mapping[str, Value]
+    expected: Mapping[str, Value]
     go_read_at: datetime.datetime
 
 
@@ -88,6 +90,7 @@ class ShopWriter:
         detail = {
             "rows": {row.row: row.after for row in change.rows},
             "before": dict(change.before),
+            "expected": dict(change.expected),
             "read_at": to_stamp(change.go_read_at),
             "updated_at": _stamp(found.record),
         }
@@ -97,7 +100,7 @@ class ShopWriter:
         unanswered: NoAnswer | None = None
         for _ in range(_MOST_TRIES):
             try:
-                there = self._shop.change(link.entity, link.shop_id, change.patch, found.tag)
+                there = self._shop.change(link.entity, link.shop_id, change.patch, found)
             except NoAnswer as lost:
                 unanswered = lost
             except (ChangedMeanwhile, NotThere, NotTaken, TryLater, ShopError) as error:
@@ -107,10 +110,18 @@ class ShopWriter:
                 if not isinstance(error, ChangedMeanwhile):
                     raise unanswered from error
             else:
-                return self._agree(link, intent, there, is_answer=True)
+                link, undone = self._agree(link, intent, there, is_answer=True)
+                if undone:
+                    kept = f"the shop took it and kept its own value of {', '.join(undone)}"
+                    raise NotTaken(kept, title=kept)
+                return link
             there = self._look_after(link, unanswered)
             if there.tag != found.tag:
-                return self._agree_or_give_up(link, intent, there)
+                link, undone = self._agree(link, intent, there, is_answer=False)
+                if undone:
+                    msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
+                    raise ChangedMeanwhile(msg)
+                return link
         raise unanswered or AssertionError("unreachable: each try returns, raises or is unanswered")
 
     def settle_leftovers(self, intents: Sequence[Intent]) -> None:
@@ -134,8 +145,14 @@ class ShopWriter:
             self._agree(link, intent, there, is_answer=False)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
-        """Return a record in Go's form, each row by itself; what cannot be read is left out."""
+        """Return a record in Go's form, each row by itself; what cannot be read is left out.
+
+        Of a customer also what becomes entries of their own.
+        """
         found: dict[str, Value] = {}
+        if entity == "customers":
+            with contextlib.suppress(Unusable):
+                found |= what_hangs_on(record)
         for row in self._tables[entity].active:
             try:
                 value = row.to_go(record, self._conversion)
@@ -156,74 +173,66 @@ class ShopWriter:
         except (NotThere, TryLater, ShopError) as error:
             raise lost from error
 
-    def _agree_or_give_up(self, link: Link, intent: Intent, there: Read) -> Link:
-        """Keep what of a change without an answer was done.
-
-        Raises:
-            ChangedMeanwhile: not all of it; somebody else has edited the record.
-        """
-        values = self.values(link.entity, there.record)
-        link = self._agree(link, intent, there, is_answer=False)
-        undone = [
-            name for name in intent.detail["rows"] if not self._is_done(link, intent, name, values)
-        ]
-        if undone:
-            msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
-            raise ChangedMeanwhile(msg)
-        return link
-
-    def _agree(self, link: Link, intent: Intent, there: Read, *, is_answer: bool) -> Link:
+    def _agree(
+        self, link: Link, intent: Intent, there: Read, *, is_answer: bool
+    ) -> tuple[Link, list[str]]:
         """Keep what both sides hold now, in the transaction that ends the intent.
 
-        In the answer itself, a row that the shop changed on its own with ours, as it derives one
-        price from another, is no edit of a person's either, unless one was waiting there already.
-        Without an answer only what was sent is taken for ours: the rest a person may have edited.
+        Returned is the link, and the rows that were sent and are not there. A row that the shop
+        changed on its own with ours, as it derives one price from another, is no edit of a person's
+        either, unless one was waiting there already. Without an answer only what was to be expected
+        is taken for ours: the rest a person may have edited.
         """
         detail, after = intent.detail, self.values(link.entity, there.record)
-        table, answered_at = self._tables[link.entity], now()
+        same = self._sameness(link.entity)
+        answered_at = now()
         base = dict(link.base)
-        is_ours = is_answer
+        undone = []
+        for name, sent in detail["rows"].items():
+            value = after.get(name, ABSENT)
+            if self._is_done(same, detail, name, value, is_answer=is_answer):
+                base[name] = Agreement(value, sent, answered_at, intent.read_at)
+            else:
+                undone.append(name)
         for name, value in after.items():
             one = base.get(name)
-            if name in detail["rows"]:
-                if is_answer or self._is_done(link, intent, name, after):
-                    base[name] = Agreement(value, detail["rows"][name], answered_at, intent.read_at)
-                    is_ours = True
-            elif (
-                is_answer
-                and one is not None
-                and table.row(name).are_equal(detail["before"].get(name), one.shop)
-            ):
+            if name in detail["rows"] or one is None:
+                continue
+            is_ours = is_answer or same(name, value, detail["expected"].get(name))
+            if is_ours and same(name, detail["before"].get(name), one.shop):
                 base[name] = replace(one, shop=value, shop_read_at=answered_at)
         stamp = _stamp(there.record)
-        if is_ours and stamp != detail.get("updated_at"):
+        if len(undone) < len(detail["rows"]) and stamp != detail.get("updated_at"):
             link = replace(link, own_shop_stamp=stamp)
         link = replace(link, base=base)
         with self._store.transaction():
             self._store.put_link(link)
             self._store.end_intent(intent)
-        return link
+        return link, undone
 
-    def _is_done(self, link: Link, intent: Intent, name: str, after: Mapping[str, Value]) -> bool:
-        """Tell whether a row holds what was sent, or what a shop makes of that."""
-        rows = {row.name: row for row in self._tables[link.entity].active}
-        if name not in rows or name not in after:
-            return False
-        sent = intent.detail["rows"][name]
-        return rows[name].are_equal(after[name], sent) or is_form_of(after[name], sent)
+    def _is_done(
+        self,
+        same: Callable[[str, Value, Value], bool],
+        detail: Mapping[str, Any],
+        name: str,
+        value: Value,
+        *,
+        is_answer: bool,
+    ) -> bool:
+        """Tell whether a row holds what was sent, or what the shop makes of that."""
+        sent, before = detail["rows"][name], detail["before"].get(name)
+        if value is ABSENT or same(name, value, sent):
+            return value is not ABSENT
+        if same(name, value, before):
+            return is_answer and is_form_of(value, sent)
+        return is_answer or is_form_of(value, sent)
 
-
-def is_form_of(value: Value, sent: Value) -> bool:
-    """Tell whether a shop may have made this of what was sent: other spaces, case or rounding."""
-    if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
-        return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
-    if isinstance(sent, str) and isinstance(value, str):
-        return _letters(value) == _letters(sent)
-    return False
-
-
-def _letters(text: str) -> str:
-    return "".join(one for one in text.casefold() if one.isalnum())
+    def _sameness(self, entity: str) -> Callable[[str, Value, Value], bool]:
+        """Return what tells whether two values of a row are the same."""
+        rows = {row.name: row for row in self._tables[entity].rows}
+        return lambda name, one, other: (
+            rows[name].are_equal(one, other) if name in rows else one == other
+        )
 
 
 def _stamp(record: Record) -> str | None:

@@ -80,7 +80,10 @@ def _product_keys(entry: Mapping[str, Any]) -> Keys:
 
 
 def _order_keys(entry: Mapping[str, Any]) -> Keys:
-    return _key("ref", entry.get("ExternalImportReference"))
+    return [
+        *_key("ref", entry.get("ExternalImportReference")),
+        *(_key("credits", entry.get("RelatedInvoiceNo")) if "InvoiceNo" in entry else ()),
+    ]
 
 
 def _contact_keys(entry: Mapping[str, Any]) -> Keys:

@@ -217,7 +217,8 @@ def first_meeting(
 
     The base is both values as they stand, so nothing is written until one side is edited. With
     another `on_link` the base is chosen such that the losing side counts as unchanged: `shop`: the
-    shop's values are written; `go`: Go's flow back; `fill_empty`: the empty side is filled.
+    shop's values are written; `go`: Go's flow back; `fill_empty`: the empty side is filled, an
+    address as a whole. A value that is empty empties nothing: nobody has cleared it.
     """
     base: dict[str, Agreement] = {}
     differing: list[str] = []
@@ -227,18 +228,30 @@ def first_meeting(
         s, g = shop.values[row.name], go.values.get(row.name)
         if row.direction.reaches_go and not row.are_equal(s, g):
             differing.append(row.name)
-            s, g = _met(row, s, g, on_link)
+            winner = _met(table, row, shop, go, on_link)
+            s, g = (g, g) if winner == "shop" else (s, s) if winner == "go" else (s, g)
         base[row.name] = Agreement(s, g, shop.read_at, go.read_at)
     return base, tuple(differing)
 
 
-def _met(row: Property, s: Value, g: Value, on_link: str) -> tuple[Value, Value]:
-    shop_is_empty, go_is_empty = row.same(s) is None, row.same(g) is None
-    if on_link == "shop" or (on_link == "fill_empty" and go_is_empty):
-        return g, g
-    if on_link == "go" or (on_link == "fill_empty" and shop_is_empty):
-        return s, s
-    return s, g
+def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str | None:
+    """Return the side whose value is written to the other at a first meeting; None: neither."""
+    if on_link in ("shop", "go"):
+        leading = shop if on_link == "shop" else go
+        return on_link if row.same(leading.values.get(row.name)) is not None else None
+    if on_link == "fill_empty":
+        if _is_empty(table, row, go):
+            return "shop"
+        if _is_empty(table, row, shop):
+            return "go"
+    return None
+
+
+def _is_empty(table: Table, row: Property, side: Side) -> bool:
+    """Tell whether a side has nothing in a row, nor in those that make one address with it."""
+    group = row.go.rpartition(".")[0]
+    together = [one for one in table.active if group and one.go.rpartition(".")[0] == group]
+    return all(one.same(side.values.get(one.name)) is None for one in together or [row])
 
 
 def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence) -> Conflict:

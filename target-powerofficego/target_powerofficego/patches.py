@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.values import member_at, same_text
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from target_powerofficego.changes import RowChange
     from target_powerofficego.dataflow.values import Value
+
+
+_ROUNDING = Decimal("0.005")  # krone: a system that keeps whole øre
 
 
 def patch_operations(
@@ -39,14 +43,28 @@ def patch_operations(
 def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
     """Return the rows that a patch without an answer has changed, as far as Go's values tell.
 
-    Go carries out a patch as a whole or not at all, but a person may have edited the entry since.
-    A value that is neither the one before nor the one sent may be Go's own form of what was sent,
-    or a person's. Where no row is as it was sent and another is still as before, it is a person's.
+    A person may have edited the entry since, so only what was sent, or a form of it, is ours.
     """
-    moved = tuple(row for row in rows if not _is_at(entry, row, row.before))
-    if len(moved) == len(rows) or any(_is_at(entry, row, row.after) for row in moved):
-        return moved
-    return ()
+    return tuple(
+        row
+        for row in rows
+        if not _is_at(entry, row, row.before) and is_form_of(member_at(entry, row.path), row.after)
+    )
+
+
+def is_form_of(value: Value, sent: Value) -> bool:
+    """Tell whether a system may have made this of what was sent: other spaces, case or rounding."""
+    if same_text(value) == same_text(sent):
+        return True
+    if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
+        return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
+    if isinstance(sent, str) and isinstance(value, str):
+        return _letters(value) == _letters(sent)
+    return False
+
+
+def _letters(text: str) -> str:
+    return "".join(one for one in text.casefold() if one.isalnum())
 
 
 def is_untouched(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:

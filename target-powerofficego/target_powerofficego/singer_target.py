@@ -76,6 +76,7 @@ class SettlingTarget(Target):
     message_reader_class = InterruptibleReader
     _run: Run | None = None
     exit_status = 0
+    _ends_with_state = False
 
     # Settings
 
@@ -192,6 +193,11 @@ class SettlingTarget(Target):
                 self._run = self.open_run()
         return self._run
 
+    @property
+    def has_whole_input(self) -> bool:
+        """Whether the last message was a STATE, as it is when a tap came to its end."""
+        return self._ends_with_state
+
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""
         self.exit_status = self.begin().finish()
@@ -256,6 +262,7 @@ class SettlingTarget(Target):
         """Take a RECORD past the SDK's validation: every record is checked by its table."""
         self._assert_line_requires(message_dict, requires={"stream", "record"})
         require(message_dict["record"], set())
+        self._ends_with_state = False
         stream = message_dict["stream"]
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
@@ -268,6 +275,7 @@ class SettlingTarget(Target):
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
+        self._ends_with_state = True
         if message_dict["value"]:
             self.begin().settlement.add_state(message_dict["value"])
 

@@ -15,7 +15,8 @@ import pytest
 from both_ways import singer_lines
 from hypothesis import given
 from hypothesis import strategies as st
-from target_customwebshop.writing import is_form_of
+from target_powerofficego.links import LinkStore
+from target_powerofficego.patches import is_form_of
 
 PHONE = "+47 900 00 001"
 
@@ -162,9 +163,165 @@ def test_only_spaces_case_and_rounding_are_taken_for_what_was_sent(number, cut, 
     assert is_form_of(number, f"{number[:cut]} {number[cut:]}")
     assert is_form_of("kari nordmann", " Kari  Nordmann")
     assert is_form_of(Decimal("99.99"), Decimal("99.9912"))
+    assert is_form_of(None, "")
     assert not is_form_of(Decimal("99.99"), Decimal("100.01"))
     assert is_form_of(number, other) is (number == other)
     assert not is_form_of(None, number)
+
+
+@pytest.fixture
+def unanswered(linked):
+    """Lets a run meet a shop that neither answers a change nor shows the record then."""
+
+    def run(path, reset):
+        box = linked.box
+
+        def hide(_):
+            box.faults.add(system="shop", method="GET", path=path, status=500, times=99)
+
+        box.faults.add(system="shop", method="PATCH", reset=reset, times=9)
+        box.faults.on("shop", "PATCH", path, hide, when="before")
+        outcome = linked.back(retry_seconds=1)
+        box.faults.clear()
+        return outcome
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "go", "new"),
+    [
+        ("cost_price", "10.01", "UnitCost", Decimal("10.00")),
+        ("name", "Iphone", "Name", "iPhone"),
+        ("name", "T skjorte", "Name", "T-skjorte"),
+    ],
+)
+def test_a_small_edit_whose_change_never_arrived_is_made_by_the_next_run(
+    linked, unanswered, field, old, go, new
+):
+    box = linked.box
+    box.shop.edit("products", "501", {field: old})
+    linked.forward()
+    box.go.edit("Products", linked.go_id("products", "501"), {go: new})
+
+    assert unanswered("/products/501", "before").status == 3
+    linked.back()
+
+    assert box.shop.record("products", "501")[field] == str(new)
+    assert linked.forward().writes == []
+
+
+def test_a_change_without_an_answer_is_no_edit_of_the_shops_for_the_way_forward(linked, unanswered):
+    """The shop rounds, and its answer is lost; forward runs before the way back can look."""
+    box = linked.box
+    box.shop.edit("products", "501", {"cost_price": "10.00"})
+    linked.forward()
+    box.shop.reshapes_patches = True
+    box.shop.clock_skew_seconds = 1200
+    go_id = linked.go_id("products", "501")
+    box.go.edit("Products", go_id, {"UnitCost": Decimal("10.1261")})
+    unanswered("/products/501", "after")
+    assert box.shop.record("products", "501")["cost_price"] == "10.13"
+
+    assert linked.forward().writes == []
+    linked.back()
+    assert linked.forward().writes == []
+
+    assert box.go.entry("Products", go_id)["UnitCost"] == Decimal("10.1261")
+    assert linked.open_ones() == {}
+
+
+def test_a_write_to_go_without_an_answer_is_no_edit_of_gos_for_the_way_back(linked):
+    box = linked.box
+    go_id = linked.go_id("products", "501")
+    box.shop.edit("products", "501", {"price_excl": "10.1261", "price_incl": "12.66"})
+    box.go.switches.price_decimals = 2
+    box.go.switches.clock_skew_seconds = 1200
+    path = f"/v2/Products/{go_id}"
+
+    def hide(_):
+        box.faults.add(system="go", method="GET", path=path, status=500, times=99)
+
+    box.faults.add(system="go", method="PATCH", reset="after", times=9)
+    box.faults.on("go", "PATCH", path, hide)
+    linked.forward(retry_seconds=10)
+    box.faults.clear()
+
+    assert linked.back().writes == []
+    linked.forward()
+    assert linked.back().writes == []
+
+    assert box.shop.record("products", "501")["price_excl"] == "10.1261"
+    assert linked.open_ones() == {}
+
+
+@pytest.mark.parametrize("status", [410, 500])
+def test_a_record_that_the_shop_no_longer_shows_stops_no_other(edited, status):
+    box = edited.box
+
+    def hide(_):
+        box.faults.add(
+            system="shop", method="GET", path="/customers/1001", status=status, times=999
+        )
+
+    box.faults.add(system="shop", method="PATCH", reset="before")
+    box.faults.on("shop", "PATCH", "/customers/1001", hide)
+    edited.back(retry_seconds=1)
+    box.go.edit("Products", edited.go_id("products", "501"), {"Name": "Lusekofte"})
+
+    edited.back(retry_seconds=1)
+
+    assert box.shop.record("products", "501")["name"] == "Lusekofte"
+
+
+def test_a_shop_that_takes_a_change_and_keeps_its_own_value_is_told_to_a_person(edited):
+    box = edited.box
+    record = box.shop.record("customers", "1001")
+    box.faults.add(
+        system="shop", method="PATCH", status=200, body=record, headers={"ETag": '"x"'}, times=9
+    )
+
+    outcome = edited.back()
+
+    assert outcome.status == 3
+    reason = edited.open_ones()["reject", "customers_back", "1001"]
+    assert "kept its own value of phone" in reason
+
+
+def test_an_email_whose_answer_is_lost_is_not_written_to_go_as_an_invoice_address(linked):
+    box = linked.box
+    go_id = linked.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"EmailAddress": "ny@example.no"})
+    box.faults.add(system="shop", method="PATCH", reset="after")
+
+    assert linked.back().status == 0
+
+    assert linked.forward().writes == []
+
+
+def test_of_an_order_that_waits_nothing_is_kept_that_tells_who_bought_it(linked):
+    box = linked.box
+    box.go.send_invoice(linked.go_id("orders", "9001"))
+    box.faults.add(system="shop", method="PATCH", path="/orders/9001", status=422)
+
+    assert linked.back().status == 3
+
+    store = LinkStore(str(linked.ledger.link_store))
+    (waiting,) = store.unsettled("reject", every_namespace=True)
+    store.close()
+    assert "CustomerReference" not in waiting.payload
+    assert waiting.payload["InvoiceNo"]
+
+
+def test_a_weak_etag_is_told(edited):
+    box = edited.box
+    record = box.shop.record("customers", "1001")
+    headers = {"ETag": 'W/"x"'}
+    path = "/customers/1001"
+    box.faults.add(system="shop", method="GET", path=path, status=200, body=record, headers=headers)
+    outcome = edited.back()
+    assert (outcome.status, outcome.writes) == (1, [])
+    assert "weak ETag" in outcome.log
 
 
 def test_random_faults_lose_nothing_and_write_nothing_twice(linked, customer):

@@ -176,7 +176,6 @@ def test_at_the_first_meeting_go_can_be_told_to_lead(both, customer):
         },
     )
     box.shop.put("customers", customer())
-    both.settings = {}
     both.ledger.settings["on_link"] = "go"
     both.forward()
 
@@ -184,3 +183,33 @@ def test_at_the_first_meeting_go_can_be_told_to_lead(both, customer):
 
     assert box.shop.record("customers", "1001")["phone"] == "+4790000002"
     assert box.go.entry("Customers", entry["Id"])["PhoneNumber"] == "+4790000002"
+    assert box.shop.record("customers", "1001")["addresses"][0]["city"] == "Oslo"
+
+
+def test_filling_what_is_empty_mixes_no_two_addresses(both, customer):
+    box = both.box
+    there = {"AddressLine1": "Kaien 3", "AddressLine2": "2. etasje", "ZipCode": "1531"}
+    person = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
+    person |= {"EmailAddress": "kari@example.no", "MailAddress": {**there, "City": "Moss"}}
+    box.go.create("Customers", person)
+    box.shop.put("customers", customer())
+    both.ledger.settings["on_link"] = "fill_empty"
+    both.forward()
+
+    both.back()
+
+    assert box.shop.record("customers", "1001")["addresses"][0]["line2"] is None
+
+
+def test_a_conflict_on_an_invoiced_order_goes_by_the_owner(linked):
+    box = linked.box
+    linked.settings = {"owners": {"orders": "shop"}}
+    go_id = linked.go_id("orders", "9001")
+    box.go.edit("SalesOrders", go_id, {"PurchaseOrderReference": "GO 1"})
+    box.go.send_invoice(go_id)
+    box.shop.edit("orders", "9001", {"reference": "SHOP 1"})
+
+    linked.forward()
+    linked.back()
+
+    assert box.shop.record("orders", "9001")["reference"] == "SHOP 1"

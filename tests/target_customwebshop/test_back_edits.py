@@ -5,6 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from both_ways import record_message
+from tap_customwebshop.records import move_to_custom
+from target_powerofficego.links import now
 
 
 def test_a_phone_number_edited_in_go_is_the_only_thing_written_to_the_shop(linked):
@@ -247,3 +250,84 @@ def test_what_the_shop_refuses_is_a_reject_with_its_reason(linked):
 
     assert outcome.status == 3
     assert linked.open_ones()["reject", "customers_back", "1001"].startswith("the shop refused it")
+
+
+def test_a_part_of_the_address_that_the_tap_leaves_out_is_not_cleared(linked):
+    entries = linked.entries("customers")
+    for entry in entries:
+        del entry["record"]["MailAddress"]["AddressLine1"]
+    assert linked.back(*entries).writes == []
+
+
+def test_a_billing_address_edited_in_go_makes_no_delivery_address_of_the_old_one(linked, address):
+    box = linked.box
+    both = [address(id="a1"), address(id="a2", type="shipping")]
+    box.shop.edit("customers", "1001", {"addresses": both})
+    linked.forward()
+    go_id = linked.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"MailAddress": {"AddressLine1": "Storgata 99"}})
+
+    assert len(linked.back().writes) == 1
+
+    assert linked.forward().writes == []
+
+
+def test_a_property_without_a_form_in_the_shop_holds_up_no_other(linked):
+    box = linked.box
+    box.shop.edit("products", "501", {"prices_include_tax": True})
+    linked.forward()
+    changes = {"UnitPrice": Decimal("99.9912"), "Name": "Lusekofte"}
+    box.go.edit("Products", linked.go_id("products", "501"), changes)
+
+    assert linked.back().status == 3
+
+    assert box.shop.record("products", "501")["name"] == "Lusekofte"
+    assert linked.back().writes == []
+
+
+def test_an_address_that_is_incomplete_in_the_shop_is_held_and_not_passed_over(linked, address):
+    box = linked.box
+    box.shop.edit("customers", "1001", {"addresses": [address(postal_code=None)]})
+    linked.forward()
+    new = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1531"}
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"MailAddress": new})
+
+    outcome = linked.back()
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    assert "address is incomplete" in linked.open_ones()["hold", "customers_back", "1001"]
+
+
+def test_a_field_of_the_shops_own_is_written_where_it_stands(both, customer):
+    box = both.box
+    both.settings = {
+        "properties": {
+            "customers": {"web": {"go": "WebsiteUrl", "source": "custom.web", "direction": "both"}}
+        }
+    }
+    box.shop.put("customers", customer())
+    record = {**box.shop.record("customers", "1001"), "web": "https://a.example.no"}
+    emitted = {**record}
+    move_to_custom(emitted, ["web"])
+    both.ledger.run(record_message("customers", emitted, now()), **both.settings)
+    go_id = both.go_id("customers", "1001")
+    box.go.edit("Customers", go_id, {"WebsiteUrl": "https://b.example.no"})
+    headers, path = {"ETag": '"x"'}, "/customers/1001"
+    box.faults.add(system="shop", method="GET", path=path, status=200, body=record, headers=headers)
+    box.faults.add(system="shop", method="PATCH", status=422)
+
+    outcome = both.back()
+
+    assert outcome.patches == [{"web": "https://b.example.no"}]
+
+
+def test_entries_of_another_client_of_go_are_held(linked):
+    entries = linked.entries("customers")
+    for entry in entries:
+        changes = {"ExternalImportReference": "annenshop:77", "PhoneNumber": "+4799999999"}
+        entry["record"] |= changes
+
+    outcome = linked.back(*entries)
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    assert "another client of Go" in next(iter(linked.open_ones().values()))

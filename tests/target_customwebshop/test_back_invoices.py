@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
 
 
 @pytest.fixture
@@ -101,3 +103,94 @@ def test_a_shop_that_knows_no_invoices_is_told_none(invoiced):
     outcome = invoiced.back()
 
     assert outcome.patches == [{"payment_status": "paid"}]
+
+
+def test_paid_taken_back_and_paid_again_is_told_again(invoiced):
+    box = invoiced.box
+    invoice_id, total = invoice_of(box)["Id"], invoice_of(box)["TotalAmount"]
+    box.go.pay_invoice(invoice_id)
+    invoiced.back()
+    box.go.edit("OutgoingInvoices", invoice_id, {"Balance": total})
+    invoiced.back()
+    assert box.shop.record("orders", "9001")["payment_status"] == "paid"
+    box.shop.edit("orders", "9001", {"payment_status": "unpaid"})
+    invoiced.forward()
+    box.go.pay_invoice(invoice_id)
+
+    invoiced.back()
+
+    assert box.shop.record("orders", "9001")["payment_status"] == "paid"
+    assert invoiced.back().writes == []
+
+
+def only(both, invoice_id):
+    entries = both.entries("outgoing_invoices")
+    return [one for one in entries if one["record"]["Id"] == invoice_id]
+
+
+def test_a_credit_note_is_known_though_the_link_store_was_lost(invoiced):
+    box = invoiced.box
+    invoice_id = invoice_of(box)["Id"]
+    box.go.credit_invoice(invoice_id, 50)
+    invoiced.back()
+    invoiced.ledger.lose_link_store()
+    invoiced.forward()
+    box.go.pay_invoice(invoice_id)
+
+    invoiced.back(*only(invoiced, invoice_id))
+
+    assert box.shop.record("orders", "9001")["payment_status"] == "unpaid"
+
+
+def test_a_tap_that_leaves_out_what_tells_of_credit_notes_tells_of_no_payment(invoiced):
+    box = invoiced.box
+    box.go.credit_invoice(invoice_of(box)["Id"])
+    entries = invoiced.entries("outgoing_invoices")
+    for entry in entries:
+        del entry["record"]["RelatedInvoiceNo"]
+
+    invoiced.back(*entries)
+
+    told = box.shop.record("orders", "9001")
+    assert (told["payment_status"], bool(told["invoice"])) == ("unpaid", True)
+
+
+def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced):
+    box = invoiced.box
+    invoice_id = invoice_of(box)["Id"]
+    box.go.credit_invoice(invoice_id)
+
+    cut_off = invoiced.run(*only(invoiced, invoice_id), is_whole=False)
+
+    assert (cut_off.status, cut_off.writes) == (0, [])
+    invoiced.back()
+    assert box.shop.record("orders", "9001")["payment_status"] == "unpaid"
+
+
+def test_a_draft_of_a_credit_note_that_is_deleted_again_hinders_no_payment(invoiced):
+    box = invoiced.box
+    invoice = invoice_of(box)
+    draft = {"Id": "d1", "RelatedInvoiceNo": invoice["InvoiceNo"], "SalesOrderStatus": "Draft"}
+    invoiced.run({"type": "RECORD", "stream": "salesorders", "record": draft})
+    box.go.pay_invoice(invoice["Id"])
+
+    invoiced.back()
+
+    assert box.shop.record("orders", "9001")["payment_status"] == "paid"
+
+
+def test_an_order_that_a_person_linked_is_met_forward_before_anything_comes_back(linked):
+    box = linked.box
+    go_id = linked.go_id("orders", "9001")
+    box.go.send_invoice(go_id)
+    linked.forward()
+    for words in (["unlink", "orders", "9001", "--yes"], ["link", "orders", "9001", str(go_id)]):
+        told = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
+        assert told.exit_code == 0, told.output
+
+    assert linked.back().writes == []
+    assert linked.forward().writes == []
+    linked.back()
+
+    assert box.shop.record("orders", "9001")["invoice"]["number"]
+    assert linked.open_ones() == {}

@@ -119,5 +119,6 @@ def test_after_a_first_meeting_only_the_chosen_side_flows_to_go(s, g, on_link):
     base, _ = first_meeting(CUSTOMER, shop, go, on_link=on_link)
     writes = merged(s, g, base["email"]).writes
     differ = not row.are_equal(s, g)
-    flows = {"keep": False, "go": False, "shop": True, "fill_empty": row.same(g) is None}[on_link]
+    is_told, is_empty = row.same(s) is not None, row.same(g) is None
+    flows = {"keep": False, "go": False, "shop": is_told, "fill_empty": is_empty}[on_link]
     assert bool(writes) is (differ and flows)

@@ -127,6 +127,7 @@ INVOICE_ROWS = (
         _payment,
         to_shop=_to_payment,
         of_go=_is_paid,
+        needs=("TotalAmount", "RelatedInvoiceNo", "IsReversed"),
         note="0: `paid`, from unpaid, authorized or partially_paid only, and not when a"
         " credit note relates to the invoice",
     ),

@@ -86,6 +86,8 @@ class Property:
     to_shop: Callable[[Value, Record], Record] | None = None
     of_go: Callable[[Mapping[str, Any]], Value] | None = None
     """How the value is read off an entry of Go, where it is not simply its member."""
+    needs: tuple[str, ...] = ()
+    """Other members of the entry, without which `of_go` cannot tell."""
 
     @property
     def patch_path(self) -> str:
@@ -103,8 +105,18 @@ class Property:
         return self.direction is Direction.TO_SHOP
 
     def is_told_by(self, entry: Mapping[str, Any]) -> bool:
-        """Tell whether an entry of Go has the member of this row at all, be it empty."""
-        return self.go.partition(".")[0] in entry
+        """Tell whether an entry of Go has the member of this row at all, be it empty.
+
+        A tap may leave members out, also those inside another; an address that is null is told.
+        """
+        found: object = entry
+        for name in self.go.split("."):
+            if found is None:
+                return True
+            if not isinstance(found, dict) or name not in found:
+                return False
+            found = found[name]
+        return all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
         """Return the smallest patch of a record that makes this row hold a value of Go's.

@@ -84,10 +84,9 @@ class CustomersWalk(EntityWalk):
         self, record: Record, read_at: datetime.datetime, *, is_new: bool
     ) -> dict[str, Agreement]:
         """Return the base of address and person; empty for a new customer, so they are written."""
-        told = {_SHIPPING: _shipping_value(record), _PERSON: _person_value(record)}
         return {
             name: Agreement(None if is_new else value, None, read_at, read_at)
-            for name, value in told.items()
+            for name, value in what_hangs_on(record).items()
         }
 
     def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
@@ -96,10 +95,7 @@ class CustomersWalk(EntityWalk):
         A customer whose create was cut off has no base for them yet.
         """
         wrote = False
-        for name, value in (
-            (_SHIPPING, _shipping_value(record)),
-            (_PERSON, _person_value(record)),
-        ):
+        for name, value in what_hangs_on(record).items():
             link = self.tools.store.link(self.entity, record["id"])
             base = link.base.get(name) if link else None
             if link is None or (base and (base.shop == value or read_at < base.shop_read_at)):
@@ -279,6 +275,11 @@ class _PartsChange:
     @property
     def _kind(self) -> str:
         return self.entity.replace("_", " ")
+
+
+def what_hangs_on(record: Record) -> dict[str, list[str] | None]:
+    """Return what the shop tells of entries of their own, under the names that the base has."""
+    return {_SHIPPING: _shipping_value(record), _PERSON: _person_value(record)}
 
 
 def _shipping_value(record: Record) -> list[str] | None:

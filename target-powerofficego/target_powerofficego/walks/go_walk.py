@@ -13,6 +13,7 @@ from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.walks.walk import Walk
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     import datetime
@@ -28,6 +29,11 @@ class GoWalk(Walk[Tools]):
     """The walk of a shop record into Go."""
 
     stops = (StopRun, BrakeReached, LinkStoreError)
+
+    @property
+    def other_way(self) -> tuple[str, ...]:
+        """See `Walk`."""
+        return (on_the_way_back(self.entity),)
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store

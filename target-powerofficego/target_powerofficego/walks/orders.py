@@ -250,6 +250,7 @@ class OrdersWalk(GoWalk):
         told = {
             name: replace(link.base[name], shop=order.header[name], shop_read_at=order.read_at)
             for name in changed_names(self.table, order, link)
+            if not self.table.row(name).direction.reaches_shop  # there the way back merges
         }
         told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
         self.tools.store.put_link(replace(link, base={**link.base, **told}))

@@ -28,6 +28,9 @@ logger = logging.getLogger("target-powerofficego")
 
 _LONGEST_BACK_OFF_HOURS = 24
 
+OTHER_WAY = "the other way"
+"""What a record waits for whose write on the other way has no answer: it is no person's edit."""
+
 STALE = "read before what is known of it"
 """Why a record that was read earlier than the one last dealt with says nothing."""
 
@@ -58,6 +61,11 @@ class Walk(abc.ABC, Generic[AnyTools]):
     def kept_as(self) -> str:
         """The name under which the store keeps what is settled or open."""
         return self.entity
+
+    @property
+    @abc.abstractmethod
+    def other_way(self) -> tuple[str, ...]:
+        """The names under which the other way keeps its writes of such a record."""
 
     @property
     def table(self) -> Table:
@@ -118,6 +126,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
         self._settle_leftovers(record["id"])
         if self._is_stale(record, read_at):
             return "unchanged", Nothing(STALE)
+        if self.tools.store.intents_of(self.other_way, record["id"]):
+            reason = "a write of the other way has no answer yet; the next run that way looks"
+            raise Undecidable(Park(reason, (OTHER_WAY,)))
         return self._settle(record, read_at, at_end=at_end)
 
     def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
