@@ -151,7 +151,7 @@ class BackWalk(Walk[BackTools]):
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         written = self._write(link, found, merged.writes, read_at)
-        self._agree_on_untold(link.shop_id, merged.writes, written, read_at)
+        self._agree_on_untold(link.shop_id, written.untold, read_at)
         held = [*written.held, *self._untold(found.record, moved)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
@@ -160,22 +160,12 @@ class BackWalk(Walk[BackTools]):
         return ("changed", Patch(written.rows)) if written.rows else ("unchanged", Nothing())
 
     def _agree_on_untold(
-        self,
-        shop_id: str,
-        rows: Sequence[RowChange],
-        written: Written,
-        read_at: datetime.datetime,
+        self, shop_id: str, untold: Sequence[RowChange], read_at: datetime.datetime
     ) -> None:
-        """Keep what Go says of rows that only Go decides and that the shop must not be told.
+        """Keep what Go says of rows that the shop must not be told.
 
         So that it is told again when Go says it a second time: paid, taken back, and paid.
         """
-        done = {change.row for change in written.rows}
-        untold = [
-            change
-            for change in rows
-            if change.row not in done and self.table.row(change.row).is_dictated
-        ]
         link = self.tools.store.link(self.entity, shop_id)
         if not untold or link is None:
             return
@@ -252,6 +242,7 @@ class BackWalk(Walk[BackTools]):
         patch: Record = {}
         after = found.record
         written: list[RowChange] = []
+        untold: list[RowChange] = []
         held: list[str] = []
         for group in self._groups(rows):
             try:
@@ -261,12 +252,14 @@ class BackWalk(Walk[BackTools]):
                 continue
             after, patch = patched(after, one), patched(patch, one)
             values = self.tools.writer.values(self.entity, after)
-            written += [change for change in group if self._holds(change.row, values, change.after)]
+            for change in group:
+                is_told = self._holds(change.row, values, change.after)
+                (written if is_told else untold).append(change)
         if patch:
             expected = self.tools.writer.values(self.entity, after)
-            change = ShopChange(written, patch, before, expected, read_at)
-            self.tools.writer.change(link, found, change)
-        return Written(tuple(written) if patch else (), tuple(held))
+            whole = ShopChange(written, patch, before, expected, read_at)
+            self.tools.writer.change(link, found, whole)
+        return Written(tuple(written) if patch else (), tuple(untold), tuple(held))
 
     def _groups(self, rows: Sequence[RowChange]) -> list[list[RowChange]]:
         groups: dict[str, list[RowChange]] = {}
@@ -305,7 +298,8 @@ class BackWalk(Walk[BackTools]):
 
 @dataclass(frozen=True)
 class Written:
-    """Rows that the record holds since, and why others were not written."""
+    """Rows that the record holds since, those that it must not be told, and why others are held."""
 
     rows: tuple[RowChange, ...]
+    untold: tuple[RowChange, ...]
     held: tuple[str, ...]

@@ -132,7 +132,6 @@ class ShopWriter:
         """
         for intent in intents:
             entity = entity_of(intent.entity)
-            logger.info("%s %s: looking what became of a change", entity, intent.shop_id)
             link = self._store.link(entity, intent.shop_id)
             if link is None:
                 self._store.end_intent(intent)
@@ -142,7 +141,9 @@ class ShopWriter:
             except NotThere:
                 self._store.end_intent(intent)
                 continue
-            self._agree(link, intent, there, is_answer=False)
+            _, undone = self._agree(link, intent, there, is_answer=False)
+            told = f"not done: {', '.join(undone)}" if undone else "it was done"
+            logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, told)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form, each row by itself; what cannot be read is left out.
