@@ -7,6 +7,7 @@ advisory lock of the very session that writes: a run that has lost it can write 
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     from target_powerofficego.store.location import StoreLocation
+
+
+_SECONDS_TO_END = 2.0
+"""How long the session of a run that has just ended may take to let go of its lock."""
 
 
 def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
@@ -52,8 +57,11 @@ def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: 
     """
     digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
-    if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
-        raise LinkStoreError(_another_run(shop_name, str(location)))
+    give_up_at = time.monotonic() + _SECONDS_TO_END
+    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+        if time.monotonic() > give_up_at:
+            raise LinkStoreError(_another_run(shop_name, str(location)))
+        time.sleep(_SECONDS_TO_END / 20)
 
 
 def _another_run(shop_name: str, held: str) -> str:

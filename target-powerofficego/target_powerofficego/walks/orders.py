@@ -246,12 +246,16 @@ class OrdersWalk(GoWalk):
         return ("changed" if wrote else "unchanged"), change
 
     def _leave_differing(self, order: OrderInGoForm, link: Link) -> None:
-        """Keep both sides' values as they stand, so that `differences` lists what differs."""
-        told = {
-            name: replace(link.base[name], shop=order.header[name], shop_read_at=order.read_at)
-            for name in changed_names(self.table, order, link)
-            if not self.table.row(name).direction.reaches_shop  # there the way back merges
-        }
+        """Keep both sides' values as they stand, so that `differences` lists what differs.
+
+        A property that Go has edited too is left to the way back, which merges it.
+        """
+        invoice = self.tools.go.read(f"/OutgoingInvoices/{link.go_id}")
+        told = {}
+        for name in changed_names(self.table, order, link):
+            row, agreed = self.table.row(name), link.base[name]
+            if not row.direction.reaches_shop or row.are_equal(row.from_go(invoice), agreed.go):
+                told[name] = replace(agreed, shop=order.header[name], shop_read_at=order.read_at)
         told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
         self.tools.store.put_link(replace(link, base={**link.base, **told}))
 
