@@ -12,6 +12,7 @@ from target_powerofficego.walks.products import ProductsWalk
 from target_powerofficego.walks.walk import record_hash
 from target_powerofficego.ways import entity_of, on_the_way_back
 
+from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.walk import CREDIT_NOTES, BackWalk
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from target_customwebshop.tools import BackTools
 
 _SILENT_ROWS = {"customers": CustomersWalk.silent_rows, "products": ProductsWalk.silent_rows}
+_WALKS = {"orders": OrderBackWalk}
 
 
 class BackSide:
@@ -36,7 +38,9 @@ class BackSide:
         """Whether the input was whole, so that no credit note of it is missing."""
         self._tools = tools
         self._walks = {
-            entity: BackWalk(tools, entity, _SILENT_ROWS.get(entity, frozenset()))
+            entity: _WALKS.get(entity, BackWalk)(
+                tools, entity, _SILENT_ROWS.get(entity, frozenset())
+            )
             for entity in ENTITIES
         }
 

@@ -18,6 +18,7 @@ class BackSettings(SideSettings):
 
     api_url: str
     auth_token: str
+    order_lines_back: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> BackSettings:
@@ -38,4 +39,9 @@ class BackSettings(SideSettings):
         ]
         if wrong or reader.wrong:
             raise SettingsError([*wrong, *reader.wrong])
-        return cls(**of_either_way, api_url=config["api_url"], auth_token=config["auth_token"])
+        return cls(
+            **of_either_way,
+            api_url=config["api_url"],
+            auth_token=config["auth_token"],
+            order_lines_back=config["order_lines_back"],
+        )

@@ -55,4 +55,15 @@ _SAME = (
     *("max_changes", "fail_on", "properties", "stock", "time_zone"),
 )
 
-CONFIG = th.PropertiesList(*_SHOP, *(one for one in FORWARD.wrapped.values() if one.name in _SAME))
+_LINES = th.Property(
+    "order_lines_back",
+    th.BooleanType,
+    default=False,
+    title="Order lines back",
+    description="Whether an edit of a line of a sales order in Go is written to the shop's order."
+    " The tap must then select `salesorders.SalesOrderLines`.",
+)
+
+CONFIG = th.PropertiesList(
+    *_SHOP, *(one for one in FORWARD.wrapped.values() if one.name in _SAME), _LINES
+)

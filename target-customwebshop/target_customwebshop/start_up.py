@@ -146,5 +146,5 @@ def _fingerprint(settings: BackSettings) -> str:
         for table in settings.tables.values()
         for row in table.rows
     ]
-    told = repr((settings.shop_name, settings.owners, rows))
+    told = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back))
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()

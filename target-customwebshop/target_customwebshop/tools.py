@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from target_powerofficego.walks.run_tools import RunTools
 
 if TYPE_CHECKING:
+    from target_customwebshop.settings import BackSettings
     from target_customwebshop.shop_records import ShopRecords
     from target_customwebshop.writing import ShopWriter
 
@@ -16,5 +17,6 @@ if TYPE_CHECKING:
 class BackTools(RunTools):
     """The store, the shop, and what is known of the run; shared by all workers."""
 
+    settings: BackSettings
     shop: ShopRecords
     writer: ShopWriter

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
+from target_powerofficego.dataflow.order_lines_back import agree, members_by_reference
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.links import Agreement, now
+from target_powerofficego.merge_lines import LINE
 from target_powerofficego.patches import is_form_of
 from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.walks.customers import what_hangs_on
@@ -148,12 +150,15 @@ class ShopWriter:
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form, each row by itself; what cannot be read is left out.
 
-        Of a customer also what becomes entries of their own.
+        Of a customer also what becomes entries of their own, of an order also its lines.
         """
         found: dict[str, Value] = {}
-        if entity == "customers":
-            with contextlib.suppress(Unusable):
+        with contextlib.suppress(Unusable):
+            if entity == "customers":
                 found |= what_hangs_on(record)
+            elif entity == "orders":
+                lines = members_by_reference(record)
+                found |= {f"{LINE}{reference}": members for reference, members in lines.items()}
         for row in self._tables[entity].active:
             try:
                 value = row.to_go(record, self._conversion)
@@ -192,7 +197,13 @@ class ShopWriter:
         for name, sent in detail["rows"].items():
             value = after.get(name, ABSENT)
             if self._is_done(same, detail, name, value, is_answer=is_answer):
-                base[name] = Agreement(value, sent, answered_at, intent.read_at)
+                one = base.get(name)
+                base[name] = Agreement(
+                    _held(one and one.shop, _part(value, sent)),
+                    _held(one and one.go, sent),
+                    answered_at,
+                    intent.read_at,
+                )
             else:
                 undone.append(name)
         for name, value in after.items():
@@ -201,7 +212,7 @@ class ShopWriter:
                 continue
             is_ours = is_answer or same(name, value, detail["expected"].get(name))
             if is_ours and same(name, detail["before"].get(name), one.shop):
-                base[name] = replace(one, shop=value, shop_read_at=answered_at)
+                base[name] = replace(one, shop=_held(one.shop, value), shop_read_at=answered_at)
         stamp = _stamp(there.record)
         if len(undone) < len(detail["rows"]) and stamp != detail.get("updated_at"):
             link = replace(link, own_shop_stamp=stamp)
@@ -232,8 +243,20 @@ class ShopWriter:
         """Return what tells whether two values of a row are the same."""
         rows = {row.name: row for row in self._tables[entity].rows}
         return lambda name, one, other: (
-            rows[name].are_equal(one, other) if name in rows else one == other
+            rows[name].are_equal(one, other) if name in rows else agree(one, other)
         )
+
+
+def _held(known: Value, told: Value) -> Value:
+    """Return what a side holds now; a line keeps the members that are not told."""
+    is_line = isinstance(known, dict) and isinstance(told, dict)
+    return {**known, **told} if is_line else told
+
+
+def _part(value: Value, sent: Value) -> Value:
+    """Return a value; of a line the members that were sent."""
+    is_line = isinstance(value, dict) and isinstance(sent, dict)
+    return {name: value.get(name) for name in sent} if is_line else value
 
 
 def _stamp(record: Record) -> str | None:

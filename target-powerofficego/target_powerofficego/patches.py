@@ -53,9 +53,14 @@ def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowC
 
 
 def is_form_of(value: Value, sent: Value) -> bool:
-    """Tell whether a system may have made this of what was sent: other spaces, case or rounding."""
+    """Tell whether a system may have made this of what was sent: other spaces, case or rounding.
+
+    Of a line of an order each member that was sent is looked at.
+    """
     if same_text(value) == same_text(sent):
         return True
+    if isinstance(sent, dict) and isinstance(value, dict):
+        return all(is_form_of(value.get(name), one) for name, one in sent.items())
     if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
         return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
     if isinstance(sent, str) and isinstance(value, str):

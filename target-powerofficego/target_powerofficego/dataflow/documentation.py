@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.go_fields import GO_FIELDS
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.order_lines_back import BACK_MEMBERS
 from target_powerofficego.dataflow.overrides import TABLES, apply_overrides
 
 if TYPE_CHECKING:
@@ -117,6 +118,10 @@ out from the product or the customer.
 No VAT can be sent: Go works it out from the product's sales account. So after every write of an
 order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, and
 the total with `total_incl`. If they differ, the order stays a Draft and is held with both figures.
+
+Those marked (↔) flow back as well with the setting `order_lines_back` of target-customwebshop, as
+long as the order is not invoiced. Then the amounts of the line, the order's totals and its `taxes`
+follow Go's to the øre. Lines that are removed, added or given another product in Go are held.
 """
 
 _LINES_END = """\
@@ -194,7 +199,11 @@ def _rows(table: Table) -> str:
 def _line_rows() -> str:
     return _markdown(
         ("shop property", "Go property", "Go data type", "direction", "notes"),
-        ((shop, go, kind, "→", note) for go in LINE_MEMBERS for shop, kind, note in [_LINES[go]]),
+        (
+            (shop, go, kind, "→ (↔)" if go in BACK_MEMBERS else "→", note)
+            for go in LINE_MEMBERS
+            for shop, kind, note in [_LINES[go]]
+        ),
     )
 
 

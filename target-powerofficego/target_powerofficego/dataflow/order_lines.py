@@ -105,12 +105,12 @@ def read_lines(order: Record, *, shipping_code: str) -> tuple[OrderLine, ...]:
     """
     found: list[OrderLine] = []
     reasons: list[str] = []
-    for number, raw in enumerate(_dicts(order.get("lines"), what="lines"), start=1):
+    for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
         try:
             found.append(_product_line(raw, f"line {number}", len(found)))
         except Unusable as unusable:
             reasons.append(str(unusable))
-    for number, raw in enumerate(_dicts(order.get("shipping"), what="shipping"), start=1):
+    for number, raw in enumerate(dicts(order.get("shipping"), what="shipping"), start=1):
         try:
             line = _freight_line(raw, number, len(found), shipping_code)
         except Unusable as unusable:
@@ -367,7 +367,12 @@ def _with_vat(excl: Decimal, tax: Decimal | None, rate: Decimal | None) -> Decim
     return None if rate is None else excl * (1 + rate / 100)
 
 
-def _dicts(raw: object, *, what: str) -> list[Record]:
+def dicts(raw: object, *, what: str) -> list[Record]:
+    """Return a list of objects; null is an empty one.
+
+    Raises:
+        Unusable: it is something else.
+    """
     if raw is None:
         return []
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):

@@ -1,0 +1,240 @@
+"""The walk of a sales order back to the shop: its rows, and the lines that Go edited."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Hold, Nothing, Park, Patch, RowChange, Undecidable
+from target_powerofficego.dataflow import order_lines_back
+from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.values import Unusable
+from target_powerofficego.links import Agreement
+from target_powerofficego.merge_lines import LINE, base_members, merge_lines
+from target_powerofficego.walks.stamps import is_behind
+from target_powerofficego.walks.walk import OTHER_WAY
+
+from target_customwebshop.merge_patch import patched
+from target_customwebshop.walk import BackWalk
+from target_customwebshop.writing import Change as ShopChange
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_powerofficego.changes import Change, Reject
+    from target_powerofficego.dataflow.order_lines_back import LineEdit
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Link
+
+    from target_customwebshop.shop_records import Read
+
+_LINES = "lines"
+_TOLD = ("SalesOrderLines", "TotalAmount")
+
+
+class OrderBackWalk(BackWalk):
+    """Takes sales orders back; with `order_lines_back` their lines too, in a write of their own."""
+
+    def kept(self, record: Record) -> Record:
+        """See `BackWalk`; lines are kept where they flow."""
+        kept = super().kept(record)
+        if not self.tools.settings.order_lines_back:
+            return kept
+        return {**kept, **{name: record[name] for name in _TOLD if name in record}}
+
+    def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
+        """See `BackWalk`; "lines" if any line is not as both sides agreed."""
+        rows = super().moved(link, entry, read_at)
+        return [*rows, _LINES] if self._has_moved_lines(link, entry, read_at) else rows
+
+    def _has_moved_lines(self, link: Link, entry: Record, read_at: datetime.datetime) -> bool:
+        base = base_members(link.base)
+        try:
+            lines = self._lines_of(link, entry, read_at)
+            return lines is not None and bool(
+                order_lines_back.unmet(lines, base)
+                or any(order_lines_back.refusals(lines, base))
+                or order_lines_back.edits(lines, base)
+            )
+        except Unusable:
+            return True  # told as a reject once it is settled
+
+    def _lines_of(
+        self, link: Link, entry: Record, read_at: datetime.datetime
+    ) -> Mapping[str, Record] | None:
+        """Return the lines of an entry; None when it tells none, or was read too early."""
+        base = base_members(link.base)
+        is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
+        if not is_told or not base or is_behind(entry, link.own_stamp):
+            return None
+        if any(read_at < one.go_read_at for one in base.values()):
+            return None
+        return order_lines_back.lines_of(entry)
+
+    def _merge_and_write(
+        self, link: Link, entry: Record, read_at: datetime.datetime, moved: Sequence[str]
+    ) -> tuple[str, Change]:
+        rows = [name for name in moved if name != _LINES]
+        parts = []
+        if rows:
+            parts.append(functools.partial(super()._merge_and_write, link, entry, read_at, rows))
+        if _LINES in moved:
+            parts.append(functools.partial(self._settle_lines, link, entry, read_at))
+        return _joined(parts)
+
+    def _settle_lines(
+        self, link: Link, entry: Record, read_at: datetime.datetime
+    ) -> tuple[str, Change]:
+        """Write what Go changed in lines, all of it or nothing.
+
+        Raises:
+            Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
+        """
+        link = self.tools.store.link(self.entity, link.shop_id) or link
+        lines = self._lines_of(link, entry, read_at)
+        if lines is None:
+            return "unchanged", Nothing()
+        link = self._met(link, lines, read_at)
+        base = base_members(link.base)
+        refused = [*order_lines_back.refusals(lines, base)]
+        if refused:
+            raise Undecidable(Hold("; ".join(refused)))
+        edited = order_lines_back.edits(lines, base)
+        if not edited:
+            return "unchanged", Nothing()
+        found = self.tools.shop.read(self.entity, link.shop_id)
+        if is_deleted(found.record):
+            return "unchanged", Nothing("deleted in the shop")
+        link = self.identified(found.record, link)
+        shop = order_lines_back.members_by_reference(found.record)
+        self._check_conflicts(link, shop, lines)
+        try:
+            total = order_lines_back.total_of(entry)
+            patch = order_lines_back.patch_of(found.record, edited, total)
+        except Unusable as unusable:
+            raise Undecidable(Hold(str(unusable))) from None
+        if not patch:
+            self._agree(link, found, edited, read_at)
+            return "unchanged", Nothing("the shop has it already")
+        self._write_lines(link, found, edited, patch, read_at)
+        return "changed", Patch(_shown(edited, shop))
+
+    def _write_lines(
+        self,
+        link: Link,
+        found: Read,
+        edited: Mapping[str, LineEdit],
+        patch: Record,
+        read_at: datetime.datetime,
+    ) -> None:
+        writer = self.tools.writer
+        before = writer.values(self.entity, found.record)
+        expected = writer.values(self.entity, patched(found.record, patch))
+        rows = [
+            RowChange(name, "", before.get(name), edit.members)
+            for name, edit in _by_name(edited).items()
+        ]
+        writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
+
+    def _agree(
+        self, link: Link, found: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime
+    ) -> None:
+        """Keep what both sides say already: Go's edits were made in the shop as well."""
+        agreed = {
+            name: Agreement(
+                {**(link.base[name].shop or {}), **edit.members},
+                {**link.base[name].go, **edit.members},
+                found.read_at,
+                read_at,
+            )
+            for name, edit in _by_name(edited).items()
+        }
+        self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
+
+    def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
+        """Take Go's side of lines into the base that it has never seen."""
+        base = base_members(link.base)
+        met = {
+            f"{LINE}{reference}": replace(base[reference], go=line, go_read_at=read_at)
+            for reference, line in order_lines_back.unmet(lines, base).items()
+        }
+        if met:
+            link = replace(link, base={**link.base, **met})
+            self.tools.store.put_link(link)
+        return link
+
+    def _check_conflicts(
+        self,
+        link: Link,
+        shop: Mapping[str, Mapping[str, Value]],
+        lines: Mapping[str, Record],
+    ) -> None:
+        """See that nobody edited lines in the shop since both sides agreed.
+
+        Raises:
+            Undecidable: with a Hold where both sides edited the same; with a Park where the shop
+                edited something else, which goes to Go first: Go's amounts are not its own then.
+        """
+        base = base_members(link.base)
+        whole = {
+            reference: {**((base[reference].shop or {}) if reference in base else {}), **members}
+            for reference, members in shop.items()
+        }
+        merged = merge_lines(whole, lines, base)
+        for conflict in merged.conflicts:
+            self.tools.note_conflict(self.entity, link.shop_id, conflict)
+        if merged.conflicts:
+            raise Undecidable(Hold("; ".join(conflict.why for conflict in merged.conflicts)))
+        if not merged.is_empty:
+            reason = "its lines were edited in the shop too; the next run forward takes that to Go"
+            raise Undecidable(Park(reason, (OTHER_WAY,)))
+
+
+def _joined(parts: Sequence[Callable[[], tuple[str, Change]]]) -> tuple[str, Change]:
+    """Settle each part, whatever becomes of the others; return what was changed in all.
+
+    Raises:
+        Undecidable: with why parts are open.
+    """
+    rows: list[RowChange] = []
+    open_ones: list[Park | Reject | Hold] = []
+    settled: tuple[str, Change] = ("unchanged", Nothing())
+    for part in parts:
+        try:
+            settled = part()
+        except Undecidable as undecidable:
+            open_ones.append(undecidable.change)
+        else:
+            rows += settled[1].rows if isinstance(settled[1], Patch) else ()
+    if open_ones:
+        raise Undecidable(_all_of(open_ones))
+    return ("changed", Patch(tuple(rows))) if rows else settled
+
+
+def _all_of(open_ones: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:
+    """Return why parts are open: every hold, else the first."""
+    holds = [one for one in open_ones if isinstance(one, Hold)]
+    if not holds:
+        return open_ones[0]
+    details = [one.detail for one in holds if one.detail]
+    return Hold("; ".join(one.reason for one in holds), "; ".join(details) or None)
+
+
+def _by_name(edited: Mapping[str, LineEdit]) -> dict[str, LineEdit]:
+    """Return edits by the names under which the base keeps lines."""
+    return {f"{LINE}{reference}": edit for reference, edit in edited.items()}
+
+
+def _shown(
+    edited: Mapping[str, LineEdit], shop: Mapping[str, Mapping[str, Value]]
+) -> tuple[RowChange, ...]:
+    """Return the changes for a plan, each member named with its line."""
+    return tuple(
+        RowChange(f"line {reference}: {name}", "", shop[reference][name], value)
+        for reference, edit in edited.items()
+        for name, value in edit.members.items()
+        if not order_lines_back.agree({name: shop[reference][name]}, {name: value})
+    )
