@@ -22,6 +22,7 @@ from target_powerofficego.links_command.options import (
 )
 from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
+from target_powerofficego.ways import entity_of
 
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while rejects or holds are open that nobody has acknowledged."""
@@ -61,7 +62,7 @@ def check(choices: Choices) -> None:
             f" {run.way}): run it again, and it goes on from there",
             err=True,
         )
-    waiting = Counter((one.entity, one.kind) for one in found)
+    waiting = Counter((entity_of(one.entity), one.kind) for one in found)
     for (entity, kind), number in sorted(waiting.items()):
         if choices.output_format == "json":
             tell_as_json({"entity": entity, "kind": kind, "waiting": number})

@@ -1,0 +1,36 @@
+"""What `powerofficego-links` tells of the way back."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+
+
+@pytest.fixture
+def links(both):
+    """Runs the command on the link store of the test's runs."""
+
+    def run(*words):
+        return CliRunner().invoke(main, ["--link-store", str(both.ledger.link_store), *words])
+
+    return run
+
+
+@pytest.fixture
+def refused(linked):
+    """A phone number that was edited in Go, and that the shop refused once."""
+    box = linked.box
+    box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422, times=1)
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+    assert linked.back().status == 3
+    return linked
+
+
+def test_the_command_that_check_names_lists_what_waits_on_the_way_back(links, refused):
+    told = links("check")
+    *_, named = told.output.strip().split("see powerofficego-links ")
+
+    assert told.exit_code == 3
+    assert named == "rejects --entity customers"
+    assert "the shop refused it" in links(*named.split()).output
