@@ -168,6 +168,32 @@ def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, pr
     assert links("runs").output.count("did not end") == 2
 
 
+def test_after_a_run_that_broke_check_names_it_and_exits_1(ledger, links, customer):
+    ledger.run(customer())
+    broken = ledger.run({"type": "RECORD", "stream": "invoices", "record": {"id": "1"}})
+
+    told = links("check")
+
+    assert (broken.status, told.exit_code) == (1, 1)
+    assert told.stderr == (
+        "the last run for the shop testshop broke (run 2, forward): see the end of its log, and"
+        " run it again\n"
+    )
+    ledger.run(customer())
+    assert links("check").exit_code == 0
+
+
+@pytest.mark.parametrize("settings", [{"dry_run": True}, {"first_run": "plan"}])
+def test_a_plan_is_no_run_that_broke(ledger, box, links, customer, settings):
+    box.go.create("Customers", {"Name": "Fjell AS"})
+    ledger.run(customer(id="1000", email="ola@example.no"), first_run="accept")
+    ledger.run(customer(), **{"shop_name": "another", "new_namespace": True, **settings})
+
+    told = links("check")
+
+    assert told.exit_code == 0, told.output
+
+
 def kill(ledger):
     """Leave a run as one that was killed leaves it: no end on record, its lock free."""
     TargetPowerOfficeGo(config=ledger.config()).begin().close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,11 +25,14 @@ from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
 from target_powerofficego.ways import entity_of
 
+if TYPE_CHECKING:
+    from target_powerofficego.links import LinkStore
+
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while rejects or holds are open that nobody has acknowledged."""
 
-DID_NOT_END = 1
-"""The exit status of `check` after a run that was killed."""
+BROKE = 1
+"""The exit status of a run that broke, and of `check` after one, or after one that was killed."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,18 +54,14 @@ def check(choices: Choices) -> None:
     """Exit 3 while rejects or holds wait for a person.
 
     They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
-    exit status is 0. Exit 1: the last run did not end, or there is no link store, so no run has
-    happened. Made to be the last block of `meltano run`.
+    exit status is 0. Exit 1: the last run of a way broke or did not end, or there is no link store,
+    so no run has happened. Made to be the last block of `meltano run`.
     """
     with open_store(choices.link_store) as store:
         found = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
-        cut_off = unended_runs(store).cut_off
-    for run in cut_off:
-        click.echo(
-            f"the last run for the shop {run.shop_name} did not end (run {run.id},"
-            f" {run.way}): run it again, and it goes on from there",
-            err=True,
-        )
+        failures = _failures(store)
+    for line in failures:
+        click.echo(line, err=True)
     waiting = Counter((entity_of(one.entity), one.kind) for one in found)
     for (entity, kind), number in sorted(waiting.items()):
         if choices.output_format == "json":
@@ -70,12 +70,29 @@ def check(choices: Choices) -> None:
             counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
             told_by = f"powerofficego-links {PLURALS[kind]} --entity {entity}"
             click.echo(f"{entity}: {counted} for a person; see {told_by}")
-    if cut_off:
-        click.get_current_context().exit(DID_NOT_END)
+    if failures:
+        click.get_current_context().exit(BROKE)
     if waiting:
         click.get_current_context().exit(WAITS_FOR_A_PERSON)
     if choices.output_format == "table":
         click.echo("nothing waits for a person")
+
+
+def _failures(store: LinkStore) -> list[str]:
+    """Say of each shop and way whether its last run was killed or broke.
+
+    A dry run, or the plan of a first run, is on no record.
+    """
+    cut_off = {run.id for run in unended_runs(store).cut_off}
+    lines = []
+    for run in store.newest_runs():
+        last = f"the last run for the shop {run.shop_name}"
+        which = f"(run {run.id}, {run.way})"
+        if run.id in cut_off:
+            lines.append(f"{last} did not end {which}: run it again, and it goes on from there")
+        elif run.exit_status == BROKE:
+            lines.append(f"{last} broke {which}: see the end of its log, and run it again")
+    return lines
 
 
 for _command in (
