@@ -25,6 +25,8 @@ class TargetCustomWebShop(SettlingTarget):
     name = "target-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
+    key = "Id"
+    tap = "tap-powerofficego"
     one_line = (ShopError,)
 
     def begin(self) -> BackRun:

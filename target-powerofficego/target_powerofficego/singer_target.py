@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
+_KEYS = ("id", "Id")
+"""What tells a record's id in the shop, and in Go."""
+_OF_BOTH_WAYS = ("customers", "products")
 _BROKE = 1
 _ENDED_BY_SIGNAL = 128
 
@@ -63,10 +66,14 @@ class SettlingTarget(Target):
 
     Class attributes:
         sinks: the sink class by the name of the stream, in small letters.
+        key: the member that tells a record's id.
+        tap: the tap that is to be read from.
         one_line: errors of the other system that end the run with one line.
     """
 
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
+    key: ClassVar[str]
+    tap: ClassVar[str]
     one_line: ClassVar[tuple[type[Exception], ...]] = ()
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
@@ -257,6 +264,25 @@ class SettlingTarget(Target):
         except InvalidJSONSchema:
             msg = f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
             raise BrokenInput(msg) from None
+        for stream_map in self.mapper.stream_maps[stream]:
+            self._check_way(stream_map)
+
+    def _check_way(self, stream_map: StreamMap) -> None:
+        """See that a stream that both taps have comes from the one that is to be read from.
+
+        Raises:
+            CannotStart: it comes from the other.
+        """
+        is_dropped = isinstance(stream_map, RemoveRecordTransform)
+        if is_dropped or stream_map.stream_alias.lower() not in _OF_BOTH_WAYS:
+            return
+        keys = [one for one in _KEYS if one in stream_map.transformed_schema["properties"]]
+        if keys and self.key not in keys:
+            msg = (
+                f'the stream "{stream_map.stream_alias}" comes from the tap of the other way:'
+                f" {self.name} takes what {self.tap} reads"
+            )
+            raise CannotStart(msg)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a RECORD past the SDK's validation: every record is checked by its table."""

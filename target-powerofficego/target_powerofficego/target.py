@@ -26,6 +26,8 @@ class TargetPowerOfficeGo(SettlingTarget):
     name = "target-powerofficego"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
+    key = "id"
+    tap = "tap-customwebshop"
     one_line = (GoError,)
 
     def open_run(self) -> Run:

@@ -13,6 +13,16 @@ from go_sandbox import Sandbox
 from go_sandbox.seed.store import seed_store
 
 SCRIPTS = Path(sys.executable).parent
+_READ = (
+    "environment",
+    "api_url",
+    "token_url",
+    "application_key",
+    "client_key",
+    "subscription_key",
+    "requests_per_second",
+)
+"""Settings of target-powerofficego that tap-powerofficego has too."""
 
 
 @pytest.fixture
@@ -32,10 +42,37 @@ def write_configs(box, tmp_path):
             sales_accounts={"25": 3000, "15": 3001, "0": 3100},
             **settings,
         )
-        (tmp_path / "shop.json").write_text(json.dumps(box.tap_config()), encoding="utf-8")
-        (tmp_path / "go.json").write_text(json.dumps(go), encoding="utf-8")
+        shop = box.tap_config()
+        ours = {name: go[name] for name in ("shop_name", "link_store")}
+        for name, told in {
+            "shop": shop,
+            "go": go,
+            "go-read": {name: told for name, told in go.items() if name in _READ},
+            "shop-write": {name: shop[name] for name in ("api_url", "auth_token")} | ours,
+        }.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def run_lines(box, tmp_path, request):
+    """Runs the lines of the README that begin so; returns the state that they keep."""
+    readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
+
+    def run(kept):
+        first = f"test -s {kept} "
+        (lines,) = [code for code in readme.split("```sh\n") if code.startswith(first)]
+        box.requests.clear()
+        subprocess.run(
+            ["bash", "-c", lines.partition("```")[0]],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
+            check=False,
+        )
+        return (tmp_path / kept).read_text(encoding="utf-8")
+
+    return run
 
 
 @pytest.fixture
@@ -93,31 +130,66 @@ def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, 
 
 
 def test_the_lines_of_the_readme_can_be_repeated_and_a_run_without_a_state_loses_none(
-    box, tmp_path, write_configs, request
+    box, write_configs, run_lines
 ):
-    readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
-    (lines,) = [code for code in readme.split("```sh\n") if code.startswith("test -s state.json ")]
     seed_store(box.shop, customers=2, products=2, orders=2)
     write_configs()
 
-    def run():
-        box.requests.clear()
-        subprocess.run(
-            ["bash", "-c", lines.partition("```")[0]],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
-            check=False,
-        )
-        return (tmp_path / "state.json").read_text(encoding="utf-8")
-
-    state = run()
+    state = run_lines("state.json")
     assert len(box.go.entries("SalesOrders")) == 2
     write_configs(dry_run=True)
-    assert run() == state
+    assert run_lines("state.json") == state
     write_configs()
-    assert run() == state
+    assert run_lines("state.json") == state
     asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
     assert None not in asked
+
+
+def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
+    pipe, box, run_lines
+):
+    seed_store(box.shop, customers=2, products=2, orders=2)
+    pipe()
+    run_lines("back.json")
+    edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+    box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
+
+    state = run_lines("back.json")
+
+    shop_id = edited["ExternalImportReference"].removeprefix("testshop:")
+    assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
+    asked = [one.query for one in box.requests.reads("go") if one.path.endswith("/Customers")]
+    assert asked
+    assert all("lastChangedDateTimeOffsetGreaterThan" in query for query in asked)
+    assert json.loads(state)["bookmarks"]["customers"]
+
+
+@pytest.mark.parametrize(
+    ("tap", "target"),
+    [
+        ("tap-powerofficego --config go-read.json", "target-powerofficego --config go.json"),
+        ("tap-customwebshop --config shop.json", "target-customwebshop --config shop-write.json"),
+    ],
+)
+def test_a_target_that_is_fed_by_the_tap_of_the_other_way_says_so_and_writes_nothing(
+    pipe, box, tmp_path, tap, target
+):
+    seed_store(box.shop, customers=2, products=2, orders=2)
+    pipe()
+    box.requests.clear()
+
+    ended = subprocess.run(
+        ["bash", "-c", f"{SCRIPTS}/{tap} 2> tap.log | {SCRIPTS}/{target}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
+    assert ended.returncode == 1
+    assert 'the stream "customers" comes from the tap of the other way' in error
+    assert (box.requests.writes(), ended.stdout) == ([], "")
 
 
 def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):
