@@ -32,6 +32,7 @@ class BackSide:
     """Customers, products and orders of Go, settled into the shop; see `Side`."""
 
     entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
+    source = "Go"
 
     def __init__(self, tools: BackTools) -> None:
         self.has_all_credit_notes = False

@@ -38,6 +38,7 @@ class ForwardSide:
     """Customers, products and orders of the shop, settled into Go."""
 
     entities: tuple[str, ...] = ENTITIES
+    source = "the shop"
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools

@@ -38,6 +38,7 @@ def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked):
     assert box.shop.record("customers", "1001")["phone"] == "+4790000001"
     (reason,) = linked.open_ones().values()
     assert "no id" in reason
+    assert "give it one in Go, then acknowledge this" in reason
 
 
 @pytest.mark.parametrize("line", ["{oops", "[]", '{"type": "RECORD"}', "null"])

@@ -25,10 +25,12 @@ _WITHOUT_ID = "without id "
 class Side(Protocol):
     """The side that is written to: how one record is settled, and what it must wait for.
 
-    `entities` are the names under which the store keeps what it settles.
+    `entities` are the names under which the store keeps what it settles, `source` is where the
+    records come from.
     """
 
     entities: tuple[str, ...]
+    source: str
 
     def take(
         self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
@@ -93,7 +95,7 @@ class Settlement:
             payload={**record, "id": shop_id},
             read_at=read_at,
             reason="the record has no id, or one that is too long, so it cannot be recognised"
-            " again: give it one in the shop, then acknowledge this",
+            f" again: give it one in {self._side.source}, then acknowledge this",
         )
         self._tally.count(entity_of(entity), shop_id, "rejected")
 
