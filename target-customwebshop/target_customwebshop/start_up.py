@@ -127,6 +127,7 @@ def _open_store(settings: BackSettings) -> LinkStore:
 
     Raises:
         CannotStart: there is none.
+        LinkStoreError: it does not know the shop, or a run is under way.
     """
     if not has_store(settings.link_store):
         msg = (
@@ -134,8 +135,11 @@ def _open_store(settings: BackSettings) -> LinkStore:
             " target-powerofficego first, or correct link_store"
         )
         raise CannotStart(msg)
+    store = LinkStore(settings.link_store, when_older="read")
     if settings.dry_run:
-        return LinkStore(settings.link_store, when_older="read")
+        return store
+    with contextlib.closing(store):
+        store.enter_known(settings.shop_name)  # a lock leaves a file, also for a misspelt shop
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
 
 

@@ -413,6 +413,7 @@ def test_a_shop_that_the_store_does_not_know_is_one_line(linked):
     outcome = linked.back(shop_name="annenshop")
     assert outcome.status == 1
     assert 'knows no shop "annenshop"' in outcome.log
+    assert list(linked.ledger.folder.glob("*annenshop*")) == []
 
 
 def test_a_shop_with_several_clients_of_go_is_one_line(linked):
