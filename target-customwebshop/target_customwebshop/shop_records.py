@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 MERGE_PATCH = "application/merge-patch+json"
 _GONE = (404, 410)
+_KEY_ADVICE = {
+    401: "it does not know the key; correct the setting 'auth_token', then run again",
+    403: "the key may not do this; let it read and change customers, products and orders in the"
+    " shop, or set another 'auth_token'",
+}
 _SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 _SIGN_OF_LIFE_SECONDS = 10.0
 _LONGEST_TITLE = 200
@@ -150,11 +155,8 @@ class ShopRecords:
                 raise ShopUnavailableError(msg)
 
     def _check_key(self, method: str, path: str, answer: Answer) -> None:
-        if answer.status in (401, 403):
-            msg = (
-                f"{method} {self._shown(path)}: the shop answered {answer.status}: the key may not"
-                " do this; check 'auth_token' and its rights in the shop."
-            )
+        if advice := _KEY_ADVICE.get(answer.status):
+            msg = f"{method} {self._shown(path)}: the shop answered {answer.status}: {advice}."
             raise ShopRefusedError(msg)
 
     def _given_up(
