@@ -81,7 +81,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
             is_kept=settings.dry_run or settings.changes_file is not None,
             names_shop=True,
         ),
-        tally=Tally(),
+        tally=Tally(logger),
         fingerprint=_fingerprint(settings),
         erased=store.erased_customers(),
         shop=shop,
@@ -109,6 +109,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
         is_plan=settings.dry_run,
         opened=opened,
         kept_as=side.entities,
+        logger=logger,
         side=side,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +11,8 @@ from target_powerofficego.settle.plan_listing import tell_plan, write_changes
 from target_powerofficego.settle.summary import tell_summary
 
 if TYPE_CHECKING:
+    import logging
+
     from target_powerofficego.brakes import Brakes
     from target_powerofficego.go_api import CallCount
     from target_powerofficego.links import LinkStore, UnsettledKind
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
     from target_powerofficego.side_settings import SideSettings
-
-logger = logging.getLogger("target-powerofficego")
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
 
@@ -54,6 +53,7 @@ class Run:
     is_plan: bool
     opened: contextlib.ExitStack
     kept_as: tuple[str, ...]
+    logger: logging.Logger
 
     def finish(self) -> int:
         """Settle what is still open, tell the summary and return the exit status.
@@ -66,13 +66,20 @@ class Run:
         if self.is_plan:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
             for line in self.brakes.told_by_a_plan():
-                logger.warning(line)
+                self.logger.warning(line)
         if self.settings.changes_file is not None:
             write_changes(self.plan.changes(), self.settings.changes_file)
         counts, calls = self.tally.counts(), _calls(self.client)
-        tell_summary(counts, calls, open_ones, is_plan=self.is_plan, system=self.client.system)
+        tell_summary(
+            counts,
+            calls,
+            open_ones,
+            is_plan=self.is_plan,
+            system=self.client.system,
+            logger=self.logger,
+        )
         if self.is_plan and not self.settings.dry_run and counts:
-            logger.error(
+            self.logger.error(
                 "This is the first run against a Go that already has entries: the plan was printed"
                 " and nothing was written. Set first_run: accept to carry it out."
             )

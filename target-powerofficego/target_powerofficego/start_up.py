@@ -77,9 +77,19 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     )
     tools.on_linked = settlement.take_up_waiting
     number = None if is_plan else store.start_run("forward")
-    plan, tally = tools.plan, tools.tally
     return Run(
-        settings, store, go, settlement, plan, brakes, tally, number, is_plan, opened, ENTITIES
+        settings=settings,
+        store=store,
+        client=go,
+        settlement=settlement,
+        plan=tools.plan,
+        brakes=brakes,
+        tally=tools.tally,
+        number=number,
+        is_plan=is_plan,
+        opened=opened,
+        kept_as=ENTITIES,
+        logger=logger,
     )
 
 
@@ -118,7 +128,7 @@ def _tools(
             is_dry=is_plan,
             is_kept=is_plan or settings.changes_file is not None,
         ),
-        tally=Tally(),
+        tally=Tally(logger),
         fingerprint=settings_fingerprint(settings),
         erased=store.erased_customers(),
     )

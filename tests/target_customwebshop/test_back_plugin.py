@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,19 @@ def test_a_member_that_the_tap_leaves_out_is_not_compared(linked):
 def test_the_meltano_test_stream_is_answered_without_a_write(linked):
     outcome = linked.run({"type": "RECORD", "stream": "meltano_test_stream", "record": {"id": 1}})
     assert (outcome.status, outcome.writes) == (0, [])
+
+
+def test_its_summary_and_its_warnings_bear_its_own_name(linked, caplog):
+    box = linked.box
+    box.shop.edit("customers", "1001", {"phone": "+4790000002"})
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+
+    with caplog.at_level(logging.INFO):
+        linked.back()
+
+    names = {one.name for one in caplog.records if "both sides changed" in one.getMessage()}
+    names |= {one.name for one in caplog.records if "run summary" in one.getMessage()}
+    assert names == {"target-customwebshop"}
 
 
 def test_its_version_and_help_are_told():

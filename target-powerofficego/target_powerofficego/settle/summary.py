@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,9 +11,8 @@ from rich.table import Table
 from target_powerofficego.settle.tally import OUTCOMES
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping
-
-logger = logging.getLogger("target-powerofficego")
 
 
 def tell_summary(
@@ -24,6 +22,7 @@ def tell_summary(
     *,
     is_plan: bool,
     system: str,
+    logger: logging.Logger,
 ) -> None:
     """Tell what came of the records, the calls it took, and what waits for a person.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from target_powerofficego.changes import Conflict
+    import logging
 
-logger = logging.getLogger("target-powerofficego")
+    from target_powerofficego.changes import Conflict
 
 OUTCOMES = (
     "created",
@@ -28,7 +27,8 @@ OUTCOMES = (
 class Tally:
     """One outcome a record: when a record comes twice, or is tried again, the last one counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], str] = {}
         self._unchanged: Counter[str] = Counter()
@@ -48,11 +48,11 @@ class Tally:
 
     def note_repair(self, entity: str, shop_id: str, repair: str) -> None:
         """Tell of a value that was left out or replaced so that the rest could be written."""
-        logger.warning("%s %s: %s", entity, shop_id, repair)
+        self._logger.warning("%s %s: %s", entity, shop_id, repair)
 
     def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
         """Tell of a property that both sides changed, without the values."""
-        logger.warning(
+        self._logger.warning(
             "%s %s: both sides changed %s; %s (%s)",
             entity,
             shop_id,
