@@ -251,7 +251,7 @@ def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows
 
 def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, product, refused):
     of_both = links("rejects").splitlines()[0]
-    assert ("Go's title" in of_both, "next attempt" in of_both) == (True, True)
+    assert ("title of the refusal" in of_both, "next attempt" in of_both) == (True, True)
     assert "acknowledged" not in of_both
 
     ledger.run(product(sku=None))
@@ -259,7 +259,7 @@ def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, pro
 
     assert told.split("  ")[0].strip() == "ID"
     assert "reason" in told
-    for heading in ("Go's title", "next attempt", "acknowledged"):
+    for heading in ("title of the refusal", "next attempt", "acknowledged"):
         assert heading not in told
 
 

@@ -19,8 +19,8 @@ _COLUMNS = (
     Column("property", "property"),
 )
 _VALUES = (
-    Column("in the shop", "shop_value", wraps=True),
-    Column("in Go", "go_value", wraps=True),
+    Column("shop, last agreed", "shop_value", wraps=True),
+    Column("Go, last read", "go_value", wraps=True),
 )
 
 

@@ -17,7 +17,7 @@ PLURALS: dict[UnsettledKind, str] = {"reject": "rejects", "hold": "holds", "park
 
 _HEAD = (Column("ID", "id"), Column("entity", "entity"), Column("shop id", "shop_id"))
 _REASON = Column("reason", "reason", wraps=True)
-_TITLE = Column("Go's title", "title", wraps=True)
+_TITLE = Column("title of the refusal", "title", wraps=True)
 _SEEN = (Column("first seen (UTC)", "first_seen"), Column("last seen (UTC)", "last_seen"))
 _TRIED = (Column("attempts", "attempts"), Column("next attempt (UTC)", "next_attempt_at"))
 _ACKNOWLEDGED = Column("acknowledged (UTC)", "acknowledged_at")
