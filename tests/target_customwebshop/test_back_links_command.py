@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
@@ -25,6 +27,33 @@ def refused(linked):
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
     assert linked.back().status == 3
     return linked
+
+
+def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
+    links, refused
+):
+    def differences():
+        told = links("differences", "--show-values", "--format", "json").output.splitlines()
+        return [json.loads(line) for line in told]
+
+    (told,) = differences()
+
+    assert (told["entity"], told["shop_id"], told["property"]) == ("customers", "1001", "phone")
+    assert (told["shop_value"], told["go_value"]) == ("+4791234567", "+4790000001")
+    refused.box.go.edit(
+        "Customers", refused.go_id("customers", "1001"), {"PhoneNumber": "+4790000002"}
+    )
+    refused.forward()
+    assert [one["go_value"] for one in differences()] == ["+4790000002"]
+    refused.back()
+    assert differences() == []
+
+
+def test_what_differs_is_told_as_what_each_side_said_last(links, refused):
+    heading = links("differences", "--show-values").output.splitlines()[0]
+
+    assert "shop, last agreed" in heading
+    assert "Go, last read" in heading
 
 
 def test_check_names_the_way_whose_last_run_broke_although_the_other_went_well(links, linked):

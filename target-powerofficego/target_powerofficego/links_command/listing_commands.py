@@ -155,8 +155,10 @@ def links(
 def differences(choices: Choices, *, entity: str | None, show_values: bool) -> None:
     """List linked records whose properties differ.
 
-    Told are the properties that have one value in the shop and another in Go, as each was last
-    read. They are left so until somebody edits the shop.
+    Told are the properties that have one value in the shop and another in Go. With --show-values,
+    "shop, last agreed" is what the shop had when both sides last agreed or were linked, and "Go,
+    last read" what Go had when a run of either way last read it. They are left so until somebody
+    edits the shop. What waits of an order's lines is listed by `rejects` and `holds` only.
     """
     with open_store(choices.link_store) as store:
         found = list(store.links_with_entries(entity))

@@ -69,23 +69,39 @@ class LinkRows(UnsettledRows):
     def links_with_entries(
         self, entity: str | None = None
     ) -> Iterator[tuple[str, Link, Mapping[str, Any]]]:
-        """Return each link of all namespaces with its shop name and the entry as last read."""
-        go = t.go_entries
+        """Return each link of all namespaces with its shop name and the entry as last read.
+
+        Either way may have read it last: forward keeps all, the way back what waits.
+        """
+        go, waiting = t.go_entries, t.unsettled
         is_its_entry = sa.and_(
             go.c.namespace == t.links.c.namespace,
             go.c.entity == t.links.c.entity,
             go.c.go_id == t.links.c.go_id,
         )
+        waits_on_the_way_back = sa.and_(
+            waiting.c.namespace == t.links.c.namespace,
+            waiting.c.entity == t.links.c.entity + on_the_way_back(""),
+            waiting.c.shop_id == t.links.c.shop_id,
+        )
         query = (
-            sa.select(t.links, t.namespaces.c.shop_name, go.c.body)
+            sa.select(
+                t.links,
+                t.namespaces.c.shop_name,
+                go.c.body,
+                go.c.read_at,
+                waiting.c.payload,
+                waiting.c.read_at.label("waiting_read_at"),
+            )
             .select_from(t.links)
             .join(t.namespaces)
             .outerjoin(go, is_its_entry)
+            .outerjoin(waiting, waits_on_the_way_back)
         )
         if entity is not None:
             query = query.where(t.links.c.entity == entity)
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
-            yield row.shop_name, _link(row), from_json(row.body) if row.body else {}
+            yield row.shop_name, _link(row), _entry_as_last_read(row)
 
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
@@ -141,6 +157,17 @@ class LinkRows(UnsettledRows):
             values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
             self._upsert(t.settled, key, values)
             self.clear_unsettled(entity, shop_id)
+
+
+def _entry_as_last_read(row: sa.Row[Any]) -> Mapping[str, Any]:
+    """Return an entry; one that waits on the way back has only the members that are written."""
+    entry: dict[str, Any] = from_json(row.body) if row.body else {}
+    waiting: dict[str, Any] = from_json(row.payload) if row.payload else {}
+    is_same = str(waiting.get("Id")) == row.go_id
+    is_newer = is_same and (
+        not row.read_at or from_stamp(row.waiting_read_at) > from_stamp(row.read_at)
+    )
+    return {**entry, **waiting} if is_newer else entry
 
 
 def _link(row: sa.Row[Any]) -> Link:
