@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
-from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
@@ -80,9 +80,8 @@ class GoStream(Stream):
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
-        told_elsewhere = (GoError, AbortedSyncFailedException, AbortedSyncPausedException)
-        if isinstance(sys.exc_info()[1], told_elsewhere):
-            return  # the tap tells the first in a line of its own; with the others a trial ends
+        if isinstance(sys.exc_info()[1], GoError):
+            return  # the tap tells it in a line of its own
         super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -90,14 +89,16 @@ class GoStream(Stream):
         self._has_deselected = not all(self.mask.values())
         self._bookmarks = self._open_bookmarks()
         listing = self._listed()
-        for entry in self._bookmarks.in_order(listing):
+        most = self.ABORT_AT_RECORD_COUNT  # what goes beyond it the SDK would call a failure
+        for entry in itertools.islice(self._bookmarks.in_order(listing), most):
             emitted = self._emitted(entry)
             if emitted is not None:
                 self._entry = entry
                 self._read_at = emitted.read_at
                 self._tell_unknown(emitted.body)
                 yield dict(emitted.body)
-        self._bookmarks.finish(listing)
+        if most is None:
+            self._bookmarks.finish(listing)
 
     def _open_bookmarks(self) -> Bookmarks:
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
@@ -127,8 +128,7 @@ class GoStream(Stream):
                 reader = ListReader(self.go, self._page_size, self.logger.warning)
                 reader.read(self.path, params, listing)
             else:
-                # One more than wanted ends the trial.
-                reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT + 1, self.logger.warning)
+                reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT, self.logger.warning)
                 reader.read_first_page(self.path, params, listing)
         return listing
 
