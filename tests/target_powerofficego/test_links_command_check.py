@@ -110,6 +110,26 @@ def test_several_are_acknowledged_at_once_and_told_as_json(ledger, links, number
     assert all(row["acknowledged_at"].endswith("Z") for row in rows)
 
 
+def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, customer, product):
+    for _ in range(2):
+        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+    ledger.run(customer(), product(sku=None), product(id="502", sku=None))
+
+    of_products = links("acknowledge", "--all", "--entity", "products")
+    assert len(of_products.output.splitlines()) == 2
+    assert links("check").output.startswith("customers: 1 hold waits")
+
+    of_all = links("acknowledge", "--all")
+    assert "the hold of customers 1001 is acknowledged" in of_all.output
+    assert links("check").exit_code == 0
+    assert links("acknowledge", "--all").output == "nothing waits for a person\n"
+
+
+@pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])
+def test_acknowledge_asks_which_records_are_meant(links, words):
+    assert links("acknowledge", *words).exit_code == 2
+
+
 def test_a_number_that_there_is_not_is_told_and_nothing_is_acknowledged(
     ledger, links, numbers, product
 ):

@@ -26,16 +26,23 @@ _WHERE_NUMBERS_ARE = "(powerofficego-links rejects and powerofficego-links holds
 
 
 @click.command()
-@click.argument("numbers", metavar="ID...", nargs=-1, required=True, type=click.IntRange(min=1))
+@click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
+@click.option("--all", "every_one", is_flag=True, help="Every reject and hold.")
+@entity_option
 @with_choices()
 @click.pass_obj
-def acknowledge(choices: Choices, *, numbers: tuple[int, ...]) -> None:
+def acknowledge(
+    choices: Choices, *, numbers: tuple[int, ...], every_one: bool, entity: str | None
+) -> None:
     """Note that a person knows of these rejects or holds.
 
     ID is the number that `rejects` or `holds` shows. It stands until the reason of the record
     changes. If there is none of one of the numbers, none is acknowledged.
     """
+    _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
+        if every_one:
+            numbers = tuple(_unacknowledged(store, entity))
         _do_for_all(store, store.acknowledge, numbers, "reject or hold", "acknowledged")
         found = [
             one
@@ -43,6 +50,8 @@ def acknowledge(choices: Choices, *, numbers: tuple[int, ...]) -> None:
             if one.id in numbers
         ]
     _tell_each(choices, found, "is acknowledged")
+    if not found and choices.output_format == "table":
+        click.echo("nothing waits for a person")
 
 
 @click.command()
@@ -59,9 +68,7 @@ def retry(
     What Go refused rests 1, 2, 4 … 24 hours before it is tried again. ID is the number that
     `rejects` shows. If there is none of one of the numbers, nothing is changed.
     """
-    if bool(numbers) == every_one or (numbers and entity):
-        msg = "name the numbers, or say --all (with --entity, if only one is meant)"
-        raise click.UsageError(msg)
+    _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
         if every_one:
             numbers = tuple(_resting(store, entity))
@@ -70,6 +77,18 @@ def retry(
     _tell_each(choices, found, "is tried by the next run")
     if not found and choices.output_format == "table":
         click.echo("no record rests; what waits is tried by each run")
+
+
+def _check_which(numbers: tuple[int, ...], entity: str | None, *, every_one: bool) -> None:
+    if bool(numbers) == every_one or (numbers and entity):
+        msg = "name the numbers, or say --all (with --entity, if only one is meant)"
+        raise click.UsageError(msg)
+
+
+def _unacknowledged(store: LinkStore, entity: str | None) -> Iterable[int]:
+    for one in store.unsettled("reject", "hold", every_namespace=True, acknowledged=False):
+        if entity in (None, entity_of(one.entity)):
+            yield one.id
 
 
 def _resting(store: LinkStore, entity: str | None) -> Iterable[int]:
