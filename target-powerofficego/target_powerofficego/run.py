@@ -55,11 +55,16 @@ class Run:
     kept_as: tuple[str, ...]
     logger: logging.Logger
 
-    def finish(self) -> int:
+    def finish(self, *, has_input: bool) -> int:
         """Settle what is still open, tell the summary and return the exit status.
 
         0: all is well; 1: a first run's plan was printed; 3: rejects or holds are open.
         """
+        if not has_input:
+            self.logger.warning(
+                "no input: the tap sent no message, so it broke at its start, or nothing is"
+                " selected; see its log"
+            )
         self.settlement.finish()
         open_ones = self._open()
         status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
@@ -85,7 +90,13 @@ class Run:
             )
             status = 1
         if self.number is not None:
-            self.store.finish_run(self.number, exit_status=status, outcomes=counts, calls=calls)
+            self.store.finish_run(
+                self.number,
+                exit_status=status,
+                outcomes=counts,
+                calls=calls,
+                has_input=has_input,
+            )
         return status
 
     def stop(self, failure: BaseException, *, exit_status: int) -> None:

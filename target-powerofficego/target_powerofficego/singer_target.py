@@ -207,7 +207,8 @@ class SettlingTarget(Target):
 
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""
-        self.exit_status = self.begin().finish()
+        has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
+        self.exit_status = self.begin().finish(has_input=has_input)
         self._close()
 
     def _stop(self, failure: BaseException, exit_status: int) -> None:

@@ -249,6 +249,32 @@ def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows
     assert "1 writes" in told
 
 
+def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
+    ledger, links, rows, product
+):
+    ledger.run(product(sku=None))
+    ended = subprocess.run(
+        ledger.command_line(), input="", capture_output=True, text=True, check=False
+    )
+
+    newest, first = rows("runs")
+
+    (told,) = [line for line in ended.stderr.splitlines() if "no input" in line]
+    assert "WARNING" in told
+    assert (first["has_input"], newest["has_input"]) == (True, False)
+    assert newest["outcomes"] == {"products": {"rejected": 1}}
+    assert "no input; products: 1 rejected" in links("runs")
+
+
+def test_a_run_without_input_is_not_the_first_that_counts(ledger, box, lines_of, customer):
+    subprocess.run(ledger.command_line(), input="", capture_output=True, check=False)
+    box.go.create("Customers", {"Name": "Fjell AS"})
+
+    outcome = ledger.run(customer(), first_run="plan")
+
+    assert (outcome.status, outcome.writes) == (1, [])
+
+
 def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, product, refused):
     of_both = links("rejects").splitlines()[0]
     assert ("title of the refusal" in of_both, "next attempt" in of_both) == (True, True)

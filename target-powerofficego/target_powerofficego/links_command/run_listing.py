@@ -44,6 +44,7 @@ def _row(run: Run) -> dict[str, Any]:
         "exit_status": run.exit_status,
         "outcomes": run.outcomes,
         "calls": run.calls,
+        "has_input": run.has_input,
     }
 
 
@@ -56,7 +57,7 @@ def _words(run: Run, under_way: Collection[int]) -> dict[str, Any]:
     ]
     return {
         "exit_status": unended if run.exit_status is None else run.exit_status,
-        "records": "; ".join(records),
+        "records": "; ".join(records if run.has_input else ["no input", *records]),
         "calls_in_words": _counts(run.calls, ("reads", "writes")),
     }
 

@@ -31,6 +31,8 @@ class InterruptibleReader(SingerReader):
 
     def __init__(self) -> None:
         super().__init__()
+        self.has_messages = False
+        """Whether any message came."""
         self._is_waiting = False
         self._asked_by: int | None = None
         self._line_number = 0
@@ -92,7 +94,9 @@ class InterruptibleReader(SingerReader):
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Return the message of a line; an error names the line and shows nothing of it."""
-        return read_message(line, self._line_number)
+        message = read_message(line, self._line_number)
+        self.has_messages = True
+        return message
 
     @staticmethod
     def assert_line_requires(line_dict: Any, requires: set[str]) -> None:  # noqa: ANN401

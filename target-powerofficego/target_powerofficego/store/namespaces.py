@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from target_powerofficego.ways import WayName
 
 
+_NO_INPUT = "no_input"
+"""Stands among the outcomes of a run that no message came to."""
+
+
 class Namespaces(StoreConnection):
     """Which namespace all else works in, and the runs that were."""
 
@@ -118,7 +122,7 @@ class Namespaces(StoreConnection):
                 t.namespaces.c.shop_name == shop_name,
                 t.runs.c.way == "forward",
                 t.runs.c.exit_status.in_((0, 3)),
-                t.runs.c.outcomes != to_json({}),
+                t.runs.c.outcomes.not_in((to_json({}), to_json({_NO_INPUT: True}))),
             )
         )
         return self._first(query.limit(1)) is not None
@@ -141,8 +145,10 @@ class Namespaces(StoreConnection):
         exit_status: int,
         outcomes: Mapping[str, Any],
         calls: Mapping[str, Any],
+        has_input: bool = True,
     ) -> None:
         """Record how a run ended."""
+        told = outcomes if has_input else {**outcomes, _NO_INPUT: True}
         with self.transaction():
             self._connection.execute(
                 sa.update(t.runs)
@@ -150,7 +156,7 @@ class Namespaces(StoreConnection):
                 .values(
                     finished_at=to_stamp(now()),
                     exit_status=exit_status,
-                    outcomes=to_json(outcomes),
+                    outcomes=to_json(told),
                     calls=to_json(calls),
                 )
             )
@@ -173,6 +179,8 @@ _RUNS = sa.select(t.runs, t.namespaces.c.shop_name).join(t.namespaces).order_by(
 
 
 def _run(row: sa.Row[Any]) -> Run:
+    outcomes = from_json(row.outcomes or "{}")
+    has_input = not outcomes.pop(_NO_INPUT, False)
     return Run(
         id=row.id,
         shop_name=row.shop_name,
@@ -180,6 +188,7 @@ def _run(row: sa.Row[Any]) -> Run:
         started_at=from_stamp(row.started_at),
         finished_at=from_stamp_or_none(row.finished_at),
         exit_status=row.exit_status,
-        outcomes=from_json(row.outcomes or "{}"),
+        outcomes=outcomes,
         calls=from_json(row.calls or "{}"),
+        has_input=has_input,
     )

@@ -112,6 +112,7 @@ class Run:
     exit_status: int | None
     outcomes: Mapping[str, Any]
     calls: Mapping[str, Any]
+    has_input: bool = True
 
 
 @dataclass(frozen=True)
