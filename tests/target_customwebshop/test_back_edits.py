@@ -219,6 +219,20 @@ def test_archiving_comes_back_when_the_setting_says_so_and_no_draft_is_put_on_sa
     assert linked.forward(**both_ways).writes == []
 
 
+def test_what_was_archived_before_the_setting_said_so_follows_once_all_of_go_is_read(linked):
+    box = linked.box
+    go_id = linked.go_id("products", "501")
+    box.go.edit("Products", go_id, {"IsArchived": True})
+    linked.forward()
+    assert linked.back().writes == []
+
+    both_ways = {"properties": {"products": {"archived": "both"}}}
+    linked.forward(**both_ways)
+    linked.back(**both_ways)
+
+    assert box.shop.record("products", "501")["status"] == "archived"
+
+
 def test_stock_of_go_overwrites_the_shops_when_go_counts_it(linked):
     box = linked.box
     go_id = linked.go_id("products", "501")
