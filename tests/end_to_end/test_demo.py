@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from go_sandbox import Sandbox
+from go_sandbox.demo.keeping import how_to_play
+from go_sandbox.demo.meltano import Meltano, project_folder
+from go_sandbox.seed.store import seed_store
 
 pytestmark = pytest.mark.alone
 
@@ -27,7 +31,12 @@ def play(*arguments, **variables):
 
 @pytest.fixture(scope="module")
 def small_demo():
-    return play(*SMALL, TARGET_POWEROFFICEGO_DRY_RUN="true", TARGET_POWEROFFICEGO_SHOP_NAME="real")
+    return play(
+        *SMALL,
+        TARGET_POWEROFFICEGO_DRY_RUN="true",
+        TARGET_POWEROFFICEGO_SHOP_NAME="real",
+        TARGET_CUSTOMWEBSHOP_DRY_RUN="true",
+    )
 
 
 def test_the_demo_ends_as_promised_whatever_settings_the_shell_has(small_demo):
@@ -66,6 +75,33 @@ def test_the_demo_shows_nothing_of_meltanos_log(small_demo):
 def test_the_demo_fits_into_80_columns(small_demo):
     assert max(len(line) for line in small_demo.stdout.splitlines()) <= 80
     assert "…  " not in small_demo.stdout
+
+
+def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
+    with Sandbox.start() as box:
+        seed_store(box.shop, customers=2, products=2, orders=2)
+        lines = how_to_play(box, Meltano(project_folder(), box, tmp_path))
+        exports = [line for line in lines if line.startswith("export ")]
+
+        def run(tap, target):
+            pipe = f"{DEMO.parent}/{tap} --config ENV | {DEMO.parent}/{target} --config ENV"
+            ended = subprocess.run(
+                ["bash", "-c", "\n".join([*exports, pipe])],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 0, ended.stderr
+
+        run("tap-customwebshop", "target-powerofficego")
+        edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+        box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
+        run("tap-powerofficego", "target-customwebshop")
+
+        shop_id = edited["ExternalImportReference"].partition(":")[2]
+        assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
+    assert any("Go's stamps are up to ten minutes ahead" in line for line in lines)
 
 
 def test_a_broken_promise_makes_the_demo_fail():

@@ -27,6 +27,8 @@ def how_to_play(box: Sandbox, meltano: Meltano) -> list[str]:
         "# Edit Go as a bookkeeper would (take an Id from the list):",
         f"curl -s {admin}/go/Customers",
         _edit(f"{admin}/go/Customers/ID", '{"PhoneNumber": "+4791234567"}'),
+        "# For ten minutes after the fourth run Go's stamps are up to ten minutes ahead:",
+        "# where both sides edit the same property, Go's edit counts as the later one.",
         "# Sync again, both ways:",
         f"uv run meltano {' '.join((*EXTRACT_AND_LOAD, *WAY_BACK))}",
         "# What went over the wire to Go:",

@@ -21,6 +21,7 @@ _OWN_VARIABLES = (
     "TAP_CUSTOMWEBSHOP_",
     "TAP_POWEROFFICEGO_",
     "TARGET_POWEROFFICEGO_",
+    "TARGET_CUSTOMWEBSHOP_",
     "MELTANO_",
 )
 
@@ -48,6 +49,7 @@ class Meltano:
         self.variables = {
             **environment(box),
             "TARGET_POWEROFFICEGO_LINK_STORE": str(self.link_store),
+            "TARGET_CUSTOMWEBSHOP_LINK_STORE": str(self.link_store),
             "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
             "MELTANO_ENVIRONMENT": "sandbox",
         }
