@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, RowChange, Undecidable
 from target_powerofficego.dataflow import order_lines_back
+from target_powerofficego.dataflow.order_lines_patch import patch_of
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.links import Agreement
@@ -113,7 +114,7 @@ class OrderBackWalk(BackWalk):
         self._check_conflicts(link, shop, lines)
         try:
             total = order_lines_back.total_of(entry)
-            patch = order_lines_back.patch_of(found.record, edited, total)
+            patch = patch_of(found.record, edited, total)
         except Unusable as unusable:
             raise Undecidable(Hold(str(unusable))) from None
         if not patch:

@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target_customwebshop.merge_patch import patched
 from target_powerofficego.dataflow.order_lines import Money, check_total, read_lines
-from target_powerofficego.dataflow.order_lines_back import (
-    LineEdit,
-    patch_of,
-)
+from target_powerofficego.dataflow.order_lines_back import LineEdit
+from target_powerofficego.dataflow.order_lines_patch import patch_of
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.links import LinkStore, now
 

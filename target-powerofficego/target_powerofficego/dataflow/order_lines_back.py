@@ -1,9 +1,4 @@
-"""Lines of an order on the way back: what Go changed in them, and the shop's order with it; pure.
-
-The law: what the way forward reads off the order afterwards is exactly what Go says of the lines
-that were edited, to the øre; what the other lines say stays. Where no form of the shop's does that,
-nothing is written.
-"""
+"""Lines of an order on the way back: what Go changed in them; pure."""
 
 from __future__ import annotations
 
@@ -16,12 +11,9 @@ from target_powerofficego.dataflow.order_lines import (
     LINE_MEMBERS,
     Money,
     OrderLine,
-    check_total,
     dicts,
     read_lines,
 )
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.product_back import money
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
@@ -31,13 +23,11 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Agreement
 
-_NUMBERS = ("Quantity", "ProductUnitPrice", "Allowance")
-BACK_MEMBERS = ("Description", *_NUMBERS)
-"""The members of a line that flow to the shop; the numbers together, for they make one amount."""
+NUMBERS = ("Quantity", "ProductUnitPrice", "Allowance")
+"""The members that flow together, for they make one amount."""
 
-_LISTS = ("lines", "shipping")
-_ZERO = Decimal(0)
-_FINEST = Decimal("1E-12")  # krone: as many decimals as the way forward reads
+BACK_MEMBERS = ("Description", *NUMBERS)
+"""The members of a line that flow to the shop."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class LineEdit:
     @property
     def moves_amounts(self) -> bool:
         """Whether the line may come to another amount."""
-        return _NUMBERS[0] in self.members
+        return NUMBERS[0] in self.members
 
     def is_held_by(self, line: OrderLine) -> bool:
         """Tell whether a line of the shop says exactly this."""
@@ -167,35 +157,6 @@ def total_of(entry: Mapping[str, Any]) -> Decimal:
     return to_ore(_number(entry.get("TotalAmount"), "TotalAmount"))
 
 
-def patch_of(order: Record, edited: Mapping[str, LineEdit], total: Decimal) -> Record:
-    """Return the merge patch after which an order says what Go says of its lines.
-
-    `total` is what the order comes to in Go. The order's totals and VAT follow by what the lines
-    come to more or less than before.
-
-    Raises:
-        Unusable: the shop has no form for it.
-    """
-    before = {line.reference: line for line in read_lines(order, shipping_code="")}
-    patch: Record = {name: list(dicts(order.get(name), what=name)) for name in _LISTS}
-    for reference, edit in edited.items():
-        kind, place = _places(order)[reference]
-        patch[kind][place] = _edited(kind, patch[kind][place], before[reference], edit)
-    more = [_difference(before[reference], edit) for reference, edit in edited.items()]
-    patch |= _totals(order, more)
-    patch["taxes"] = _taxes(order, more)
-    _check({**order, **patch}, before, edited, total)
-    return {name: value for name, value in patch.items() if value != (order.get(name) or [])}
-
-
-@dataclass(frozen=True)
-class _Difference:
-    """What a line comes to more than before, and its VAT rate in percent."""
-
-    more: Money
-    rate: Decimal | None
-
-
 def _members(line: OrderLine) -> dict[str, Value]:
     return {
         "Description": line.description,
@@ -239,10 +200,10 @@ def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
     names = [
         name
         for name in BACK_MEMBERS
-        if name in moved or (name in _NUMBERS and not set(moved).isdisjoint(_NUMBERS))
+        if name in moved or (name in NUMBERS and not set(moved).isdisjoint(NUMBERS))
     ]
     members = {
-        name: _number(line.get(name), what + name) if name in _NUMBERS else line.get(name)
+        name: _number(line.get(name), what + name) if name in NUMBERS else line.get(name)
         for name in names
     }
     amounts = (
@@ -252,152 +213,3 @@ def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
     rate = line.get("VatRate")
     percent = None if rate is None else _number(rate, f"{what}VatRate") * 100
     return LineEdit(members, Money(*amounts), percent)
-
-
-def _places(order: Record) -> dict[str, tuple[str, int]]:
-    """Return in which list, and where in it, each line is, by reference."""
-    found = {}
-    for kind, prefix in zip(_LISTS, ("", "shipping:"), strict=True):
-        for place, raw in enumerate(dicts(order.get(kind), what=kind)):
-            shop_id = values.text(raw.get("id"), what=f"{kind}, id")
-            found[f"{prefix}{shop_id or place + 1}"] = (kind, place)
-    return found
-
-
-def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record:
-    """Return a line of the shop after an edit of Go's: the first form that says exactly that.
-
-    Raises:
-        Unusable: there is none.
-    """
-    if None not in (before.rate, edit.rate) and before.rate != edit.rate:
-        rates = [f"{rate_key(rate)} %" for rate in (before.rate, edit.rate) if rate is not None]
-        msg = f"VAT of line {before.reference}: the shop says {rates[0]}, Go says {rates[1]}"
-        raise Unusable(msg)
-    if "Description" in edit.members:
-        raw = {**raw, "name": values.same_text(edit.members["Description"])}
-    forms = _with_amounts(raw, edit, before.rate or edit.rate) if edit.moves_amounts else [raw]
-    for form in forms:
-        if _says(kind, form, edit):
-            return form
-    msg = f"the shop has no form for what Go says of line {before.reference}"
-    raise Unusable(msg)
-
-
-def _says(kind: str, raw: Record, edit: LineEdit) -> bool:
-    try:
-        read = read_lines({kind: [raw]}, shipping_code="")
-    except Unusable:
-        return False
-    return len(read) == 1 and edit.is_held_by(read[0])
-
-
-def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator[Record]:
-    """Yield the forms that a line can have with Go's numbers; what it does not tell stays untold.
-
-    A unit price with VAT is rounded to whole øre.
-    """
-    quantity, price, allowance = (edit.members[name] for name in _NUMBERS)
-    with_vat = 1 + (rate or _ZERO) / 100
-    told = {
-        "quantity": format(values.same_amount(quantity), "f"),
-        "unit_price_excl": money(price),
-        "unit_price_incl": money(to_ore(price * with_vat)),
-        "total_excl": money(edit.total.excl),
-        "total_tax": money(edit.total.tax),
-        "total_incl": money(edit.total.incl),
-    }
-    names = [name for name in (*told, *_DISCOUNTS) if raw.get(name) not in (None, "")]
-    if allowance and not set(names) & set(_DISCOUNTS):
-        names.append(_DISCOUNTS[0])
-    full = quantity * price
-    for discounts in zip(
-        _discounts(full, edit.total.excl, allowance),
-        _discounts(full * with_vat, edit.total.incl, allowance),
-        strict=True,
-    ):
-        whole = {**told, **dict(zip(_DISCOUNTS, map(money, discounts), strict=True))}
-        yield {**raw, **{name: whole[name] for name in names}}
-
-
-_DISCOUNTS = ("discount_excl", "discount_incl")
-
-
-def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal]:
-    """Return the discounts that may be read as a percentage: in whole øre, else more exactly.
-
-    Of small amounts whole øre make another percentage.
-    """
-    if not allowance:
-        return [_ZERO]
-    in_ore = [to_ore(full) - left]
-    if allowance == 100:
-        return in_ore
-    return [*in_ore, (left * allowance / (100 - allowance)).quantize(_FINEST)]
-
-
-def _difference(before: OrderLine, edit: LineEdit) -> _Difference:
-    old, new = before.total, edit.total if edit.moves_amounts else before.total
-    more = Money(new.excl - old.excl, new.tax - old.tax, new.incl - old.incl)
-    return _Difference(more, edit.rate if before.rate is None else before.rate)
-
-
-def _totals(order: Record, differences: list[_Difference]) -> Record:
-    """Return the totals of an order that it tells, after its lines have changed."""
-    found = {}
-    for kind in ("excl", "tax", "incl"):
-        name = f"total_{kind}"
-        known = values.amount(order.get(name), what=name)
-        more = sum((getattr(one.more, kind) for one in differences), _ZERO)
-        if known is not None and more:
-            found[name] = money(known + more)
-    return found
-
-
-def _taxes(order: Record, differences: list[_Difference]) -> list[Record]:
-    """Return an order's VAT by rate after its lines have changed; an empty list stays empty.
-
-    Raises:
-        Unusable: it has no row of a rate that changed.
-    """
-    rows = list(dicts(order.get("taxes"), what="taxes"))
-    if not rows:
-        return rows
-    rates = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
-    for one in differences:
-        if not one.more.excl and not one.more.tax:
-            continue
-        if one.rate not in rates:
-            told = "its" if one.rate is None else f"{rate_key(one.rate)} %"
-            msg = f"the order's taxes in the shop have no row for the VAT rate of a line ({told})"
-            raise Unusable(msg)
-        place = rates.index(one.rate)
-        added = {"base": one.more.excl, "amount": one.more.tax}
-        rows[place] = {**rows[place], **_raised(rows[place], added)}
-    return rows
-
-
-def _raised(row: Record, added: Mapping[str, Decimal]) -> Record:
-    known = {name: values.amount(row.get(name), what=f"taxes, {name}") for name in added}
-    return {name: money(one + added[name]) for name, one in known.items() if one is not None}
-
-
-def _check(
-    order: Record, before: Mapping[str, OrderLine], edited: Mapping[str, LineEdit], total: Decimal
-) -> None:
-    """See that an order says what Go says, read as the way forward reads it.
-
-    Raises:
-        Unusable: it does not.
-    """
-    lines = read_lines(order, shipping_code="")
-    for line in lines:
-        edit = edited.get(line.reference)
-        is_right = line == before[line.reference] if edit is None else edit.is_held_by(line)
-        if not is_right:
-            msg = f"the shop has no form for what Go says of line {line.reference}"
-            raise Unusable(msg)
-    come_to = check_total(order, lines)
-    if come_to != total:
-        msg = f"with Go's lines the shop's order comes to {come_to} with VAT, but Go's to {total}"
-        raise Unusable(msg)
