@@ -2,33 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-from contextlib import redirect_stdout
 from decimal import Decimal
-
-import pytest
-from tap_powerofficego.tap import TapPowerOfficeGo
-
-STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
-
-
-@pytest.fixture
-def tap(both):
-    """Reads Go by the tap itself, from a state on; returns its messages."""
-
-    def read(state=None):
-        config = both.box.target_config(requests_per_second=100)
-        config.pop("shop_name")
-        tap = TapPowerOfficeGo(config=config, state=state or {})
-        for name, stream in tap.streams.items():
-            stream.selected = name in STREAMS
-        output = io.StringIO()
-        with redirect_stdout(output):
-            tap.sync_all()
-        return [json.loads(line) for line in output.getvalue().splitlines()]
-
-    return read
 
 
 def state_of(messages):

@@ -1,0 +1,127 @@
+"""Lines of orders come back to the shop as the tap of Go reads them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(sys.executable).parent
+
+
+@pytest.fixture
+def back(linked, tap):
+    """Lets what the tap reads go to the shop, lines of orders too; the tap goes on from its state.
+
+    What came of it is returned with the order that the tap has emitted, None for none.
+    """
+    states = [{}]
+
+    def run(**settings):
+        linked.box.requests.clear()
+        messages = tap(states[-1], **settings)
+        states.append([one["value"] for one in messages if one["type"] == "STATE"][-1])
+        orders = [one for one in messages if one.get("stream") == "salesorders"]
+        order = next((one for one in orders if one["type"] == "RECORD"), None)
+        return linked.run(*messages, order_lines_back=True), order
+
+    return run
+
+
+@pytest.fixture
+def edit(linked):
+    """Lets a bookkeeper edit the one line of the order in Go."""
+
+    def change(**changes):
+        go_id = linked.go_id("orders", "9001")
+        (line,) = linked.box.go.entry("SalesOrders", go_id)["SalesOrderLines"]
+        linked.box.go.edit("SalesOrders", go_id, {"lines": {line["Id"]: changes}})
+
+    return change
+
+
+def line_of(linked):
+    (line,) = linked.box.shop.record("orders", "9001")["lines"]
+    return line
+
+
+def reads_of_lines(linked):
+    return [one for one in linked.box.requests.reads("go") if one.path.endswith("/Complete")]
+
+
+def test_an_edit_of_a_line_costs_a_read_of_go_and_a_read_and_a_write_of_the_shop(
+    linked, back, edit
+):
+    back()
+    edit(Quantity=Decimal("2.5"), ProductUnitPrice=Decimal("119.9925"), Description="Lusekofte")
+
+    outcome, order = back()
+
+    assert outcome.status == 0
+    assert len(reads_of_lines(linked)) == len(outcome.reads) == len(outcome.writes) == 1
+    assert order["record"]["SalesOrderLines"][0]["ProductUnitPrice"] == 119.9925
+    line = line_of(linked)
+    assert (line["name"], line["quantity"]) == ("Lusekofte", "2.5")
+    assert (line["unit_price_excl"], line["total_incl"]) == ("119.9925", "374.98")
+    assert linked.forward().writes == []
+    assert back()[0].writes == []
+    assert linked.open_ones() == {}
+
+
+def test_an_order_that_did_not_change_is_not_read_again(linked, back):
+    back()
+    outcome, order = back()
+    assert (order, outcome.reads, reads_of_lines(linked)) == (None, [], [])
+
+
+def test_lines_that_are_edited_after_the_list_was_read_come_as_they_are_then(linked, back, edit):
+    back()
+    edit(Quantity=Decimal(3))
+    linked.box.faults.on("go", "GET", "/Complete", lambda _: edit(Quantity=Decimal(4)))
+
+    outcome, _ = back()
+
+    assert (outcome.status, len(outcome.writes)) == (0, 1)
+    assert line_of(linked)["quantity"] == "4"
+    assert back()[0].writes == []
+
+
+def test_without_the_lines_selected_no_order_is_read_and_no_line_written(linked, back, edit):
+    """As in meltano.yml."""
+    back()
+    edit(Quantity=Decimal(3))
+
+    outcome, order = back(without=("salesorders.SalesOrderLines",))
+
+    assert "SalesOrderLines" not in order["record"]
+    assert (outcome.status, outcome.writes, reads_of_lines(linked)) == (0, [], [])
+    assert line_of(linked)["quantity"] == "2"
+
+
+def test_the_plain_pipe_of_both_commands_brings_a_line_back(linked, edit):
+    """Without a catalog the tap selects everything, lines too."""
+    edit(Quantity=Decimal(3), ProductUnitPrice=Decimal("119.9925"))
+    go = linked.box.target_config()
+    del go["shop_name"]
+    folder = linked.ledger.folder
+    (folder / "go-read.json").write_text(json.dumps(go), encoding="utf-8")
+    shop = linked.config(order_lines_back=True)
+    (folder / "shop-write.json").write_text(json.dumps(shop), encoding="utf-8")
+
+    tap = f"{SCRIPTS}/tap-powerofficego --config go-read.json"
+    target = f"{SCRIPTS}/target-customwebshop --config shop-write.json"
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{tap} | {target}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    line = line_of(linked)
+    assert (line["quantity"], line["total_excl"]) == ("3", "359.98")
