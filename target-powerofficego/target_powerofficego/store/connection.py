@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _CONNECT_SECONDS = 10
+_Text = tuple[str, "list[str] | None"]
+"""A statement as the driver takes it, and in which order its values, None for by their names."""
 
 
 WhenOlder = Literal["refuse", "migrate", "read"]
@@ -52,7 +55,7 @@ class StoreConnection:
         """The number of the run under way, once it has one."""
         self.is_new = False
         self.namespace = 0
-        self._texts: dict[sa.Select[Any], tuple[str, list[str] | None]] = {}
+        self._texts: dict[sa.Select[Any], _Text] = {}
         self._lock = threading.RLock()
         self._depth = 0
         with contextlib.ExitStack() as opened:
@@ -155,9 +158,11 @@ class StoreConnection:
     def _key(self, table: sa.Table, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
         return table.c.namespace == self.namespace, table.c.entity == entity
 
-    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def _all(
+        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[sa.Row[Any]]:
         with self.transaction():
-            return self._connection.execute(query).all()
+            return self._connection.execute(query, parameters).all()
 
     def _first(
         self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
@@ -170,8 +175,7 @@ class StoreConnection:
     ) -> tuple[Any, ...] | None:
         """As `_first`, by the driver itself: SQLAlchemy's work takes longer than the database's."""
         if query not in self._texts:
-            compiled = query.compile(dialect=self._connection.dialect)
-            self._texts[query] = str(compiled), getattr(compiled, "positiontup", None)
+            self._texts[query] = _text_of(query.compile(dialect=self._connection.dialect))
         text, names = self._texts[query]
         told = parameters if names is None else tuple(parameters[name] for name in names)
         with self._lock:
@@ -192,15 +196,36 @@ class StoreConnection:
         values: Mapping[str, Any],
         only_new: Mapping[str, Any] | None = None,
     ) -> None:
-        dialect = self._connection.dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        statement = (
-            insert(table)
-            .values(**key, **values, **(only_new or {}))
-            .on_conflict_do_update(index_elements=list(key), set_=dict(values))
+        row = {**key, **values, **(only_new or {})}
+        text, names = _upsert_text(
+            self._connection.dialect, table, tuple(key), tuple(values), (*row,)
         )
+        told = row if names is None else tuple(row[name] for name in names)
         with self.transaction():
-            self._connection.execute(statement)
+            self._connection.exec_driver_sql(text, told)
+
+
+@functools.lru_cache(maxsize=32)
+def _upsert_text(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    key: tuple[str, ...],
+    values: tuple[str, ...],
+    row: tuple[str, ...],
+) -> _Text:
+    """Return what writes a row of these columns, its values if there is one under the key.
+
+    SQLAlchemy keeps no such statement: it would be compiled anew for each row.
+    """
+    insert = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(table)
+    statement = insert.on_conflict_do_update(
+        index_elements=key, set_={name: insert.excluded[name] for name in values}
+    )
+    return _text_of(statement.compile(dialect=dialect, column_keys=row))
+
+
+def _text_of(compiled: sa.Compiled) -> _Text:
+    return str(compiled), getattr(compiled, "positiontup", None)
 
 
 def new_id(result: sa.CursorResult[Any]) -> int:

@@ -29,21 +29,29 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
 )
 """Asked of every record: building a statement costs many times what running it does."""
 
+_LINKS_OF_ENTITY = sa.select(t.links).where(
+    t.links.c.namespace == sa.bindparam("namespace"), t.links.c.entity == sa.bindparam("entity")
+)
+_LINK = _LINKS_OF_ENTITY.where(t.links.c.shop_id == sa.bindparam("shop_id"))
+_LINKS_TO = _LINKS_OF_ENTITY.where(t.links.c.go_id == sa.bindparam("go_id")).order_by(
+    t.links.c.is_follower
+)
+"""These two likewise, of every entry of Go."""
+
 
 class LinkRows(UnsettledRows):
     """What is linked, and what was last settled."""
 
     def link(self, entity: str, shop_id: str) -> Link | None:
         """Return the link of a shop record, if it has one."""
-        row = self._first(
-            sa.select(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
-        )
+        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
+        row = self._first(_LINK, key)
         return None if row is None else _link(row)
 
     def links_to(self, entity: str, go_id: str) -> list[Link]:
         """Return every link to a Go entity: at most one of them is no follower."""
-        query = sa.select(t.links).where(*self._key(t.links, entity), t.links.c.go_id == go_id)
-        return [_link(row) for row in self._all(query.order_by(t.links.c.is_follower))]
+        key = {"namespace": self.namespace, "entity": entity, "go_id": go_id}
+        return [_link(row) for row in self._all(_LINKS_TO, key)]
 
     def all_links(
         self, entity: str | None = None, shop_id: str | None = None, go_id: str | None = None
