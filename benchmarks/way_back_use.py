@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from go_sandbox import Sandbox
@@ -24,11 +25,26 @@ from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.links import Link, LinkStore, now
 from target_powerofficego.merge import created_base
 
+_DAY = 24 * 60 * 60
 CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
+
+MEASURE = """
+import resource, subprocess, sys
+
+status = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(sys.argv[1], "w") as told:
+    told.write(f"{used.ru_utime + used.ru_stime:.1f} s of work, {used.ru_maxrss // 1024} MB")
+sys.exit(status)
+"""
 
 
 def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
-    """Put customers into the shop and into Go, each linked; return their ids in Go."""
+    """Put customers into the shop and into Go, each linked; return their ids in Go.
+
+    Go changed them a day ago, so that they are no part of what the tap reads once more.
+    """
+    box.go.switches.clock_skew_seconds = -_DAY
     store = LinkStore(str(path))
     store.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
     read_at = now()
@@ -44,6 +60,7 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
             store.put_link(Link("customers", record["id"], go_id, base=base, own_stamp=own))
             ids.append(entry["Id"])
     store.close()
+    box.go.switches.clock_skew_seconds = 0
     return ids
 
 
@@ -71,21 +88,35 @@ def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
         (folder / "state.json").write_text(state)
         tap += ["--state", str(folder / "state.json")]
     target = [sys.executable, "-m", "target_customwebshop", "--config", str(folder / "shop.json")]
+    states, log = folder / "states.jsonl", folder / "log.txt"
     box.requests.clear()
     started = time.perf_counter()
-    reading = subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    writing = subprocess.run(
-        target, stdin=reading.stdout, capture_output=True, text=True, check=False
-    )
+    with states.open("w") as output, log.open("w") as said:
+        reading = measured(tap, folder / "tap", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        writing = measured(
+            target, folder / "target", stdin=reading.stdout, stdout=output, stderr=said
+        )
+        reading.stdout.close()
+        is_broken = writing.wait() or reading.wait()
     seconds = time.perf_counter() - started
-    if reading.wait() or writing.returncode:
-        sys.exit(f"{what}: {writing.stderr[-2000:]}")
+    if is_broken:
+        sys.exit(f"{what}: {log.read_text()[-2000:]}")
     print(
         f"{what:<24}{seconds:7.1f} s; Go: {len(box.requests.reads('go'))} reads,"
         f" {len(box.requests.writes('go'))} writes; shop: {len(box.requests.reads('shop'))} reads,"
-        f" {len(box.requests.writes('shop'))} writes"
+        f" {len(box.requests.writes('shop'))} writes;"
+        f" tap: {(folder / 'tap').read_text()}; target: {(folder / 'target').read_text()}",
+        flush=True,
     )
-    return writing.stdout.strip().splitlines()[-1]
+    return states.read_text().splitlines()[-1]
+
+
+def measured(command: list[str], told: Path, **streams: Any) -> subprocess.Popen[bytes]:
+    """Begin a process that tells in a file its seconds of work and the most memory it had.
+
+    It is begun by a small one: the memory of who begins a process counts as that process's own.
+    """
+    return subprocess.Popen([sys.executable, "-c", MEASURE, told, *command], **streams)
 
 
 def main() -> None:
