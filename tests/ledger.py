@@ -362,7 +362,7 @@ def _line(**changes: Any) -> dict[str, Any]:
 
 
 def _order(**changes: Any) -> dict[str, Any]:
-    """Return an order; without totals among the changes they are its lines' and freight's."""
+    """Return an order; without totals among the changes they are those of its parts."""
     whole = {
         "id": "9001",
         "number": "9001",
@@ -402,19 +402,21 @@ def _order(**changes: Any) -> dict[str, Any]:
         "taxes": [],
         "payments": [],
         "refunds": [],
-        "total_refunded": "0.00",
         "invoice": None,
         "custom": {},
         **changes,
     }
+    back = [Decimal(one["amount_incl"]) for one in whole["refunds"] or ()]
+    whole.setdefault("total_refunded", str(sum(back, Decimal("0.00"))))
     for total in ("total_excl", "total_tax", "total_incl"):
         whole.setdefault(total, _sum(whole, total))
     return whole
 
 
 def _sum(order: dict[str, Any], name: str) -> str:
-    rows = [*order["lines"], *order["shipping"]]
-    return str(sum((Decimal(row[name]) for row in rows), Decimal("0.00")))
+    rows = [*order["lines"], *order["shipping"], *order["fees"]]
+    taken = [Decimal(one.get(name.replace("total", "amount")) or 0) for one in order["discounts"]]
+    return str(sum((Decimal(row.get(name) or 0) for row in rows), Decimal("0.00")) - sum(taken))
 
 
 def _guest_order(**changes: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, RowChange, Undecidable
 from target_powerofficego.dataflow import order_lines_back
 from target_powerofficego.dataflow.order_lines_patch import patch_of
+from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.links import Agreement
@@ -110,6 +111,9 @@ class OrderBackWalk(BackWalk):
         if is_deleted(found.record):
             return "unchanged", Nothing("deleted in the shop")
         link = self.identified(found.record, link)
+        if read_refunds(found.record):
+            reason = "its lines were edited in Go, but a refund was made in the shop: see to it there"
+            raise Undecidable(Hold(reason))
         shop = order_lines_back.members_by_reference(found.record)
         self._check_conflicts(link, shop, lines)
         try:

@@ -85,6 +85,13 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Credit:
+    """Post a credit note to an order that is invoiced; `values` tell it as those of a Create."""
+
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
 class Nothing:
     """Leave Go as it is."""
 
@@ -120,7 +127,7 @@ class Hold:
     detail: str | None = None
 
 
-Change = Create | Patch | Link | Archive | Delete | Nothing | Park | Reject | Hold
+Change = Create | Patch | Link | Archive | Delete | Credit | Nothing | Park | Reject | Hold
 
 
 class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record

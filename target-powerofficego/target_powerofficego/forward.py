@@ -108,7 +108,7 @@ class ForwardSide:
         for line in lines if isinstance(lines, list) else ():
             if isinstance(line, dict):
                 reads.append(f"products:{text_id(line.get('product_id'))}")
-                reads += self._match_keys("products", product_from_line(line, None))
+                reads += self._match_keys("products", product_from_line(line, None, None))
         return writes, reads
 
     def archives(self) -> list[Unsettled]:
@@ -163,7 +163,7 @@ def settings_fingerprint(settings: Settings) -> str:
         settings.guests,
         settings.guest_customer_number,
         sorted(settings.sales_accounts.items()),
-        settings.shipping_product_code,
+        settings.service_codes,
         [
             (row.name, row.shop, row.go, row.direction.value)
             for table in settings.tables.values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.product import EXEMPT
 from target_powerofficego.go_api import ConfigurationError, MissingPrivilege
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ def sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, in
             continue
         fraction = rates.get(account.get("VatCode"))
         go_rate = Decimal(str(fraction or 0)) * 100
-        if go_rate != Decimal(rate):
+        wanted = "0" if rate == EXEMPT else rate
+        if go_rate != Decimal(wanted):
             wrong.append(
                 f"sales_accounts: account {number} carries {go_rate.normalize():f} % VAT in Go,"
-                f" not {rate} %"
+                f" not {wanted} %"
             )
     if wrong:
         raise ConfigurationError("; ".join(wrong))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import RowChange
 from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
+from target_powerofficego.dataflow.order_answer import ROUNDING
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.links import Agreement, Link, now
@@ -170,7 +171,10 @@ def _agree_on_line(
     link = tools.store.link(intent.entity, intent.shop_id)
     if link is None:
         return
-    name = f"{LINE}{there.get('ExternalImportReference')}"
+    reference = there.get("ExternalImportReference")
+    if reference == ROUNDING:
+        return
+    name = f"{LINE}{reference}"
     before = link.base.get(name)
     shop, go = (before.shop, before.go) if before else ({}, {})
     in_go = {member: there.get(member) for member in sent}

@@ -6,7 +6,17 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.changes import Archive, Create, Delete, Hold, Link, Park, Patch, Reject
+from target_powerofficego.changes import (
+    Archive,
+    Create,
+    Credit,
+    Delete,
+    Hold,
+    Link,
+    Park,
+    Patch,
+    Reject,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +68,7 @@ _WORDS: dict[type, str] = {
     Link: "link",
     Archive: "archive",
     Delete: "delete",
+    Credit: "credit",
     Park: "park",
     Reject: "reject",
     Hold: "hold",
@@ -110,7 +121,7 @@ class Plan:
 
     def _fields(self, entity: str, change: Change) -> list[PlannedField]:
         named = self._properties.get(entity, {})
-        if isinstance(change, Create):
+        if isinstance(change, (Create, Credit)):
             return [
                 PlannedField(named.get(name, name), None, value)
                 for name, value in change.values.items()

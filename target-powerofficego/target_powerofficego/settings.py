@@ -9,7 +9,8 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.order_lines import ServiceCodes
+from target_powerofficego.dataflow.product import EXEMPT, rate_key
 from target_powerofficego.dataflow.values import Unusable, vat_rate
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.side_settings import SettingsError, SideReader, SideSettings
@@ -39,7 +40,7 @@ class Settings(SideSettings):
     guest_customer_number: int | None = None
     create_missing_products: bool = True
     sales_accounts: Mapping[str, int] = field(default_factory=dict)
-    shipping_product_code: str = "FRAKT"
+    service_codes: ServiceCodes = field(default_factory=ServiceCodes)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -73,7 +74,7 @@ class _Reader(SideReader):
             "guest_customer_number": self._guest_customer_number(),
             "create_missing_products": config["create_missing_products"],
             "sales_accounts": self._sales_accounts(),
-            "shipping_product_code": config["shipping_product_code"],
+            "service_codes": self._service_codes(),
         }
         if self.wrong or connection is None:
             raise SettingsError(self.wrong)
@@ -129,14 +130,23 @@ class _Reader(SideReader):
             self.wrong.append("guests is one_customer, so guest_customer_number is needed")
         return number
 
+    def _service_codes(self) -> ServiceCodes:
+        config = self.config
+        rounding = str(config.get("rounding_product_code") or "").strip() or None
+        if rounding and "0" not in (config.get("sales_accounts") or {}):
+            self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
+        codes = {
+            name: str(config[f"{name}_product_code"]).strip()
+            for name in ("shipping", "fee", "discount", "gift_card")
+        }
+        self.wrong += [f"{name}_product_code is empty" for name, code in codes.items() if not code]
+        return ServiceCodes(**codes, rounding=rounding)
+
     def _sales_accounts(self) -> dict[str, int]:
         accounts: dict[str, int] = {}
         for rate, account in (self.config.get("sales_accounts") or {}).items():
-            if rate == "exempt":
-                self.wrong.append(
-                    "sales_accounts: exempt is not there yet: sales without VAT go by the optional"
-                    " account that the product or the client has in Go"
-                )
+            if rate == EXEMPT:
+                accounts[EXEMPT] = account
                 continue
             try:
                 percent = vat_rate(rate.replace(",", "."), what="the rate")

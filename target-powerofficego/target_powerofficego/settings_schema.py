@@ -295,7 +295,9 @@ _RULES = (
         title="Sales accounts",
         description="VAT rate to general ledger account, such as"
         ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
-        " account. A rate is written with a comma, for Meltano splits names at dots.",
+        " account. A rate is written with a comma, for Meltano splits names at dots. The key"
+        " `exempt` is the account for what is sold without VAT though the product bears it: to"
+        " tax-exempt customers, and abroad.",
     ),
     th.Property(
         "shipping_product_code",
@@ -303,6 +305,36 @@ _RULES = (
         default="FRAKT",
         title="Shipping product code",
         description="Freight is posted on the product `{code}-{rate}`, created when absent.",
+    ),
+    th.Property(
+        "fee_product_code",
+        th.StringType,
+        default="GEBYR",
+        title="Fee product code",
+        description="Fees are posted on the product `{code}-{rate}`, created when absent.",
+    ),
+    th.Property(
+        "discount_product_code",
+        th.StringType,
+        default="RABATT",
+        title="Discount product code",
+        description="Discounts on the whole order, and what was paid back for no line in"
+        " particular, are posted on the product `{code}-{rate}`, created when absent.",
+    ),
+    th.Property(
+        "gift_card_product_code",
+        th.StringType,
+        default="GAVEKORT",
+        title="Gift card product code",
+        description="Gift cards that are sold without a product of their own are posted on the"
+        " product `{code}-{rate}`, created when absent.",
+    ),
+    th.Property(
+        "rounding_product_code",
+        th.StringType,
+        title="Rounding product code",
+        description="The øre that Go's own rounding of VAT does not reach are posted on this"
+        " product, created without VAT when absent. Unset, such an order is held.",
     ),
 )
 

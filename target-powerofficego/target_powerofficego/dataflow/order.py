@@ -23,6 +23,7 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection
+    from decimal import Decimal
 
 ORDER_STATUSES = (
     "draft",
@@ -44,13 +45,15 @@ MADE_FOR_ORDERS = "made_for_orders"
 
 
 SERVICE = "service:"
-"""Begins the id of a product for freight, which the shop has no record of."""
+"""Begins the id of a product for freight, fees or discounts, which the shop has no record of."""
+CREDIT = "credit:"
+"""Begins the id of a credit note, which the shop tells as a refund inside an order."""
 _SKU = "sku:"
 
 
 def is_made_up(shop_id: str) -> bool:
-    """Tell whether the shop has no record under an id: a guest's, or that of an order's line."""
-    return shop_id.startswith((GUEST, SERVICE, _SKU))
+    """Tell whether the shop has no record under an id: a guest's, a credit note's, a line's."""
+    return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
 
 
 class Wanted(enum.Enum):
@@ -103,39 +106,6 @@ def _placed_on(order: Record, zone: datetime.tzinfo) -> datetime.date:
     raise Unusable(msg)
 
 
-def not_yet_posted(order: Record) -> str | None:
-    """Name what an order holds that is not posted yet, or None; such an order is a hold.
-
-    Raises:
-        Unusable: `total_refunded` is no number.
-    """
-    lines = order.get("lines")
-    told = lines if isinstance(lines, list) else []
-    kinds = [line.get("type") for line in told if isinstance(line, dict)]
-    found = [
-        name
-        for name, is_there in (
-            ("a refund", _is_refunded(order)),
-            ("a fee", bool(order.get("fees"))),
-            ("a discount on the whole order", bool(order.get("discounts"))),
-            ("a gift card", "gift_card" in kinds),
-            ("a text line", "text" in kinds),
-        )
-        if is_there
-    ]
-    return " and ".join(found) or None
-
-
-def _is_refunded(order: Record) -> bool:
-    """Tell whether anything was paid back, by whichever of the four the shop tells it."""
-    return (
-        bool(order.get("refunds"))
-        or order.get("status") == "refunded"
-        or order.get("payment_status") in ("refunded", "partially_refunded")
-        or bool(values.amount(order.get("total_refunded"), what="total_refunded"))
-    )
-
-
 def buyer_name(order: Record) -> str | None:
     """Return the buyer's name as the order tells it."""
     buyer = order.get("buyer")
@@ -175,8 +145,11 @@ def buyer_as_customer(order: Record, customer_id: str) -> Record:
     }
 
 
-def product_from_line(line: Record, currency: str | None) -> Record:
-    """Return the product record that an order line stands for, when the shop lists none."""
+def product_from_line(line: Record, currency: str | None, rate: Decimal | None) -> Record:
+    """Return the product record that an order line stands for, when the shop lists none.
+
+    `rate` is the line's VAT rate in percent.
+    """
     return {
         "id": line.get("product_id") or f"{_SKU}{line.get('sku')}",
         "sku": line.get("sku"),
@@ -186,7 +159,7 @@ def product_from_line(line: Record, currency: str | None) -> Record:
         "currency": currency,
         "price_excl": line.get("unit_price_excl"),
         "price_incl": line.get("unit_price_incl"),
-        "tax_rate": line.get("tax_rate"),
+        "tax_rate": None if rate is None else str(rate),
         MADE_FOR_ORDERS: True,
     }
 

@@ -7,13 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.order_lines import (
-    LINE_MEMBERS,
-    Money,
-    OrderLine,
-    dicts,
-    read_lines,
-)
+from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.order_answer import ROUNDING
+from target_powerofficego.dataflow.order_lines import LINE_MEMBERS, OrderLine, dicts
+from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
@@ -47,7 +44,7 @@ class LineEdit:
         """Tell whether a line of the shop says exactly this."""
         told = _members(line)
         return all(
-            _same(name, told[name]) == _same(name, one) for name, one in self.members.items()
+            _same(name, told.get(name)) == _same(name, one) for name, one in self.members.items()
         ) and (line.total == self.total or not self.moves_amounts)
 
 
@@ -67,7 +64,7 @@ def members_by_reference(order: Record) -> dict[str, dict[str, Value]]:
     Raises:
         Unusable: they cannot be read.
     """
-    return {line.reference: _members(line) for line in read_lines(order, shipping_code="")}
+    return {line.reference: _members(line) for line in read_lines(order)}
 
 
 def agree(one: Value, other: Value) -> bool:
@@ -119,7 +116,7 @@ def refusals(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iter
                 " the shop: change it in the shop, or back in Go"
             )
     if all(one.go is not None for one in base.values()):
-        for reference in lines.keys() - base.keys():
+        for reference in lines.keys() - base.keys() - {ROUNDING}:
             named = values.shown(lines[reference].get("Description"))
             yield (
                 f"the line {named} was added in Go, and a line is never made in the shop: remove it"
@@ -149,15 +146,20 @@ def edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[st
 
 
 def total_of(entry: Mapping[str, Any]) -> Decimal:
-    """Return what a sales order in Go comes to with VAT, in krone.
+    """Return what a sales order in Go comes to with VAT, in krone, without our line for rounding.
 
     Raises:
         Unusable: it is not told.
     """
-    return to_ore(_number(entry.get("TotalAmount"), "TotalAmount"))
+    rounding = lines_of(entry).get(ROUNDING, {}).get("TotalAmount") or 0
+    return to_ore(
+        _number(entry.get("TotalAmount"), "TotalAmount") - _number(rounding, "TotalAmount")
+    )
 
 
 def _members(line: OrderLine) -> dict[str, Value]:
+    if line.is_text:
+        return {"Description": line.description}
     return {
         "Description": line.description,
         "Quantity": line.quantity,

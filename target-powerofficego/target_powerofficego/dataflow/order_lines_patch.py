@@ -12,14 +12,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.order_lines import (
-    Money,
-    OrderLine,
-    check_total,
-    dicts,
-    read_lines,
-)
+from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.order_lines import OrderLine, dicts
 from target_powerofficego.dataflow.order_lines_back import NUMBERS
+from target_powerofficego.dataflow.order_reading import check_total, read_lines
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.product_back import money
 from target_powerofficego.dataflow.values import Unusable, to_ore
@@ -30,7 +26,8 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.order_lines_back import LineEdit
     from target_powerofficego.dataflow.table import Record
 
-_LISTS = ("lines", "shipping")
+_LISTS = {"lines": "", "shipping": "shipping:", "fees": "fee:"}
+"""Where an order has lines, and what their references begin with."""
 _DISCOUNTS = ("discount_excl", "discount_incl")
 _ZERO = Decimal(0)
 _FINEST = Decimal("1E-12")  # krone: as many decimals as the way forward reads
@@ -45,10 +42,14 @@ def patch_of(order: Record, edited: Mapping[str, LineEdit], total: Decimal) -> R
     Raises:
         Unusable: the shop has no form for it.
     """
-    before = {line.reference: line for line in read_lines(order, shipping_code="")}
+    before = {line.reference: line for line in read_lines(order)}
     patch: Record = {name: list(dicts(order.get(name), what=name)) for name in _LISTS}
+    places = _places(order)
     for reference, edit in edited.items():
-        kind, place = _places(order)[reference]
+        if reference not in places:
+            msg = f"line {reference} is no line of the shop's own; change it in the shop"
+            raise Unusable(msg)
+        kind, place = places[reference]
         patch[kind][place] = _edited(kind, patch[kind][place], before[reference], edit)
     more = [_difference(before[reference], edit) for reference, edit in edited.items()]
     patch |= _totals(order, more)
@@ -68,7 +69,7 @@ class _Difference:
 def _places(order: Record) -> dict[str, tuple[str, int]]:
     """Return in which list, and where in it, each line is, by reference."""
     found = {}
-    for kind, prefix in zip(_LISTS, ("", "shipping:"), strict=True):
+    for kind, prefix in _LISTS.items():
         for place, raw in enumerate(dicts(order.get(kind), what=kind)):
             shop_id = values.text(raw.get("id"), what=f"{kind}, id")
             found[f"{prefix}{shop_id or place + 1}"] = (kind, place)
@@ -97,7 +98,7 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
 
 def _says(kind: str, raw: Record, edit: LineEdit) -> bool:
     try:
-        read = read_lines({kind: [raw]}, shipping_code="")
+        read = read_lines({kind: [raw]})
     except Unusable:
         return False
     return len(read) == 1 and edit.is_held_by(read[0])
@@ -198,7 +199,7 @@ def _check(
     Raises:
         Unusable: it does not.
     """
-    lines = read_lines(order, shipping_code="")
+    lines = read_lines(order)
     for line in lines:
         edit = edited.get(line.reference)
         is_right = line == before[line.reference] if edit is None else edit.is_held_by(line)

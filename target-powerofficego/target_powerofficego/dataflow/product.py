@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any
 
 from target_powerofficego.dataflow import product_back as back
 from target_powerofficego.dataflow import values
@@ -20,9 +21,6 @@ from target_powerofficego.dataflow.table import (
 )
 from target_powerofficego.dataflow.units import is_unit, unit_code
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 
 def rate_key(rate: Decimal) -> str:
@@ -90,8 +88,18 @@ def _product_type(record: Record, _: Conversion) -> Value:
     return "Service" if record.get("type") == "service" else "Product"
 
 
+EXEMPT = "exempt"
+"""The key of `sales_accounts` for what is sold without VAT though the product bears it."""
+
+
+def _exempt_account(_record: Record, conversion: Conversion) -> Value:
+    return conversion.sales_account_ids.get(EXEMPT, ABSENT)
+
+
 def _sales_account(record: Record, conversion: Conversion) -> Value:
     rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    if rate is None and record.get("type") == "gift_card":
+        rate = Decimal(0)
     if rate is None or not conversion.sales_account_ids:
         return ABSENT
     account_id = conversion.sales_account_ids.get(rate_key(rate))
@@ -251,6 +259,16 @@ PRODUCT = Table(
             _sales_account,
             same=values.same_amount,
             note="by the setting `sales_accounts`; without it Go's own default stands",
+        ),
+        Property(
+            "exempt_account",
+            "",
+            "OptionalSalesAccountId",
+            "int64",
+            Direction.TO_GO,
+            _exempt_account,
+            same=values.same_amount,
+            note="the account `exempt` of the setting `sales_accounts`, if there is one",
         ),
         Property(
             "stock_tracked",

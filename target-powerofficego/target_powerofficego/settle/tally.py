@@ -17,6 +17,7 @@ OUTCOMES = (
     "changed",
     "archived",
     "deleted",
+    "credited",
     "unchanged",
     "parked",
     "rejected",
@@ -37,7 +38,7 @@ class Tally:
         """Count one record."""
         with self._lock:
             before = self._outcomes.get((entity, shop_id))
-            if before in ("created", "linked", "changed") and outcome == "unchanged":
+            if before in ("created", "linked", "changed", "credited") and outcome == "unchanged":
                 return
             self._outcomes[entity, shop_id] = outcome
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Hold, RowChange, Undecidable
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
-from target_powerofficego.dataflow.values import is_before, to_ore
+from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.destinations import line_destination
-from target_powerofficego.go_api import NotFound, TryAgainLater
+from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
-from target_powerofficego.walks.order_form import (
-    OrderInGoForm,
-    changed_names,
-    changed_on_invoice,
-    partly_agreed,
-)
+from target_powerofficego.walks.order_form import UNLOCKED, OrderInGoForm, partly_agreed
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping
 
     from target_powerofficego.dataflow.table import Table
+    from target_powerofficego.go_index import Entry
     from target_powerofficego.links import Intent
     from target_powerofficego.walks.tools import Tools
     from target_powerofficego.writing import Answer
 
+_STATUS, _DRAFT, _CONFIRMED = "SalesOrderStatus", "Draft", "Confirmed"
 _READS_AFTER_WRITES = 4
 _REPLICA_SECONDS = 1.0
 
@@ -63,37 +60,64 @@ class Drafts:
         msg = f"Go shows sales order {link.go_id} as it was before it was last written"
         raise TryAgainLater(msg)
 
-    def read(self, order: OrderInGoForm, link: Link) -> Mapping[str, Any] | None:
-        """Return the order with its lines as Go has it now, as long as it may be edited.
+    def find(self, link: Link) -> Mapping[str, Any] | Entry | None:
+        """Return the order with its lines as Go has it now; once it is invoiced, its invoice.
 
-        None when it is invoiced and nothing that stands on the invoice was changed in the shop.
-
-        Raises:
-            Undecidable: with a Hold, when it is confirmed, invoiced or removed.
+        None when it was removed.
         """
         try:
-            complete = self.read_complete(link)
+            return self.read_complete(link)
         except NotFound:
-            entry = self.tools.index.read_again(self.entity, link.go_id)
-            if entry is None:
-                raise Undecidable(Hold("it was removed in Go; it is not created again")) from None
-            changed = changed_on_invoice(self.table, order, link)
-            if not changed:
-                return None
-            reason = (
-                f"it is invoiced in Go (invoice {entry.body.get('InvoiceNo')}), and the shop then"
-                f" changed {', '.join(changed)}: an invoice is never edited"
-                f" (total with VAT: the shop says {order.total}, the invoice"
-                f" {to_ore(Decimal(str(entry.body.get('TotalAmount') or 0)))})"
-            )
-            raise Undecidable(Hold(reason)) from None
-        names = ", ".join(changed_names(self.table, order, link))
-        if names and complete.get("SalesOrderStatus") == "Confirmed":
-            reason = (
-                f"it is Confirmed in Go and so locked; set it to Draft (the shop changed {names})"
-            )
-            raise Undecidable(Hold(reason))
-        return complete
+            return self.tools.index.read_again(self.entity, link.go_id)
+
+    def read(self, link: Link) -> Mapping[str, Any] | Entry:
+        """Return what `find` does.
+
+        Raises:
+            Undecidable: with a Hold, when it was removed.
+        """
+        found = self.find(link)
+        if found is None:
+            raise Undecidable(Hold("it was removed in Go; it is not created again"))
+        return found
+
+    def unlock(self, link: Link, read_at: datetime.datetime) -> Link:
+        """Set a Confirmed order to Draft, so that it can be edited; return its link.
+
+        That it is to be Confirmed again is kept first, so that it is whatever comes in between.
+
+        Raises:
+            TestFailed: Go was edited meanwhile.
+        """
+        mark = Agreement([_CONFIRMED], None, read_at, now())
+        link = replace(link, base={**link.base, UNLOCKED: mark})
+        self.tools.store.put_link(link)
+        return self._set_status(link, read_at, _CONFIRMED, _DRAFT)
+
+    def lock_again(self, link: Link, read_at: datetime.datetime) -> None:
+        """Set an order to Confirmed that was unlocked to edit it.
+
+        Raises:
+            Undecidable: with a Hold, when Go was edited meanwhile.
+        """
+        if UNLOCKED not in link.base:
+            return
+        try:
+            link = self._set_status(link, read_at, _DRAFT, _CONFIRMED)
+        except TestFailed:
+            complete = self.find(link)
+            if isinstance(complete, dict) and complete.get(_STATUS) != _CONFIRMED:
+                raise Undecidable(Hold("it could not be set to Confirmed again")) from None
+        base = {name: one for name, one in link.base.items() if name != UNLOCKED}
+        self.tools.store.put_link(replace(link, base=base))
+
+    def _set_status(self, link: Link, read_at: datetime.datetime, before: str, after: str) -> Link:
+        row = RowChange(_STATUS, f"/{_STATUS}", before, after)
+        path = f"/SalesOrders/{link.go_id}"
+        answer = self.tools.writer.change(self.entity, link.shop_id, path, [row], read_at=read_at)
+        link = replace(link, own_stamp=answer.body.get("LastChangedDateTimeOffset"))
+        self._store_step(link, answer.intent)
+        return link
 
     def write_header(self, order: OrderInGoForm, link: Link, writes: tuple[RowChange, ...]) -> Link:
         """Patch the header; return the link with what both sides agree on since.
@@ -148,7 +172,7 @@ class Drafts:
             link = self._agree_on_line(order, link, reference, answer, rows)
             written[reference] = answer.body
         for reference, members in lines.added.items():
-            body = {"ExternalImportReference": reference, "LineType": "Normal", **members}
+            body = {"ExternalImportReference": reference, **members}
             target = line_destination(shop_id, path, reference)
             answer = tools.writer.create(target, body, members, read_at=order.read_at)
             link = self._agree_on_line(order, link, reference, answer)
@@ -165,6 +189,9 @@ class Drafts:
     ) -> Link:
         name = f"{LINE}{reference}"
         there = {member: answer.body.get(member) for member in LINE_MEMBERS}
+        if reference not in order.members:  # ours alone: the line for rounding
+            self._store_step(link, answer.intent)
+            return link
         one = Agreement(order.members[reference], there, order.read_at, now())
         before = link.base.get(name)
         agreed = one if before is None else partly_agreed(one, before, rows)

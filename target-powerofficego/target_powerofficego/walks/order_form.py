@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import buyer_id, wanted_address
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from target_powerofficego.changes import RowChange
     from target_powerofficego.dataflow.order_lines import OrderLine
+    from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
@@ -26,6 +28,19 @@ ADDRESS_KEY = "address_key"
 
 BUYER = "buyer_id"
 """Under this the base keeps who bought, by id in the shop: several may share a customer in Go."""
+
+REFUNDS = "refunds"
+"""Under this the base keeps the ids of the refunds that the order's lines are less."""
+
+CREDITED = "credited"
+"""In the base of an order that is known to be invoiced: the refunds that were credited since, each
+with its id and amount."""
+
+UNLOCKED = "unlocked"
+"""This is in the base while an order that was Confirmed is a Draft, for us to edit."""
+
+_LASTING = (CREDITED, UNLOCKED)
+"""What stays in a base however often both sides agree anew."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,8 @@ class OrderInGoForm:
     members: Mapping[str, Mapping[str, Value]]
     total: Decimal
     address_key: list[str] | None
+    refunds: tuple[str, ...] = ()
+    """The ids of the refunds that the lines are less."""
 
 
 def agreed_base(
@@ -63,7 +80,31 @@ def agreed_base(
     base.setdefault("shipping_address", Agreement(None, None, order.read_at, answered_at))
     base[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, answered_at)
     base[BUYER] = Agreement([buyer_id(order.record)], None, order.read_at, answered_at)
+    base[REFUNDS] = Agreement(list(order.refunds), None, order.read_at, answered_at)
     return base
+
+
+def lasting(base: Mapping[str, Agreement]) -> dict[str, Agreement]:
+    """Return what stays in a base however often both sides agree anew."""
+    return {name: base[name] for name in _LASTING if name in base}
+
+
+def carried_refunds(base: Mapping[str, Agreement]) -> tuple[str, ...]:
+    """Return the ids of the refunds that an order's lines are less in Go."""
+    return tuple(base[REFUNDS].shop or ()) if REFUNDS in base else ()
+
+
+def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
+    """Return the refunds that have a credit note in Go: the amount of each by its id."""
+    return dict(base[CREDITED].shop or ()) if CREDITED in base else {}
+
+
+def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) -> list[Refund]:
+    """Return the refunds of an invoiced order that no credit note says as the shop does."""
+    carried, credited = carried_refunds(base), credited_refunds(base)
+    return [
+        one for one in refunds if one.id not in carried and credited.get(one.id) != str(one.amount)
+    ]
 
 
 def address_key(record: Record, customer_id: int) -> list[str] | None:
@@ -112,6 +153,15 @@ def _has_unmet_rows(table: Table, order: OrderInGoForm, link: Link) -> bool:
     )
 
 
+def has_other_refunds(order: OrderInGoForm, link: Link) -> bool:
+    """Tell whether an order known to be invoiced has other refunds than are credited."""
+    if CREDITED not in link.base or order.record.get("refunds") is None:
+        return False
+    refunds = read_refunds(order.record)
+    gone = credited_refunds(link.base).keys() - {one.id for one in refunds}
+    return bool(gone or refunds_to_credit(refunds, link.base))
+
+
 def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
     """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
 
@@ -134,6 +184,6 @@ def partly_agreed(
     new = {
         name: now_agreed.go[name]
         for name, same in LINE_MEMBERS.items()
-        if name in written or same(now_agreed.shop[name]) == same(now_agreed.go[name])
+        if name in written or same(now_agreed.shop.get(name)) == same(now_agreed.go[name])
     }
     return replace(now_agreed, go={**before.go, **new})

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from target_powerofficego.changes import Change, Hold, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.order_lines import total_difference
+from target_powerofficego.dataflow.order_answer import total_difference
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.links import Link, now
-from target_powerofficego.walks.order_form import OrderInGoForm, agreed_base
+from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.walks.order_form import CREDITED, OrderInGoForm, agreed_base
 from target_powerofficego.walks.walk import created_at
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ class OrderMeetings:
 
     def find(self, record: Record) -> LinkChange | None:
         """Find an order by our reference, among sales orders and invoices; None: not in Go."""
-        reference = values.short_reference(self.tools.settings.shop_name, record["id"])
+        return self.find_named(record["id"])
+
+    def find_named(self, name: str) -> LinkChange | None:
+        """Find an order or credit note by what our reference calls it; None: not in Go."""
+        reference = values.short_reference(self.tools.settings.shop_name, name)
         found = self.tools.index.find_present("orders", f"ref:{reference}")
         if len(found) > 1:
             named = " and ".join(entry.go_id for entry in found)
@@ -62,7 +66,7 @@ class OrderMeetings:
             order.record["id"],
             met.go_id,
             shop_created_at=created_at(order.record),
-            base=agreed_base(self.table, order, None),
+            base={**agreed_base(self.table, order, None), **self._marks(order, met)},
         )
         found = self._differing_total(order, link)
         with self.tools.store.transaction():
@@ -73,6 +77,13 @@ class OrderMeetings:
         if found:
             raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
         return "linked", met
+
+    def _marks(self, order: OrderInGoForm, met: LinkChange) -> dict[str, Agreement]:
+        """Return the mark of an order that is invoiced: what is paid back since is credited."""
+        entry = self.tools.index.entry(self.entity, met.go_id)
+        if entry is None or not entry.is_invoice:
+            return {}
+        return {CREDITED: Agreement([], None, order.read_at, now())}
 
     def _write_reference(self, order: OrderInGoForm, link: Link) -> None:
         """Write our reference to a Draft without any: by it the order is found again."""

@@ -11,9 +11,11 @@ from target_powerofficego.dataflow import addresses, values
 from target_powerofficego.dataflow.order import (
     GUEST,
     MADE_FOR_ORDERS,
+    SERVICE,
     buyer_as_customer,
     product_from_line,
 )
+from target_powerofficego.dataflow.product import EXEMPT
 from target_powerofficego.links import now
 from target_powerofficego.walks.walk import text_id
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
@@ -32,11 +35,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parties:
-    """The ids in Go that an order refers to; `product_ids` by line reference."""
+    """The ids in Go that an order refers to; `product_ids` by line reference.
+
+    `optional_accounts` are the references of lines that are sold without VAT, by the optional sales
+    account of a product that otherwise bears VAT.
+    """
 
     customer_id: int
-    is_vat_free: bool
     product_ids: Mapping[str, int]
+    optional_accounts: frozenset[str]
+
+    def members(self, line: OrderLine) -> dict[str, Value]:
+        """Return an order's line as PowerOffice Go names its members."""
+        return line.values(
+            self.product_ids.get(line.reference),
+            standard_account=line.reference not in self.optional_accounts,
+        )
 
 
 def guest_id(email: str) -> str:
@@ -104,6 +118,7 @@ class OrderParties:
         product_ids = {
             line.reference: self._product(record, line, read_at, awaited, at_end=at_end)
             for line in lines
+            if not line.is_text
         }
         if awaited or customer_id is None:
             named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
@@ -112,11 +127,13 @@ class OrderParties:
                 raise Undecidable(Reject(reason))
             raise Undecidable(Park(f"waits for {named}", tuple(awaited)))
         found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
-        return Parties(
-            int(customer_id),
-            self._is_vat_free(customer_id),
-            found,
+        is_vat_free = self._is_vat_free(customer_id)
+        optional = frozenset(
+            line.reference
+            for line in lines
+            if is_vat_free or self._is_sold_without_vat(line, found.get(line.reference))
         )
+        return Parties(int(customer_id), found, optional)
 
     def _is_open(self, awaited: str) -> bool:
         """Tell whether what is awaited is itself parked, rejected or held."""
@@ -184,10 +201,10 @@ class OrderParties:
         *,
         at_end: bool,
     ) -> int | None:
-        if line.service_code is not None and line.rate is not None:
-            go_id = self._products.service(line.service_code, line.rate, read_at)
+        if line.service is not None and line.rate is not None:
+            go_id = self._products.service(line.service, line.rate, read_at)
             if go_id is None:
-                awaited.append(f"products:service:{line.service_code}")
+                awaited.append(f"products:{SERVICE}{line.service.code}")
             return go_id
         known = self._known_product(line)
         if known is not None:
@@ -217,7 +234,7 @@ class OrderParties:
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
         raw = next(one for one in record["lines"] if text_id(one.get("id")) == line.reference)
         currency = values.text(record.get("currency"), what="currency")
-        product = {**product_from_line(raw, currency), "id": shop_id}
+        product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
         self._products.take(product, read_at, at_end=True)
 
     def _may_be_made(self, entity: str, shop_id: str) -> bool:
@@ -231,6 +248,19 @@ class OrderParties:
     def _is_vat_free(self, customer_go_id: str) -> bool:
         entry = self._tools.index.entry("customers", customer_go_id)
         return bool(entry and entry.body.get("IsVatFree"))
+
+    def _is_sold_without_vat(self, line: OrderLine, product_id: int | None) -> bool:
+        """Tell whether a line without VAT is of a product that bears VAT by its own account.
+
+        So are sales abroad; the account `exempt` of `sales_accounts` is then the optional one.
+        """
+        accounts = self._tools.conversion.sales_account_ids
+        if line.rate != 0 or line.is_text or EXEMPT not in accounts:
+            return False
+        entry = self._tools.index.entry("products", str(product_id))
+        account = entry.body.get("StandardSalesAccountId") if entry else None
+        taxed = {one for rate, one in accounts.items() if rate not in ("0", EXEMPT)}
+        return account is None or account in taxed
 
     def delivery_address(
         self, record: Record, customer_id: int, read_at: datetime.datetime

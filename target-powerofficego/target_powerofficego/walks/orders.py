@@ -15,18 +15,13 @@ from target_powerofficego.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.dataflow.order import Wanted, not_yet_posted, wanted
-from target_powerofficego.dataflow.order_lines import (
-    OrderLine,
-    answer_differences,
-    check_total,
-    read_lines,
-    total_difference,
-)
+from target_powerofficego.dataflow.order import Wanted, wanted
+from target_powerofficego.dataflow.order_answer import total_difference
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
-from target_powerofficego.go_api import NotFound, TestFailed
-from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.go_api import TestFailed
+from target_powerofficego.go_index import Entry
+from target_powerofficego.links import Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, human_edit, merge
 from target_powerofficego.merge_lines import (
     LINE,
@@ -38,16 +33,21 @@ from target_powerofficego.merge_lines import (
 from target_powerofficego.walks.drafts import Drafts
 from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.go_walk import GoWalk
+from target_powerofficego.walks.invoiced_orders import InvoicedOrders
+from target_powerofficego.walks.order_comparison import ROUNDING_HINT, OrderComparison
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
     BUYER,
+    REFUNDS,
+    UNLOCKED,
     OrderInGoForm,
-    address_key,
     agreed_base,
-    changed_names,
+    has_other_refunds,
     is_changed,
+    lasting,
     partly_agreed,
 )
+from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties, buyer_id
 from target_powerofficego.walks.walk import created_at
@@ -55,11 +55,9 @@ from target_powerofficego.walks.walk import created_at
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterator, Mapping, Sequence
-    from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.go_index import Entry
     from target_powerofficego.links import Unsettled
     from target_powerofficego.merge import Merge
     from target_powerofficego.walks.customers import CustomersWalk
@@ -74,9 +72,11 @@ class OrdersWalk(GoWalk):
 
     def __init__(self, tools: Tools, customers: CustomersWalk, products: ProductsWalk) -> None:
         super().__init__(tools)
-        self._parties = OrderParties(tools, customers, products)
+        self._forms = OrderForms(tools, OrderParties(tools, customers, products))
         self._drafts = Drafts(tools)
         self._meetings = OrderMeetings(tools)
+        self._comparison = OrderComparison(tools, self._drafts, products)
+        self._invoiced = InvoicedOrders(tools, self._forms, self._meetings, self)
 
     def kept(self, record: Record) -> Record:
         """Return an order without who bought it, when that customer was erased."""
@@ -96,67 +96,32 @@ class OrdersWalk(GoWalk):
         if want is Wanted.LEFT_ALONE:
             return "unchanged", Nothing("left alone: its status or date is not one to write")
         if want is Wanted.DELETED:
-            return self._delete(record, link)
-        unposted = not_yet_posted(record)
-        if unposted:
-            reason = f"the order has {unposted}, which is not posted yet; post that by hand in Go"
-            raise Undecidable(Hold(reason))
-        reading = self.table.read(record, self.tools.conversion)
-        lines = read_lines(record, shipping_code=settings.shipping_product_code)
-        total = check_total(record, lines)
+            return self._delete(record, read_at, link, at_end=at_end)
         met = self._meetings.met(record, link)
-        order = self._in_go_form(record, read_at, reading.values, lines, total, at_end=at_end)
+        order = self._forms.of_order(record, read_at, link, at_end=at_end)
         if met is not None:
-            return self._meetings.link(order, met)
-        return self._create(order) if link is None else self._compare(order, link)
-
-    def _in_go_form(
-        self,
-        record: Record,
-        read_at: datetime.datetime,
-        header: Mapping[str, Value],
-        lines: tuple[OrderLine, ...],
-        total: Decimal,
-        *,
-        at_end: bool,
-    ) -> OrderInGoForm:
-        parties = self._parties.resolve(record, lines, read_at, at_end=at_end)
-        members = {
-            line.reference: line.values(
-                parties.product_ids[line.reference], standard_account=not parties.is_vat_free
-            )
-            for line in lines
-        }
-        return OrderInGoForm(
-            record,
-            read_at,
-            {**header, "customer": parties.customer_id},
-            lines,
-            members,
-            total,
-            address_key(record, parties.customer_id),
-        )
-
-    def _with_address(self, order: OrderInGoForm, link: Link | None) -> OrderInGoForm:
-        """Return the order with its delivery address, which is looked for only when it changed."""
-        base = link.base if link else {}
-        before = base.get(ADDRESS_KEY)
-        if before is not None and before.shop == order.address_key:
-            address = base["shipping_address"].shop
-        else:
-            customer = order.header["customer"]
-            address = self._parties.delivery_address(order.record, customer, order.read_at)
-        return replace(order, header={**order.header, "shipping_address": address})
+            return self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
+        if link is None:
+            return self._create(order)
+        return self.compare(order, link, at_end=at_end)
 
     # An unlinked order
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
+        self.post(order, {})
+        return "created", Create(self._shown(order))
+
+    def post(self, order: OrderInGoForm, more: Mapping[str, Value]) -> None:
+        """Post an order as a Draft, with more members of the header; compare and mend it.
+
+        Raises:
+            Undecidable: with a Hold, when Go's order is not the shop's.
+        """
         tools = self.tools
-        order = self._with_address(order, None)
-        body = self.table.create_body(order.header)
-        body["SalesOrderStatus"] = "Draft"
+        order = self._forms.with_address(order, None)
+        body = {**self.table.create_body(order.header), **more, "SalesOrderStatus": "Draft"}
         body["SalesOrderLines"] = [
-            {"ExternalImportReference": reference, "LineType": "Normal", **members}
+            {"ExternalImportReference": reference, **members}
             for reference, members in order.members.items()
         ]
         target = order_destination(order.record["id"], body["ExternalImportReference"])
@@ -171,14 +136,13 @@ class OrdersWalk(GoWalk):
             base=agreed_base(self.table, order, answer.body),
             own_stamp=answer.body.get("LastChangedDateTimeOffset"),
         )
-        found = self._differences(order, answer.body, link)
+        found = self._comparison.differences(order, answer.body, link)
         with tools.store.transaction():
             tools.store.put_link(link)
             tools.index.remember(self.entity, answer.body, answered_at)
-            self._note_differences(order, found)
+            self._comparison.note(order, found)
             tools.store.end_intent(answer.intent)
-        _hold_if(found)
-        return "created", Create(self._shown(order))
+        self._settle_differences(order, link, answer.body, found)
 
     def _shown(self, order: OrderInGoForm) -> dict[str, Value]:
         """Return the order for a plan: by shop ids, for Go has yet to give its own."""
@@ -187,46 +151,55 @@ class OrdersWalk(GoWalk):
         shown["shipping_address"] = None
         return {**shown, "lines": len(order.lines), "total with VAT": order.total}
 
-    def _differences(
-        self, order: OrderInGoForm, answer: Mapping[str, Any], link: Link
-    ) -> Sequence[str]:
-        """Say in words where total or VAT rates in Go are not the shop's."""
-        in_go = lines_by_reference(answer)
-        edited = merge_lines(order.members, in_go, base_members(link.base)).edited_in_go
-        return answer_differences(order.lines, order.total, answer, edited_in_go=edited)
+    def _settle_differences(
+        self, order: OrderInGoForm, link: Link, answer: Mapping[str, Any], found: Sequence[str]
+    ) -> None:
+        """Mend what only Go's rounding set off, and lock an order again that we unlocked.
 
-    def _note_differences(self, order: OrderInGoForm, found: Sequence[str]) -> None:
-        """Keep that an order differs from Go's until it is found not to."""
-        note = self.tools.store.note_comparison if found else self.tools.store.end_comparison
-        note(self.entity, order.record["id"])
+        Raises:
+            Undecidable: with a Hold, when Go's order still is not the shop's.
+        """
+        if found:
+            found = self._comparison.mended(order, link, answer, found)
+            self._comparison.note(order, found)
+        _hold_if(found)
+        link = self.tools.store.link(self.entity, link.shop_id) or link
+        self._drafts.lock_again(link, order.read_at)
 
     # A linked order
 
-    def _compare(self, order: OrderInGoForm, link: Link) -> tuple[str, Change]:
-        order = self._with_address(order, link)
-        if not is_changed(self.table, order, link):
-            if self.tools.store.is_comparison_due(self.entity, link.shop_id):
+    def compare(self, order: OrderInGoForm, link: Link, *, at_end: bool) -> tuple[str, Change]:
+        """Write what the shop changed in a linked order, or compare what was not found equal yet.
+
+        Raises:
+            Undecidable: with a Hold.
+        """
+        order = self._forms.with_address(order, link)
+        if not is_changed(self.table, order, link) and not has_other_refunds(order, link):
+            is_due = self.tools.store.is_comparison_due(self.entity, link.shop_id)
+            if is_due or UNLOCKED in link.base:
                 self._compare_again(order, link)
             return "unchanged", Nothing()
         try:
-            return self._merge_and_write(order, link)
+            return self._merge_and_write(order, link, at_end=at_end)
         except TestFailed:
             link = self.tools.store.link(self.entity, order.record["id"]) or link
         try:
-            return self._merge_and_write(order, link)
+            return self._merge_and_write(order, link, at_end=at_end)
         except TestFailed:
             raise Undecidable(Hold("Go was edited while this was to be written")) from None
 
-    def _merge_and_write(self, order: OrderInGoForm, link: Link) -> tuple[str, Change]:
+    def _merge_and_write(
+        self, order: OrderInGoForm, link: Link, *, at_end: bool
+    ) -> tuple[str, Change]:
         """Merge with what Go has now, write what follows, and compare what came of it.
 
         Raises:
             TestFailed: Go was edited meanwhile; the link holds what was written until then.
         """
-        complete = self._drafts.read(order, link)
-        if complete is None:
-            self._leave_differing(order, link)
-            return "unchanged", Nothing("invoiced; what changed is not on the invoice")
+        complete = self._drafts.read(link)
+        if isinstance(complete, Entry):
+            return self._invoiced.settle(order, link, complete, at_end=at_end)
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
         for conflict in (*header.conflicts, *lines.conflicts):
@@ -235,45 +208,49 @@ class OrdersWalk(GoWalk):
             raise Undecidable(both_edited(header.open_conflicts))
         if lines.conflicts:
             raise Undecidable(Hold("; ".join(conflict.why for conflict in lines.conflicts)))
+        wrote = bool(header.writes) or not lines.is_empty
+        if wrote and complete.get("SalesOrderStatus") == "Confirmed":
+            link = self._drafts.unlock(link, order.read_at)
         link = self._drafts.write_header(order, link, header.writes)
         written = self._drafts.write_lines(order, link, lines, lines_by_reference(complete))
-        wrote = bool(header.writes) or not lines.is_empty
         change = Patch((*_shown_header(order, header), *lines.shown())) if wrote else Nothing()
         if wrote and self.tools.plan.is_dry:
             return "changed", change
         answer = self._drafts.read_after_writes(link, written) if wrote else complete
-        _hold_if(self._store_compared(order, link, header, lines, answer, is_ours=wrote))
+        link = self._agreed(order, link, header, lines, answer, is_ours=wrote)
+        self._settle_differences(
+            order, link, answer, self._comparison.differences(order, answer, link)
+        )
+        self.tools.store.end_comparison(self.entity, link.shop_id)
         return ("changed" if wrote else "unchanged"), change
-
-    def _leave_differing(self, order: OrderInGoForm, link: Link) -> None:
-        """Keep both sides' values as they stand, so that `differences` lists what differs.
-
-        A property that Go has edited too is left to the way back, which merges it.
-        """
-        invoice = self.tools.go.read(f"/OutgoingInvoices/{link.go_id}")
-        told = {}
-        for name in changed_names(self.table, order, link):
-            row, agreed = self.table.row(name), link.base[name]
-            if not row.direction.reaches_shop or row.are_equal(row.from_go(invoice), agreed.go):
-                told[name] = replace(agreed, shop=order.header[name], shop_read_at=order.read_at)
-        told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
-        self.tools.store.put_link(replace(link, base={**link.base, **told}))
 
     def _compare_again(self, order: OrderInGoForm, link: Link) -> None:
         """Compare an order that was never found to be as the shop has it: a person may mend it."""
         entry = self.tools.index.entry(self.entity, link.go_id)
         before = self.tools.store.unsettled_of(self.entity, link.shop_id)
-        if before is not None and entry is not None and _is_as_held(entry, before, order, link):
+        if before and entry and self._is_as_held(entry, before, order, link):
             raise Undecidable(Hold(before.reason, before.detail))
-        complete = self._drafts.read(order, link)
-        if complete is not None:
-            found = self._differences(order, complete, link)
+        complete = self._drafts.read(link)
+        if isinstance(complete, Entry):
+            differing = total_difference(order.total, complete.body.get("TotalAmount"))
+            _hold_if([f"on its invoice {differing}"] if differing else [])
         else:
-            invoice = self.tools.index.entry(self.entity, link.go_id)
-            differing = total_difference(order.total, invoice and invoice.body.get("TotalAmount"))
-            found = [f"on its invoice {differing}"] if differing else []
-        self._note_differences(order, found)
-        _hold_if(found)
+            found = self._comparison.differences(order, complete, link)
+            self._settle_differences(order, link, complete, found)
+        self.tools.store.end_comparison(self.entity, link.shop_id)
+
+    def _is_as_held(
+        self, entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link
+    ) -> bool:
+        """Tell from the index, without a call, that nobody has touched a held order in Go since."""
+        may_mend = ROUNDING_HINT in before.reason and self.tools.settings.service_codes.rounding
+        return (
+            before.kind == "hold"
+            and not may_mend
+            and not entry.is_invoice
+            and entry.body.get("LastChangedDateTimeOffset") == link.own_stamp
+            and total_difference(order.total, entry.body.get("TotalAmount")) is not None
+        )
 
     def _merge_header(self, order: OrderInGoForm, link: Link, complete: Mapping[str, Any]) -> Merge:
         settings = self.tools.settings
@@ -291,7 +268,7 @@ class OrdersWalk(GoWalk):
             ),
         )
 
-    def _store_compared(
+    def _agreed(
         self,
         order: OrderInGoForm,
         link: Link,
@@ -300,13 +277,13 @@ class OrdersWalk(GoWalk):
         answer: Mapping[str, Any],
         *,
         is_ours: bool,
-    ) -> Sequence[str]:
+    ) -> Link:
         """Keep what both sides now agree on; rows that only Go changed keep their base.
 
-        Return where total or VAT rates in Go are not the shop's.
+        That it is the shop's order to the øre is yet to be found.
         """
         agreed = agreed_base(self.table, order, answer)
-        written = {ADDRESS_KEY, BUYER, *(row.row for row in header.writes)}
+        written = {ADDRESS_KEY, BUYER, REFUNDS, *(row.row for row in header.writes)}
         base = {
             name: agreed[name] if name in written or name not in header.base else header.base[name]
             for name in agreed
@@ -319,18 +296,19 @@ class OrdersWalk(GoWalk):
                 one = partly_agreed(one, old[reference], lines.changed.get(reference, ()))
             base[f"{LINE}{reference}"] = one
         stamp = answer.get("LastChangedDateTimeOffset") if is_ours else link.own_stamp
-        link = replace(link, base=base, own_stamp=stamp)
-        found = self._differences(order, answer, link)
+        link = replace(link, base={**base, **lasting(link.base)}, own_stamp=stamp)
         with self.tools.store.transaction():
             self.tools.store.put_link(link)
+            self.tools.store.note_comparison(self.entity, link.shop_id)
             self.tools.index.remember(self.entity, answer, now())
-            self._note_differences(order, found)
-        return found
+        return link
 
     # An order that the shop cancelled or deleted
 
-    def _delete(self, record: Record, link: Link | None) -> tuple[str, Change]:
-        """Delete a Draft; whatever is further on is for a person."""
+    def _delete(
+        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
         if link is None:
             if self._meetings.find(record) is not None:
                 reason = (
@@ -338,23 +316,26 @@ class OrdersWalk(GoWalk):
                 )
                 raise Undecidable(Hold(reason))
             return "unchanged", Nothing("cancelled before it was ever in Go")
-        try:
-            complete = self._drafts.read_complete(link)
-        except NotFound:
-            if self.tools.index.read_again(self.entity, link.go_id) is not None:
-                reason = "it is cancelled in the shop but invoiced in Go: credit it in Go"
-                raise Undecidable(Hold(reason)) from None
+        found = self._drafts.find(link)
+        if found is None:
             self._forget(record, link)
             return "unchanged", Nothing("cancelled, and gone from Go already")
-        if complete.get("SalesOrderStatus") == "Confirmed":
-            reason = "it is cancelled in the shop but Confirmed in Go: set it to Draft or delete it"
-            raise Undecidable(Hold(reason))
+        if isinstance(found, Entry):
+            return self._invoiced.cancel(record, read_at, link, found, at_end=at_end)
+        if found.get("SalesOrderStatus") == "Confirmed":
+            self._unlock_to_delete(link, read_at)
         path = f"/SalesOrders/{link.go_id}"
         intent = self.tools.writer.delete(self.entity, record["id"], path)
         with self.tools.store.transaction():
             self._forget(record, link)
             self.tools.store.end_intent(intent)
         return "deleted", Delete()
+
+    def _unlock_to_delete(self, link: Link, read_at: datetime.datetime) -> None:
+        try:
+            self._drafts.unlock(link, read_at)
+        except TestFailed:
+            raise Undecidable(Hold("Go was edited while this was to be deleted")) from None
 
     def _forget(self, record: Record, link: Link) -> None:
         with self.tools.store.transaction():
@@ -379,13 +360,3 @@ def _hold_if(differences: Sequence[str]) -> None:
     if differences:
         told = "; ".join(differences)
         raise Undecidable(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
-
-
-def _is_as_held(entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link) -> bool:
-    """Tell from the index, without a call, that nobody has touched a held order in Go since."""
-    return (
-        before.kind == "hold"
-        and not entry.is_invoice
-        and entry.body.get("LastChangedDateTimeOffset") == link.own_stamp
-        and total_difference(order.total, entry.body.get("TotalAmount")) is not None
-    )

@@ -1,4 +1,4 @@
-"""The walk of a product, and of the products that freight is posted on."""
+"""The walk of a product, and of the services that freight, fees and discounts are posted on."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.changes import Create, RowChange
     from target_powerofficego.changes import Link as LinkChange
+    from target_powerofficego.dataflow.order_lines import Service
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
@@ -62,11 +63,12 @@ class ProductsWalk(EntityWalk):
         found = self.tools.index.find_present("products", f"code:{values.same_code(code)}")
         return int(found[0].go_id) if len(found) == 1 else None
 
-    def service(self, code: str, rate: Decimal, read_at: datetime.datetime) -> int | None:
-        """Return the id of the product for freight at this VAT rate; made when absent.
+    def service(self, service: Service, rate: Decimal, read_at: datetime.datetime) -> int | None:
+        """Return the id of a service's product at this VAT rate; made when absent.
 
         None when it could not be made; it is then among the rejects.
         """
+        code = service.code
         known = self.id_by_code(code)
         if known is not None:
             return known
@@ -76,7 +78,7 @@ class ProductsWalk(EntityWalk):
                 record: Record = {
                     "id": f"{SERVICE}{code}",
                     "sku": code,
-                    "name": f"Frakt {rate_key(rate)} %",
+                    "name": service.name,
                     "type": "service",
                     "tax_rate": rate_key(rate),
                     MADE_FOR_ORDERS: True,

@@ -131,20 +131,18 @@ def test_a_rate_is_compared_also_when_the_total_happens_to_agree(
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    "changes",
     [
-        ({"refunds": [{"id": "r1", "amount_incl": "10.00"}]}, "a refund"),
-        ({"status": "refunded"}, "a refund"),
-        ({"payment_status": "refunded"}, "a refund"),
-        ({"payment_status": "partially_refunded", "refunds": None}, "a refund"),
-        ({"total_refunded": "250.00"}, "a refund"),
-        ({"total_refunded": 1}, "a refund"),
-        ({"fees": [{"id": "g", "name": "Gebyr", "total_incl": "49.00"}]}, "a fee"),
-        ({"discounts": [{"code": "JUL", "amount_incl": "50.00"}]}, "a discount on the whole order"),
+        {"status": "refunded"},
+        {"payment_status": "refunded"},
+        {"payment_status": "partially_refunded", "refunds": None},
+        {"total_refunded": "250.00"},
+        {"total_refunded": 1},
+        {"total_refunded": "5.00", "refunds": [{"id": "r1", "amount_incl": "10.00"}]},
     ],
 )
-def test_what_is_not_posted_yet_is_held_before_anything_is_written(
-    ledger, customer, product, order, changes, named, reasons
+def test_a_refund_that_is_not_told_in_full_holds_the_order_before_anything_is_written(
+    ledger, customer, product, order, changes, reasons
 ):
     ledger.run(customer(), product())
 
@@ -152,18 +150,7 @@ def test_what_is_not_posted_yet_is_held_before_anything_is_written(
 
     assert outcome.status == 3
     assert outcome.writes == []
-    assert named in reasons()["hold", "orders", "9001"]
-
-
-@pytest.mark.parametrize(("kind", "named"), [("gift_card", "a gift card"), ("text", "a text line")])
-def test_lines_that_are_no_products_hold_the_order(ledger, order, line, kind, named, reasons):
-    outcome = ledger.run(
-        order(customer_id=None, lines=[line(), line(id="2", type=kind)]),
-    )
-
-    assert outcome.status == 3
-    assert outcome.writes == []
-    assert named in reasons()["hold", "orders", "9001"]
+    assert "paid back" in reasons()["hold", "orders", "9001"]
 
 
 def test_an_order_that_comes_to_nothing_is_written(ledger, box, customer, product, order, line):
@@ -204,7 +191,11 @@ def test_a_line_of_quantity_zero_is_written_and_a_returned_one_too(
     ("lines", "total", "reason"),
     [
         ([{}, {}], None, 'two lines have the id "1"'),
-        ([{}], "249.99", "the lines and freight come to 250.00 but the order's total is 249.99"),
+        (
+            [{}],
+            "249.99",
+            "the lines, freight, fees and discounts come to 250.00 but the order's total is 249.99",
+        ),
         ([{"total_tax": "49.99"}], None, "line 1: 200.00 and VAT 49.99 do not make 250.00"),
         ([{"quantity": "0"}], None, "line 1: a quantity of 0 cannot come to 200.00"),
         ([{"quantity": None}], None, "line 1 has no quantity"),

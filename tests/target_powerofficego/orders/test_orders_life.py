@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
+from ledger import singer_lines
 from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
@@ -70,7 +71,7 @@ def test_an_order_that_was_cancelled_before_it_ever_landed_is_not_written(ledger
 
 
 def test_a_held_order_that_is_cancelled_is_no_longer_open(ledger, reasons, order):
-    ledger.run(order(fees=[{"id": "g", "total_incl": "49.00"}]))
+    ledger.run(order(total_refunded="10.00"))
     assert len(reasons()) == 1
 
     assert ledger.run(order(status="cancelled", updated_at=LATER)).status == 0
@@ -89,16 +90,51 @@ def test_a_parked_order_that_is_cancelled_is_no_longer_waited_for(
     assert box.go.entries("SalesOrders") == []
 
 
-def test_a_confirmed_order_is_held_and_left_as_it_is(ledger, box, reasons, landed):
+def test_a_confirmed_order_is_unlocked_edited_and_confirmed_again(ledger, box, landed):
     confirm(box)
 
     outcome = ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
 
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH"] * 3
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert ledger.run({**landed, "reference": "PO 17", "updated_at": LATEST}).writes == []
+
+
+@pytest.mark.parametrize("skip", range(3))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_edit_of_a_confirmed_order_that_is_killed_is_finished_by_the_next_run(
+    ledger, box, landed, skip, when
+):
+    confirm(box)
+    edited = {**landed, "reference": "PO 17", "updated_at": LATER}
+    running = ledger.start(workers=1)
+    box.faults.on("go", "PATCH", None, lambda _: running.kill(), skip=skip, when=when)
+    running.communicate(singer_lines(edited), timeout=60)
+    box.faults.clear()
+
+    outcome = ledger.run(edited)
+
+    assert outcome.status == 0
+    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert ledger.run({**edited, "updated_at": LATEST}).writes == []
+
+
+def test_a_confirmed_order_of_which_go_refuses_the_edit_is_left_a_draft_until_it_is_right(
+    ledger, box, reasons, landed, line
+):
+    confirm(box)
+    wrong = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+
+    outcome = ledger.run({**landed, "lines": [wrong], "total_incl": "230.00", "updated_at": LATER})
+
     assert outcome.status == 3
-    assert outcome.writes == []
-    reason = reasons()["hold", "orders", "9001"]
-    assert "Confirmed" in reason
-    assert "reference" in reason
+    assert "15 %" in reasons()["hold", "orders", "9001"]
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+    assert ledger.run({**landed, "updated_at": LATEST}).status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
 
 
 def test_a_confirmed_order_that_did_not_change_is_no_hold(ledger, box, landed):
@@ -110,25 +146,15 @@ def test_a_confirmed_order_that_did_not_change_is_no_hold(ledger, box, landed):
     assert outcome.writes == []
 
 
-def test_a_hold_of_a_confirmed_order_ends_when_it_is_set_to_draft(ledger, box, landed):
+def test_a_confirmed_order_that_is_cancelled_is_unlocked_and_deleted(ledger, box, landed):
     confirm(box)
-    ledger.run({**landed, "reference": "PO 17", "updated_at": LATER})
-    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Draft"})
+    cancelled = {**landed, "status": "cancelled", "updated_at": LATER}
 
-    outcome = ledger.run()
+    outcome = ledger.run(cancelled)
 
     assert outcome.status == 0
-    assert the_order(box)["PurchaseOrderReference"] == "PO 17"
-
-
-def test_a_confirmed_order_that_is_cancelled_is_held(ledger, box, reasons, landed):
-    confirm(box)
-
-    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
-
-    assert outcome.status == 3
-    assert outcome.writes == []
-    assert "Confirmed" in reasons()["hold", "orders", "9001"]
+    assert box.go.entries("SalesOrders") == []
+    assert ledger.run({**cancelled, "updated_at": LATEST}).writes == []
 
 
 def test_a_total_that_a_person_mended_in_go_ends_its_hold_also_when_confirmed(
@@ -225,38 +251,14 @@ def test_what_the_shop_changed_later_than_the_invoice_is_listed_as_a_difference(
     assert not [one for one in later.reads if "/Complete" in one.path]
 
 
-def test_an_invoiced_order_that_is_cancelled_is_held(ledger, box, reasons, landed):
+def test_an_invoiced_order_that_is_deleted_in_the_shop_is_held(ledger, box, reasons, landed):
     box.go.send_invoice(the_order(box)["Id"])
 
-    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+    outcome = ledger.run({**landed, "deleted_at": LATER, "updated_at": LATER})
 
     assert outcome.status == 3
+    assert outcome.writes == []
     assert "credit it in Go" in reasons()["hold", "orders", "9001"]
-    assert len(box.go.entries("OutgoingInvoices")) == 1
-
-
-def test_a_refund_of_a_landed_order_is_held_and_the_order_left_as_it_is(
-    ledger, box, reasons, landed
-):
-    refund = {"id": "r1", "amount_incl": "125.00", "lines": []}
-
-    outcome = ledger.run({**landed, "refunds": [refund], "updated_at": LATER})
-
-    assert outcome.status == 3
-    assert outcome.writes == []
-    assert "a refund" in reasons()["hold", "orders", "9001"]
-
-
-def test_a_refund_of_an_invoiced_order_is_held_also_when_only_its_status_tells(
-    ledger, box, reasons, landed
-):
-    box.go.send_invoice(the_order(box)["Id"])
-
-    outcome = ledger.run({**landed, "payment_status": "refunded", "updated_at": LATER})
-
-    assert outcome.status == 3
-    assert outcome.writes == []
-    assert "a refund" in reasons()["hold", "orders", "9001"]
 
 
 def test_an_order_that_a_person_deleted_in_go_is_held_and_not_created_again(

@@ -1,0 +1,150 @@
+"""Amounts of a line, and the price and allowance that Go works them out from again, to the øre.
+
+PowerOffice Go works out a line as quantity × price × (1 − allowance / 100), rounded to øre, and
+adds VAT by the product's sales account; no VAT can be sent. So price and allowance are chosen such
+that Go's own rounding gives the shop's amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.values import Unusable, to_ore
+
+if TYPE_CHECKING:
+    from target_powerofficego.dataflow.table import Record
+
+ORE = Decimal("0.01")
+ZERO = Decimal(0)
+_MOST_PRICE_DECIMALS = 8
+_LARGEST_PRICE = Decimal(10) ** 15
+_MOST_ALLOWANCE_DECIMALS = 2
+
+
+@dataclass(frozen=True)
+class Money:
+    """An amount in the order's currency, without VAT, its VAT, and with VAT; whole øre."""
+
+    excl: Decimal
+    tax: Decimal
+    incl: Decimal
+
+    def __add__(self, other: Money) -> Money:
+        """Return both together."""
+        return Money(self.excl + other.excl, self.tax + other.tax, self.incl + other.incl)
+
+    def __sub__(self, other: Money) -> Money:
+        """Return what is left."""
+        return self + -other
+
+    def __neg__(self) -> Money:
+        """Return the amount the other way."""
+        return Money(-self.excl, -self.tax, -self.incl)
+
+
+def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
+    """Return an amount with VAT in whole øre, with the VAT in it at a rate in percent."""
+    excl = to_ore(incl / (1 + rate / 100))
+    return Money(excl, incl - excl, incl)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What is sent for a line: krone a unit without VAT, and the discount in percent."""
+
+    unit_price: Decimal
+    allowance: Decimal
+
+
+def choose_price(
+    *, quantity: Decimal, total_excl: Decimal, unit_price: Decimal | None, discount: Decimal
+) -> Price:
+    """Choose price and allowance so that Go's line sum rounds to `total_excl`.
+
+    `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
+    two decimals becomes the allowance; otherwise it goes into the price. The fewest decimals that
+    are exact are taken, for it is not known how many PowerOffice Go keeps.
+
+    Raises:
+        Unusable: no price gives the amount (a quantity of 0 with an amount).
+    """
+    if quantity == 0:
+        if total_excl:
+            msg = f"a quantity of 0 cannot come to {total_excl}"
+            raise Unusable(msg)
+        return Price(unit_price or ZERO, ZERO)
+    for allowance in _allowances(discount):
+        left = 1 - allowance / 100
+        full_prices = [unit_price] if unit_price is not None else []
+        if left:
+            full_prices += _rounded(total_excl / quantity / left)
+        for price in full_prices:
+            if to_ore(quantity * price * left) == total_excl:
+                return Price(price, allowance)
+    msg = f"no unit price makes {quantity} come to {total_excl}"
+    raise Unusable(msg)
+
+
+def _allowances(discount: Decimal) -> list[Decimal]:
+    """Return the percentages to try: the discount with 0, 1, 2 decimals, at last none at all.
+
+    A surcharge, and a discount above the whole price, go into the price.
+    """
+    if not 0 < discount <= 1:
+        return [ZERO]
+    tried = [
+        (discount * 100).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        for places in range(_MOST_ALLOWANCE_DECIMALS + 1)
+    ]
+    tolerance = Decimal("0.05")
+    return [one for one in tried if abs(one - discount * 100) <= tolerance] + [ZERO]
+
+
+def _rounded(price: Decimal) -> list[Decimal]:
+    if abs(price) >= _LARGEST_PRICE:
+        return []
+    return [
+        price.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        for places in range(2, _MOST_PRICE_DECIMALS + 1)
+    ]
+
+
+def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
+    """Return a line's amounts; one that the shop does not tell follows from two others.
+
+    Shops also tell amounts with more decimals than øre. Those add up before they are rounded, and
+    not always afterwards: 10.004 and 2.501 make 12.505, which is 12.51.
+
+    Raises:
+        Unusable: too little is told, or the three do not add up.
+    """
+    excl, tax, incl = (
+        values.amount(raw.get(name), what=f"{what}, {name}")
+        for name in ("total_excl", "total_tax", "total_incl")
+    )
+    if excl is None and incl is not None:
+        excl = _without_vat(incl, tax, rate)
+    if incl is None and excl is not None:
+        incl = _with_vat(excl, tax, rate)
+    if excl is None or incl is None:
+        msg = f"{what} lacks amounts: of total_excl, total_tax and total_incl two are needed"
+        raise Unusable(msg)
+    if tax is not None and abs(excl + tax - incl) >= ORE:
+        msg = f"{what}: {excl} and VAT {tax} do not make {incl}"
+        raise Unusable(msg)
+    return Money(to_ore(excl), to_ore(incl) - to_ore(excl), to_ore(incl))
+
+
+def _without_vat(incl: Decimal, tax: Decimal | None, rate: Decimal | None) -> Decimal | None:
+    if tax is not None:
+        return incl - tax
+    return None if rate is None else incl / (1 + rate / 100)
+
+
+def _with_vat(excl: Decimal, tax: Decimal | None, rate: Decimal | None) -> Decimal | None:
+    if tax is not None:
+        return excl + tax
+    return None if rate is None else excl * (1 + rate / 100)

@@ -1,0 +1,71 @@
+"""The lines of a credit note: what an order came to less after a refund than before; pure.
+
+PowerOffice Go credits by quantity: a line of a credit note has a quantity below zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.line_amounts import ZERO, Price, choose_price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_powerofficego.dataflow.order_lines import OrderLine
+
+CANCEL = "cancel"
+"""In place of a refund's id: the credit note of what is left of an order that was cancelled."""
+
+
+def credit_name(order_id: str, refund_id: str) -> str:
+    """Return what a credit note of an order is called in its reference in Go."""
+    return f"{order_id}:{CANCEL}" if refund_id == CANCEL else f"{order_id}:refund:{refund_id}"
+
+
+def credit_lines(
+    before: Sequence[OrderLine], after: Iterable[OrderLine]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return the lines of a credit note of what is gone, and their sum with VAT, below zero.
+
+    Where goods came back, that many are credited; where only money did, one unit of that amount.
+    """
+    old = {line.reference: line for line in before}
+    found = [_credited(old.get(line.reference), line) for line in after]
+    lines = tuple(
+        replace(line, sort_order=place)
+        for place, line in enumerate(one for one in found if one is not None)
+    )
+    return lines, sum((line.total.incl for line in lines), ZERO)
+
+
+def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    """Return lines of which everything is taken back."""
+    return tuple(
+        replace(
+            line,
+            quantity=ZERO,
+            price=Price(line.price.unit_price, ZERO),
+            total=line.total - line.total,
+        )
+        for line in lines
+    )
+
+
+def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
+    """Return the line of what is gone of a line; None if nothing of its amount is."""
+    if before is None:
+        return after
+    gone = before.total - after.total
+    if not gone.incl and not gone.excl:
+        return None
+    quantity = before.quantity - after.quantity or Decimal(1)
+    price = choose_price(
+        quantity=quantity,
+        total_excl=gone.excl,
+        unit_price=before.price.unit_price,
+        discount=before.price.allowance / 100,
+    )
+    return replace(before, quantity=-quantity, price=price, total=-gone)

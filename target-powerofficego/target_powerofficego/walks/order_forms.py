@@ -1,0 +1,138 @@
+"""Brings orders of the shop into Go's form: lines to the øre, less refunds, with Go's ids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Hold, Undecidable
+from target_powerofficego.dataflow.order_reading import check_total, read_lines
+from target_powerofficego.dataflow.order_refunds import (
+    less_refunds,
+    read_refunds,
+    untold_refund,
+)
+from target_powerofficego.walks.order_form import (
+    ADDRESS_KEY,
+    CREDITED,
+    OrderInGoForm,
+    address_key,
+    carried_refunds,
+)
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.order_lines import OrderLine
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.links import Link
+    from target_powerofficego.walks.order_parties import OrderParties
+    from target_powerofficego.walks.tools import Tools
+
+
+class OrderForms:
+    """Reads orders; what is missing in Go is waited for, or made at end of input."""
+
+    entity = "orders"
+
+    def __init__(self, tools: Tools, parties: OrderParties) -> None:
+        self._tools = tools
+        self._parties = parties
+
+    @property
+    def table(self) -> Table:
+        """The property table of orders."""
+        return self._tools.settings.tables[self.entity]
+
+    def of_order(
+        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+    ) -> OrderInGoForm:
+        """Return an order as it is to stand in Go, less its refunds.
+
+        Once it is known to be invoiced, only less those that the invoice is less already.
+
+        Raises:
+            Unusable: it cannot be read.
+            Undecidable: it waits for its parties, or tells that it was paid back but not how.
+        """
+        ids = [one.id for one in read_refunds(record)]
+        _, paid_back = less_refunds(
+            read_lines(record, self._tools.settings.service_codes),
+            read_refunds(record),
+            self._tools.settings.service_codes,
+        )
+        untold = untold_refund(record, paid_back)
+        if untold:
+            raise Undecidable(Hold(f"{untold}: post the credit note by hand in Go"))
+        if link is not None and CREDITED in link.base:
+            ids = [one for one in ids if one in carried_refunds(link.base)]
+        return self.less(record, read_at, ids, at_end=at_end)
+
+    def less(
+        self, record: Record, read_at: datetime.datetime, ids: Collection[str], *, at_end: bool
+    ) -> OrderInGoForm:
+        """Return an order less the refunds with these ids.
+
+        Raises:
+            Unusable, Undecidable: as `of_order`.
+        """
+        lines, total = self.amounts(record, ids)
+        header = self.table.read(record, self._tools.conversion).values
+        order = self.of_lines(record, read_at, header, lines, total, at_end=at_end)
+        told = [one.id for one in read_refunds(record)]
+        return replace(order, refunds=tuple(one for one in told if one in ids))
+
+    def amounts(
+        self, record: Record, ids: Collection[str]
+    ) -> tuple[tuple[OrderLine, ...], Decimal]:
+        """Return an order's lines less the refunds with these ids, and what they come to.
+
+        Raises:
+            Unusable: they cannot be read.
+        """
+        codes = self._tools.settings.service_codes
+        whole = read_lines(record, codes)
+        total = check_total(record, whole)
+        refunds = [one for one in read_refunds(record) if one.id in ids]
+        lines, paid_back = less_refunds(whole, refunds, codes)
+        return lines, total - paid_back
+
+    def of_lines(
+        self,
+        record: Record,
+        read_at: datetime.datetime,
+        header: Mapping[str, Value],
+        lines: tuple[OrderLine, ...],
+        total: Decimal,
+        *,
+        at_end: bool,
+    ) -> OrderInGoForm:
+        """Return an order of a header and lines, with the ids of its parties in Go.
+
+        Raises:
+            Undecidable: it waits for its parties.
+        """
+        parties = self._parties.resolve(record, lines, read_at, at_end=at_end)
+        return OrderInGoForm(
+            record,
+            read_at,
+            {**header, "customer": parties.customer_id},
+            lines,
+            {line.reference: parties.members(line) for line in lines},
+            total,
+            address_key(record, parties.customer_id),
+        )
+
+    def with_address(self, order: OrderInGoForm, link: Link | None) -> OrderInGoForm:
+        """Return the order with its delivery address, which is looked for only when it changed."""
+        base = link.base if link else {}
+        before = base.get(ADDRESS_KEY)
+        if before is not None and before.shop == order.address_key:
+            address = base["shipping_address"].shop
+        else:
+            customer = order.header["customer"]
+            address = self._parties.delivery_address(order.record, customer, order.read_at)
+        return replace(order, header={**order.header, "shipping_address": address})

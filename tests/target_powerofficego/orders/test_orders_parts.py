@@ -1,0 +1,304 @@
+"""Fees, discounts on the whole order, gift cards, texts, bundles and sales without VAT."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+LATER = "2026-01-06T10:00:00Z"
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def lines_in_go(box):
+    return {one["ExternalImportReference"]: one for one in the_order(box)["SalesOrderLines"]}
+
+
+def codes(box):
+    return {one["Id"]: one["Code"] for one in box.go.entries("Products")}
+
+
+@pytest.fixture
+def charge():
+    """Makes a fee or freight of 50 kr with 25 % VAT, with changes."""
+
+    def make(**changes):
+        return {
+            "id": "g1",
+            "name": "Fakturagebyr",
+            "total_excl": "40.00",
+            "total_tax": "10.00",
+            "total_incl": "50.00",
+            "tax_rate": "25",
+            **changes,
+        }
+
+    return make
+
+
+@pytest.fixture
+def food(line):
+    """Makes a line of a product at 15 %, 115 kr with VAT."""
+
+    def make(**changes):
+        return line(
+            **{
+                "id": "2",
+                "product_id": "502",
+                "sku": "MAT-1",
+                "name": "Knekkebrød",
+                "quantity": "1",
+                "unit_price_excl": "100.00",
+                "unit_price_incl": "115.00",
+                "total_excl": "100.00",
+                "total_tax": "15.00",
+                "total_incl": "115.00",
+                "tax_rate": "15",
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def stocked(ledger, customer, product):
+    """A ledger with sales accounts, a customer, and a product at 25 and one at 15 %."""
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    food = product(id="502", sku="MAT-1", name="Knekkebrød", tax_rate="15")
+    assert ledger.run(customer(), product(), food).status == 0
+    return ledger
+
+
+def test_fees_and_freight_go_on_products_of_their_own_rate(stocked, box, order, charge):
+    low = charge(id="g2", name="Kjøling", total_tax="6.00", total_incl="46.00", tax_rate="15")
+    freight = charge(id="f1", name="Posten")
+
+    outcome = stocked.run(order(fees=[charge(), low], shipping=[freight]))
+
+    assert outcome.status == 0
+    there = lines_in_go(box)
+    assert {one: codes(box)[there[one]["ProductId"]] for one in there if one != "1"} == {
+        "shipping:f1": "FRAKT-25",
+        "fee:g1": "GEBYR-25",
+        "fee:g2": "GEBYR-15",
+    }
+    assert there["fee:g2"]["Description"] == "Kjøling"
+    assert the_order(box)["TotalAmount"] == 250 + 50 + 46 + 50
+    names = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
+    assert names["GEBYR-15"] == "Gebyr 15 %"
+    assert stocked.run(order(fees=[charge(), low], shipping=[freight])).writes == []
+
+
+def test_a_fee_that_costs_nothing_is_left_out(stocked, box, order, charge):
+    free = charge(total_excl="0.00", total_tax="0.00", total_incl="0.00")
+
+    assert stocked.run(order(fees=[free])).status == 0
+    assert set(lines_in_go(box)) == {"1"}
+
+
+def test_a_discount_on_the_order_is_split_by_rate_in_proportion(stocked, box, order, line, food):
+    # 250 at 25 %, 115 at 15 %: of 73 kr the first bears 50, the other 23
+    discount = {"code": "JUL", "name": "Julerabatt", "amount_incl": "73.00"}
+    told = order(lines=[line(), food()], discounts=[discount], total_incl="292.00")
+
+    outcome = stocked.run(told)
+
+    assert outcome.status == 0
+    there = lines_in_go(box)
+    assert there["discount:25"]["TotalAmount"] == -50
+    assert there["discount:15"]["TotalAmount"] == -23
+    assert there["discount:25"]["Quantity"] == -1
+    assert there["discount:25"]["Description"] == "Julerabatt"
+    assert codes(box)[there["discount:15"]["ProductId"]] == "RABATT-15"
+    assert the_order(box)["TotalAmount"] == 292
+    assert stocked.run({**told, "updated_at": LATER}).writes == []
+
+
+def test_a_discount_is_taken_from_the_rates_that_the_orders_taxes_tell(
+    stocked, box, order, line, food
+):
+    discount = {"code": "MAT", "amount_incl": "23.00"}
+    taxes = [
+        {"rate": "25", "base": "200.00", "amount": "50.00"},
+        {"rate": "15", "base": "80.00", "amount": "12.00"},
+    ]
+
+    outcome = stocked.run(
+        order(lines=[line(), food()], discounts=[discount], taxes=taxes, total_incl="342.00")
+    )
+
+    assert outcome.status == 0
+    there = lines_in_go(box)
+    assert "discount:25" not in there
+    assert there["discount:15"]["TotalAmount"] == -23
+    assert there["discount:15"]["Description"] == "MAT"
+
+
+def test_two_discounts_are_one_line_a_rate_and_a_changed_one_is_patched(stocked, box, order):
+    both = [{"code": "A", "amount_incl": "10.00"}, {"code": "B", "amount_incl": "15.00"}]
+    told = order(discounts=both, total_incl="225.00")
+    assert stocked.run(told).status == 0
+    assert lines_in_go(box)["discount:25"]["Description"] == "A, B"
+    assert the_order(box)["TotalAmount"] == 225
+
+    less = {**told, "discounts": both[:1], "total_incl": "240.00", "updated_at": LATER}
+
+    assert stocked.run(less).status == 0
+    assert the_order(box)["TotalAmount"] == 240
+    none = {**told, "discounts": [], "total_incl": "250.00", "updated_at": "2026-01-07T10:00:00Z"}
+    assert stocked.run(none).status == 0
+    assert set(lines_in_go(box)) == {"1"}
+
+
+def test_a_discount_of_more_than_the_order_is_rejected(stocked, order, reasons):
+    discount = {"code": "ALT", "amount_incl": "300.00"}
+
+    outcome = stocked.run(order(discounts=[discount], total_incl="-50.00"))
+
+    assert outcome.writes == []
+    assert "the order comes to 250.00 before it" in reasons()["reject", "orders", "9001"]
+
+
+@pytest.mark.parametrize("has_product", [True, False])
+def test_a_gift_card_is_sold_without_vat(stocked, box, order, line, has_product):
+    card = line(
+        id="2",
+        type="gift_card",
+        product_id="601" if has_product else None,
+        sku="KORT-500" if has_product else None,
+        name="Gavekort 500",
+        quantity="1",
+        unit_price_excl="500.00",
+        unit_price_incl="500.00",
+        total_excl="500.00",
+        total_tax="0.00",
+        total_incl="500.00",
+        tax_rate=None,
+    )
+
+    outcome = stocked.run(order(lines=[line(), card]))
+
+    assert outcome.status == 0
+    sold = lines_in_go(box)["2"]
+    assert sold["VatRate"] == 0
+    assert codes(box)[sold["ProductId"]] == ("KORT-500" if has_product else "GAVEKORT-0")
+    assert the_order(box)["TotalAmount"] == 750
+
+
+def test_a_text_line_is_a_text_and_follows_the_shop(stocked, box, order, line):
+    text = {"id": "t", "type": "text", "name": "Pakkes inn som gave"}
+    totals = {"total_excl": "200.00", "total_tax": "50.00", "total_incl": "250.00"}
+    told = order(lines=[line(), text], **totals)
+
+    assert stocked.run(told).status == 0
+    there = lines_in_go(box)["t"]
+    assert (there["LineType"], there["Description"]) == ("Text", "Pakkes inn som gave")
+    assert there["ProductId"] is None
+
+    changed = {**told, "lines": [line(), {**text, "name": "Ikke pakk inn"}], "updated_at": LATER}
+    outcome = stocked.run(changed)
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert lines_in_go(box)["t"]["Description"] == "Ikke pakk inn"
+    assert stocked.run({**changed, "updated_at": "2026-01-07T10:00:00Z"}).writes == []
+
+
+def test_a_text_line_with_an_amount_is_rejected(stocked, order, line, reasons):
+    outcome = stocked.run(order(lines=[line(type="text")]))
+
+    assert outcome.writes == []
+    assert "line 1 is a text but has an amount" in reasons()["reject", "orders", "9001"]
+
+
+def test_the_parts_of_a_bundle_are_lines_that_cost_nothing(stocked, box, order, line, food):
+    free = {"total_excl": "0.00", "total_tax": "0.00", "total_incl": "0.00"}
+    part = food(unit_price_excl="0.00", unit_price_incl="0.00", quantity="3", **free)
+
+    assert stocked.run(order(lines=[line(), part])).status == 0
+    there = lines_in_go(box)["2"]
+    assert (there["Quantity"], there["ProductUnitPrice"], there["TotalAmount"]) == (3, 0, 0)
+    assert the_order(box)["TotalAmount"] == 250
+
+
+def test_an_order_in_another_currency_is_written_in_it(stocked, box, order):
+    assert stocked.run(order(currency="EUR")).status == 0
+    assert the_order(box)["CurrencyCode"] == "EUR"
+    assert the_order(box)["TotalAmount"] == 250
+
+
+def without_vat(line, **changes):
+    return line(
+        unit_price_incl="100.00", total_tax="0.00", total_incl="200.00", tax_rate="0", **changes
+    )
+
+
+def test_a_sale_abroad_uses_the_optional_account_of_the_product(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    book = product(id="502", sku="BOK-1", tax_rate="0")
+    lines = [
+        without_vat(line),
+        without_vat(line, id="2", product_id="502", sku="BOK-1"),
+    ]
+
+    outcome = ledger.run(customer(), product(), book, order(lines=lines))
+
+    assert outcome.status == 0
+    there = lines_in_go(box)
+    assert there["1"]["UseStandardSalesAccount"] is False
+    assert there["2"]["UseStandardSalesAccount"] is True
+    assert the_order(box)["TotalAmount"] == 400
+    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    assert {one["OptionalSalesAccountId"] for one in box.go.entries("Products")} == {account[3100]}
+
+
+def test_a_customer_without_vat_is_posted_on_the_account_for_exempt_sales(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+
+    outcome = ledger.run(customer(tax_exempt=True), product(), order(lines=[without_vat(line)]))
+
+    assert outcome.status == 0
+    assert lines_in_go(box)["1"]["UseStandardSalesAccount"] is False
+    assert the_order(box)["TotalAmount"] == 200
+
+
+def test_an_account_for_exempt_sales_that_bears_vat_stops_at_start_up(ledger, product):
+    outcome = ledger.run(product(), sales_accounts={**ACCOUNTS, "exempt": 3000})
+
+    assert outcome.status == 1
+    assert "account 3000 carries 25 % VAT in Go, not 0 %" in outcome.log
+
+
+def test_a_product_whose_rate_changes_gets_the_account_of_the_new_one(
+    stocked, box, product, order, line
+):
+    stocked.run(product(tax_rate="15", updated_at=LATER))
+    low = line(total_tax="30.00", total_incl="230.00", tax_rate="15")
+
+    assert stocked.run(order(lines=[low])).status == 0
+    assert lines_in_go(box)["1"]["VatRate"] == Decimal("0.15")
+
+
+def test_an_order_placed_late_in_the_evening_lands_on_the_norwegian_day(stocked, box, order):
+    days = {
+        "2026-03-28T23:30:00Z": "2026-03-29",  # summer time begins that night
+        "2026-06-30T22:30:00Z": "2026-07-01",
+        "2026-10-31T23:30:00Z": "2026-11-01",
+        "2026-12-31T22:59:59Z": "2026-12-31",
+    }
+    orders = [order(id=f"o{place}", placed_at=at) for place, at in enumerate(days)]
+
+    assert stocked.run(*orders).status == 0
+    there = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    for place, day in enumerate(days.values()):
+        assert str(there[f"testshop:o{place}"]["SalesOrderDate"])[:10] == day

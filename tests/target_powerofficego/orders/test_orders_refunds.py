@@ -1,0 +1,327 @@
+"""What is paid back, and a cancelled order: less lines while a Draft, then one credit note each."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from ledger import singer_lines
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+
+
+@pytest.fixture
+def landed(ledger, customer, product, order):
+    """An order of two at 125 kr that has landed as a Draft."""
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    assert ledger.run(customer(), product(), order()).status == 0
+    return order()
+
+
+@pytest.fixture
+def invoiced(box, landed):
+    """The same, once a person has sent its invoice."""
+    box.go.send_invoice(the_order(box)["Id"])
+    return landed
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def one_back(**changes):
+    """A refund of one of the two, with the goods."""
+    lines = [{"line_id": "1", "quantity": "1", "amount_incl": "125.00"}]
+    return {
+        "id": "r1",
+        "amount_incl": "125.00",
+        "created_at": "2026-01-06T09:00:00Z",
+        "lines": lines,
+        **changes,
+    }
+
+
+def with_refunds(order, *refunds, **changes):
+    back = str(sum((Decimal(one["amount_incl"]) for one in refunds), Decimal("0.00")))
+    return {
+        **order,
+        "refunds": [*refunds],
+        "total_refunded": back,
+        "payment_status": "partially_refunded",
+        "updated_at": LATER,
+        **changes,
+    }
+
+
+def credit_notes(box):
+    """Return the credit notes in Go that are Drafts, by reference."""
+    orders = box.go.entries("SalesOrders")
+    return {one["ExternalImportReference"]: one for one in orders if one["TotalAmount"] < 0}
+
+
+# While it is a Draft
+
+
+def test_goods_that_came_back_lower_the_quantity_of_a_draft(ledger, box, landed):
+    told = with_refunds(landed, one_back())
+
+    outcome = ledger.run(told)
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    (line,) = the_order(box)["SalesOrderLines"]
+    assert (line["Quantity"], line["ProductUnitPrice"]) == (1, 100)
+    assert the_order(box)["TotalAmount"] == 125
+    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+
+
+def test_money_without_goods_lowers_the_price_of_a_draft(ledger, box, landed):
+    part = one_back(
+        amount_incl="25.00", lines=[{"line_id": "1", "quantity": "0", "amount_incl": "25.00"}]
+    )
+
+    assert ledger.run(with_refunds(landed, part)).status == 0
+    (line,) = the_order(box)["SalesOrderLines"]
+    assert (line["Quantity"], line["ProductUnitPrice"]) == (2, 90)
+    assert the_order(box)["TotalAmount"] == 225
+
+
+def test_money_for_no_line_in_particular_is_a_line_below_zero(ledger, box, landed):
+    assert ledger.run(with_refunds(landed, one_back(amount_incl="50.00", lines=[]))).status == 0
+    there = {one["ExternalImportReference"]: one for one in the_order(box)["SalesOrderLines"]}
+    assert there["refund:r1:25"]["TotalAmount"] == -50
+    assert the_order(box)["TotalAmount"] == 200
+
+
+def test_all_paid_back_leaves_a_draft_that_comes_to_nothing(ledger, box, landed):
+    everything = one_back(
+        amount_incl="250.00", lines=[{"line_id": "1", "quantity": "2", "amount_incl": "250.00"}]
+    )
+
+    told = with_refunds(landed, everything, status="refunded", payment_status="refunded")
+
+    assert ledger.run(told).status == 0
+    (line,) = the_order(box)["SalesOrderLines"]
+    assert line["Quantity"] == 0
+    assert the_order(box)["TotalAmount"] == 0
+
+
+def test_freight_that_is_paid_back_is_taken_off_the_freight(
+    ledger, box, customer, product, order, freight
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    whole = order(shipping=[freight()])
+    ledger.run(customer(), product(), whole)
+    refund = one_back(amount_incl="174.00", shipping_incl="49.00")
+
+    assert ledger.run(with_refunds(whole, refund)).status == 0
+    there = {one["ExternalImportReference"]: one for one in the_order(box)["SalesOrderLines"]}
+    assert there["shipping:f1"]["TotalAmount"] == 50
+    assert the_order(box)["TotalAmount"] == 175
+
+
+def test_an_order_that_lands_with_a_refund_lands_less_it(ledger, box, customer, product, order):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+
+    outcome = ledger.run(customer(), product(), with_refunds(order(), one_back()))
+
+    assert outcome.status == 0
+    assert the_order(box)["TotalAmount"] == 125
+
+
+def test_a_second_refund_lowers_what_the_first_left(ledger, box, landed):
+    ledger.run(with_refunds(landed, one_back()))
+    second = one_back(
+        id="r2", amount_incl="25.00", lines=[{"line_id": "1", "amount_incl": "25.00"}]
+    )
+
+    told = with_refunds(landed, one_back(), second, updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert the_order(box)["TotalAmount"] == 100
+
+
+@pytest.mark.parametrize(
+    ("refund", "reason"),
+    [
+        (
+            {"lines": [{"line_id": "1", "quantity": "3", "amount_incl": "125.00"}]},
+            "of more than line",
+        ),
+        ({"lines": [{"line_id": "7", "quantity": "1"}]}, "that the order does not have"),
+        ({"shipping_incl": "10.00"}, "pays back more freight than was paid"),
+        ({"amount_incl": "100.00"}, "but its lines come to 125.00"),
+        ({"amount_incl": "900.00"}, "the order comes to"),
+        ({"id": None}, "has no id"),
+    ],
+)
+def test_a_refund_that_cannot_be_is_rejected_and_the_draft_left(
+    ledger, box, reasons, landed, refund, reason
+):
+    outcome = ledger.run(with_refunds(landed, one_back(**refund)))
+
+    assert outcome.writes == []
+    assert reason in reasons()["reject", "orders", "9001"]
+    assert the_order(box)["TotalAmount"] == 250
+
+
+# Once it is invoiced
+
+
+def test_a_refund_after_the_invoice_is_one_credit_note(ledger, box, invoiced):
+    told = with_refunds(invoiced, one_back())
+
+    outcome = ledger.run(told)
+
+    assert outcome.status == 0
+    assert outcome.count("orders", "credited") == 1
+    note = credit_notes(box)["testshop:9001:refund:r1"]
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    assert note["RelatedInvoiceNo"] == invoice["InvoiceNo"]
+    assert note["CustomMatchingReference"] == "9001"
+    assert note["CustomerId"] == invoice["CustomerId"]
+    assert str(note["SalesOrderDate"])[:10] == "2026-01-06"
+    (line,) = note["SalesOrderLines"]
+    assert (line["Quantity"], line["ProductUnitPrice"]) == (-1, 100)
+    assert note["TotalAmount"] == -125
+    for at in (LATER, LATEST):
+        assert ledger.run({**told, "updated_at": at}).writes == []
+
+
+def test_each_refund_has_its_own_credit_note_and_together_they_leave_what_was_paid(
+    ledger, box, invoiced
+):
+    money = one_back(id="r2", amount_incl="33.33", lines=[])
+    ledger.run(with_refunds(invoiced, one_back()))
+
+    outcome = ledger.run(with_refunds(invoiced, one_back(), money, updated_at=LATEST))
+
+    assert outcome.status == 0
+    notes = credit_notes(box)
+    assert set(notes) == {"testshop:9001:refund:r1", "testshop:9001:refund:r2"}
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    paid = invoice["TotalAmount"] + sum(one["TotalAmount"] for one in notes.values())
+    assert paid == Decimal("250.00") - 125 - Decimal("33.33")
+
+
+def test_a_refund_that_the_invoice_is_less_already_is_not_credited(ledger, box, landed):
+    ledger.run(with_refunds(landed, one_back()))
+    box.go.send_invoice(the_order(box)["Id"])
+    money = one_back(id="r2", amount_incl="25.00", lines=[])
+
+    told = with_refunds(landed, one_back(), money, updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert set(credit_notes(box)) == {"testshop:9001:refund:r2"}
+
+
+def test_an_invoiced_order_that_is_cancelled_is_credited_once(ledger, box, invoiced):
+    told = {**invoiced, "status": "cancelled", "updated_at": LATER}
+
+    outcome = ledger.run(told)
+
+    assert outcome.status == 0
+    note = credit_notes(box)["testshop:9001:cancel"]
+    assert note["TotalAmount"] == -250
+    for at in (LATER, LATEST):
+        assert ledger.run({**told, "updated_at": at}).writes == []
+
+
+def test_what_was_paid_back_before_is_not_credited_again_when_the_order_is_cancelled(
+    ledger, box, invoiced
+):
+    ledger.run(with_refunds(invoiced, one_back()))
+
+    told = with_refunds(invoiced, one_back(), status="cancelled", updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == {
+        "testshop:9001:refund:r1": -125,
+        "testshop:9001:cancel": -125,
+    }
+
+
+def test_a_cancelled_and_credited_order_that_is_open_again_is_held(ledger, box, reasons, invoiced):
+    ledger.run({**invoiced, "status": "cancelled", "updated_at": LATER})
+
+    outcome = ledger.run({**invoiced, "note": "likevel", "updated_at": LATEST})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "open again in the shop" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_refund_of_an_invoice_that_was_credited_by_hand_is_held(ledger, box, reasons, invoiced):
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    box.go.credit_invoice(invoice["Id"], "125.00")
+
+    outcome = ledger.run(with_refunds(invoiced, one_back()))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "credited by hand in Go too" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_credited_refund_that_is_told_no_more_is_held(ledger, reasons, invoiced):
+    ledger.run(with_refunds(invoiced, one_back()))
+
+    outcome = ledger.run({**invoiced, "note": "angret", "updated_at": LATEST})
+
+    assert outcome.status == 3
+    assert 'refund "r1" was credited in Go' in reasons()["hold", "orders", "9001"]
+
+
+def test_a_refund_whose_amount_changes_moves_its_credit_note_while_that_is_a_draft(
+    ledger, box, invoiced
+):
+    ledger.run(with_refunds(invoiced, one_back(amount_incl="25.00", lines=[])))
+    more = one_back(amount_incl="50.00", lines=[])
+
+    outcome = ledger.run(with_refunds(invoiced, more, updated_at=LATEST))
+
+    assert outcome.status == 0
+    assert credit_notes(box)["testshop:9001:refund:r1"]["TotalAmount"] == -50
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_lost_link_store_credits_nothing_twice(ledger, box, invoiced, is_cancelled):
+    told = with_refunds(invoiced, one_back())
+    if is_cancelled:
+        told = {**told, "status": "cancelled"}
+    ledger.run(told)
+    before = {one: note["TotalAmount"] for one, note in credit_notes(box).items()}
+    ledger.lose_link_store()
+
+    outcome = ledger.run({**told, "updated_at": LATEST})
+
+    assert outcome.status == (3 if is_cancelled else 0)
+    assert [one for one in outcome.writes if one.method == "POST"] == []
+    ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"})
+    assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_credit_note_whose_run_is_killed_is_there_once(ledger, box, invoiced, when, is_cancelled):
+    told = with_refunds(invoiced, one_back(), **({"status": "cancelled"} if is_cancelled else {}))
+    running = ledger.start(workers=1)
+    box.faults.on("go", "POST", None, lambda _: running.kill(), when=when)
+    running.communicate(singer_lines(told), timeout=60)
+    box.faults.clear()
+
+    assert ledger.run(told).status == 0
+    assert sum(one["TotalAmount"] for one in credit_notes(box).values()) == (
+        -250 if is_cancelled else -125
+    )
+    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+
+
+def test_a_dry_run_tells_the_credit_note_and_posts_none(ledger, box, invoiced):
+    outcome = ledger.run(with_refunds(invoiced, one_back()), dry_run=True)
+
+    assert outcome.writes == []
+    assert "credit orders 9001: total with VAT: -125" in outcome.log
+    assert credit_notes(box) == {}
