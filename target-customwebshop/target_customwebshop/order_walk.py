@@ -112,7 +112,9 @@ class OrderBackWalk(BackWalk):
             return "unchanged", Nothing("deleted in the shop")
         link = self.identified(found.record, link)
         if read_refunds(found.record):
-            reason = "its lines were edited in Go, but a refund was made in the shop: see to it there"
+            reason = (
+                "its lines were edited in Go, but a refund was made in the shop: see to it there"
+            )
             raise Undecidable(Hold(reason))
         shop = order_lines_back.members_by_reference(found.record)
         self._check_conflicts(link, shop, lines)

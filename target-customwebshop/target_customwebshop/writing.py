@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
+from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
+from target_powerofficego.dataflow.order_lines import read_lines
 from target_powerofficego.dataflow.order_lines_back import agree, members_by_reference
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.links import Agreement, now
@@ -150,15 +152,16 @@ class ShopWriter:
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form, each row by itself; what cannot be read is left out.
 
-        Of a customer also what becomes entries of their own, of an order also its lines.
+        Of a customer also what becomes entries of their own, of an order also its lines and what
+        they come to.
         """
         found: dict[str, Value] = {}
         with contextlib.suppress(Unusable):
             if entity == "customers":
                 found |= what_hangs_on(record)
             elif entity == "orders":
-                lines = members_by_reference(record)
-                found |= {f"{LINE}{reference}": members for reference, members in lines.items()}
+                members = members_by_reference(record)
+                found |= {f"{LINE}{reference}": one for reference, one in members.items()}
         for row in self._tables[entity].active:
             try:
                 value = row.to_go(record, self._conversion)
@@ -166,6 +169,10 @@ class ShopWriter:
                 continue
             if value is not ABSENT:
                 found[row.name] = value
+        if entity == "orders":
+            with contextlib.suppress(Unusable):
+                lines = read_lines(record, shipping_code="")
+                found[AMOUNTS] = as_kept(order_amounts(found, lines))
         return found
 
     def _look_after(self, link: Link, lost: NoAnswer) -> Read:

@@ -12,6 +12,7 @@ from target_powerofficego.dataflow.order import (
     buyer_as_customer,
     product_from_line,
 )
+from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 from target_powerofficego.matching import MATCHED_ON
 from target_powerofficego.settings_schema import ENTITIES
@@ -164,6 +165,7 @@ def settings_fingerprint(settings: Settings) -> str:
         settings.guest_customer_number,
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
+        AMOUNTS,  # a link of before these were kept gets them once its order is read again
         [
             (row.name, row.shop, row.go, row.direction.value)
             for table in settings.tables.values()

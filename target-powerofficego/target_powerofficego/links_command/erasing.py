@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.order import GUEST
+from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
@@ -229,7 +230,7 @@ def _impersonal(order: Link) -> Link:
     base = {
         name: replace(one, shop=None, go=None) if name == ADDRESS_KEY else one
         for name, one in order.base.items()
-        if name in ORDER_ROWS or name == ADDRESS_KEY or name.startswith(LINE)
+        if name in ORDER_ROWS or name in (ADDRESS_KEY, AMOUNTS) or name.startswith(LINE)
     }
     return replace(order, base=base)
 

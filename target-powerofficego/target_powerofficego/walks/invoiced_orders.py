@@ -33,6 +33,7 @@ from target_powerofficego.walks.order_form import (
     changed_on_invoice,
     credited_refunds,
     refunds_to_credit,
+    with_amounts,
 )
 
 if TYPE_CHECKING:
@@ -195,7 +196,9 @@ class InvoicedOrders:
         told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
         if CREDITED not in link.base:
             told[CREDITED] = Agreement([], None, order.read_at, now())
-        self._keep(link, told)
+        link = self._tools.store.link(self.entity, link.shop_id) or link
+        link = replace(link, base={**link.base, **told})
+        self._tools.store.put_link(with_amounts(order, link))
 
     def _keep(self, link: Link, told: Mapping[str, Agreement]) -> None:
         link = self._tools.store.link(self.entity, link.shop_id) or link

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.links import Agreement, now
@@ -81,6 +82,7 @@ def agreed_base(
     base[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, answered_at)
     base[BUYER] = Agreement([buyer_id(order.record)], None, order.read_at, answered_at)
     base[REFUNDS] = Agreement(list(order.refunds), None, order.read_at, answered_at)
+    base[AMOUNTS] = _amounts(order)
     return base
 
 
@@ -105,6 +107,27 @@ def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) 
     return [
         one for one in refunds if one.id not in carried and credited.get(one.id) != str(one.amount)
     ]
+
+
+def _amounts(order: OrderInGoForm) -> Agreement:
+    told = as_kept(order_amounts(order.header, order.lines))
+    return Agreement(told, None, order.read_at, now())
+
+
+def with_amounts(order: OrderInGoForm, link: Link) -> Link:
+    """Return the link with what the order comes to as the shop tells it; itself if it has that.
+
+    So is a link of before these were kept. An order that was read before its lines were last agreed
+    on tells nothing.
+    """
+    known = link.base.get(AMOUNTS)
+    told = _amounts(order)
+    if known is not None and known.shop == told.shop:
+        return link
+    agreed = [*base_members(link.base).values(), *([known] if known else [])]
+    if any(order.read_at < one.shop_read_at for one in agreed):
+        return link
+    return replace(link, base={**link.base, AMOUNTS: told})
 
 
 def address_key(record: Record, customer_id: int) -> list[str] | None:

@@ -16,6 +16,7 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.dataflow.order import Wanted, wanted
+from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.order_answer import total_difference
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
@@ -46,6 +47,7 @@ from target_powerofficego.walks.order_form import (
     is_changed,
     lasting,
     partly_agreed,
+    with_amounts,
 )
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
@@ -176,6 +178,7 @@ class OrdersWalk(GoWalk):
         """
         order = self._forms.with_address(order, link)
         if not is_changed(self.table, order, link) and not has_other_refunds(order, link):
+            link = self._with_amounts(order, link)
             is_due = self.tools.store.is_comparison_due(self.entity, link.shop_id)
             if is_due or UNLOCKED in link.base:
                 self._compare_again(order, link)
@@ -188,6 +191,19 @@ class OrdersWalk(GoWalk):
             return self._merge_and_write(order, link, at_end=at_end)
         except TestFailed:
             raise Undecidable(Hold("Go was edited while this was to be written")) from None
+
+    def _with_amounts(self, order: OrderInGoForm, link: Link) -> Link:
+        """Keep what the order comes to in the shop now; if that is something else, it is compared.
+
+        A VAT rate that the shop corrects changes no line in Go.
+        """
+        kept = with_amounts(order, link)
+        if kept is not link:
+            with self.tools.store.transaction():
+                self.tools.store.put_link(kept)
+                if AMOUNTS in link.base:
+                    self.tools.store.note_comparison(self.entity, link.shop_id)
+        return kept
 
     def _merge_and_write(
         self, order: OrderInGoForm, link: Link, *, at_end: bool
@@ -296,6 +312,7 @@ class OrdersWalk(GoWalk):
                 one = partly_agreed(one, old[reference], lines.changed.get(reference, ()))
             base[f"{LINE}{reference}"] = one
         stamp = answer.get("LastChangedDateTimeOffset") if is_ours else link.own_stamp
+        base[AMOUNTS] = with_amounts(order, link).base.get(AMOUNTS, base[AMOUNTS])
         link = replace(link, base={**base, **lasting(link.base)}, own_stamp=stamp)
         with self.tools.store.transaction():
             self.tools.store.put_link(link)
