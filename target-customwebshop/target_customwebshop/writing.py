@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
-from target_powerofficego.dataflow.order_lines import read_lines
 from target_powerofficego.dataflow.order_lines_back import agree, members_by_reference
+from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE
@@ -171,7 +171,7 @@ class ShopWriter:
                 found[row.name] = value
         if entity == "orders":
             with contextlib.suppress(Unusable):
-                lines = read_lines(record, shipping_code="")
+                lines = read_lines(record)
                 found[AMOUNTS] = as_kept(order_amounts(found, lines))
         return found
 

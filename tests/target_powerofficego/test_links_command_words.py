@@ -14,6 +14,7 @@ ARGUMENTS = {
     "acknowledge": ["1"],
     "erase": ["customer", "1001", "--yes"],
     "link": ["customers", "1001", "5"],
+    "reconcile": ["--from", "2026-01-01", "--to", "2026-01-31"],
     "retry": ["1"],
     "unlink": ["customers", "1001", "--yes"],
 }
@@ -37,6 +38,7 @@ def test_the_commands_are_those_that_are_documented():
         "link",
         "links",
         "parked",
+        "reconcile",
         "rejects",
         "retry",
         "runs",

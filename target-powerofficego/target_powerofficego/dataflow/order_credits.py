@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.line_amounts import ZERO, Price, choose_price
+from target_powerofficego.dataflow.order import CREDIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +24,13 @@ CANCEL = "cancel"
 def credit_name(order_id: str, refund_id: str) -> str:
     """Return what a credit note of an order is called in its reference in Go."""
     return f"{order_id}:{CANCEL}" if refund_id == CANCEL else f"{order_id}:refund:{refund_id}"
+
+
+def credited_order(shop_id: str) -> str:
+    """Return the id of the order that a credit note is linked for; any other id is its own."""
+    if not shop_id.startswith(CREDIT):
+        return shop_id
+    return shop_id.removeprefix(CREDIT).removesuffix(f":{CANCEL}").partition(":refund:")[0]
 
 
 def credit_lines(

@@ -11,6 +11,7 @@ from target_powerofficego.links_command import (
     erase_command,
     linking_commands,
     listing_commands,
+    reconcile_command,
     transfer_commands,
     waiting_commands,
 )
@@ -103,6 +104,7 @@ for _command in (
     listing_commands.links,
     listing_commands.differences,
     listing_commands.runs,
+    reconcile_command.reconcile,
     waiting_commands.acknowledge,
     waiting_commands.retry,
     linking_commands.link,

@@ -22,8 +22,13 @@ _DEFAULT_LINK_STORE = "powerofficego-links.db"
 class Choices:
     """What was chosen for all commands, before or after the command's name."""
 
-    link_store: str = _DEFAULT_LINK_STORE
+    told_link_store: str | None = None
     output_format: str = "table"
+
+    @property
+    def link_store(self) -> str:
+        """Where the link store is: as told, else in the working directory."""
+        return self.told_link_store or _DEFAULT_LINK_STORE
 
 
 def with_choices(*, variable: str | None = None) -> Callable[[Decorated], Decorated]:
@@ -43,6 +48,7 @@ def with_choices(*, variable: str | None = None) -> Callable[[Decorated], Decora
         )(command)
         return click.option(
             "--link-store",
+            "told_link_store",
             metavar="PATH",
             envvar=variable,
             callback=_choose,

@@ -1,0 +1,582 @@
+"""`powerofficego-links reconcile`: the shop's orders of a period against Go's books, to the øre."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace as replaced
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links import Link, LinkStore
+from target_powerofficego.links_command import main
+
+SCRIPT = Path(sys.executable).with_name("powerofficego-links")
+JANUARY = ("--from", "2026-01-01", "--to", "2026-01-31")
+LATER = "2026-01-06T10:00:00Z"
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+SAME, DIFFERS, BROKE = 0, 3, 1
+
+
+@pytest.fixture
+def reconcile(ledger):
+    """Runs the command with the target's config; returns the exit status and what it printed."""
+
+    def run(*words, period=JANUARY):
+        config = ledger.folder / "go.json"
+        config.write_text(json.dumps(ledger.config()), encoding="utf-8")
+        asked = ["reconcile", *period, "--config", str(config), *words]
+        return CliRunner().invoke(main, [str(word) for word in asked])
+
+    return run
+
+
+@pytest.fixture
+def told(reconcile):
+    """Runs the command; returns its exit status and its JSON lines by what they tell of."""
+
+    def run(**options):
+        ended = reconcile("--format", "json", **options)
+        rows = [json.loads(line) for line in ended.stdout.splitlines()]
+        by_what = {what: [one for one in rows if one["what"] == what] for what in WHAT}
+        return ended.exit_code, by_what
+
+    return run
+
+
+WHAT = ("sums", "difference", "remark", "outcome")
+
+
+@pytest.fixture
+def landed(ledger, customer, product, order):
+    """An order of 200 kr and 25 % VAT that has landed as a Draft."""
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    assert ledger.run(customer(), product(), order()).status == 0
+    return order()
+
+
+def the_entry(box, resource="SalesOrders"):
+    (there,) = box.go.entries(resource)
+    return there
+
+
+def test_orders_that_are_in_go_as_in_the_shop_are_the_same(box, landed, told):
+    status, rows = told()
+
+    assert status == SAME
+    assert rows["difference"] == rows["remark"] == []
+    of_all, of_rate = rows["sums"]
+    assert (of_all["currency"], of_all["vat_rate"], of_rate["vat_rate"]) == ("NOK", "all", "25")
+    amounts = {"excl": "200.00", "tax": "50.00", "incl": "250.00"}
+    assert of_all["shop"] == {"orders": 1, **amounts}
+    assert of_rate["go"] == {"sales_orders": 1, "invoices": 0, "credit_notes": 0, **amounts}
+    assert of_rate["difference"] == {"excl": "0.00", "tax": "0.00", "incl": "0.00"}
+    assert rows["outcome"] == [
+        {
+            "what": "outcome",
+            "from": "2026-01-01",
+            "to": "2026-01-31",
+            "differences": 0,
+            "remarks": 0,
+        }
+    ]
+
+
+def test_a_missing_order_is_named(box, landed, told):
+    go_id = the_entry(box)["Id"]
+    box.go.delete("SalesOrders", go_id)
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"]) == ("missing", "9001")
+    assert go_id in one["told"]
+    assert rows["sums"][0]["difference"]["incl"] == "-250.00"
+
+
+def test_an_order_that_is_in_go_twice_is_named(box, landed, told):
+    there = the_entry(box)
+    line = there["SalesOrderLines"][0]
+    copied = ("ProductId", "Quantity", "ProductUnitPrice")
+    copy = box.go.create(
+        "SalesOrders",
+        {
+            "CustomerId": there["CustomerId"],
+            "SalesOrderDate": "2026-03-01",
+            "CustomMatchingReference": there["CustomMatchingReference"],
+            "SalesOrderLines": [{name: line[name] for name in copied}],
+        },
+    )
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"], one["go_id"]) == ("doubled", "9001", copy["Id"])
+    assert rows["sums"][0]["go"]["sales_orders"] == 2
+    assert rows["sums"][0]["difference"]["incl"] == "250.00"
+
+
+def test_two_entries_with_one_reference_are_named(box, landed, told):
+    there = the_entry(box)
+    copy = {**there, "Id": "00000000-0000-4000-8000-000000000001", "CustomMatchingReference": None}
+    box.go.register("SalesOrders").put(copy)
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"], one["go_id"]) == ("doubled", "9001", copy["Id"])
+    assert "testshop:9001" in one["told"]
+
+
+def test_an_order_with_our_reference_that_is_not_linked_is_named_in_its_own_period(
+    box, landed, told
+):
+    there = the_entry(box)
+    body = {"CustomerId": there["CustomerId"], "ExternalImportReference": "testshop:77"}
+    box.go.create("SalesOrders", {**body, "SalesOrderDate": "2026-01-20"})
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"], one["date"]) == ("not linked", None, "2026-01-20")
+    assert "testshop:77" in one["told"]
+    assert told(period=("--from", "2026-01-01", "--to", "2026-01-19"))[0] == SAME
+
+
+def test_what_another_shop_posted_under_the_same_number_is_nobodys_double(box, landed, told):
+    there = the_entry(box)
+    body = {"CustomerId": there["CustomerId"], "ExternalImportReference": "othershop:9001"}
+    number = {"CustomMatchingReference": there["CustomMatchingReference"]}
+    box.go.create("SalesOrders", {**body, **number, "SalesOrderDate": "2026-01-05"})
+
+    assert told()[0] == SAME
+
+
+def test_a_wrong_rate_is_named_though_the_amount_without_vat_is_the_same(box, landed, told):
+    there, product = the_entry(box), the_entry(box, "Products")
+    box.go.edit("Products", product["Id"], {"StandardSalesAccountId": account(box, 3001)})
+    line = there["SalesOrderLines"][0]
+    box.go.edit("SalesOrders", there["Id"], {"lines": {line["Id"]: {"Description": "Genser"}}})
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"]) == ("VAT rate", "9001")
+    assert "25 %" in one["told"]
+    assert "15 %" in one["told"]
+    by_rate = {row["vat_rate"]: row["difference"]["excl"] for row in rows["sums"]}
+    assert by_rate == {"all": "0.00", "25": "-200.00", "15": "200.00"}
+
+
+def test_rates_that_come_to_the_same_vat_are_told_apart_by_the_lines(
+    box, ledger, customer, product, order, line, told
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    books = product(id="502", sku="BOK-1", tax_rate="0", price_excl="80.00", price_incl="80.00")
+    food = product(id="503", sku="MAT-1", tax_rate="15", price_excl="200.00", price_incl="230.00")
+    one = line(
+        product_id="503",
+        sku="MAT-1",
+        quantity="1",
+        unit_price_excl="200.00",
+        unit_price_incl="230.00",
+        total_tax="30.00",
+        total_incl="230.00",
+        tax_rate="15",
+    )
+    ledger.run(customer(), product(), books, food, order(lines=[one]))
+    there = the_entry(box)
+    ids = {entry["Code"]: entry["Id"] for entry in box.go.entries("Products")}
+    lines = {
+        there["SalesOrderLines"][0]["Id"]: {
+            "ProductId": ids["ULL-1"],
+            "Quantity": 1,
+            "ProductUnitPrice": 120,
+        },
+        "new": {"ProductId": ids["BOK-1"], "Quantity": 1, "ProductUnitPrice": 80},
+    }
+    after = box.go.edit("SalesOrders", there["Id"], {"lines": lines})
+    assert (after["NetAmount"], after["TotalAmount"]) == (200, 230)
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    assert [one["kind"] for one in rows["difference"]] == ["VAT rate"]
+
+
+def test_an_ore_of_difference_is_named(box, landed, told):
+    there = the_entry(box)
+    line = there["SalesOrderLines"][0]
+    price = {line["Id"]: {"ProductUnitPrice": Decimal("100.005")}}
+    box.go.edit("SalesOrders", there["Id"], {"lines": price})
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"]) == ("amount", "9001")
+    assert "without VAT the shop says 200.00, Go says 200.01" in one["told"]
+    assert "with VAT the shop says 250.00, Go says 250.01" in one["told"]
+
+
+def test_a_credit_note_without_refund_is_named(box, landed, told):
+    box.go.send_invoice(the_entry(box)["Id"])
+    invoice = the_entry(box, "OutgoingInvoices")
+    note = box.go.credit_invoice(invoice["Id"], "50.00")
+    today = ("--from", "2026-01-01", "--to", note["VoucherDate"])
+
+    status, rows = told(period=today)
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"]) == ("credit note without refund", "9001")
+    assert (one["go_id"], one["go_number"]) == (note["Id"], note["InvoiceNo"])
+    assert f"invoice {invoice['InvoiceNo']}" in one["told"]
+    assert rows["sums"][0]["go"]["credit_notes"] == 1
+    assert rows["sums"][0]["difference"]["incl"] == "-50.00"
+    assert told()[0] == SAME, "it belongs to the day on which it was posted"
+
+
+def test_an_invoice_credited_because_the_shop_cancelled_the_order_is_no_difference(
+    box, ledger, landed, told
+):
+    box.go.send_invoice(the_entry(box)["Id"])
+    ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+    status, rows = told()
+    assert status == DIFFERS
+    assert rows["difference"][0]["kind"] == "open"
+    assert "cancelled in the shop but invoiced in Go" in rows["difference"][0]["told"]
+
+    note = box.go.credit_invoice(the_entry(box, "OutgoingInvoices")["Id"])
+    status, rows = told(period=("--from", "2026-01-01", "--to", note["VoucherDate"]))
+
+    assert status == SAME
+    assert {one["kind"] for one in rows["remark"]} == {"open", "credited by hand"}
+    assert rows["sums"][0]["difference"]["incl"] == "0.00"
+
+
+def test_a_credit_note_that_is_linked_as_a_refund_is_compared_with_its_own_link(
+    box, ledger, landed, told
+):
+    box.go.send_invoice(the_entry(box)["Id"])
+    invoice = the_entry(box, "OutgoingInvoices")
+    note = box.go.credit_invoice(invoice["Id"])
+    rates = [["25", "-200.00", "-50.00", "-250.00"]]
+    link_as(ledger, "credit:9001:refund:r1", note["Id"], ["2026-01-09", "NOK", rates])
+
+    status, rows = told()
+
+    assert status == SAME, rows
+    assert rows["sums"][0]["shop"]["incl"] == "0.00"
+    assert rows["sums"][0]["go"]["credit_notes"] == 1
+    rates[0][3] = "-249.00"
+    link_as(ledger, "credit:9001:refund:r1", note["Id"], ["2026-01-09", "NOK", rates])
+    assert [one["shop_id"] for one in told()[1]["difference"]] == ["credit:9001:refund:r1"]
+
+
+def test_invoices_are_compared_by_their_lines(box, landed, told):
+    box.go.send_invoice(the_entry(box)["Id"])
+
+    status, rows = told()
+
+    assert status == SAME
+    assert rows["sums"][1]["go"]["invoices"] == 1
+    paths = [one.path for one in box.requests.reads("go")]
+    assert any(path.lower().endswith("/lines") for path in paths)
+
+
+def test_a_doubled_invoice_that_was_credited_is_only_told(box, landed, told):
+    box.go.send_invoice(the_entry(box)["Id"])
+    invoice = the_entry(box, "OutgoingInvoices")
+    double = {
+        **invoice,
+        "Id": "00000000-0000-4000-8000-000000000001",
+        "InvoiceNo": 7001,
+        "ExternalImportReference": None,
+    }
+    lines = box.go.invoice_lines(invoice["Id"])
+    box.go.register("OutgoingInvoices").put(double)
+    box.go.register("OutgoingInvoiceLines").put({"Id": double["Id"], "Lines": lines})
+    assert told()[0] == DIFFERS
+
+    box.go.credit_invoice(double["Id"])
+    status, rows = told()
+
+    assert status == SAME
+    assert [one["kind"] for one in rows["remark"]] == ["doubled"]
+
+
+def test_vat_that_go_rounds_once_per_rate_is_the_same(
+    box, ledger, customer, product, order, line, told
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    box.go.switches.vat_rounding = "rate"
+    small = {"quantity": "1", "unit_price_excl": "0.10", "unit_price_incl": None}
+    first = line(**small, total_excl="0.10", total_tax="0.03", total_incl="0.13")
+    second = line(id="2", **small, total_excl="0.10", total_tax="0.02", total_incl="0.12")
+    assert ledger.run(customer(), product(), order(lines=[first, second])).status == 0
+
+    status, rows = told()
+
+    assert status == SAME, rows
+
+
+def test_each_currency_is_summed_by_itself(box, ledger, landed, order, told):
+    ledger.run(order(id="9002", number="9002", currency="EUR"))
+
+    status, rows = told()
+
+    assert status == SAME
+    sums = [(row["currency"], row["vat_rate"], row["shop"]["incl"]) for row in rows["sums"]]
+    assert sums == [
+        ("EUR", "all", "250.00"),
+        ("EUR", "25", "250.00"),
+        ("NOK", "all", "250.00"),
+        ("NOK", "25", "250.00"),
+    ]
+
+
+def test_an_order_of_half_past_eleven_in_the_evening_utc_falls_on_the_norwegian_day(
+    ledger, landed, order, told
+):
+    ledger.run(order(id="9002", number="9002", placed_at="2026-01-31T23:30:00Z"))
+
+    assert told()[1]["sums"][0]["shop"]["orders"] == 1
+    february = ("--from", "2026-02-01", "--to", "2026-02-01")
+    status, rows = told(period=february)
+    assert status == SAME
+    assert rows["sums"][0]["shop"]["orders"] == 1
+    assert rows["sums"][0]["go"]["sales_orders"] == 1
+
+
+def test_an_order_that_has_another_date_in_go_is_not_missing(box, landed, told):
+    box.go.edit("SalesOrders", the_entry(box)["Id"], {"SalesOrderDate": "2026-02-03"})
+
+    status, rows = told()
+
+    assert status == SAME
+    (one,) = rows["remark"]
+    assert (one["kind"], one["shop_id"]) == ("date", "9001")
+    assert "2026-02-03" in one["told"]
+
+
+def test_an_order_that_is_held_and_so_not_in_go_is_named_with_its_reason(
+    ledger, landed, order, told
+):
+    fee = order(id="9003", number="9003", fees=[{"id": "g", "total_incl": "49.00"}])
+    ledger.run({**fee, "total_incl": "299.00", "total_excl": "239.20", "total_tax": "59.80"})
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert (one["kind"], one["shop_id"], one["date"]) == ("not in Go", "9003", "2026-01-05")
+    assert "a fee" in one["told"]
+    assert rows["sums"][0]["difference"]["incl"] == "-299.00"
+
+    ledger.acknowledge_all()
+    status, rows = told()
+    assert status == SAME
+    assert "(acknowledged)" in rows["remark"][0]["told"]
+
+
+def test_an_order_that_was_rejected_is_named(ledger, landed, order, told):
+    ledger.run(order(id="9003", number="9003", total_incl="1.00"))
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    assert "the lines and freight come to 250.00" in rows["difference"][0]["told"]
+
+
+def test_an_order_that_the_shop_changed_after_its_invoice_is_open(
+    box, ledger, landed, order, line, told
+):
+    box.go.send_invoice(the_entry(box)["Id"])
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    ledger.run(order(lines=[three], updated_at=LATER))
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert one["kind"] == "open"
+    assert "the shop then says 375.00, Go 250.00" in one["told"]
+    assert rows["sums"][0]["shop"]["incl"] == "250.00", "as last agreed"
+
+
+def test_an_edit_that_is_written_is_followed(ledger, landed, order, line, told):
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    ledger.run(order(lines=[three], updated_at=LATER))
+
+    status, rows = told()
+
+    assert status == SAME
+    assert rows["sums"][0]["shop"]["incl"] == "375.00"
+
+
+def test_a_rate_that_only_the_shop_changed_is_named(ledger, landed, order, line, told):
+    of_food = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+    ledger.run(order(lines=[of_food], updated_at=LATER))
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    assert [one["kind"] for one in rows["difference"]] == ["VAT rate"]
+
+
+def test_a_link_of_before_amounts_were_kept_is_told_as_not_known_until_the_shop_is_read(
+    ledger, landed, order, told
+):
+    store = LinkStore(str(ledger.link_store))
+    store.work_in(store.namespaces()[0])
+    link = store.link("orders", "9001")
+    base = {name: one for name, one in link.base.items() if name != "amounts"}
+    store.put_link(replaced(link, base=base))
+    store.close()
+
+    status, rows = told()
+    assert status == SAME
+    assert [one["kind"] for one in rows["remark"]] == ["not known"]
+
+    outcome = ledger.run({**order(), "payment_status": "authorized", "updated_at": LATER})
+
+    assert outcome.writes == []
+    assert told()[1]["remark"] == []
+
+
+def test_the_orders_of_an_erased_customer_are_compared_like_any_other(ledger, landed, told):
+    store = ["--link-store", str(ledger.link_store)]
+    erased = CliRunner().invoke(main, [*store, "erase", "customer", "1001", "--yes"])
+    assert erased.exit_code == 0, erased.output
+
+    status, rows = told()
+
+    assert (status, rows["remark"]) == (SAME, [])
+    assert rows["sums"][0]["shop"]["incl"] == "250.00"
+
+
+def test_nothing_is_written_in_go_or_in_the_store(box, ledger, landed, order, reconcile):
+    box.go.send_invoice(the_entry(box)["Id"])
+    before, seen = exported(ledger), len(box.requests.writes("go"))
+
+    assert reconcile().exit_code == SAME
+
+    made = box.requests.writes("go")[seen:]
+    assert [one for one in made if "oauth" not in one.path.lower()] == []
+    assert exported(ledger) == before
+
+
+def test_a_person_reads_tables(box, landed, reconcile):
+    line = the_entry(box)["SalesOrderLines"][0]
+    edit = {"lines": {line["Id"]: {"ProductUnitPrice": 90}}}
+    box.go.edit("SalesOrders", the_entry(box)["Id"], edit)
+
+    printed = reconcile().output
+
+    assert "These differ:" in printed
+    assert "Go has more" in printed
+    assert "sales order 1" in printed
+    assert "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1)" in printed
+
+
+def test_a_period_without_orders_is_the_same(landed, reconcile):
+    ended = reconcile(period=("--from", "2025-01-01", "--to", "2025-01-31"))
+
+    assert ended.exit_code == SAME
+    assert "no orders" in ended.output
+
+
+def test_keys_are_read_from_the_variables_of_the_target(ledger, landed):
+    keys = {f"TARGET_POWEROFFICEGO_{name.upper()}": value for name, value in plain(ledger).items()}
+    ended = subprocess.run(
+        [SCRIPT, "reconcile", *JANUARY],
+        env={**os.environ, **keys},
+        cwd=ledger.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (SAME, "")
+    assert "are the same" in ended.stdout
+
+
+def plain(ledger):
+    return {name: str(value) for name, value in ledger.config().items() if name != "sales_accounts"}
+
+
+def test_keys_that_are_missing_are_told_in_one_line(ledger, landed):
+    asked = ["--link-store", str(ledger.link_store), "reconcile", *JANUARY]
+
+    ended = CliRunner().invoke(main, asked)
+
+    assert ended.exit_code == BROKE
+    assert len(ended.output.splitlines()) == 1
+    assert "application_key is missing" in ended.output
+    assert "--config FILE" in ended.output
+
+
+def test_a_config_that_is_none_is_told_in_one_line(ledger, landed, tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    asked = ["--link-store", str(ledger.link_store), "reconcile", *JANUARY, "--config"]
+    for name in ("broken.json", "missing.json"):
+        ended = CliRunner().invoke(main, [*asked, str(tmp_path / name)])
+        assert ended.exit_code == BROKE
+        assert name in ended.output
+        assert len(ended.output.splitlines()) == 1
+
+
+def test_keys_of_another_client_are_told_in_one_line(box, ledger, landed, reconcile):
+    ledger.settings["shop_name"] = "othershop"
+
+    ended = reconcile()
+
+    assert ended.exit_code == BROKE
+    assert 'does not know the shop "othershop"' in ended.output
+
+
+def test_a_missing_privilege_is_told_in_one_line(box, landed, reconcile):
+    box.go.switches.privileges.discard("OutgoingInvoice")
+    box.go.revoke_tokens()
+
+    ended = reconcile()
+
+    assert ended.exit_code == BROKE
+    assert ended.output.startswith("Error: the keys lack privileges in PowerOffice Go")
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(ledger, landed, reconcile):
+    ended = reconcile(period=("--from", "2026-02-01", "--to", "2026-01-01"))
+
+    assert ended.exit_code == 2
+    assert "--to is before --from" in ended.output
+
+
+def account(box, number):
+    accounts = box.go.entries("GeneralLedgerAccounts")
+    return next(one["Id"] for one in accounts if one["AccountNo"] == number)
+
+
+def exported(ledger):
+    told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "export"])
+    assert told.exit_code == 0
+    return told.output.splitlines()[1:]  # the first tells when it was made
+
+
+def link_as(ledger, shop_id, go_id, amounts):
+    store = LinkStore(str(ledger.link_store))
+    store.work_in(store.namespaces()[0])
+    base = store.link("orders", "9001").base
+    kept = replaced(base["amounts"], shop=amounts)
+    store.put_link(Link("orders", shop_id, go_id, base={"amounts": kept}))
+    store.close()
