@@ -100,6 +100,13 @@ def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano
     assert "the product has no SKU" in told
 
 
+def test_the_orders_of_a_period_are_compared_with_the_keys_of_the_target(meltano):
+    days = ("--from", "2026-01-01", "--to", "2026-01-31")
+    ended = meltano.run("invoke", "powerofficego-links", "reconcile", *days)
+    assert ended.returncode == 0, ended.stdout
+    assert "the shop's orders and Go's books are the same" in ended.stdout
+
+
 def test_production_plans_its_first_run_and_demo_does_not(meltano):
     config = printed_config(meltano, "target-powerofficego", "production")
     assert config["environment"] == "production"
@@ -109,8 +116,9 @@ def test_production_plans_its_first_run_and_demo_does_not(meltano):
 
 
 @pytest.mark.parametrize("environment", ["demo", "production"])
-def test_the_tap_of_go_reads_the_go_that_the_target_writes_to(meltano, environment):
-    config = printed_config(meltano, "tap-powerofficego", environment)
+@pytest.mark.parametrize("plugin", ["tap-powerofficego", "powerofficego-links"])
+def test_what_reads_go_reads_the_go_that_the_target_writes_to(meltano, plugin, environment):
+    config = printed_config(meltano, plugin, environment)
     assert config["environment"] == environment
 
 

@@ -53,6 +53,15 @@ class Lines:
     def forward(self):
         return self.both.forward()
 
+    def kept_amounts(self):
+        """Return what the link store has the shop's order come to."""
+        store = LinkStore(str(self.both.ledger.link_store))
+        try:
+            ((_, link),) = store.all_links("orders", "9001")
+            return link.base["amounts"].shop
+        finally:
+            store.close()
+
     def reason(self, kind="hold"):
         return self.both.open_ones()[kind, "orders_back", "9001"]
 
@@ -115,6 +124,7 @@ def test_a_price_edited_in_go_is_the_price_of_the_line_and_the_order_follows(lin
     }
     changed = {"lines": [line], **amounts("240.00", "60.00"), "updated_at": order["updated_at"]}
     assert order == {**before, **changed}
+    assert lines.kept_amounts() == ["2026-01-05", "NOK", [["25", "240.00", "60.00", "300.00"]]]
     assert lines.are_the_same()
 
 

@@ -69,6 +69,7 @@ def test_orders_that_are_in_go_as_in_the_shop_are_the_same(box, landed, told):
 
     assert status == SAME
     assert rows["difference"] == rows["remark"] == []
+    assert box.requests.count(system="go", path="/complete") == 1, "only the POST that made it"
     of_all, of_rate = rows["sums"]
     assert (of_all["currency"], of_all["vat_rate"], of_rate["vat_rate"]) == ("NOK", "all", "25")
     amounts = {"excl": "200.00", "tax": "50.00", "incl": "250.00"}
@@ -97,6 +98,21 @@ def test_a_missing_order_is_named(box, landed, told):
     assert (one["kind"], one["shop_id"]) == ("missing", "9001")
     assert go_id in one["told"]
     assert rows["sums"][0]["difference"]["incl"] == "-250.00"
+
+
+def test_an_order_that_a_person_removed_in_go_is_no_difference_once_acknowledged(
+    box, ledger, landed, told
+):
+    box.go.delete("SalesOrders", the_entry(box)["Id"])
+    ledger.run({**landed, "reference": "PO 1", "updated_at": LATER})
+    assert [one["kind"] for one in told()[1]["difference"]] == ["missing"]
+
+    ledger.acknowledge_all()
+    status, rows = told()
+
+    assert status == SAME
+    assert [one["kind"] for one in rows["remark"]] == ["missing"]
+    assert rows["sums"] == []
 
 
 def test_an_order_that_is_in_go_twice_is_named(box, landed, told):

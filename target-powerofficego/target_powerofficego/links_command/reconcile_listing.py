@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SUMS = (
     Column("currency", "currency"),
-    Column("VAT", "rate"),
+    Column("VAT rate", "rate"),
     Column("shop: orders", "shop_orders"),
     Column("without VAT", "shop_excl"),
     Column("VAT", "shop_tax"),

@@ -75,11 +75,12 @@ class _Comparing:
         if order.go_id is None:
             yield self._not_in_go(order)
             return
-        if order.waiting is not None:
-            yield self._open(order, entry, order.waiting)
         if entry is None or self._read.get(entry.id, _UNREAD) is None:
             yield self._missing(order)
-        elif order.amounts is None:
+            return
+        if order.waiting is not None:
+            yield self._open(order, entry, order.waiting)
+        if order.amounts is None:
             told = "what it comes to in the shop is not known; a full read of the shop tells it"
             yield _finding("not known", order, entry, told, is_difference=False)
         else:
@@ -97,7 +98,7 @@ class _Comparing:
         told += " (acknowledged)" if is_known else ""
         return _finding("not in Go", order, None, told, is_difference=not is_known)
 
-    def _open(self, order: ShopOrder, entry: GoEntry | None, waiting: Waiting) -> Finding:
+    def _open(self, order: ShopOrder, entry: GoEntry, waiting: Waiting) -> Finding:
         """Return why the shop's last word about an order waits; the rest is as last agreed.
 
         It is no difference where the shop's last word is what the order comes to in Go.
@@ -117,6 +118,8 @@ class _Comparing:
         if order.amounts is not None and not is_known:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
         told = f"it is linked to {order.go_id}, which Go no longer has"
+        if waiting is not None:
+            told += f" ({waiting.in_words}{', acknowledged' if is_known else ''})"
         return _finding("missing", order, None, told, is_difference=not is_known)
 
     def _linked(
