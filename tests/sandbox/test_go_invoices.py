@@ -113,6 +113,24 @@ def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
     assert go.get(path).status_code == 200
 
 
+def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twice(go, order):
+    go.books.switches.allow_send_invoice = True
+    go.books.switches.sending_seconds = 3600
+    go.log_in()
+    path = f"/SalesOrders/{order['Id']}"
+    assert go.post(f"{path}/createAndSendInvoice", {}).status_code == 202
+    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
+    assert (state["IsInvoiceBeingProcessed"], state["InvoiceNo"]) == (True, None)
+    assert go.get(path).status_code == 200
+    assert go.get(f"/OutgoingInvoices/{order['Id']}").status_code == 404
+    assert go.post(f"{path}/createAndSendInvoice", {}).status_code == 409
+
+    go.books.switches.sending_seconds = 0
+    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
+    assert (state["IsInvoiceBeingProcessed"], state["InvoiceNo"]) == (False, 1001)
+    assert len(go.get("/OutgoingInvoices").json()) == 1
+
+
 def test_an_order_without_lines_cannot_be_sent(go):
     go.books.switches.allow_send_invoice = True
     go.log_in()

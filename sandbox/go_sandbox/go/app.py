@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
+from go_sandbox.go import sending
 from go_sandbox.go.authentication import TokenRefusal, check_privilege, issue_token, read_token
 from go_sandbox.go.gateway import Gateway
 from go_sandbox.go.operations import Call
@@ -95,6 +96,7 @@ def _endpoint(
         with books.storage.lock:
             claims = read_token(books, request.headers.get("authorization", ""))
             check_privilege(claims, published.privileges)
+            sending.go_on(books)
             call = Call(
                 books=books,
                 path=request.path_params,

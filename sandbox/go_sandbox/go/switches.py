@@ -39,6 +39,8 @@ class Switches:
         privileges: the privileges that the next token carries. As in Go, a token keeps those that
             it was given, so a change shows only with a new token.
         allow_send_invoice: whether the next token may send invoices.
+        sending_seconds: how long Go takes to make and send an invoice that the API asked for; it
+            answers 202 at once. It happens with the first request after that time.
         clock_skew_seconds: how far Go's clock is ahead; behind, if negative. It is in every stamp
             and date that Go makes.
     """
@@ -53,4 +55,5 @@ class Switches:
     token_seconds: int = 1200
     privileges: set[str] = field(default_factory=lambda: set(ALL_PRIVILEGES))
     allow_send_invoice: bool = False
+    sending_seconds: float = 0
     clock_skew_seconds: float = 0
