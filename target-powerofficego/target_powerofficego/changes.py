@@ -92,6 +92,20 @@ class Credit:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """Set an order that is in Go as the shop has it to Confirmed; `status` is what asked for it."""
+
+    status: str
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """Have Go make an order's invoice and send it; `status` is what asked for it."""
+
+    status: str
+
+
+@dataclass(frozen=True)
 class Nothing:
     """Leave Go as it is."""
 
@@ -127,7 +141,20 @@ class Hold:
     detail: str | None = None
 
 
-Change = Create | Patch | Link | Archive | Delete | Credit | Nothing | Park | Reject | Hold
+Change = (
+    Create
+    | Patch
+    | Link
+    | Archive
+    | Delete
+    | Credit
+    | Confirm
+    | Invoice
+    | Nothing
+    | Park
+    | Reject
+    | Hold
+)
 
 
 class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record

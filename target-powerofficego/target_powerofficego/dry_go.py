@@ -40,6 +40,9 @@ class DryGo(GoClient):
             group[leaf] = operation.value
         return answer
 
+    def begin(self, path: str, body: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
     def delete(self, path: str) -> None:
         """Do nothing."""
 

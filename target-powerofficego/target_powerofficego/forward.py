@@ -161,6 +161,8 @@ def settings_fingerprint(settings: Settings) -> str:
         settings.time_zone.key,
         settings.orders_from,
         sorted(settings.order_statuses),
+        sorted(settings.confirm_on),
+        sorted(settings.invoice_on),
         settings.guests,
         settings.guest_customer_number,
         sorted(settings.sales_accounts.items()),

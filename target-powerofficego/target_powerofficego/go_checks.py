@@ -43,6 +43,12 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
             " ask PowerOffice to add them to the integration"
         )
         raise MissingPrivilege(msg)
+    if settings.invoice_on and information.get("AllowSendInvoice") is False:
+        msg = (
+            "invoice_on is set, but the keys may not send invoices in PowerOffice Go; allow it for"
+            " the integration in Go's settings, or leave invoice_on out"
+        )
+        raise MissingPrivilege(msg)
     return information
 
 

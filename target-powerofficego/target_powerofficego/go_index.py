@@ -212,6 +212,16 @@ class GoIndex:
         self._store.remove_go_entry(entity, go_id)
         return None
 
+    def read_invoice(self, entity: str, go_id: str) -> Entry | None:
+        """Read the invoice of an order now, which has the order's id; None when there is none."""
+        source = next(one for one in self._sources if one.resource == "OutgoingInvoices")
+        read_at = now()
+        try:
+            body = self._go.read(f"/{source.resource}/{go_id}")
+        except NotFound:
+            return None
+        return self.remember(entity, body, read_at, source)
+
     def remember(
         self,
         entity: str,

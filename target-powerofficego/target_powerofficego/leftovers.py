@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.changes import RowChange
 from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
 from target_powerofficego.dataflow.order_answer import ROUNDING
+from target_powerofficego.dataflow.order_stages import Stage, with_stage
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
 from target_powerofficego.patches import rows_done, what_was_done
+from target_powerofficego.sending import Progress, Sending, look, may_still_come
+from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -196,6 +199,24 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
         _end(tools, intent)
 
 
+def _settle_sending(tools: Tools, intent: Intent) -> None:
+    """See whether Go made an invoice; the intent stays as long as it may still do so.
+
+    What Go could not do is asked for again with the order's record, which was not settled.
+    """
+    link = tools.store.link(intent.entity, intent.shop_id)
+    told = look(tools, link.go_id) if link else Sending(Progress.UNSEEN)
+    _tell(intent, told.progress.value)
+    if link is not None and may_still_come(told, intent):
+        return
+    stage = Stage.UNDELIVERED if told.why else Stage.INVOICED
+    with tools.store.transaction():
+        if link is not None and told.progress is Progress.SENT:
+            base = with_stage(link.base, stage, intent.detail["status"], intent.read_at)
+            tools.store.put_link(replace(link, base=base))
+        tools.store.end_intent(intent)
+
+
 def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
     if intent.detail.get("line") is not None:
         return _read_line(tools, intent.detail["path"]) is None
@@ -227,4 +248,9 @@ def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
     return next((line for line in lines if str(line.get("Id")) == line_id), None)
 
 
-_SETTLING = {"create": _settle_create, "patch": _settle_patch, "delete": _settle_delete}
+_SETTLING = {
+    "create": _settle_create,
+    "patch": _settle_patch,
+    "delete": _settle_delete,
+    SENDING: _settle_sending,
+}

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import (
     Archive,
+    Confirm,
     Create,
     Credit,
     Delete,
     Hold,
+    Invoice,
     Link,
     Park,
     Patch,
@@ -69,6 +71,8 @@ _WORDS: dict[type, str] = {
     Archive: "archive",
     Delete: "delete",
     Credit: "credit",
+    Confirm: "confirm",
+    Invoice: "send invoice",
     Park: "park",
     Reject: "reject",
     Hold: "hold",
@@ -134,6 +138,8 @@ class Plan:
 def _why(change: Change) -> str:
     if isinstance(change, (Park, Reject, Hold)):
         return change.reason
+    if isinstance(change, (Confirm, Invoice)):
+        return f"it is {change.status} in the shop"
     if not isinstance(change, Link):
         return ""
     told = f"with {change.go_id}"

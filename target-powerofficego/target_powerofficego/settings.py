@@ -36,6 +36,8 @@ class Settings(SideSettings):
     match_customers_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     orders_from: datetime.date | None = None
     order_statuses: frozenset[str] = frozenset()
+    confirm_on: frozenset[str] = frozenset()
+    invoice_on: frozenset[str] = frozenset()
     guests: str = "by_email"
     guest_customer_number: int | None = None
     create_missing_products: bool = True
@@ -70,6 +72,8 @@ class _Reader(SideReader):
             "match_customers_on": self._match_customers_on(),
             "orders_from": self._orders_from(),
             "order_statuses": frozenset(config["order_statuses"]),
+            "confirm_on": self._stage_statuses("confirm_on"),
+            "invoice_on": self._stage_statuses("invoice_on"),
             "guests": config["guests"],
             "guest_customer_number": self._guest_customer_number(),
             "create_missing_products": config["create_missing_products"],
@@ -123,6 +127,15 @@ class _Reader(SideReader):
         except ValueError:
             self.wrong.append(f'orders_from must be a date like 2026-01-31, not "{told}"')
             return None
+
+    def _stage_statuses(self, name: str) -> frozenset[str]:
+        written = self.config["order_statuses"]
+        self.wrong += [
+            f"{name}: an order that is {status} is not written to Go; add that to order_statuses"
+            for status in self.config[name]
+            if status not in written
+        ]
+        return frozenset(self.config[name])
 
     def _guest_customer_number(self) -> int | None:
         number = self.config.get("guest_customer_number")

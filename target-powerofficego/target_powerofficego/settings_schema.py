@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_powerofficego.dataflow.order import ORDER_STATUSES
+from target_powerofficego.dataflow.order import LIVE_STATUSES, ORDER_STATUSES
 
 ENTITIES = ("customers", "products", "orders")
 
@@ -266,6 +266,23 @@ _RULES = (
         default=["processing", "on_hold", "completed", "refunded"],
         title="Order statuses",
         description="Orders with these statuses are written to Go.",
+    ),
+    th.Property(
+        "confirm_on",
+        th.ArrayType(th.StringType(allowed_values=list(LIVE_STATUSES))),
+        default=[],
+        title="Confirm on",
+        description="An order that gets one of these statuses is set to Confirmed in Go, once, when"
+        " its total and VAT there are the shop's. Default: none, a person confirms.",
+    ),
+    th.Property(
+        "invoice_on",
+        th.ArrayType(th.StringType(allowed_values=list(LIVE_STATUSES))),
+        default=[],
+        title="Invoice on",
+        description="For an order that gets one of these statuses Go makes the invoice and sends it"
+        " to the buyer, once, when its total and VAT in Go are the shop's. Only where the shop"
+        " itself issues no invoice. Default: none, a person sends from Go.",
     ),
     th.Property(
         "guests",

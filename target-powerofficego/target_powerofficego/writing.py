@@ -31,6 +31,7 @@ from target_powerofficego.patches import (
     what_was_done,
 )
 from target_powerofficego.store.columns import to_stamp
+from target_powerofficego.store.intent_rows import SENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from target_powerofficego.brakes import Brakes
     from target_powerofficego.changes import RowChange
     from target_powerofficego.go_api import GoClient, Operation
-    from target_powerofficego.links import Intent, LinkStore
+    from target_powerofficego.links import Intent, Link, LinkStore
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -218,6 +219,31 @@ class Writer:
                 return intent
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
+
+    def send_invoice(
+        self, link: Link, request: Mapping[str, Any], status: str, read_at: datetime.datetime
+    ) -> None:
+        """Ask Go to make an order's invoice and to send it: once, it is never repeated here.
+
+        The intent stays also when Go has taken it (202), until the invoice is known to be made or
+        not. `status` is the order's, which a later run keeps as what asked for it.
+
+        Raises:
+            UnknownOutcome: no answer.
+            Refused, StopRun, TryAgainLater, BrakeReached: nothing was done.
+        """
+        self._brakes.before_change()
+        detail = {"status": status, "read_at": to_stamp(read_at), "accepted": False}
+        intent = self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
+        try:
+            self._go.begin(f"/SalesOrders/{link.go_id}/createAndSendInvoice", request)
+        except (Refused, StopRun, TryAgainLater):
+            self._store.end_intent(intent)
+            raise
+        with self._store.transaction():
+            self._store.end_intent(intent)
+            accepted = {**detail, "accepted": True}
+            self._store.begin_intent(link.entity, link.shop_id, SENDING, accepted)
 
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that an earlier run left unanswered, or None."""

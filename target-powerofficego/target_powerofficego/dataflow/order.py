@@ -37,6 +37,8 @@ ORDER_STATUSES = (
 )
 """What the status of an order can be (docs/shop-api.md)."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
+LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in _DELETING_STATUSES)
+"""With these an order can be in Go."""
 GUEST = "guest:"
 """Begins the shop id under which a guest, who has none, is linked."""
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from target_powerofficego.go_api.access_token import AccessToken
-from target_powerofficego.go_api.answers import LATER, is_entry, value_of, without_answer
+from target_powerofficego.go_api.answers import (
+    LATER,
+    failure_of,
+    is_entry,
+    value_of,
+    without_answer,
+)
 from target_powerofficego.go_api.call import Call, Operation, patching, posting
 from target_powerofficego.go_api.call_count import CallCount
 from target_powerofficego.go_api.errors import (
@@ -186,6 +192,21 @@ class GoClient:
             TryAgainLater, Refused, StopRun: it was not done.
         """
         return self._write(patching(path, operations))
+
+    def begin(self, path: str, body: Mapping[str, Any]) -> None:
+        """Ask Go with POST to begin what it does later (202); what it answers besides is not read.
+
+        Raises:
+            UnknownOutcome: when it left and its answer is missing.
+            TryAgainLater, Refused, StopRun: it was not done.
+        """
+        call = posting(path, body)
+
+        def see_that_it_was_taken(answer: Response) -> None:
+            if answer.status_code >= 300:
+                raise failure_of(call, answer)
+
+        self._run(call, see_that_it_was_taken)
 
     def delete(self, path: str) -> None:
         """Delete an entry.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 COMPARISON = "compare"
 """The kind of what is no write, but a note that one is yet to be compared with the shop."""
-KINDS = ("create", "patch", "delete", COMPARISON)
+SENDING = "send"
+"""The kind of a request to make and send an invoice, which stays until Go is known to be done."""
+KINDS = ("create", "patch", "delete", SENDING, COMPARISON)
 
 _PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
 """What is written with another entity's record, and under its id."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_refunds import read_refunds
+from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import buyer_id, wanted_address
@@ -40,7 +41,7 @@ with its id and amount."""
 UNLOCKED = "unlocked"
 """This is in the base while an order that was Confirmed is a Draft, for us to edit."""
 
-_LASTING = (CREDITED, UNLOCKED)
+_LASTING = (CREDITED, UNLOCKED, STAGE)
 """What stays in a base however often both sides agree anew."""
 
 

@@ -9,6 +9,7 @@ from target_powerofficego.changes import Change, Hold, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order_answer import total_difference
+from target_powerofficego.dataflow.order_stages import asked_stage, status_of, with_stage
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.walks.order_form import CREDITED, OrderInGoForm, agreed_base
@@ -60,13 +61,19 @@ class OrderMeetings:
         return LinkChange(link.go_id)
 
     def link(self, order: OrderInGoForm, met: LinkChange) -> tuple[str, Change]:
-        """Link with an order that is in Go already; what the shop says now counts as agreed."""
+        """Link with an order that is in Go already; what the shop says now counts as agreed.
+
+        The stage too that its status asks for, for nothing tells whether it was reached before.
+        """
+        settings, status = self.tools.settings, status_of(order.record)
+        asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
+        base = {**agreed_base(self.table, order, None), **self._marks(order, met)}
         link = Link(
             self.entity,
             order.record["id"],
             met.go_id,
             shop_created_at=created_at(order.record),
-            base={**agreed_base(self.table, order, None), **self._marks(order, met)},
+            base=with_stage(base, asked, status, order.read_at),
         )
         found = self._differing_total(order, link)
         with self.tools.store.transaction():

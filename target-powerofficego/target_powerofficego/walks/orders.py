@@ -52,6 +52,7 @@ from target_powerofficego.walks.order_form import (
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties, buyer_id
+from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class OrdersWalk(GoWalk):
         self._meetings = OrderMeetings(tools)
         self._comparison = OrderComparison(tools, self._drafts, products)
         self._invoiced = InvoicedOrders(tools, self._forms, self._meetings, self)
+        self._stages = OrderStages(tools, self._drafts, self._see_that_equal)
 
     def kept(self, record: Record) -> Record:
         """Return an order without who bought it, when that customer was erased."""
@@ -91,6 +93,7 @@ class OrdersWalk(GoWalk):
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
         settings = self.tools.settings
+        self._stages.see_that_none_is_sent(record["id"])
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
@@ -104,8 +107,10 @@ class OrdersWalk(GoWalk):
         if met is not None:
             return self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
         if link is None:
-            return self._create(order)
-        return self.compare(order, link, at_end=at_end)
+            settled = self._create(order)
+        else:
+            settled = self.compare(order, link, at_end=at_end)
+        return self._stages.take(order, settled)
 
     # An unlinked order
 
@@ -167,6 +172,18 @@ class OrdersWalk(GoWalk):
         _hold_if(found)
         link = self.tools.store.link(self.entity, link.shop_id) or link
         self._drafts.lock_again(link, order.read_at)
+
+    def _see_that_equal(
+        self, order: OrderInGoForm, complete: Mapping[str, Any], link: Link
+    ) -> None:
+        """See that Go's order is the shop's, before it goes on.
+
+        Raises:
+            Undecidable: with a Hold.
+        """
+        found = self._comparison.differences(order, complete, link)
+        self._comparison.note(order, found)
+        _hold_if(found)
 
     # A linked order
 

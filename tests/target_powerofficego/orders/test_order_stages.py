@@ -1,0 +1,604 @@
+"""An order that Go has as the shop has it is confirmed, or its invoice sent, once, if so asked."""
+
+from __future__ import annotations
+
+import pytest
+from target_powerofficego import sending
+
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+
+SEND = "createAndSendInvoice$"
+STATE = "sentState$"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, box):
+    """Look at once for what Go makes at once; let it send."""
+    monkeypatch.setattr(sending, "WAITS", (0.0, 0.0, 0.0))
+    box.go.switches.allow_send_invoice = True
+
+
+@pytest.fixture
+def confirming(ledger):
+    """A ledger whose completed orders are set to Confirmed."""
+    ledger.settings["confirm_on"] = ["completed"]
+    return ledger
+
+
+@pytest.fixture
+def invoicing(ledger):
+    """A ledger whose completed orders are invoiced."""
+    ledger.settings["invoice_on"] = ["completed"]
+    return ledger
+
+
+@pytest.fixture
+def records(customer, product, order):
+    """All that an order needs, and the order; with changes to the order."""
+
+    def make(**changes):
+        return [customer(), product(), order(**changes)]
+
+    return make
+
+
+def completed(order, **changes):
+    return order(status="completed", updated_at=LATER, **changes)
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def requests_to_send(box):
+    return [one for one in box.requests.all() if one.path.endswith("/createAndSendInvoice")]
+
+
+def short(outcome):
+    """Return the writes as method and last part of the path."""
+    return [f"{one.method} {one.path.rsplit('/', 1)[-1]}" for one in outcome.writes]
+
+
+def assert_invoiced_once(box):
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    assert invoice["ExternalImportReference"] == "testshop:9001"
+    assert box.go.entries("SalesOrders") == []
+
+
+# Confirmed
+
+
+def test_without_the_settings_an_order_stays_a_draft_whatever_its_status(ledger, box, records):
+    assert ledger.run(*records(status="completed")).status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+
+def test_a_new_order_of_the_status_is_created_and_confirmed(confirming, box, records):
+    outcome = confirming.run(*records(status="completed"))
+
+    assert outcome.status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert [one.method for one in outcome.writes] == ["POST", "POST", "POST", "PATCH"]
+    assert not [one for one in outcome.reads if "/SalesOrders/" in one.path]
+    assert outcome.count("orders", "created") == 1
+    again = confirming.run(*records(status="completed"))
+    assert (again.status, again.writes) == (0, [])
+
+
+def test_a_record_of_which_only_the_status_changed_is_confirmed(confirming, box, records, order):
+    confirming.run(*records())
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+    outcome = confirming.run(completed(order))
+
+    assert outcome.status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert outcome.count("orders", "changed") == 1
+    assert confirming.run(completed(order)).writes == []
+
+
+def test_an_order_that_is_edited_and_completed_at_once_is_edited_and_then_confirmed(
+    confirming, box, records, order
+):
+    confirming.run(*records())
+
+    outcome = confirming.run(completed(order, reference="PO 17"))
+
+    assert outcome.status == 0
+    there = the_order(box)
+    assert (there["PurchaseOrderReference"], there["SalesOrderStatus"]) == ("PO 17", "Confirmed")
+
+
+def test_an_order_that_a_bookkeeper_sets_back_to_draft_stays_so(confirming, box, records, order):
+    confirming.run(*records(status="completed"))
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Draft"})
+
+    for changes in ({}, {"note": "Ring først"}, {"reference": "PO 17"}):
+        assert confirming.run(completed(order, **changes)).status == 0
+
+    there = the_order(box)
+    assert (there["PurchaseOrderReference"], there["SalesOrderStatus"]) == ("PO 17", "Draft")
+
+
+def test_an_order_that_a_bookkeeper_confirmed_and_set_back_is_left_so(
+    confirming, box, records, order
+):
+    confirming.run(*records())
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Confirmed"})
+    assert confirming.run(completed(order)).writes == []
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Draft"})
+
+    assert confirming.run(completed(order, note="Ring først")).writes == []
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+
+def test_an_order_whose_total_differs_is_never_confirmed(confirming, box, reasons, records, line):
+    box.go.switches.price_decimals = 2
+    third = line(
+        quantity="3",
+        unit_price_excl=None,
+        unit_price_incl=None,
+        total_excl="100.00",
+        total_tax="25.00",
+        total_incl="125.00",
+    )
+    held = records(status="completed", lines=[third])
+
+    for _ in range(2):
+        assert confirming.run(*held, invoice_on=["completed"]).status == 3
+        assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+    assert "Go's order is not the shop's" in reasons()["hold", "orders", "9001"]
+    there = the_order(box)
+    line_id = there["SalesOrderLines"][0]["Id"]
+    box.go.edit(
+        "SalesOrders",
+        there["Id"],
+        {"lines": {line_id: {"Quantity": 1, "ProductUnitPrice": 100}}},
+    )
+    assert confirming.run().status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+def test_an_order_of_another_vat_rate_is_held_and_not_invoiced(
+    invoicing, box, records, line, reasons
+):
+    low = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+
+    assert invoicing.run(*records(status="completed", lines=[low])).status == 3
+
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+    assert requests_to_send(box) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"fees": [{"id": "g", "total_incl": "49.00"}]}, {"customer_id": "77"}, {"lines": []}],
+    ids=["held", "parked", "rejected"],
+)
+def test_an_order_that_waits_is_neither_confirmed_nor_invoiced(
+    confirming, box, records, order, changes
+):
+    confirming.run(*records())
+
+    confirming.run(
+        completed(order, **{"total_incl": "250.00", **changes}), invoice_on=["completed"]
+    )
+
+    there = box.go.entries("SalesOrders")
+    assert [one["SalesOrderStatus"] for one in there] == ["Draft"]
+    assert requests_to_send(box) == []
+
+
+def test_an_order_whose_lines_a_bookkeeper_edited_counts_as_go_has_it(
+    confirming, box, records, order
+):
+    confirming.run(*records())
+    there = the_order(box)
+    edit = {"lines": {there["SalesOrderLines"][0]["Id"]: {"Quantity": 3}}}
+    box.go.edit("SalesOrders", there["Id"], edit)
+
+    assert confirming.run(completed(order)).status == 0
+
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert the_order(box)["TotalAmount"] == 375
+
+
+@pytest.mark.parametrize("patch_guard", ["test", "reread"])
+def test_an_order_that_is_confirmed_in_go_at_the_same_moment_is_no_failure(
+    confirming, box, records, order, patch_guard
+):
+    confirming.run(*records())
+    order_id = the_order(box)["Id"]
+    box.faults.on(
+        "go",
+        "PATCH",
+        "/salesorders/",
+        lambda _: box.go.edit("SalesOrders", order_id, {"SalesOrderStatus": "Confirmed"}),
+    )
+
+    outcome = confirming.run(completed(order), patch_guard="test")
+
+    assert outcome.status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+@pytest.mark.parametrize("loss", [{"reset": "after"}, {"reset": "before"}], ids=str)
+def test_a_confirmation_whose_answer_is_lost_is_done_once(confirming, box, records, loss):
+    fault = box.faults.add(method="PATCH", path="/salesorders/", **loss)
+
+    outcome = confirming.run(*records(status="completed"))
+
+    assert fault.struck == 1
+    assert outcome.status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+    assert confirming.run(*records(status="completed")).writes == []
+
+
+def test_an_order_that_is_met_in_go_is_left_at_its_stage(confirming, box, records, order):
+    confirming.run(*records(), confirm_on=[])
+    confirming.lose_link_store()
+
+    assert confirming.run(*records(status="completed"), invoice_on=["completed"]).status == 0
+    assert confirming.run(completed(order, note="Ring først")).status == 0
+
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+
+# Invoiced
+
+
+def test_a_new_order_of_the_status_is_created_and_invoiced(invoicing, box, records):
+    outcome = invoicing.run(*records(status="completed"))
+
+    assert outcome.status == 0
+    assert_invoiced_once(box)
+    assert short(outcome)[-2:] == ["POST Complete", "POST createAndSendInvoice"]
+    assert outcome.writes[-1].json() == {"DeliveryType": "Auto", "EmailAddress": "kari@example.no"}
+    assert len([one for one in outcome.reads if one.path.endswith("/sentState")]) == 1
+    assert "orders 9001: Go made and sent invoice 1001" in outcome.log
+    again = invoicing.run(*records(status="completed"))
+    assert (again.status, again.writes) == (0, [])
+
+
+def test_the_index_knows_the_invoice_of_the_order_just_sent(invoicing, box, records, order):
+    invoicing.run(*records(status="completed"))
+
+    outcome = invoicing.run(completed(order, reference="PO 17"), completed(order, note="Hei"))
+
+    assert (outcome.status, outcome.writes) == (0, [])
+
+
+def test_an_order_with_both_statuses_is_invoiced_without_being_confirmed(confirming, box, records):
+    outcome = confirming.run(*records(status="completed"), invoice_on=["completed"])
+
+    assert_invoiced_once(box)
+    assert short(outcome)[-2:] == ["POST Complete", "POST createAndSendInvoice"]
+
+
+def test_an_order_is_confirmed_by_one_status_and_invoiced_by_the_next(
+    invoicing, box, records, order
+):
+    invoicing.settings["confirm_on"] = ["processing"]
+    invoicing.run(*records())
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+    outcome = invoicing.run(completed(order))
+
+    assert outcome.status == 0
+    assert_invoiced_once(box)
+    assert short(outcome) == ["POST createAndSendInvoice"]
+
+
+def test_an_order_that_a_person_sent_is_not_sent_again(invoicing, box, records, order):
+    invoicing.run(*records())
+    box.go.send_invoice(the_order(box)["Id"])
+
+    outcome = invoicing.run(completed(order))
+
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert_invoiced_once(box)
+
+
+def test_an_order_that_a_person_sends_at_the_same_moment_is_no_failure(
+    invoicing, box, records, order
+):
+    invoicing.run(*records())
+    order_id = the_order(box)["Id"]
+    box.faults.on("go", "POST", SEND, lambda _: box.go.send_invoice(order_id))
+
+    outcome = invoicing.run(completed(order))
+
+    assert outcome.status == 0
+    assert_invoiced_once(box)
+
+
+@pytest.mark.parametrize(
+    ("buyer", "asked"),
+    [
+        ({"email": "post@example.no"}, {"EmailAddress": "post@example.no"}),
+        ({"email": None}, {}),
+        ({"email": "ring meg"}, {}),
+    ],
+)
+def test_the_buyers_address_is_told_when_it_is_one(invoicing, records, order, buyer, asked):
+    buyer = {**order()["buyer"], **buyer}
+
+    outcome = invoicing.run(*records(status="completed", buyer=buyer))
+
+    assert outcome.status == 0
+    assert outcome.writes[-1].json() == {"DeliveryType": "Auto", **asked}
+
+
+# Lost answers and killed runs
+
+
+@pytest.mark.parametrize(
+    "loss", [{"reset": "after"}, {"status": 503, "after_commit": True}], ids=str
+)
+def test_an_invoice_whose_answer_is_lost_is_made_once(invoicing, box, records, loss):
+    fault = box.faults.add(method="POST", path=SEND, **loss)
+
+    outcome = invoicing.run(*records(status="completed"))
+
+    assert fault.struck == 1
+    assert outcome.status == 0
+    assert len(requests_to_send(box)) == 1
+    assert_invoiced_once(box)
+    assert invoicing.run(*records(status="completed")).writes == []
+
+
+def test_an_invoice_that_was_never_asked_for_is_made_by_the_next_run(invoicing, box, records):
+    box.faults.add(method="POST", path=SEND, reset="before")
+    outcome = invoicing.run(*records(status="completed"))
+    assert outcome.status == 3
+    assert len(requests_to_send(box)) == 1
+
+    outcome = invoicing.run()
+
+    assert "looked what became of an unanswered send: it was not done" in outcome.log
+    assert outcome.status == 0
+    assert_invoiced_once(box)
+
+
+@pytest.mark.parametrize("lag", [0, 1])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
+    invoicing, box, records, lines_of, moment, lag
+):
+    box.go.switches.read_lag_seconds = lag
+    running = invoicing.start()
+    box.faults.on("go", "POST", SEND, lambda _: running.kill(), when=moment)
+    if moment == "before":
+        box.faults.add(method="POST", path=SEND, reset="before")
+    running.communicate(lines_of(*records(status="completed")), timeout=30)
+    assert running.returncode == -9
+    box.faults.clear()
+
+    outcome = invoicing.run(*records(status="completed"))
+
+    assert outcome.status == 0
+    assert_invoiced_once(box)
+    assert len(requests_to_send(box)) == (2 if moment == "before" else 1)
+    assert invoicing.run(*records(status="completed")).writes == []
+
+
+def test_a_run_killed_between_creating_and_sending_sends_in_the_next(
+    invoicing, box, records, lines_of
+):
+    running = invoicing.start()
+    box.faults.on("go", "POST", "/complete$", lambda _: running.kill(), when="after")
+    running.communicate(lines_of(*records(status="completed")), timeout=30)
+    box.faults.clear()
+
+    assert invoicing.run(*records(status="completed")).status == 0
+
+    assert_invoiced_once(box)
+
+
+def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_again(
+    invoicing, box, reasons, records, order
+):
+    box.go.switches.sending_seconds = 3600
+    outcome = invoicing.run(*records(status="completed"))
+    assert outcome.status == 0
+    assert outcome.count("orders", "parked") == 1
+    assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
+
+    meanwhile = invoicing.run(completed(order, reference="PO 17"))
+    assert (meanwhile.status, meanwhile.writes) == (0, [])
+    box.go.switches.sending_seconds = 0
+
+    last = invoicing.run()
+
+    assert "looked what became of an unanswered send: it was done" in last.log
+    assert (last.status, last.writes) == (0, [])
+    assert_invoiced_once(box)
+    assert len(requests_to_send(box)) == 1
+    assert reasons() == {}
+
+
+def test_an_invoice_that_go_took_and_does_not_show_yet_is_not_asked_for_again(
+    invoicing, box, reasons, records
+):
+    box.faults.add(method="POST", path=SEND, status=202, times=None)
+
+    for _ in range(2):
+        assert invoicing.run(*records(status="completed")).status == 0
+        assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
+
+    assert len(requests_to_send(box)) == 1
+
+
+def test_a_run_that_cannot_ask_how_it_went_leaves_it_to_the_next(invoicing, box, records):
+    box.faults.add(method="GET", path=STATE, status=500, times=None)
+    assert invoicing.run(*records(status="completed"), retry_seconds=10).status == 3
+    box.faults.clear()
+
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+    assert len(requests_to_send(box)) == 1
+
+
+# What Go refuses
+
+
+def failed(box, why="Kunden har ikke e-post", **changes):
+    """Let Go say that it could not make the invoice."""
+    state = {"Id": the_order(box)["Id"], "LastErrorMessage": why, **changes}
+    box.faults.add(method="GET", path=STATE, status=200, body=[state], times=None)
+
+
+def test_an_invoice_that_go_cannot_make_is_held_with_its_words_and_tried_again(
+    invoicing, box, reasons, records, order
+):
+    invoicing.run(*records())
+    failed(box)
+    refused = box.faults.add(method="POST", path=SEND, status=202)
+
+    outcome = invoicing.run(completed(order))
+
+    assert outcome.status == 3
+    assert refused.struck == 1
+    (held,) = invoicing.unsettled("hold")
+    assert "mend that in Go" in held.reason
+    assert held.detail == "Kunden har ikke e-post"
+    box.faults.clear()
+
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+    assert reasons() == {}
+
+
+def test_a_failed_sending_that_go_tries_again_by_itself_is_not_asked_for_again(
+    invoicing, box, reasons, records, order
+):
+    invoicing.run(*records())
+    failed(box)
+    box.faults.add(method="POST", path=SEND, status=202)
+    invoicing.run(completed(order))
+    box.faults.clear()
+    failed(box, IsInvoiceBeingProcessed=True)
+
+    outcome = invoicing.run()
+
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
+
+
+def test_an_invoice_that_was_made_but_not_delivered_is_held_until_it_is(
+    invoicing, box, reasons, records, order
+):
+    invoicing.run(*records())
+    failed(box, why="E-posten kom i retur")
+
+    for _ in range(2):
+        assert invoicing.run(completed(order)).status == 3
+        assert "could not deliver it" in reasons()["hold", "orders", "9001"]
+
+    assert_invoiced_once(box)
+    assert len(requests_to_send(box)) == 1
+    box.faults.clear()
+    assert invoicing.run().status == 0
+    assert reasons() == {}
+
+
+def test_what_go_refuses_to_send_is_a_reject_with_its_words(invoicing, box, records, order):
+    body = {"title": "Sales order validation error(s)", "detail": "Kari mangler", "status": 400}
+    box.faults.add(method="POST", path=SEND, status=400, body=body)
+
+    outcome = invoicing.run(*records(status="completed"))
+
+    assert outcome.status == 3
+    (one,) = invoicing.unsettled("reject")
+    assert "the order is in Go, but Go refused to make its invoice (400" in one.reason
+    assert one.detail == "Kari mangler"
+    assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+
+def test_a_missing_privilege_at_the_call_is_a_hold(invoicing, box, reasons, records):
+    body = {"title": "Missing privilege", "detail": "goAllowSendInvoice", "status": 400}
+    box.faults.add(method="POST", path=SEND, status=400, body=body)
+
+    outcome = invoicing.run(*records(status="completed"))
+
+    assert outcome.status == 3
+    assert "may not send invoices" in reasons()["hold", "orders", "9001"]
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_keys_that_may_not_send_are_told_of_it_before_anything_is_written(
+    invoicing, box, records, dry_run
+):
+    box.go.switches.allow_send_invoice = False
+
+    outcome = invoicing.run(*records(status="completed"), dry_run=dry_run)
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    told = [line for line in outcome.log.splitlines() if "invoice_on" in line]
+    assert len(told) == 1
+    assert "invoice_on is set, but the keys may not send invoices" in told[0]
+
+
+def test_keys_that_may_not_send_are_enough_to_confirm(confirming, box, records):
+    box.go.switches.allow_send_invoice = False
+
+    assert confirming.run(*records(status="completed")).status == 0
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+def test_a_status_that_is_not_written_to_go_is_told_at_once(ledger, records):
+    outcome = ledger.run(*records(), confirm_on=["pending"], invoice_on=["draft"])
+
+    assert outcome.status == 1
+    assert "confirm_on: an order that is pending is not written to Go" in outcome.log
+    assert "invoice_on: an order that is draft is not written to Go" in outcome.log
+
+
+# Plans and brakes
+
+
+def test_a_dry_run_tells_what_the_run_then_does(invoicing, box, customer, product, order, tmp_path):
+    invoicing.settings["confirm_on"] = ["processing"]
+    invoicing.run(customer(), product(), order(id="1", number="1", status="on_hold"))
+    given = [
+        order(id="1", number="1", status="completed", updated_at=LATER),
+        order(id="2", number="2"),
+        order(id="3", number="3", status="completed"),
+        order(id="4", number="4", status="on_hold"),
+        order(id="4", number="4", status="completed", updated_at=LATEST),
+    ]
+    planned, done = tmp_path / "planned.jsonl", tmp_path / "done.jsonl"
+
+    dry = invoicing.run(*given, dry_run=True, changes_file=str(planned))
+    assert dry.writes == []
+    assert "send invoice orders 1: it is completed in the shop" in dry.log
+    assert "confirm orders 2: it is processing in the shop" in dry.log
+    assert len(box.go.entries("SalesOrders")) == 1
+
+    outcome = invoicing.run(*given, changes_file=str(done))
+
+    assert outcome.status == 0
+    assert sorted(planned.read_text().splitlines()) == sorted(done.read_text().splitlines())
+    assert len(box.go.entries("OutgoingInvoices")) == 3
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+def test_a_sent_invoice_counts_against_max_changes(invoicing, box, customer, product, order):
+    orders = [order(id=number, number=number, status="completed") for number in ("1", "2")]
+    given = [customer(), product(), *orders]
+    planned = invoicing.run(*given, dry_run=True, max_changes=1)
+    assert "max_changes is 1: a run would stop before the rest of these 2 writes" in planned.log
+
+    outcome = invoicing.run(*given, max_changes=1, workers=1)
+
+    assert outcome.status == 1
+    assert len(box.go.entries("OutgoingInvoices")) == 1
+    assert invoicing.run(*given).status == 0
+    assert len(box.go.entries("OutgoingInvoices")) == 2
