@@ -106,10 +106,7 @@ class OrdersWalk(GoWalk):
         order = self._forms.of_order(record, read_at, link, at_end=at_end)
         if met is not None:
             return self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
-        if link is None:
-            settled = self._create(order)
-        else:
-            settled = self.compare(order, link, at_end=at_end)
+        settled = self._create(order) if link is None else self.compare(order, link, at_end=at_end)
         return self._stages.take(order, settled)
 
     # An unlinked order
