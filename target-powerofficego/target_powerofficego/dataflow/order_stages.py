@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.links import Agreement, now
@@ -67,6 +67,6 @@ def with_stage(
     read_at: datetime.datetime,
 ) -> dict[str, Agreement]:
     """Return a base that keeps that a stage was reached; None: as it is."""
-    told: list[Any] = [stage.value if stage else None, status]
-    reached = {STAGE: Agreement(told, None, read_at, now())} if stage else {}
-    return {**base, **reached}
+    if stage is None:
+        return dict(base)
+    return {**base, STAGE: Agreement([stage.value, status], None, read_at, now())}

@@ -28,13 +28,7 @@ from target_powerofficego.dataflow.order_stages import (
     with_stage,
 )
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.go_api import (
-    MissingPrivilege,
-    NotFound,
-    Refused,
-    TestFailed,
-    UnknownOutcome,
-)
+from target_powerofficego.go_api import MissingPrivilege, Refused, UnknownOutcome
 from target_powerofficego.go_index import Entry
 from target_powerofficego.links import now
 from target_powerofficego.sending import Progress, Sending, follow, look, sendings_of
@@ -176,8 +170,8 @@ class OrderStages:
             answer = tools.writer.change(
                 self.entity, link.shop_id, path, [change], read_at=due.order.read_at
             )
-        except (TestFailed, NotFound):
-            self._see_that_it_went_on(due)
+        except Refused as refused:
+            self._see_that_it_went_on(due, refused)
             return None
         entry = tools.index.entry(self.entity, link.go_id)
         known = entry.body if entry else {}
@@ -187,17 +181,18 @@ class OrderStages:
             tools.store.end_intent(answer.intent)
         return Confirm(due.status)
 
-    def _see_that_it_went_on(self, due: _Due) -> None:
-        """Keep that a person confirmed or invoiced an order in Go a moment ago.
+    def _see_that_it_went_on(self, due: _Due, refused: Refused) -> None:
+        """Keep that a person confirmed or invoiced an order a moment ago, which is why Go refused.
 
         Raises:
-            Undecidable: with a Hold, when that is not so.
+            Undecidable: with a Hold, when it was removed.
+            Refused: for another reason.
         """
         entry = self.tools.index.read_again(self.entity, due.link.go_id)
         if entry is None:
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
-        if not entry.is_invoice and entry.body.get("SalesOrderStatus") == "Draft":
-            raise Undecidable(Hold("Go was edited while this was to be confirmed"))
+        if not entry.is_invoice and entry.body.get("SalesOrderStatus") != "Confirmed":
+            raise refused
         self._note(due, Stage.INVOICED if entry.is_invoice else Stage.CONFIRMED)
 
     # Invoiced
@@ -209,27 +204,48 @@ class OrderStages:
             Undecidable: it is not made yet, or Go cannot make or deliver it.
             UnknownOutcome: no answer, and nothing shows that it was done; the intent stays.
         """
-        tools, link = self.tools, due.link
-        if due.was_open and not _is_made_up(link):
-            before = look(tools, link.go_id)  # of an earlier try, which may have come to it since
-            if before.progress not in (Progress.UNSEEN, Progress.FAILED):
-                self._conclude(due, before)
-                return None
-        unanswered: UnknownOutcome | None = None
+        if self._came_of_an_earlier_try(due):
+            return None
         try:
-            tools.writer.send_invoice(link, _request(due.order), due.status, due.order.read_at)
-        except UnknownOutcome as unknown:
-            unanswered = unknown
-        except MissingPrivilege as missing:
-            raise Undecidable(_MAY_NOT_SEND) from missing
+            unanswered = self._ask_for_invoice(due)
         except Refused as refused:
             self._see_that_it_is_invoiced(due, refused)
             return None
-        told = _DRY if tools.plan.is_dry else follow(tools, link.go_id, self._wait)
+        told = _DRY if self.tools.plan.is_dry else follow(self.tools, due.link.go_id, self._wait)
         if unanswered is not None and told.progress is Progress.UNSEEN:
             raise unanswered
         self._conclude(due, told)
         return Invoice(due.status)
+
+    def _came_of_an_earlier_try(self, due: _Due) -> bool:
+        """Tell whether Go made the invoice after all that it was asked for before.
+
+        Raises:
+            Undecidable: with a Park or Hold, when it is making it, or cannot deliver it.
+        """
+        if not due.was_open or _is_made_up(due.link):
+            return False
+        told = look(self.tools, due.link.go_id)
+        if told.progress in (Progress.UNSEEN, Progress.FAILED):
+            return False
+        self._conclude(due, told)
+        return True
+
+    def _ask_for_invoice(self, due: _Due) -> UnknownOutcome | None:
+        """Ask Go for the invoice; return why it is not known whether it took that.
+
+        Raises:
+            Refused: Go said no.
+            Undecidable: with a Hold, when the keys may not.
+        """
+        request = _request(due.order)
+        try:
+            self.tools.writer.send_invoice(due.link, request, due.status, due.order.read_at)
+        except UnknownOutcome as unknown:
+            return unknown
+        except MissingPrivilege as missing:
+            raise Undecidable(_MAY_NOT_SEND) from missing
+        return None
 
     def _see_that_it_is_invoiced(self, due: _Due, refused: Refused) -> None:
         """Keep that a person invoiced an order a moment ago, which is why Go refused to.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from target_powerofficego import sending
+from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -220,10 +222,37 @@ def test_an_order_that_is_confirmed_in_go_at_the_same_moment_is_no_failure(
         lambda _: box.go.edit("SalesOrders", order_id, {"SalesOrderStatus": "Confirmed"}),
     )
 
-    outcome = confirming.run(completed(order), patch_guard="test")
+    outcome = confirming.run(completed(order), patch_guard=patch_guard)
 
     assert outcome.status == 0
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+def test_a_setting_that_is_switched_on_holds_for_an_order_that_comes_again(ledger, box, records):
+    ledger.run(*records(status="completed"))
+
+    assert ledger.run(*records(status="completed"), confirm_on=["completed"]).status == 0
+
+    assert the_order(box)["SalesOrderStatus"] == "Confirmed"
+
+
+def test_the_stage_of_an_order_is_no_difference(confirming, box, records):
+    confirming.run(*records(status="completed"))
+
+    options = ["--link-store", str(confirming.link_store), "differences"]
+    told = CliRunner().invoke(main, options)
+
+    assert told.exit_code == 0
+    assert "stage" not in told.output
+
+
+def test_an_order_that_was_removed_in_go_is_held(confirming, box, reasons, records, order):
+    confirming.run(*records())
+    box.go.delete("SalesOrders", the_order(box)["Id"])
+
+    assert confirming.run(completed(order)).status == 3
+
+    assert "removed in Go" in reasons()["hold", "orders", "9001"]
 
 
 @pytest.mark.parametrize("loss", [{"reset": "after"}, {"reset": "before"}], ids=str)
