@@ -195,6 +195,22 @@ def test_an_order_that_waits_is_neither_confirmed_nor_invoiced(
     assert requests_to_send(box) == []
 
 
+@pytest.mark.parametrize("setting", ["confirm_on", "invoice_on"])
+def test_an_order_that_was_equal_and_differs_by_now_is_held(
+    ledger, box, reasons, records, order, setting
+):
+    ledger.run(*records())
+    differing = {**the_order(box), "TotalAmount": 251}
+    box.faults.add(method="GET", path="/complete$", status=200, body=differing, times=None)
+
+    outcome = ledger.run(completed(order), **{setting: ["completed"]})
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    assert "251" in reasons()["hold", "orders", "9001"]
+    box.faults.clear()
+    assert ledger.run(**{setting: ["completed"]}).status == 0
+
+
 def test_an_order_whose_lines_a_bookkeeper_edited_counts_as_go_has_it(
     confirming, box, records, order
 ):
