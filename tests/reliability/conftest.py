@@ -46,6 +46,12 @@ def meltano_stops(is_long):
 
 
 @pytest.fixture
+def baskets(is_long):
+    """How many random orders each way of rounding meets."""
+    return 2000 if is_long else 30
+
+
+@pytest.fixture
 def rounds(is_long):
     """How many runs meet faults."""
     return 8 if is_long else 2

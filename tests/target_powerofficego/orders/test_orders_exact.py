@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ledger import singer_lines
 from target_powerofficego.dataflow.line_amounts import choose_price
 from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_reading import check_total, read_lines
@@ -258,8 +259,9 @@ AMOUNTS = (
 @pytest.mark.parametrize(
     ("price_decimals", "vat_rounding"), [*itertools.product((2, 4, None), ("line", "rate"))]
 )
+@pytest.mark.parametrize("rounding_code", [None, "AVRUND"])
 def test_in_a_real_go_a_total_is_exact_or_the_order_is_held_with_both_figures(
-    ledger, box, reasons, customer, product, order, price_decimals, vat_rounding
+    ledger, box, reasons, customer, product, order, price_decimals, vat_rounding, rounding_code
 ):
     box.go.switches.price_decimals = price_decimals
     box.go.switches.vat_rounding = vat_rounding
@@ -270,6 +272,9 @@ def test_in_a_real_go_a_total_is_exact_or_the_order_is_held_with_both_figures(
         for number, amounts in enumerate(AMOUNTS)
         for prices in ("excl", "incl")
     ]
+
+    if rounding_code:
+        ledger.settings["rounding_product_code"] = rounding_code
 
     outcome = ledger.run(customer(), *products, *orders)
 
@@ -286,8 +291,11 @@ def test_in_a_real_go_a_total_is_exact_or_the_order_is_held_with_both_figures(
             assert str(total) in held[shop_id]
             assert str(rounded(there[reference])) in held[shop_id]
     assert outcome.count("orders", "held") == len(held)
+    assert len(held) <= (0 if rounding_code else 3)
     if price_decimals is None and vat_rounding == "line":
         assert not {one for one in held if one.startswith("excl")}
+    again = [{**one, "updated_at": "2026-01-06T10:00:00Z"} for one in orders]
+    assert ledger.run(*again).writes == []
 
 
 def _lines(amounts, prices):
@@ -317,3 +325,87 @@ def _lines(amounts, prices):
             }
         )
     return lines
+
+
+def odd(order, line, **changes):
+    """An order of one line whose total Go's rounding cannot reach: 1.02 with 25 % VAT."""
+    told = line(
+        quantity="1",
+        unit_price_excl=None,
+        unit_price_incl="1.02",
+        total_excl="0.82",
+        total_tax="0.20",
+        total_incl="1.02",
+    )
+    return order(lines=[told], **changes)
+
+
+def test_an_odd_ore_gets_a_line_of_its_own_without_vat(ledger, box, customer, product, order, line):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUND"
+
+    assert ledger.run(customer(), product(), odd(order, line)).status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == Decimal("1.02")
+    (ours,) = [
+        one for one in there["SalesOrderLines"] if one["ExternalImportReference"] == "rounding:"
+    ]
+    assert (ours["VatRate"], abs(ours["TotalAmount"])) == (0, ORE)
+    assert ours["Description"] == "Øreavrunding"
+
+
+def test_the_line_for_rounding_goes_when_it_is_needed_no_more(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUND"
+    ledger.run(customer(), product(), odd(order, line))
+
+    outcome = ledger.run(order(updated_at="2026-01-06T10:00:00Z"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == 250
+    assert [one["ExternalImportReference"] for one in there["SalesOrderLines"]] == ["1"]
+
+
+def test_an_order_held_for_an_odd_ore_says_what_would_help_and_is_mended_by_it(
+    ledger, box, customer, product, order, line, reasons
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    assert ledger.run(customer(), product(), odd(order, line)).status == 3
+    reason = reasons()["hold", "orders", "9001"]
+    assert "the shop says 1.02" in reason
+    assert "with rounding_product_code set" in reason
+    assert ledger.run().writes == []
+
+    outcome = ledger.run(rounding_product_code="AVRUND")
+
+    assert outcome.status == 0
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("1.02")
+
+
+@pytest.mark.parametrize("skip", range(3))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_killed_while_it_mends_is_finished_by_the_next(
+    ledger, box, customer, product, order, line, skip, when
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUND"
+    ledger.run(customer(), product())
+    running = ledger.start(workers=1)
+    box.faults.on("go", "POST", None, lambda _: running.kill(), skip=skip, when=when)
+    running.communicate(singer_lines(odd(order, line)), timeout=60)
+    box.faults.clear()
+
+    assert ledger.run(odd(order, line)).status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == Decimal("1.02")
+    assert ledger.run(odd(order, line, updated_at="2026-01-06T10:00:00Z")).writes == []
+
+
+def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
+    outcome = ledger.run(product(), rounding_product_code="AVRUND", sales_accounts={"25": 3000})
+
+    assert outcome.status == 1
+    assert 'rounding_product_code needs an account for "0" in sales_accounts' in outcome.log
