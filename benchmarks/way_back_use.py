@@ -25,7 +25,7 @@ from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.links import Link, LinkStore, now
 from target_powerofficego.merge import created_base
 
-_DAY = 24 * 60 * 60
+_MINUTE = 60
 CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
 
 MEASURE = """
@@ -42,15 +42,15 @@ sys.exit(status)
 def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
     """Put customers into the shop and into Go, each linked; return their ids in Go.
 
-    Go changed them a day ago, so that they are no part of what the tap reads once more.
+    Go changed one each minute, so that few of them are in the overlap that the tap reads once more.
     """
-    box.go.switches.clock_skew_seconds = -_DAY
     store = LinkStore(str(path))
     store.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
     read_at = now()
     ids = []
     with store.transaction():
         for number in range(count):
+            box.go.switches.clock_skew_seconds = (number - count) * _MINUTE
             record = box.shop.put("customers", customer(str(number)))
             values = CUSTOMER.read(record, CONVERSION).values
             entry = box.go.create("Customers", CUSTOMER.create_body(values))
