@@ -94,5 +94,8 @@ class BackSide:
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Do nothing; see `archives`."""
 
+    def settle_payments(self) -> None:
+        """Do nothing: payments are posted on the way forward."""
+
     def settle_erased(self) -> None:
         """Do nothing: what was erased is archived on the way forward."""

@@ -19,8 +19,11 @@ ERASED = "erased:"
 ERASED_CUSTOMER = "its personal data was erased"
 """Why a record of an erased customer is left alone."""
 
-_ENTRY_MEMBERS = ("Id", "IsVatFree", "CurrencyCode", "IsArchived", "LastChangedDateTimeOffset")
-"""What orders need to know of their customer in Go."""
+_ENTRY_MEMBERS = (
+    *("Id", "SubledgerAccountId", "IsVatFree", "CurrencyCode", "IsArchived"),
+    "LastChangedDateTimeOffset",
+)
+"""What orders and their payments need to know of their customer in Go."""
 
 _HANG_ON_A_CUSTOMER = ("delivery_addresses", "contact_persons")
 
@@ -33,6 +36,9 @@ _ORDER_FIELDS = frozenset(
         *("total_incl", "total_refunded"),
     }
 )
+
+_PAYMENT_FIELDS = ("id", "method", "status", "amount", "paid_at")
+"""What a payment needs to be posted; the provider's reference may tell who paid."""
 
 ORDER_ROWS = frozenset(
     {
@@ -81,9 +87,11 @@ def impersonal_order(record: Mapping[str, Any], customer_id: str) -> dict[str, A
     A field that is left out counts as one that the shop does not tell, so it is not compared.
     """
     kept = {name: value for name, value in record.items() if name in _ORDER_FIELDS}
-    refunds = record.get("refunds")
+    refunds, payments = record.get("refunds"), record.get("payments")
     if isinstance(refunds, list):
         kept["refunds"] = [_without_reason(refund) for refund in refunds]
+    if isinstance(payments, list):
+        kept["payments"] = [_impersonal_payment(payment) for payment in payments]
     return {**kept, "customer_id": customer_id}
 
 
@@ -91,3 +99,9 @@ def _without_reason(refund: object) -> object:
     if not isinstance(refund, dict):
         return refund
     return {name: value for name, value in refund.items() if name != "reason"}
+
+
+def _impersonal_payment(payment: object) -> object:
+    if not isinstance(payment, dict):
+        return payment
+    return {name: payment[name] for name in _PAYMENT_FIELDS if name in payment}

@@ -15,6 +15,7 @@ from target_powerofficego.dataflow.order import (
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 from target_powerofficego.matching import MATCHED_ON
+from target_powerofficego.payment_posting import PaymentPosting
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED, ARCHIVING
@@ -45,10 +46,11 @@ class ForwardSide:
         self._tools = tools
         customers = CustomersWalk(tools)
         products = ProductsWalk(tools)
+        self._orders = OrdersWalk(tools, customers, products)
         self._walks: dict[str, GoWalk] = {
             "customers": customers,
             "products": products,
-            "orders": OrdersWalk(tools, customers, products),
+            "orders": self._orders,
         }
 
     def take(
@@ -148,6 +150,11 @@ class ForwardSide:
         self._tools.plan.add(one.entity, one.shop_id, Hold(reason))
         self._tools.tally.count(one.entity, one.shop_id, "held")
 
+    def settle_payments(self) -> None:
+        """Post the payments whose day is over, and say which ones are left out."""
+        PaymentPosting(self._tools).post()
+        self._orders.payments.tell_left_out()
+
     def settle_erased(self) -> None:
         """Archive the entries of customers that were erased."""
         archive_erased(self._tools)
@@ -168,6 +175,7 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
         AMOUNTS,  # a link of before these were kept gets them once its order is read again
+        sorted(settings.payment_accounts.items()),
         [
             (row.name, row.shop, row.go, row.direction.value)
             for table in settings.tables.values()

@@ -1,25 +1,31 @@
-"""What is asked of Go before any write: who we are, what we may do, and the sales accounts."""
+"""What is asked of Go before any write: who we are, what we may do, and the accounts."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.payments import CURRENCY
 from target_powerofficego.dataflow.product import EXEMPT
+from target_powerofficego.dataflow.vouchers import PaymentAccount, PaymentAccounts
 from target_powerofficego.go_api import ConfigurationError, MissingPrivilege
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.settings import Settings
 
 _PRIVILEGES = ("Customer_Full", "Product_Full", "SalesOrders_Full")
+_POSTING_PAYMENTS = ("BankVoucher_Full",)
 _READING = {"OutgoingInvoice": ("OutgoingInvoice", "OutgoingInvoice_Full")}
 _READING_ACCOUNTS = {
     "GeneralLedgerAccount": ("GeneralLedgerAccount", "GeneralLedgerAccount_Full"),
     "CommonServices": ("CommonServices", "CommonServices_Full"),
 }
+
+_NO_VAT = "0"
+"""The code of Norwegian bookkeeping for what has nothing to do with VAT."""
 
 
 def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
@@ -34,8 +40,10 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
         msg = "PowerOffice Go does not say which client (ClientId) the keys are for"
         raise ConfigurationError(msg)
     held = set(information.get("ValidPrivileges") or ())
-    reading = {**_READING, **(_READING_ACCOUNTS if settings.sales_accounts else {})}
-    missing = [name for name in _PRIVILEGES if name not in held]
+    has_accounts = settings.sales_accounts or settings.payment_accounts
+    reading = {**_READING, **(_READING_ACCOUNTS if has_accounts else {})}
+    writing = (*_PRIVILEGES, *(_POSTING_PAYMENTS if settings.payment_accounts else ()))
+    missing = [name for name in writing if name not in held]
     missing += [name for name, any_of in reading.items() if not held.intersection(any_of)]
     if missing:
         msg = (
@@ -60,16 +68,12 @@ def sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, in
     """
     if not accounts:
         return {}
-    numbers = ",".join(str(number) for number in sorted(set(accounts.values())))
-    found = {
-        int(entry["AccountNo"]): entry
-        for entry in go.list_all("/GeneralLedgerAccounts", params={"accountNos": numbers})
-    }
+    found = _accounts(go, accounts.values())
     rates = {entry["Code"]: entry.get("Rate") for entry in go.list_all("/VatCodes")}
     wrong: list[str] = []
     for rate, number in accounts.items():
         account = found.get(number)
-        if account is None or account.get("IsActive") is False:
+        if account is None:
             wrong.append(f"sales_accounts: Go has no active account {number}")
             continue
         fraction = rates.get(account.get("VatCode"))
@@ -83,3 +87,57 @@ def sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, in
     if wrong:
         raise ConfigurationError("; ".join(wrong))
     return {rate: int(found[number]["Id"]) for rate, number in accounts.items()}
+
+
+def payment_accounts(go: GoClient, accounts: Mapping[str, int]) -> PaymentAccounts | None:
+    """Return the accounts in `payment_accounts`, checked; None when there are none.
+
+    Raises:
+        ConfigurationError: an account is missing, not active, carries VAT, or is kept in another
+            currency; or Go has no VAT code for lines without VAT.
+    """
+    if not accounts:
+        return None
+    found = _accounts(go, accounts.values())
+    codes = {str(entry["Code"]): entry for entry in go.list_all("/VatCodes")}
+    wrong = [
+        f"payment_accounts: {why}"
+        for number in sorted(set(accounts.values()))
+        if (why := _why_no_payments(number, found.get(number), codes))
+    ]
+    if _NO_VAT not in codes:
+        wrong.append(f"payment_accounts: Go has no VAT code {_NO_VAT}, which customers' lines need")
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    no_vat_id = int(codes[_NO_VAT]["Id"])
+    by_number = {
+        number: PaymentAccount(number, int(entry["Id"]), int(entry.get("VatCodeId") or no_vat_id))
+        for number, entry in found.items()
+    }
+    return PaymentAccounts({name: by_number[one] for name, one in accounts.items()}, no_vat_id)
+
+
+def _why_no_payments(
+    number: int, account: Mapping[str, Any] | None, codes: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    """Say why payments cannot be posted to an account, None: they can."""
+    if account is None:
+        return f"Go has no active account {number}"
+    vat = codes.get(str(account.get("VatCode"))) or {}
+    rate = Decimal(str(vat.get("Rate") or 0)) * 100
+    if rate:
+        return f"account {number} carries {rate.normalize():f} % VAT in Go"
+    currency = account.get("CurrencyCode")
+    if currency not in (None, CURRENCY):
+        return f"account {number} is kept in {currency} in Go, not in {CURRENCY}"
+    return None
+
+
+def _accounts(go: GoClient, wanted: Collection[int]) -> dict[int, Mapping[str, Any]]:
+    """Return the active general ledger accounts of these numbers."""
+    numbers = ",".join(str(number) for number in sorted(set(wanted)))
+    return {
+        int(entry["AccountNo"]): entry
+        for entry in go.list_all("/GeneralLedgerAccounts", params={"accountNos": numbers})
+        if entry.get("IsActive") is not False and int(entry["AccountNo"]) in wanted
+    }

@@ -106,6 +106,7 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
     customers = _fields(
         tables["customers"],
         "Number",
+        "SubledgerAccountId",
         "ExternalImportReference",
         "OrganizationNumber",
         "EmailAddress",

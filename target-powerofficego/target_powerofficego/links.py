@@ -11,6 +11,7 @@ from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.intent_rows import IntentRows
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import Namespaces
+from target_powerofficego.store.payment_rows import PaymentRows
 from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     NEVER,
@@ -44,7 +45,9 @@ __all__ = [
 ]
 
 
-class LinkStore(Namespaces, IntentRows, ConflictRows, ErasureRows, TransferRows, GoRows):
+class LinkStore(
+    Namespaces, IntentRows, ConflictRows, ErasureRows, PaymentRows, TransferRows, GoRows
+):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
     def copy_in_memory(self) -> LinkStore:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.order_lines import ServiceCodes
+from target_powerofficego.dataflow.payments import method_key
 from target_powerofficego.dataflow.product import EXEMPT, rate_key
 from target_powerofficego.dataflow.values import Unusable, vat_rate
 from target_powerofficego.go_api import ConfigurationError, Connection
@@ -43,6 +44,7 @@ class Settings(SideSettings):
     create_missing_products: bool = True
     sales_accounts: Mapping[str, int] = field(default_factory=dict)
     service_codes: ServiceCodes = field(default_factory=ServiceCodes)
+    payment_accounts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -79,6 +81,7 @@ class _Reader(SideReader):
             "create_missing_products": config["create_missing_products"],
             "sales_accounts": self._sales_accounts(),
             "service_codes": self._service_codes(),
+            "payment_accounts": self._payment_accounts(),
         }
         if self.wrong or connection is None:
             raise SettingsError(self.wrong)
@@ -169,4 +172,16 @@ class _Reader(SideReader):
                 self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
             else:
                 accounts[rate_key(percent)] = account
+        return accounts
+
+    def _payment_accounts(self) -> dict[str, int]:
+        accounts: dict[str, int] = {}
+        for told, account in (self.config.get("payment_accounts") or {}).items():
+            method = method_key(told)
+            if method is None:
+                self.wrong.append("payment_accounts: a payment method has no name")
+            elif method in accounts:
+                self.wrong.append(f'payment_accounts: "{method}" is named twice')
+            else:
+                accounts[method] = account
         return accounts

@@ -251,7 +251,7 @@ _RULES = (
         th.StringType,
         default="Europe/Oslo",
         title="Time zone",
-        description="In which the date of an order is read off its stamp.",
+        description="In which the date of an order or a payment is read off its stamp.",
     ),
     th.Property(
         "orders_from",
@@ -315,6 +315,14 @@ _RULES = (
         " account. A rate is written with a comma, for Meltano splits names at dots. The key"
         " `exempt` is the account for what is sold without VAT though the product bears it: to"
         " tax-exempt customers, and abroad.",
+    ),
+    th.Property(
+        "payment_accounts",
+        th.ObjectType(additional_properties=th.IntegerType),
+        title="Payment accounts",
+        description="Payment method of the shop to the general ledger account of its bank or"
+        ' clearing account, such as {"vipps": 1901, "card": 1920}; payments are posted to it, one'
+        " bank journal voucher a day and method. Default: none are posted.",
     ),
     th.Property(
         "shipping_product_code",

@@ -11,7 +11,11 @@ from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo, DryWriter
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
-from target_powerofficego.go_checks import check_privileges, sales_account_ids
+from target_powerofficego.go_checks import (
+    check_privileges,
+    payment_accounts,
+    sales_account_ids,
+)
 from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_at_start
 from target_powerofficego.links import LinkStore
@@ -22,15 +26,19 @@ from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.voucher_writing import PAYMENTS
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_powerofficego.dataflow.vouchers import PaymentAccounts
     from target_powerofficego.settings import Settings
 
 logger = logging.getLogger("target-powerofficego")
+
+_KEPT_AS = (*ENTITIES, PAYMENTS)
 
 _START_UP_SECONDS = 10.0
 """How long the first call is tried; a wrong address should be told while one is still looking."""
@@ -52,7 +60,10 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
-    accounts = sales_account_ids(go, settings.sales_accounts)
+    accounts = (
+        sales_account_ids(go, settings.sales_accounts),
+        payment_accounts(go, settings.payment_accounts),
+    )
     is_plan = settings.dry_run
     if is_plan or _may_plan(settings, store, client):
         copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
@@ -67,7 +78,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     tools = _tools(settings, store, go, accounts, brakes, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     if not is_plan:
-        settle_at_start(tools, store.intents("forward"))
+        settle_at_start(tools, [one for one in store.intents("forward") if one.entity != PAYMENTS])
     settlement = Settlement(
         ForwardSide(tools),
         store,
@@ -88,7 +99,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         number=number,
         is_plan=is_plan,
         opened=opened,
-        kept_as=ENTITIES,
+        kept_as=_KEPT_AS,
         logger=logger,
     )
 
@@ -106,23 +117,26 @@ def _tools(
     settings: Settings,
     store: LinkStore,
     go: GoClient,
-    accounts: Mapping[str, int],
+    accounts: tuple[Mapping[str, int], PaymentAccounts | None],
     brakes: Brakes,
     *,
     is_plan: bool,
 ) -> Tools:
     kind = DryWriter if is_plan else Writer
+    sales_accounts, accounts_of_payments = accounts
     return Tools(
         settings=settings,
         conversion=Conversion(
             shop_name=settings.shop_name,
             time_zone=settings.time_zone,
-            sales_account_ids=accounts,
+            sales_account_ids=sales_accounts,
         ),
         store=store,
         go=go,
         index=_index(settings, store, go),
         writer=kind(store, go, brakes, tests_patches=settings.tests_patches),
+        brakes=brakes,
+        payment_accounts=accounts_of_payments,
         plan=Plan(
             settings.tables,
             is_dry=is_plan,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from go_sandbox.go import order_schema, stock
+from go_sandbox.go import matching, order_schema, stock
 from go_sandbox.go.orders import primary_address
 from go_sandbox.go.problems import broken_rule
 from go_sandbox.go.stamps import days_after
@@ -47,7 +47,7 @@ def send(
     books.register("OutgoingInvoiceLines").put({"Id": invoice["Id"], "Lines": lines})
     stock.take(books, order)
     books.register("SalesOrders").remove(order["Id"])
-    return books.register("OutgoingInvoices").put(invoice)
+    return books.register("OutgoingInvoices").put(matching.take_payment(books, invoice))
 
 
 def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:

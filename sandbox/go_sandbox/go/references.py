@@ -102,8 +102,9 @@ def kept_price(books: Books, price: Decimal | None) -> Decimal | None:
 
 
 def open_balance(books: Books, customer_id: int) -> bool:
-    """Tell whether a customer has an invoice or credit note that is not settled."""
-    return any(
-        invoice["CustomerId"] == customer_id and invoice["Balance"]
-        for invoice in books.register("OutgoingInvoices").values()
+    """Tell whether a customer has an invoice, credit note or payment that is not settled."""
+    entries = (
+        *books.register("OutgoingInvoices").values(),
+        *books.register("OpenPayments").values(),
     )
+    return any(entry["CustomerId"] == customer_id and entry["Balance"] for entry in entries)

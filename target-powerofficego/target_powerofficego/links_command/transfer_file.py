@@ -16,14 +16,14 @@ from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when a table changes, and read the older formats as well."""
 
 _NEW_IN_FORMAT_2: Mapping[str, Mapping[str, Any]] = {
     "links": {"own_shop_stamp": None},
     "runs": {"way": "forward"},
 }
-"""What rows of an older export lack, and what holds for them."""
+"""What rows of an export of format 1 lack, and what holds for them; 3 has the payments besides."""
 
 _HEAD, _END = "powerofficego-links", "end"
 _TABLES = {table.name: table for table in TRANSFERRED}
@@ -31,6 +31,7 @@ _STAMPS = frozenset(
     {
         *("opened_at", "linked_at", "read_at", "started_at", "finished_at", "first_seen"),
         *("last_seen", "next_attempt_at", "acknowledged_at", "erased_at", "archived_at"),
+        "posted_at",
     }
 )
 _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
@@ -99,7 +100,7 @@ class _Reading:
             row = told.get("row")
             if not isinstance(row, dict):
                 raise BadLine(number, "it has no row")
-            if self._format < FORMAT:
+            if self._format == 1:
                 row = {**_NEW_IN_FORMAT_2.get(kind, {}), **row}
             self._check_row(number, _TABLES[kind], row)
             self.rows.append((kind, row))

@@ -55,6 +55,9 @@ class Side(Protocol):
     def settle_archives(self, archives: list[Unsettled]) -> None:
         """Do the archives of a run, or hold them all when there are too many."""
 
+    def settle_payments(self) -> None:
+        """Post what was paid, once all input is settled."""
+
     def settle_erased(self) -> None:
         """Do what is left to do for records that were erased."""
 
@@ -115,6 +118,8 @@ class Settlement:
         self._retry_refused()
         self._schedule.drain()
         self._take_up_parked()
+        self._schedule.drain()
+        self._schedule.submit(self._side.settle_payments, writes=())
         self._schedule.drain()
         if archives := self._side.archives():
             self._schedule.submit(lambda: self._side.settle_archives(archives), writes=())

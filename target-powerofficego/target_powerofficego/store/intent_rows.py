@@ -73,6 +73,10 @@ class IntentRows(LinkRows):
             t.intents.c.shop_id == shop_id,
         )
 
+    def intents_of_entity(self, entity: str) -> list[Intent]:
+        """Return the writes left without an answer of one entity, oldest first."""
+        return self._intents(t.intents.c.kind != COMPARISON, t.intents.c.entity == entity)
+
     def note_comparison(self, entity: str, shop_id: str) -> None:
         """Note, with a write, that what came of it in Go is yet to be compared with the shop's."""
         with self.transaction():

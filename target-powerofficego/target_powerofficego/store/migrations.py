@@ -29,7 +29,16 @@ def _to_version_3(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL")
 
 
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _to_version_2, 2: _to_version_3}
+def _to_version_4(connection: sa.Connection) -> None:
+    """Add the payments."""
+    t.payments.create(connection)
+
+
+STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
+    1: _to_version_2,
+    2: _to_version_3,
+    3: _to_version_4,
+}
 """By the version that a store has, what brings it to the next one.
 
 A step that makes a table makes it as `tables` tells it now. Whoever changes such a table later

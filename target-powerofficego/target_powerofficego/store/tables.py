@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
@@ -184,3 +184,22 @@ erasures = Table(
     Column("erased_at", String, nullable=False),
     Column("archived_at", String),
 )
+
+payments = Table(
+    "payments",
+    tables,
+    _namespace(),
+    Column("order_id", String, primary_key=True),
+    Column("payment_id", String, primary_key=True),
+    Column("day", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("amount", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("voucher", String),
+    Column("posted_at", String),
+    Index("payments_by_voucher", "namespace", "voucher"),
+)
+"""Payments of orders in Go: still to be posted; of a `voucher`, once it may have been sent to Go.
+
+No member tells who paid.
+"""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TRANSFERRED: tuple[sa.Table, ...] = (
     *(t.namespaces, t.runs, t.links, t.settled, t.intents),
-    *(t.unsettled, t.waits, t.conflicts, t.erasures),
+    *(t.unsettled, t.waits, t.conflicts, t.erasures, t.payments),
 )
 """In the order in which rows come: what another row names comes before it."""
 
@@ -60,10 +60,11 @@ class TransferRows(StoreConnection):
                 yield table.name, told
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is linked, open or unanswered in any namespace."""
+        """Tell whether nothing is linked, open, paid or unanswered in any namespace."""
         queries = (
             sa.select(t.links.c.namespace),
             sa.select(t.unsettled.c.namespace),
+            sa.select(t.payments.c.namespace),
             sa.select(t.intents.c.namespace).where(t.intents.c.kind != COMPARISON),
         )
         return all(self._first(query.limit(1)) is None for query in queries)

@@ -52,6 +52,7 @@ from target_powerofficego.walks.order_form import (
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties, buyer_id
+from target_powerofficego.walks.order_payments import OrderPayments
 from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
 
@@ -81,6 +82,7 @@ class OrdersWalk(GoWalk):
         self._comparison = OrderComparison(tools, self._drafts, products)
         self._invoiced = InvoicedOrders(tools, self._forms, self._meetings, self)
         self._stages = OrderStages(tools, self._drafts, self._see_that_equal)
+        self.payments = OrderPayments(tools)
 
     def kept(self, record: Record) -> Record:
         """Return an order without who bought it, when that customer was erased."""
@@ -90,6 +92,12 @@ class OrdersWalk(GoWalk):
         return record if erased is None else impersonal_order(record, erased)
 
     def _settle(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        with self.payments.noted(record):
+            return self._settle_order(record, read_at, at_end=at_end)
+
+    def _settle_order(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
         settings = self.tools.settings

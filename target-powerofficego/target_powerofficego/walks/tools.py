@@ -11,6 +11,8 @@ from target_powerofficego.walks.run_tools import RunTools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_powerofficego.brakes import Brakes
+    from target_powerofficego.dataflow.vouchers import PaymentAccounts
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.go_index import GoIndex
     from target_powerofficego.settings import Settings
@@ -28,5 +30,7 @@ class Tools(RunTools):
     go: GoClient
     index: GoIndex
     writer: Writer
+    brakes: Brakes
+    payment_accounts: PaymentAccounts | None
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
     service_products: threading.Lock = field(default_factory=threading.Lock)

@@ -1,0 +1,217 @@
+"""Which payments of an order are posted, and which of them the shop has changed since; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.values import Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from decimal import Decimal
+    from zoneinfo import ZoneInfo
+
+    from target_powerofficego.dataflow.table import Record
+
+CURRENCY = "NOK"
+"""The one currency that payments are posted in: how a voucher in another one is to name its rate,
+and what Go makes of it, is not known."""
+
+ITS_PAYMENT = "its payment of"
+"""Begins what is said of a payment of an order."""
+
+PAID_STATUSES = ("paid", "captured")
+"""The statuses of a payment whose money was taken (docs/shop-api.md)."""
+
+_UNPAID_STATUSES = frozenset(
+    {
+        *("unpaid", "pending", "authorized", "authorised", "reserved", "failed", "declined"),
+        *("expired", "cancelled", "canceled", "voided", "refunded", "partially_refunded"),
+    }
+)
+"""Known words for a payment whose money was not taken, or given back; others are told of."""
+
+_PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment of an order: its day in the time zone of the shop, and the amount in kroner.
+
+    `payment_id` is the shop's, or stands for what the payment says where the shop gives none.
+    """
+
+    order_id: str
+    payment_id: str
+    day: str
+    method: str
+    amount: Decimal
+    currency: str = CURRENCY
+
+    @property
+    def said(self) -> str:
+        """What was paid how and when, in words."""
+        return f"{self.amount:.2f} {self.currency} by {self.method} on {self.day}"
+
+
+@dataclass(frozen=True)
+class PostedPayment:
+    """A payment as it was posted, and the reference of its voucher in Go."""
+
+    payment: Payment
+    voucher: str
+
+    @property
+    def said(self) -> str:
+        """That it was posted, in words."""
+        return f"{ITS_PAYMENT} {self.payment.said} was posted in Go ({self.voucher})"
+
+
+@dataclass(frozen=True)
+class ToldPayments:
+    """What an order tells of its payments.
+
+    `left_out` says in words why a payment that was paid cannot be posted, `strange_statuses` are
+    words of which it is not known whether they mean paid.
+    """
+
+    paid: tuple[Payment, ...] = ()
+    left_out: tuple[str, ...] = ()
+    strange_statuses: tuple[str, ...] = ()
+
+
+@dataclass
+class _Reading:
+    order_id: str
+    currency: str | None
+    zone: ZoneInfo
+    paid: dict[str, Payment] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+    alike: Counter[str] = field(default_factory=Counter)
+
+    def take(self, told: object) -> None:
+        """Read one payment; what cannot be read is left out, and said."""
+        try:
+            if not isinstance(told, dict):
+                msg = f"should be a group of fields but is a {values.kind_of(told)}"
+                raise Unusable(msg)
+            if not self._is_paid(told):
+                return
+            payment = self._payment(told)
+            if payment.payment_id in self.paid:
+                msg = f"has the same id {values.shown(payment.payment_id)} as another one"
+                raise Unusable(msg)
+        except Unusable as why:
+            self.left_out.append(f"a payment is not posted: it {why}")
+        else:
+            self.paid[payment.payment_id] = payment
+
+    def _is_paid(self, told: Record) -> bool:
+        word = (values.text(told.get("status"), what="has a status that") or "").lower()
+        if word not in PAID_STATUSES and word not in _UNPAID_STATUSES:
+            self.strange.append(word)
+        return word in PAID_STATUSES
+
+    def _payment(self, told: Record) -> Payment:
+        return Payment(
+            self.order_id,
+            self._id(told),
+            _there(
+                values.date_in_zone(told.get("paid_at"), zone=self.zone, what=_PAID_AT), "paid_at"
+            ),
+            _there(method_key(told.get("method")), "method"),
+            self._in_kroner(_there(values.amount(told.get("amount"), what=_AMOUNT), "amount")),
+        )
+
+    def _in_kroner(self, amount: Decimal) -> Decimal:
+        if amount <= 0 or amount != values.to_ore(amount):
+            msg = f"is of {amount}, which is no amount above zero in whole øre"
+            raise Unusable(msg)
+        if self.currency != CURRENCY:
+            told = f"in {self.currency}" if self.currency else "in a currency that is not known"
+            msg = f"is {told}; only {CURRENCY} is posted"
+            raise Unusable(msg)
+        return values.to_ore(amount)
+
+    def _id(self, told: Record) -> str:
+        given = told.get("id")
+        if isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip():
+            return _short(str(given).strip())
+        said = [told.get(name) for name in ("method", "reference", "amount", "paid_at")]
+        content = f"content:{_digest(json.dumps(said, default=str))}"
+        self.alike[content] += 1
+        return f"{content}:{self.alike[content]}"
+
+
+def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPayments | None:
+    """Return what an order tells of its payments; None: it does not tell.
+
+    Args:
+        order: the shop's order.
+        currency: the currency of the order, None where it is not known.
+        zone: where a payment's day is read off its stamp.
+    """
+    if "payments" not in order:
+        return None
+    told = order["payments"] or ()
+    if not isinstance(told, (list, tuple)):
+        kind = values.kind_of(told)
+        return ToldPayments(left_out=(f"payments should be a list but is a {kind}",))
+    reading = _Reading(order["id"], currency, zone)
+    for one in told:
+        reading.take(one)
+    paid = tuple(reading.paid.values())
+    return ToldPayments(paid, tuple(reading.left_out), tuple(reading.strange))
+
+
+def _there(value: _T | None, name: str) -> _T:
+    if value is None:
+        msg = f"has no {name}"
+        raise Unusable(msg)
+    return value
+
+
+def method_key(method: object) -> str | None:
+    """Return a payment method as it is compared with the names in `payment_accounts`.
+
+    Raises:
+        Unusable: it is no text.
+    """
+    told = values.text(method, what="has a method that")
+    return None if told is None else told.lower()
+
+
+def what_changed(posted: Iterable[PostedPayment], told: ToldPayments) -> Iterator[str]:
+    """Say in words which posted payments the shop no longer tells as they were posted."""
+    now = {one.payment_id: one for one in told.paid}
+    for one in posted:
+        said = now.get(one.payment.payment_id)
+        if said != one.payment:
+            tells = "no longer tells it as paid" if said is None else f"now tells {said.said}"
+            yield f"{one.said}, but the shop {tells}"
+
+
+def not_posted_yet(
+    posted: Collection[PostedPayment], told: ToldPayments, methods: Collection[str]
+) -> list[Payment]:
+    """Return the payments that are to be posted: of methods with an account, and posted never."""
+    known = {one.payment.payment_id for one in posted}
+    return [one for one in told.paid if one.payment_id not in known and one.method in methods]
+
+
+def _short(payment_id: str) -> str:
+    """Return an id that a database can find it by."""
+    if len(payment_id) <= values.LONGEST_ID:
+        return payment_id
+    return f"long:{_digest(payment_id)}"
+
+
+def _digest(told: Any) -> str:  # noqa: ANN401 - text
+    return hashlib.blake2b(str(told).encode(errors="replace"), digest_size=16).hexdigest()

@@ -1,0 +1,133 @@
+"""Posts payments to Go at the end of a run: what is due, what is not, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.payments import CURRENCY, ITS_PAYMENT
+from target_powerofficego.dataflow.vouchers import Voucher, by_day_and_method, reference_of
+from target_powerofficego.go_api import TryAgainLater
+from target_powerofficego.links import now
+from target_powerofficego.orders_in_go import orders_in_go
+from target_powerofficego.voucher_writing import VoucherWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.payments import Payment
+    from target_powerofficego.dataflow.vouchers import OrderInGo
+    from target_powerofficego.walks.tools import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+
+class PaymentPosting:
+    """Posts one voucher for each day that is over and each method; what is late goes on another."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._writer = VoucherWriter(tools)
+
+    def post(self) -> None:
+        """Post all payments that are due.
+
+        Raises:
+            StopRun, BrakeReached, LinkStoreError: the run cannot go on.
+        """
+        try:
+            if not self._tools.plan.is_dry:
+                self._writer.settle_leftovers()
+            if self._tools.payment_accounts is not None:
+                self._post_due()
+        except TryAgainLater as later:
+            logger.warning("payments: %s", later)
+            return
+        self._writer.forget_solved()
+
+    def _post_due(self) -> None:
+        today = now().astimezone(self._tools.settings.time_zone).date()
+        accounts = self._tools.settings.payment_accounts
+        due = self._tools.store.due_payments(before=today)
+        due = [one for one in due if one.method in accounts]
+        if not due:
+            return
+        orders = orders_in_go(self._tools, {one.order_id for one in due})
+        groups = by_day_and_method(self._postable(due, orders))
+        for (day, method), payments in groups.items():
+            self._post_group(day, method, payments, orders)
+
+    def _post_group(
+        self,
+        day: str,
+        method: str,
+        payments: list[Payment],
+        orders: Mapping[str, OrderInGo],
+    ) -> None:
+        """Post the payments of a day and method, on as many vouchers as it takes.
+
+        More than one only where Go has one already that the store does not know of.
+        """
+        shop_name = self._tools.settings.shop_name
+        taken = self._tools.store.vouchers_of(method, day)
+        while payments:
+            reference = reference_of(shop_name, method, day, taken)
+            taken.add(reference)
+            voucher = Voucher(reference, day, method, tuple(payments))
+            there = self._writer.post(voucher, orders)
+            if there is None:
+                return
+            payments = [one for one in payments if (one.order_id, one.payment_id) not in there]
+
+    def _postable(
+        self, due: Iterable[Payment], orders: Mapping[str, OrderInGo]
+    ) -> Iterable[Payment]:
+        """Yield the payments that can be posted as Go stands; say of each other why it is not."""
+        still_open = {order_id: order.open_amount for order_id, order in orders.items()}
+        for one in due:
+            order = orders.get(one.order_id)
+            why = _why_not(order)
+            if why is not None:
+                self._leave_out(one, f"is not posted: {why}")
+            elif order is not None and self._is_covered(one, order, still_open):
+                yield one
+
+    def _is_covered(
+        self, one: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
+    ) -> bool:
+        """Tell whether so much is open of the order's invoice, if it has one."""
+        left = still_open[one.order_id]
+        if left is None:
+            return True
+        if order.open_amount is not None and order.open_amount <= 0:
+            why = f"nothing is open of its invoice {order.invoice_no} in Go"
+            self._leave_out(one, f"is not posted: {why}")
+            self._tools.store.drop_due_payment(one)
+            return False
+        if one.amount > left:
+            self._writer.hold(
+                one.order_id,
+                f"{ITS_PAYMENT} {one.said} is not posted: only {left:.2f} is open of its invoice"
+                f" {order.invoice_no} in Go; see to it in Go",
+            )
+            return False
+        still_open[one.order_id] = left - one.amount
+        return True
+
+    def _leave_out(self, one: Payment, why: str) -> None:
+        repair = f"{ITS_PAYMENT} {one.said} {why}"
+        self._tools.tally.note_repair("orders", one.order_id, repair)
+
+
+def _why_not(order: OrderInGo | None) -> str | None:
+    """Say why no payment of an order can be posted, None: one can."""
+    if order is None:
+        return "the order is not in Go any more"
+    if order.currency not in (None, CURRENCY):
+        return f"in Go the order is in {order.currency}, and only {CURRENCY} is posted"
+    if order.matching_reference is None:
+        return "its order has no CustomMatchingReference in Go, by which it would be matched"
+    if order.ledger_account_id is None:
+        return "Go tells no account of its customer in the customer ledger"
+    return None

@@ -1,0 +1,658 @@
+"""Payments of linked orders: one bank journal voucher a day and method, each payment once, ever."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+
+import pytest
+
+DAY = "2026-01-05"
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+VIPPS = "testshop:payments:vipps:2026-01-05"
+CARD = "testshop:payments:card:2026-01-05"
+PATH = "/vouchers/bankjournals"
+
+
+def payment(**changes):
+    return {
+        "id": "p1",
+        "method": "vipps",
+        "reference": "TX1",
+        "status": "captured",
+        "amount": "250.00",
+        "paid_at": "2026-01-05T09:31:00Z",
+        **changes,
+    }
+
+
+@pytest.fixture(autouse=True)
+def accounts(ledger):
+    """The accounts of two methods: Kasse and Bank of the sandbox."""
+    ledger.settings["payment_accounts"] = {"vipps": 1901, "card": 1920}
+
+
+@pytest.fixture
+def paid(order):
+    """Makes an order with one payment, with changes of either."""
+
+    def make(order_id="9001", number=None, **changes):
+        one = payment(**{"id": f"p{order_id}", **changes})
+        return order(id=order_id, number=number or order_id, payments=[one])
+
+    return make
+
+
+@pytest.fixture
+def goods(customer, product):
+    return [customer(), product()]
+
+
+@pytest.fixture
+def vouchers(box):
+    """Returns what is on the vouchers in Go: by reference, the amounts by account or order."""
+
+    def read():
+        numbers = {one["Id"]: one["AccountNo"] for one in box.go.entries("GeneralLedgerAccounts")}
+        return {
+            one["ExternalImportReference"]: [
+                (
+                    numbers.get(line["AccountId"]) or line["CustomMatchingReference"],
+                    line["CurrencyAmount"],
+                )
+                for line in one["VoucherLines"]
+            ]
+            for one in box.go.entries("BankVouchers")
+        }
+
+    return read
+
+
+def posts(outcome):
+    return [one for one in outcome.calls() if one == "POST /Vouchers/BankJournals"]
+
+
+def invoice_of(box, number):
+    (order,) = [
+        one for one in box.go.entries("SalesOrders") if one["CustomMatchingReference"] == number
+    ]
+    return box.go.send_invoice(order["Id"])
+
+
+def test_a_days_payments_make_one_voucher_for_each_method(ledger, box, goods, paid, vouchers):
+    outcome = ledger.run(
+        *goods, paid("1"), paid("2"), paid("3", method="Card"), paid("4", paid_at=LATER)
+    )
+
+    assert outcome.status == 0
+    assert vouchers() == {
+        VIPPS: [(1901, 500), ("1", -250), ("2", -250)],
+        CARD: [(1920, 250), ("3", -250)],
+        "testshop:payments:vipps:2026-01-06": [(1901, 250), ("4", -250)],
+    }
+    assert outcome.count("payments", "created") == 3
+    (customer,) = box.go.entries("Customers")
+    for voucher in box.go.entries("BankVouchers"):
+        assert voucher["CurrencyCode"] == "NOK"
+        debit, *credit = voucher["VoucherLines"]
+        assert {one["AccountId"] for one in credit} == {customer["SubledgerAccountId"]}
+        assert {one["PostingDate"] for one in (debit, *credit)} == {voucher["VoucherDate"]}
+
+
+def test_the_day_is_that_of_the_time_zone(ledger, goods, paid, vouchers):
+    ledger.run(*goods, paid("1", paid_at="2026-01-04T23:30:00Z"))
+
+    assert list(vouchers()) == [VIPPS]
+
+
+def test_a_payment_is_posted_once_however_often_the_order_comes(ledger, goods, paid, vouchers):
+    ledger.run(*goods, paid())
+
+    assert ledger.run(*goods, paid()).writes == []
+    assert ledger.run({**paid(), "note": "x", "updated_at": LATER}).writes == []
+    assert len(vouchers()) == 1
+
+
+def test_what_is_paid_today_is_posted_once_the_day_is_over(ledger, box, goods, paid, vouchers):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    ledger.settings["time_zone"] = "UTC"
+    outcome = ledger.run(*goods, paid(paid_at=now.isoformat()))
+
+    assert posts(outcome) == []
+    assert outcome.status == 0
+
+    day = str(now.date())
+    ledger.settings["time_zone"] = "Pacific/Kiritimati"  # 14 hours ahead; the payment's day stays
+    if now.hour < 10:
+        pytest.skip("it is the same day there")
+    assert len(posts(ledger.run())) == 1
+    assert list(vouchers()) == [f"testshop:payments:vipps:{day}"]
+
+
+def test_payments_that_turn_up_late_are_on_further_vouchers(ledger, goods, paid, vouchers):
+    ledger.run(*goods, paid("1"))
+    ledger.run(paid("2"))
+    ledger.run(paid("3"))
+
+    assert vouchers() == {
+        VIPPS: [(1901, 250), ("1", -250)],
+        f"{VIPPS}:2": [(1901, 250), ("2", -250)],
+        f"{VIPPS}:3": [(1901, 250), ("3", -250)],
+    }
+
+
+def test_a_payment_of_an_order_that_was_parked_is_on_a_further_voucher(
+    ledger, goods, customer, paid, vouchers
+):
+    other = {**paid("2"), "customer_id": "1002"}
+    ledger.run(*goods, customer(id="1002", email="wrong"), paid("1"), other)
+    assert list(vouchers()) == [VIPPS]
+
+    assert ledger.run(customer(id="1002", email="ola@example.no")).status == 0
+    assert vouchers()[f"{VIPPS}:2"] == [(1901, 250), ("2", -250)]
+
+
+def test_a_long_reference_is_hashed(ledger, goods, paid, vouchers):
+    method = "a method of payment with a very long name"
+    ledger.settings["payment_accounts"] = {method: 1901}
+    ledger.run(*goods, paid("1", method=method))
+    ledger.run(paid("2", method=method))
+
+    assert len(vouchers()) == 2
+    assert all(len(one) <= 50 for one in vouchers())
+
+
+# After the invoice
+
+
+def test_the_invoice_of_a_paid_order_has_nothing_open(ledger, box, goods, paid):
+    ledger.run(*goods, paid())
+
+    assert invoice_of(box, "9001")["Balance"] == 0
+    assert ledger.run({**paid(), "updated_at": LATER}).writes == []
+
+
+def test_a_payment_settles_an_invoice_that_was_sent_before(ledger, box, goods, order, paid):
+    ledger.run(*goods, order())
+    invoice_of(box, "9001")
+
+    assert ledger.run({**paid(), "updated_at": LATER}).status == 0
+    assert [one["Balance"] for one in box.go.entries("OutgoingInvoices")] == [0]
+
+
+def test_what_a_bookkeeper_has_booked_is_not_posted_again(ledger, box, goods, order, paid):
+    ledger.run(*goods, order())
+    box.go.pay_invoice(invoice_of(box, "9001")["Id"])
+
+    outcome = ledger.run({**paid(), "updated_at": LATER})
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert "nothing is open of its invoice 1001 in Go" in outcome.log
+    assert "nothing is open" not in ledger.run().log
+
+
+def test_more_than_is_open_of_the_invoice_is_held(ledger, box, goods, order, paid, reasons):
+    ledger.run(*goods, order())
+    invoice = invoice_of(box, "9001")
+    box.go.pay_invoice(invoice["Id"], "200.00")
+
+    outcome = ledger.run({**paid(), "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "only 50.00 is open of its invoice 1001" in reasons()["hold", "payments", "9001"]
+
+    ledger.acknowledge_all()
+    assert ledger.run().status == 0
+
+    box.go.pay_invoice(invoice["Id"])
+    ledger.run()
+    assert reasons() == {}
+
+
+def test_the_shop_is_told_paid_and_nothing_goes_round(both, vouchers):
+    both.settings |= {"shop_name": "testshop"}
+    both.box.shop  # noqa: B018
+
+
+# What is left out
+
+
+@pytest.mark.parametrize("status", ["authorized", "pending", "failed", "refunded", None])
+def test_only_what_is_paid_is_posted(ledger, goods, paid, vouchers, status):
+    outcome = ledger.run(*goods, paid(status=status))
+
+    assert outcome.status == 0
+    assert vouchers() == {}
+
+
+def test_a_status_that_is_not_known_is_told_once(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, paid("1", status="betalt"), paid("2", status="betalt"))
+
+    assert vouchers() == {}
+    told = 'payments with the status "betalt" are not posted (2 orders in this run)'
+    assert outcome.log.count(told) == 1
+
+
+def test_a_method_without_an_account_is_told_once(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, paid("1", method="klarna"), paid("2", method="klarna"), paid("3"))
+
+    assert outcome.status == 0
+    assert vouchers() == {VIPPS: [(1901, 250), ("3", -250)]}
+    told = 'payments by "klarna" are not posted (2 in this run): the method has no account'
+    assert outcome.log.count(told) == 1
+
+
+def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
+    ledger, goods, paid, vouchers
+):
+    ledger.run(*goods, paid(method="klarna"))
+    ledger.settings["payment_accounts"] = {"klarna": 1920}
+
+    ledger.run(paid(method="klarna"))
+
+    assert list(vouchers()) == ["testshop:payments:klarna:2026-01-05"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"paid_at": None}, "has no paid_at"),
+        ({"paid_at": "yesterday"}, 'has a paid_at that is wrong: "yesterday"'),
+        ({"amount": None}, "has no amount"),
+        ({"amount": "250 kr"}, 'has an amount that is wrong: "250 kr"'),
+        ({"amount": "-250.00"}, "is of -250.00, which is no amount above zero"),
+        ({"amount": "250.005"}, "which is no amount above zero in whole øre"),
+        ({"method": None}, "has no method"),
+    ],
+)
+def test_a_payment_that_cannot_be_read_is_told_and_the_order_lands(
+    ledger, box, goods, paid, vouchers, changes, told
+):
+    outcome = ledger.run(*goods, paid(**changes))
+
+    assert outcome.status == 0
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert vouchers() == {}
+    assert f"orders 9001: a payment is not posted: it {told}" in outcome.log
+
+
+def test_another_currency_is_told_and_left_out(ledger, box, goods, paid, vouchers):
+    outcome = ledger.run(*goods, {**paid(), "currency": "EUR"})
+
+    assert outcome.status == 0
+    assert vouchers() == {}
+    assert "it is in EUR; only NOK is posted" in outcome.log
+
+
+def test_an_order_without_a_number_has_nothing_to_be_matched_by(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, {**paid(), "number": None})
+
+    assert vouchers() == {}
+    assert "has no CustomMatchingReference in Go" in outcome.log
+
+
+def test_without_the_setting_nothing_is_posted(ledger, goods, paid):
+    del ledger.settings["payment_accounts"]
+
+    assert posts(ledger.run(*goods, paid())) == []
+
+
+def test_payments_without_ids_are_told_apart_by_what_they_say(ledger, goods, order, vouchers):
+    three = [
+        payment(id=None, amount="100.00"),
+        payment(id=None, amount="75.00"),
+        payment(id=None, amount="75.00"),
+    ]
+    ledger.run(*goods, order(payments=three))
+
+    assert vouchers()[VIPPS] == [(1901, 250), *[("9001", -100), *[("9001", -75)] * 2]] or sorted(
+        amount for _, amount in vouchers()[VIPPS]
+    ) == [-100, -75, -75, 250]
+    assert ledger.run(order(payments=three[::-1], updated_at=LATER)).status == 0
+    assert len(vouchers()) == 1
+
+
+def test_two_payments_of_one_id_are_posted_as_one_and_told(ledger, goods, order, vouchers):
+    outcome = ledger.run(*goods, order(payments=[payment(), payment(amount="9.00")]))
+
+    assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
+    assert 'it has the same id "p1" as another one' in outcome.log
+
+
+# What changes after it was posted
+
+
+@pytest.mark.parametrize(
+    ("payments", "told"),
+    [
+        ([], "the shop no longer tells it as paid"),
+        (None, "the shop no longer tells it as paid"),
+        ([payment(status="refunded")], "the shop no longer tells it as paid"),
+        ([payment(amount="200.00")], "the shop now tells 200.00 NOK by vipps on 2026-01-05"),
+        ([payment(method="card")], "the shop now tells 250.00 NOK by card on 2026-01-05"),
+        ([payment(paid_at=LATER)], "the shop now tells 250.00 NOK by vipps on 2026-01-06"),
+        ([payment(id="other")], "the shop no longer tells it as paid"),
+    ],
+)
+def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
+    ledger, goods, order, reasons, vouchers, payments, told
+):
+    ledger.run(*goods, order(payments=[payment()]))
+    before = vouchers()
+
+    outcome = ledger.run(order(payments=payments, updated_at=LATER))
+
+    assert outcome.status == 3
+    assert vouchers() == before
+    reason = reasons()["hold", "orders", "9001"]
+    assert f"its payment of 250.00 NOK by vipps on {DAY} was posted in Go ({VIPPS})" in reason
+    assert told in reason
+
+    ledger.acknowledge_all()
+    assert ledger.run().status == 0
+    assert ledger.run(order(payments=payments, updated_at=LATEST)).status == 0
+
+    assert ledger.run(order(payments=[payment()], updated_at=LATEST)).status == 0
+    assert reasons() == {}
+
+
+def test_a_shop_that_no_longer_tells_of_payments_changed_none(ledger, goods, order):
+    ledger.run(*goods, order(payments=[payment()]))
+    silent = order(updated_at=LATER)
+    del silent["payments"]
+
+    assert ledger.run(silent).status == 0
+
+
+def test_an_edit_of_the_order_is_written_though_its_payment_is_held(ledger, box, goods, order):
+    ledger.run(*goods, order(payments=[payment()]))
+
+    ledger.run(order(payments=[], reference="PO 7", updated_at=LATER))
+
+    assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] == "PO 7"
+
+
+def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
+    ledger, box, goods, order, reasons
+):
+    ledger.run(*goods, order(payments=[payment()]))
+    refunded = order(payments=[], refunds=[{"id": "1"}], updated_at=LATER)
+
+    ledger.run(refunded)
+    reason = reasons()["hold", "orders", "9001"]
+
+    assert "refund" in reason.split(";")[0]
+    assert "no longer tells it as paid" in reason
+    ledger.run()
+    assert reasons()["hold", "orders", "9001"] == reason
+
+
+def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, order, reasons):
+    ledger.run(*goods, order(payments=[payment()]))
+    cancelled = order(payments=[payment()], status="cancelled", updated_at=LATER)
+
+    assert ledger.run(cancelled).status == 3
+    assert box.go.entries("SalesOrders") == []
+    assert "but the order is not in Go any more" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_payment_that_changes_before_its_day_is_over_is_posted_as_it_was_last(
+    ledger, goods, order, vouchers
+):
+    tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=2)
+    soon = payment(paid_at=tomorrow.isoformat())
+    ledger.run(*goods, order(payments=[soon]))
+
+    outcome = ledger.run(order(payments=[payment(amount="240.00")], updated_at=LATER))
+
+    assert outcome.status == 0
+    assert vouchers() == {VIPPS: [(1901, 240), ("9001", -240)]}
+
+
+# Answers that are lost
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_lost_answer_ends_in_one_voucher(ledger, box, goods, paid, vouchers, moment):
+    box.faults.add(method="POST", path=PATH, reset=moment)
+
+    outcome = ledger.run(*goods, paid("1"), paid("2"))
+
+    assert outcome.status == 0
+    assert vouchers() == {VIPPS: [(1901, 500), ("1", -250), ("2", -250)]}
+    assert ledger.run(paid("1"), paid("2")).writes == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_voucher_without_any_answer_is_posted_again_as_it_was(
+    ledger, box, goods, paid, reasons, vouchers, moment
+):
+    for _ in range(3):
+        box.faults.add(method="POST", path=PATH, reset=moment)
+    assert ledger.run(*goods, paid("1")).status == 3
+    assert "did not answer" in reasons()["reject", "payments", VIPPS]
+
+    outcome = ledger.run(paid("2"))
+
+    assert outcome.status == 0
+    assert vouchers() == {
+        VIPPS: [(1901, 250), ("1", -250)],
+        f"{VIPPS}:2": [(1901, 250), ("2", -250)],
+    }
+    assert reasons() == {}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.both_link_stores
+def test_a_run_that_is_killed_is_mended_by_the_next(
+    ledger, box, goods, paid, vouchers, lines_of, moment
+):
+    running = ledger.start()
+    box.faults.on("go", "POST", PATH, lambda _: running.kill(), when=moment)
+    if moment == "before":
+        box.faults.add(method="POST", path=PATH, reset="before")
+    running.communicate(lines_of(*goods, paid("1"), paid("2")), timeout=30)
+    assert running.returncode == -9
+    box.faults.clear()
+
+    assert ledger.run(*goods, paid("1"), paid("2"), paid("3")).status == 0
+
+    assert vouchers() == {
+        VIPPS: [(1901, 500), ("1", -250), ("2", -250)],
+        f"{VIPPS}:2": [(1901, 250), ("3", -250)],
+    }
+    assert ledger.run(*goods, paid("1"), paid("2"), paid("3")).writes == []
+
+
+def test_a_voucher_that_go_refuses_is_rejected_and_tried_again(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
+    box.faults.add(method="POST", path=PATH, status=400, body=body)
+    assert ledger.run(*goods, paid()).status == 3
+    assert "PowerOffice Go refused it (400" in reasons()["reject", "payments", VIPPS]
+    assert vouchers() == {}
+
+    assert ledger.run().status == 0
+    assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
+    assert reasons() == {}
+
+
+# A lost link store
+
+
+def test_a_lost_link_store_posts_nothing_twice(ledger, goods, paid, vouchers):
+    ledger.run(*goods, paid("1"), paid("2"))
+    ledger.run(paid("3"))
+    before = vouchers()
+    ledger.lose_link_store()
+
+    outcome = ledger.run(*goods, paid("1"), paid("2"), paid("3"), paid("4"))
+
+    assert outcome.status == 0
+    assert vouchers() == {**before, f"{VIPPS}:3": [(1901, 250), ("4", -250)]}
+    assert ledger.run(*goods, paid("1"), paid("2"), paid("3"), paid("4")).writes == []
+
+
+def test_a_lost_link_store_that_is_filled_little_by_little_posts_nothing_twice(
+    ledger, goods, paid, vouchers
+):
+    ledger.run(*goods, paid("1"), paid("2"))
+    before = vouchers()
+    ledger.lose_link_store()
+
+    ledger.run(*goods, paid("3"), paid("1"))
+    ledger.run(paid("2"))
+
+    assert vouchers() == {**before, f"{VIPPS}:2": [(1901, 250), ("3", -250)]}
+
+
+def test_a_lost_answer_after_a_lost_store_loses_no_payment(ledger, box, goods, paid, vouchers):
+    ledger.run(*goods, paid("1"))
+    ledger.lose_link_store()
+    box.faults.add(method="POST", path=PATH, reset="before")
+
+    ledger.run(*goods, paid("1"), paid("2"))
+
+    assert vouchers() == {
+        VIPPS: [(1901, 250), ("1", -250)],
+        f"{VIPPS}:2": [(1901, 250), ("2", -250)],
+    }
+
+
+def test_a_voucher_that_cannot_be_looked_up_after_the_store_was_lost_is_held(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    ledger.run(*goods, paid("1"))
+    before = vouchers()
+    ledger.lose_link_store()
+    body = {
+        "title": "Bank voucher validation error(s)",
+        "status": 400,
+        "detail": "ExternalImportReference is already in use",
+    }
+    for _ in range(2):
+        box.faults.add(method="POST", path=PATH, status=400, body=body)
+
+    assert ledger.run(*goods, paid("1"), paid("2")).status == 3
+    assert "cannot be looked up" in reasons()["hold", "payments", VIPPS]
+    assert vouchers() == before
+    ledger.acknowledge_all()
+    assert ledger.run().status == 0
+
+
+# Care
+
+
+def test_a_dry_run_lists_the_voucher_it_would_post(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, paid("1"), paid("2"), dry_run=True)
+
+    assert outcome.writes == []
+    assert vouchers() == {}
+    assert f"create payments {VIPPS}: VoucherDate" in outcome.log
+    assert "debit, account 1901" in outcome.log
+    assert "credit, order 2" in outcome.log
+    assert not ledger.link_store.exists()
+
+
+def test_a_dry_run_of_payments_of_linked_orders_posts_and_keeps_nothing(
+    ledger, goods, order, paid, vouchers
+):
+    ledger.run(*goods, order())
+
+    outcome = ledger.run({**paid(), "updated_at": LATER}, dry_run=True)
+
+    assert f"create payments {VIPPS}" in outcome.log
+    assert vouchers() == {}
+    ledger.run({**paid(), "updated_at": LATER})
+    assert list(vouchers()) == [VIPPS]
+
+
+def test_the_changes_of_a_run_are_those_of_its_dry_run(ledger, goods, paid, tmp_path):
+    planned, done = tmp_path / "planned.jsonl", tmp_path / "done.jsonl"
+    records = [*goods, paid("1"), paid("2", method="card")]
+    ledger.run(*records, dry_run=True, changes_file=str(planned))
+    ledger.run(*records, changes_file=str(done))
+
+    def of_payments(path):
+        return sorted(one for one in path.read_text().splitlines() if '"payments"' in one)
+
+    assert len(of_payments(done)) == 2
+    assert of_payments(planned) == of_payments(done)
+
+
+def test_a_plan_of_a_first_run_posts_nothing(ledger, box, goods, paid, vouchers):
+    box.go.create("Customers", {"Name": "Per AS"})
+
+    outcome = ledger.run(*goods, paid(), first_run="plan")
+
+    assert outcome.status == 1
+    assert outcome.writes == []
+    assert vouchers() == {}
+
+
+def test_max_creates_counts_vouchers(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, paid(), max_creates=3)
+
+    assert outcome.status == 1
+    assert "max_creates" in outcome.log
+    assert vouchers() == {}
+    ledger.run(max_creates=1)
+    assert list(vouchers()) == [VIPPS]
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (9999, "payment_accounts: Go has no active account 9999"),
+        (3010, "payment_accounts: Go has no active account 3010"),
+        (3000, "payment_accounts: account 3000 carries 25 % VAT in Go"),
+    ],
+)
+def test_a_wrong_account_stops_at_start_up(ledger, box, goods, paid, number, told):
+    outcome = ledger.run(*goods, paid(), payment_accounts={"vipps": number})
+
+    assert outcome.status == 1
+    assert told in outcome.log
+    assert outcome.writes == []
+
+
+def test_an_account_of_another_currency_stops_at_start_up(ledger, box, goods, paid):
+    (account,) = [
+        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 1920
+    ]
+    box.go.edit("GeneralLedgerAccounts", account["Id"], {"CurrencyCode": "EUR"})
+
+    outcome = ledger.run(*goods, paid())
+
+    assert outcome.status == 1
+    assert "account 1920 is kept in EUR in Go, not in NOK" in outcome.log
+
+
+def test_a_missing_privilege_stops_at_start_up(ledger, box, goods, paid):
+    box.go.switches.privileges -= {"BankVoucher_Full"}
+
+    outcome = ledger.run(*goods, paid())
+
+    assert outcome.status == 1
+    assert "lack privileges in PowerOffice Go: BankVoucher_Full" in outcome.log
+    del ledger.settings["payment_accounts"]
+    assert ledger.run(*goods, paid()).status == 0
+
+
+def test_a_method_that_is_named_twice_stops_at_start_up(ledger):
+    outcome = ledger.run(payment_accounts={"vipps": 1901, "Vipps": 1920})
+
+    assert outcome.status == 1
+    assert 'payment_accounts: "vipps" is named twice' in outcome.log
+
+
+def test_amounts_are_exact(ledger, box, goods, paid):
+    amounts = ["0.10", "0.20", "249.70"]
+    ledger.run(*goods, *(paid(str(n), amount=one) for n, one in enumerate(amounts)))
+
+    (voucher,) = box.go.entries("BankVouchers")
+    assert voucher["VoucherLines"][0]["CurrencyAmount"] == Decimal("250")
