@@ -96,10 +96,12 @@ def _refund() -> list[Field]:
 
 def _payment() -> list[Field]:
     return [
-        identifier("id", "The shop's id of the payment."),
+        identifier("id", "The shop's id of the payment; it never changes."),
         text("method", "How it was paid: `vipps`, `card`, `invoice`."),
         text("reference", "The payment provider's reference."),
-        text("status", "The payment's status in the shop."),
+        text(
+            "status", "`paid` or `captured` once the money was taken; any other word: it was not."
+        ),
         decimal("amount", "The amount paid."),
         stamp("paid_at", "When it was paid."),
     ]

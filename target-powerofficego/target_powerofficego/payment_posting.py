@@ -65,12 +65,13 @@ class PaymentPosting:
         payments: list[Payment],
         orders: Mapping[str, OrderInGo],
     ) -> None:
-        """Post the payments of a day and method, on as many vouchers as it takes.
+        """Post the payments of a day and method.
 
-        More than one only where Go has one already that the store does not know of.
+        Where Go has a voucher that the store did not post, or did not post alone, what that one
+        does not hold goes on the next.
         """
         shop_name = self._tools.settings.shop_name
-        taken = self._tools.store.vouchers_of(method, day)
+        taken = self._tools.store.vouchers_of(method, day, were_met=False)
         while payments:
             reference = reference_of(shop_name, method, day, taken)
             taken.add(reference)

@@ -75,8 +75,10 @@ class VoucherWriter:
         tools.brakes.before_create()
         body = voucher_body(voucher, tools.settings.shop_name, accounts, orders)
         with tools.store.transaction():
+            met = tools.store.vouchers_of(voucher.method, voucher.day, were_met=True)
             tools.store.put_into_voucher(voucher.payments, voucher.reference)
-            intent = tools.store.begin_intent(PAYMENTS, voucher.reference, "create", {"body": body})
+            detail = {"body": body, "is_met": voucher.reference in met}
+            intent = tools.store.begin_intent(PAYMENTS, voucher.reference, "create", detail)
         shown = Create(voucher.shown(accounts.by_method[voucher.method]))
         return self._send(intent, shown, was_sent=False)
 
@@ -108,7 +110,7 @@ class VoucherWriter:
                 return None
             except (StopRun, TryAgainLater):
                 if not was_sent:
-                    self._end(intent, None, is_there=False)
+                    self._end(intent)
                 raise
             else:
                 return self._posted(intent, shown)
@@ -119,7 +121,7 @@ class VoucherWriter:
         if shown is not None:
             self._tools.plan.add(PAYMENTS, intent.shop_id, shown)
         self._tools.tally.count(PAYMENTS, intent.shop_id, "created")
-        return self._end(intent, None, is_there=True)
+        return self._end(intent, is_posted=True)
 
     def _meet(
         self,
@@ -133,7 +135,13 @@ class VoucherWriter:
 
         It need not be the one that was sent: an earlier link store may have posted another one.
         """
-        entry = self._read(refused, intent.shop_id)
+        was_sent = was_sent and not intent.detail["is_met"]
+        try:
+            entry = self._read(refused, intent.shop_id)
+        except (StopRun, TryAgainLater):
+            if not was_sent:
+                self._end(intent)
+            raise
         if entry is None and was_sent:
             return self._posted(intent, shown)
         if entry is not None:
@@ -142,8 +150,8 @@ class VoucherWriter:
             if was_sent and len(there) == len(payments):
                 return self._posted(intent, shown)
             self._tools.tally.count(PAYMENTS, intent.shop_id, "linked")
-            return self._end(intent, there, is_there=True)
-        self._end(intent, None, is_there=False)
+            return self._end(intent, met=there)
+        self._end(intent)
         self.hold(
             intent.shop_id,
             "Go has a voucher with this reference, and which payments it holds cannot be looked up:"
@@ -179,7 +187,7 @@ class VoucherWriter:
                 " known; look in Go, each run tries again",
             )
             return
-        self._end(intent, None, is_there=False)
+        self._end(intent)
         reason = f"PowerOffice Go refused it{said}"
         self._keep("reject", intent.shop_id, Reject(reason, refused.title, refused.detail))
 
@@ -188,12 +196,16 @@ class VoucherWriter:
         reason = "PowerOffice Go did not answer; the next run posts the same voucher again"
         self._keep("reject", intent.shop_id, Reject(reason))
 
-    def _end(self, intent: Intent, payments: list[Payment] | None, *, is_there: bool) -> set[Key]:
-        """End an intent with what is known now; `payments` are those in Go, None: all or none."""
+    def _end(
+        self, intent: Intent, *, is_posted: bool = False, met: list[Payment] | None = None
+    ) -> set[Key]:
+        """End an intent: the voucher was posted, or met with these payments in it, or neither."""
         store = self._tools.store
         with store.transaction():
-            if is_there:
-                store.note_posted(intent.shop_id, payments)
+            if met is not None:
+                store.note_met(intent.shop_id, met)
+            elif is_posted:
+                store.note_posted(intent.shop_id)
             else:
                 store.take_out_of_voucher(intent.shop_id)
             posted = store.payments_in(intent.shop_id)

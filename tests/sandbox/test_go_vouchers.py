@@ -82,3 +82,32 @@ def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
     ):
         answer = go.post("/Vouchers/BankJournals", {**voucher, "VoucherLines": lines})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("paid", "is_open"), [(250, False), (249, True)])
+def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
+    go, voucher, paid, is_open
+):
+    customer = go.customer()
+    lines = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
+    order = go.order(customer, lines, CustomMatchingReference="1002")
+    first, second = (
+        {**line, "CustomMatchingReference": "1002"} for line in voucher["VoucherLines"]
+    )
+    account = go.books.entry("Customers", customer["Id"])["SubledgerAccountId"]
+    first["CurrencyAmount"], second["CurrencyAmount"] = paid, -paid
+    second["AccountId"] = account
+    go.made("/Vouchers/BankJournals", {**voucher, "VoucherLines": [first, second]})
+
+    path = f"/Customers/{customer['Id']}"
+    archive = {"op": "replace", "path": "/IsArchived", "value": True}
+    assert go.patch(path, archive).status_code == 400
+    invoice = go.books.send_invoice(order["Id"])
+
+    assert invoice["Balance"] == (250 if is_open else 0)
+    references = {"date": TODAY, "customMatchingReferences": "1002"}
+    items = go.get("/CustomerLedger/OpenItems", **references)
+    assert items.status_code == (200 if is_open else 204)
+    assert go.patch(f"/Customers/{customer['Id']}", archive).status_code == (
+        400 if is_open else 200
+    )

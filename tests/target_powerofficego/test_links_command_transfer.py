@@ -11,7 +11,17 @@ from click.testing import CliRunner
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
 
-KEPT = ("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs")
+KEPT = (
+    *("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs"),
+    "payments",
+)
+PAYMENT = {
+    "id": "p1",
+    "method": "vipps",
+    "status": "paid",
+    "amount": "250.00",
+    "paid_at": "2026-01-05T09:31:00Z",
+}
 
 
 @pytest.fixture
@@ -46,7 +56,7 @@ def records(customer, product, order, guest_order):
         customer(id="1003", email="no e-mail"),
         product(price_excl="100.10", price_incl="125.13"),
         product(id="502", sku=None),
-        order(),
+        order(payments=[PAYMENT]),
         order(id="9002", refunds=[{"id": "1"}]),
         order(id="9003", customer_id="1003"),
         guest_order(id="9004"),
@@ -70,6 +80,7 @@ def rows_of(path):
 def filled(ledger, links, box, records, customer):
     """A link store with all that it can know, and the records that it was made from."""
     box.go.create("Customers", {"Name": "Per AS", "EmailAddress": "per@example.no"})
+    ledger.settings["payment_accounts"] = {"vipps": 1901}
     ledger.run(*records)
     (there,) = [
         one for one in box.go.entries("Customers") if one["EmailAddress"] == "kari@example.no"
@@ -123,12 +134,26 @@ def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, fille
     lines = exported().splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
 
-    assert json.loads(lines[0])["format"] == 2
+    assert json.loads(lines[0])["format"] == 3
     assert kinds[0] == "powerofficego-links"
     assert kinds[-1] == "end"
     assert set(kinds) >= set(KEPT)
     assert not {"go_entries", "go_keys", "watermarks"} & set(kinds)
     assert any("100.10" in line for line in lines if '"kind":"links"' in line)
+
+
+def test_an_export_from_before_payments_were_kept_comes_in(ledger, exported, links, filled):
+    text = exported()
+    head, *lines, _ = text.splitlines()
+    older = [line for line in lines if '"kind":"payments"' not in line]
+    end = json.dumps({"kind": "end", "rows": len(older)})
+    ledger.lose_link_store()
+
+    told = links("import", text="\n".join([with_value("format", 2)(head), *older, end]))
+
+    assert told.exit_code == 0, told.output
+    assert rows_of(ledger.link_store)["links"]
+    assert rows_of(ledger.link_store)["payments"] == []
 
 
 def test_an_unanswered_write_moves_along(ledger, links, exported, customer):
@@ -246,6 +271,8 @@ def in_row(name, value):
         ("links", in_row("shop_id", "\ud800"), "it has half of a character"),
         ("links", in_row("base", {"\ud800": 1}), "it has half of a character"),
         ("links", lambda _: "[" * 100_000, "it is nested too deep"),
+        ("payments", in_row("posted_at", "yesterday"), "posted_at is not what it should be"),
+        ("payments", in_row("amount", "much"), "amount is not what it should be"),
         ("runs", in_row("exit_status", 2**70), "exit_status is not what it should be"),
         ("unsettled", in_row("kind", ["hold"]), "kind is not what it should be"),
         ("waits", in_row("unsettled_id", 77), "unsettled_id names a row that did not come"),

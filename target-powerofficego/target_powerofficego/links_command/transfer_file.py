@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import simplejson
@@ -36,6 +37,7 @@ _STAMPS = frozenset(
 )
 _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
 _KINDS = {"intents": KINDS, "unsettled": get_args(UnsettledKind)}
+_AMOUNT = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
 _LARGEST = 2**31 - 1  # what a column of whole numbers holds in PostgreSQL
 _BASE_PARTS = 4  # both values, and when each was read
 
@@ -173,6 +175,8 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa:
         return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
     if column.name == "kind":
         return value in _KINDS[table.name]
+    if column.name == "amount":
+        return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
     if column.name in _STAMPS:
         return _is_stamp(value)
     if isinstance(column.type, sa.Boolean):

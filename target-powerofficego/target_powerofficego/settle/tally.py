@@ -49,7 +49,7 @@ class Tally:
 
     def note(self, remark: str) -> None:
         """Tell of what the whole run left undone, in words."""
-        logger.warning("%s", remark)
+        self._logger.warning("%s", remark)
 
     def note_repair(self, entity: str, shop_id: str, repair: str) -> None:
         """Tell of a value that was left out or replaced so that the rest could be written."""

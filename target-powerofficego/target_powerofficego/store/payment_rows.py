@@ -32,6 +32,7 @@ class PaymentRows(StoreConnection):
                     "method": one.method,
                     "amount": str(one.amount),
                     "currency": one.currency,
+                    "was_met": False,
                 }
                 self._connection.execute(sa.insert(t.payments).values(**key, **told))
 
@@ -62,15 +63,17 @@ class PaymentRows(StoreConnection):
         found = self._all(query.order_by(t.payments.c.payment_id))
         return [PostedPayment(_payment(row), row.voucher) for row in found]
 
-    def vouchers_of(self, method: str, day: str) -> set[str]:
-        """Return the references of the vouchers of a day and method."""
+    def vouchers_of(self, method: str, day: str, *, were_met: bool) -> set[str]:
+        """Return the references of the vouchers of a day and method, posted from here, or met."""
         query = sa.select(t.payments.c.voucher).where(
             *self._of_namespace(),
             t.payments.c.method == method,
             t.payments.c.day == day,
             t.payments.c.voucher.is_not(None),
         )
-        return {row.voucher for row in self._all(query.distinct())}
+        is_met = t.payments.c.was_met.is_(True)
+        met = {row.voucher for row in self._all(query.where(is_met).distinct())}
+        return met if were_met else {row.voucher for row in self._all(query.distinct())} - met
 
     def put_into_voucher(self, payments: Iterable[Payment], reference: str) -> None:
         """Note, before the call, which payments a voucher holds."""
@@ -82,41 +85,29 @@ class PaymentRows(StoreConnection):
                     .values(voucher=reference)
                 )
 
-    def note_posted(self, reference: str, payments: Iterable[Payment] | None = None) -> None:
-        """Note that a voucher is in Go, with all that was put into it, or with these payments only.
+    def note_posted(self, reference: str) -> None:
+        """Note that a voucher is in Go with all that was put into it."""
+        self._update(reference, posted_at=to_stamp(now()))
 
-        The others are still to be posted; the amounts are those that Go has.
+    def note_met(self, reference: str, payments: Iterable[Payment]) -> None:
+        """Note that Go had a voucher already: these payments are in it, with the amounts it has.
+
+        What else was put into it is still to be posted.
         """
-        posted_at = to_stamp(now())
-        is_of_it = (*self._of_namespace(), t.payments.c.voucher == reference)
         with self.transaction():
-            if payments is not None:
-                self.take_out_of_voucher(reference)
-                payments = list(payments)
-                self.put_into_voucher(payments, reference)
-            for one in payments or ():
-                own = (t.payments.c.order_id == one.order_id,)
-                self._connection.execute(
-                    sa.update(t.payments)
-                    .where(*is_of_it, *own, t.payments.c.payment_id == one.payment_id)
-                    .values(amount=str(one.amount))
+            self.take_out_of_voucher(reference)
+            for one in payments:
+                self.put_into_voucher([one], reference)
+                own = (
+                    t.payments.c.order_id == one.order_id,
+                    t.payments.c.payment_id == one.payment_id,
                 )
-            self._connection.execute(
-                sa.update(t.payments).where(*is_of_it).values(posted_at=posted_at)
-            )
+                self._update(reference, *own, amount=str(one.amount))
+            self._update(reference, was_met=True, posted_at=to_stamp(now()))
 
     def take_out_of_voucher(self, reference: str) -> None:
         """Note that a voucher was not posted: what was put into it is still to be."""
-        with self.transaction():
-            self._connection.execute(
-                sa.update(t.payments)
-                .where(
-                    *self._of_namespace(),
-                    t.payments.c.voucher == reference,
-                    t.payments.c.posted_at.is_(None),
-                )
-                .values(voucher=None)
-            )
+        self._update(reference, t.payments.c.posted_at.is_(None), voucher=None)
 
     def payments_in(self, reference: str) -> list[Payment]:
         """Return the payments that were put into a voucher."""
@@ -125,6 +116,13 @@ class PaymentRows(StoreConnection):
         )
         order = (t.payments.c.order_id, t.payments.c.payment_id)
         return [_payment(row) for row in self._all(query.order_by(*order))]
+
+    def _update(self, reference: str, *which: sa.ColumnElement[bool], **values: object) -> None:
+        of_voucher = (*self._of_namespace(), t.payments.c.voucher == reference)
+        with self.transaction():
+            self._connection.execute(
+                sa.update(t.payments).where(*of_voucher, *which).values(**values)
+            )
 
     def _own(self) -> dict[str, Any]:
         return {"namespace": self.namespace}

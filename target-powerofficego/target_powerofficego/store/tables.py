@@ -196,10 +196,12 @@ payments = Table(
     Column("amount", String, nullable=False),
     Column("currency", String, nullable=False),
     Column("voucher", String),
+    Column("was_met", Boolean, nullable=False),
     Column("posted_at", String),
     Index("payments_by_voucher", "namespace", "voucher"),
 )
 """Payments of orders in Go: still to be posted; of a `voucher`, once it may have been sent to Go.
 
-No member tells who paid.
+A voucher that `was_met` was posted before this store began, perhaps with payments that are not
+known here. No column tells who paid.
 """
