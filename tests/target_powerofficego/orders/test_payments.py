@@ -308,6 +308,22 @@ def test_an_order_without_a_number_has_nothing_to_be_matched_by(ledger, goods, p
     assert "has no CustomMatchingReference in Go" in outcome.log
 
 
+def test_an_order_that_a_person_deleted_in_go_gets_no_payment(
+    ledger, box, goods, order, paid, vouchers, monkeypatch
+):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    ledger.run(*goods, paid(paid_at=now.isoformat()))
+    (there,) = box.go.entries("SalesOrders")
+    box.go.delete("SalesOrders", there["Id"])
+
+    later = now + datetime.timedelta(days=2)
+    monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: later)
+    outcome = ledger.run()
+
+    assert vouchers() == {}
+    assert "is not posted: the order is not in Go any more" in outcome.log
+
+
 def test_without_the_setting_nothing_is_posted(ledger, goods, paid):
     del ledger.settings["payment_accounts"]
 
@@ -491,6 +507,32 @@ def test_a_voucher_that_go_refuses_is_rejected_and_tried_again(
     assert ledger.run().status == 0
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
     assert reasons() == {}
+
+
+def test_a_voucher_refused_after_a_lost_answer_is_held_until_its_fate_is_known(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
+    box.faults.add(method="POST", path=PATH, reset="after")
+    box.faults.add(method="POST", path=PATH, status=400, body=body)
+    assert ledger.run(*goods, paid()).status == 3
+    assert "whether it is in Go is not known" in reasons()["hold", "payments", VIPPS]
+
+    assert ledger.run().status == 0
+    assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
+    assert reasons() == {}
+
+
+def test_a_voucher_of_a_setting_that_is_gone_is_still_brought_to_its_end(
+    ledger, box, goods, paid, vouchers
+):
+    for _ in range(3):
+        box.faults.add(method="POST", path=PATH, reset="before")
+    ledger.run(*goods, paid())
+    del ledger.settings["payment_accounts"]
+
+    assert ledger.run().status == 0
+    assert list(vouchers()) == [VIPPS]
 
 
 # A lost link store
