@@ -84,8 +84,10 @@ _LINES = {
     "ProductId": (
         "product_id, sku",
         "int64",
-        "freight: the product `{shipping_product_code}-{rate}`; fees, discounts and gift cards"
-        " alike, each by its own setting",
+        (
+            "freight: the product `{shipping_product_code}-{rate}`; fees, discounts and gift cards"
+            " alike, each by its own setting"
+        ),
     ),
     "Description": ("name", "string", "else the SKU"),
     "Quantity": ("quantity", "decimal", ""),
@@ -104,8 +106,10 @@ _LINES = {
     "UseStandardSalesAccount": (
         "tax_exempt of the customer, tax_rate",
         "boolean",
-        "false for a customer who pays no VAT, and with an account `exempt` in `sales_accounts` for"
-        " a line without VAT of a product that bears it",
+        (
+            "false for a customer who pays no VAT, and with an account `exempt` in"
+            " `sales_accounts` for a line without VAT of a product that bears it"
+        ),
     ),
 }
 
@@ -120,25 +124,25 @@ fills in what is left out from the product or the customer.
 | in the shop | in Go |
 | :-- | :-- |
 | a discount on the whole order (`discounts`) | one line below zero for each VAT rate, \
-`discount:{rate}`: by the order's `taxes` where they come to the discount, else the goods bear it in \
-proportion to their amounts |
+`discount:{rate}`: by the order's `taxes` where they come to the discount, else the goods bear it \
+in proportion to their amounts |
 | a gift card (line `type`) | its product, or `{gift_card_product_code}-0`; without VAT unless the \
 line has a `tax_rate` |
 | a text (line `type`) | a Text line |
-| a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods came \
-back, a lower price where only money did; what is paid back for no line in particular is a line \
-`refund:{id}:{rate}` below zero |
+| a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods \
+came back, a lower price where only money did; what is paid back for no line in particular is a \
+line `refund:{id}:{rate}` below zero |
 | a refund once the order is invoiced | a credit note: an order with quantities below zero and the \
 invoice's number, `{shop_name}:{id}:refund:{refund id}` |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |
 
 No VAT can be sent: Go works it out from the product's sales account. So after every write of an
 order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, and
-the total with `total_incl` less what was paid back. A total that is off only because of how Go rounds
-is mended: the unit price of as few lines as it takes is moved by an øre of the line's amount, or to
-the next price that Go can hold. What is then still off goes on a line of its own without VAT, with
-`rounding_product_code`: an øre for each line at most, and what Go is seen to cut off prices. If
-they differ still, the order stays a Draft and is held with both figures.
+the total with `total_incl` less what was paid back. A total that is off only because of how Go
+rounds is mended: the unit price of as few lines as it takes is moved by an øre of the line's
+amount, or to the next price that Go can hold. What is then still off goes on a line of its own
+without VAT, with `rounding_product_code`: an øre for each line at most, and what Go is seen to cut
+off prices. If they differ still, the order stays a Draft and is held with both figures.
 
 Those marked (↔) flow back as well with the setting `order_lines_back` of target-customwebshop, as
 long as the order is not invoiced. Then the amounts of the line, the order's totals and its `taxes`

@@ -122,13 +122,15 @@ def test_an_edit_of_a_confirmed_order_that_is_killed_is_finished_by_the_next_run
     assert ledger.run({**edited, "updated_at": LATEST}).writes == []
 
 
-def test_a_confirmed_order_of_which_go_refuses_the_edit_is_left_a_draft_until_it_is_right(
+def test_a_confirmed_order_that_is_edited_to_another_total_is_a_draft_until_it_is_right(
     ledger, box, reasons, landed, line
 ):
     confirm(box)
-    wrong = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+    wrong = line(
+        quantity="1", tax_rate="15", total_excl="100.00", total_tax="15.00", total_incl="115.00"
+    )
 
-    outcome = ledger.run({**landed, "lines": [wrong], "total_incl": "230.00", "updated_at": LATER})
+    outcome = ledger.run({**landed, "lines": [wrong], "total_incl": "115.00", "updated_at": LATER})
 
     assert outcome.status == 3
     assert "15 %" in reasons()["hold", "orders", "9001"]
@@ -144,6 +146,20 @@ def test_a_confirmed_order_that_did_not_change_is_no_hold(ledger, box, landed):
 
     assert outcome.status == 0
     assert outcome.writes == []
+
+
+def test_a_vat_rate_that_the_shop_corrects_is_compared_though_nothing_is_to_be_written(
+    ledger, box, reasons, landed, line
+):
+    low = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+    told = {**landed, "lines": [low], "total_tax": "30.00", "total_incl": "230.00"}
+
+    outcome = ledger.run({**told, "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "15 %" in reasons()["hold", "orders", "9001"]
+    assert ledger.run({**landed, "updated_at": LATEST}).status == 0
 
 
 def test_a_confirmed_order_that_is_cancelled_is_unlocked_and_deleted(ledger, box, landed):
