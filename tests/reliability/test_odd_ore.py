@@ -8,12 +8,16 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from target_powerofficego.dataflow.order_answer import answer_differences
+from target_powerofficego.dataflow.order_credits import credit_lines, nothing_left
 from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.order_reading import check_total, read_lines
 from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
-from target_powerofficego.dataflow.order_rounding import mending
+from target_powerofficego.dataflow.order_rounding import Mending, mending
 
-from .baskets import basket, in_go
+from .baskets import ORE, basket, in_go
 
 MOST_ROUNDS = 4
 
@@ -59,3 +63,57 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
     print(f"{price_decimals} decimals, VAT by {vat_rounding}, of {baskets}: {exact}")
     assert exact[True] >= 0.999 * baskets
     assert exact[False] >= 0.85 * baskets
+
+
+@given(
+    chance=st.randoms(use_true_random=False),
+    price_decimals=st.sampled_from((2, 4, None)),
+    vat_rounding=st.sampled_from(("line", "rate")),
+    may_add_line=st.booleans(),
+)
+def test_no_basket_is_taken_for_right_that_is_not(
+    chance, price_decimals, vat_rounding, may_add_line
+):
+    order = basket(chance)
+    lines = read_lines(order)
+    total = check_total(order, lines)
+    go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
+    answer = in_go(lines, {}, Decimal(0), **go)
+
+    wanted = mending(lines, total, answer, may_add_line=may_add_line)
+
+    is_right = answer["TotalAmount"] == total
+    assert is_right == (not answer_differences(lines, total, answer))
+    if is_right:
+        assert wanted == Mending()
+    elif wanted is not None:
+        assert wanted.prices or wanted.rounding
+        assert may_add_line or not wanted.rounding
+        by_reference = {line.reference: line for line in lines}
+        for reference, price in wanted.prices.items():
+            line = by_reference[reference]
+            own = line.quantity * line.price.unit_price * (1 - line.price.allowance / 100)
+            moved = line.quantity * price * (1 - line.price.allowance / 100)
+            step = abs(line.quantity) / 100 if price_decimals == 2 else ORE
+            assert abs(moved - own) <= max(step, ORE) + ORE
+
+
+@given(chance=st.randoms(use_true_random=False))
+def test_an_order_and_its_credit_notes_come_to_what_the_buyer_paid(chance):
+    order = basket(chance)
+    whole = read_lines(order)
+    refunds = read_refunds(order)
+    total = check_total(order, whole)
+    credited = Decimal(0)
+    for number in range(len(refunds)):
+        before, _ = less_refunds(whole, refunds[:number], ServiceCodes())
+        after, paid_back = less_refunds(whole, refunds[: number + 1], ServiceCodes())
+        lines, amount = credit_lines(before, after)
+        credited += amount
+        assert credited == -paid_back
+        assert amount == sum(line.total.incl for line in lines)
+        assert all(line.quantity < 0 and line.price.unit_price >= 0 for line in lines)
+    left, _ = less_refunds(whole, refunds, ServiceCodes())
+    _, rest = credit_lines(left, nothing_left(left))
+
+    assert total + credited + rest == 0
