@@ -91,7 +91,7 @@ class InvoicedOrders:
             return order
         record, told = order.record, order.refunds
         uncredited = tuple(one for one in told if self._find_credit(record, one) is None)
-        invoiced = to_ore(Decimal(str(entry.body.get("TotalAmount") or 0)))
+        invoiced = _total(entry)
         for ids in (told, uncredited, ()):
             if self._forms.amounts(record, ids)[1] == invoiced:
                 return self._forms.less(record, order.read_at, ids, at_end=at_end)
@@ -115,10 +115,16 @@ class InvoicedOrders:
         if set(order.refunds) != set(carried):
             order = self._forms.less(record, read_at, carried, at_end=at_end)
         self._check(order, link, invoice)
+        open_refunds = refunds_to_credit(read_refunds(record), link.base)
+        if self._tools.store.is_comparison_due(self.entity, link.shop_id):
+            _see_that_it_comes_to(order.total, invoice)
+            self._tools.store.end_comparison(self.entity, link.shop_id)
+        elif open_refunds:
+            self._see_that_it_bears(order, invoice)
         self._leave_differing(order, link, invoice)
         credited = [
             self._credit_refund(record, read_at, link, invoice, one, at_end=at_end)
-            for one in refunds_to_credit(read_refunds(record), link.base)
+            for one in open_refunds
         ]
         if not credited:
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
@@ -145,6 +151,7 @@ class InvoicedOrders:
             return "unchanged", Nothing("cancelled, and credited in Go")
         order = self._forms.less(record, read_at, carried_refunds(link.base), at_end=at_end)
         self._check(order, link, invoice)
+        _see_that_it_comes_to(order.total, invoice)
         total = Decimal(0)
         for one in refunds_to_credit(read_refunds(record), link.base):
             total += self._credit_refund(record, read_at, link, invoice, one, at_end=at_end)
@@ -172,15 +179,25 @@ class InvoicedOrders:
             named = ", ".join(values.shown(one) for one in gone)
             reason = f"refund {named} was credited in Go, but the shop tells it no more"
         elif changed:
-            total = to_ore(Decimal(str(invoice.body.get("TotalAmount") or 0)))
             reason = (
                 f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
                 f" changed {', '.join(changed)}: an invoice is never edited (total with VAT: the"
-                f" shop says {order.total}, the invoice {total})"
+                f" shop says {order.total}, the invoice {_total(invoice)})"
             )
         else:
             return
         raise Undecidable(Hold(reason))
+
+    def _see_that_it_bears(self, order: OrderInGoForm, invoice: Entry) -> None:
+        """See that no more was paid back since than is invoiced: a person may have invoiced less.
+
+        Raises:
+            Undecidable: with a Hold, when it was.
+        """
+        told = [one.id for one in read_refunds(order.record)]
+        paid_back = order.total - self._forms.amounts(order.record, told)[1]
+        if paid_back > _total(invoice):
+            raise Undecidable(_other_total(order.total, invoice))
 
     def _leave_differing(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
         """Keep both sides' values as they stand, so that `differences` lists what differs.
@@ -303,3 +320,25 @@ class InvoicedOrders:
                 )
                 raise Undecidable(Hold(reason))
         return int(number)
+
+
+def _total(invoice: Entry) -> Decimal:
+    return to_ore(Decimal(str(invoice.body.get("TotalAmount") or 0)))
+
+
+def _see_that_it_comes_to(total: Decimal, invoice: Entry) -> None:
+    """See that an invoice comes to what the shop's order does, before more is credited of it.
+
+    Raises:
+        Undecidable: with a Hold, when it does not.
+    """
+    if _total(invoice) != total:
+        raise Undecidable(_other_total(total, invoice))
+
+
+def _other_total(total: Decimal, invoice: Entry) -> Hold:
+    reason = (
+        f"its invoice {invoice.body.get('InvoiceNo')} is not the shop's order (total with VAT: the"
+        f" shop says {total}, the invoice {_total(invoice)}): see in Go what is left to credit"
+    )
+    return Hold(reason)

@@ -267,6 +267,22 @@ def test_what_the_shop_changed_later_than_the_invoice_is_listed_as_a_difference(
     assert not [one for one in later.reads if "/Complete" in one.path]
 
 
+def test_an_order_that_is_invoiced_while_a_line_is_removed_is_held(
+    ledger, box, reasons, customer, product, order, line
+):
+    ledger.run(customer(), product(), order(lines=[line(), line(id="2")]))
+    go_id = the_order(box)["Id"]
+    box.faults.on("go", "DELETE", None, lambda _: box.go.send_invoice(go_id), when="before")
+    ledger.run(order(updated_at=LATER))
+    box.faults.clear()
+
+    outcome = ledger.run(order(shipped_at=LATER, updated_at=LATEST))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "the shop says 250.00, the invoice 500.00" in reasons()["hold", "orders", "9001"]
+
+
 def test_an_invoiced_order_that_is_deleted_in_the_shop_is_held(ledger, box, reasons, landed):
     box.go.send_invoice(the_order(box)["Id"])
 

@@ -286,6 +286,55 @@ def test_a_refund_whose_amount_changes_moves_its_credit_note_while_that_is_a_dra
     assert credit_notes(box)["testshop:9001:refund:r1"]["TotalAmount"] == -50
 
 
+def test_a_refund_that_a_cut_off_run_took_off_the_lines_is_not_credited_on_the_invoice_too(
+    ledger, box, reasons, landed
+):
+    told = with_refunds(landed, one_back())
+    running = ledger.start(workers=1)
+    box.faults.on("go", "PATCH", None, lambda _: running.kill(), when="after")
+    running.communicate(singer_lines(told), timeout=60)
+    box.faults.clear()
+    box.go.send_invoice(the_order(box)["Id"])
+
+    outcome = ledger.run(told)
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+
+
+def invoiced_for_one(box):
+    """Have a person take one of the two off the Draft, and send its invoice."""
+    there = the_order(box)
+    line = there["SalesOrderLines"][0]["Id"]
+    box.go.edit("SalesOrders", there["Id"], {"lines": {line: {"Quantity": 1}}})
+    box.go.send_invoice(there["Id"])
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_no_more_is_credited_than_a_person_has_invoiced(ledger, box, reasons, landed, is_cancelled):
+    invoiced_for_one(box)
+    both = one_back(
+        amount_incl="250.00", lines=[{"line_id": "1", "quantity": "2", "amount_incl": "250.00"}]
+    )
+    told = {**landed, "status": "cancelled"} if is_cancelled else with_refunds(landed, both)
+
+    outcome = ledger.run({**told, "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_refund_of_what_a_person_has_invoiced_is_credited_though_that_was_less(
+    ledger, box, landed
+):
+    invoiced_for_one(box)
+
+    assert ledger.run(with_refunds(landed, one_back())).status == 0
+    assert credit_notes(box)["testshop:9001:refund:r1"]["TotalAmount"] == -125
+
+
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_lost_link_store_credits_nothing_twice(ledger, box, invoiced, is_cancelled):
     told = with_refunds(invoiced, one_back())
