@@ -296,13 +296,33 @@ class InvoicedOrders:
         elif met is not None:
             self._meetings.link(note, met)
         else:
-            self._posting.post(note, {"RelatedInvoiceNo": self._number(invoice)})
+            number = self._number(invoice)
+            self._see_that_it_is_of(note.header["customer"], invoice)
+            # PowerOffice Go takes the number only where the sum is below zero
+            self._posting.post(note, {"RelatedInvoiceNo": number} if note.total < 0 else {})
+
+    def _see_that_it_is_of(self, customer_id: Value, invoice: Entry) -> None:
+        """See that an invoice is of the customer who is to be credited: a person may have moved it.
+
+        Raises:
+            Undecidable: with a Hold, when it is not.
+        """
+        body = self._tools.go.read(f"/OutgoingInvoices/{invoice.go_id}")
+        if str(body.get("CustomerId")) != str(customer_id):
+            reason = (
+                f"its invoice {invoice.body.get('InvoiceNo')} is of another customer in Go (id"
+                f" {body.get('CustomerId')}) than the order's ({customer_id}): credit it by hand in"
+                " Go"
+            )
+            raise Undecidable(Hold(reason))
 
     def _find_credit(self, record: Record, refund_id: str) -> LinkChange | None:
         return self._meetings.find_named(credit_name(record["id"], refund_id))
 
     def _number(self, invoice: Entry) -> int:
         """Return the number of an invoice that nobody has credited by hand.
+
+        A credit note that bears our reference is no such: its link was lost.
 
         Raises:
             Undecidable: with a Hold, when somebody has: it would be credited twice; with a Park,
@@ -312,7 +332,9 @@ class InvoicedOrders:
         if number is None:
             raise Undecidable(Park("Go has given its invoice no number yet", ()))
         for note in self._tools.index.find(self.entity, f"credits:{number}"):
-            if not self._tools.store.links_to(self.entity, note.go_id):
+            reference = str(note.body.get("ExternalImportReference") or "")
+            is_ours = reference.startswith(f"{self._tools.settings.shop_name}:")
+            if not is_ours and not self._tools.store.links_to(self.entity, note.go_id):
                 reason = (
                     f"it was paid back or cancelled in the shop, but its invoice {number} was"
                     f" credited by hand in Go too (credit note {note.body.get('InvoiceNo')}): if"

@@ -15,6 +15,7 @@ from target_powerofficego.dataflow.order import (
     buyer_as_customer,
     product_from_line,
 )
+from target_powerofficego.dataflow.order_credits import credited_order
 from target_powerofficego.dataflow.product import EXEMPT
 from target_powerofficego.links import now
 from target_powerofficego.walks.walk import text_id
@@ -71,12 +72,15 @@ def order_address_id(record: Record) -> str:
 
 
 def buyer_id(record: Record) -> str:
-    """Return the shop id of who buys an order; a guest has one by e-mail, else by the order."""
+    """Return the shop id of who buys an order; a guest has one by e-mail, else by the order.
+
+    A credit note is for who bought the order.
+    """
     customer_id = text_id(record.get("customer_id"))
     if customer_id is not None:
         return customer_id
     email = order_email(record)
-    return guest_id(email) if email else f"{GUEST}order-{record['id']}"
+    return guest_id(email) if email else f"{GUEST}order-{credited_order(record['id'])}"
 
 
 def wanted_address(record: Record) -> Address | None:

@@ -352,6 +352,62 @@ def test_a_lost_link_store_credits_nothing_twice(ledger, box, invoiced, is_cance
     assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == before
 
 
+def test_a_lost_link_store_takes_our_own_sent_credit_note_for_none_by_hand(ledger, box, invoiced):
+    ledger.run(with_refunds(invoiced, one_back()))
+    box.go.send_invoice(the_order(box)["Id"])
+    ledger.lose_link_store()
+    newest = one_back(id="r2", amount_incl="25.00", lines=[])
+    told = with_refunds(invoiced, newest, one_back(), updated_at=LATEST)
+
+    ledger.run(told)
+
+    assert ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"}).status == 0
+    assert set(credit_notes(box)) == {"testshop:9001:refund:r2"}
+
+
+def test_a_guest_without_an_e_mail_address_is_credited_as_the_customer_who_bought(
+    ledger, box, product, guest_order
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    told = guest_order()
+    told["buyer"]["email"] = None
+    assert ledger.run(product(), told).status == 0
+    box.go.send_invoice(the_order(box)["Id"])
+
+    assert ledger.run(with_refunds(told, one_back())).status == 0
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    assert the_order(box)["CustomerId"] == invoice["CustomerId"]
+
+
+def test_a_refund_of_an_invoice_that_a_person_moved_to_another_customer_is_held(
+    ledger, box, reasons, customer, landed
+):
+    ledger.run(customer(id="1002", email="ola@example.no", first_name="Ola"))
+    ids = {one["ExternalImportReference"]: one["Id"] for one in box.go.entries("Customers")}
+    there = the_order(box)["Id"]
+    box.go.edit("SalesOrders", there, {"CustomerId": ids["testshop:1002"]})
+    box.go.send_invoice(there)
+
+    outcome = ledger.run(with_refunds(landed, one_back()))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "of another customer in Go" in reasons()["hold", "orders", "9001"]
+
+
+def test_a_cancelled_invoice_that_came_to_nothing_is_credited_line_by_line(
+    ledger, box, customer, product, order
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    free = order(discounts=[{"code": "GAVE", "amount_incl": "250.00"}], total_incl="0.00")
+    ledger.run(customer(), product(), free)
+    box.go.send_invoice(the_order(box)["Id"])
+
+    assert ledger.run({**free, "status": "cancelled", "updated_at": LATER}).status == 0
+    quantities = [line["Quantity"] for line in the_order(box)["SalesOrderLines"]]
+    assert (quantities, the_order(box)["TotalAmount"]) == ([-2, 1], 0)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_credit_note_whose_run_is_killed_is_there_once(ledger, box, invoiced, when, is_cancelled):
