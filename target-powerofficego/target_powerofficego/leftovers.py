@@ -180,7 +180,7 @@ def _agree_on_line(
     name = f"{LINE}{reference}"
     before = link.base.get(name)
     shop, go = (before.shop, before.go) if before else ({}, {})
-    in_go = {member: there.get(member) for member in sent}
+    in_go = {member: there.get(member) for member in ("Id", *sent)}
     one = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
     tools.store.put_link(replace(link, base={**link.base, name: one}))
 

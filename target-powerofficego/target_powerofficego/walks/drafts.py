@@ -188,7 +188,7 @@ class Drafts:
         rows: tuple[RowChange, ...] = (),
     ) -> Link:
         name = f"{LINE}{reference}"
-        there = {member: answer.body.get(member) for member in LINE_MEMBERS}
+        there = {member: answer.body.get(member) for member in ("Id", *LINE_MEMBERS)}
         if reference not in order.members:  # ours alone: the line for rounding
             self._store_step(link, answer.intent)
             return link

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.order_lines_back import unmet
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.links import Agreement, now
@@ -85,6 +86,20 @@ def agreed_base(
     base[REFUNDS] = Agreement(list(order.refunds), None, order.read_at, answered_at)
     base[AMOUNTS] = _amounts(order)
     return base
+
+
+def with_lines_of_go(link: Link, complete: Mapping[str, Any]) -> Link:
+    """Return the link with Go's lines as they stand, where its base has never seen them.
+
+    Of an order that was found in Go and linked only the shop's side is known, and what differs is
+    no edit of Go's: it must not count as one when the totals are compared.
+    """
+    base = base_members(link.base)
+    seen = {
+        f"{LINE}{reference}": replace(base[reference], go=line, go_read_at=now())
+        for reference, line in unmet(lines_by_reference(complete), base).items()
+    }
+    return replace(link, base={**link.base, **seen}) if seen else link
 
 
 def lasting(base: Mapping[str, Agreement]) -> dict[str, Agreement]:

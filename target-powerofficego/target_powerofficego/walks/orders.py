@@ -48,6 +48,7 @@ from target_powerofficego.walks.order_form import (
     lasting,
     partly_agreed,
     with_amounts,
+    with_lines_of_go,
 )
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
@@ -186,9 +187,17 @@ class OrdersWalk(GoWalk):
         Raises:
             Undecidable: with a Hold.
         """
+        link = self._with_lines_of_go(link, complete)
         found = self._comparison.differences(order, complete, link)
         self._comparison.note(order, found)
         _hold_if(found)
+
+    def _with_lines_of_go(self, link: Link, complete: Mapping[str, Any]) -> Link:
+        """Keep Go's lines of an order that was met, once they are read for the first time."""
+        seen = with_lines_of_go(link, complete)
+        if seen is not link:
+            self.tools.store.put_link(seen)
+        return seen
 
     # A linked order
 
@@ -238,6 +247,7 @@ class OrdersWalk(GoWalk):
         complete = self._drafts.read(link)
         if isinstance(complete, Entry):
             return self._invoiced.settle(order, link, complete, at_end=at_end)
+        link = self._with_lines_of_go(link, complete)
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
         for conflict in (*header.conflicts, *lines.conflicts):
@@ -273,6 +283,7 @@ class OrdersWalk(GoWalk):
             differing = total_difference(order.total, complete.body.get("TotalAmount"))
             _hold_if([f"on its invoice {differing}"] if differing else [])
         else:
+            link = self._with_lines_of_go(link, complete)
             found = self._comparison.differences(order, complete, link)
             self._settle_differences(order, link, complete, found)
         self.tools.store.end_comparison(self.entity, link.shop_id)

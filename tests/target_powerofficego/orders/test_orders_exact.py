@@ -404,6 +404,48 @@ def test_a_run_killed_while_it_mends_is_finished_by_the_next(
     assert ledger.run(odd(order, line, updated_at="2026-01-06T10:00:00Z")).writes == []
 
 
+def test_a_draft_that_is_met_in_go_with_another_total_stays_held_until_they_are_equal(
+    ledger, box, customer, product, order, line, reasons
+):
+    records = [customer(), product()]
+    ledger.run(*records, order())
+    ledger.lose_link_store()
+    one = line(quantity="1", total_excl="100.00", total_tax="25.00", total_incl="125.00")
+    told = order(lines=[one], updated_at="2026-01-06T10:00:00Z")
+
+    for run in ([*records, told], [], [{**told, "updated_at": "2026-01-07T10:00:00Z"}]):
+        assert ledger.run(*run).status == 3
+        assert "the shop says 125.00, Go says 250.00" in reasons()["hold", "orders", "9001"]
+    (there,) = box.go.entries("SalesOrders")
+    box.go.edit(
+        "SalesOrders", there["Id"], {"lines": {there["SalesOrderLines"][0]["Id"]: {"Quantity": 1}}}
+    )
+
+    assert ledger.run().status == 0
+    assert reasons() == {}
+
+
+def test_a_price_that_go_cut_off_before_it_was_met_is_compared_when_the_quantity_moves(
+    ledger, box, customer, product, order, line
+):
+    box.go.switches.price_decimals = 2
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUND"
+    finer = {"unit_price_excl": "33.334", "unit_price_incl": None}
+    one = line(quantity="1", total_excl="33.33", total_tax="8.33", total_incl="41.66", **finer)
+    for _ in range(2):
+        assert ledger.run(customer(), product(), order(lines=[one])).status == 0
+        ledger.lose_link_store()
+    ledger.run(customer(), product(), order(lines=[one]))
+    more = line(
+        quantity="100", total_excl="3333.40", total_tax="833.35", total_incl="4166.75", **finer
+    )
+
+    assert ledger.run(order(lines=[more], updated_at="2026-01-06T10:00:00Z")).status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == Decimal("4166.75")
+
+
 def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
     outcome = ledger.run(product(), rounding_product_code="AVRUND", sales_accounts={"25": 3000})
 
