@@ -186,7 +186,7 @@ def _told_shares(order: Record, lines: Sequence[OrderLine], amount: Decimal) -> 
 
     They do when what they say of every rate is less than the lines by the discount in all.
     """
-    before = _by_rate(lines)
+    before = by_rate(lines)
     after = _taxes(order)
     if (
         before is None
@@ -200,7 +200,8 @@ def _told_shares(order: Record, lines: Sequence[OrderLine], amount: Decimal) -> 
     return shares if is_right and fits else None
 
 
-def _by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
+def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
+    """Return what lines come to at each VAT rate; None when one that counts has none."""
     found: dict[Decimal, Money] = {}
     for line in lines:
         if line.rate is None:

@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.line_amounts import (
     choose_price,
     with_vat_of,
 )
-from target_powerofficego.dataflow.order_charges import spread, spread_lines
+from target_powerofficego.dataflow.order_charges import ByRate, by_rate, spread, spread_lines
 from target_powerofficego.dataflow.order_lines import OrderLine, ServiceCodes, dicts
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
@@ -132,13 +132,28 @@ def less_refunds(
             msg = f"refund {values.shown(refund.id)} is {amount}, but its lines come to {told}"
             raise Unusable(msg)
         if amount > told:
-            what = f"refund {values.shown(refund.id)}"
-            shares = spread(amount - told, list(left.values()), what)
+            shares = _shares(amount - told, list(left.values()), refund)
             reference = f"refund:{refund.id}"
             more = spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
             left |= {line.reference: line for line in more}
         paid_back += before - _sum(left.values())
     return tuple(left.values()), paid_back
+
+
+def _shares(amount: Decimal, left: list[OrderLine], refund: Refund) -> ByRate:
+    """Return what each VAT rate bears of money for no line in particular; of all that is left, all.
+
+    Raises:
+        Unusable: it is more than is left, or cannot be split.
+    """
+    what, whole = f"refund {values.shown(refund.id)}", _sum(left)
+    if amount > whole:
+        msg = f"{what} is {amount}, but the order comes to {whole} before it"
+        raise Unusable(msg)
+    rates = by_rate(left) if amount == whole else None
+    if rates is None:
+        return spread(amount, left, what)
+    return {rate: with_vat_of(one.incl, rate) for rate, one in rates.items()}
 
 
 def _sum(lines: Iterable[OrderLine]) -> Decimal:

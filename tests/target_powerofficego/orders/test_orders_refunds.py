@@ -123,6 +123,38 @@ def test_freight_that_is_paid_back_is_taken_off_the_freight(
     assert the_order(box)["TotalAmount"] == 175
 
 
+def test_an_order_that_is_paid_back_whole_without_its_lines_leaves_nothing_at_any_vat_rate(
+    ledger, box, customer, product, order, line, freight
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    food = {"unit_price_excl": "100.00", "unit_price_incl": "115.00", "tax_rate": "15"}
+    food |= {"total_excl": "100.00", "total_tax": "15.00", "total_incl": "115.00"}
+    lines = [line(), line(id="2", product_id="502", sku="MAT-1", quantity="1", **food)]
+    discount = {"code": "JUL", "amount_incl": "200.00"}
+    whole = order(lines=lines, shipping=[freight()], discounts=[discount], total_incl="264.00")
+    ledger.run(customer(), product(), product(id="502", sku="MAT-1", tax_rate="15"), whole)
+    back = one_back(amount_incl="264.00", lines=[])
+
+    assert ledger.run(with_refunds(whole, back, status="refunded")).status == 0
+    left = dict.fromkeys((Decimal("0.25"), Decimal("0.15")), Decimal(0))
+    for there in the_order(box)["SalesOrderLines"]:
+        left[there["VatRate"]] += there["TotalAmount"]
+    assert set(left.values()) == {0}
+
+
+def test_a_refund_of_more_than_a_discounted_order_came_to_is_rejected(
+    ledger, reasons, customer, product, order
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    half = order(discounts=[{"code": "HALV", "amount_incl": "125.00"}], total_incl="125.00")
+    ledger.run(customer(), product(), half)
+
+    outcome = ledger.run(with_refunds(half, one_back(amount_incl="200.00", lines=[])))
+
+    assert outcome.writes == []
+    assert "the order comes to 125.00 before it" in reasons()["reject", "orders", "9001"]
+
+
 def test_an_order_that_lands_with_a_refund_lands_less_it(ledger, box, customer, product, order):
     ledger.settings["sales_accounts"] = ACCOUNTS
 
