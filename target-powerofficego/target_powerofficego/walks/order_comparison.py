@@ -77,9 +77,12 @@ class OrderComparison:
             if wanted is None:
                 return self._with_hint(order, answer, edited, found)
             try:
-                answer = self._carry_out(order, link, answer, wanted)
+                written = self._carry_out(order, link, answer, wanted)
             except TestFailed:
                 raise Undecidable(Hold("Go was edited while this was to be written")) from None
+            if self._tools.plan.is_dry:  # what Go makes of it is no part of a plan
+                return ()
+            answer = self._drafts.read_after_writes(link, written)
             sent |= wanted.prices
             link = self._tools.store.link(self.entity, link.shop_id) or link
             found = self.differences(order, answer, link)
@@ -120,8 +123,8 @@ class OrderComparison:
 
     def _carry_out(
         self, order: OrderInGoForm, link: Link, answer: Mapping[str, Any], wanted: Mending
-    ) -> Mapping[str, Any]:
-        """Write new unit prices and the line for rounding; return the order as Go has it then."""
+    ) -> Mapping[str, Mapping[str, Any] | None]:
+        """Write new unit prices and the line for rounding; return what Go answered by line."""
         in_go = lines_by_reference(answer)
         changed: dict[str, tuple[RowChange, ...]] = {
             reference: (
@@ -146,8 +149,7 @@ class OrderComparison:
             else:
                 changed[ROUNDING] = _line_changes(there, line)
         lines = LinesMerge(added, changed, removed, frozenset(), ())
-        written = self._drafts.write_lines(order, link, lines, in_go)
-        return self._drafts.read_after_writes(link, written)
+        return self._drafts.write_lines(order, link, lines, in_go)
 
     def _rounding_line(self, order: OrderInGoForm, amount: Decimal) -> Mapping[str, Value]:
         """Return the line that bears what rounding does not reach.

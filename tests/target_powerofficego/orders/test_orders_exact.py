@@ -385,6 +385,19 @@ def test_an_order_held_for_an_odd_ore_says_what_would_help_and_is_mended_by_it(
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("1.02")
 
 
+def test_a_dry_run_foresees_no_failure_of_an_order_that_the_run_would_mend(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.run(customer(), product(), odd(order, line))
+
+    outcome = ledger.run(rounding_product_code="AVRUND", dry_run=True)
+
+    assert outcome.writes == []
+    assert outcome.summary["unacknowledged"] == {"hold": 0, "reject": 0}
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] != Decimal("1.02")
+
+
 @pytest.mark.parametrize("skip", range(3))
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_killed_while_it_mends_is_finished_by_the_next(
