@@ -25,11 +25,13 @@ from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import Agreement, now
+from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
     CREDITED,
     carried_refunds,
-    changed_names,
+    changed_header,
+    changed_lines,
     changed_on_invoice,
     credited_refunds,
     refunds_to_credit,
@@ -206,10 +208,13 @@ class InvoicedOrders:
         """
         body = self._tools.go.read(f"/OutgoingInvoices/{invoice.go_id}")
         told = {}
-        for name in changed_names(self.table, order, link):
+        for name in changed_header(self.table, order, link):
             row, agreed = self.table.row(name), link.base[name]
             if not row.direction.reaches_shop or row.are_equal(row.from_go(body), agreed.go):
                 told[name] = replace(agreed, shop=order.header[name], shop_read_at=order.read_at)
+        for name in (f"{LINE}{reference}" for reference in changed_lines(order, link)):
+            line = order.members[name.removeprefix(LINE)]
+            told[name] = replace(link.base[name], shop=line, shop_read_at=order.read_at)
         told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
         if CREDITED not in link.base:
             told[CREDITED] = Agreement([], None, order.read_at, now())

@@ -152,7 +152,8 @@ def address_key(record: Record, customer_id: int) -> list[str] | None:
     return None if address is None else [str(customer_id), *address.content]
 
 
-def _changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
+def changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
+    """Name the rows of the header that the shop changed since both sides agreed; costs no call."""
     return [
         row.name
         for row in table.active
@@ -164,24 +165,27 @@ def _changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]
     ]
 
 
-def _has_changed_lines(order: OrderInGoForm, link: Link) -> bool:
+def changed_lines(order: OrderInGoForm, link: Link) -> list[str]:
+    """Name the lines, by reference, that the shop changed, added or removed since; no call."""
     base = base_members(link.base)
     if any(order.read_at < one.shop_read_at for one in base.values()):
-        return False
-    return set(base) != set(order.members) or any(
-        not are_same(order.members[reference], one.shop) for reference, one in base.items()
-    )
-
-
-def changed_names(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
-    """Name what the shop changed since both sides agreed; costs no call."""
-    lines = ["lines"] if _has_changed_lines(order, link) else []
-    return _changed_header(table, order, link) + lines
+        return []
+    return [
+        reference
+        for reference in dict.fromkeys([*base, *order.members])
+        if reference not in base
+        or reference not in order.members
+        or not are_same(order.members[reference], base[reference].shop)
+    ]
 
 
 def is_changed(table: Table, order: OrderInGoForm, link: Link) -> bool:
     """Tell whether the shop changed anything since both sides agreed, or tells a row anew."""
-    return bool(changed_names(table, order, link)) or _has_unmet_rows(table, order, link)
+    return bool(
+        changed_header(table, order, link)
+        or changed_lines(order, link)
+        or _has_unmet_rows(table, order, link)
+    )
 
 
 def _has_unmet_rows(table: Table, order: OrderInGoForm, link: Link) -> bool:
@@ -204,9 +208,27 @@ def has_other_refunds(order: OrderInGoForm, link: Link) -> bool:
 def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
     """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
 
-    A date of shipping, say, often follows the invoice; that is no reason to call a person.
+    A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
+    the order of the lines, or what follows from settings and from the customer in Go.
     """
-    return [name for name in changed_names(table, order, link) if name in ("customer", "lines")]
+    names = [name for name in changed_header(table, order, link) if name == "customer"]
+    lines = changed_lines(order, link)
+    return names + (["lines"] if any(_is_another(one, order, link) for one in lines) else [])
+
+
+def _is_another(reference: str, order: OrderInGoForm, link: Link) -> bool:
+    """Tell whether a changed line says that something else was sold, or for another amount."""
+    told, agreed = order.members.get(reference), base_members(link.base).get(reference)
+    if told is None or agreed is None:
+        return True
+    follows = {"SortOrder", "UseStandardSalesAccount"}
+    if any(line.reference == reference and line.service for line in order.lines):
+        follows.add("ProductId")
+    return any(
+        same(told.get(name)) != same(agreed.shop.get(name))
+        for name, same in LINE_MEMBERS.items()
+        if name not in follows
+    )
 
 
 def partly_agreed(

@@ -249,6 +249,48 @@ def test_what_usually_follows_an_invoice_is_no_hold(ledger, box, reasons, landed
     assert reasons() == {}
 
 
+def test_another_order_of_the_lines_after_the_invoice_is_no_hold(
+    ledger, box, reasons, customer, product, order, line
+):
+    lines = [line(), line(id="2", name="Skjorte")]
+    ledger.run(customer(), product(), order(lines=lines))
+    box.go.send_invoice(the_order(box)["Id"])
+    told = order(lines=lines[::-1], updated_at=LATER)
+
+    outcome = ledger.run(told)
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    later = ledger.run({**told, "payment_status": "unpaid", "updated_at": LATEST})
+    assert not [one for one in later.reads if "/Complete" in one.path]
+
+
+def test_a_customer_who_is_free_of_vat_after_the_invoice_is_no_hold(
+    ledger, box, reasons, landed, customer
+):
+    box.go.send_invoice(the_order(box)["Id"])
+    ledger.run(customer(tax_exempt=True, updated_at=LATER))
+
+    outcome = ledger.run({**landed, "shipped_at": LATER, "updated_at": LATEST})
+
+    assert outcome.status == 0
+    assert reasons() == {}
+
+
+def test_another_product_for_freight_in_the_settings_leaves_invoices_alone(
+    ledger, box, reasons, customer, product, order, freight
+):
+    ledger.settings["sales_accounts"] = {"25": 3000}
+    ledger.run(customer(), product(), order(shipping=[freight()]))
+    box.go.send_invoice(the_order(box)["Id"])
+    shipped = order(shipping=[freight()], shipped_at=LATER, updated_at=LATER)
+
+    outcome = ledger.run(shipped, shipping_product_code="PORTO")
+
+    assert outcome.status == 0
+    assert reasons() == {}
+
+
 def test_what_the_shop_changed_later_than_the_invoice_is_listed_as_a_difference(
     ledger, box, landed
 ):
