@@ -59,6 +59,17 @@ class Answer:
     was_there: bool = False
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """An entry that Go has no longer; `was_gone` when it had it no longer already.
+
+    An order that was gone may be an invoice.
+    """
+
+    intent: Intent
+    was_gone: bool = False
+
+
 class Writer:
     """Sends writes, each under an intent."""
 
@@ -192,7 +203,7 @@ class Writer:
         answer: Mapping[str, Any] = self._go.change(path, operations)
         return answer
 
-    def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Intent:
+    def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Deletion:
         """Delete an entry; one that is gone already counts as deleted.
 
         `line` is the reference of an order's line.
@@ -207,7 +218,7 @@ class Writer:
             try:
                 self._go.delete(path)
             except NotFound:
-                return intent
+                return Deletion(intent, was_gone=True)
             except UnknownOutcome:
                 if not tries_left:
                     raise
@@ -216,7 +227,7 @@ class Writer:
                     self._store.end_intent(intent)
                 raise
             else:
-                return intent
+                return Deletion(intent)
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
 

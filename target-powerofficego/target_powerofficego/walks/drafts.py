@@ -159,10 +159,10 @@ class Drafts:
         written: dict[str, Mapping[str, Any] | None] = {}
         for reference in lines.removed:
             line_path = f"{path}/{in_go[reference]['Id']}"
-            intent = tools.writer.delete(self.entity, shop_id, line_path, line=reference)
+            deletion = tools.writer.delete(self.entity, shop_id, line_path, line=reference)
             base = {name: one for name, one in link.base.items() if name != f"{LINE}{reference}"}
             link = replace(link, base=base)
-            self._store_step(link, intent)
+            self._store_step(link, deletion.intent)
             written[reference] = None
         for reference, rows in lines.changed.items():
             line_path = f"{path}/{in_go[reference]['Id']}"

@@ -375,10 +375,16 @@ class OrdersWalk(GoWalk):
         if found.get("SalesOrderStatus") == "Confirmed":
             self._unlock_to_delete(link, read_at)
         path = f"/SalesOrders/{link.go_id}"
-        intent = self.tools.writer.delete(self.entity, record["id"], path)
+        deletion = self.tools.writer.delete(self.entity, record["id"], path)
+        invoice = None
+        if deletion.was_gone:
+            invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        if invoice is not None:  # a person sent it a moment ago
+            self.tools.store.end_intent(deletion.intent)
+            return self._invoiced.cancel(record, read_at, link, invoice, at_end=at_end)
         with self.tools.store.transaction():
             self._forget(record, link)
-            self.tools.store.end_intent(intent)
+            self.tools.store.end_intent(deletion.intent)
         return "deleted", Delete()
 
     def _unlock_to_delete(self, link: Link, read_at: datetime.datetime) -> None:

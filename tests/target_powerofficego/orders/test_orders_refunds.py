@@ -262,6 +262,16 @@ def test_an_invoiced_order_that_is_cancelled_is_credited_once(ledger, box, invoi
         assert ledger.run({**told, "updated_at": at}).writes == []
 
 
+def test_a_cancelled_order_that_is_invoiced_while_it_is_deleted_is_credited(ledger, box, landed):
+    go_id = the_order(box)["Id"]
+    box.faults.on("go", "DELETE", None, lambda _: box.go.send_invoice(go_id), when="before")
+
+    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+
+    assert outcome.status == 0
+    assert credit_notes(box)["testshop:9001:cancel"]["TotalAmount"] == -250
+
+
 def test_what_was_paid_back_before_is_not_credited_again_when_the_order_is_cancelled(
     ledger, box, invoiced
 ):
