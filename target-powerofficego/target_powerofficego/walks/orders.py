@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterator, Mapping, Sequence
 
+    from target_powerofficego.changes import Link as LinkChange
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Unsettled
@@ -114,11 +115,19 @@ class OrdersWalk(GoWalk):
         met = self._meetings.met(record, link)
         order = self._forms.of_order(record, read_at, link, at_end=at_end)
         if met is not None:
-            return self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
+            return self._link(order, met, at_end=at_end)
         settled = self._create(order) if link is None else self.compare(order, link, at_end=at_end)
         return self._stages.take(order, settled)
 
     # An unlinked order
+
+    def _link(self, order: OrderInGoForm, met: LinkChange, *, at_end: bool) -> tuple[str, Change]:
+        """Link an order that is in Go; what an invoice and its credit notes lack is credited."""
+        linked = self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
+        link = self.tools.store.link(self.entity, order.record["id"])
+        if link is None or not has_other_refunds(order, link):
+            return linked
+        return self.compare(order, link, at_end=at_end)
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         self.post(order, {})

@@ -394,6 +394,17 @@ def test_a_lost_link_store_credits_nothing_twice(ledger, box, invoiced, is_cance
     assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == before
 
 
+def test_a_refund_that_was_made_while_the_link_store_was_lost_is_credited_at_once(
+    ledger, box, customer, product, invoiced
+):
+    ledger.lose_link_store()
+    told = with_refunds(invoiced, one_back())
+
+    assert ledger.run(customer(), product(), told).status == 0
+    assert credit_notes(box)["testshop:9001:refund:r1"]["TotalAmount"] == -125
+    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+
+
 def test_a_lost_link_store_takes_our_own_sent_credit_note_for_none_by_hand(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, one_back()))
     box.go.send_invoice(the_order(box)["Id"])
