@@ -65,13 +65,16 @@ class OrderComparison:
     ) -> Sequence[str]:
         """Mend a Draft of which only the total is off; return what differs still.
 
+        An order that a person has Confirmed as it is stays so.
+
         Raises:
             Undecidable: with a Hold, when Go was edited meanwhile.
         """
         sent: dict[str, Decimal] = {}
         for _ in range(_MOST_ROUNDS):
             edited = _edited_in_go(order, answer, link)
-            if not found or rate_differences(order.lines, answer, edited_in_go=edited):
+            is_locked = answer.get("SalesOrderStatus") == "Confirmed"
+            if not found or is_locked or rate_differences(order.lines, answer, edited_in_go=edited):
                 return found
             wanted = self._mending(order, answer, edited, sent)
             if wanted is None:

@@ -385,6 +385,20 @@ def test_an_order_held_for_an_odd_ore_says_what_would_help_and_is_mended_by_it(
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("1.02")
 
 
+def test_an_odd_ore_that_a_person_confirmed_is_left_as_it_is_and_held(
+    ledger, box, customer, product, order, line, reasons
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.run(customer(), product(), odd(order, line))
+    (there,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", there["Id"], {"SalesOrderStatus": "Confirmed"})
+
+    outcome = ledger.run(rounding_product_code="AVRUND")
+
+    assert outcome.writes == []
+    assert "the shop says 1.02" in reasons()["hold", "orders", "9001"]
+
+
 def test_a_dry_run_foresees_no_failure_of_an_order_that_the_run_would_mend(
     ledger, box, customer, product, order, line
 ):
