@@ -146,6 +146,17 @@ def with_amounts(order: OrderInGoForm, link: Link) -> Link:
     return replace(link, base={**link.base, AMOUNTS: told})
 
 
+def with_refunds(order: OrderInGoForm, link: Link) -> Link:
+    """Return the link of an order that did not change with the refunds it is less by now.
+
+    A shop may take a refund back and make another that comes to the same.
+    """
+    if CREDITED in link.base or set(carried_refunds(link.base)) == set(order.refunds):
+        return link
+    told = Agreement(list(order.refunds), None, order.read_at, now())
+    return replace(link, base={**link.base, REFUNDS: told})
+
+
 def address_key(record: Record, customer_id: int) -> list[str] | None:
     """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
     address = wanted_address(record)

@@ -49,6 +49,7 @@ from target_powerofficego.walks.order_form import (
     partly_agreed,
     with_amounts,
     with_lines_of_go,
+    with_refunds,
 )
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
@@ -243,6 +244,13 @@ class OrdersWalk(GoWalk):
                 self.tools.store.put_link(kept)
                 if AMOUNTS in link.base:
                     self.tools.store.note_comparison(self.entity, link.shop_id)
+        return self._with_refunds(order, kept)
+
+    def _with_refunds(self, order: OrderInGoForm, link: Link) -> Link:
+        """Keep which refunds the order is less: once it is invoiced, those are not credited."""
+        kept = with_refunds(order, link)
+        if kept is not link:
+            self.tools.store.put_link(kept)
         return kept
 
     def _merge_and_write(

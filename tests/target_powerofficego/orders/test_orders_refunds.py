@@ -176,6 +176,22 @@ def test_a_second_refund_lowers_what_the_first_left(ledger, box, landed):
     assert the_order(box)["TotalAmount"] == 100
 
 
+def test_a_refund_that_replaces_an_equal_one_is_neither_credited_nor_a_hold_once_invoiced(
+    ledger, box, reasons, landed
+):
+    ledger.run(with_refunds(landed, one_back()))
+    told = with_refunds(landed, one_back(id="r2"), updated_at=LATEST)
+    ledger.run(told)
+    box.go.send_invoice(the_order(box)["Id"])
+
+    again = {**told, "shipped_at": LATEST, "updated_at": "2026-01-08T10:00:00Z"}
+    outcome = ledger.run(again)
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert reasons() == {}
+
+
 @pytest.mark.parametrize(
     ("refund", "reason"),
     [
