@@ -407,7 +407,7 @@ def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
     ledger, box, goods, order, reasons
 ):
     ledger.run(*goods, order(payments=[payment()]))
-    refunded = order(payments=[], refunds=[{"id": "1"}], updated_at=LATER)
+    refunded = order(payments=[], total_refunded="50.00", updated_at=LATER)
 
     ledger.run(refunded)
     reason = reasons()["hold", "orders", "9001"]
