@@ -97,17 +97,17 @@ class OrdersWalk(GoWalk):
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
-        with self.payments.noted(record):
-            return self._settle_order(record, read_at, at_end=at_end)
-
-    def _settle_order(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        settings = self.tools.settings
         self._stages.see_that_none_is_sent(record["id"])
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
+        with self.payments.noted(record):
+            return self._settle_order(record, read_at, link, at_end=at_end)
+
+    def _settle_order(
+        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+    ) -> tuple[str, Change]:
+        settings = self.tools.settings
         want = wanted(record, settings.order_statuses, settings.orders_from, settings.time_zone)
         if want is Wanted.LEFT_ALONE:
             return "unchanged", Nothing("left alone: its status or date is not one to write")

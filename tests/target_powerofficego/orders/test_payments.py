@@ -440,6 +440,20 @@ def test_a_payment_that_changes_before_its_day_is_over_is_posted_as_it_was_last(
     assert vouchers() == {VIPPS: [(1901, 240), ("9001", -240)]}
 
 
+def test_payments_of_another_order_under_the_same_id_are_not_posted_on_the_linked_one(
+    ledger, goods, order, reasons, vouchers
+):
+    ledger.run(*goods, order())
+    other = order(created_at=LATER, number="77", payments=[payment()], updated_at=LATER)
+
+    assert ledger.run(other).status == 3
+
+    assert vouchers() == {}
+    reason = reasons()["hold", "orders", "9001"]
+    assert reason.startswith("the shop now has another record under the id 9001")
+    assert "payment" not in reason
+
+
 # Answers that are lost
 
 
