@@ -86,34 +86,33 @@ class PaymentPosting:
     ) -> Iterable[Payment]:
         """Yield the payments that can be posted as Go stands; say of each other why it is not."""
         still_open = {order_id: order.open_amount for order_id, order in orders.items()}
+        uncovered: dict[str, list[str]] = {}
         for one in due:
             order = orders.get(one.order_id)
             why = _why_not(order)
             if why is not None:
                 self._leave_out(one, f"is not posted: {why}")
-            elif order is not None and self._is_covered(one, order, still_open):
-                yield one
+            elif order is not None and not self._is_booked_by_hand(one, order):
+                why = _why_not_covered(one, order, still_open)
+                if why is None:
+                    yield one
+                else:
+                    told = f"{ITS_PAYMENT} {one.said} is not posted: {why}"
+                    uncovered.setdefault(one.order_id, []).append(told)
+        for order_id, reasons in uncovered.items():
+            self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
 
-    def _is_covered(
-        self, one: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
-    ) -> bool:
-        """Tell whether so much is open of the order's invoice, if it has one."""
-        left = still_open[one.order_id]
-        if left is None:
-            return True
-        if order.open_amount is not None and order.open_amount <= 0:
-            why = f"nothing is open of its invoice {order.invoice_no} in Go"
-            self._leave_out(one, f"is not posted: {why}")
-            self._tools.store.drop_due_payment(one)
+    def _is_booked_by_hand(self, one: Payment, order: OrderInGo) -> bool:
+        """Tell whether nothing is open of an invoice of which no payment was posted from here."""
+        store = self._tools.store
+        if order.open_amount is None or order.open_amount > 0:
             return False
-        if one.amount > left:
-            self._writer.hold(
-                one.order_id,
-                f"{ITS_PAYMENT} {one.said} is not posted: only {left:.2f} is open of its invoice"
-                f" {order.invoice_no} in Go; see to it in Go",
-            )
+        if store.posted_payments(one.order_id):
             return False
-        still_open[one.order_id] = left - one.amount
+        self._leave_out(
+            one, f"is not posted: nothing is open of its invoice {order.invoice_no} in Go"
+        )
+        store.drop_due_payment(one)
         return True
 
     def _leave_out(self, one: Payment, why: str) -> None:
@@ -131,4 +130,21 @@ def _why_not(order: OrderInGo | None) -> str | None:
         return "its order has no CustomMatchingReference in Go, by which it would be matched"
     if order.ledger_account_id is None:
         return "Go tells no account of its customer in the customer ledger"
+    return None
+
+
+def _why_not_covered(
+    one: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
+) -> str | None:
+    """Say that less is open of the order's invoice; None: it covers the payment, or is yet to be.
+
+    What is covered is no longer open for the payments that follow.
+    """
+    left = still_open[one.order_id]
+    if left is None:
+        return None
+    if one.amount > left:
+        told = f"only {left:.2f}" if left > 0 else "nothing"
+        return f"{told} is open of its invoice {order.invoice_no} in Go"
+    still_open[one.order_id] = left - one.amount
     return None

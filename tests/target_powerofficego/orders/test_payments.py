@@ -215,6 +215,38 @@ def test_more_than_is_open_of_the_invoice_is_held(ledger, box, goods, order, pai
     assert reasons() == {}
 
 
+def test_an_invoice_that_is_paid_a_second_time_is_held(
+    ledger, box, goods, order, reasons, vouchers
+):
+    ledger.run(*goods, order(payments=[payment()]))
+    invoice_of(box, "9001")
+    again = payment(id="p2", method="card")
+
+    assert ledger.run(order(payments=[payment(), again], updated_at=LATER)).status == 3
+
+    assert list(vouchers()) == [VIPPS]
+    told = f"its payment of 250.00 NOK by card on {DAY} is not posted: nothing is open of its"
+    assert f"{told} invoice 1001 in Go; see to it in Go" in reasons()["hold", "payments", "9001"]
+    ledger.acknowledge_all()
+    assert ledger.run().status == 0
+
+
+def test_two_payments_that_are_more_than_is_open_are_told_together_and_acknowledged_once(
+    ledger, box, goods, order, reasons
+):
+    ledger.run(*goods, order())
+    box.go.pay_invoice(invoice_of(box, "9001")["Id"], "200.00")
+    two = [payment(), payment(id="p2", amount="240.00")]
+
+    assert ledger.run(order(payments=two, updated_at=LATER)).status == 3
+
+    reason = reasons()["hold", "payments", "9001"]
+    assert "250.00" in reason
+    assert "240.00" in reason
+    ledger.acknowledge_all()
+    assert ledger.run().status == 0
+
+
 def test_the_shop_is_told_paid_and_nothing_goes_round(both, linked, box, order, vouchers):
     unpaid = order(payment_status="partially_paid", payments=[payment()])
     box.shop.put("orders", unpaid)
