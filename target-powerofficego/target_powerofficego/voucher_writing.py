@@ -171,6 +171,8 @@ class VoucherWriter:
                 except NotFound:
                     if not is_last:
                         time.sleep(SECOND_LOOK_SECONDS)
+                except Refused:
+                    break
                 else:
                     if entry.get("ExternalImportReference") == reference:
                         return entry

@@ -644,6 +644,24 @@ def test_a_voucher_that_cannot_be_looked_up_after_the_store_was_lost_is_held(
     assert ledger.run().status == 0
 
 
+def test_a_voucher_that_go_does_not_let_be_read_is_held_and_the_run_goes_on(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    ledger.run(*goods, paid("1"))
+    before = vouchers()
+    ledger.lose_link_store()
+    body = {"title": "Object conflict", "status": 409, "detail": "reversed"}
+    box.faults.add(method="GET", path=PATH, status=409, body=body)
+
+    outcome = ledger.run(*goods, paid("1"), paid("3", method="card"))
+
+    assert outcome.status == 3
+    assert "cannot be looked up" in reasons()["hold", "payments", VIPPS]
+    assert vouchers() == {**before, CARD: [(1920, 250), ("3", -250)]}
+    assert ledger.run().status == 0
+    assert reasons() == {}
+
+
 # Care
 
 
