@@ -7,6 +7,7 @@ import logging
 from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.brakes import Brakes
+from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo, DryWriter
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
@@ -26,7 +27,6 @@ from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.voucher_writing import PAYMENTS
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.writing import Writer
 

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Create, Hold, Reject
+from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.dataflow.vouchers import Voucher, payments_there, voucher_body
 from target_powerofficego.go_api import (
     DuplicateReference,
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from target_powerofficego.walks.tools import Tools
 
 logger = logging.getLogger("target-powerofficego")
-
-PAYMENTS = "payments"
-"""What vouchers and their intents, and what is open of them, are kept under."""
 
 _PATH = "/Vouchers/BankJournals"
 _MOST_TRIES = 3

@@ -125,6 +125,25 @@ def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, c
     assert links("acknowledge", "--all").output == "nothing waits for a person\n"
 
 
+def test_a_payment_that_waits_is_listed_as_check_says_and_acknowledged_by_its_entity(
+    ledger, box, links, customer, product, order
+):
+    ledger.settings["payment_accounts"] = {"vipps": 1901}
+    one = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
+    body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
+    box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
+    ledger.run(customer(), product(), order(payments=[{**one, "paid_at": "2026-01-05T09:31:00Z"}]))
+
+    told = links("check").output
+    assert told.startswith("payments: 1 reject waits for a person; see powerofficego-links ")
+    listed = links(*told.split("see powerofficego-links ")[1].split()).output
+    assert "testshop:payments:vipps:2026-01-05" in listed
+    assert "no open rejects" in links("rejects", "--entity", "orders").output
+
+    assert links("acknowledge", "--all", "--entity", "payment").exit_code == 0
+    assert links("check").exit_code == 0
+
+
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])
 def test_acknowledge_asks_which_records_are_meant(links, words):
     assert links("acknowledge", *words).exit_code == 2

@@ -20,6 +20,7 @@ from target_powerofficego.links_command.options import (
     reason_option,
     shop_id_option,
     show_values_option,
+    waiting_entity_option,
     with_choices,
 )
 from target_powerofficego.links_command.run_listing import run_listing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@entity_option
+@waiting_entity_option
 @shop_id_option
 @reason_option
 @all_option
@@ -53,7 +54,7 @@ def rejects(
 
 
 @click.command()
-@entity_option
+@waiting_entity_option
 @shop_id_option
 @reason_option
 @all_option
@@ -75,7 +76,7 @@ def holds(
 
 
 @click.command()
-@entity_option
+@waiting_entity_option
 @shop_id_option
 @reason_option
 @show_values_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.payments import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,6 +86,12 @@ entity_option = click.option(
     "--entity",
     type=EntityChoice(),
     help="Only this entity.",
+)
+
+waiting_entity_option = click.option(
+    "--entity",
+    type=EntityChoice((*TABLES, PAYMENTS)),
+    help="Only this entity; payments are vouchers that are not posted.",
 )
 
 all_option = click.option(

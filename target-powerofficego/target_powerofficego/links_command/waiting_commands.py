@@ -11,7 +11,7 @@ from target_powerofficego.links_command.listing import tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
     Choices,
-    entity_option,
+    waiting_entity_option,
     with_choices,
 )
 from target_powerofficego.links_command.unsettled_listing import unsettled_row
@@ -28,7 +28,7 @@ _WHERE_NUMBERS_ARE = "(powerofficego-links rejects and powerofficego-links holds
 @click.command()
 @click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
 @click.option("--all", "every_one", is_flag=True, help="Every reject and hold.")
-@entity_option
+@waiting_entity_option
 @with_choices()
 @click.pass_obj
 def acknowledge(
@@ -57,7 +57,7 @@ def acknowledge(
 @click.command()
 @click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
 @click.option("--all", "every_one", is_flag=True, help="Every record that rests.")
-@entity_option
+@waiting_entity_option
 @with_choices()
 @click.pass_obj
 def retry(
