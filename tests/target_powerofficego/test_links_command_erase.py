@@ -55,11 +55,12 @@ def order_of_kari(order, address):
 @pytest.fixture
 def records(kari, product, order_of_kari, guest_order):
     """All that the shop tells of her: herself, an order, one that is held, and one as a guest."""
+    refund = {"id": "1", "reason": "Kari angret", "amount_incl": "20.00"}
     return [
         kari(),
         product(),
         order_of_kari(),
-        order_of_kari(id="9002", refunds=[{"id": "1", "reason": "Kari angret"}]),
+        order_of_kari(id="9002", refunds=[refund], total_refunded="50.00"),
         guest_order(id="9003"),
     ]
 
@@ -133,7 +134,8 @@ def test_orders_of_an_erased_customer_still_find_their_customer_and_are_kept_wit
     ledger.run(*records)
     links("erase", "customer", KARI, "--yes")
 
-    ledger.run(order_of_kari(id="9004"), guest_order(id="9005"), order_of_kari(id="9006", fees=[1]))
+    rejected = {**order_of_kari(id="9006"), "fees": [1]}
+    ledger.run(order_of_kari(id="9004"), guest_order(id="9005"), rejected)
 
     buyers = {one["CustomerId"] for one in box.go.entries("SalesOrders")}
     assert len(box.go.entries("SalesOrders")) == 4

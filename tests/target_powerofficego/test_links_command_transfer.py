@@ -57,7 +57,7 @@ def records(customer, product, order, guest_order):
         product(price_excl="100.10", price_incl="125.13"),
         product(id="502", sku=None),
         order(payments=[PAYMENT]),
-        order(id="9002", refunds=[{"id": "1"}]),
+        order(id="9002", total_refunded="50.00"),
         order(id="9003", customer_id="1003"),
         guest_order(id="9004"),
     ]
