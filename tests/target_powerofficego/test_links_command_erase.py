@@ -439,6 +439,26 @@ def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     assert "run the sync once, then erase; nothing was erased" in told.output
 
 
+def test_a_voucher_of_which_it_is_not_known_whether_it_is_in_go_stops_no_erasure(
+    ledger, box, links, records
+):
+    ledger.settings["payment_accounts"] = {"vipps": 1901}
+    customer, product, order, *others = records
+    one = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
+    paid = {**order, "payments": [{**one, "paid_at": "2026-01-05T09:31:00Z"}]}
+    body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
+    box.faults.add(method="POST", path="/vouchers/bankjournals", reset="after")
+    box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
+    ledger.run(customer, product, paid, *others)
+
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+
+    assert left_in(ledger.link_store) == []
+    ledger.run()
+    assert len(box.go.entries("BankVouchers")) == 1
+    assert [one.entity for one in ledger.unsettled("hold")] == ["orders"]
+
+
 def test_a_run_under_way_stops_the_erasure(ledger, links, records):
     ledger.run(*records)
     under_way = TargetPowerOfficeGo(config=ledger.config())
