@@ -60,6 +60,7 @@ class _Reader(SideReader):
     def settings(self) -> Settings:
         config = self.config
         connection = self._connection()
+        sales_accounts = self._sales_accounts()
         settings = {
             **self.of_either_way(),
             "new_namespace": config["new_namespace"],
@@ -79,8 +80,8 @@ class _Reader(SideReader):
             "guests": config["guests"],
             "guest_customer_number": self._guest_customer_number(),
             "create_missing_products": config["create_missing_products"],
-            "sales_accounts": self._sales_accounts(),
-            "service_codes": self._service_codes(),
+            "sales_accounts": sales_accounts,
+            "service_codes": self._service_codes(sales_accounts),
             "payment_accounts": self._payment_accounts(),
         }
         if self.wrong or connection is None:
@@ -146,10 +147,10 @@ class _Reader(SideReader):
             self.wrong.append("guests is one_customer, so guest_customer_number is needed")
         return number
 
-    def _service_codes(self) -> ServiceCodes:
+    def _service_codes(self, sales_accounts: Mapping[str, int]) -> ServiceCodes:
         config = self.config
         rounding = str(config.get("rounding_product_code") or "").strip() or None
-        if rounding and "0" not in (config.get("sales_accounts") or {}):
+        if rounding and "0" not in sales_accounts:
             self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
         codes = {
             name: str(config[f"{name}_product_code"]).strip()
@@ -170,6 +171,8 @@ class _Reader(SideReader):
                 percent = None
             if percent is None:
                 self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
+            elif rate_key(percent) in accounts:
+                self.wrong.append(f"sales_accounts: the rate {rate_key(percent)} is named twice")
             else:
                 accounts[rate_key(percent)] = account
         return accounts

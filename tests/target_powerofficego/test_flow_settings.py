@@ -259,6 +259,7 @@ def test_sales_accounts_set_later_do_not_undo_a_bookkeepers_choice(ledger, box, 
         ({"2500": 3000}, ["sales_accounts", "2500"]),
         ({"11,11": 3000}, ["account 3000", "25 %", "11.11 %"]),
         ({"25": 3000, "0": 3000}, ["account 3000", "25 %", "0 %"]),
+        ({"25": 3000, "25,0": 3001}, ["sales_accounts", "25", "named twice"]),
     ],
 )
 def test_accounts_that_cannot_be_right_are_told_and_nothing_is_written(

@@ -473,6 +473,17 @@ def test_a_price_that_go_cut_off_before_it_was_met_is_compared_when_the_quantity
     assert there["TotalAmount"] == Decimal("4166.75")
 
 
+@pytest.mark.parametrize("zero", ["0,0", "0.00"])
+def test_the_account_without_vat_for_rounding_is_known_however_its_rate_is_written(
+    ledger, product, zero
+):
+    accounts = {"25": 3000, zero: 3100}
+
+    outcome = ledger.run(product(), rounding_product_code="AVRUND", sales_accounts=accounts)
+
+    assert outcome.status == 0
+
+
 def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
     outcome = ledger.run(product(), rounding_product_code="AVRUND", sales_accounts={"25": 3000})
 
