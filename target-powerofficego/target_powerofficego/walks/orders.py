@@ -18,6 +18,7 @@ from target_powerofficego.changes import (
 from target_powerofficego.dataflow.order import Wanted, wanted
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.order_answer import total_difference
+from target_powerofficego.dataflow.payments import ITS_PAYMENT
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import TestFailed
@@ -312,6 +313,7 @@ class OrdersWalk(GoWalk):
         may_mend = ROUNDING_HINT in before.reason and self.tools.settings.service_codes.rounding
         return (
             before.kind == "hold"
+            and not before.reason.startswith(ITS_PAYMENT)
             and not may_mend
             and not entry.is_invoice
             and entry.body.get("LastChangedDateTimeOffset") == link.own_stamp

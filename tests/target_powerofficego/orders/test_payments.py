@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
+from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
 
 DAY = "2026-01-05"
@@ -448,6 +449,26 @@ def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
     assert "no longer tells it as paid" in reason
     ledger.run()
     assert reasons()["hold", "orders", "9001"] == reason
+
+
+def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cut_off(
+    ledger, box, goods, order, reasons
+):
+    ledger.run(*goods, order(payments=[payment()]))
+    changed = order(payments=[], updated_at=LATER)
+    ledger.run(changed)
+    (there,) = box.go.entries("SalesOrders")
+    box.go.register("SalesOrders").put({**there, "TotalAmount": Decimal("260.00")})
+    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        store.note_comparison("orders", "9001")
+
+    ledger.run(changed, full_check_hours=0.000001)
+
+    reason = reasons()["hold", "orders", "9001"]
+    assert reason.startswith("Go's order is not the shop's")
+    assert "260.00" in reason
+    assert reason.count("no longer tells it as paid") == 1
 
 
 def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, order, reasons):
