@@ -34,10 +34,10 @@ PAID_STATUSES = ("paid", "captured")
 _UNPAID_STATUSES = frozenset(
     {
         *("unpaid", "pending", "authorized", "authorised", "reserved", "failed", "declined"),
-        *("expired", "cancelled", "canceled", "voided", "refunded", "partially_refunded"),
+        *("expired", "cancelled", "canceled", "voided", "refunded"),
     }
 )
-"""Known words for a payment whose money was not taken, or given back; others are told of."""
+"""Known words for a payment whose money was not taken, or all given back; others are told of."""
 
 _PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
 _T = TypeVar("_T")

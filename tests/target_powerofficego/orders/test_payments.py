@@ -283,6 +283,13 @@ def test_a_status_that_is_not_known_is_told_once(ledger, goods, paid, vouchers):
     assert outcome.log.count(told) == 1
 
 
+def test_a_payment_that_was_given_back_in_part_is_told(ledger, goods, paid, vouchers):
+    outcome = ledger.run(*goods, paid(status="partially_refunded"))
+
+    assert vouchers() == {}
+    assert 'payments with the status "partially_refunded" are not posted' in outcome.log
+
+
 def test_a_method_without_an_account_is_told_once(ledger, goods, paid, vouchers):
     outcome = ledger.run(*goods, paid("1", method="klarna"), paid("2", method="klarna"), paid("3"))
 
