@@ -199,6 +199,7 @@ payments = Table(
     Column("was_met", Boolean, nullable=False),
     Column("posted_at", String),
     Index("payments_by_voucher", "namespace", "voucher"),
+    Index("payments_by_method", "namespace", "method", "day", "voucher"),
 )
 """Payments of orders in Go: still to be posted; of a `voucher`, once it may have been sent to Go.
 
