@@ -92,7 +92,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"dry_run": "yes"}, "dry_run must be true or false"),
         ({"sales_accounts": [3000]}, "sales_accounts must be an object of names and values"),
         ({"owners": {"customers": 1}}, "owners"),
-        ({"sales_accounts": {"25": 3000, "exempt": 3100}}, "exempt is not there yet"),
+        ({"sales_accounts": {"25": 3000, "exempt": 3000}}, "account 3000 carries 25 %"),
         ({"properties": {"products": {"tax_rate": "to_shop"}}}, "cannot be written to the shop"),
         (
             {"properties": {"orders": {"x": {"go": "SalesOrderStatus", "constant": "Confirmed"}}}},
