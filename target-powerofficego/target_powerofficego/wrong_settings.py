@@ -49,7 +49,8 @@ def _in_words(error: ValidationError) -> str:
         return f"{name} must be {' or '.join(_KINDS[one] for one in kinds if one != 'null')}"
     if rule == "enum":
         words = [str(one) for one in wanted if one is not None]
-        return f"{name} must be one of: {', '.join(words)}"
+        setting = ".".join(part for part in error.path if isinstance(part, str))
+        return f'{setting} must be one of: {", ".join(words)}; not "{error.instance}"'
     if rule in _LIMITS:
         return f"{name} must be {_LIMITS[rule]} {wanted}"
     return f"{name} has a value that it cannot have ({rule}: {wanted})"

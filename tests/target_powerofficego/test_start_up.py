@@ -87,6 +87,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
     ("settings", "told"),
     [
         ({"environment": "live"}, "environment must be one of: production, demo, custom"),
+        ({"confirm_on": ["done"]}, 'completed, refunded; not "done"'),
         ({"workers": 0}, "workers must be at least 1"),
         ({"workers": "many"}, "workers must be a whole number"),
         ({"dry_run": "yes"}, "dry_run must be true or false"),
