@@ -112,7 +112,7 @@ class _Reading:
                 msg = f"has the same id {values.shown(payment.payment_id)} as another one"
                 raise Unusable(msg)
         except Unusable as why:
-            self.left_out.append(f"a payment is not posted: it {why}")
+            self.left_out.append(f"{_named(told)} is not posted: it {why}")
         else:
             self.paid[payment.payment_id] = payment
 
@@ -151,6 +151,13 @@ class _Reading:
         content = f"content:{_digest(json.dumps(said, default=str))}"
         self.alike[content] += 1
         return f"{content}:{self.alike[content]}"
+
+
+def _named(told: object) -> str:
+    """Return a payment in words, by the shop's id where it has one."""
+    given = told.get("id") if isinstance(told, dict) else None
+    has_id = isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip()
+    return f"payment {values.shown(given)}" if has_id else "a payment without an id"
 
 
 def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPayments | None:

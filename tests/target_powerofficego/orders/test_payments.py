@@ -330,7 +330,7 @@ def test_a_payment_that_cannot_be_read_is_told_and_the_order_lands(
     assert outcome.status == 0
     assert len(box.go.entries("SalesOrders")) == 1
     assert vouchers() == {}
-    assert f"orders 9001: a payment is not posted: it {told}" in outcome.log
+    assert f'orders 9001: payment "p9001" is not posted: it {told}' in outcome.log
 
 
 def test_another_currency_is_told_and_left_out(ledger, box, goods, paid, vouchers):
