@@ -589,6 +589,13 @@ def test_a_period_that_ends_before_it_begins_is_refused(ledger, landed, reconcil
     assert "--to is before --from" in ended.output
 
 
+def test_a_day_that_is_none_is_refused_with_one_to_copy(ledger, landed, reconcile):
+    ended = reconcile(period=("--from", "31.01.2026", "--to", "2026-01-31"))
+
+    assert ended.exit_code == 2
+    assert '"31.01.2026" is no day written like 2026-01-31' in ended.output
+
+
 def account(box, number):
     accounts = box.go.entries("GeneralLedgerAccounts")
     return next(one["Id"] for one in accounts if one["AccountNo"] == number)

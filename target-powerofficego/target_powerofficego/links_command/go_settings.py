@@ -66,7 +66,7 @@ def _of_file(path: str) -> dict[str, Any]:
     try:
         told = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"--config: {error}"
+        msg = f"--config: {path} cannot be read: {error.strerror}"
         raise click.ClickException(msg) from None
     except ValueError as error:
         msg = f"--config: {path} holds no settings as JSON: {error}"

@@ -13,6 +13,23 @@ from target_powerofficego.reconciliation.sides import Period
 if TYPE_CHECKING:
     import datetime
 
+
+class Day(click.DateTime):
+    """A day as in 2026-01-31."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime.datetime:
+        """Return the day's beginning."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f'"{value}" is no day written like 2026-01-31', param, ctx)
+
+
 DIFFERS = 3
 """The exit status when the two sides differ."""
 
@@ -22,7 +39,7 @@ DIFFERS = 3
     "--from",
     "first",
     metavar="DATE",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     required=True,
     help="The first day, such as 2026-01-01.",
 )
@@ -30,7 +47,7 @@ DIFFERS = 3
     "--to",
     "last",
     metavar="DATE",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     required=True,
     help="The last day, itself included.",
 )
