@@ -145,7 +145,7 @@ def _amount(discount: Record, number: int) -> Decimal:
     """Return a discount with VAT, in whole øre; the sign that the shop gives it does not matter."""
     incl = values.amount(discount.get("amount_incl"), what=f"discount {number}, amount_incl")
     if incl is None:
-        msg = f"discount {number} has no amount_incl"
+        msg = f"discount {number} has no amount_incl, the discount with VAT"
         raise Unusable(msg)
     return to_ore(abs(incl))
 

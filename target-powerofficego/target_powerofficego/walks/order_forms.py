@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from target_powerofficego.walks.order_parties import OrderParties
     from target_powerofficego.walks.tools import Tools
 
+_WHAT_TO_DO = (
+    "let the shop tell each refund, or take it off in Go by hand"
+    " (by a credit note, once it is invoiced)"
+)
+
 
 class OrderForms:
     """Reads orders; what is missing in Go is waited for, or made at end of input."""
@@ -66,7 +71,7 @@ class OrderForms:
         )
         untold = untold_refund(record, paid_back)
         if untold:
-            raise Undecidable(Hold(f"{untold}: post the credit note by hand in Go"))
+            raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
         if link is not None and CREDITED in link.base:
             ids = [one for one in ids if one in carried_refunds(link.base)]
         return self.less(record, read_at, ids, at_end=at_end)
