@@ -19,7 +19,15 @@ SCHEMAS = {
 READERS = {
     "customers": ["dataflow/customer.py", "dataflow/addresses.py"],
     "products": ["dataflow/product.py"],
-    "orders": ["dataflow/order.py", "dataflow/order_lines.py"],
+    "orders": [
+        "dataflow/order.py",
+        "dataflow/order_lines.py",
+        "dataflow/line_amounts.py",
+        "dataflow/order_charges.py",
+        "dataflow/order_refunds.py",
+        "dataflow/order_reading.py",
+        "dataflow/payments.py",
+    ],
 }
 
 
@@ -59,6 +67,8 @@ def test_every_shop_property_of_the_tables_is_one_that_the_tap_emits(stream):
 
     emitted = names_in(SCHEMAS[stream])
     for row in TABLES[stream].rows:
+        if not row.shop:  # a setting decides it alone
+            continue
         words = row.shop.replace(",", " ").replace(":", " ").replace(".", " ").split()
         fields = {word for word in words if "_" in word or word in emitted}
         assert fields, row.shop
