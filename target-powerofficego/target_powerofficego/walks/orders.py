@@ -103,23 +103,26 @@ class OrdersWalk(GoWalk):
         if link is not None:
             link = self.identified(record, link)
         with self.payments.noted(record):
-            return self._settle_order(record, read_at, link, at_end=at_end)
+            settled, order = self._settle_order(record, read_at, link, at_end=at_end)
+        return settled if order is None else self._stages.take(order, settled)
 
     def _settle_order(
         self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
-    ) -> tuple[str, Change]:
+    ) -> tuple[tuple[str, Change], OrderInGoForm | None]:
+        """Settle an order; return what was done, and the order if it may go on to a stage."""
         settings = self.tools.settings
         want = wanted(record, settings.order_statuses, settings.orders_from, settings.time_zone)
         if want is Wanted.LEFT_ALONE:
-            return "unchanged", Nothing("left alone: its status or date is not one to write")
+            why = "left alone: its status or date is not one to write"
+            return ("unchanged", Nothing(why)), None
         if want is Wanted.DELETED:
-            return self._delete(record, read_at, link, at_end=at_end)
+            return self._delete(record, read_at, link, at_end=at_end), None
         met = self._meetings.met(record, link)
         order = self._forms.of_order(record, read_at, link, at_end=at_end)
         if met is not None:
-            return self._link(order, met, at_end=at_end)
+            return self._link(order, met, at_end=at_end), None
         settled = self._create(order) if link is None else self.compare(order, link, at_end=at_end)
-        return self._stages.take(order, settled)
+        return settled, order
 
     # An unlinked order
 

@@ -847,3 +847,17 @@ def test_no_personal_data_is_kept_of_a_payment(ledger, goods, paid):
         "voucher": VIPPS,
         "was_met": 0,
     }
+
+
+def test_no_invoice_is_sent_of_an_order_that_is_held_for_its_payment(
+    ledger, box, goods, paid, vouchers
+):
+    box.go.switches.allow_send_invoice = True
+    ledger.settings["invoice_on"] = ["completed"]
+    ledger.run(*goods, paid())
+    assert len(vouchers()) == 1
+
+    outcome = ledger.run({**paid(status="refunded"), "status": "completed", "updated_at": LATER})
+
+    assert outcome.status == 3
+    assert box.go.entries("OutgoingInvoices") == []
