@@ -79,7 +79,7 @@ def _line() -> list[Field]:
 
 def _refund() -> list[Field]:
     return [
-        identifier("id", "The shop's id of the refund."),
+        identifier("id", "The shop's id of the refund. Each must have one, that never changes."),
         decimal("amount_incl", "What was paid back, with VAT."),
         text("reason", "Why."),
         stamp("created_at", "When it was paid back."),
@@ -163,7 +163,7 @@ def _order_money() -> list[Field]:
             text("code", "The code that the buyer typed."),
             text("name", "What the buyer reads."),
             decimal("amount_excl", "The discount, without VAT."),
-            decimal("amount_incl", "The discount, with VAT."),
+            decimal("amount_incl", "The discount, with VAT. Each must tell it."),
         ),
         rows(
             "taxes",
@@ -178,7 +178,8 @@ def _order_money() -> list[Field]:
         decimal("total_refunded", "What was paid back in all, with VAT."),
         group(
             "invoice",
-            "The invoice in the accounting system, once it is sent.",
+            "The invoice in the accounting system, once it is sent; null before. Where it is left"
+            " out, nothing is written to it.",
             text("number", "Invoice number."),
             stamp("sent_at", "When it was sent."),
             day("due_on", "The day it falls due."),

@@ -89,6 +89,7 @@ The same for `/products` and `/orders`.
 - Amounts, rates and quantities are decimal strings: `"199.00"`. `_excl` is without VAT, `_incl`
   with it. A JSON number is read digit by digit and becomes such a string.
 - Rates are in percent: `"25"`.
+- Of each charge (`shipping`, `fees`) two of `total_excl`, `total_tax`, `total_incl` must be there.
 - Stamps are RFC 3339 in UTC with `Z`.
 - Send each record whole. Null means empty. A missing field means that the shop does not tell, so it
   is not compared with anything.
