@@ -141,8 +141,8 @@ order Go's answer is compared with the shop's order: the VAT rate of each line w
 the total with `total_incl` less what was paid back. A total that is off only because of how Go
 rounds is mended: the unit price of as few lines as it takes is moved by an øre of the line's
 amount, or to the next price that Go can hold. What is then still off goes on a line of its own
-without VAT, with `rounding_product_code`: an øre for each line at most, and what Go is seen to cut
-off prices. If they differ still, the order stays a Draft and is held with both figures.
+without VAT, with `rounding_product_code`: an øre for each line at most, and 50 øre of what Go is
+seen to cut off prices. If they differ still, the order stays a Draft and is held with both figures.
 
 Those marked (↔) flow back as well with the setting `order_lines_back` of target-customwebshop, as
 long as the order is not invoiced. Then the amounts of the line, the order's totals and its `taxes`

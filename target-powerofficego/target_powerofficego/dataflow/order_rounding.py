@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PLACES = range(2, 9)  # decimals of a price: whole øre at least, and as many as are ever sent
 _FARTHEST = Decimal("0.50")  # krone beyond the wanted total that a search goes
+_MOST_CUT_OFF = Decimal("0.50")  # krone; it bears no VAT on its line, so more is for a person
 
 _NONE_SENT: Mapping[str, Decimal] = MappingProxyType({})
 
@@ -80,8 +81,8 @@ def mending(
     """Return how Go's order comes to the shop's total; None if it cannot, or should not.
 
     A line is moved by an øre at most, or to the next price that Go can hold. The line for rounding
-    bears at most an øre for each line, and what Go is seen to have cut off prices. `sent` are the
-    unit prices that were sent last, where they are others than the lines' own.
+    bears at most an øre for each line, and 50 øre that Go is seen to have cut off prices. `sent`
+    are the unit prices that were sent last, where they are others than the lines' own.
     """
     if answer.get("TotalAmount") is None:
         return None
@@ -92,7 +93,8 @@ def mending(
     moves = _moves(answered, answer, now, off) if off else {ZERO: {}}
     if off in moves:
         return Mending(moves[off])
-    most = len(answered) * ORE + sum((_cut_off(line) for line in answered), ZERO)
+    cut_off = sum((_cut_off(line) for line in answered), ZERO)
+    most = len(answered) * ORE + min(cut_off, _MOST_CUT_OFF)
     if not may_add_line:
         return None
     if abs(off) <= most:

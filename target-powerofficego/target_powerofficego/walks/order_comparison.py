@@ -15,6 +15,7 @@ from target_powerofficego.dataflow.order_answer import (
 from target_powerofficego.dataflow.order_charges import service_line
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS, Service
 from target_powerofficego.dataflow.order_rounding import Mending, mending
+from target_powerofficego.dataflow.values import same_code
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.merge_lines import (
     LinesMerge,
@@ -50,9 +51,13 @@ class OrderComparison:
     def differences(
         self, order: OrderInGoForm, answer: Mapping[str, Any], link: Link
     ) -> Sequence[str]:
-        """Say in words where total or VAT rates in Go are not the shop's."""
+        """Say in words where currency, total or VAT rates in Go are not the shop's."""
         edited = _edited_in_go(order, answer, link)
-        return answer_differences(order.lines, order.total, answer, edited_in_go=edited)
+        found = answer_differences(order.lines, order.total, answer, edited_in_go=edited)
+        shop, go = order.header.get("currency"), answer.get("CurrencyCode")
+        if shop and go and same_code(shop) != same_code(go):
+            return (f"the shop says {shop}, Go says {go}", *found)
+        return found
 
     def note(self, order: OrderInGoForm, found: Sequence[str]) -> None:
         """Keep that an order differs from Go's until it is found not to."""

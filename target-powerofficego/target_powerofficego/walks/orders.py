@@ -32,6 +32,7 @@ from target_powerofficego.merge_lines import (
     lines_by_reference,
     merge_lines,
 )
+from target_powerofficego.walks.credit_notes import CreditNotes
 from target_powerofficego.walks.drafts import Drafts
 from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.go_walk import GoWalk
@@ -84,7 +85,8 @@ class OrdersWalk(GoWalk):
         self._drafts = Drafts(tools)
         self._meetings = OrderMeetings(tools)
         self._comparison = OrderComparison(tools, self._drafts, products)
-        self._invoiced = InvoicedOrders(tools, self._forms, self._meetings, self)
+        notes = CreditNotes(tools, self._forms, self._meetings, self)
+        self._invoiced = InvoicedOrders(tools, self._forms, notes)
         self._stages = OrderStages(tools, self._drafts, self._see_that_equal)
         self.payments = OrderPayments(tools)
 

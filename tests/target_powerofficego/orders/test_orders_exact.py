@@ -489,3 +489,24 @@ def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
 
     assert outcome.status == 1
     assert 'rounding_product_code needs an account for "0" in sales_accounts' in outcome.log
+
+
+def test_kroner_that_go_cuts_off_a_price_are_for_a_person_to_see_to(
+    ledger, box, customer, product, order, line, reasons
+):
+    box.go.switches.price_decimals = 2
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUND"
+    screws = line(
+        quantity="1000",
+        unit_price_excl="0.125",
+        unit_price_incl=None,
+        total_excl="125.00",
+        total_tax="31.25",
+        total_incl="156.25",
+    )
+
+    assert ledger.run(customer(), product(), order(lines=[screws])).status == 3
+    assert "the shop says 156.25, Go says 162.50" in reasons()["hold", "orders", "9001"]
+    (there,) = box.go.entries("SalesOrders")
+    assert len(there["SalesOrderLines"]) == 1

@@ -233,6 +233,17 @@ def test_an_order_in_another_currency_is_written_in_it(stocked, box, order):
     assert the_order(box)["TotalAmount"] == 250
 
 
+def test_an_order_whose_currency_the_shop_changes_is_held(stocked, box, order, reasons):
+    stocked.run(order())
+
+    outcome = stocked.run(order(currency="EUR", updated_at=LATER))
+
+    assert outcome.status == 3
+    assert outcome.writes == []
+    assert "the shop says EUR, Go says NOK" in reasons()["hold", "orders", "9001"]
+    assert stocked.run(order(updated_at="2026-01-07T10:00:00Z")).status == 0
+
+
 def without_vat(line, **changes):
     return line(
         unit_price_incl="100.00", total_tax="0.00", total_incl="200.00", tax_rate="0", **changes

@@ -1,0 +1,187 @@
+"""Credit notes: orders of their own with negative quantities, posted once and kept as credited.
+
+Each is linked under an id made of the order's and the refund's, so that it is settled like any
+other order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from target_powerofficego.changes import Change, Hold, Park, Undecidable
+from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order import CREDIT
+from target_powerofficego.dataflow.order_credits import credit_lines, credit_name
+from target_powerofficego.leftovers import settle_leftovers
+from target_powerofficego.links import Agreement, now
+from target_powerofficego.walks.order_form import CREDITED, carried_refunds, credited_refunds
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.order_refunds import Refund
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.go_index import Entry
+    from target_powerofficego.links import Link
+    from target_powerofficego.walks.order_form import OrderInGoForm
+    from target_powerofficego.walks.order_forms import OrderForms
+    from target_powerofficego.walks.order_meetings import OrderMeetings
+    from target_powerofficego.walks.tools import Tools
+
+
+class Posting(Protocol):
+    """What posts an order to Go, and compares one that is there already."""
+
+    def post(self, order: OrderInGoForm, more: Mapping[str, Value]) -> None:
+        """Post it with more members of the header; held when Go's is not the shop's."""
+
+    def compare(self, order: OrderInGoForm, link: Link, *, at_end: bool) -> tuple[str, Change]:
+        """Write what the shop changed."""
+
+
+class CreditNotes:
+    """Credits invoices of Go."""
+
+    entity = "orders"
+
+    def __init__(
+        self, tools: Tools, forms: OrderForms, meetings: OrderMeetings, posting: Posting
+    ) -> None:
+        self._tools = tools
+        self._forms = forms
+        self._meetings = meetings
+        self._posting = posting
+
+    @property
+    def table(self) -> Table:
+        """The property table of orders."""
+        return self._tools.settings.tables[self.entity]
+
+    def find(self, record: Record, refund_id: str) -> LinkChange | None:
+        """Find the credit note of a refund in Go by our reference; None: not in Go."""
+        return self._meetings.find_named(credit_name(record["id"], refund_id))
+
+    def credit_refund(
+        self,
+        record: Record,
+        read_at: datetime.datetime,
+        link: Link,
+        invoice: Entry,
+        refund: Refund,
+        *,
+        at_end: bool,
+    ) -> Decimal:
+        """Credit one refund; return the credit note's total, below zero."""
+        link = self._tools.store.link(self.entity, link.shop_id) or link
+        earlier = [one for one in credited_refunds(link.base) if one != refund.id]
+        before = (*carried_refunds(link.base), *earlier)
+        had, _ = self._forms.amounts(record, before)
+        left, _ = self._forms.amounts(record, (*before, refund.id))
+        lines, total = credit_lines(had, left)
+        header = self.table.read(record, self._tools.conversion).values
+        order = self._forms.of_lines(record, read_at, header, lines, total, at_end=at_end)
+        self.credit(order, link, invoice, refund.id, refund, at_end=at_end)
+        return total
+
+    def credit(
+        self,
+        order: OrderInGoForm,
+        link: Link,
+        invoice: Entry,
+        name: str,
+        refund: Refund | None,
+        *,
+        at_end: bool,
+    ) -> None:
+        """Post a credit note once, and keep that it is there.
+
+        Raises:
+            Undecidable: with a Hold, when it is not what was paid back.
+        """
+        record, read_at = order.record, order.read_at
+        if order.lines:
+            note = self._note(order, name, refund, at_end=at_end)
+            self._post_once(note, credit_name(record["id"], name), invoice, at_end=at_end)
+        link = self._tools.store.link(self.entity, link.shop_id) or link
+        credited = {**credited_refunds(link.base), name: str(refund.amount if refund else None)}
+        told = [[one, amount] for one, amount in credited.items()]
+        base = {**link.base, CREDITED: Agreement(told, None, read_at, now())}
+        self._tools.store.put_link(replace(link, base=base))
+
+    def _note(
+        self, order: OrderInGoForm, name: str, refund: Refund | None, *, at_end: bool
+    ) -> OrderInGoForm:
+        """Return a credit note as an order of its own, dated when the money was paid back."""
+        called = credit_name(order.record["id"], name)
+        record = {**order.record, "id": f"{CREDIT}{called}", "refunds": None}
+        placed = refund.created_at if refund else order.record.get("cancelled_at")
+        dated = {**order.record, "placed_at": placed or order.record.get("updated_at")}
+        header = {
+            **order.header,
+            "id": values.short_reference(self._tools.settings.shop_name, called),
+            "placed_at": self.table.row("placed_at").to_go(dated, self._tools.conversion),
+        }
+        told = {one: value for one, value in header.items() if one not in ("number", "shipped_at")}
+        return self._forms.of_lines(
+            record, order.read_at, told, order.lines, order.total, at_end=at_end
+        )
+
+    def _post_once(self, note: OrderInGoForm, called: str, invoice: Entry, *, at_end: bool) -> None:
+        """Post a credit note unless Go has it; compare what is there."""
+        store, shop_id = self._tools.store, note.record["id"]
+        settle_leftovers(self._tools, store.intents_of((self.entity,), shop_id))
+        known = store.link(self.entity, shop_id)
+        met = None if known else self._meetings.find_named(called)
+        if known is not None:
+            self._posting.compare(note, known, at_end=at_end)
+        elif met is not None:
+            self._meetings.link(note, met)
+        else:
+            number = self._number(invoice)
+            self._see_that_it_is_of(note.header["customer"], invoice)
+            # PowerOffice Go takes the number only where the sum is below zero
+            self._posting.post(note, {"RelatedInvoiceNo": number} if note.total < 0 else {})
+
+    def _see_that_it_is_of(self, customer_id: Value, invoice: Entry) -> None:
+        """See that an invoice is of the customer who is to be credited: a person may have moved it.
+
+        Raises:
+            Undecidable: with a Hold, when it is not.
+        """
+        body = self._tools.go.read(f"/OutgoingInvoices/{invoice.go_id}")
+        if str(body.get("CustomerId")) != str(customer_id):
+            reason = (
+                f"its invoice {invoice.body.get('InvoiceNo')} is of another customer in Go (id"
+                f" {body.get('CustomerId')}) than the order's ({customer_id}): credit it by hand in"
+                " Go"
+            )
+            raise Undecidable(Hold(reason))
+
+    def _number(self, invoice: Entry) -> int:
+        """Return the number of an invoice that nobody has credited by hand.
+
+        A credit note that bears our reference is no such: its link was lost.
+
+        Raises:
+            Undecidable: with a Hold, when somebody has: it would be credited twice; with a Park,
+                while Go has given it no number yet.
+        """
+        number = invoice.body.get("InvoiceNo")
+        if number is None:
+            raise Undecidable(Park("Go has given its invoice no number yet", ()))
+        for note in self._tools.index.find(self.entity, f"credits:{number}"):
+            reference = str(note.body.get("ExternalImportReference") or "")
+            is_ours = reference.startswith(f"{self._tools.settings.shop_name}:")
+            if not is_ours and not self._tools.store.links_to(self.entity, note.go_id):
+                reason = (
+                    f"it was paid back or cancelled in the shop, but its invoice {number} was"
+                    f" credited by hand in Go too (credit note {note.body.get('InvoiceNo')}): if"
+                    " that is the same, acknowledge; else credit the rest by hand"
+                )
+                raise Undecidable(Hold(reason))
+        return int(number)
