@@ -237,3 +237,10 @@ def test_a_plain_value_of_go_is_nearly_always_one_that_the_shop_can_say(entity, 
     after = patched(record, row.patch(value, record, CONVERSION))
 
     assert row.are_equal(row.to_go(after, CONVERSION), value)
+
+
+def test_a_name_that_is_a_dash_in_the_shop_too_stays_when_the_other_one_is_edited_in_go():
+    row = TABLES["customers"].row("first_name")
+    record = {"type": "person", "name": "Kari", "first_name": "Kari", "last_name": "-"}
+
+    assert row.patch("Kristin", record, CONVERSION) == {"first_name": "Kristin", "name": "Kristin"}

@@ -42,8 +42,11 @@ def person_name(part: int) -> Callable[[Value, Record], Record]:
             patch: Record = {"name": whole}
             if person_names({**record, **patch}) == tuple(after):
                 return patch
-        told = {name: _told(one) for name, one in zip(_PARTS, after, strict=True)}
-        patch = {name: one for name, one in told.items() if one != record.get(name)}
+        patch = {
+            name: _told(one)
+            for name, one in zip(_PARTS, after, strict=True)
+            if values.same_text(record.get(name)) not in (one, _told(one))
+        }
         if values.same_text(record.get("name")) == _joined(before):
             patch["name"] = whole
         return patch
