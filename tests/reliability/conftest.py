@@ -91,7 +91,9 @@ def load(box, seed, is_long):
     )
 
 
-PAIRS_A_BATCH = 8  # of each entity, three histories each
+def _pairs_a_batch(config):
+    """How many pairs of each entity a batch has; three histories each."""
+    return 24 if config.getoption("--long", default=False) else 8
 
 
 def pytest_generate_tests(metafunc):
@@ -100,14 +102,14 @@ def pytest_generate_tests(metafunc):
         return
     is_long = metafunc.config.getoption("--long", default=False)
     wanted = metafunc.config.getoption("--histories", default=None) or (10_000 if is_long else 100)
-    batches = -(-wanted // (3 * PAIRS_A_BATCH))
+    batches = -(-wanted // (3 * _pairs_a_batch(metafunc.config)))
     metafunc.parametrize("batch", range(batches))
 
 
 @pytest.fixture
-def pairs():
+def pairs(request):
     """How many pairs of each entity a batch has."""
-    return PAIRS_A_BATCH
+    return _pairs_a_batch(request.config)
 
 
 @pytest.fixture

@@ -91,6 +91,9 @@ def _product_type(record: Record, _: Conversion) -> Value:
 EXEMPT = "exempt"
 """The key of `sales_accounts` for what is sold without VAT though the product bears it."""
 
+EXEMPT_ACCOUNT = "exempt_account"
+"""The row of a product's account for that."""
+
 
 def _exempt_account(_record: Record, conversion: Conversion) -> Value:
     return conversion.sales_account_ids.get(EXEMPT, ABSENT)
@@ -261,7 +264,7 @@ PRODUCT = Table(
             note="by the setting `sales_accounts`; without it Go's own default stands",
         ),
         Property(
-            "exempt_account",
+            EXEMPT_ACCOUNT,
             "",
             "OptionalSalesAccountId",
             "int64",

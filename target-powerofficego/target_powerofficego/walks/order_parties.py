@@ -22,7 +22,7 @@ from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.order_lines import OrderLine
@@ -137,7 +137,26 @@ class OrderParties:
             for line in lines
             if is_vat_free or self._is_sold_without_vat(line, found.get(line.reference))
         )
+        exempt = {found[one] for one in optional if one in found}
+        self._see_to_exempt_accounts(exempt, read_at, at_end=at_end)
         return Parties(int(customer_id), found, optional)
+
+    def _see_to_exempt_accounts(
+        self, product_ids: Collection[int], read_at: datetime.datetime, *, at_end: bool
+    ) -> None:
+        """Give products the account of exempt sales, if it was set after they were last written.
+
+        Raises:
+            Undecidable: with a Park, until the end of input: then nobody else writes them.
+        """
+        lacking = self._products.lacking_exempt_account(product_ids)
+        if lacking and not at_end:
+            named = ", ".join(f"products {link.shop_id}" for link in lacking)
+            reason = f"the account of exempt sales is given to {named} at the end of the run"
+            awaited = tuple(f"products:{link.shop_id}" for link in lacking)
+            raise Undecidable(Park(reason, awaited))
+        for link in lacking:
+            self._products.give_exempt_account(link, read_at)
 
     def _is_open(self, awaited: str) -> bool:
         """Tell whether what is awaited is itself parked, rejected or held."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Hold, Undecidable
+from target_powerofficego.changes import Hold, Patch, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, SERVICE
-from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
 from target_powerofficego.destinations import Destination, product_destination
 from target_powerofficego.matching import match_product
 from target_powerofficego.walks.entity_walk import EntityWalk
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.changes import Create, RowChange
@@ -57,6 +57,46 @@ class ProductsWalk(EntityWalk):
     def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
         """Return where the product is created."""
         return product_destination(record["id"], row_values["sku"])
+
+    def lacking_exempt_account(self, go_ids: Collection[int]) -> list[Link]:
+        """Return the links of products that the setting `exempt` has not reached yet.
+
+        What a person set in Go since is no lack: that the product was given it once is enough.
+        """
+        account = self.tools.conversion.sales_account_ids.get(EXEMPT)
+        if account is None:
+            return []
+        links = [
+            link
+            for go_id in sorted(go_ids)
+            for link in self.tools.store.links_to(self.entity, str(go_id))
+            if not link.is_follower
+        ]
+        return [
+            link
+            for link in links
+            if (agreed := link.base.get(EXEMPT_ACCOUNT)) is None or agreed.shop != account
+        ]
+
+    def give_exempt_account(self, link: Link, read_at: datetime.datetime) -> None:
+        """Write the account `exempt` to a linked product that the shop does not send now.
+
+        The caller sees to it that nobody else takes the product meanwhile.
+
+        Raises:
+            Undecidable: with a Hold, when the two sides cannot be merged.
+        """
+        self._settle_leftovers(link.shop_id)
+        link = self.tools.store.link(self.entity, link.shop_id) or link
+        entry = self._entry(link)
+        if entry is None:
+            return
+        record = {"id": link.shop_id}
+        told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
+        merged = self._merge(record, told, read_at, link, entry)
+        change = self._carry_out(record, link, entry, merged, read_at, at_end=False)
+        if isinstance(change, Patch):
+            self.tools.plan.add(self.entity, link.shop_id, change)
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""

@@ -283,6 +283,67 @@ def test_a_customer_without_vat_is_posted_on_the_account_for_exempt_sales(
     assert the_order(box)["TotalAmount"] == 200
 
 
+def test_an_account_for_exempt_sales_that_is_set_later_reaches_the_products_of_such_an_order(
+    ledger, box, customer, product, order, line
+):
+    ledger.run(customer(), product(), product(id="502", sku="BOK-1"), sales_accounts=ACCOUNTS)
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    lines = [without_vat(line), without_vat(line, id="2", name="Again")]
+
+    outcome = ledger.run(order(lines=lines))
+
+    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    given = {one["Code"]: one["OptionalSalesAccountId"] for one in box.go.entries("Products")}
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
+    assert given == {"ULL-1": account[3100], "BOK-1": None}
+    assert the_order(box)["TotalAmount"] == 400
+    assert ledger.run(order(lines=lines, updated_at=LATER)).writes == []
+
+
+def test_a_lost_answer_to_the_account_for_exempt_sales_costs_no_second_write(
+    ledger, box, customer, product, order, line
+):
+    ledger.run(customer(), product(), sales_accounts=ACCOUNTS)
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    box.faults.add(method="PATCH", path="/products", reset="after")
+
+    outcome = ledger.run(order(lines=[without_vat(line)]))
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
+    assert the_order(box)["TotalAmount"] == 200
+
+
+def test_a_dry_run_tells_the_account_for_exempt_sales_as_the_product_s_change(
+    ledger, box, customer, product, order, line
+):
+    ledger.run(customer(), product(), sales_accounts=ACCOUNTS)
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+
+    planned = ledger.run(order(lines=[without_vat(line)]), dry_run=True)
+
+    assert planned.writes == []
+    assert "OptionalSalesAccountId" in planned.log
+    assert box.go.entries("Products")[0]["OptionalSalesAccountId"] is None
+
+
+def test_the_account_for_exempt_sales_that_a_bookkeeper_chose_for_a_product_stays(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    ledger.run(customer(), product())
+    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    box.go.edit(
+        "Products", box.go.entries("Products")[0]["Id"], {"OptionalSalesAccountId": account[3150]}
+    )
+
+    outcome = ledger.run(order(lines=[without_vat(line)]))
+
+    assert [one.method for one in outcome.writes] == ["POST"]
+    assert box.go.entries("Products")[0]["OptionalSalesAccountId"] == account[3150]
+
+
 def test_an_account_for_exempt_sales_that_bears_vat_stops_at_start_up(ledger, product):
     outcome = ledger.run(product(), sales_accounts={**ACCOUNTS, "exempt": 3000})
 
