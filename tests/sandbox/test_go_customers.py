@@ -156,9 +156,14 @@ def test_a_national_id_is_checked_and_hidden(go):
     assert go.customer(NationalIdNumber="15108695088")["NationalIdNumber"] == "hidden"
 
 
-def test_an_unknown_department_or_payment_term_is_404(go):
-    for member in ({"DepartmentCode": "99"}, {"PaymentTerm": 99}, {"CurrencyCode": "XXX"}):
-        refused(go.post("/Customers", {"Name": "A", **member}), status=404)
+@pytest.mark.parametrize(
+    "member", [{"DepartmentCode": "99"}, {"PaymentTerm": 99}, {"CurrencyCode": "XXX"}], ids=str
+)
+def test_an_unknown_department_payment_term_or_currency_is_404(go, member):
+    refused(go.post("/Customers", {"Name": "A", **member}), status=404)
+
+
+def test_a_department_and_a_payment_term_are_found_by_code_and_days(go):
     made = go.customer(PaymentTerm=30, DepartmentCode="10")
     assert made["PaymentTermId"]
     assert made["DepartmentId"] == 1

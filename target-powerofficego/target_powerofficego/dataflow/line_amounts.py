@@ -45,6 +45,9 @@ class Money:
         return Money(-self.excl, -self.tax, -self.incl)
 
 
+NOTHING = Money(ZERO, ZERO, ZERO)
+
+
 def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
     """Return an amount with VAT in whole øre, with the VAT in it at a rate in percent."""
     excl = to_ore(incl / (1 + rate / 100))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.product import rate_key
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 AMOUNTS = "amounts"
 """Under this the base of an order keeps what it comes to in the shop, for `reconcile`."""
-
-NOTHING = Money(Decimal(0), Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class OrderAmounts:
     @property
     def total(self) -> Money:
         """The sums of all rates."""
-        return summed(self.by_rate.values())
+        return sum(self.by_rate.values(), NOTHING)
 
 
 def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> OrderAmounts:
@@ -44,18 +42,8 @@ def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> Or
     by_rate: dict[str | None, Money] = {}
     for line in lines:
         rate = None if line.rate is None else rate_key(line.rate)
-        by_rate[rate] = summed([by_rate.get(rate, NOTHING), line.total])
+        by_rate[rate] = by_rate.get(rate, NOTHING) + line.total
     return OrderAmounts(header.get("placed_at"), header.get("currency"), by_rate)
-
-
-def summed(amounts: Iterable[Money]) -> Money:
-    """Return the sum of amounts of one currency."""
-    told = list(amounts)
-    return Money(
-        sum((one.excl for one in told), Decimal(0)),
-        sum((one.tax for one in told), Decimal(0)),
-        sum((one.incl for one in told), Decimal(0)),
-    )
 
 
 def as_kept(amounts: OrderAmounts) -> list[Value]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import (
+    NOTHING,
     ZERO,
     Money,
     choose_price,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Record
 
-_NOTHING = Money(ZERO, ZERO, ZERO)
 _REFUNDED = ("refunded", "partially_refunded")
 
 
@@ -214,7 +214,7 @@ def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal | 
 
 def _remaining(line: OrderLine, incl: Decimal) -> Money:
     if not incl:
-        return _NOTHING
+        return NOTHING
     if line.rate is not None:
         return with_vat_of(incl, line.rate)
     excl = to_ore(line.total.excl * incl / line.total.incl)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.order_amounts import summed
+from target_powerofficego.dataflow.line_amounts import NOTHING
 from target_powerofficego.reconciliation.findings import (
     Finding,
     FindingKind,
@@ -127,7 +127,7 @@ class _Comparing:
     ) -> Iterator[Finding]:
         amounts = order.amounts
         currency = (amounts and amounts.currency) or entry.currency
-        shop = with_rest(by_rate, summed(by_rate.values()))
+        shop = with_rest(by_rate, sum(by_rate.values(), NOTHING))
         read = self._read.get(entry.id)
         go = shop if read is None and is_surely_same(order, entry) else _by_rate(entry, read)
         entry = entry if read is None else read.entry

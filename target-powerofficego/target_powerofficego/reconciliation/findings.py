@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from target_powerofficego.dataflow.line_amounts import ORE
-from target_powerofficego.dataflow.order_amounts import NOTHING, summed
+from target_powerofficego.dataflow.line_amounts import NOTHING, ORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +64,7 @@ def differences(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]
     Where the shop does not tell the rate of every line, only the whole can be compared.
     """
     if None in shop:
-        yield from _in_words("in all", summed(shop.values()), summed(go.values()))
+        yield from _in_words("in all", sum(shop.values(), NOTHING), sum(go.values(), NOTHING))
         return
     for rate in sorted({*shop, *go}, key=lambda one: (one is None, one)):
         told = rate_in_words(rate)
@@ -80,7 +79,8 @@ def is_rounding(
     So does an order of which øre were moved between lines: by an øre for each line at most, on the
     line for rounding too, which is without VAT.
     """
-    if None in shop or None in go or summed(shop.values()).incl != summed(go.values()).incl:
+    apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
+    if None in shop or None in go or apart.incl:
         return False
     most = line_count * ORE
     return all(

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.line_amounts import Money
-from target_powerofficego.dataflow.order_amounts import NOTHING, summed
+from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.go_api import MissingPrivilege, NotFound
@@ -123,10 +122,10 @@ def sums_by_rate(entry: GoEntry, lines: Iterable[Mapping[str, Any]]) -> ByRate:
     for line in lines:
         rate = None if line.get("VatRate") is None else Decimal(str(line["VatRate"])) * 100
         key = None if rate is None else rate_key(rate)
-        found[key] = summed([found[key], _line(line)])
-    if summed(found.values()) != entry.money:
+        found[key] += _line(line)
+    if sum(found.values(), NOTHING) != entry.money:
         once = {rate: _rounded_once(rate, one) for rate, one in found.items()}
-        if summed(once.values()) == entry.money:
+        if sum(once.values(), NOTHING) == entry.money:
             return with_rest(once, entry.money)
     return with_rest(found, entry.money)
 

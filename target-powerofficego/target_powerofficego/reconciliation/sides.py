@@ -6,8 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from target_powerofficego.dataflow.line_amounts import Money
-from target_powerofficego.dataflow.order_amounts import NOTHING, summed
+from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,9 +119,8 @@ def with_rest(by_rate: Mapping[str | None, Money], whole: Money) -> ByRate:
 
     Rates that come to nothing are left out.
     """
-    told = summed(by_rate.values())
-    rest = Money(whole.excl - told.excl, whole.tax - told.tax, whole.incl - told.incl)
+    rest = whole - sum(by_rate.values(), NOTHING)
     found = {**by_rate}
     if rest != NOTHING:
-        found[None] = summed([found.get(None, NOTHING), rest])
+        found[None] = found.get(None, NOTHING) + rest
     return {rate: one for rate, one in found.items() if one != NOTHING}

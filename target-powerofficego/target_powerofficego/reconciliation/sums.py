@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.line_amounts import Money
-from target_powerofficego.dataflow.order_amounts import NOTHING, summed
+from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,13 +32,13 @@ class Sums:
         """Count an order of the shop."""
         for key, one in _parts(currency, by_rate):
             self._orders[key] += 1
-            self._shop[key] = summed([self._shop[key], one])
+            self._shop[key] += one
 
     def count_go(self, currency: str, kind: EntryKind, by_rate: Mapping[str | None, Money]) -> None:
         """Count an entry of Go."""
         for key, one in _parts(currency, by_rate):
             self._entries[key, kind] += 1
-            self._go[key] = summed([self._go[key], one])
+            self._go[key] += one
 
     def rows(self) -> list[SumsRow]:
         """Return a row for each currency and rate; the one of all rates comes first."""
@@ -78,7 +77,7 @@ class SumsRow:
 
 
 def _parts(currency: str, by_rate: Mapping[str | None, Money]) -> Iterator[tuple[_Key, Money]]:
-    yield (currency, ALL_RATES), summed(by_rate.values())
+    yield (currency, ALL_RATES), sum(by_rate.values(), NOTHING)
     for rate, one in by_rate.items():
         yield (currency, rate), one
 
