@@ -7,16 +7,14 @@ import datetime
 import io
 import json
 import logging
-import subprocess
-import sys
 import tempfile
 import warnings
 import zlib
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import commands
 import psycopg
 import pytest
 from go_sandbox import Sandbox
@@ -25,6 +23,7 @@ from target_powerofficego.target import TargetPowerOfficeGo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from target_powerofficego.links import Unsettled
 
@@ -131,35 +130,24 @@ class Ledger:
         return self._outcome(status, output.getvalue(), log.getvalue(), seen)
 
     def command(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
-        """Run the target as the console script, in a process of its own, to its end."""
+        """Run the target as a process of its own, to its end."""
+        return self.command_on(singer_lines(*messages), **settings)
+
+    def command_on(self, text: str, **settings: Any) -> Outcome:
+        """Run the target as a process of its own, with this text as its input."""
         seen = len(self.box.requests.all())
-        ended = subprocess.run(
-            self.command_line(**settings),
-            input=singer_lines(*messages),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-        )
+        ended = commands.run(*self.command_line(**settings), given=text, cwd=self.folder)
         return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
 
-    def start(self, **settings: Any) -> subprocess.Popen[str]:
-        """Start the console script with all three streams open; the caller ends it."""
-        return subprocess.Popen(
-            self.command_line(**settings),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
+    def start(self, **settings: Any) -> commands.Command:
+        """Start the target as a process of its own; the caller ends it."""
+        return commands.Command(*self.command_line(**settings), cwd=self.folder)
 
     def command_line(self, **settings: Any) -> list[str]:
         """Return the command that runs the target with a config file."""
         config = self.folder / "config.json"
         config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
-        script = Path(sys.executable).with_name("target-powerofficego")
-        return [str(script), "--config", str(config)]
+        return ["target-powerofficego", "--config", str(config)]
 
     def unsettled(self, *kinds: Any) -> list[Unsettled]:
         """Return the records that are parked, rejected or held in the link store."""

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import commands
 from both_ways import Both, singer_lines
 from ledger import singer_lines as shop_lines
 from target_powerofficego.dataflow.overrides import TABLES
@@ -220,13 +218,7 @@ class Histories:
         }[way]
         path = self.both.ledger.folder / "killed.json"
         path.write_text(json.dumps(config), encoding="utf-8")
-        running = subprocess.Popen(
-            [str(Path(sys.executable).with_name(script)), "--config", str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        running = commands.Command(script, "--config", path)
         self.box.faults.on(
             "go" if way == "forward" else "shop",
             "PATCH",

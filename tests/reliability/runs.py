@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import commands
 from target_powerofficego.links import LinkStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STREAMS = ("customers", "products", "orders")
 RECORDS_A_STATE = 20
@@ -62,18 +64,15 @@ class Sync:
         output, log = started.communicate(lines or self.changed(), timeout=WATCHDOG_SECONDS)
         return self.ended(started.returncode, output, log, seen)
 
-    def start(self, stdin=subprocess.PIPE):
+    def start(self):
         """Start the command, with its three streams open."""
+        return commands.Command(*self.command_line())
+
+    def command_line(self):
+        """Return the command that runs the target with a config file."""
         path = self.folder / "config.json"
         path.write_text(json.dumps(self.config), encoding="utf-8")
-        program = Path(sys.executable).with_name("target-powerofficego")
-        return subprocess.Popen(
-            [program, "--config", path],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return ["target-powerofficego", "--config", str(path)]
 
     def ended(self, status, output, log, seen):
         """Keep the last state that was printed, and see that the log tells of no false alarm."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 from filelock import FileLock
 from go_sandbox.demo.meltano import EXTRACT_AND_LOAD, Meltano, project_folder
@@ -39,7 +40,14 @@ class Pipe:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        target = self.sync.start(stdin=tap.stdout)
+        name, *arguments = self.sync.command_line()
+        target = subprocess.Popen(
+            [commands.script(name), *arguments],
+            stdin=tap.stdout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         tap.stdout.close()
         arrange(target)
         output, log = target.communicate(timeout=120)

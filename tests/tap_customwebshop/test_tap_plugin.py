@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 import yaml
 from go_sandbox import Sandbox
@@ -49,11 +50,11 @@ class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):
 
 
 def run_tap(*arguments, config=None, tmp_path=None):
-    command = [sys.executable, "-m", "tap_customwebshop", *arguments]
+    command = ["tap-customwebshop", *arguments]
     if config is not None:
         (tmp_path / "config.json").write_text(json.dumps(config))
         command += ["--config", str(tmp_path / "config.json")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return commands.run(*command)
 
 
 @pytest.mark.parametrize(

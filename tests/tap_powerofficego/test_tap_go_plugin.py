@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import commands
 import pytest
 from go_sandbox import Sandbox
 from singer_sdk.exceptions import ConfigValidationError
@@ -36,11 +37,11 @@ class TestBySDK(get_tap_test_class(TapPowerOfficeGo, config=sdk_config)):
 
 
 def run_tap(*arguments, config=None, tmp_path=None):
-    command = [sys.executable, "-m", "tap_powerofficego", *arguments]
+    command = ["tap-powerofficego", *arguments]
     if config is not None:
         (tmp_path / "config.json").write_text(json.dumps(config))
         command += ["--config", str(tmp_path / "config.json")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return commands.run(*command)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import commands
 import pytest
 from both_ways import singer_lines
 from hypothesis import given
@@ -36,18 +35,11 @@ def phone(both):
 def command(both, **settings):
     config = both.ledger.folder / "back.json"
     config.write_text(json.dumps(both.config(**settings)), encoding="utf-8")
-    return [str(Path(sys.executable).with_name("target-customwebshop")), "--config", str(config)]
+    return ["target-customwebshop", "--config", str(config)]
 
 
 def start(both, **settings):
-    return subprocess.Popen(
-        command(both, **settings),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=both.ledger.folder,
-    )
+    return commands.Command(*command(both, **settings), cwd=both.ledger.folder)
 
 
 @pytest.mark.parametrize("reshapes", [True, False])
@@ -472,9 +464,7 @@ def test_a_key_that_may_only_read_is_one_line(edited):
     ],
 )
 def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, told):
-    ended = subprocess.run(
-        command(linked, **settings), input="", capture_output=True, text=True, check=False
-    )
+    ended = commands.run(*command(linked, **settings))
     assert ended.returncode == 1
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 SCRIPT = str(Path(sys.executable).with_name("target-customwebshop"))
@@ -46,13 +47,7 @@ def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked):
 def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
     config = linked.ledger.folder / "back.json"
     config.write_text(json.dumps(linked.config()), encoding="utf-8")
-    ended = subprocess.run(
-        [SCRIPT, "--config", str(config)],
-        input=line + "\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = commands.run("target-customwebshop", "--config", config, given=line + "\n")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "oops" not in ended.stderr

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 
+import commands
 import pytest
 from target_powerofficego.target import TargetPowerOfficeGo
 
@@ -73,8 +74,9 @@ def test_what_came_before_a_broken_line_is_in_go_with_its_state(
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_input_that_is_not_utf_8_is_one_line(ledger, lines_of, customer, locale):
+    name, *arguments = ledger.command_line()
     ended = subprocess.run(
-        ledger.command_line(),
+        [commands.script(name), *arguments],
         input=lines_of(customer()).encode() + b'{"type": "RECORD", "name": "\xe5se"}\n',
         capture_output=True,
         check=False,

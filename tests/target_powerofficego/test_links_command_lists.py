@@ -253,13 +253,11 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
     ledger, links, rows, product
 ):
     ledger.run(product(sku=None))
-    ended = subprocess.run(
-        ledger.command_line(), input="", capture_output=True, text=True, check=False
-    )
+    log = ledger.command_on("").log
 
     newest, first = rows("runs")
 
-    (told,) = [line for line in ended.stderr.splitlines() if "no input" in line]
+    (told,) = [line for line in log.splitlines() if "no input" in line]
     assert "WARNING" in told
     assert (first["has_input"], newest["has_input"]) == (True, False)
     assert newest["outcomes"] == {"products": {"rejected": 1}}
@@ -267,7 +265,7 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
 
 
 def test_a_run_without_input_is_not_the_first_that_counts(ledger, box, lines_of, customer):
-    subprocess.run(ledger.command_line(), input="", capture_output=True, check=False)
+    ledger.command_on("")
     box.go.create("Customers", {"Name": "Fjell AS"})
 
     outcome = ledger.run(customer(), first_run="plan")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace as replaced
 from decimal import Decimal
 from pathlib import Path
 
+import commands
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links import Link, LinkStore
@@ -525,13 +525,12 @@ def test_a_period_without_orders_is_the_same(landed, reconcile):
 
 def test_keys_are_read_from_the_variables_of_the_target(ledger, landed):
     keys = {f"TARGET_POWEROFFICEGO_{name.upper()}": value for name, value in plain(ledger).items()}
-    ended = subprocess.run(
-        [SCRIPT, "reconcile", *JANUARY],
+    ended = commands.run(
+        "powerofficego-links",
+        "reconcile",
+        *JANUARY,
         env={**os.environ, **keys},
         cwd=ledger.folder,
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
     assert (ended.returncode, ended.stderr) == (SAME, "")

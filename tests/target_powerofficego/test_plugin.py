@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
+import commands
 import pytest
-
-SCRIPT = str(Path(sys.executable).with_name("target-powerofficego"))
 
 
 def command(*arguments, text="", **environment):
-    return subprocess.run(
-        [SCRIPT, *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
+    return commands.run(
+        "target-powerofficego", *arguments, given=text, env={**os.environ, **environment}
     )
 
 
@@ -116,14 +107,12 @@ def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, cus
     ],
 )
 def test_a_line_that_is_no_message_is_told_in_one_line(ledger, box, text, told):
-    ended = subprocess.run(
-        ledger.command_line(), input=text, capture_output=True, text=True, check=False
-    )
-    errors = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
-    assert ended.returncode == 1
+    outcome = ledger.command_on(text)
+    errors = [line for line in outcome.log.splitlines() if "| ERROR" in line]
+    assert outcome.status == 1
     assert len(errors) == 1
     assert told in errors[0]
-    assert "Traceback" not in ended.stderr
+    assert "Traceback" not in outcome.log
     assert box.requests.writes() == []
 
 

@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import subprocess
 
+import commands
 import pytest
 
 
@@ -22,8 +23,9 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
     def small_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (180_000, 180_000))
 
+    name, *arguments = ledger.command_line(workers=1)
     ended = subprocess.run(
-        ledger.command_line(workers=1),
+        [commands.script(name), *arguments],
         input=lines_of(*people),
         capture_output=True,
         text=True,

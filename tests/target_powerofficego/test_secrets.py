@@ -77,16 +77,12 @@ def test_nothing_is_told_of_orders_guests_and_holds(
 
 
 def test_nothing_is_told_of_input_that_is_broken(ledger, box, lines_of, customer):
-    import subprocess
-
     text = lines_of(customer())
     broken = text.replace('"Nordmann"', '"Nordmann')
-    ended = subprocess.run(
-        ledger.command_line(), input=broken, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 1
-    assert [word for word in PERSONAL if word in ended.stderr + ended.stdout] == []
-    assert "Traceback" not in ended.stderr
+    outcome = ledger.command_on(broken)
+    assert outcome.status == 1
+    assert [word for word in PERSONAL if word in f"{outcome.log} {outcome.states}"] == []
+    assert "Traceback" not in outcome.log
 
 
 def test_wrong_keys_are_not_told(ledger, box):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 
+import commands
 import pytest
 
 
@@ -133,11 +133,8 @@ def test_a_setting_that_is_needed_and_missing_is_named(ledger, box, name):
     del config[name]
     path = ledger.folder / "incomplete.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    script = ledger.command_line()[0]
 
-    ended = subprocess.run(
-        [script, "--config", str(path)], input="", capture_output=True, text=True, check=False
-    )
+    ended = commands.run("target-powerofficego", "--config", path)
 
     assert ended.returncode == 1
     assert ended.stdout == ""
