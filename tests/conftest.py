@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["ledger", "both_ways"]
 
+SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
+TOGETHER = ("go_api", "sdk_suite")
+WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a module together, but those with a ledger, which share nothing."""
-    for item in items:
-        is_grouped = item.get_closest_marker("xdist_group") is not None
-        if not is_grouped and "ledger" not in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+class ByWhatTheyShare(LoadScopeScheduling):
+    """Keeps the tests of a module in one process, but those that make everything anew.
+
+    What uses Meltano stays together, for a project has only one.
+    """
+
+    def _split_scope(self, nodeid):
+        module = nodeid.split("::")[0]
+        if any(name in nodeid for name in WITH_MELTANO):
+            return "meltano"
+        is_spread = module.startswith(SPREAD) and not any(name in module for name in TOGETHER)
+        return nodeid if is_spread else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand the tests out by what they share."""
+    return ByWhatTheyShare(config, log)

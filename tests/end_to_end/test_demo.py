@@ -13,8 +13,6 @@ from go_sandbox.demo.keeping import how_to_play
 from go_sandbox.demo.meltano import Meltano, project_folder
 from go_sandbox.seed.store import seed_store
 
-pytestmark = pytest.mark.xdist_group("meltano")
-
 DEMO = Path(sys.executable).with_name("demo")
 SMALL = ("--customers", "8", "--products", "8", "--orders", "8")
 

@@ -8,8 +8,6 @@ import pytest
 from go_sandbox import Sandbox
 from go_sandbox.demo.meltano import Meltano, project_folder
 
-pytestmark = pytest.mark.xdist_group("meltano")
-
 CUSTOMER = {
     "id": "1",
     "type": "person",

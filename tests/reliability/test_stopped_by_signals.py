@@ -103,7 +103,6 @@ def stored_state(folder):
     return json.loads(found[0][0]).get("singer_state", {}) if found else {}
 
 
-@pytest.mark.xdist_group("meltano")
 def test_under_meltano_no_stored_state_is_ahead_of_go(
     box, sync, load, chance, meltano, meltano_stops
 ):

@@ -83,6 +83,7 @@ def test_orders_that_are_in_go_as_in_the_shop_are_the_same(box, landed, told):
             "to": "2026-01-31",
             "differences": 0,
             "remarks": 0,
+            "not_in_ledger": {"sales_orders": 1, "credit_notes": 0},
         }
     ]
 
@@ -513,7 +514,10 @@ def test_a_person_reads_tables(box, landed, reconcile):
     assert "These differ:" in printed
     assert "Go has more" in printed
     assert "sales order 1" in printed
-    assert "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1)" in printed
+    assert (
+        "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1);"
+        " of Go's, 1 sales order not invoiced yet, and so in no ledger"
+    ) in printed
 
 
 def test_a_period_without_orders_is_the_same(landed, reconcile):

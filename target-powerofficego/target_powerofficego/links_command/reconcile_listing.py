@@ -64,6 +64,12 @@ def _outcome(compared: Comparison, period: Period) -> str:
     days = f"{period.first} to {period.last}"
     unknown = sum(one.kind == "not known" for one in compared.remarks)
     more = f"; {unknown} could not be compared" if unknown else ""
+    waiting = [
+        f"{count} {kind}{'' if count == 1 else 's'}"
+        for kind, count in compared.not_in_ledger.items()
+    ]
+    if waiting:
+        more += f"; of Go's, {' and '.join(waiting)} not invoiced yet, and so in no ledger"
     if compared.differing:
         return f"{days}: the shop's orders and Go's books differ ({len(compared.differing)}){more}"
     return f"{days}: the shop's orders and Go's books are the same{more}"
@@ -123,6 +129,10 @@ def _json_rows(compared: Comparison, period: Period) -> Iterable[dict[str, Any]]
         "to": period.last.isoformat(),
         "differences": len(compared.differing),
         "remarks": len(compared.remarks),
+        "not_in_ledger": {
+            "sales_orders": compared.not_in_ledger.get("sales order", 0),
+            "credit_notes": compared.not_in_ledger.get("credit note", 0),
+        },
     }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.line_amounts import Money
     from target_powerofficego.reconciliation.sides import (
+        EntryKind,
         GoEntry,
         Period,
         ReadEntry,
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found: counts and sums, and every order that differs or has to be told of."""
+    """What was found: counts and sums, and every order that differs or has to be told of.
+
+    `not_in_ledger` counts what of Go's entries is not booked yet.
+    """
 
     sums: tuple[SumsRow, ...]
     findings: tuple[Finding, ...]
+    not_in_ledger: Mapping[EntryKind, int]
 
     @property
     def differing(self) -> tuple[Finding, ...]:
@@ -58,7 +63,8 @@ def compare(
         finding for order, entry in matched.pairs for finding in comparing.pair(order, entry)
     ]
     findings += [finding for stray in matched.strays for finding in comparing.stray(stray)]
-    return Comparison(tuple(comparing.sums.rows()), tuple(findings))
+    sums = comparing.sums
+    return Comparison(tuple(sums.rows()), tuple(findings), sums.not_in_ledger)
 
 
 class _Comparing:
@@ -132,7 +138,7 @@ class _Comparing:
         go = shop if read is None and is_surely_same(order, entry) else _by_rate(entry, read)
         entry = entry if read is None else read.entry
         self.sums.count_shop(currency, shop)
-        self.sums.count_go(entry.currency, entry.kind, go)
+        self.sums.count_go(entry, go)
         if currency != entry.currency:
             told = f"the shop says {currency}, Go says {entry.currency}"
             yield _finding("currency", order, entry, told, shop=shop, go=go)
@@ -158,7 +164,7 @@ class _Comparing:
             return
         is_credited = self._books.is_credited(entry)
         if not is_credited:
-            self.sums.count_go(entry.currency, entry.kind, read.by_rate)
+            self.sums.count_go(entry, read.by_rate)
         kind: FindingKind = "doubled"
         if order is None:
             kind, told = "not linked", f"it bears our reference {entry.reference} and has no link"
@@ -173,7 +179,7 @@ class _Comparing:
         Such as an invoice that a person credited because the shop had cancelled its order.
         """
         waiting, entry = order.waiting, read.entry
-        self.sums.count_go(entry.currency, entry.kind, read.by_rate)
+        self.sums.count_go(entry, read.by_rate)
         is_due = waiting is not None and waiting.due == self._books.comes_to(order)
         if waiting is not None and is_due:
             self.sums.count_shop(entry.currency, read.by_rate)

@@ -99,6 +99,11 @@ class GoEntry:
         return Money(self.net, self.total - self.net, self.total)
 
     @property
+    def is_in_ledger(self) -> bool:
+        """Whether it is booked: a sales order is not, nor is a credit note before it is sent."""
+        return self.kind == "invoice" or (self.kind == "credit note" and self.is_sent)
+
+    @property
     def in_words(self) -> str:
         """The kind and its number."""
         draft = " (not sent)" if self.kind == "credit note" and not self.is_sent else ""

@@ -11,7 +11,7 @@ from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_powerofficego.reconciliation.sides import EntryKind
+    from target_powerofficego.reconciliation.sides import EntryKind, GoEntry
 
 ALL_RATES = "all"
 """Stands for the sum of all rates of a currency; each order is counted in it once."""
@@ -27,6 +27,7 @@ class Sums:
     _go: defaultdict[_Key, Money] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
     _orders: Counter[_Key] = field(default_factory=Counter)
     _entries: Counter[tuple[_Key, EntryKind]] = field(default_factory=Counter)
+    not_in_ledger: Counter[EntryKind] = field(default_factory=Counter)
 
     def count_shop(self, currency: str, by_rate: Mapping[str | None, Money]) -> None:
         """Count an order of the shop."""
@@ -34,11 +35,13 @@ class Sums:
             self._orders[key] += 1
             self._shop[key] += one
 
-    def count_go(self, currency: str, kind: EntryKind, by_rate: Mapping[str | None, Money]) -> None:
+    def count_go(self, entry: GoEntry, by_rate: Mapping[str | None, Money]) -> None:
         """Count an entry of Go."""
-        for key, one in _parts(currency, by_rate):
-            self._entries[key, kind] += 1
+        for key, one in _parts(entry.currency, by_rate):
+            self._entries[key, entry.kind] += 1
             self._go[key] += one
+        if not entry.is_in_ledger:
+            self.not_in_ledger[entry.kind] += 1
 
     def rows(self) -> list[SumsRow]:
         """Return a row for each currency and rate; the one of all rates comes first."""
@@ -69,11 +72,7 @@ class SumsRow:
     @property
     def difference(self) -> Money:
         """What Go has more than the shop."""
-        return Money(
-            self.go.excl - self.shop.excl,
-            self.go.tax - self.shop.tax,
-            self.go.incl - self.shop.incl,
-        )
+        return self.go - self.shop
 
 
 def _parts(currency: str, by_rate: Mapping[str | None, Money]) -> Iterator[tuple[_Key, Money]]:
