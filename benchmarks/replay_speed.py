@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from go_sandbox import Sandbox
+from measuring import measured
 from tap_customwebshop.schemas import ORDERS
 from tap_speed import order
 from target_powerofficego.forward import settings_fingerprint
@@ -31,7 +31,6 @@ from target_powerofficego.walks.walk import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
 
 SDK_DO_NOTHING = """
 from singer_sdk import Target, typing as th
@@ -87,21 +86,19 @@ def settle_all(box: Sandbox, config: dict, source: Path) -> None:
     store.close()
 
 
-def timed(name: str, command: list[str], source: IO[bytes], records: int) -> float:
+def timed(name: str, command: list[str], source: Path, records: int) -> float:
     """Run to the end and return the seconds that it took."""
+    used = source.with_name("used")
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    log = process.stderr.read().decode()
-    _, status, used = os.wait4(process.pid, 0)
+    with source.open("rb") as lines:
+        process = measured(
+            command, used, stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        log = process.communicate()[1].decode()
     seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode or (name == "ours" and f'"unchanged": {records}' not in log):
         sys.exit(f"{name}: status {process.returncode}\n{log[-2000:]}")
-    print(
-        f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s {used.ru_maxrss // 1024:6} MB"
-    )
+    print(f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s; {used.read_text()}")
     return seconds
 
 
@@ -118,13 +115,11 @@ def main() -> None:
         (folder / "config.json").write_text(json.dumps(config))
         settle_all(box, config, source)
         ours = [sys.executable, "-m", "target_powerofficego", "--config", folder / "config.json"]
-        with source.open("rb") as lines:
-            seconds = timed("ours", ours, lines, options.records)
+        seconds = timed("ours", ours, source, options.records)
         if options.only_ours:
             return
-        with source.open("rb") as lines:
-            sdk = [sys.executable, "-c", SDK_DO_NOTHING]
-            theirs = timed("SDK", sdk, lines, options.records)
+        sdk = [sys.executable, "-c", SDK_DO_NOTHING]
+        theirs = timed("SDK", sdk, source, options.records)
     print(f"against the SDK's do-nothing target: {theirs / seconds:.2f} times")
 
 

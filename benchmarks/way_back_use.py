@@ -16,10 +16,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from go_sandbox import Sandbox
+from measuring import measured
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.links import Link, LinkStore, now
@@ -27,16 +27,6 @@ from target_powerofficego.merge import created_base
 
 _MINUTE = 60
 CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
-
-MEASURE = """
-import resource, subprocess, sys
-
-status = subprocess.call(sys.argv[2:])
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-with open(sys.argv[1], "w") as told:
-    told.write(f"{used.ru_utime + used.ru_stime:.1f} s of work, {used.ru_maxrss // 1024} MB")
-sys.exit(status)
-"""
 
 
 def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
@@ -109,14 +99,6 @@ def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
         flush=True,
     )
     return states.read_text().splitlines()[-1]
-
-
-def measured(command: list[str], told: Path, **streams: Any) -> subprocess.Popen[bytes]:
-    """Begin a process that tells in a file its seconds of work and the most memory it had.
-
-    It is begun by a small one: the memory of who begins a process counts as that process's own.
-    """
-    return subprocess.Popen([sys.executable, "-c", MEASURE, told, *command], **streams)
 
 
 def main() -> None:

@@ -17,20 +17,26 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.order_lines import OrderLine
 
-CANCEL = "cancel"
-"""In place of a refund's id: the credit note of what is left of an order that was cancelled."""
+CANCEL = ""
+"""In place of a refund's id, which is never empty: the credit note of what is left of an order that
+was cancelled."""
+
+_CANCELLED = ":cancel"
+_REFUNDED = ":refund:"
 
 
 def credit_name(order_id: str, refund_id: str) -> str:
     """Return what a credit note of an order is called in its reference in Go."""
-    return f"{order_id}:{CANCEL}" if refund_id == CANCEL else f"{order_id}:refund:{refund_id}"
+    told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
+    return order_id + told
 
 
 def credited_order(shop_id: str) -> str:
     """Return the id of the order that a credit note is linked for; any other id is its own."""
     if not shop_id.startswith(CREDIT):
         return shop_id
-    return shop_id.removeprefix(CREDIT).removesuffix(f":{CANCEL}").partition(":refund:")[0]
+    order_id, is_refund, _ = shop_id.removeprefix(CREDIT).partition(_REFUNDED)
+    return order_id if is_refund else order_id.removesuffix(_CANCELLED)
 
 
 def credit_lines(

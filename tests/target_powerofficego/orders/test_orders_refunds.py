@@ -288,18 +288,20 @@ def test_a_cancelled_order_that_is_invoiced_while_it_is_deleted_is_credited(ledg
     assert credit_notes(box)["testshop:9001:cancel"]["TotalAmount"] == -250
 
 
+@pytest.mark.parametrize("name", ["r1", "cancel"])
 def test_what_was_paid_back_before_is_not_credited_again_when_the_order_is_cancelled(
-    ledger, box, invoiced
+    ledger, box, invoiced, name
 ):
-    ledger.run(with_refunds(invoiced, one_back()))
+    ledger.run(with_refunds(invoiced, one_back(id=name)))
 
-    told = with_refunds(invoiced, one_back(), status="cancelled", updated_at=LATEST)
+    told = with_refunds(invoiced, one_back(id=name), status="cancelled", updated_at=LATEST)
 
     assert ledger.run(told).status == 0
     assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == {
-        "testshop:9001:refund:r1": -125,
+        f"testshop:9001:refund:{name}": -125,
         "testshop:9001:cancel": -125,
     }
+    assert ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"}).writes == []
 
 
 def test_a_cancelled_and_credited_order_that_is_open_again_is_held(ledger, box, reasons, invoiced):
