@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["ledger", "both_ways"]
+
+# How fast the machine is says nothing of a rule.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")

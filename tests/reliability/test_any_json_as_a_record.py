@@ -142,7 +142,6 @@ def is_number(value):
 def test_any_json_as_a_record_breaks_neither_the_run_nor_go(box, sync, whole, run, seed, is_long):
     runs = settings(
         max_examples=150 if is_long else 5,
-        deadline=None,
         database=None,
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),

@@ -11,7 +11,7 @@ from go_sandbox.go.problems import Refusal
 from go_sandbox.go.schema import CUSTOMER_POST, PRODUCT_POST
 from go_sandbox.go.switches import Switches
 from go_sandbox.storage import Storage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 plain = (
@@ -47,19 +47,16 @@ def filled():
     return books, customer, product
 
 
-@settings(deadline=None)
 @given(body=bodies(CUSTOMER_POST))
 def test_any_customer_is_taken_or_refused(filled, body):
     taken_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
 
 
-@settings(deadline=None)
 @given(body=bodies(PRODUCT_POST))
 def test_any_product_is_taken_or_refused(filled, body):
     taken_or_refused(filled[0], "Products", {"Name": "Garn", **body})
 
 
-@settings(deadline=None)
 @given(header=bodies(ORDER_POST), line=bodies(LINE_POST))
 def test_any_order_is_taken_or_refused(filled, header, line):
     books, customer, product = filled
@@ -71,7 +68,6 @@ def test_any_order_is_taken_or_refused(filled, header, line):
 numbers = st.decimals(-(10**9), 10**9, places=6)
 
 
-@settings(deadline=None)
 @given(quantity=numbers, price=numbers, allowance=st.decimals(-1000, 100, places=3))
 def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowance):
     books, customer, product = filled

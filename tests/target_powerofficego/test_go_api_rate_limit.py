@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.go_api import ConfigurationError, StopRequested
 from target_powerofficego.go_api.rate_limit import NoTurnInTime, RateLimit
@@ -44,7 +44,6 @@ def turns(limit: RateLimit, clock: SimulatedClock, gaps: list[float]) -> list[fl
     return taken
 
 
-@settings(deadline=None)
 @given(requests_per_second=LIMITS, gaps=GAPS, start=st.floats(0, 10_000))
 def test_no_second_holds_more_turns_than_allowed_however_calls_arrive(
     requests_per_second, gaps, start
@@ -56,7 +55,6 @@ def test_no_second_holds_more_turns_than_allowed_however_calls_arrive(
         assert one_too_many - first >= 1
 
 
-@settings(deadline=None)
 @given(gaps=GAPS, data=st.data())
 def test_go_counts_no_more_than_allowed_when_requests_travel_up_to_30_ms_longer(gaps, data):
     clock = SimulatedClock()
@@ -68,7 +66,6 @@ def test_go_counts_no_more_than_allowed_when_requests_travel_up_to_30_ms_longer(
         assert one_too_many - first >= 1
 
 
-@settings(deadline=None)
 @given(requests_per_second=LIMITS)
 def test_a_steady_queue_uses_more_than_95_percent(requests_per_second):
     clock = SimulatedClock()

@@ -16,7 +16,7 @@ KEYS = st.sets(st.sampled_from("abcd"), max_size=3)
 
 
 @given(st.lists(st.tuples(KEYS, KEYS), max_size=40), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_work_comes_after_all_earlier_work_that_writes_one_of_its_keys(tasks, workers):
     schedule = Schedule(workers)
     done: list[int] = []
