@@ -19,6 +19,7 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_stages import (
     Stage,
     asked_stage,
@@ -46,9 +47,6 @@ logger = logging.getLogger("target-powerofficego")
 
 BEING_SENT = "being sent"
 """What an order waits for whose invoice Go is making."""
-
-_COMPARED = ("created", "changed")
-"""Outcomes after which Go's order was compared with the shop's a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +104,13 @@ class OrderStages:
         due = self._due(order, is_new=outcome == "created")
         if due is None:
             return settled
-        status_in_go = self._status_in_go(due, is_compared=outcome in _COMPARED)
+        is_invoice = due.stage is Stage.INVOICED
+        compared = ("created",) if is_invoice else ("created", "changed")
+        status_in_go = self._status_in_go(due, is_compared=outcome in compared)
         if status_in_go is None:
             return settled
         if not isinstance(change, Nothing):
             self.tools.plan.add(self.entity, order.record["id"], change)
-        is_invoice = due.stage is Stage.INVOICED
         done = self._invoice(due) if is_invoice else self._confirm(due, status_in_go)
         if done is None:
             return outcome, Nothing()
@@ -149,6 +148,8 @@ class OrderStages:
         if isinstance(complete, Entry):
             return None
         self._see_that_equal(due.order, complete, link)
+        if due.stage is Stage.INVOICED:
+            _see_that_the_buyer_gets_what_the_shop_says(due.order, complete)
         return str(complete.get("SalesOrderStatus"))
 
     def _note(self, due: _Due, stage: Stage, own_stamp: str | None = None) -> None:
@@ -301,6 +302,22 @@ _MAY_NOT_SEND = Hold(
     "the keys may not send invoices in PowerOffice Go (missing privilege): allow it for the"
     " integration in Go's settings, or leave invoice_on out and send it from Go"
 )
+
+
+def _see_that_the_buyer_gets_what_the_shop_says(
+    order: OrderInGoForm, complete: Mapping[str, Any]
+) -> None:
+    """See that nobody's edit in Go made it another order: what is sent cannot be taken back.
+
+    Raises:
+        Undecidable: with a Hold, when it is.
+    """
+    if found := answer_differences(order.lines, order.total, complete):
+        reason = (
+            f"it was edited in Go, and is not the shop's order by now: {'; '.join(found)}. If Go is"
+            " right, invoice it from Go; else edit it back, and the next run goes on"
+        )
+        raise Undecidable(Hold(reason))
 
 
 def _is_made_up(link: Link) -> bool:

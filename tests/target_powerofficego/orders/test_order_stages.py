@@ -225,6 +225,27 @@ def test_an_order_whose_lines_a_bookkeeper_edited_counts_as_go_has_it(
     assert the_order(box)["TotalAmount"] == 375
 
 
+@pytest.mark.parametrize("note", [None, "Ring på"], ids=["unchanged", "edited in the shop too"])
+def test_an_order_whose_lines_a_bookkeeper_edited_is_not_sent_to_the_buyer(
+    invoicing, box, reasons, records, order, note
+):
+    invoicing.run(*records())
+    there = the_order(box)
+    line_id = there["SalesOrderLines"][0]["Id"]
+    box.go.edit("SalesOrders", there["Id"], {"lines": {line_id: {"Quantity": 3}}})
+
+    assert invoicing.run(completed(order, note=note)).status == 3
+
+    assert requests_to_send(box) == []
+    told = reasons()["hold", "orders", "9001"]
+    assert "it was edited in Go" in told
+    assert "the shop says 250.00, Go says 375.00" in told
+
+    box.go.edit("SalesOrders", there["Id"], {"lines": {line_id: {"Quantity": 2}}})
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+
+
 @pytest.mark.parametrize("patch_guard", ["test", "reread"])
 def test_an_order_that_is_confirmed_in_go_at_the_same_moment_is_no_failure(
     confirming, box, records, order, patch_guard
