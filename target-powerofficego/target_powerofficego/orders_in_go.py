@@ -50,7 +50,7 @@ def _entries(tools: Tools, go_ids: Iterable[str]) -> dict[str, Mapping[str, Any]
 
 
 def _invoices(tools: Tools, go_ids: list[str]) -> Iterator[Mapping[str, Any]]:
-    fields = (*_MEMBERS, "InvoiceNo", "Balance")
+    fields = (*_MEMBERS, "InvoiceNo", "Balance", "TotalAmount")
     for start in range(0, len(go_ids), _AT_ONCE):
         params = {"invoiceIds": go_ids[start : start + _AT_ONCE]}
         yield from tools.go.list_all("/OutgoingInvoices", params=params, fields=fields)
@@ -62,9 +62,14 @@ def _order(tools: Tools, entry: Mapping[str, Any]) -> OrderInGo:
         currency=entry.get("CurrencyCode"),
         matching_reference=same_text(entry.get("CustomMatchingReference")),
         ledger_account_id=_ledger_account(tools, str(entry.get("CustomerId"))),
-        open_amount=None if balance is None else Decimal(str(balance)),
+        open_amount=_decimal(balance),
         invoice_no=entry.get("InvoiceNo"),
+        invoice_total=None if balance is None else _decimal(entry.get("TotalAmount")),
     )
+
+
+def _decimal(told: object) -> Decimal | None:
+    return None if told is None else Decimal(str(told))
 
 
 def _ledger_account(tools: Tools, customer_id: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.payments import CURRENCY, ITS_PAYMENT
@@ -14,7 +15,6 @@ from target_powerofficego.voucher_writing import VoucherWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from decimal import Decimal
 
     from target_powerofficego.dataflow.payments import Payment
     from target_powerofficego.dataflow.vouchers import OrderInGo
@@ -85,7 +85,10 @@ class PaymentPosting:
         self, due: Iterable[Payment], orders: Mapping[str, OrderInGo]
     ) -> Iterable[Payment]:
         """Yield the payments that can be posted as Go stands; say of each other why it is not."""
-        still_open = {order_id: order.open_amount for order_id, order in orders.items()}
+        still_open = {
+            order_id: order.open_beside(self._posted(order_id))
+            for order_id, order in orders.items()
+        }
         uncovered: dict[str, list[str]] = {}
         for one in due:
             order = orders.get(one.order_id)
@@ -101,6 +104,11 @@ class PaymentPosting:
                     uncovered.setdefault(one.order_id, []).append(told)
         for order_id, reasons in uncovered.items():
             self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
+
+    def _posted(self, order_id: str) -> Decimal:
+        """Return what was posted of an order so far."""
+        posted = self._tools.store.posted_payments(order_id)
+        return sum((one.payment.amount for one in posted), Decimal(0))
 
     def _is_booked_by_hand(self, one: Payment, order: OrderInGo) -> bool:
         """Tell whether nothing is open of an invoice of which no payment was posted from here."""

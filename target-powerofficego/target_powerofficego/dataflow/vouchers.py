@@ -39,8 +39,8 @@ class PaymentAccounts:
 class OrderInGo:
     """What Go says of an order that was paid: who owes, how it is matched, and what is open.
 
-    `open_amount` is None while the order is no invoice yet. `ledger_account_id` is the customer's
-    own account in the customer ledger.
+    `open_amount` and `invoice_total` are None while the order is no invoice yet.
+    `ledger_account_id` is the customer's own account in the customer ledger.
     """
 
     currency: str | None
@@ -48,6 +48,16 @@ class OrderInGo:
     ledger_account_id: int | None
     open_amount: Decimal | None = None
     invoice_no: int | None = None
+    invoice_total: Decimal | None = None
+
+    def open_beside(self, posted: Decimal) -> Decimal | None:
+        """Return what is open of the invoice beside what was posted from here, None: no invoice.
+
+        Go need not have matched that yet, and then its balance still holds it.
+        """
+        if self.open_amount is None or self.invoice_total is None:
+            return self.open_amount
+        return min(self.open_amount, self.invoice_total - posted)
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,27 @@ def test_more_than_is_open_of_the_invoice_is_held(ledger, box, goods, order, pai
     assert reasons() == {}
 
 
+def test_what_go_has_not_matched_yet_is_not_open_for_another_payment(
+    ledger, box, goods, order, reasons, vouchers
+):
+    ledger.run(*goods, order())
+    invoice_of(box, "9001")
+    part = payment(id="p1", method="card", amount="6.59")
+
+    ledger.run(order(payments=[part, payment(id="p2", amount="300.00")], updated_at=LATER))
+    first = reasons()["hold", "payments", "9001"]
+    assert ledger.run().status == 3
+    assert reasons()["hold", "payments", "9001"] == first
+    assert "only 243.41 is open" in first
+
+    ledger.run(order(payments=[part, payment(id="p2", amount="243.42")], updated_at=LATEST))
+    assert list(vouchers()) == [CARD]
+    ledger.run(
+        order(payments=[part, payment(id="p2", amount="243.41")], updated_at="2026-01-08T10:00:00Z")
+    )
+    assert sorted(vouchers()) == [CARD, VIPPS]
+
+
 def test_an_invoice_that_is_paid_a_second_time_is_held(
     ledger, box, goods, order, reasons, vouchers
 ):
