@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from target_powerofficego.changes import Change, Hold, Park, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.line_amounts import NOTHING
 from target_powerofficego.dataflow.order import CREDIT
+from target_powerofficego.dataflow.order_amounts import order_amounts
 from target_powerofficego.dataflow.order_credits import credit_lines, credit_name
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import Agreement, now
@@ -98,13 +100,13 @@ class CreditNotes:
         *,
         at_end: bool,
     ) -> None:
-        """Post a credit note once, and keep that it is there.
+        """Post a credit note once, and keep that it is there; one of nothing is not posted.
 
         Raises:
             Undecidable: with a Hold, when it is not what was paid back.
         """
         record, read_at = order.record, order.read_at
-        if order.lines:
+        if _moves_anything(order):
             note = self._note(order, name, refund, at_end=at_end)
             self._post_once(note, credit_name(record["id"], name), invoice, at_end=at_end)
         link = self._tools.store.link(self.entity, link.shop_id) or link
@@ -185,3 +187,12 @@ class CreditNotes:
                 )
                 raise Undecidable(Hold(reason))
         return int(number)
+
+
+def _moves_anything(order: OrderInGoForm) -> bool:
+    """Tell whether a credit note changes a sum of any VAT rate; Go would invoice one of nothing.
+
+    One that comes to nothing in all may: goods with VAT that were paid with a gift card without.
+    """
+    by_rate = order_amounts(order.header, order.lines).by_rate
+    return any(one != NOTHING for one in by_rate.values())

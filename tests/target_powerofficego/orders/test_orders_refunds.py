@@ -304,6 +304,23 @@ def test_what_was_paid_back_before_is_not_credited_again_when_the_order_is_cance
     assert ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"}).writes == []
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_order_that_is_cancelled_and_paid_back_whole_has_one_credit_note(
+    ledger, box, invoiced, at_once
+):
+    whole = {"id": "z", "amount_incl": "250.00", "lines": [], "created_at": LATER}
+    if not at_once:
+        ledger.run(with_refunds(invoiced, whole))
+
+    outcome = ledger.run(with_refunds(invoiced, whole, status="cancelled", updated_at=LATEST))
+
+    assert outcome.status == 0
+    assert [one["TotalAmount"] for one in credit_notes(box).values()] == [-250]
+    assert [one["RelatedInvoiceNo"] for one in credit_notes(box).values()] == [1001]
+    again = with_refunds(invoiced, whole, status="cancelled", updated_at="2026-01-09T10:00:00Z")
+    assert ledger.run(again).writes == []
+
+
 def test_a_cancelled_and_credited_order_that_is_open_again_is_held(ledger, box, reasons, invoiced):
     ledger.run({**invoiced, "status": "cancelled", "updated_at": LATER})
 
@@ -466,7 +483,7 @@ def test_a_refund_of_an_invoice_that_a_person_moved_to_another_customer_is_held(
     assert "of another customer in Go" in reasons()["hold", "orders", "9001"]
 
 
-def test_a_cancelled_invoice_that_came_to_nothing_is_credited_line_by_line(
+def test_a_cancelled_invoice_that_came_to_nothing_at_every_rate_needs_no_credit_note(
     ledger, box, customer, product, order
 ):
     ledger.settings["sales_accounts"] = ACCOUNTS
@@ -474,9 +491,26 @@ def test_a_cancelled_invoice_that_came_to_nothing_is_credited_line_by_line(
     ledger.run(customer(), product(), free)
     box.go.send_invoice(the_order(box)["Id"])
 
+    outcome = ledger.run({**free, "status": "cancelled", "updated_at": LATER})
+
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert ledger.run({**free, "status": "cancelled", "updated_at": LATEST}).writes == []
+
+
+def test_a_cancelled_invoice_that_came_to_nothing_with_vat_in_it_is_credited_line_by_line(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    card = {"total_excl": "-250.00", "total_tax": "0.00", "total_incl": "-250.00"}
+    paid = line(id="2", type="gift_card", product_id="502", sku="KORT", quantity="-1", **card)
+    free = order(lines=[line(), {**paid, "tax_rate": "0"}], total_incl="0.00")
+    ledger.run(customer(), product(), product(id="502", sku="KORT", tax_rate="0"), free)
+    box.go.send_invoice(the_order(box)["Id"])
+
     assert ledger.run({**free, "status": "cancelled", "updated_at": LATER}).status == 0
-    quantities = [line["Quantity"] for line in the_order(box)["SalesOrderLines"]]
-    assert (quantities, the_order(box)["TotalAmount"]) == ([-2, 1], 0)
+    there = the_order(box)["SalesOrderLines"]
+    assert [line["Quantity"] for line in there] == [-2, 1]
+    assert [line["VatAmount"] for line in there] == [-50, 0]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
