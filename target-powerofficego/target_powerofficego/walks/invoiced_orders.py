@@ -82,6 +82,15 @@ class InvoicedOrders:
         )
         raise Undecidable(Hold(reason))
 
+    def is_credited(self, record: Record, invoice: Entry) -> bool:
+        """Tell whether credit notes with our references take back all of an invoice."""
+        if not invoice.is_invoice:
+            return False
+        names = (*(one.id for one in read_refunds(record)), CANCEL)
+        met = [found for one in names if (found := self._notes.find(record, one)) is not None]
+        notes = [self._tools.index.entry(self.entity, one.go_id) for one in met]
+        return _total(invoice) + sum(_total(one) for one in notes if one is not None) == 0
+
     def settle(
         self, order: OrderInGoForm, link: Link, invoice: Entry, *, at_end: bool
     ) -> tuple[str, Change]:

@@ -13,6 +13,7 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.dataflow.order import Wanted, wanted
+from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import TestFailed
@@ -165,12 +166,7 @@ class OrdersWalk(GoWalk):
     ) -> tuple[str, Change]:
         """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
         if link is None:
-            if self._meetings.find(record) is not None:
-                reason = (
-                    "it is cancelled in the shop but in Go, and was not linked: see to it in Go"
-                )
-                raise Undecidable(Hold(reason))
-            return "unchanged", Nothing("cancelled before it was ever in Go")
+            return self._meet_cancelled(record, read_at, at_end=at_end)
         found = self._drafts.find(link)
         if found is None:
             self._forget(record, link)
@@ -191,6 +187,31 @@ class OrdersWalk(GoWalk):
             self._forget(record, link)
             self.tools.store.end_intent(deletion.intent)
         return "deleted", Delete()
+
+    def _meet_cancelled(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """Link a cancelled order that Go has, where credit notes of ours take back all of it.
+
+        Raises:
+            Undecidable: with a Hold, when they do not.
+        """
+        met = self._meetings.find(record)
+        if met is None:
+            return "unchanged", Nothing("cancelled before it was ever in Go")
+        invoice = self.tools.index.entry(self.entity, met.go_id)
+        if invoice is None or not self._invoiced.is_credited(record, invoice):
+            reason = (
+                "it is cancelled in the shop, but Go has it, and it was not linked: delete or"
+                " credit it in Go, then acknowledge"
+            )
+            raise Undecidable(Hold(reason))
+        refunds = [one.id for one in read_refunds(record)]
+        order = self._forms.less(record, read_at, refunds, at_end=at_end)
+        linked = self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
+        if link := self.tools.store.link(self.entity, record["id"]):
+            self._invoiced.cancel(record, read_at, link, invoice, at_end=at_end)
+        return linked
 
     def _unlock_to_delete(self, link: Link, read_at: datetime.datetime) -> None:
         try:
