@@ -90,6 +90,20 @@ def test_go_refusing_one_record_stops_none_of_the_others(ledger, box, records):
     assert [one.reason for one in ledger.unsettled("reject")] == ["PowerOffice Go refused it (400)"]
 
 
+def test_a_refused_record_that_comes_again_unchanged_rests_until_it_changes(ledger, box, customer):
+    box.faults.add(method="POST", path="/customers$", status=400, body="{}", times=None)
+    ledger.run(customer())
+    box.faults.clear()
+
+    again = ledger.run(customer())
+
+    assert (again.status, again.writes) == (3, [])
+    (reject,) = ledger.unsettled("reject")
+    assert reject.attempts == 1
+    assert ledger.run(customer(phone="+4790000000")).status == 0
+    assert len(box.go.entries("Customers")) == 1
+
+
 @pytest.mark.parametrize(("fail_on", "status"), [("unacknowledged", 3), ("never", 0)])
 def test_records_that_a_storm_kept_out_are_told_with_a_reason_and_land_once_it_is_over(
     ledger, box, records, fail_on, status

@@ -16,7 +16,7 @@ from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
 from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.links import LinkStoreError
+from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.walks.run_tools import RunTools
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
                 record is not settled.
         """
         kept = self.kept(record)
+        if self._rests(kept):
+            self.tools.tally.count(self.entity, record["id"], "rejected")
+            return "rejected"
         try:
             outcome, change = self._take(kept, read_at, at_end=at_end)
         except Undecidable as undecidable:
@@ -94,6 +97,13 @@ class Walk(abc.ABC, Generic[AnyTools]):
             outcome, change = "rejected", self._refusal(error) or _own_fault(error)
         self._keep(record, kept, read_at, outcome, change)
         return outcome
+
+    def _rests(self, record: Record) -> bool:
+        """Tell whether the other side refused just this, and it is not time yet to try again."""
+        before = self.tools.store.unsettled_of(self.kept_as, record["id"])
+        if before is None or before.next_attempt_at is None or before.next_attempt_at <= now():
+            return False
+        return record_hash(before.payload, "") == record_hash(record, "")
 
     def kept(self, record: Record) -> Record:
         """Return a record as it may be worked with and kept: without what was erased."""
