@@ -27,6 +27,7 @@ from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.run_lock import see_that_it_has_a_folder
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.writing import Writer
 
@@ -152,10 +153,10 @@ def _open_store(settings: Settings) -> LinkStore:
     """Open the link store for the one run at a time that a shop may have; a dry run makes none."""
     if not settings.dry_run:
         return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
-    exists = has_store(settings.link_store)
-    return LinkStore(
-        settings.link_store if exists else StoreLocation.in_memory(), when_older="read"
-    )
+    if has_store(settings.link_store):
+        return LinkStore(settings.link_store, when_older="read")
+    see_that_it_has_a_folder(settings.link_store)
+    return LinkStore(StoreLocation.in_memory(), when_older="read")
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:

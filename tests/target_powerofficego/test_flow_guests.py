@@ -240,6 +240,20 @@ def test_guests_may_be_rejected(ledger, box, product, guest_order, customer, ord
     assert len(box.go.entries("SalesOrders")) == 1
 
 
+def test_an_order_of_a_guest_that_is_in_go_goes_on_when_guests_are_rejected_later(
+    ledger, box, product, guest_order
+):
+    ledger.run(product(), guest_order())
+    edited = guest_order(reference="Bestilling 7", updated_at="2026-01-06T10:00:00Z")
+
+    assert ledger.run(edited, guests="reject").status == 0
+    assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] == "Bestilling 7"
+
+    ended = {**edited, "status": "cancelled", "updated_at": "2026-01-07T10:00:00Z"}
+    assert ledger.run(ended, guests="reject").status == 0
+    assert box.go.entries("SalesOrders") == []
+
+
 def test_a_changed_guest_setting_brings_rejected_guests_in(ledger, box, product, guest_order):
     ledger.run(product(), guest_order(), guests="reject")
 

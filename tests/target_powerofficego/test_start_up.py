@@ -115,8 +115,10 @@ def test_a_setting_that_cannot_be_right_is_told(fails, settings, told):
     assert told in fails(**settings)
 
 
-def test_a_link_store_in_no_folder_is_told(fails, tmp_path):
-    assert "there is no folder" in fails(link_store=str(tmp_path / "nowhere" / "links.db"))
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_link_store_in_no_folder_is_told(fails, tmp_path, dry_run):
+    link_store = str(tmp_path / "nowhere" / "links.db")
+    assert "there is no folder" in fails(link_store=link_store, dry_run=dry_run)
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -50,7 +50,10 @@ that are not named:
 {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
 ```
 
-A property that the shop leaves out is not compared and not written. One that is null is empty.
+A property that the shop leaves out is not compared and not written. One that is null is empty. If
+a shop tells a property of a linked record for the first time, both sides are met anew: where they
+differ, both stay until one of them is edited (`on_link`), and `powerofficego-links differences`
+lists it.
 """
 
 _NAMES = {

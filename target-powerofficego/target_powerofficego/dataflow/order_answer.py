@@ -34,9 +34,10 @@ def rate_differences(
         if line.is_text or line.rate is None or rate is None or line.reference in edited_in_go:
             continue
         if percent(rate) != line.rate:
+            hint = "" if line.rate else " (`exempt` in sales_accounts is for what is sold without)"
             found.append(
                 f"VAT of {values.shown(line.description)}: the shop says {rate_key(line.rate)} %,"
-                f" Go's sales account gives {rate_key(percent(rate))} %"
+                f" Go's sales account gives {rate_key(percent(rate))} %{hint}"
             )
     return tuple(found)
 

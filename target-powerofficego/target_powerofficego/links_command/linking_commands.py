@@ -168,7 +168,7 @@ def _what_follows(store: LinkStore, namespace: Namespace, link: Link) -> str:
     entry = store.go_entry(link.entity, link.go_id)
     reference = entry[0].get("ExternalImportReference") if entry else None
     if reference == values.short_reference(namespace.shop_name, link.shop_id):
-        return f"{when}: its entry in Go keeps our reference, so it is found again by it"
+        return f"{when}: its entry in Go, if it is still there, is found again by our reference"
     if link.entity == "orders":
         return (
             f"{when}: its order in Go does not bear our reference, so it is not found again and"

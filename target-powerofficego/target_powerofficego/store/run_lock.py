@@ -34,10 +34,8 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     """
     if location.path is None:
         return None
+    see_that_it_has_a_folder(location)
     path = Path(f"{location.path.resolve()}.{shop_name}.lock")
-    if not path.parent.is_dir():
-        msg = f"link_store: there is no folder {path.parent}; create it, or correct the path"
-        raise LinkStoreError(msg)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -47,6 +45,18 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
         msg = f"the link store {location} cannot be written: {error.strerror}"
         raise LinkStoreError(msg) from None
     return lock
+
+
+def see_that_it_has_a_folder(location: StoreLocation) -> None:
+    """See that a store in a file has a folder to be in.
+
+    Raises:
+        LinkStoreError: there is none.
+    """
+    folder = location.path.resolve().parent if location.path else None
+    if folder is not None and not folder.is_dir():
+        msg = f"link_store: there is no folder {folder}; create it, or correct the path"
+        raise LinkStoreError(msg)
 
 
 def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:

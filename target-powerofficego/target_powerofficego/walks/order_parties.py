@@ -181,6 +181,10 @@ class OrderParties:
     def _guest(self, record: Record, read_at: datetime.datetime, awaited: list[str]) -> str | None:
         settings = self._tools.settings
         if settings.guests == "reject":
+            linked = self._tools.store.link("orders", record["id"])
+            agreed = linked.base.get("customer") if linked else None
+            if agreed is not None:  # it came into Go before the setting
+                return str(agreed.shop)
             reason = "a guest bought it, and the setting guests rejects orders of guests"
             raise Undecidable(Reject(reason))
         if settings.guests == "one_customer":
