@@ -70,7 +70,7 @@ class ProductsWalk(EntityWalk):
             link
             for go_id in sorted(go_ids)
             for link in self.tools.store.links_to(self.entity, str(go_id))
-            if not link.is_follower
+            if link.base and not link.is_follower  # one without a base has yet to be met
         ]
         return [
             link
