@@ -190,7 +190,7 @@ def _serve(wishes: socket.socket) -> Callable[[], object]:
             os._exit(0)
         wish = b""
         while len(wish) < int.from_bytes(length, "big"):
-            wish += wishes.recv(1 << 16)
+            wish += wishes.recv(int.from_bytes(length, "big") - len(wish))
         is_command = _fork(descriptors[3])
         if not is_command:
             for one in descriptors:

@@ -254,6 +254,31 @@ def test_an_order_of_a_guest_that_is_in_go_goes_on_when_guests_are_rejected_late
     assert box.go.entries("SalesOrders") == []
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("guests", ["reject", "one_customer"])
+def test_an_invoiced_order_of_a_guest_is_credited_whatever_the_setting_is_by_now(
+    ledger, box, product, guest_order, customer, guests, is_cancelled
+):
+    other = customer(email="kasse@example.no", first_name="Kasse", phone=None)
+    ledger.run(product(), other, guest_order())
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    number = next(
+        int(one["Number"])
+        for one in box.go.entries("Customers")
+        if one["Id"] != invoice["CustomerId"]
+    )
+    back = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": "2026-01-06T09:00:00Z"}
+    changes = {"status": "cancelled"} if is_cancelled else {"refunds": [back]}
+    told = guest_order(**changes, updated_at="2026-01-06T10:00:00Z")
+
+    outcome = ledger.run(told, guests=guests, guest_customer_number=number)
+
+    assert outcome.status == 0
+    (note,) = box.go.entries("SalesOrders")
+    assert (note["TotalAmount"], note["CustomerId"]) == (-250, invoice["CustomerId"])
+
+
 def test_a_changed_guest_setting_brings_rejected_guests_in(ledger, box, product, guest_order):
     ledger.run(product(), guest_order(), guests="reject")
 

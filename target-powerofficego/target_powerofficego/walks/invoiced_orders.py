@@ -34,6 +34,7 @@ from target_powerofficego.walks.order_form import (
 if TYPE_CHECKING:
     import datetime
 
+    from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
     from target_powerofficego.go_index import Entry
     from target_powerofficego.links import Link
@@ -133,22 +134,37 @@ class InvoicedOrders:
         Raises:
             Undecidable: with a Hold, when the shop deleted the order, or changed what is invoiced.
         """
+        if CANCEL in credited_refunds(link.base):
+            return "unchanged", Nothing("cancelled, and credited in Go")
         if is_deleted(record):
             reason = "it is deleted in the shop but invoiced in Go: credit it in Go"
             raise Undecidable(Hold(reason))
-        if CANCEL in credited_refunds(link.base):
-            return "unchanged", Nothing("cancelled, and credited in Go")
         order = self._forms.less(record, read_at, carried_refunds(link.base), at_end=at_end)
         self._check(order, link, invoice)
         _see_that_it_comes_to(order.total, invoice)
+        refunds = self._beside_the_cancellation(record, link)
         total = Decimal(0)
-        for one in refunds_to_credit(read_refunds(record), link.base):
+        for one in refunds_to_credit(refunds, link.base):
             total += self._notes.credit_refund(record, read_at, link, invoice, one, at_end=at_end)
-        left, _ = self._forms.amounts(record, [one.id for one in read_refunds(record)])
+        left, _ = self._forms.amounts(record, [one.id for one in refunds])
         lines, amount = credit_lines(left, nothing_left(left))
         made = replace(order, lines=lines, total=amount)
         self._notes.credit(made, link, invoice, CANCEL, None, at_end=at_end)
         return "credited", Credit({"total with VAT": total + amount})
+
+    def _beside_the_cancellation(self, record: Record, link: Link) -> tuple[Refund, ...]:
+        """Return the refunds that a cancellation's credit note is less.
+
+        Where Go has that note already, because its answer or the link store was lost, what the shop
+        has told since is in it.
+        """
+        told = read_refunds(record)
+        if self._notes.find(record, CANCEL) is None:
+            return told
+        known = {*carried_refunds(link.base), *credited_refunds(link.base)}
+        return tuple(
+            one for one in told if one.id in known or self._notes.find(record, one.id) is not None
+        )
 
     def _check(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
         """See that who buys what for how much is as invoiced, and what was credited is still told.

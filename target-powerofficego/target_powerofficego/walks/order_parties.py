@@ -180,11 +180,9 @@ class OrderParties:
 
     def _guest(self, record: Record, read_at: datetime.datetime, awaited: list[str]) -> str | None:
         settings = self._tools.settings
+        if settings.guests != "by_email" and (known := self._agreed_customer(record)):
+            return known
         if settings.guests == "reject":
-            linked = self._tools.store.link("orders", record["id"])
-            agreed = linked.base.get("customer") if linked else None
-            if agreed is not None:  # it came into Go before the setting
-                return str(agreed.shop)
             reason = "a guest bought it, and the setting guests rejects orders of guests"
             raise Undecidable(Reject(reason))
         if settings.guests == "one_customer":
@@ -203,6 +201,12 @@ class OrderParties:
             awaited.append(f"customers:{shop_id}")
             return None
         return link.go_id
+
+    def _agreed_customer(self, record: Record) -> str | None:
+        """Return the customer of an order that came into Go before the setting `guests` was so."""
+        linked = self._tools.store.link("orders", credited_order(record["id"]))
+        agreed = linked.base.get("customer") if linked else None
+        return None if agreed is None or agreed.shop is None else str(agreed.shop)
 
     def _customer_link(self, shop_id: str) -> Link | None:
         """Return the link of a customer.

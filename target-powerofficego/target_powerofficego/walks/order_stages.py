@@ -105,7 +105,9 @@ class OrderStages:
         if due is None:
             return settled
         is_invoice = due.stage is Stage.INVOICED
-        compared = ("created",) if is_invoice else ("created", "changed")
+        # before an invoice, what was written is read again; a dry run has written nothing
+        is_read_again = is_invoice and not self.tools.plan.is_dry
+        compared = ("created",) if is_read_again else ("created", "changed")
         status_in_go = self._status_in_go(due, is_compared=outcome in compared)
         if status_in_go is None:
             return settled

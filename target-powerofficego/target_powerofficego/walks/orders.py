@@ -14,6 +14,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.dataflow.order import Wanted, wanted
 from target_powerofficego.dataflow.order_refunds import read_refunds
+from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import TestFailed
@@ -206,6 +207,8 @@ class OrdersWalk(GoWalk):
                 " credit it in Go, then acknowledge"
             )
             raise Undecidable(Hold(reason))
+        if is_deleted(record):
+            return "unchanged", Nothing("deleted in the shop, and credited in Go")
         refunds = [one.id for one in read_refunds(record)]
         order = self._forms.less(record, read_at, refunds, at_end=at_end)
         linked = self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)

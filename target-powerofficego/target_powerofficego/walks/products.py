@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Hold, Patch, Undecidable
+from target_powerofficego.changes import Hold, Nothing, Patch, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
 from target_powerofficego.destinations import Destination, product_destination
+from target_powerofficego.go_api import TestFailed
 from target_powerofficego.matching import match_product
 from target_powerofficego.walks.entity_walk import EntityWalk
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.changes import Create, RowChange
+    from target_powerofficego.changes import Change, Create, RowChange
     from target_powerofficego.changes import Link as LinkChange
     from target_powerofficego.dataflow.order_lines import Service
     from target_powerofficego.dataflow.table import Record
@@ -81,22 +82,37 @@ class ProductsWalk(EntityWalk):
     def give_exempt_account(self, link: Link, read_at: datetime.datetime) -> None:
         """Write the account `exempt` to a linked product that the shop does not send now.
 
-        The caller sees to it that nobody else takes the product meanwhile.
+        At the end of input: then only other orders may want the same, one after the other.
 
         Raises:
             Undecidable: with a Hold, when the two sides cannot be merged.
         """
-        self._settle_leftovers(link.shop_id)
-        link = self.tools.store.link(self.entity, link.shop_id) or link
-        entry = self._entry(link)
-        if entry is None:
-            return
-        record = {"id": link.shop_id}
-        told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
-        merged = self._merge(record, told, read_at, link, entry)
-        change = self._carry_out(record, link, entry, merged, read_at, at_end=False)
+        with self.tools.service_products:
+            if not self.lacking_exempt_account([int(link.go_id)]):
+                return
+            self._settle_leftovers(link.shop_id)
+            try:
+                change = self._with_exempt_account(link.shop_id, read_at)
+            except TestFailed:
+                self.tools.index.read_again(self.entity, link.go_id)
+                change = self._with_exempt_account(link.shop_id, read_at)
         if isinstance(change, Patch):
             self.tools.plan.add(self.entity, link.shop_id, change)
+            self.tools.tally.count(self.entity, link.shop_id, "changed")
+
+    def _with_exempt_account(self, shop_id: str, read_at: datetime.datetime) -> Change:
+        link = self.tools.store.link(self.entity, shop_id)
+        entry = self._entry(link) if link else None
+        if link is None or entry is None:
+            return Nothing("gone from Go")
+        record = {"id": shop_id}
+        told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
+        merged = self._merge(record, told, read_at, link, entry)
+        try:
+            return self._carry_out(record, link, entry, merged, read_at, at_end=False)
+        except Undecidable as undecidable:
+            reason = f"product {shop_id}: {undecidable.change.reason}"
+            raise Undecidable(Hold(reason)) from None
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""

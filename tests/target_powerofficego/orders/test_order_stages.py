@@ -246,6 +246,22 @@ def test_an_order_whose_lines_a_bookkeeper_edited_is_not_sent_to_the_buyer(
     assert_invoiced_once(box)
 
 
+def test_the_plan_of_an_order_that_is_edited_and_invoiced_at_once_is_what_the_run_does(
+    invoicing, box, records, order, line
+):
+    invoicing.run(*records())
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    told = completed(order, lines=[three])
+
+    planned = invoicing.run(told, dry_run=True)
+    outcome = invoicing.run(told)
+
+    assert planned.writes == []
+    assert planned.count("orders", "changed") == outcome.count("orders", "changed") == 1
+    assert "send invoice" in planned.log
+    assert_invoiced_once(box)
+
+
 @pytest.mark.parametrize("patch_guard", ["test", "reread"])
 def test_an_order_that_is_confirmed_in_go_at_the_same_moment_is_no_failure(
     confirming, box, records, order, patch_guard

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 LATER = "2026-01-06T10:00:00Z"
@@ -313,6 +315,70 @@ def test_a_lost_answer_to_the_account_for_exempt_sales_costs_no_second_write(
     assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
     assert the_order(box)["TotalAmount"] == 200
+
+
+def test_orders_that_need_the_account_at_once_give_it_to_their_product_once(
+    ledger, box, customer, product, order, line
+):
+    ledger.run(product(), sales_accounts=ACCOUNTS)
+    ledger.settings |= {"sales_accounts": {**ACCOUNTS, "exempt": 3100}, "workers": 8}
+    box.faults.add(method="PATCH", path="/products", delay_seconds=0.2, times=None)
+    numbers = [str(number) for number in range(6)]
+    records = [
+        [
+            customer(id=one, email=f"k{one}@example.no", phone=None, first_name=f"Kari {one}"),
+            order(
+                id=f"9{one}",
+                customer_id=one,
+                lines=[without_vat(line, product_id=None if int(one) % 2 else "501")],
+            ),
+        ]
+        for one in numbers
+    ]
+    ledger.run(*(buyer for buyer, _ in records))
+
+    outcome = ledger.run(*(told for _, told in records))
+
+    assert outcome.status == 0
+    assert [one.method for one in outcome.writes] == ["PATCH", *["POST"] * 6]
+    assert outcome.count("products", "changed") == 1
+
+
+def test_a_product_that_a_person_edits_as_the_account_is_given_to_it_is_merged_anew(
+    ledger, box, customer, product, order, line, reasons
+):
+    ledger.run(customer(), product(), sales_accounts=ACCOUNTS)
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    (there,) = box.go.entries("Products")
+    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    edit = {"OptionalSalesAccountId": account[3150]}
+    box.faults.on("go", "PATCH", "/products", lambda _: box.go.edit("Products", there["Id"], edit))
+
+    outcome = ledger.run(order(lines=[without_vat(line)]))
+
+    assert outcome.status == 3
+    told = reasons()["hold", "orders", "9001"]
+    assert told.startswith("product 501: both sides changed exempt_account")
+    assert box.go.entries("Products")[0]["OptionalSalesAccountId"] == account[3150]
+
+
+def test_a_product_that_is_linked_by_hand_has_its_first_meeting_though_an_order_comes_before(
+    ledger, box, customer, product, order, line
+):
+    book = product(id="502", sku="BOK-1")
+    ledger.settings |= {"sales_accounts": ACCOUNTS, "on_link": "shop"}
+    ledger.run(customer(), product(), book)
+    go_id = next(one["Id"] for one in box.go.entries("Products") if one["Code"] == "BOK-1")
+    where = ["--link-store", str(ledger.link_store)]
+    for words in (["unlink", "products", "502", "--yes"], ["link", "products", "502", str(go_id)]):
+        assert CliRunner().invoke(main, [*where, *words]).exit_code == 0
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+
+    ledger.run(order(lines=[without_vat(line, product_id="502", sku="BOK-1")]))
+    ledger.run({**book, "name": "Ny", "updated_at": LATER})
+
+    named = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
+    assert named["BOK-1"] == "Ny"
 
 
 def test_a_dry_run_tells_the_account_for_exempt_sales_as_the_product_s_change(

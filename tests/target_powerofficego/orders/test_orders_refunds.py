@@ -339,6 +339,44 @@ def test_a_cancelled_and_credited_order_is_linked_again_without_the_link_store(
     assert ledger.run({**told, "updated_at": "2026-01-09T10:00:00Z"}).writes == []
 
 
+@pytest.mark.parametrize("amount", ["125.00", "250.00"])
+@pytest.mark.parametrize("mishap", ["store lost", "killed"])
+def test_what_is_told_as_paid_back_after_a_cancellation_was_credited_is_in_it(
+    ledger, box, invoiced, customer, product, amount, mishap
+):
+    cancelled = {**invoiced, "status": "cancelled", "updated_at": LATER}
+    told = with_refunds(
+        invoiced, one_back(amount_incl=amount, lines=[]), status="cancelled", updated_at=LATEST
+    )
+    if mishap == "killed":
+        running = ledger.start(workers=1)
+        box.faults.on("go", "POST", "/complete$", lambda _: running.kill(), when="after")
+        running.communicate(singer_lines(cancelled), timeout=60)
+    else:
+        ledger.run(cancelled)
+        ledger.lose_link_store()
+
+    assert ledger.run(customer(), product(), told).status == 0
+    assert {one: note["TotalAmount"] for one, note in credit_notes(box).items()} == {
+        "testshop:9001:cancel": -250
+    }
+
+
+@pytest.mark.parametrize("is_store_lost", [False, True])
+def test_a_cancelled_and_credited_order_that_the_shop_deletes_calls_no_person(
+    ledger, invoiced, customer, product, is_store_lost
+):
+    cancelled = {**invoiced, "status": "cancelled", "updated_at": LATER}
+    ledger.run(cancelled)
+    if is_store_lost:
+        ledger.lose_link_store()
+
+    gone = {**cancelled, "deleted_at": LATEST, "updated_at": LATEST}
+    outcome = ledger.run(customer(), product(), gone)
+
+    assert (outcome.status, outcome.writes) == (0, [])
+
+
 def test_a_cancelled_order_that_is_not_credited_is_held_without_the_link_store(
     ledger, box, invoiced, customer, product, reasons
 ):
