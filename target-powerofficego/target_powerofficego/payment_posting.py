@@ -153,6 +153,8 @@ def _why_not_covered(
         return None
     if one.amount > left:
         told = f"only {left:.2f}" if left > 0 else "nothing"
-        return f"{told} is open of its invoice {order.invoice_no} in Go"
+        is_less = order.open_amount is not None and left < order.open_amount
+        beside = ", beside what is posted from here" if is_less else ""
+        return f"{told} is open of its invoice {order.invoice_no} in Go{beside}"
     still_open[one.order_id] = left - one.amount
     return None

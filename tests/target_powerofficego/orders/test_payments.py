@@ -227,7 +227,7 @@ def test_what_go_has_not_matched_yet_is_not_open_for_another_payment(
     first = reasons()["hold", "payments", "9001"]
     assert ledger.run().status == 3
     assert reasons()["hold", "payments", "9001"] == first
-    assert "only 243.41 is open" in first
+    assert "only 243.41 is open of its invoice 1001 in Go, beside what is posted" in first
 
     ledger.run(order(payments=[part, payment(id="p2", amount="243.42")], updated_at=LATEST))
     assert list(vouchers()) == [CARD]
