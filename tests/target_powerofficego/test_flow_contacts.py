@@ -219,7 +219,8 @@ def test_a_refused_contact_person_leaves_the_customer_linked_and_is_tried_again(
     assert first.status == 3
     assert len(box.go.entries("Customers")) == 1
 
-    outcome = ledger.run(company(first_name="Berit", last_name="Berg"))
+    changed = company(first_name="Berit", last_name="Berg", updated_at="2026-01-06T10:00:00Z")
+    outcome = ledger.run(changed)
 
     assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 1

@@ -97,16 +97,16 @@ class CustomersWalk(EntityWalk):
         wrote = False
         for name, value in what_hangs_on(record).items():
             link = self.tools.store.link(self.entity, record["id"])
-            base = link.base.get(name) if link else None
-            if link is None or (base and (base.shop == value or read_at < base.shop_read_at)):
+            if link is None:
                 continue
-            in_go = None
-            if value is not None:
-                write = self._write_address if name == _SHIPPING else self._write_person
-                wrote_one, in_go = write(record, link, base, read_at)
-                wrote |= wrote_one
-            agreed = {**link.base, name: Agreement(value, in_go, read_at, now())}
-            self.tools.store.put_link(replace(link, base=agreed))
+            extra = _Extra(link, name, value, read_at)
+            if extra.is_known:
+                continue
+            if value is None:
+                self.tools.store.put_link(extra.agreed(None))
+                continue
+            write = self._write_address if name == _SHIPPING else self._write_person
+            wrote |= write(record, extra)
         return wrote
 
     @property
@@ -150,57 +150,59 @@ class CustomersWalk(EntityWalk):
             tools.store.end_intent(answer.intent)
         return int(answer.body["Id"]), True
 
-    def _write_address(
-        self, record: Record, link: Link, base: Agreement | None, read_at: datetime.datetime
-    ) -> tuple[bool, list[Value] | None]:
+    def _write_address(self, record: Record, extra: _Extra) -> bool:
+        link = extra.link
         address = customer.shipping_address(record)
         if address is None:
-            return False, None
+            self.tools.store.put_link(extra.agreed(None))
+            return False
         wanted = {**address.members(), "CountryCode": address.country_code or "NO"}
         code = address.reference(self.tools.settings.shop_name)
         for entry in self.tools.index.find("delivery_addresses", f"code:{code}"):
             if str(entry.body.get("ContactId")) == link.go_id:
                 path = f"/ContactDeliveryAddresses/{link.go_id}/{entry.go_id}"
-                change = _PartsChange("delivery_addresses", path, wanted, base, addresses.folded)
-                return self._change_parts(record, change, entry.body, read_at)
-        _, was_made = self.delivery_address(record["id"], link.go_id, address, read_at)
-        return was_made, list(wanted.values())
+                change = _PartsChange(
+                    "delivery_addresses", path, wanted, extra.base, addresses.folded
+                )
+                return self._change_parts(record, extra, change, entry.body)
+        _, was_made = self.delivery_address(record["id"], link.go_id, address, extra.read_at)
+        self.tools.store.put_link(extra.agreed(list(wanted.values())))
+        return was_made
 
-    def _write_person(
-        self, record: Record, link: Link, base: Agreement | None, read_at: datetime.datetime
-    ) -> tuple[bool, list[Value] | None]:
+    def _write_person(self, record: Record, extra: _Extra) -> bool:
+        tools, link = self.tools, extra.link
         names = customer.contact_person(record)
         if names is None:
-            return False, None
-        tools = self.tools
+            tools.store.put_link(extra.agreed(None))
+            return False
         code = values.short_reference(tools.settings.shop_name, record["id"])
         body = {"FirstName": names[0], "LastName": names[1]}
         for entry in tools.index.find("contact_persons", f"code:{code}"):
             if str(entry.body.get("ContactId")) == link.go_id:
                 path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
-                change = _PartsChange("contact_persons", path, body, base, values.same_text)
-                return self._change_parts(record, change, entry.body, read_at)
+                change = _PartsChange("contact_persons", path, body, extra.base, values.same_text)
+                return self._change_parts(record, extra, change, entry.body)
         target = contact_destination(
             "ContactPersons", "contact_persons", record["id"], link.go_id, code
         )
         sent = {**body, "ExternalCode": code}
-        answer = tools.writer.create(target, sent, sent, read_at=read_at)
+        answer = tools.writer.create(target, sent, sent, read_at=extra.read_at)
         tools.plan.add("contact_persons", record["id"], Create(sent))
         with tools.store.transaction():
+            tools.store.put_link(extra.agreed(list(names)))
             tools.index.remember(
                 "contact_persons", {"ContactId": int(link.go_id), **answer.body}, now()
             )
             tools.store.end_intent(answer.intent)
-        return True, list(names)
+        return True
 
     def _change_parts(
-        self,
-        record: Record,
-        change: _PartsChange,
-        there: Mapping[str, Value],
-        read_at: datetime.datetime,
-    ) -> tuple[bool, list[Value]]:
-        """Write the parts that the shop changed; return whether any were, and what Go then has.
+        self, record: Record, extra: _Extra, change: _PartsChange, there: Mapping[str, Value]
+    ) -> bool:
+        """Write the parts that the shop changed; return whether any were.
+
+        What both sides hold then is kept with the answer, at once: a run that is killed in between
+        would take a return to the value before for no edit.
 
         Raises:
             Undecidable: with a Hold, when Go changed one of them too.
@@ -213,10 +215,11 @@ class CustomersWalk(EntityWalk):
             if clashes:
                 raise Undecidable(change.hold(clashes))
             if not rows:
-                return False, change.of(there)
+                tools.store.put_link(extra.agreed(change.of(there)))
+                return False
             try:
                 answer = tools.writer.change(
-                    change.entity, record["id"], change.path, rows, read_at=read_at
+                    change.entity, record["id"], change.path, rows, read_at=extra.read_at
                 )
             except TestFailed:
                 if is_last_try:
@@ -227,11 +230,38 @@ class CustomersWalk(EntityWalk):
             there = {**there, **answer.body}
             tools.plan.add(change.entity, record["id"], Patch(tuple(rows)))
             with tools.store.transaction():
+                tools.store.put_link(extra.agreed(change.of(there)))
                 tools.index.remember(change.entity, there, now())
                 tools.store.end_intent(answer.intent)
-            return True, change.of(there)
+            return True
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """The delivery address or contact person of a customer, as the shop tells it now."""
+
+    link: Link
+    name: str
+    value: list[str] | None
+    read_at: datetime.datetime
+
+    @property
+    def base(self) -> Agreement | None:
+        """What both sides last agreed on."""
+        return self.link.base.get(self.name)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the shop says what was agreed on, or was read before that."""
+        base = self.base
+        return base is not None and (base.shop == self.value or self.read_at < base.shop_read_at)
+
+    def agreed(self, in_go: list[Value] | None) -> Link:
+        """Return the link once both sides have agreed, and Go holds this."""
+        told = Agreement(self.value, in_go, self.read_at, now())
+        return replace(self.link, base={**self.link.base, self.name: told})
 
 
 @dataclass(frozen=True)
