@@ -101,7 +101,7 @@ def _strangers(box):
     found += [
         one["ExternalImportReference"]
         for one in box.go.entries("SalesOrders")
-        if one["ExternalImportReference"] not in orders
+        if one["ExternalImportReference"] not in orders and not _takes_back_an_invoice(box, one)
     ]
     found += [
         one["Code"]
@@ -109,6 +109,16 @@ def _strangers(box):
         if one["Code"] not in codes and not one["Code"].startswith("FRAKT")
     ]
     return [f"{one} is not the shop's" for one in found]
+
+
+def _takes_back_an_invoice(box, note):
+    """Tell whether it credits all of the invoice of an order that was cancelled later."""
+    reference = str(note["ExternalImportReference"]).removesuffix(":cancel")
+    return -note["TotalAmount"] in [
+        one["TotalAmount"]
+        for one in box.go.entries("OutgoingInvoices")
+        if one["ExternalImportReference"] == reference
+    ]
 
 
 def _customers(box, edits):
