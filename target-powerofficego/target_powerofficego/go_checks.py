@@ -117,6 +117,22 @@ def payment_accounts(go: GoClient, accounts: Mapping[str, int]) -> PaymentAccoun
     return PaymentAccounts({name: by_number[one] for name, one in accounts.items()}, no_vat_id)
 
 
+def guest_customer_id(go: GoClient, settings: Settings) -> str | None:
+    """Return the id of the customer who buys for all guests; None unless `guests` names one.
+
+    Raises:
+        ConfigurationError: Go has no customer of that number.
+    """
+    if settings.guests != "one_customer":
+        return None
+    number = settings.guest_customer_number
+    for entry in go.list_all("/Customers", params={"customerNos": str(number)}):
+        if entry.get("Number") == number:
+            return str(entry["Id"])
+    msg = f"guest_customer_number: Go has no customer {number}"
+    raise ConfigurationError(msg)
+
+
 def _why_no_payments(
     number: int, account: Mapping[str, Any] | None, codes: Mapping[str, Mapping[str, Any]]
 ) -> str | None:

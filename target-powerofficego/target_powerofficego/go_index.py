@@ -68,7 +68,6 @@ def _customer_keys(entry: Mapping[str, Any]) -> Keys:
         *_key("ref", entry.get("ExternalImportReference")),
         *_key("org", values.same_organization_number(entry.get("OrganizationNumber"))),
         *_key("email", values.same_email(entry.get("EmailAddress"))),
-        *_key("number", entry.get("Number")),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.brakes import Brakes
@@ -14,6 +15,7 @@ from target_powerofficego.forward import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
 from target_powerofficego.go_checks import (
     check_privileges,
+    guest_customer_id,
     payment_accounts,
     sales_account_ids,
 )
@@ -45,6 +47,15 @@ _START_UP_SECONDS = 10.0
 """How long the first call is tried; a wrong address should be told while one is still looking."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _KnownInGo:
+    """The entries of Go that settings name by their numbers, found and checked."""
+
+    sales_accounts: Mapping[str, int]
+    payment_accounts: PaymentAccounts | None
+    guest_customer: str | None
+
+
 def start(settings: Settings, output: IO[str]) -> Run:
     """Open a run.
 
@@ -61,9 +72,10 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
-    accounts = (
-        sales_account_ids(go, settings.sales_accounts),
-        payment_accounts(go, settings.payment_accounts),
+    known = _KnownInGo(
+        sales_accounts=sales_account_ids(go, settings.sales_accounts),
+        payment_accounts=payment_accounts(go, settings.payment_accounts),
+        guest_customer=guest_customer_id(go, settings),
     )
     is_plan = settings.dry_run
     if is_plan or _may_plan(settings, store, client):
@@ -76,7 +88,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     elif not settings.dry_run:
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
     brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
-    tools = _tools(settings, store, go, accounts, brakes, is_plan=is_plan)
+    tools = _tools(settings, store, go, known, brakes, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     if not is_plan:
         settle_at_start(tools, [one for one in store.intents("forward") if one.entity != PAYMENTS])
@@ -118,26 +130,26 @@ def _tools(
     settings: Settings,
     store: LinkStore,
     go: GoClient,
-    accounts: tuple[Mapping[str, int], PaymentAccounts | None],
+    known: _KnownInGo,
     brakes: Brakes,
     *,
     is_plan: bool,
 ) -> Tools:
     kind = DryWriter if is_plan else Writer
-    sales_accounts, accounts_of_payments = accounts
     return Tools(
         settings=settings,
         conversion=Conversion(
             shop_name=settings.shop_name,
             time_zone=settings.time_zone,
-            sales_account_ids=sales_accounts,
+            sales_account_ids=known.sales_accounts,
         ),
         store=store,
         go=go,
         index=_index(settings, store, go),
         writer=kind(store, go, brakes, tests_patches=settings.tests_patches),
         brakes=brakes,
-        payment_accounts=accounts_of_payments,
+        payment_accounts=known.payment_accounts,
+        guest_customer_id=known.guest_customer,
         plan=Plan(
             settings.tables,
             is_dry=is_plan,

@@ -209,12 +209,16 @@ def test_one_customer_takes_all_guest_orders(ledger, box, product, five_orders):
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_one_customer_that_go_does_not_have_is_a_hold(ledger, box, product, guest_order):
-    outcome = ledger.run(product(), guest_order(), guests="one_customer", guest_customer_number=77)
+def test_one_customer_that_go_does_not_have_is_told_before_anything_is_written(
+    ledger, box, product, guest_order
+):
+    outcome = ledger.command(
+        product(), guest_order(), guests="one_customer", guest_customer_number=77
+    )
 
-    assert outcome.status == 3
-    assert "77" in ledger.unsettled("hold")[0].reason
-    assert box.go.entries("SalesOrders") == []
+    assert outcome.status == 1
+    assert "guest_customer_number: Go has no customer 77" in outcome.log
+    assert outcome.writes == []
 
 
 def test_one_customer_without_its_number_is_a_setting_that_cannot_be_right(ledger, guest_order):

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Hold, Park, Reject, Undecidable
+from target_powerofficego.changes import Park, Reject, Undecidable
 from target_powerofficego.dataflow import addresses, values
 from target_powerofficego.dataflow.order import (
     GUEST,
@@ -186,12 +186,7 @@ class OrderParties:
             reason = "a guest bought it, and the setting guests rejects orders of guests"
             raise Undecidable(Reject(reason))
         if settings.guests == "one_customer":
-            found = self._tools.index.find("customers", f"number:{settings.guest_customer_number}")
-            if not found:
-                number = settings.guest_customer_number
-                reason = f"Go has no customer {number}, which guest_customer_number names"
-                raise Undecidable(Hold(reason))
-            return found[0].go_id
+            return self._tools.guest_customer_id
         shop_id = buyer_id(record)
         link = self._customer_link(shop_id)
         if link is None and self._may_be_made("customers", shop_id):

@@ -32,5 +32,6 @@ class Tools(RunTools):
     writer: Writer
     brakes: Brakes
     payment_accounts: PaymentAccounts | None
+    guest_customer_id: str | None
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
     service_products: threading.Lock = field(default_factory=threading.Lock)
