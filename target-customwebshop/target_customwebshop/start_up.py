@@ -58,35 +58,9 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
     logger.info("Link store: %s", settings.link_store)
-    kind = DryShop if settings.dry_run else ShopRecords
-    connect = functools.partial(
-        ShopConnection,
-        settings.api_url,
-        settings.auth_token,
-        user_agent=f"target-customwebshop/{version('target-customwebshop')}",
-        request_timeout=settings.request_timeout,
-    )
-    shop = opened.enter_context(
-        contextlib.closing(kind(connect, retry_seconds=settings.retry_seconds))
-    )
+    shop = opened.enter_context(contextlib.closing(_open_shop(settings)))
     brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
-    conversion = Conversion(shop_name=settings.shop_name, time_zone=settings.time_zone)
-    tools = BackTools(
-        settings=settings,
-        conversion=conversion,
-        store=store,
-        plan=Plan(
-            settings.tables,
-            is_dry=settings.dry_run,
-            is_kept=settings.dry_run or settings.changes_file is not None,
-            names_shop=True,
-        ),
-        tally=Tally(logger),
-        fingerprint=_fingerprint(settings),
-        erased=store.erased_customers(),
-        shop=shop,
-        writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
-    )
+    tools = _tools(settings, store, shop, brakes)
     if not settings.dry_run:
         _settle_leftovers(tools)
     side = BackSide(tools)
@@ -111,6 +85,40 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
         kept_as=side.entities,
         logger=logger,
         side=side,
+    )
+
+
+def _open_shop(settings: BackSettings) -> ShopRecords:
+    kind = DryShop if settings.dry_run else ShopRecords
+    connect = functools.partial(
+        ShopConnection,
+        settings.api_url,
+        settings.auth_token,
+        user_agent=f"target-customwebshop/{version('target-customwebshop')}",
+        request_timeout=settings.request_timeout,
+    )
+    return kind(connect, retry_seconds=settings.retry_seconds)
+
+
+def _tools(
+    settings: BackSettings, store: LinkStore, shop: ShopRecords, brakes: Brakes
+) -> BackTools:
+    conversion = Conversion(shop_name=settings.shop_name, time_zone=settings.time_zone)
+    return BackTools(
+        settings=settings,
+        conversion=conversion,
+        store=store,
+        plan=Plan(
+            settings.tables,
+            is_dry=settings.dry_run,
+            is_kept=settings.dry_run or settings.changes_file is not None,
+            names_shop=True,
+        ),
+        tally=Tally(logger),
+        fingerprint=_fingerprint(settings),
+        erased=store.erased_customers(),
+        shop=shop,
+        writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
     )
 
 
