@@ -17,7 +17,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("reliability")
     group.addoption("--long", action="store_true", help="run the reliability suite in full")
     group.addoption("--kills", type=int, help="how many runs are killed")
-    group.addoption("--stops", type=int, help="how many pipes are stopped by SIGTERM")
+    group.addoption("--stops", type=int, help="how many runs are stopped by SIGTERM")
     group.addoption("--histories", type=int, help="how many histories of pairs are played")
     group.addoption("--seed", type=int, default=DEFAULT_SEED, help="what all choices are made by")
 
@@ -35,14 +35,8 @@ def kills(request, is_long):
 
 @pytest.fixture
 def stops(request, is_long):
-    """How many pipes are stopped by SIGTERM."""
-    return request.config.getoption("--stops", default=None) or (190 if is_long else 2)
-
-
-@pytest.fixture
-def meltano_stops(is_long):
-    """How many runs of Meltano are stopped; each takes half a minute."""
-    return 10 if is_long else 0
+    """How many runs are stopped by SIGTERM."""
+    return request.config.getoption("--stops", default=None) or (200 if is_long else 2)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import commands
@@ -85,8 +86,8 @@ def test_a_pipe_stopped_by_sigterm_has_told_no_state_that_is_ahead_of_go(
 
 
 @pytest.fixture
-def meltano(box, tmp_path, meltano_stops):
-    if not meltano_stops:
+def meltano(box, tmp_path, is_long):
+    if not is_long:
         pytest.skip("a start of Meltano takes long; --long stops it, too")
     project = Meltano(project_folder(), box, tmp_path)
     project.variables["TARGET_POWEROFFICEGO_LINK_STORE"] = str(tmp_path / "links.db")
@@ -103,31 +104,31 @@ def stored_state(folder):
     return json.loads(found[0][0]).get("singer_state", {}) if found else {}
 
 
-def test_under_meltano_no_stored_state_is_ahead_of_go(
-    box, sync, load, chance, meltano, meltano_stops
-):
-    ended = []
-    while len(ended) < meltano_stops:
+def test_under_meltano_no_stored_state_is_ahead_of_go(box, sync, load, chance, meltano, stops):
+    struck, statuses = Counter(), Counter()
+    while struck[signal.SIGTERM] < stops:
         load.edit(EDITS)
-        sent = chance.choice([signal.SIGTERM, signal.SIGKILL])
         running = meltano.start(*FORCED)
-        box.faults.on(
-            "go",
-            None,
-            None,
-            lambda _, running=running, sent=sent: running.send_signal(sent),
-            skip=chance.randrange(25),
-            when=chance.choice(["before", "after"]),
-        )
+        sent = chance.choices([signal.SIGTERM, signal.SIGKILL], weights=[5, 1])[0]
+        hits = []
+
+        def strike(_, running=running, sent=sent, hits=hits):
+            if running.poll() is None:
+                running.send_signal(sent)
+                hits.append(sent)
+
+        skip, when = chance.randrange(25), chance.choice(["before", "after"])
+        box.faults.on("go", None, None, strike, skip=skip, when=when)
         output, _ = running.communicate(timeout=240)
-        hooks_left = running.returncode == 0
         box.faults.clear()
         with FileLock(f"{sync.link_store}.testshop.lock", timeout=120):
             sync.state = stored_state(sync.folder)
-        ended.append((sent.name, running.returncode))
-        assert hooks_left or running.returncode != 0, output
+        struck.update(hits)
+        statuses[running.returncode] += 1
+        assert (running.returncode == 0) is (not hits), output
         assert missing_before(box, sync) == []
-    print(f"Meltano: {sorted(set(ended))} in {len(ended)} runs")
+    told = {sent.name: n for sent, n in struck.items()}
+    print(f"Meltano struck by {told}; exit statuses {dict(statuses)}")
 
     last = meltano.run(*FORCED)
 
