@@ -318,3 +318,56 @@ def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
 
     assert outcome.status == 0
     assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 4"
+
+
+LATER = "2026-02-01T00:00:00Z"
+
+
+def test_an_order_found_again_keeps_where_it_goes_when_its_customer_moves(
+    box, ledger, company, product, order, address, run_and_kill
+):
+    """What an order that was posted by a killed run goes to is not looked for again."""
+    goes_to = address(type="shipping", line1="Kaien 2")
+    told = [
+        company(addresses=[address(id="b1"), address(id="s1", type="shipping", line1="Kaien 2")]),
+        product(),
+        order(customer_id="2001", shipping_address=goes_to),
+    ]
+    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
+    ledger.run(*told)
+    moved = address(id="s1", type="shipping", line1="Kaien 3")
+    ledger.run(company(addresses=[address(id="b1"), moved], updated_at=LATER))
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+
+    outcome = ledger.run(order(customer_id="2001", shipping_address=goes_to, updated_at=LATER))
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+
+
+def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced(
+    box, ledger, customer, product, order, run_and_kill
+):
+    back = {"id": "r1", "amount_incl": "50.00", "lines": [], "created_at": LATER}
+    told = [customer(), product(), order(refunds=[back])]
+    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+
+    outcome = ledger.run(*told)
+
+    assert outcome.status == 0, ledger.unsettled()
+    assert box.go.entries("SalesOrders") == []
+    assert [one["TotalAmount"] for one in box.go.entries("OutgoingInvoices")] == [200]
+
+
+def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_run_of_it(
+    box, ledger, customer, product, order, run_and_kill
+):
+    told = [customer(), product(), order()]
+    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
+
+    ledger.run()
+
+    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        assert store.link("orders", "9001").base["buyer_id"].shop == ["1001"]

@@ -81,11 +81,21 @@ def agreed_base(
         there = members if in_go is None else in_go.get(reference)
         base[f"{LINE}{reference}"] = Agreement(members, there, order.read_at, answered_at)
     base.setdefault("shipping_address", Agreement(None, None, order.read_at, answered_at))
-    base[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, answered_at)
-    base[BUYER] = Agreement([buyer_id(order.record)], None, order.read_at, answered_at)
-    base[REFUNDS] = Agreement(list(order.refunds), None, order.read_at, answered_at)
-    base[AMOUNTS] = _amounts(order)
-    return base
+    kept = {
+        name: Agreement(value, None, order.read_at, answered_at)
+        for name, value in kept_beside(order).items()
+    }
+    return {**base, **kept}
+
+
+def kept_beside(order: OrderInGoForm) -> dict[str, Any]:
+    """Return what a base keeps of an order beside what Go holds of it."""
+    return {
+        ADDRESS_KEY: order.address_key,
+        BUYER: [buyer_id(order.record)],
+        REFUNDS: list(order.refunds),
+        AMOUNTS: as_kept(order_amounts(order.header, order.lines)),
+    }
 
 
 def with_lines_of_go(link: Link, complete: Mapping[str, Any]) -> Link:
@@ -125,11 +135,6 @@ def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) 
     ]
 
 
-def _amounts(order: OrderInGoForm) -> Agreement:
-    told = as_kept(order_amounts(order.header, order.lines))
-    return Agreement(told, None, order.read_at, now())
-
-
 def with_amounts(order: OrderInGoForm, link: Link) -> Link:
     """Return the link with what the order comes to as the shop tells it; itself if it has that.
 
@@ -137,7 +142,8 @@ def with_amounts(order: OrderInGoForm, link: Link) -> Link:
     on tells nothing.
     """
     known = link.base.get(AMOUNTS)
-    told = _amounts(order)
+    kept = as_kept(order_amounts(order.header, order.lines))
+    told = Agreement(kept, None, order.read_at, now())
     if known is not None and known.shop == told.shop:
         return link
     agreed = [*base_members(link.base).values(), *([known] if known else [])]

@@ -27,7 +27,12 @@ from target_powerofficego.walks.go_walk import GoWalk
 from target_powerofficego.walks.invoiced_orders import InvoicedOrders
 from target_powerofficego.walks.linked_orders import LinkedOrders
 from target_powerofficego.walks.order_comparison import OrderComparison
-from target_powerofficego.walks.order_form import OrderInGoForm, agreed_base, has_other_refunds
+from target_powerofficego.walks.order_form import (
+    OrderInGoForm,
+    agreed_base,
+    has_other_refunds,
+    kept_beside,
+)
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
 from target_powerofficego.walks.order_parties import OrderParties, buyer_id
@@ -130,7 +135,8 @@ class OrdersWalk(GoWalk):
             for reference, members in order.members.items()
         ]
         target = order_destination(order.record["id"], body["ExternalImportReference"])
-        sent = {**order.header, **{f"{LINE}{ref}": line for ref, line in order.members.items()}}
+        lines = {f"{LINE}{reference}": members for reference, members in order.members.items()}
+        sent = {**order.header, **lines, **kept_beside(order)}
         answer = tools.writer.create(target, body, sent, read_at=order.read_at)
         answered_at = now()
         link = Link(
