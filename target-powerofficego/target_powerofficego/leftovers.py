@@ -110,7 +110,8 @@ def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
     sent = intent.detail["values"]
     base = created_base(table, sent, there, intent.read_at, now())
     lines = lines_by_reference(there)
-    for name in sent.keys() - base.keys():  # an order's lines, and what is kept of it beside Go's
+    rows = {row.name for row in table.rows}
+    for name in sent.keys() - rows:  # an order's lines, and what is kept of it beside Go's values
         in_go = lines.get(name.removeprefix(LINE)) if name.startswith(LINE) else None
         base[name] = Agreement(sent[name], in_go, intent.read_at, now())
     return Link(intent.entity, intent.shop_id, str(there["Id"]), base=base)
