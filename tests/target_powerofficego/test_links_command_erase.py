@@ -155,6 +155,36 @@ def test_an_edit_of_an_old_order_is_still_one_patch(ledger, box, links, records,
     assert left_in(ledger.link_store) == []
 
 
+def test_a_refund_that_an_invoice_is_less_is_not_credited_after_an_erasure(
+    ledger, box, links, kari, product, order_of_kari
+):
+    back = {"id": "r1", "amount_incl": "50.00", "created_at": "2026-01-06T09:00:00Z"}
+    told = order_of_kari(refunds=[back], total_refunded="50.00")
+    ledger.run(kari(), product(), told)
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    links("erase", "customer", KARI, "--yes")
+
+    ledger.run({**told, "shipped_at": "2026-01-08T09:00:00Z"})
+
+    assert box.go.entries("SalesOrders") == []
+    assert ledger.unsettled() == []
+
+
+def test_a_credited_refund_that_is_taken_back_is_told_after_an_erasure(
+    ledger, box, links, kari, product, order_of_kari
+):
+    ledger.run(kari(), product(), order_of_kari())
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    back = {"id": "r1", "amount_incl": "50.00", "created_at": "2026-01-06T09:00:00Z"}
+    ledger.run(order_of_kari(refunds=[back], total_refunded="50.00"))
+    links("erase", "customer", KARI, "--yes")
+
+    ledger.run(order_of_kari(shipped_at="2026-01-08T09:00:00Z"))
+
+    (hold,) = ledger.unsettled("hold")
+    assert 'refund "r1" was credited in Go, but the shop tells it no more' in hold.reason
+
+
 def test_a_held_order_of_an_erased_customer_is_written_once_it_is_mended(
     ledger, box, links, records, order_of_kari
 ):

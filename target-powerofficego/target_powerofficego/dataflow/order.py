@@ -36,6 +36,10 @@ ORDER_STATUSES = (
     "failed",
 )
 """What the status of an order can be (docs/shop-api.md)."""
+_STAKES = (
+    *("lines", "shipping", "fees", "discounts", "refunds"),
+    *("total_incl", "total_refunded", "currency"),
+)
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
 LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in _DELETING_STATUSES)
 """With these an order can be in Go."""
@@ -71,10 +75,13 @@ def wanted(
     statuses: Collection[str],
     orders_from: datetime.date | None,
     zone: datetime.tzinfo,
+    *,
+    is_linked: bool,
 ) -> Wanted:
     """Tell whether an order is to be written, deleted from Go while it is a Draft, or left alone.
 
-    `zone` is where `orders_from` is a date.
+    `zone` is where `orders_from` is a date. Once linked, an order is not left alone any more: what
+    is paid back of it must not be lost.
 
     Raises:
         Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
@@ -83,15 +90,21 @@ def wanted(
     status = values.text(order.get("status"), what="status")
     if status in _DELETING_STATUSES or is_deleted(order):
         return Wanted.DELETED
-    if status in ORDER_STATUSES and status not in statuses:
+    if not is_linked and status in ORDER_STATUSES and status not in statuses:
         return Wanted.LEFT_ALONE
-    if orders_from and _placed_on(order, zone) < orders_from:
+    if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
         return Wanted.LEFT_ALONE
     if status not in ORDER_STATUSES:
         told = "is missing" if status is None else f"{values.shown(status)} is not known"
         msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
         raise Unusable(msg)
     return Wanted.WRITTEN
+
+
+def stakes(order: Record) -> Record:
+    """Return what of an order decides what is owed: what was sold and paid back, or its end."""
+    is_ended = order.get("status") in tuple(_DELETING_STATUSES) or bool(order.get("deleted_at"))
+    return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
 
 
 def _placed_on(order: Record, zone: datetime.tzinfo) -> datetime.date:
@@ -191,8 +204,9 @@ def _digits(order: Record, conversion: Conversion) -> Value:
     return values.number_of_digits(_number(order, conversion))
 
 
-def _currency(order: Record, _: Conversion) -> Value:
-    return values.currency(order.get("currency"), what="currency")
+def _currency(order: Record, conversion: Conversion) -> Value:
+    """Return the currency; one that is not told is ours, for Go would take its customer's."""
+    return values.currency(order.get("currency"), what="currency") or conversion.client_currency
 
 
 def _buyers_reference(order: Record, _: Conversion) -> Value:
@@ -295,6 +309,7 @@ ORDER = Table(
             Direction.ON_CREATE,
             _currency,
             values.same_code,
+            note="NOK when the shop tells none",
         ),
         _row(
             "reference",

@@ -12,8 +12,8 @@ from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
 from target_powerofficego.merge_lines import LINE
-from target_powerofficego.walks.order_form import ADDRESS_KEY, BUYER
-from target_powerofficego.walks.order_parties import buyer_id, guest_id
+from target_powerofficego.walks.order_form import ADDRESS_KEY, REFUNDS, lasting
+from target_powerofficego.walks.order_parties import BUYER, buyer_id, guest_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,9 +231,9 @@ def _impersonal(order: Link) -> Link:
     base = {
         name: replace(one, shop=None, go=None) if name == ADDRESS_KEY else one
         for name, one in order.base.items()
-        if name in ORDER_ROWS or name in (ADDRESS_KEY, AMOUNTS) or name.startswith(LINE)
+        if name in ORDER_ROWS or name in (ADDRESS_KEY, AMOUNTS, REFUNDS) or name.startswith(LINE)
     }
-    return replace(order, base=base)
+    return replace(order, base={**base, **lasting(order.base)})
 
 
 def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:

@@ -39,10 +39,12 @@ class UnsettledRows(StoreConnection):
         detail: str | None = None,
         retry_after: datetime.timedelta | None = None,
         waits_for: Sequence[str] = (),
+        is_as_known: bool = True,
     ) -> None:
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
-        A record that is parked for a while keeps as its detail the reason a person knows of.
+        `is_as_known` tells that nothing changed of the record that needs a person to know of it
+        again. A record that is parked for a while keeps as its detail the reason a person knows of.
         """
         before = self._one_unsettled(entity, shop_id)
         known = (
@@ -61,7 +63,7 @@ class UnsettledRows(StoreConnection):
             "attempts": (before.attempts if before and same else 0) + 1,
             "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
             "acknowledged_at": to_stamp(before.acknowledged_at)
-            if before and same and before.acknowledged_at
+            if before and same and is_as_known and before.acknowledged_at
             else None,
         }
         key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}

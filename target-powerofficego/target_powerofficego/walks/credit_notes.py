@@ -18,7 +18,13 @@ from target_powerofficego.dataflow.order_amounts import order_amounts
 from target_powerofficego.dataflow.order_credits import credit_lines, credit_name
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import Agreement, now
-from target_powerofficego.walks.order_form import CREDITED, carried_refunds, credited_refunds
+from target_powerofficego.walks.order_form import (
+    CREDITED,
+    as_credited,
+    carried_refunds,
+    credit_marks,
+    credited_refunds,
+)
 
 if TYPE_CHECKING:
     import datetime
@@ -102,18 +108,39 @@ class CreditNotes:
     ) -> None:
         """Post a credit note once, and keep that it is there; one of nothing is not posted.
 
+        That it is begun is kept first: should it be cut off or held, and the shop take the refund
+        back, what is in Go by then is still told.
+
         Raises:
             Undecidable: with a Hold, when it is not what was paid back.
         """
-        record, read_at = order.record, order.read_at
+        called = credit_name(order.record["id"], name)
+        self._mark(link, name, None, order.read_at)
         if _moves_anything(order):
             note = self._note(order, name, refund, at_end=at_end)
-            self._post_once(note, credit_name(record["id"], name), invoice, at_end=at_end)
+            self._post_once(note, called, invoice, at_end=at_end)
+        elif self._is_in_go(order.record["id"], name):
+            reason = f"{called} was credited in Go, and comes to nothing by now: see to it in Go"
+            raise Undecidable(Hold(reason))
+        self._mark(link, name, as_credited(refund), order.read_at)
+
+    def _mark(self, link: Link, name: str, told: str | None, read_at: datetime.datetime) -> None:
         link = self._tools.store.link(self.entity, link.shop_id) or link
-        credited = {**credited_refunds(link.base), name: str(refund.amount if refund else None)}
-        told = [[one, amount] for one, amount in credited.items()]
-        base = {**link.base, CREDITED: Agreement(told, None, read_at, now())}
-        self._tools.store.put_link(replace(link, base=base))
+        credited = {**credit_marks(link.base), name: told}
+        mark = Agreement([[one, kept] for one, kept in credited.items()], None, read_at, now())
+        self._tools.store.put_link(replace(link, base={**link.base, CREDITED: mark}))
+
+    def in_go(self, link: Link) -> list[str]:
+        """Return the refunds that are credited in Go, also where that was cut off or is held."""
+        return [
+            name
+            for name, told in credit_marks(link.base).items()
+            if told is not None or self._is_in_go(link.shop_id, name)
+        ]
+
+    def _is_in_go(self, order_id: str, name: str) -> bool:
+        shop_id = f"{CREDIT}{credit_name(order_id, name)}"
+        return self._tools.store.link(self.entity, shop_id) is not None
 
     def _note(
         self, order: OrderInGoForm, name: str, refund: Refund | None, *, at_end: bool

@@ -90,9 +90,13 @@ class Drafts:
             TestFailed: Go was edited meanwhile.
         """
         mark = Agreement([_CONFIRMED], None, read_at, now())
-        link = replace(link, base={**link.base, UNLOCKED: mark})
-        self.tools.store.put_link(link)
-        return self._set_status(link, read_at, _CONFIRMED, _DRAFT)
+        marked = replace(link, base={**link.base, UNLOCKED: mark})
+        self.tools.store.put_link(marked)
+        try:
+            return self._set_status(marked, read_at, _CONFIRMED, _DRAFT)
+        except TestFailed:
+            self.tools.store.put_link(link)
+            raise
 
     def lock_again(self, link: Link, read_at: datetime.datetime) -> None:
         """Set an order to Confirmed that was unlocked to edit it.
@@ -151,19 +155,13 @@ class Drafts:
     ) -> dict[str, Mapping[str, Any] | None]:
         """Write lines one by one; return what Go answered by reference, None for a removed one.
 
-        The base follows each step, so that a run that is cut off goes on where it was.
+        The base follows each step, so that a run that is cut off goes on where it was. Lines are
+        removed last: an order may not be without any in between.
         """
         tools = self.tools
         shop_id = order.record["id"]
         path = f"/SalesOrders/{link.go_id}/Lines"
         written: dict[str, Mapping[str, Any] | None] = {}
-        for reference in lines.removed:
-            line_path = f"{path}/{in_go[reference]['Id']}"
-            deletion = tools.writer.delete(self.entity, shop_id, line_path, line=reference)
-            base = {name: one for name, one in link.base.items() if name != f"{LINE}{reference}"}
-            link = replace(link, base=base)
-            self._store_step(link, deletion.intent)
-            written[reference] = None
         for reference, rows in lines.changed.items():
             line_path = f"{path}/{in_go[reference]['Id']}"
             answer = tools.writer.change(
@@ -177,6 +175,13 @@ class Drafts:
             answer = tools.writer.create(target, body, members, read_at=order.read_at)
             link = self._agree_on_line(order, link, reference, answer)
             written[reference] = answer.body
+        for reference in lines.removed:
+            line_path = f"{path}/{in_go[reference]['Id']}"
+            deletion = tools.writer.delete(self.entity, shop_id, line_path, line=reference)
+            base = {name: one for name, one in link.base.items() if name != f"{LINE}{reference}"}
+            link = replace(link, base=base)
+            self._store_step(link, deletion.intent)
+            written[reference] = None
         return written
 
     def _agree_on_line(

@@ -33,6 +33,7 @@ from target_powerofficego.walks.order_form import (
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Collection
 
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -104,7 +105,8 @@ class InvoicedOrders:
         carried = carried_refunds(link.base)
         if set(order.refunds) != set(carried):
             order = self._forms.less(record, read_at, carried, at_end=at_end)
-        self._check(order, link, invoice)
+        told = [one.id for one in read_refunds(record)]
+        self._check(order, link, invoice, told)
         open_refunds = refunds_to_credit(read_refunds(record), link.base)
         if self._tools.store.is_comparison_due(self.entity, link.shop_id):
             _see_that_it_comes_to(order.total, invoice)
@@ -140,7 +142,8 @@ class InvoicedOrders:
             reason = "it is deleted in the shop but invoiced in Go: credit it in Go"
             raise Undecidable(Hold(reason))
         order = self._forms.less(record, read_at, carried_refunds(link.base), at_end=at_end)
-        self._check(order, link, invoice)
+        told = [one.id for one in read_refunds(record)]
+        self._check(order, link, invoice, [*told, CANCEL])
         _see_that_it_comes_to(order.total, invoice)
         refunds = self._beside_the_cancellation(record, link)
         total = Decimal(0)
@@ -166,14 +169,15 @@ class InvoicedOrders:
             one for one in told if one.id in known or self._notes.find(record, one.id) is not None
         )
 
-    def _check(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
+    def _check(
+        self, order: OrderInGoForm, link: Link, invoice: Entry, told: Collection[str]
+    ) -> None:
         """See that who buys what for how much is as invoiced, and what was credited is still told.
 
         Raises:
             Undecidable: with a Hold, when it is not.
         """
-        told = {one.id for one in read_refunds(order.record)}
-        gone = [one for one in credited_refunds(link.base) if one not in told]
+        gone = [one for one in self._notes.in_go(link) if one not in told]
         changed = changed_on_invoice(self.table, order, link)
         if CANCEL in gone:
             reason = (

@@ -24,7 +24,6 @@ from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.order_comparison import ROUNDING_HINT
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
-    BUYER,
     REFUNDS,
     UNLOCKED,
     OrderInGoForm,
@@ -37,6 +36,7 @@ from target_powerofficego.walks.order_form import (
     with_lines_of_go,
     with_refunds,
 )
+from target_powerofficego.walks.order_parties import BUYER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

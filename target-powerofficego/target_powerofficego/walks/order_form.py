@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
-from target_powerofficego.walks.order_parties import buyer_id, wanted_address
+from target_powerofficego.walks.order_parties import BUYER, buyer_id, wanted_address
 
 if TYPE_CHECKING:
     import datetime
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
 ADDRESS_KEY = "address_key"
 """Under this the base keeps where an order goes, as the shop told it."""
 
-BUYER = "buyer_id"
-"""Under this the base keeps who bought, by id in the shop: several may share a customer in Go."""
-
 REFUNDS = "refunds"
 """Under this the base keeps the ids of the refunds that the order's lines are less."""
 
 CREDITED = "credited"
-"""In the base of an order that is known to be invoiced: the refunds that were credited since, each
-with its id and amount."""
+"""In the base of an order that is known to be invoiced: the refunds that are credited since, see
+`credit_marks`."""
 
 UNLOCKED = "unlocked"
 """This is in the base while an order that was Confirmed is a Draft, for us to edit."""
@@ -122,16 +120,29 @@ def carried_refunds(base: Mapping[str, Agreement]) -> tuple[str, ...]:
     return tuple(base[REFUNDS].shop or ()) if REFUNDS in base else ()
 
 
-def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
-    """Return the refunds that have a credit note in Go: the amount of each by its id."""
+def credit_marks(base: Mapping[str, Agreement]) -> dict[str, str | None]:
+    """Return what is kept of credit notes, by the id of the refund: `as_credited`; None: begun."""
     return dict(base[CREDITED].shop or ()) if CREDITED in base else {}
+
+
+def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
+    """Return the refunds that have a credit note in Go which was found to be what was paid back."""
+    return {one: told for one, told in credit_marks(base).items() if told is not None}
+
+
+def as_credited(refund: Refund | None) -> str:
+    """Return a refund as it is kept once it is credited, None a cancellation; another is none."""
+    if refund is None:
+        return "cancelled"
+    told = (refund.amount, refund.lines, refund.shipping)
+    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
 def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) -> list[Refund]:
     """Return the refunds of an invoiced order that no credit note says as the shop does."""
     carried, credited = carried_refunds(base), credited_refunds(base)
     return [
-        one for one in refunds if one.id not in carried and credited.get(one.id) != str(one.amount)
+        one for one in refunds if one.id not in carried and credited.get(one.id) != as_credited(one)
     ]
 
 
@@ -218,7 +229,7 @@ def has_other_refunds(order: OrderInGoForm, link: Link) -> bool:
     if CREDITED not in link.base or order.record.get("refunds") is None:
         return False
     refunds = read_refunds(order.record)
-    gone = credited_refunds(link.base).keys() - {one.id for one in refunds}
+    gone = credit_marks(link.base).keys() - {one.id for one in refunds}
     return bool(gone or refunds_to_credit(refunds, link.base))
 
 

@@ -82,7 +82,7 @@ class OrderMeetings:
                 self.tools.store.note_comparison(self.entity, link.shop_id)
         self._write_reference(order, link)
         if found:
-            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays a Draft"))
+            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays as it is"))
         return "linked", met
 
     def _marks(self, order: OrderInGoForm, met: LinkChange) -> dict[str, Agreement]:
@@ -119,8 +119,8 @@ class OrderMeetings:
             tools.store.end_intent(answer.intent)
 
     def _differing_total(self, order: OrderInGoForm, link: Link) -> str | None:
-        """Name both totals of a Draft when they differ."""
+        """Name both totals when they differ; an invoice stands as it was sent."""
         entry = self.tools.index.entry(self.entity, link.go_id)
-        if entry is None or entry.body.get("SalesOrderStatus") != "Draft":
+        if entry is None:
             return None
         return total_difference(order.total, entry.body.get("TotalAmount"))

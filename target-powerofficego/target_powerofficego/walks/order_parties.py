@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Link
+    from target_powerofficego.links import Link, Unsettled
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
     from target_powerofficego.walks.tools import Tools
+
+BUYER = "buyer_id"
+"""Under this an order's base keeps who bought, by id in the shop: several may share a customer in
+Go."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +129,7 @@ class OrderParties:
             if not line.is_text
         }
         if awaited or customer_id is None:
-            named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
-            if at_end and not any(self._is_open(one) for one in awaited):
-                reason = f"it needs {named}, which neither came nor could be made"
-                raise Undecidable(Reject(reason))
-            raise Undecidable(Park(f"waits for {named}", tuple(awaited)))
+            raise Undecidable(self._missing(awaited, at_end=at_end))
         found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
         is_vat_free = self._is_vat_free(customer_id)
         optional = frozenset(
@@ -158,10 +158,23 @@ class OrderParties:
         for link in lacking:
             self._products.give_exempt_account(link, read_at)
 
-    def _is_open(self, awaited: str) -> bool:
-        """Tell whether what is awaited is itself parked, rejected or held."""
+    def _missing(self, awaited: Collection[str], *, at_end: bool) -> Park | Reject:
+        """Say what an order waits for; at end of input, what it waits for in vain.
+
+        What is open but acknowledged counts no more, so that the order counts in its place.
+        """
+        named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
+        open_ones = [found for one in awaited if (found := self._open(one)) is not None]
+        if not at_end or any(one.acknowledged_at is None for one in open_ones):
+            return Park(f"waits for {named}", tuple(awaited))
+        if open_ones:
+            return Reject(f"it needs {named}, which is open and was acknowledged")
+        return Reject(f"it needs {named}, which neither came nor could be made")
+
+    def _open(self, awaited: str) -> Unsettled | None:
+        """Return what is awaited if it is itself parked, rejected or held."""
         entity, _, shop_id = awaited.partition(":")
-        return self._tools.store.unsettled_of(entity, shop_id) is not None
+        return self._tools.store.unsettled_of(entity, shop_id)
 
     def _customer(
         self, record: Record, read_at: datetime.datetime, awaited: list[str], *, at_end: bool
@@ -189,6 +202,8 @@ class OrderParties:
             return self._tools.guest_customer_id
         shop_id = buyer_id(record)
         link = self._customer_link(shop_id)
+        if link is None and (known := self._agreed_customer(record, of=shop_id)):
+            return known
         if link is None and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
@@ -197,10 +212,16 @@ class OrderParties:
             return None
         return link.go_id
 
-    def _agreed_customer(self, record: Record) -> str | None:
-        """Return the customer of an order that came into Go before the setting `guests` was so."""
+    def _agreed_customer(self, record: Record, *, of: str | None = None) -> str | None:
+        """Return the customer of an order that came into Go before the setting `guests` was so.
+
+        `of` is the buyer whose it must have been.
+        """
         linked = self._tools.store.link("orders", credited_order(record["id"]))
-        agreed = linked.base.get("customer") if linked else None
+        base = linked.base if linked else {}
+        if of is not None and (BUYER not in base or base[BUYER].shop != [of]):
+            return None
+        agreed = base.get("customer")
         return None if agreed is None or agreed.shop is None else str(agreed.shop)
 
     def _customer_link(self, shop_id: str) -> Link | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import (
@@ -12,7 +13,7 @@ from target_powerofficego.changes import (
     Nothing,
     Undecidable,
 )
-from target_powerofficego.dataflow.order import Wanted, wanted
+from target_powerofficego.dataflow.order import Wanted, stakes, wanted
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.destinations import order_destination
@@ -39,6 +40,7 @@ from target_powerofficego.walks.order_parties import OrderParties, buyer_id
 from target_powerofficego.walks.order_payments import OrderPayments
 from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
+from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     import datetime
@@ -71,6 +73,10 @@ class OrdersWalk(GoWalk):
         self._stages = OrderStages(tools, self._drafts, self._linked.see_that_equal)
         self.payments = OrderPayments(tools)
 
+    def stakes(self, record: Record) -> Record:
+        """See `Walk`."""
+        return stakes(record)
+
     def kept(self, record: Record) -> Record:
         """Return an order without who bought it, when that customer was erased."""
         if not self.tools.erased.ids:
@@ -94,7 +100,13 @@ class OrdersWalk(GoWalk):
     ) -> tuple[tuple[str, Change], OrderInGoForm | None]:
         """Settle an order; return what was done, and the order if it may go on to a stage."""
         settings = self.tools.settings
-        want = wanted(record, settings.order_statuses, settings.orders_from, settings.time_zone)
+        want = wanted(
+            record,
+            settings.order_statuses,
+            settings.orders_from,
+            settings.time_zone,
+            is_linked=link is not None,
+        )
         if want is Wanted.LEFT_ALONE:
             why = "left alone: its status or date is not one to write"
             return ("unchanged", Nothing(why)), None
@@ -174,7 +186,7 @@ class OrdersWalk(GoWalk):
         """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
         if link is None:
             return self._meet_cancelled(record, read_at, at_end=at_end)
-        found = self._drafts.find(link)
+        found = self._drafts.find(link) or self._invoice_shown_late(link)
         if found is None:
             self._forget(record, link)
             return "unchanged", Nothing("cancelled, and gone from Go already")
@@ -184,9 +196,7 @@ class OrdersWalk(GoWalk):
             self._unlock_to_delete(link, read_at)
         path = f"/SalesOrders/{link.go_id}"
         deletion = self.tools.writer.delete(self.entity, record["id"], path)
-        invoice = None
-        if deletion.was_gone:
-            invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        invoice = self._invoice_shown_late(link) if deletion.was_gone else None
         if invoice is not None:  # a person sent it a moment ago
             self.tools.store.end_intent(deletion.intent)
             return self._invoiced.cancel(record, read_at, link, invoice, at_end=at_end)
@@ -194,6 +204,14 @@ class OrdersWalk(GoWalk):
             self._forget(record, link)
             self.tools.store.end_intent(deletion.intent)
         return "deleted", Delete()
+
+    def _invoice_shown_late(self, link: Link) -> Entry | None:
+        """Return the invoice of an order that is gone, once a replica that is behind shows it."""
+        invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        if invoice is None:
+            time.sleep(SECOND_LOOK_SECONDS)
+            invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        return invoice
 
     def _meet_cancelled(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool

@@ -105,6 +105,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return False
         return record_hash(before.payload, "") == record_hash(record, "")
 
+    def stakes(self, record: Record) -> Record:
+        """Return what of an open record a person is to know of again when it changes."""
+        del record
+        return {}
+
+    def _has_same_stakes(self, before: Record, record: Record) -> bool:
+        return record_hash(self.stakes(before), "") == record_hash(self.stakes(record), "")
+
     def kept(self, record: Record) -> Record:
         """Return a record as it may be worked with and kept: without what was erased."""
         return record
@@ -168,6 +176,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
                 fingerprint = record_hash(record, tools.fingerprint)
                 tools.store.put_settled(self.kept_as, shop_id, fingerprint, read_at)
             return
+        before = tools.store.unsettled_of(self.kept_as, shop_id)
         tools.store.put_unsettled(
             "parked"
             if isinstance(change, Park)
@@ -183,6 +192,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             detail=change.detail if isinstance(change, (Reject, Hold)) else None,
             retry_after=self._back_off(shop_id, change),
             waits_for=change.awaited if isinstance(change, Park) else (),
+            is_as_known=before is None or self._has_same_stakes(before.payload, kept),
         )
 
     def _back_off(self, shop_id: str, change: Change) -> datetime.timedelta | None:
