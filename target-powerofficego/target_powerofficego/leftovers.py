@@ -192,10 +192,11 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
     with tools.store.transaction():
         if link is not None and is_gone:
             line = intent.detail.get("line")
-            base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
-            tools.store.put_link(replace(link, base=base))
             if line is None:
                 tools.store.delete_link(intent.entity, intent.shop_id)
+            else:
+                base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
+                tools.store.put_link(replace(link, base=base))
         _end(tools, intent)
 
 

@@ -257,15 +257,16 @@ _RULES = (
         "orders_from",
         th.DateType,
         title="Orders from",
-        description="Orders placed before this date are left alone; where placed_at is empty,"
-        " created_at counts.",
+        description="Orders placed before this date are left alone, unless they are linked; where"
+        " placed_at is empty, created_at counts.",
     ),
     th.Property(
         "order_statuses",
         th.ArrayType(th.StringType(allowed_values=list(ORDER_STATUSES))),
         default=["processing", "on_hold", "completed", "refunded"],
         title="Order statuses",
-        description="Orders with these statuses are written to Go.",
+        description="Orders with these statuses are written to Go. One that is linked stays in sync"
+        " whatever its status.",
     ),
     th.Property(
         "confirm_on",

@@ -108,11 +108,11 @@ class InvoicedOrders:
         told = [one.id for one in read_refunds(record)]
         self._check(order, link, invoice, told)
         open_refunds = refunds_to_credit(read_refunds(record), link.base)
-        if self._tools.store.is_comparison_due(self.entity, link.shop_id):
+        is_due = self._tools.store.is_comparison_due(self.entity, link.shop_id)
+        if is_due or open_refunds:
             _see_that_it_comes_to(order.total, invoice)
+        if is_due:
             self._tools.store.end_comparison(self.entity, link.shop_id)
-        elif open_refunds:
-            self._see_that_it_bears(order, invoice)
         self._leave_differing(order, link, invoice)
         credited = [
             self._notes.credit_refund(record, read_at, link, invoice, one, at_end=at_end)
@@ -197,17 +197,6 @@ class InvoicedOrders:
             return
         raise Undecidable(Hold(reason))
 
-    def _see_that_it_bears(self, order: OrderInGoForm, invoice: Entry) -> None:
-        """See that no more was paid back since than is invoiced: a person may have invoiced less.
-
-        Raises:
-            Undecidable: with a Hold, when it was.
-        """
-        told = [one.id for one in read_refunds(order.record)]
-        paid_back = order.total - self._forms.amounts(order.record, told)[1]
-        if paid_back > _total(invoice):
-            raise Undecidable(_other_total(order.total, invoice))
-
     def _leave_differing(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
         """Keep both sides' values as they stand, so that `differences` lists what differs.
 
@@ -240,13 +229,10 @@ def _see_that_it_comes_to(total: Decimal, invoice: Entry) -> None:
     Raises:
         Undecidable: with a Hold, when it does not.
     """
-    if _total(invoice) != total:
-        raise Undecidable(_other_total(total, invoice))
-
-
-def _other_total(total: Decimal, invoice: Entry) -> Hold:
+    if _total(invoice) == total:
+        return
     reason = (
         f"its invoice {invoice.body.get('InvoiceNo')} is not the shop's order (total with VAT: the"
         f" shop says {total}, the invoice {_total(invoice)}): see in Go what is left to credit"
     )
-    return Hold(reason)
+    raise Undecidable(Hold(reason))

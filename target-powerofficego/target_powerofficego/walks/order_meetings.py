@@ -99,8 +99,8 @@ class OrderMeetings:
         entry = tools.index.entry(self.entity, link.go_id)
         if entry is None or entry.body.get("ExternalImportReference"):
             return
+        repair = "its order in Go does not bear our reference; only the link store knows it"
         if not tools.settings.write_references or entry.body.get("SalesOrderStatus") != "Draft":
-            repair = "its order in Go does not bear our reference; only the link store knows it"
             tools.tally.note_repair(self.entity, shop_id, repair)
             return
         row = self.table.row("id")
@@ -111,6 +111,7 @@ class OrderMeetings:
             )
         except TestFailed:
             tools.index.read_again(self.entity, link.go_id)
+            tools.tally.note_repair(self.entity, shop_id, repair)
             return
         stamp = answer.body.get("LastChangedDateTimeOffset")
         with tools.store.transaction():
