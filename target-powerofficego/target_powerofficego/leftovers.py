@@ -215,6 +215,7 @@ def _settle_sending(tools: Tools, intent: Intent) -> None:
         if link is not None and told.progress is Progress.SENT:
             base = with_stage(link.base, stage, intent.detail["status"], intent.read_at)
             tools.store.put_link(replace(link, base=base))
+            tools.tally.count_stage(intent.entity, intent.shop_id, "invoiced")
         tools.store.end_intent(intent)
 
 

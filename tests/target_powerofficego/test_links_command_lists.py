@@ -249,6 +249,21 @@ def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows
     assert "1 writes" in told
 
 
+def test_runs_tell_how_many_invoices_were_sent_and_how_many_vouchers_posted(
+    ledger, box, links, rows, customer, product, order
+):
+    box.go.switches.allow_send_invoice = True
+    ledger.settings.update(payment_accounts={"vipps": 1901}, invoice_on=["completed"])
+    paid = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
+    payments = [{**paid, "paid_at": "2026-01-05T09:31:00Z"}]
+    ledger.run(customer(), product(), order(status="completed", payments=payments))
+
+    told = links("runs")
+
+    assert "orders: 1 created, 1 invoiced; payments: 1 created" in told
+    assert rows("runs")[0]["outcomes"]["orders"] == {"created": 1, "invoiced": 1}
+
+
 def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
     ledger, links, rows, product
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.links_command.listing import Column, Listing
 from target_powerofficego.settle.tally import OUTCOMES
 
@@ -52,7 +53,7 @@ def _words(run: Run, under_way: Collection[int]) -> dict[str, Any]:
     unended = "under way" if run.id in under_way else "did not end"
     records = [
         f"{entity}: {_counts(run.outcomes[entity], OUTCOMES)}"
-        for entity in TABLES
+        for entity in (*TABLES, PAYMENTS)
         if entity in run.outcomes
     ]
     return {

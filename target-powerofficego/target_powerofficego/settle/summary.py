@@ -49,11 +49,12 @@ def tell_summary(
 
 
 def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return a table of entities by outcomes."""
+    """Return a table of entities by those outcomes that any of them had."""
+    told = [one for one in OUTCOMES if any(one in outcomes for outcomes in counts.values())]
     table = Table(title="Records")
     table.add_column("")
-    for outcome in OUTCOMES:
+    for outcome in told:
         table.add_column(outcome, justify="right")
     for entity, outcomes in counts.items():
-        table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in OUTCOMES))
+        table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in told))
     return table

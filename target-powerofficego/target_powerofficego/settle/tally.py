@@ -17,6 +17,8 @@ OUTCOMES = (
     "changed",
     "archived",
     "deleted",
+    "confirmed",
+    "invoiced",
     "credited",
     "unchanged",
     "parked",
@@ -26,12 +28,16 @@ OUTCOMES = (
 
 
 class Tally:
-    """One outcome a record: when a record comes twice, or is tried again, the last one counts."""
+    """One outcome a record: when a record comes twice, or is tried again, the last one counts.
+
+    The stage that an order was brought to counts beside it.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], str] = {}
+        self._stages: set[tuple[str, str, str]] = set()
         self._unchanged: Counter[str] = Counter()
 
     def count(self, entity: str, shop_id: str, outcome: str) -> None:
@@ -41,6 +47,11 @@ class Tally:
             if before in ("created", "linked", "changed", "credited") and outcome == "unchanged":
                 return
             self._outcomes[entity, shop_id] = outcome
+
+    def count_stage(self, entity: str, shop_id: str, stage: str) -> None:
+        """Count that a record was confirmed or invoiced, whatever else comes of it."""
+        with self._lock:
+            self._stages.add((entity, shop_id, stage))
 
     def count_unchanged(self, entity: str) -> None:
         """Count a record that is the very one last settled."""
@@ -72,6 +83,8 @@ class Tally:
             found: dict[str, Counter[str]] = {}
             for (entity, _), outcome in self._outcomes.items():
                 found.setdefault(entity, Counter())[outcome] += 1
+            for entity, _, stage in self._stages:
+                found.setdefault(entity, Counter())[stage] += 1
             for entity, number in self._unchanged.items():
                 found.setdefault(entity, Counter())["unchanged"] += number
         return {entity: dict(outcomes) for entity, outcomes in found.items()}

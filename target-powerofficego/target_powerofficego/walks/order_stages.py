@@ -182,6 +182,7 @@ class OrderStages:
             self._note(due, Stage.CONFIRMED, answer.body.get("LastChangedDateTimeOffset"))
             tools.index.remember(self.entity, {**known, **answer.body}, now())
             tools.store.end_intent(answer.intent)
+        tools.tally.count_stage(self.entity, link.shop_id, "confirmed")
         return Confirm(due.status)
 
     def _see_that_it_went_on(self, due: _Due, refused: Refused) -> None:
@@ -280,6 +281,7 @@ class OrderStages:
                 self.tools.store.end_intent(intent)
         if not is_made:
             raise Undecidable(_not_made(told))
+        self.tools.tally.count_stage(self.entity, due.link.shop_id, "invoiced")
         if told.why:
             raise Undecidable(_not_delivered(told))
         number = told.invoice.body.get("InvoiceNo") if told.invoice else None

@@ -84,9 +84,10 @@ def test_a_new_order_of_the_status_is_created_and_confirmed(confirming, box, rec
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
     assert [one.method for one in outcome.writes] == ["POST", "POST", "POST", "PATCH"]
     assert not [one for one in outcome.reads if "/SalesOrders/" in one.path]
-    assert outcome.count("orders", "created") == 1
+    assert outcome.summary["records"]["orders"] == {"created": 1, "confirmed": 1}
     again = confirming.run(*records(status="completed"))
     assert (again.status, again.writes) == (0, [])
+    assert again.summary["records"]["orders"] == {"unchanged": 1}
 
 
 def test_a_record_of_which_only_the_status_changed_is_confirmed(confirming, box, records, order):
@@ -342,6 +343,7 @@ def test_a_new_order_of_the_status_is_created_and_invoiced(invoicing, box, recor
     assert outcome.writes[-1].json() == {"DeliveryType": "Auto", "EmailAddress": "kari@example.no"}
     assert len([one for one in outcome.reads if one.path.endswith("/sentState")]) == 1
     assert "orders 9001: Go made and sent invoice 1001" in outcome.log
+    assert outcome.summary["records"]["orders"] == {"created": 1, "invoiced": 1}
     again = invoicing.run(*records(status="completed"))
     assert (again.status, again.writes) == (0, [])
 
@@ -487,7 +489,7 @@ def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_agai
     box.go.switches.sending_seconds = 3600
     outcome = invoicing.run(*records(status="completed"))
     assert outcome.status == 0
-    assert outcome.count("orders", "parked") == 1
+    assert outcome.summary["records"]["orders"] == {"parked": 1}
     assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
 
     meanwhile = invoicing.run(completed(order, reference="PO 17"))
@@ -498,6 +500,7 @@ def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_agai
 
     assert "looked what became of an unanswered send: it was done" in last.log
     assert (last.status, last.writes) == (0, [])
+    assert last.count("orders", "invoiced") == 1
     assert_invoiced_once(box)
     assert len(requests_to_send(box)) == 1
     assert reasons() == {}
@@ -577,8 +580,10 @@ def test_an_invoice_that_was_made_but_not_delivered_is_held_until_it_is(
     invoicing.run(*records())
     failed(box, why="E-posten kom i retur")
 
-    for _ in range(2):
-        assert invoicing.run(completed(order)).status == 3
+    for counted in ({"held": 1, "invoiced": 1}, {"held": 1}):
+        outcome = invoicing.run(completed(order))
+        assert outcome.status == 3
+        assert outcome.summary["records"]["orders"] == counted
         assert "could not deliver it" in reasons()["hold", "orders", "9001"]
 
     assert_invoiced_once(box)
@@ -668,6 +673,8 @@ def test_a_dry_run_tells_what_the_run_then_does(invoicing, box, customer, produc
 
     assert outcome.status == 0
     assert sorted(planned.read_text().splitlines()) == sorted(done.read_text().splitlines())
+    assert dry.summary["records"]["orders"] == outcome.summary["records"]["orders"]
+    assert (outcome.count("orders", "invoiced"), outcome.count("orders", "confirmed")) == (3, 1)
     assert len(box.go.entries("OutgoingInvoices")) == 3
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
 
