@@ -263,16 +263,18 @@ def test_a_credit_note_without_refund_is_named(box, landed, told):
     assert told()[0] == SAME, "it belongs to the day on which it was posted"
 
 
-def test_what_the_sync_credits_is_no_difference(box, ledger, landed, told):
+def test_what_the_sync_credits_is_no_difference(box, ledger, landed, told, reconcile):
     box.go.send_invoice(the_entry(box)["Id"])
     refund = {"id": "r1", "amount_incl": "50.00", "lines": []}
     back = {"refunds": [refund], "total_refunded": "50.00"}
+    period = ("--from", "2026-01-01", "--to", "2099-12-31")
     for changes in (back, {**back, "status": "cancelled"}):
         assert ledger.run({**landed, **changes, "updated_at": LATER}).status == 0
-        status, rows = told(period=("--from", "2026-01-01", "--to", "2099-12-31"))
+        status, rows = told(period=period)
         assert status == SAME
         assert rows["sums"][0]["difference"]["incl"] == "0.00"
     assert rows["sums"][0]["go"]["incl"] == "0.00"
+    assert "2 credit notes not sent yet, and so in no ledger" in reconcile(period=period).output
 
 
 def test_an_invoice_credited_because_the_shop_deleted_the_order_is_no_difference(
@@ -423,7 +425,47 @@ def test_an_order_that_was_rejected_is_named(ledger, landed, order, told):
     status, rows = told()
 
     assert status == DIFFERS
-    assert "fees and discounts come to 250.00" in rows["difference"][0]["told"]
+    (one,) = rows["difference"]
+    assert "fees and discounts come to 250.00" in one["told"]
+    assert one["told"].endswith("; with VAT it comes to 1.00")
+
+
+@pytest.mark.parametrize(
+    ("currency", "comes_to"), [("NOK", "250.00"), ("EUR", "250.00 EUR")], ids=["krone", "euro"]
+)
+def test_what_an_order_comes_to_that_is_not_in_go_is_told(
+    ledger, landed, order, reconcile, currency, comes_to
+):
+    ledger.run(order(id="9003", number="9003", customer_id="77", currency=currency))
+
+    printed = reconcile().output
+
+    assert f"; with VAT it comes to {comes_to}\n" in printed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"customer_id": "77"}, {"total_refunded": "10.00"}, {"total_incl": "240.00"}],
+    ids=["parked", "held", "rejected"],
+)
+def test_an_order_that_tells_only_its_total_with_vat_is_counted_by_its_lines(
+    ledger, landed, order, told, changes
+):
+    only_one = {"total_excl": None, "total_tax": None}
+    ledger.run(order(id="9003", number="9003", **only_one, **changes))
+
+    _, rows = told()
+
+    (one,) = rows["difference"]
+    assert one["kind"] == "not in Go"
+    incl = Decimal(changes.get("total_incl", "250.00"))
+    assert one["told"].endswith(f"; with VAT it comes to {incl}")
+    assert rows["sums"][0]["shop"] == {
+        "orders": 2,
+        "excl": str(incl - 50 + 200),
+        "tax": "100.00",
+        "incl": str(incl + 250),
+    }
 
 
 def test_an_order_that_the_shop_changed_after_its_invoice_is_open(

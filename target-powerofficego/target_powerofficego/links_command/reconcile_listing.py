@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.line_amounts import Money
     from target_powerofficego.reconciliation.comparison import Comparison
     from target_powerofficego.reconciliation.findings import Finding
-    from target_powerofficego.reconciliation.sides import Period
+    from target_powerofficego.reconciliation.sides import EntryKind, Period
     from target_powerofficego.reconciliation.sums import SumsRow
 
 _SUMS = (
@@ -41,6 +41,8 @@ _FINDINGS = (
     Column("in Go", "go_entry"),
     Column("told", "told", wraps=True),
 )
+_DONE: Mapping[EntryKind, str] = {"sales order": "invoiced", "credit note": "sent"}
+"""What is done to an entry that books it."""
 
 
 def tell_comparison(compared: Comparison, period: Period, output_format: str) -> None:
@@ -65,11 +67,11 @@ def _outcome(compared: Comparison, period: Period) -> str:
     unknown = sum(one.kind == "not known" for one in compared.remarks)
     more = f"; {unknown} could not be compared" if unknown else ""
     waiting = [
-        f"{count} {kind}{'' if count == 1 else 's'}"
+        f"{count} {kind}{'' if count == 1 else 's'} not {_DONE[kind]} yet"
         for kind, count in compared.not_in_ledger.items()
     ]
     if waiting:
-        more += f"; of Go's, {' and '.join(waiting)} not invoiced yet, and so in no ledger"
+        more += f"; of Go's, {' and '.join(waiting)}, and so in no ledger"
     if compared.differing:
         return f"{days}: the shop's orders and Go's books differ ({len(compared.differing)}){more}"
     return f"{days}: the shop's orders and Go's books are the same{more}"

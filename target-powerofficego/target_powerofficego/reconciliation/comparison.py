@@ -99,9 +99,13 @@ class _Comparing:
         is_known = waiting is not None and waiting.is_acknowledged
         if not is_known and order.amounts is not None:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
-        if order.amounts is None:
-            told += " (what it comes to cannot be read)"
         told += " (acknowledged)" if is_known else ""
+        if order.amounts is None:
+            told += "; what it comes to cannot be read"
+        else:
+            currency = order.amounts.currency or _NOK
+            told += f"; with VAT it comes to {order.amounts.total.incl:.2f}"
+            told += "" if currency == _NOK else f" {currency}"
         return _finding("not in Go", order, None, told, is_difference=not is_known)
 
     def _open(self, order: ShopOrder, entry: GoEntry, waiting: Waiting) -> Finding:

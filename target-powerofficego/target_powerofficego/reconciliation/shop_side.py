@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.order import Wanted, wanted
 from target_powerofficego.dataflow.order_amounts import (
     AMOUNTS,
@@ -21,6 +21,7 @@ from target_powerofficego.dataflow.values import Unusable, to_ore
 from target_powerofficego.reconciliation.sides import ShopOrder, Waiting, with_rest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
     from target_powerofficego.dataflow.table import Record
@@ -101,31 +102,39 @@ def _amounts(order: Record, date: str, zone: ZoneInfo) -> OrderAmounts | None:
     """Return what an order comes to that could not be written; None when it cannot be read."""
     try:
         currency = values.currency(order.get("currency"), what="currency")
-        if _is_no_more(order, zone):
-            return OrderAmounts(date, currency)
-        whole = _whole(order)
+        by_rate = {} if _is_no_more(order, zone) else _by_rate(order)
     except Unusable:
         return None
-    if whole is None:
-        return None
+    return None if by_rate is None else OrderAmounts(date, currency, by_rate)
+
+
+def _by_rate(order: Record) -> Mapping[str | None, Money] | None:
+    """Return what an order comes to after its refunds; None when the shop does not tell it.
+
+    Raises:
+        Unusable: one of the order's totals cannot be read.
+    """
     try:
         lines = read_lines(order)
         left, _ = less_refunds(lines, read_refunds(order), ServiceCodes())
     except Unusable:
-        return OrderAmounts(date, currency, {None: whole})
+        whole = _whole(order, None)
+        return None if whole is None else {None: whole}
     by_rate = order_amounts({}, lines).by_rate
-    if with_rest(by_rate, whole) == by_rate:
-        by_rate = order_amounts({}, left).by_rate
-    else:
-        by_rate = with_rest(by_rate, whole)
-    return OrderAmounts(date, currency, by_rate)
+    whole = _whole(order, sum(by_rate.values(), NOTHING).tax)
+    if whole is None:
+        return None
+    counted = with_rest(by_rate, whole)
+    return order_amounts({}, left).by_rate if counted == by_rate else counted
 
 
-def _whole(order: Record) -> Money | None:
+def _whole(order: Record, tax_of_lines: Decimal | None) -> Money | None:
+    """Return an order's totals; the VAT is that of its lines when the order tells only one."""
     excl, tax, incl = (
         values.amount(order.get(name), what=name)
         for name in ("total_excl", "total_tax", "total_incl")
     )
+    tax = tax_of_lines if excl is None and tax is None else tax
     if incl is None or (excl is None and tax is None):
         return None
     without = to_ore(excl if excl is not None else incl - (tax or Decimal(0)))
