@@ -83,6 +83,23 @@ def test_with_show_values_both_sides_and_what_was_before_are_told(edit_both, lin
     assert "99887766" in links("conflicts", "--show-values")
 
 
+def test_a_conflict_that_a_person_settled_is_told_as_settled(
+    edit_both, ledger, links, conflicts, customer
+):
+    edit_both()
+    (row,) = conflicts()
+    assert row["is_settled"] is False
+
+    ledger.run(customer(phone="+4799887766", updated_at=just_now()))
+
+    assert ledger.unsettled() == []
+    (row,) = conflicts()
+    assert (row["winner"], row["is_settled"]) == (None, True)
+    table = links("conflicts")
+    assert "settled" in table
+    assert "held" not in table
+
+
 @pytest.mark.parametrize(("owner", "number"), [("shop", "+4740000000"), ("go", "99887766")])
 def test_a_conflict_that_an_owner_decided_names_the_winner(
     edit_both, box, links, conflicts, owner, number

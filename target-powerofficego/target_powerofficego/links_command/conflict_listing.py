@@ -46,11 +46,12 @@ def _row(one: KeptConflict, *, show_values: bool, in_words: bool) -> dict[str, A
         "shop_name": one.shop_name,
         "property": one.property,
         "winner": one.winner,
+        "is_settled": one.is_settled,
         "why": one.why,
         "run": one.run,
         "first_seen": one.first_seen,
         "last_seen": one.last_seen,
     }
     values = {"shop_value": one.shop, "go_value": one.go, "base_value": one.base}
-    words = {"winner_in_words": one.winner or "held"}
+    words = {"winner_in_words": one.winner or ("settled" if one.is_settled else "held")}
     return {**row, **(values if show_values else {}), **(words if in_words else {})}

@@ -115,7 +115,8 @@ def _list_unsettled(
 def conflicts(choices: Choices, *, entity: str | None, newest: int, show_values: bool) -> None:
     """List properties that both sides changed.
 
-    Told are which side won and why, or that it is held for a person; those seen last come first.
+    Told are which side won and why, or that it is held for a person, or settled since; those seen
+    last come first.
     """
     with open_store(choices.link_store) as store:
         found = store.conflicts(newest, entity)

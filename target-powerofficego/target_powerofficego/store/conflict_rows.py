@@ -10,6 +10,7 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import KeptConflict, now
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     from target_powerofficego.changes import Conflict
@@ -62,7 +63,9 @@ class ConflictRows(StoreConnection):
 
     def conflicts(self, newest: int, entity: str | None = None) -> list[KeptConflict]:
         """Return the conflicts of all namespaces that were seen last, the newest first."""
-        query = sa.select(t.conflicts, t.namespaces.c.shop_name).join(t.namespaces)
+        query = sa.select(
+            t.conflicts, t.namespaces.c.shop_name, _is_waiting().label("is_waiting")
+        ).join(t.namespaces)
         if entity is not None:
             query = query.where(t.conflicts.c.entity == entity)
         newest_first = (t.conflicts.c.last_seen.desc(), t.conflicts.c.id.desc())
@@ -77,6 +80,17 @@ class ConflictRows(StoreConnection):
         return self._first(query.order_by(t.conflicts.c.id.desc()).limit(1))
 
 
+def _is_waiting() -> sa.Exists:
+    """Return whether the record of a conflict waits, on either way."""
+    entity = t.conflicts.c.entity
+    kept_as = (entity, entity + on_the_way_back(""))
+    return sa.exists().where(
+        t.unsettled.c.namespace == t.conflicts.c.namespace,
+        t.unsettled.c.entity.in_(kept_as),
+        t.unsettled.c.shop_id == t.conflicts.c.shop_id,
+    )
+
+
 def _conflict(row: sa.Row[Any]) -> KeptConflict:
     return KeptConflict(
         id=row.id,
@@ -89,6 +103,7 @@ def _conflict(row: sa.Row[Any]) -> KeptConflict:
         go=from_json(row.go_value),
         base=None if row.base_value is None else from_json(row.base_value),
         winner=row.winner,
+        is_settled=row.winner is None and not row.is_waiting,
         why=row.why,
         first_seen=from_stamp(row.first_seen),
         last_seen=from_stamp(row.last_seen),

@@ -119,7 +119,8 @@ class Run:
 class KeptConflict:
     """A property that both sides changed: their values, what they last agreed on, and who won.
 
-    `winner` is None where a person must decide. `base` has both sides' values; None: none was kept.
+    `winner` is None where a person must decide; then `is_settled` tells whether nothing of the
+    record waits any more. `base` has both sides' values; None: none was kept.
     """
 
     id: int
@@ -132,6 +133,7 @@ class KeptConflict:
     go: Value
     base: Mapping[str, Value] | None
     winner: str | None
+    is_settled: bool
     why: str
     first_seen: datetime.datetime
     last_seen: datetime.datetime
