@@ -50,6 +50,14 @@ class LinkStore(
 ):
     """The store of one file (or database); `enter` chooses the namespace that all else works in."""
 
+    def knows(self, entity: str, shop_id: str) -> bool:
+        """Tell whether anything is kept of a record of the shop, if only that it was settled."""
+        return (
+            self.link(entity, shop_id) is not None
+            or self.unsettled_of(entity, shop_id) is not None
+            or self.last_settled(entity, shop_id) is not None
+        )
+
     def copy_in_memory(self) -> LinkStore:
         """Return a copy that is written nowhere, for a dry run or a plan."""
         copy = LinkStore(StoreLocation.in_memory())

@@ -184,7 +184,10 @@ def test_an_order_that_a_person_linked_is_met_forward_before_anything_comes_back
     go_id = linked.go_id("orders", "9001")
     box.go.send_invoice(go_id)
     linked.forward()
-    for words in (["unlink", "orders", "9001", "--yes"], ["link", "orders", "9001", str(go_id)]):
+    for words in (
+        ["unlink", "orders", "9001", "--yes"],
+        ["link", "orders", "9001", str(go_id), "--yes"],
+    ):
         told = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
         assert told.exit_code == 0, told.output
 

@@ -154,7 +154,8 @@ def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
     assert "--follower shares it" in refused.output
     assert ("customers", "1002") not in linked()
 
-    assert links("link", "--follower", "customers", "1002", two_karis[0]["Id"]).exit_code == 0
+    followed = links("link", "--yes", "--follower", "customers", "1002", two_karis[0]["Id"])
+    assert followed.exit_code == 0
     outcome = ledger.run(
         customer(id="1002", email="ola@example.no", first_name="Ola"),
         product(),
@@ -265,7 +266,7 @@ def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link
         },
     )
     ledger.run(order(id="9002"))  # so that the index has read the orders
-    links("link", "orders", "9001", by_hand["Id"])
+    links("link", "--yes", "orders", "9001", by_hand["Id"])
 
     outcome = ledger.run(order())
 
@@ -318,6 +319,19 @@ def test_a_record_that_is_linked_already_is_refused_and_told_how_to_unlink(
     assert "powerofficego-links unlink customers 1001" in told.output
     assert linked() == {("customers", "1001"): before}
     assert links("link", "customers", "1001", before).exit_code == 0
+
+
+def test_a_record_that_the_shop_never_told_of_is_linked_only_if_that_is_meant(
+    links, linked, two_karis
+):
+    told = links("link", "customers", "zzz", two_karis[0]["Id"])
+
+    assert told.exit_code == 1
+    assert "the shop has told of no customers zzz so far" in told.output
+    assert "say --yes if it is meant" in told.output
+    assert linked() == {}
+    assert links("link", "--yes", "customers", "zzz", two_karis[0]["Id"]).exit_code == 0
+    assert list(linked()) == [("customers", "zzz")]
 
 
 def test_products_and_orders_have_no_followers(links, two_karis):

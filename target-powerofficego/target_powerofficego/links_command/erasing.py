@@ -158,7 +158,7 @@ def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: tuple[str, ...]
 
 
 def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
-    if not _is_known(store, shop_id):
+    if not store.knows(_CUSTOMERS, shop_id):
         raise UnknownCustomer
     waiting = tuple(_waiting_orders(store, (shop_id,)))
     if waiting:
@@ -178,12 +178,6 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
         alike_in_go=tuple(_alike_in_go(store, emails)),
         alike_in_shop=tuple(_alike_in_shop(store, emails, (shop_id,))),
     )
-
-
-def _is_known(store: LinkStore, shop_id: str) -> bool:
-    """Tell whether anything is kept of an unlinked customer, if only that the shop deleted it."""
-    is_open = store.unsettled_of(_CUSTOMERS, shop_id) is not None
-    return is_open or store.last_settled(_CUSTOMERS, shop_id) is not None
 
 
 def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> Iterator[Link]:

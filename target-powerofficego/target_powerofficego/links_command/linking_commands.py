@@ -34,6 +34,7 @@ _NEXT = "the next run of target-powerofficego"
     is_flag=True,
     help="Share the customer in Go that another record has: orders go there, no properties flow.",
 )
+@yes_option
 @shop_name_option
 @with_choices()
 @click.pass_obj
@@ -44,13 +45,14 @@ def link(
     shop_id: str,
     go_id: str,
     is_follower: bool,
+    is_confirmed: bool,
     shop_name: str | None,
 ) -> None:
     """Say which entry in Go a record of the shop is.
 
     GO_ID is the id that `holds` shows of each candidate, not the number that people see in Go. The
     next run takes both sides' values as they stand, as at every first meeting, and writes our
-    reference where Go's is empty.
+    reference where Go's is empty. It asks first when nothing is known of SHOP_ID.
     """
     if is_follower and entity != "customers":
         msg = "--follower is for customers only"
@@ -61,6 +63,11 @@ def link(
             click.echo(f"{entity} {shop_id} is linked to {go_id} in Go already")
             return
         _check_entry(store, namespace, wanted)
+        if not store.knows(entity, shop_id):
+            click.echo(
+                f"the shop has told of no {entity} {shop_id} so far, or its link was forgotten"
+            )
+            confirm("Link it even so?", is_confirmed=is_confirmed)
         with store.transaction():
             store.forget_settled(entity, shop_id)
             store.put_link(wanted)

@@ -370,7 +370,10 @@ def test_a_product_that_is_linked_by_hand_has_its_first_meeting_though_an_order_
     ledger.run(customer(), product(), book)
     go_id = next(one["Id"] for one in box.go.entries("Products") if one["Code"] == "BOK-1")
     where = ["--link-store", str(ledger.link_store)]
-    for words in (["unlink", "products", "502", "--yes"], ["link", "products", "502", str(go_id)]):
+    for words in (
+        ["unlink", "products", "502", "--yes"],
+        ["link", "products", "502", str(go_id), "--yes"],
+    ):
         assert CliRunner().invoke(main, [*where, *words]).exit_code == 0
     ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
 
