@@ -123,6 +123,15 @@ def test_go_s_detail_and_the_record_are_told_only_when_asked_for(refused, links,
     assert "kari@example.no" in table
 
 
+def test_an_attempt_is_counted_once_a_run_however_often_the_run_takes_the_record_up(
+    ledger, rows, product, guest_order
+):
+    for attempts in (1, 2):
+        ledger.run(product(), guest_order(buyer={}, billing_address=None))
+
+        assert [row["attempts"] for row in rows("rejects", "--entity", "customers")] == [attempts]
+
+
 def test_a_hold_names_the_properties_in_conflict_but_no_value(in_conflict, links, rows):
     (row,) = rows("holds")
 

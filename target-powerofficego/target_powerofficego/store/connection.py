@@ -14,7 +14,7 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate
 from target_powerofficego.store.run_lock import lock_file, lock_session
-from target_powerofficego.store.values import LinkStoreError
+from target_powerofficego.store.values import LinkStoreError, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +53,7 @@ class StoreConnection:
         )
         self.run: int | None = None
         """The number of the run under way, once it has one."""
+        self.opened_at = now()
         self.is_new = False
         self.namespace = 0
         self._texts: dict[sa.Select[Any], _Text] = {}

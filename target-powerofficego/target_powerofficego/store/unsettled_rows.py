@@ -44,7 +44,8 @@ class UnsettledRows(StoreConnection):
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
         `is_as_known` tells that nothing changed of the record that needs a person to know of it
-        again. A record that is parked for a while keeps as its detail the reason a person knows of.
+        again. Its attempts are counted once a run, however often the run takes it up. A record that
+        is parked for a while keeps as its detail the reason a person knows of.
         """
         before = self._one_unsettled(entity, shop_id)
         known = (
@@ -60,7 +61,7 @@ class UnsettledRows(StoreConnection):
             "title": title,
             "detail": detail,
             "last_seen": to_stamp(now()),
-            "attempts": (before.attempts if before and same else 0) + 1,
+            "attempts": self._attempts(before if same else None),
             "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
             "acknowledged_at": to_stamp(before.acknowledged_at)
             if before and same and is_as_known and before.acknowledged_at
@@ -79,6 +80,11 @@ class UnsettledRows(StoreConnection):
                 self._connection.execute(
                     sa.insert(t.waits).values(unsettled_id=kept.id, awaited=awaited)
                 )
+
+    def _attempts(self, before: Unsettled | None) -> int:
+        if before is None:
+            return 1
+        return before.attempts + (before.last_seen < self.opened_at)
 
     def clear_unsettled(self, entity: str, shop_id: str) -> None:
         """Forget that a record was parked, rejected or held."""
