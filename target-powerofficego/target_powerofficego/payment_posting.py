@@ -117,9 +117,9 @@ class PaymentPosting:
             return False
         if store.posted_payments(one.order_id):
             return False
-        self._leave_out(
-            one, f"is not posted: nothing is open of its invoice {order.invoice_no} in Go"
-        )
+        invoice = f"its invoice {order.invoice_no} in Go"
+        why = f"nothing is open of {invoice}, so it was posted already or booked by hand"
+        self._leave_out(one, f"is not posted: {why}")
         store.drop_due_payment(one)
         return True
 
