@@ -34,11 +34,12 @@ def archive_erased(tools: Tools) -> None:
         except NotFound:
             tools.store.end_erasure(erasure)
         except TestFailed:
-            _tell_open(tools, erasure, "it was edited meanwhile")
+            _tell_open(erasure, "it was edited meanwhile")
         except Refused as refused:
-            _tell_open(tools, erasure, f"Go refused it ({refused.title or refused.status})")
+            said = refused.title or refused.status
+            _tell_open(erasure, f"Go refused it ({said}), perhaps because its balance is open")
         except (TryAgainLater, UnknownOutcome):
-            _tell_open(tools, erasure, "Go gave no answer")
+            _tell_open(erasure, "Go gave no answer")
 
 
 def _archive(tools: Tools, erasure: Erasure) -> None:
@@ -60,8 +61,7 @@ def _archive(tools: Tools, erasure: Erasure) -> None:
     tools.tally.count(erasure.entity, erasure.shop_id, "archived")
 
 
-def _tell_open(tools: Tools, erasure: Erasure, why: str) -> None:
-    tools.tally.count(erasure.entity, erasure.shop_id, "parked")
+def _tell_open(erasure: Erasure, why: str) -> None:
     logger.warning(
         "An erased customer (id %s in Go) is not archived yet: %s; tried every run",
         erasure.go_id,
