@@ -3,7 +3,7 @@
 What ends the whole run is tap_customwebshop's `ShopError`. Of these each is about one record:
 
 RecordError
- ├─ NotThere          the shop has no such record
+ ├─ NotThere          the shop has no such record: reject, each run looks again
  ├─ ChangedMeanwhile  it was edited since it was read (412): read again, merge again
  ├─ NotTaken          the shop understood the change and said no: reject
  ├─ TryLater          the shop kept failing on this record and did nothing: reject, next run tries

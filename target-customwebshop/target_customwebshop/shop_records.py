@@ -74,6 +74,7 @@ class ShopRecords:
         self._of_thread = threading.local()
         self._stop = threading.Event()
         self._all: list[ShopConnection] = []
+        self._listed: set[str] = set()
         self._lock = threading.Lock()
 
     def read(self, entity: str, shop_id: str) -> Read:
@@ -88,6 +89,7 @@ class ShopRecords:
         read_at = datetime.now(timezone.utc)
         answer = self._ask("GET", path)
         if answer.status in _GONE:
+            self._check_address(entity)
             raise NotThere(f"GET {self._shown(path)}: {answer.status}")
         if answer.status != 200:
             msg = f"GET {self._shown(path)}: the shop answered {answer.status}"
@@ -158,6 +160,24 @@ class ShopRecords:
         if advice := _KEY_ADVICE.get(answer.status):
             msg = f"{method} {self._shown(path)}: the shop answered {answer.status}: {advice}."
             raise ShopRefusedError(msg)
+
+    def _check_address(self, entity: str) -> None:
+        """See, once a run, that there is a shop at the address, where a record is not.
+
+        Raises:
+            ShopRefusedError: its list is not there either.
+        """
+        if entity in self._listed:
+            return
+        path = f"/{entity}"
+        answer = self._ask("GET", path, query={"limit": "1"})
+        if answer.status in _GONE:
+            msg = (
+                f"GET {self._shown(path)}: the shop answered {answer.status}: there is nothing at"
+                " this address; correct the setting 'api_url', then run again."
+            )
+            raise ShopRefusedError(msg)
+        self._listed.add(entity)
 
     def _given_up(
         self, method: str, path: str, trouble: PassingTrouble

@@ -109,6 +109,8 @@ class BackWalk(Walk[BackTools]):
                 detail=error.detail or None,
                 is_refusal=True,
             )
+        if isinstance(error, NotThere):  # looked for by each run: the address may be mended by then
+            return Reject(f"the shop has no such record ({error})")
         if isinstance(error, (TryLater, NoAnswer)):
             return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
         return None
@@ -132,8 +134,6 @@ class BackWalk(Walk[BackTools]):
         for _ in range(_TRIES):
             try:
                 return self._merge_and_write(link, record, read_at, moved)
-            except NotThere:
-                return "unchanged", Nothing("the shop has no such record")
             except ChangedMeanwhile:
                 link = self.tools.store.link(self.entity, link.shop_id) or link
         raise Undecidable(Hold("the shop was edited again and again while this was to be written"))

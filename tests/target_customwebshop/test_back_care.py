@@ -266,6 +266,46 @@ def test_a_record_that_the_shop_no_longer_shows_stops_no_other(edited, status):
     assert box.shop.record("products", "501")["name"] == "Lusekofte"
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_linked_record_that_the_shop_does_not_show_is_a_reject_until_it_does(edited, status):
+    edited.box.faults.add(system="shop", method="GET", path="/customers/1001", status=status)
+
+    outcome = edited.back()
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    told = f"the shop has no such record (GET /customers/1001: {status})"
+    assert edited.open_ones() == {("reject", "customers_back", "1001"): told}
+    assert edited.run().status == 0  # no entry of Go comes again
+    assert phone(edited) == PHONE
+    assert edited.open_ones() == {}
+
+
+def test_a_wrong_address_stops_the_run_with_one_line_and_no_edit_is_lost(edited):
+    outcome = edited.back(api_url=f"{edited.box.shop_api_url}/v9")
+
+    assert (outcome.status, outcome.states) == (1, [])
+    (told,) = [line for line in outcome.log.splitlines() if "404" in line]
+    assert told.endswith(
+        "/v9/customers: the shop answered 404: there is nothing at this address; correct the"
+        " setting 'api_url', then run again."
+    )
+    assert edited.back().status == 0
+    assert phone(edited) == PHONE
+
+
+def test_at_a_wrong_address_a_change_without_an_answer_stays_open(linked, unanswered):
+    box = linked.box
+    box.shop.reshapes_patches = True
+    box.go.edit("Products", linked.go_id("products", "501"), {"UnitCost": Decimal("10.1261")})
+    unanswered("/products/501", "after")
+
+    assert linked.back(api_url=f"{box.shop_api_url}/v9").status == 1
+
+    assert linked.forward().writes == []
+    assert linked.back().status == 0
+    assert linked.forward().writes == []
+
+
 def test_a_shop_that_takes_a_change_and_keeps_its_own_value_is_told_to_a_person(edited):
     box = edited.box
     record = box.shop.record("customers", "1001")
