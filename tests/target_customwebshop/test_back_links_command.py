@@ -29,13 +29,33 @@ def refused(linked):
     return linked
 
 
-def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
-    links, refused
-):
-    def differences():
-        told = links("differences", "--show-values", "--format", "json").output.splitlines()
-        return [json.loads(line) for line in told]
+@pytest.fixture
+def differences(links):
+    """Lists what `powerofficego-links differences` tells, with values."""
 
+    def told():
+        lines = links("differences", "--show-values", "--format", "json").output.splitlines()
+        return [json.loads(line) for line in lines]
+
+    return told
+
+
+def test_an_edit_in_go_that_the_shop_has_taken_is_no_difference_any_more(differences, linked):
+    go_id = linked.go_id("customers", "1001")
+    linked.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
+    assert len(linked.back().writes) == 1
+
+    assert differences() == []
+
+    linked.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000002"})
+    linked.forward()
+    (told,) = differences()
+    assert (told["shop_value"], told["go_value"]) == ("+4790000001", "+4790000002")
+
+
+def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
+    differences, refused
+):
     (told,) = differences()
 
     assert (told["entity"], told["shop_id"], told["property"]) == ("customers", "1001", "phone")

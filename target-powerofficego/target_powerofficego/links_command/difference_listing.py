@@ -8,6 +8,7 @@ from target_powerofficego.links_command.differences import differences
 from target_powerofficego.links_command.listing import Column, Listing
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable, Mapping
 
     from target_powerofficego.links import Link
@@ -25,12 +26,14 @@ _VALUES = (
 
 
 def difference_listing(
-    links: Iterable[tuple[str, Link, Mapping[str, Any]]], *, show_values: bool
+    links: Iterable[tuple[str, Link, tuple[Mapping[str, Any], datetime.datetime]]],
+    *,
+    show_values: bool,
 ) -> Listing:
-    """Return the differences of links, given with shop name and Go's entry, as rows."""
+    """Return the differences of links, given with shop name and Go's entry as kept, as rows."""
     rows: list[dict[str, Any]] = []
-    for shop_name, link, entry in links:
-        for one in differences(link, entry):
+    for shop_name, link, kept in links:
+        for one in differences(link, *kept):
             row = {
                 "entity": link.entity,
                 "shop_id": link.shop_id,

@@ -13,6 +13,7 @@ from target_powerofficego.merge_lines import LINE
 from target_powerofficego.store.values import NEVER
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterator, Mapping
 
     from target_powerofficego.dataflow.table import Property
@@ -31,9 +32,12 @@ class Difference:
     go: Value
 
 
-def differences(link: Link, entry: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(
+    link: Link, entry: Mapping[str, Any], read_at: datetime.datetime
+) -> Iterator[Difference]:
     """Return the properties that differ: the shop's value as last agreed on, Go's as last read.
 
+    What was agreed on later than the entry was read, as by the way back, is what Go said last.
     They are left so until the shop is edited (first meeting: link, don't change). A row that is
     only written when an entry is created never is, so it is not told.
     """
@@ -43,8 +47,9 @@ def differences(link: Link, entry: Mapping[str, Any]) -> Iterator[Difference]:
             yield from _in_line(name.removeprefix(LINE), agreed)
             continue
         row = rows.get(name)
-        is_read = row is not None and row.go.split(".")[0] in entry
-        one = replace(agreed, go=row.from_go(entry)) if row and is_read else agreed
+        is_told = row is not None and row.go.split(".")[0] in entry
+        is_newer = is_told and read_at >= agreed.go_read_at
+        one = replace(agreed, go=row.from_go(entry)) if row and is_newer else agreed
         if _differs(row, one):
             yield Difference(name, one.shop, one.go)
 

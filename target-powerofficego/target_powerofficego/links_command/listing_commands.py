@@ -159,10 +159,10 @@ def differences(choices: Choices, *, entity: str | None, show_values: bool) -> N
 
     Told are the properties that have one value in the shop and another in Go. With --show-values,
     "shop, last agreed" is what the shop had when both sides last agreed or were linked, and "Go,
-    last read" what Go had when a run of either way last read it. An edit in Go that is listed goes
-    to the shop with the next run of the way back, if the property flows that way; what differed
-    when the two were linked is left so until somebody edits one side. What waits of an order's
-    lines is listed by `rejects` and `holds` only.
+    last read" what Go had when a run forward last read it, or one of the way back wrote it or let
+    it wait. An edit in Go that is listed goes to the shop by the way back, if the property flows
+    that way and nothing stands against it; what differed when the two were linked is left so until
+    somebody edits one side. What waits of an order's lines is listed by `rejects` and `holds` only.
     """
     with open_store(choices.link_store) as store:
         found = list(store.links_with_entries(entity))

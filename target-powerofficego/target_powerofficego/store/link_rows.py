@@ -14,7 +14,7 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
-from target_powerofficego.store.values import Agreement, Link, now
+from target_powerofficego.store.values import NEVER, Agreement, Link, now
 from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ class LinkRows(UnsettledRows):
 
     def links_with_entries(
         self, entity: str | None = None
-    ) -> Iterator[tuple[str, Link, Mapping[str, Any]]]:
-        """Return each link of all namespaces with its shop name and the entry as last read.
+    ) -> Iterator[tuple[str, Link, tuple[Mapping[str, Any], datetime.datetime]]]:
+        """Return each link of all namespaces with its shop name and the entry as last kept.
 
-        Either way may have read it last: forward keeps all, the way back what waits.
+        With the entry comes when it was read. Either way may have kept it: forward keeps all, the
+        way back what waits.
         """
         go, waiting = t.go_entries, t.unsettled
         is_its_entry = sa.and_(
@@ -109,7 +110,7 @@ class LinkRows(UnsettledRows):
         if entity is not None:
             query = query.where(t.links.c.entity == entity)
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
-            yield row.shop_name, _link(row), _entry_as_last_read(row)
+            yield row.shop_name, _link(row), _entry_as_last_kept(row)
 
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
@@ -167,15 +168,14 @@ class LinkRows(UnsettledRows):
             self.clear_unsettled(entity, shop_id)
 
 
-def _entry_as_last_read(row: sa.Row[Any]) -> Mapping[str, Any]:
+def _entry_as_last_kept(row: sa.Row[Any]) -> tuple[Mapping[str, Any], datetime.datetime]:
     """Return an entry; one that waits on the way back has only the members that are written."""
     entry: dict[str, Any] = from_json(row.body) if row.body else {}
+    read_at = from_stamp(row.read_at) if row.read_at else NEVER
     waiting: dict[str, Any] = from_json(row.payload) if row.payload else {}
-    is_same = str(waiting.get("Id")) == row.go_id
-    is_newer = is_same and (
-        not row.read_at or from_stamp(row.waiting_read_at) > from_stamp(row.read_at)
-    )
-    return {**entry, **waiting} if is_newer else entry
+    if str(waiting.get("Id")) == row.go_id and from_stamp(row.waiting_read_at) > read_at:
+        return {**entry, **waiting}, from_stamp(row.waiting_read_at)
+    return entry, read_at
 
 
 def _link(row: sa.Row[Any]) -> Link:
