@@ -58,6 +58,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
     logger.info("Link store: %s", settings.link_store)
+    _check_shared(settings, store)
     shop = opened.enter_context(contextlib.closing(_open_shop(settings)))
     brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
     tools = _tools(settings, store, shop, brakes)
@@ -150,6 +151,24 @@ def _open_store(settings: BackSettings) -> LinkStore:
     with contextlib.closing(store):
         store.enter_known(settings.shop_name)  # a lock leaves a file, also for a misspelt shop
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
+
+
+def _check_shared(settings: BackSettings, store: LinkStore) -> None:
+    """See that what both ways must have the same is so; a dry run may try what is not, and says so.
+
+    Raises:
+        CannotStart: it is not.
+    """
+    changed = store.changed_settings(settings.shared)
+    if not changed:
+        return
+    msg = (
+        f"not as in the last run of target-powerofficego: {', '.join(changed)}; both must have the"
+        " same, so correct it, or run target-powerofficego first"
+    )
+    if not settings.dry_run:
+        raise CannotStart(msg)
+    logger.warning(msg)
 
 
 def _fingerprint(settings: BackSettings) -> str:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Table
 
 
+SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone")
+"""The settings that both ways must have the same: by them each decides what flows, and who wins."""
+
+
 class SettingsError(Exception):
     """One or more settings cannot be right; `lines` has one line each."""
 
@@ -49,6 +53,8 @@ class SideSettings:
     fails_on_unacknowledged: bool = True
     tables: Mapping[str, Table] = field(default_factory=dict)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Those of `SHARED`, as they were told."""
 
 
 class SideReader:
@@ -76,6 +82,7 @@ class SideReader:
             "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
             "tables": tables,
             "time_zone": self._time_zone(),
+            "shared": {name: config.get(name) or None for name in SHARED},
         }
 
     def _shop_name(self) -> str:

@@ -100,7 +100,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         output=None if is_plan else output,
     )
     tools.on_linked = settlement.take_up_waiting
-    number = None if is_plan else store.start_run("forward")
+    number = None if is_plan else store.start_run("forward", settings.shared)
     return Run(
         settings=settings,
         store=store,

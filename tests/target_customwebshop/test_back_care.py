@@ -511,6 +511,32 @@ def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, to
     assert linked.box.shop_token not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"time_zone": "UTC"},
+        {"properties": {"customers": {"phone": "to_go"}}},
+        {"owners": {"customers": "shop"}, "clock_margin": 0.1, "stock": "go"},
+    ],
+)
+def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_line(edited, other):
+    outcome = edited.back(**other)
+
+    assert (outcome.status, outcome.states, outcome.writes) == (1, [], [])
+    (told,) = [line for line in outcome.log.splitlines() if "not as in the last run" in line]
+    assert f"of target-powerofficego: {', '.join(other)}; both must have the same" in told
+    edited.forward(**other)
+    assert edited.back(**other).status == 0
+
+
+def test_a_dry_run_may_try_settings_that_the_last_run_forward_did_not_have(edited):
+    outcome = edited.back(owners={"customers": "go"}, dry_run=True)
+
+    assert outcome.status == 0
+    assert "not as in the last run of target-powerofficego: owners" in outcome.log
+    assert "change customers 1001" in outcome.log
+
+
 def test_the_same_forward_store_serves_a_second_shop_record_under_the_same_id(linked):
     """An id that the shop gave to another record: nothing of Go's goes to that one."""
     box = linked.box

@@ -45,9 +45,10 @@ def test_the_later_edit_wins_whichever_way_runs_first(clashing, first, later, ke
 
 @pytest.mark.parametrize("owner", ["shop", "go"])
 @pytest.mark.parametrize("first", ["forward", "back"])
-def test_the_owner_wins_whatever_the_stamps(clashing, owner, first):
+def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
+    linked.settings = {"owners": {"customers": {"phone": owner}}}
+    linked.forward()
     both = clashing({"shop": "go", "go": "shop"}[owner])
-    both.settings = {"owners": {"customers": {"phone": owner}}}
     second = {"forward": "back", "back": "forward"}[first]
     for way in (first, second, first, second):
         getattr(both, way)()

@@ -236,6 +236,7 @@ def test_what_was_archived_before_the_setting_said_so_follows_once_all_of_go_is_
 def test_stock_of_go_overwrites_the_shops_when_go_counts_it(linked):
     box = linked.box
     go_id = linked.go_id("products", "501")
+    linked.forward(stock="go")
     box.go.edit("Products", go_id, {"IsStockItem": True})
     box.go.edit("Products", go_id, {"StockOnHand": 4})
 

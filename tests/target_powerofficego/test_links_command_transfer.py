@@ -134,7 +134,7 @@ def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, fille
     lines = exported().splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
 
-    assert json.loads(lines[0])["format"] == 3
+    assert json.loads(lines[0])["format"] == 4
     assert kinds[0] == "powerofficego-links"
     assert kinds[-1] == "end"
     assert set(kinds) >= set(KEPT)
@@ -145,7 +145,7 @@ def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, fille
 def test_an_export_from_before_payments_were_kept_comes_in(ledger, exported, links, filled):
     text = exported()
     head, *lines, _ = text.splitlines()
-    older = [line for line in lines if '"kind":"payments"' not in line]
+    older = [without_settings(line) for line in lines if '"kind":"payments"' not in line]
     end = json.dumps({"kind": "end", "rows": len(older)})
     ledger.lose_link_store()
 
@@ -154,6 +154,24 @@ def test_an_export_from_before_payments_were_kept_comes_in(ledger, exported, lin
     assert told.exit_code == 0, told.output
     assert rows_of(ledger.link_store)["links"]
     assert rows_of(ledger.link_store)["payments"] == []
+
+
+def test_an_export_from_before_settings_were_kept_comes_in(ledger, exported, links, filled):
+    head, *lines = exported().splitlines()
+    older = [without_settings(line) for line in lines]
+    ledger.lose_link_store()
+
+    told = links("import", text="\n".join([with_value("format", 3)(head), *older]))
+
+    assert told.exit_code == 0, told.output
+    assert {row["settings"] for row in rows_of(ledger.link_store)["runs"]} == {None}
+
+
+def without_settings(line):
+    told = json.loads(line)
+    if told["kind"] == "runs":
+        del told["row"]["settings"]
+    return json.dumps(told)
 
 
 def test_an_unanswered_write_moves_along(ledger, links, exported, customer):

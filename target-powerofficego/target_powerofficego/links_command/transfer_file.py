@@ -17,14 +17,18 @@ from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-FORMAT = 3
+FORMAT = 4
 """Raise it when a table changes, and read the older formats as well."""
 
-_NEW_IN_FORMAT_2: Mapping[str, Mapping[str, Any]] = {
-    "links": {"own_shop_stamp": None},
-    "runs": {"way": "forward"},
+_NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
+    1: {
+        "links": {"own_shop_stamp": None},
+        "runs": {"way": "forward", "settings": None},
+    },
+    2: {"runs": {"settings": None}},
+    3: {"runs": {"settings": None}},
 }
-"""What rows of an export of format 1 lack, and what holds for them; 3 has the payments besides."""
+"""By format, what rows of such an export lack, and what holds for them; 3 has the payments too."""
 
 _HEAD, _END = "powerofficego-links", "end"
 _TABLES = {table.name: table for table in TRANSFERRED}
@@ -102,8 +106,7 @@ class _Reading:
             row = told.get("row")
             if not isinstance(row, dict):
                 raise BadLine(number, "it has no row")
-            if self._format == 1:
-                row = {**_NEW_IN_FORMAT_2.get(kind, {}), **row}
+            row = {**_NEW_SINCE.get(self._format, {}).get(kind, {}), **row}
             self._check_row(number, _TABLES[kind], row)
             self.rows.append((kind, row))
 

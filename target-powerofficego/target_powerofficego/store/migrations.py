@@ -34,10 +34,16 @@ def _to_version_4(connection: sa.Connection) -> None:
     t.payments.create(connection)
 
 
+def _to_version_5(connection: sa.Connection) -> None:
+    """Add the settings of a run that both ways must have."""
+    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN settings TEXT")
+
+
 STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
     3: _to_version_4,
+    4: _to_version_5,
 }
 """By the version that a store has, what brings it to the next one.
 

@@ -127,16 +127,34 @@ class Namespaces(StoreConnection):
         )
         return self._first(query.limit(1)) is not None
 
-    def start_run(self, way: WayName) -> int:
-        """Record that a run began; return its number."""
+    def start_run(self, way: WayName, settings: Mapping[str, Any] | None = None) -> int:
+        """Record that a run began, with the settings that the other way must have too.
+
+        Returned is its number.
+        """
         with self.transaction():
             result = self._connection.execute(
                 sa.insert(t.runs).values(
-                    namespace=self.namespace, way=way, started_at=to_stamp(now())
+                    namespace=self.namespace,
+                    way=way,
+                    started_at=to_stamp(now()),
+                    settings=None if settings is None else to_json(settings),
                 )
             )
             self.run = new_id(result)
         return self.run
+
+    def changed_settings(self, settings: Mapping[str, Any]) -> list[str]:
+        """Name the settings that the newest run forward had otherwise; none where it kept none."""
+        query = (
+            sa.select(t.runs.c.settings)
+            .where(t.runs.c.namespace == self.namespace, t.runs.c.settings.is_not(None))
+            .order_by(t.runs.c.id.desc())
+        )
+        row = self._first(query.limit(1))
+        before = {} if row is None else from_json(row.settings)
+        told = from_json(to_json(settings))
+        return [name for name, value in before.items() if name in told and told[name] != value]
 
     def finish_run(
         self,

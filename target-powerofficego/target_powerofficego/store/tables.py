@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
@@ -152,7 +152,9 @@ runs = Table(
     Column("exit_status", Integer),
     Column("outcomes", Text),
     Column("calls", Text),
+    Column("settings", Text),
 )
+"""`settings` are those of a run forward that the way back must have as well, as JSON."""
 
 conflicts = Table(
     "conflicts",

@@ -28,7 +28,7 @@ JSON_COLUMNS: Mapping[str, frozenset[str]] = {
     "intents": frozenset({"detail"}),
     "unsettled": frozenset({"payload"}),
     "conflicts": frozenset({"shop_value", "go_value", "base_value"}),
-    "runs": frozenset({"outcomes", "calls"}),
+    "runs": frozenset({"outcomes", "calls", "settings"}),
 }
 """The columns that hold JSON, by table; they are told as what they say."""
 
