@@ -15,6 +15,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
+from tap_customwebshop.command_line import CommandLine
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import SETTINGS, setting_errors
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.plugin_base import _ConfigInput
 
 
-class TapCustomWebShop(Tap):
+class TapCustomWebShop(CommandLine, Tap):
     """Reads customers, products and orders from a web shop of the merchant's own making."""
 
     name = "tap-customwebshop"
@@ -107,31 +107,13 @@ class TapCustomWebShop(Tap):
 
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the config files; one that is missing or no JSON ends the program with one line."""
-        for path in value:
-            try:
-                super().cb_config(ctx, param, (path,))
-            except OSError as error:
-                cls.logger.error("--config: %s", error)
-                ctx.exit(1)
-            except (ValueError, TypeError) as error:
-                cls.logger.error("--config: %s holds no settings as JSON: %s", path, error)
-                ctx.exit(1)
-        return super().cb_config(ctx, param, value)
-
-    @classmethod
-    @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
             arguments["state"] = cls._checked_state(state)
         try:
             super().invoke(**arguments)
         except ShopError as error:
-            cls.logger.error("%s", error)
-            sys.exit(1)
+            cls.end_with(str(error))
         except BrokenPipeError:
             cls.logger.error("Whoever reads the records has stopped reading.")
             # Python flushes standard output at exit, which would fail once more.
@@ -156,18 +138,10 @@ class TapCustomWebShop(Tap):
 
     @classmethod
     @override
-    def cb_test(
-        cls: type[Tap],
-        ctx: click.Context,
-        param: click.Option,
-        value: str,
-    ) -> None:
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         try:
-            super().cb_test(ctx, param, value)  # type: ignore[misc]
+            super().cb_test(ctx, param, value)
         except ConfigValidationError as error:
-            for line in error.errors:
-                cls.logger.error(line)
-            ctx.exit(1)
+            cls.end_with(*error.errors)
         except ShopError as error:
-            cls.logger.error("%s", error)
-            ctx.exit(1)
+            cls.end_with(str(error))

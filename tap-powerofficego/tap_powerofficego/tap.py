@@ -13,6 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from target_powerofficego.command_line import CommandLine
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
 
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.plugin_base import _ConfigInput
 
 
-class TapPowerOfficeGo(Tap):
+class TapPowerOfficeGo(CommandLine, Tap):
     """Reads customers, products, sales orders and invoices from PowerOffice Go."""
 
     name = "tap-powerofficego"
@@ -126,31 +126,13 @@ class TapPowerOfficeGo(Tap):
 
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the config files; one that is missing or no JSON ends the program with one line."""
-        for path in value:
-            try:
-                super().cb_config(ctx, param, (path,))
-            except OSError as error:
-                cls.logger.error("--config: %s", error)
-                ctx.exit(1)
-            except (ValueError, TypeError) as error:
-                cls.logger.error("--config: %s holds no settings as JSON: %s", path, error)
-                ctx.exit(1)
-        return super().cb_config(ctx, param, value)
-
-    @classmethod
-    @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
             arguments["state"] = cls._checked_state(state)
         try:
             super().invoke(**arguments)
         except GoError as error:
-            cls.logger.error("%s", error)
-            sys.exit(1)
+            cls.end_with(str(error))
         except BrokenPipeError:
             cls.logger.error("Whoever reads the records has stopped reading.")
             # Python flushes standard output at exit, which would fail once more.
@@ -175,18 +157,10 @@ class TapPowerOfficeGo(Tap):
 
     @classmethod
     @override
-    def cb_test(
-        cls: type[Tap],
-        ctx: click.Context,
-        param: click.Option,
-        value: str,
-    ) -> None:
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         try:
-            super().cb_test(ctx, param, value)  # type: ignore[misc]
+            super().cb_test(ctx, param, value)
         except ConfigValidationError as error:
-            for line in error.errors:
-                cls.logger.error(line)
-            ctx.exit(1)
+            cls.end_with(*error.errors)
         except GoError as error:
-            cls.logger.error("%s", error)
-            ctx.exit(1)
+            cls.end_with(str(error))

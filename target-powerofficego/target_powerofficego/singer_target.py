@@ -25,6 +25,7 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.brakes import BrakeReached
+from target_powerofficego.command_line import CommandLine
 from target_powerofficego.dataflow.values import Unusable, instant
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
-    import click
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -61,7 +61,7 @@ class DroppedSink(RecordSink):
         """Do nothing; the stream map lets no record through."""
 
 
-class SettlingTarget(Target):
+class SettlingTarget(CommandLine, Target):
     """Settles records through a `Run`; a subclass says how one is opened and what it takes.
 
     Class attributes:
@@ -114,22 +114,6 @@ class SettlingTarget(Target):
             raise ConfigValidationError(summary, errors=errors, schema={})
         return errors
 
-    @classmethod
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the config files; one that is missing or no JSON ends the program with one line."""
-        for path in value:
-            try:
-                super().cb_config(ctx, param, (path,))
-            except OSError as error:
-                cls.logger.error("--config: %s", error)
-                ctx.exit(_BROKE)
-            except (ValueError, TypeError) as error:
-                cls.logger.error("--config: %s holds no settings as JSON: %s", path, error)
-                ctx.exit(_BROKE)
-        return super().cb_config(ctx, param, value)
-
     def _known_settings(self) -> list[str]:
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
@@ -149,10 +133,13 @@ class SettlingTarget(Target):
         """Run the target and exit with its status."""
         PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
         cls.print_version(print_fn=cls.logger.info)
-        target = cls(
-            config=dict(config.config) if config else {},
-            parse_env_config=bool(config and config.parse_env),
-        )
+        try:
+            target = cls(
+                config=dict(config.config) if config else {},
+                parse_env_config=bool(config and config.parse_env),
+            )
+        except ConfigValidationError as wrong:
+            cls.end_with(*wrong.errors)
         sys.exit(target.run(file_input))
 
     def run(self, file_input: IO[str] | None = None) -> int:

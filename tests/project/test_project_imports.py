@@ -22,7 +22,7 @@ PACKAGES = {
     "sandbox": "go_sandbox",
 }
 BUILT_ON = {
-    "tap_powerofficego": ("target_powerofficego.go_api",),
+    "tap_powerofficego": ("target_powerofficego.go_api", "target_powerofficego.command_line"),
     "target_customwebshop": ("tap_customwebshop", "target_powerofficego"),
 }
 """The way back is built on the way forward; the main pair stands alone."""
@@ -65,6 +65,15 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
     foreign = {one for one in imported if one[1].partition(".")[0] in others}
     built_on = BUILT_ON.get(package, ())
     assert not [one for one in foreign if not one[1].startswith(built_on)]
+
+
+def test_both_of_the_main_pair_have_the_same_command_line(project):
+    """A copy each, for the pair stands alone."""
+    tap, target = (
+        (project / folder / PACKAGES[folder] / "command_line.py").read_text(encoding="utf-8")
+        for folder in ("tap-customwebshop", "target-powerofficego")
+    )
+    assert tap == target
 
 
 @pytest.mark.parametrize("folder", PACKAGES)

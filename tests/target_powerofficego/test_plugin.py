@@ -15,6 +15,12 @@ def command(*arguments, text="", **environment):
     )
 
 
+def variables(ledger, **settings):
+    """Return the settings of the ledger, and more, as variables."""
+    told = {**{name.upper(): str(value) for name, value in ledger.config().items()}, **settings}
+    return {f"TARGET_POWEROFFICEGO_{name}": value for name, value in told.items()}
+
+
 @pytest.mark.parametrize("name", ["customers", "Customers", "CUSTOMER", "customer"])
 def test_a_stream_is_known_in_any_case_singular_or_plural(ledger, box, customer, message, name):
     assert ledger.run(message(customer(), stream=name)).status == 0
@@ -117,15 +123,14 @@ def test_a_line_that_is_no_message_is_told_in_one_line(ledger, box, text, told):
 
 
 def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, customer, product):
-    config = ledger.config()
-    environment = {
-        f"TARGET_POWEROFFICEGO_{name.upper()}": str(value) for name, value in config.items()
-    }
-    environment["TARGET_POWEROFFICEGO_SALES_ACCOUNTS"] = '{"25": 3000}'
-    environment["TARGET_POWEROFFICEGO_ORDER_STATUSES"] = '["processing"]'
-    environment["TARGET_POWEROFFICEGO_WRITE_REFERENCES"] = "false"
-    environment["TARGET_POWEROFFICEGO_FULL_CHECK_HOURS"] = "12.5"
-    environment["TARGET_POWEROFFICEGO_CLOCK_MARGIN"] = "60"
+    environment = variables(
+        ledger,
+        SALES_ACCOUNTS='{"25": 3000}',
+        ORDER_STATUSES='["processing"]',
+        WRITE_REFERENCES="false",
+        FULL_CHECK_HOURS="12.5",
+        CLOCK_MARGIN="60",
+    )
 
     ended = command("--config", "ENV", text=lines_of(customer(), product()), **environment)
 
@@ -134,6 +139,16 @@ def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, custo
         one["Id"] for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3000
     )
     assert [one["StandardSalesAccountId"] for one in box.go.entries("Products")] == [account]
+
+
+@pytest.mark.parametrize("value", ["ja", "true "])
+def test_a_slip_in_the_variable_of_dry_run_writes_nothing(ledger, box, lines_of, customer, value):
+    environment = variables(ledger, DRY_RUN=value)
+
+    ended = command("--config", "ENV", text=lines_of(customer()), **environment)
+
+    assert ended.returncode == 1
+    assert box.requests.all() == []
 
 
 def test_about_tells_every_setting_and_marks_the_secrets():
@@ -151,7 +166,7 @@ def test_version_and_help_answer():
     assert "--config" in command("--help").stdout
 
 
-@pytest.mark.parametrize("text", ["{", '{"dry_run": true,}', "[1]"])
+@pytest.mark.parametrize("text", ["{", '{"dry_run": true,}'])
 def test_a_config_file_that_is_no_json_is_named_among_several(tmp_path, text):
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text("{}")

@@ -1,0 +1,125 @@
+"""A plugin's command line: settings that cannot be read are told in one line each.
+
+A file or variable is looked at before the SDK reads it, which would end in a traceback, or take any
+word that it does not know for "false".
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers._util import load_json, read_json_file
+from singer_sdk.plugin_base import PluginBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+_ENVIRONMENT = "ENV"
+_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
+
+
+class CommandLine(PluginBase):
+    """Comes before the SDK's class among the bases of a plugin."""
+
+    @classmethod
+    def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on
+        """Run the plugin; settings that are not usable end it with one line each."""
+        try:
+            super().invoke(**arguments)
+        except ConfigValidationError as wrong:
+            cls.end_with(*wrong.errors)
+
+    @classmethod
+    def end_with(cls, *lines: str) -> NoReturn:
+        """Say what is wrong, and end the program."""
+        for line in lines:
+            cls.logger.error("%s", line)
+        sys.exit(1)
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files; one that cannot be read ends the program with one line."""
+        for path in value:
+            if path != _ENVIRONMENT and (wrong := wrong_file(path)):
+                cls.end_with(f"--config: {wrong}")
+        return super().cb_config(ctx, param, value)
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK has it
+        schema = cls.config_jsonschema
+        cls.append_builtin_config(schema)
+        if wrong := wrong_variables(cls._env_var_prefix, schema["properties"]):
+            msg = "The variables are not usable"
+            raise ConfigValidationError(msg, errors=wrong, schema={})
+        told: dict[str, Any] = super()._env_var_config
+        return told
+
+
+def wrong_file(path: str) -> str | None:
+    """Say why a file is no config; None: it is one."""
+    try:
+        told: object = read_json_file(path)
+    except (OSError, RuntimeError) as error:
+        return str(error)
+    except ValueError as error:
+        return f"{path} holds no settings as JSON: {error}"
+    if not isinstance(told, dict):
+        return f'{path} must hold an object of settings, such as {{"name": "value"}}'
+    return None
+
+
+def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
+    """Say which variables with a plugin's prefix are no setting, or hold what theirs cannot be.
+
+    Args:
+        prefix: what the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
+        settings: the schema of each setting by its name.
+    """
+    parse_environment_config({}, prefix)  # for what stands in .env, which it adds to the others
+    known = {prefix + name.upper(): schema for name, schema in settings.items()}
+    lines: list[str] = []
+    for variable, value in sorted(os.environ.items()):
+        if variable in known:
+            lines += _wrong_value(variable, value, known[variable].get("type", ()))
+        elif _is_meant_as_setting(variable, prefix):
+            near = difflib.get_close_matches(variable, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"There is no setting for the variable {variable}{meant}")
+    return lines
+
+
+def _is_meant_as_setting(variable: str, prefix: str) -> bool:
+    """Tell what is meant as a setting from what the SDK and Meltano (`…__SELECT`) take."""
+    name = variable.removeprefix(prefix)
+    return name != variable and name != "LOGLEVEL" and not name.startswith("_")
+
+
+def _wrong_value(variable: str, value: str, kinds: Collection[str]) -> list[str]:
+    """Say what a value cannot be; it is shown only where it should have been true or false."""
+    if "boolean" in kinds and value.lower() not in _BOOLEANS:
+        return [f"{variable} must be true or false, not {json.dumps(value, ensure_ascii=False)}"]
+    if "integer" in kinds and _why_unreadable(int, value):
+        return [f"{variable} must be a whole number"]
+    if "object" in kinds and (why := _why_unreadable(load_json, value)):
+        return [f"{variable} must be an object of names and values, as JSON: {why}"]
+    return []
+
+
+def _why_unreadable(read: Callable[[str], object], value: str) -> str | None:
+    try:
+        read(value)
+    except ValueError as error:
+        return str(error)
+    return None

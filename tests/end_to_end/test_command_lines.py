@@ -1,0 +1,107 @@
+"""All four plugins tell in one line what cannot be read of their settings, and run no further."""
+
+from __future__ import annotations
+
+import os
+
+import commands
+import pytest
+
+BOOLEANS = {
+    "tap-customwebshop": "flattening_enabled",
+    "tap-powerofficego": "flattening_enabled",
+    "target-powerofficego": "dry_run",
+    "target-customwebshop": "dry_run",
+}
+"""A setting of each that is true or false."""
+SECRETS = {"tap-powerofficego": "client_key", "target-powerofficego": "client_key"}
+"""A key of each, where it is another than the shop's."""
+
+
+@pytest.fixture(params=BOOLEANS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def told(name):
+    """Run a plugin with these settings in variables; return its error lines."""
+
+    def run(**settings):
+        variables = {variable(name, setting): value for setting, value in settings.items()}
+        ended = commands.run(name, "--config", "ENV", env={**os.environ, **variables})
+        return errors(ended)
+
+    return run
+
+
+def variable(name, setting):
+    return f"{name}_{setting}".replace("-", "_").upper()
+
+
+def errors(ended):
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
+    return [line.rsplit(" | ", 1)[-1] for line in lines]
+
+
+@pytest.mark.parametrize("value", ["ja", "Y", "true ", '"true"', "", "2"])
+def test_a_variable_that_is_neither_true_nor_false_is_told(name, told, value):
+    shown = value.replace('"', '\\"')
+    line = f'{variable(name, BOOLEANS[name])} must be true or false, not "{shown}"'
+    assert told(**{BOOLEANS[name]: value}) == [line]
+
+
+@pytest.mark.parametrize("value", ["true", "Yes", "ON", "1", "False", "no", "off", "0"])
+def test_true_and_false_may_be_written_as_usual(name, told, value):
+    assert not [line for line in told(**{BOOLEANS[name]: value}) if "true or false" in line]
+
+
+def test_a_variable_that_is_no_number_is_told(name, told):
+    line = f"{variable(name, 'retry_seconds')} must be a whole number"
+    assert told(retry_seconds="hemmelig") == [line]
+
+
+def test_a_variable_that_is_no_json_is_told_without_its_value(name, told):
+    (line,) = told(stream_maps='{hemmelig: "x"}')
+    assert line.startswith(f"{variable(name, 'stream_maps')} must be an object of names and values")
+    assert "line 1 column 2" in line
+    assert "hemmelig" not in line
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_right_one_and_without_its_value(name, told):
+    secret = SECRETS.get(name, "auth_token")
+    misspelt, right = variable(name, f"{secret}s"), variable(name, secret)
+    line = f"There is no setting for the variable {misspelt}; did you mean {right}?"
+    assert told(**{f"{secret}s": "hemmelig"}) == [line]
+
+
+def test_all_that_is_wrong_is_told_at_once(told):
+    assert len(told(retry_seconds="x", stream_maps="x", retry_second="1")) == 3
+
+
+def test_variables_of_meltano_and_of_the_sdk_are_no_settings_and_are_left_alone(name, told):
+    lines = told(_select='["*.*"]', _catalog="catalog.json", loglevel="INFO")
+    assert lines
+    assert not [line for line in lines if variable(name, "") in line]
+
+
+def test_without_config_env_no_variable_is_looked_at(name):
+    variables = {variable(name, BOOLEANS[name]): "ja", variable(name, "x"): "x"}
+    ended = commands.run(name, env={**os.environ, **variables})
+    assert not [line for line in errors(ended) if variable(name, "") in line]
+
+
+@pytest.mark.parametrize("text", ["[1]", "[]", '"x"', "null"])
+def test_a_config_file_that_holds_no_object_is_told(name, tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    (line,) = errors(commands.run(name, "--config", path))
+    assert line.startswith(f"--config: {path} must hold an object of settings")
+
+
+def test_an_empty_path_of_a_config_file_is_told(name):
+    (line,) = errors(commands.run(name, "--config", ""))
+    assert line.startswith("--config: ")
