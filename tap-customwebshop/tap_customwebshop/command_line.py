@@ -1,4 +1,4 @@
-"""A plugin's command line: settings that cannot be read are told in one line each.
+"""A plugin's command line: its help, and settings that cannot be read told in one line each.
 
 A file or variable is looked at before the SDK reads it, which would end in a traceback, or take any
 word that it does not know for "false".
@@ -30,6 +30,15 @@ _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
 class CommandLine(PluginBase):
     """Comes before the SDK's class among the bases of a plugin."""
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Let `--help` say what the plugin does, and where more stands."""
+        command = super().get_singer_command()
+        command.help = (
+            f"{cls.__doc__} A Singer plugin: --about tells its settings, its README.md the rest."
+        )
+        return command
 
     @classmethod
     def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on

@@ -105,3 +105,9 @@ def test_a_config_file_that_holds_no_object_is_told(name, tmp_path, text):
 def test_an_empty_path_of_a_config_file_is_told(name):
     (line,) = errors(commands.run(name, "--config", ""))
     assert line.startswith("--config: ")
+
+
+def test_help_says_what_a_plugin_does_and_where_more_stands(name):
+    told = " ".join(commands.run(name, "--help").stdout.split())
+    assert "PowerOffice Go" in told or "web shop" in told
+    assert "--about tells its settings, its README.md the rest." in told
