@@ -57,7 +57,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
     store.enter_known(settings.shop_name)
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
-    logger.info("Link store: %s", settings.link_store)
+    _tell_kind_of_run(settings)
     _check_shared(settings, store)
     shop = opened.enter_context(contextlib.closing(_open_shop(settings)))
     brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
@@ -87,6 +87,15 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
         logger=logger,
         side=side,
     )
+
+
+def _tell_kind_of_run(settings: BackSettings) -> None:
+    """Say whether anything is written: Meltano takes a dry_run that it cannot read for false."""
+    if settings.dry_run:
+        logger.info("This run only plans: nothing is written to the shop")
+    else:
+        logger.info("This run writes to the shop at %s", settings.api_url)
+    logger.info("Link store: %s", settings.link_store)
 
 
 def _open_shop(settings: BackSettings) -> ShopRecords:

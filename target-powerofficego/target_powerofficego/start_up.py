@@ -89,6 +89,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
     brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
     tools = _tools(settings, store, go, known, brakes, is_plan=is_plan)
+    _tell_kind_of_run(settings, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     if not is_plan:
         settle_at_start(tools, [one for one in store.intents("forward") if one.entity != PAYMENTS])
@@ -213,6 +214,14 @@ def _has_entries(store: LinkStore, index: GoIndex) -> bool:
         if store.count_go_entries(entity):
             return True
     return False
+
+
+def _tell_kind_of_run(settings: Settings, *, is_plan: bool) -> None:
+    """Say whether anything is written: Meltano takes a dry_run that it cannot read for false."""
+    if is_plan:
+        logger.info("This run only plans: nothing is written to PowerOffice Go")
+    else:
+        logger.info("This run writes to PowerOffice Go at %s", settings.connection.api_url)
 
 
 def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:

@@ -92,3 +92,16 @@ def test_its_version_and_help_are_told():
         ended = subprocess.run([SCRIPT, option], capture_output=True, text=True, check=False)
         assert ended.returncode == 0
         assert "target-customwebshop" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "told"),
+    [
+        (False, "This run writes to the shop at "),
+        (True, "This run only plans: nothing is written to the shop"),
+    ],
+)
+def test_a_run_says_before_anything_else_whether_it_writes(linked, dry_run, told):
+    outcome = linked.run(dry_run=dry_run)
+
+    assert outcome.log.splitlines()[1].startswith(told)

@@ -175,3 +175,20 @@ def test_another_secret_in_the_address_of_a_database_is_refused_and_not_told(fai
 def test_a_database_that_is_no_postgresql_is_refused(fails):
     line = fails(link_store="mysql://sync@127.0.0.1/links")
     assert line.startswith("link_store must be the path of a file, or the address of a PostgreSQL")
+
+
+PLANS = "This run only plans: nothing is written to PowerOffice Go"
+WRITES = "This run writes to PowerOffice Go at "
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({}, WRITES), ({"dry_run": True}, PLANS), ({"first_run": "plan"}, PLANS)],
+)
+def test_a_run_says_before_anything_else_whether_it_writes(ledger, box, customer, settings, told):
+    box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
+
+    outcome = ledger.run(customer(), **settings)
+
+    assert outcome.log.splitlines()[1].startswith(told)
+    assert bool(outcome.writes) == (told == WRITES)
