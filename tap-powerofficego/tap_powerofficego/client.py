@@ -11,13 +11,13 @@ from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
-from target_powerofficego.go_api import GoError, NotFound
+from target_powerofficego.go_api import GoError, NotFound, Unreachable
 from typing_extensions import override
 
 from tap_powerofficego import stamps
 from tap_powerofficego.bookmarks import NEWEST, Bookmarks, ChangeFilter
 from tap_powerofficego.lists import Entry, Listing, ListReader
-from tap_powerofficego.settings import LARGEST_PAGE
+from tap_powerofficego.settings import LARGEST_PAGE, connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -119,7 +119,20 @@ class GoStream(Stream):
         return {}
 
     def _listed(self) -> Listing:
-        """Read the lists that this run needs, before anything is emitted."""
+        """Read the lists that this run needs, before anything is emitted.
+
+        Raises:
+            Unreachable: with the address that cannot be reached.
+            GoError: as `ListReader.read`.
+        """
+        try:
+            return self._read_lists()
+        except Unreachable as error:
+            address = connection_of(self.config).api_url
+            msg = f"PowerOffice Go at {address} cannot be reached: {error}"
+            raise Unreachable(msg) from None
+
+    def _read_lists(self) -> Listing:
         listing = Listing()
         is_full = self._bookmarks.is_full_check_due(stamps.now())
         for query in self._bookmarks.queries(is_full=is_full):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+_REACH_SECONDS = 10.0
+"""How long it is tried to reach Go at all; a wrong address should be told while one looks on."""
+
 
 class TapPowerOfficeGo(CommandLine, Tap):
     """Reads customers, products, sales orders and invoices from PowerOffice Go."""
@@ -62,6 +65,8 @@ class TapPowerOfficeGo(CommandLine, Tap):
             timeout_seconds=self.config["request_timeout"],
             retry_seconds=self.config["retry_seconds"],
             user_agent=f"{self.name}/{self.plugin_version}",
+            reach_seconds=_REACH_SECONDS,
+            tell=self.logger.warning,
         )
 
     @override

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
-from target_powerofficego.go_api import MissingPrivilege, OutOfOrder, Refused, WrongKeys
+from target_powerofficego.go_api import (
+    MissingPrivilege,
+    OutOfOrder,
+    Refused,
+    Unreachable,
+    WrongKeys,
+)
 
 FAULTS = [
     {"status": 429, "headers": {"Retry-After": "1"}},
@@ -23,9 +31,24 @@ def test_a_failing_go_is_asked_again(merchant, box, read_go, fault, path):
     merchant.fill()
     box.faults.add(path=path, **fault)
 
-    (record,) = read_go("salesorders").records()
+    emitted = read_go("salesorders")
 
+    (record,) = emitted.records()
     assert len(record["SalesOrderLines"]) == 1
+    assert "asking again in" in emitted.log
+
+
+@pytest.mark.parametrize("name", ["api_url", "token_url"])
+def test_a_go_that_cannot_be_reached_is_told_soon_and_named(read_go, name):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    emitted = read_go("customers", fails_with=Unreachable, **{name: address})
+
+    assert "the host is down or refuses connections; asking again in" in emitted.log
+    line = emitted.log.splitlines()[-1]
+    assert line.startswith("PowerOffice Go at http://127.0.0.1:")
+    assert " cannot be reached: " in line
 
 
 def test_a_token_that_is_revoked_in_mid_run_is_renewed(merchant, box, read_go):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -92,3 +93,41 @@ def test_what_the_wait_raises_ends_the_call():
 
     with pytest.raises(StopRequested):
         Repetition(300, stopped).run(Failing(TryAgainLater("busy")))
+
+
+def forever(*errors: Exception) -> Failing:
+    return Failing(*errors, *[Unreachable("down")] * 10_000)
+
+
+def test_a_go_that_was_never_reached_is_given_up_sooner():
+    call = forever()
+
+    with pytest.raises(Unreachable):
+        Repetition(300, time.sleep, reach_seconds=0.5).run(call)
+
+    assert 1 < call.attempts < 100
+
+
+@pytest.mark.parametrize("first", [TryAgainLater("busy"), Refused("no"), None])
+def test_a_go_that_was_reached_once_is_tried_for_the_whole_budget(first):
+    def waited(seconds: float) -> None:
+        raise StopRequested("it would be tried again")
+
+    repetition = Repetition(300, waited, reach_seconds=0)
+    with contextlib.suppress(Refused, StopRequested):
+        repetition.run(Failing(*[first] if first else []))
+
+    with pytest.raises(StopRequested):
+        repetition.run(forever())
+
+
+def test_each_wait_is_told_with_what_went_wrong():
+    told: list[str] = []
+    errors = [TryAgainLater("GET /Products: 503; try later"), Unreachable("down; check it")]
+
+    Repetition(300, lambda _: None, tell=told.append).run(Failing(*errors))
+
+    assert [line.rpartition(" in ")[0] for line in told] == [
+        "GET /Products: 503; asking again",
+        "down; asking again",
+    ]

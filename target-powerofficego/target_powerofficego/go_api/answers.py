@@ -22,12 +22,14 @@ from target_powerofficego.go_api.errors import (
     TestFailed,
     TryAgainLater,
     UnknownOutcome,
+    Unreachable,
 )
 
 if TYPE_CHECKING:
     from requests import Response
 
     from target_powerofficego.go_api.call import Call
+    from target_powerofficego.go_api.sender import NotAnswered
 
 _E = TypeVar("_E", bound=GoError)
 
@@ -150,6 +152,17 @@ def without_answer(
     )
     later.retry_after = retry_after
     return later
+
+
+def not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
+    """Return the error for a request that never left; None for one that did."""
+    if unanswered.next_turn is not None:
+        later = TryAgainLater(f"{what}: not sent, {unanswered}; {LATER}")
+        later.retry_after = unanswered.next_turn
+        return later
+    if not unanswered.had_left:
+        return Unreachable(f"{what}: not sent, {unanswered}; check the address and the network")
+    return None
 
 
 def seconds_to_wait(response: Response) -> float | None:

@@ -15,18 +15,17 @@ from target_powerofficego.go_api.answers import (
     LATER,
     failure_of,
     is_entry,
+    not_sent,
     value_of,
     without_answer,
 )
 from target_powerofficego.go_api.call import Call, Operation, patching, posting
 from target_powerofficego.go_api.call_count import CallCount
 from target_powerofficego.go_api.errors import (
-    GoError,
     OutOfOrder,
     Refused,
     StopRequested,
     TryAgainLater,
-    Unreachable,
     WrongKeys,
 )
 from target_powerofficego.go_api.paging import LARGEST_PAGE, pages_of, query_for
@@ -64,6 +63,8 @@ class GoClient:
         timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
+        reach_seconds: the budget while Go was never reached; without it the usual one.
+        tell: takes a line before a failed call is repeated; without it that is not told.
 
     Raises:
         ConfigurationError: when `requests_per_second` is no whole number above 0.
@@ -77,6 +78,8 @@ class GoClient:
         timeout_seconds: float = 60,
         retry_seconds: float = 300,
         user_agent: str | None = None,
+        reach_seconds: float | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         hide_queries()
         self.calls = CallCount()
@@ -88,7 +91,9 @@ class GoClient:
         self._stop = threading.Event()
         self._rate_limit = RateLimit(requests_per_second, self._stop)
         self._token = AccessToken(connection, self._ask_for_token)
-        self._repetition = Repetition(retry_seconds, self._wait)
+        self._repetition = Repetition(
+            retry_seconds, self._wait, reach_seconds=reach_seconds, tell=tell
+        )
         self._of_thread = threading.local()
         self._senders: WeakSet[Sender] = WeakSet()
         self._senders_lock = threading.Lock()
@@ -314,7 +319,7 @@ class GoClient:
                 data=call.body,
             )
         except NotAnswered as unanswered:
-            failure = _not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
+            failure = not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
         raise failure
 
     def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Response:
@@ -329,7 +334,7 @@ class GoClient:
             )
         except NotAnswered as unanswered:
             # A token that was given out and got lost changes nothing.
-            failure = _not_sent("token", unanswered) or TryAgainLater(
+            failure = not_sent("token", unanswered) or TryAgainLater(
                 f"token: {unanswered}; {LATER}"
             )
         else:
@@ -349,14 +354,3 @@ class GoClient:
         if self._stop.wait(seconds):
             message = "stopped on request while waiting to repeat a call that did nothing"
             raise StopRequested(message)
-
-
-def _not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
-    """Return the error for a request that never left; None for one that did."""
-    if unanswered.next_turn is not None:
-        later = TryAgainLater(f"{what}: not sent, {unanswered}; {LATER}")
-        later.retry_after = unanswered.next_turn
-        return later
-    if not unanswered.had_left:
-        return Unreachable(f"{what}: not sent, {unanswered}; check the address and the network")
-    return None
