@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["ledger", "both_ways"]
+pytest_plugins = ["ledger", "both_ways", "tls"]
 
 # How fast the machine is says nothing of a rule.
 settings.register_profile(

@@ -102,10 +102,8 @@ class ShopConnection:
                 self._check_passing(response)
                 content = self._content(response, deadline)
                 return Answer(response.status_code, response.headers, content)
-        except requests.exceptions.SSLError:
-            msg = (
-                f"{method} {self.shown(path)}: the shop's certificate is not valid for its address."
-            )
+        except requests.exceptions.SSLError as error:
+            msg = f"{method} {self.shown(path)}: {self._not_secure(error)}."
             raise ShopRefusedError(msg) from None
         except requests.ConnectTimeout:
             trouble = self._trouble(self._too_slow(), may_be_done=False)
@@ -190,6 +188,14 @@ class ShopConnection:
 
     def _too_slow(self) -> str:
         return f"no answer within {self._timeout:g} seconds"
+
+    def _not_secure(self, error: requests.exceptions.SSLError) -> str:
+        if any(sign in str(error) for sign in ("CERTIFICATE_VERIFY_FAILED", "CertificateError")):
+            return "the shop's certificate is not valid for its address"
+        return (
+            f"there is no secure connection (TLS) to {urlsplit(self._base).netloc}; check the port"
+            " in 'api_url', and whether https:// is spoken there"
+        )
 
     def _no_connection(self) -> str:
         return f"no connection to {urlsplit(self._base).netloc}; check 'api_url' and the network"

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import tls
 from go_sandbox import Sandbox
 from tap_customwebshop.tap import TapCustomWebShop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class ScriptedShop:
 
     def answers(self, stream: str, *answers: Answer) -> None:
         self._answers[f"/{stream}"] = list(answers)
+
+    def speak_tls(self, certificate: Path) -> None:
+        self._server.socket = tls.over(self._server.socket, certificate)
+        self.url = self.url.replace("http:", "https:")
 
     def close(self) -> None:
         self._server.shutdown()

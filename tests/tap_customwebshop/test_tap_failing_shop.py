@@ -110,6 +110,19 @@ def test_a_shop_that_is_not_there_is_one_clear_error(read_shop):
     assert f"no connection to 127.0.0.1:{port}" in emitted.log
 
 
+def test_a_shop_that_speaks_no_tls_is_told_from_one_with_a_wrong_certificate(
+    scripted_shop, config, read_shop, certificate
+):
+    plain = {**config, "api_url": scripted_shop.url.replace("http:", "https:")}
+    emitted = read_shop(plain, fails_with=ShopRefusedError)
+    assert "there is no secure connection (TLS) to 127.0.0.1:" in emitted.log
+    assert "certificate" not in emitted.log
+
+    scripted_shop.speak_tls(certificate)
+    emitted = read_shop(plain, fails_with=ShopRefusedError)
+    assert "the shop's certificate is not valid for its address." in emitted.log
+
+
 def test_a_shop_that_drips_is_given_up_after_the_request_timeout(
     scripted_shop, config, answer, read_shop
 ):

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import tls
 from target_powerofficego.go_api import Connection, GoClient, Unreachable
-
-# A certificate that signs itself for this machine alone; its key is public and opens nothing.
-CERTIFICATE = """\
------BEGIN CERTIFICATE-----
-MIIBmjCCAUGgAwIBAgIUd0N3FYS5ybzIi27vZ2lKNtluU6kwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA5MjQzM1oYDzIxMjYxMDMw
-MDkyNDMzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAASci+RrxMSd3CGLHE1rWtjULjZJCcEAH96j8Rd+gU1z81iqBUeli1Cl
-W46Oivo2okqDOh98SSpzSk1hedfyYOsXo28wbTAdBgNVHQ4EFgQUd8AcCzCGDcl/
-NnRw9EZ6UIf8d1kwHwYDVR0jBBgwFoAUd8AcCzCGDcl/NnRw9EZ6UIf8d1kwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDRwAwRAIgdIRH+IZMYnLC9R5UgdfMajaQk8WFHaWUHaONE39jqmcCIG9y
-3SXU+fNm3YBJzlhFPRBlZwncHIvbteSUCuVDcBO2
------END CERTIFICATE-----
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+cj0N06JrXC5Oy+U
-Ct5xqncZJK4EImdb2bVuiP5UiW2hRANCAASci+RrxMSd3CGLHE1rWtjULjZJCcEA
-H96j8Rd+gU1z81iqBUeli1ClW46Oivo2okqDOh98SSpzSk1hedfyYOsX
------END PRIVATE KEY-----
-"""
 
 
 class SmallGo(BaseHTTPRequestHandler):
@@ -48,18 +28,9 @@ class SmallGo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def certificate(tmp_path):
-    file = tmp_path / "certificate.pem"
-    file.write_text(CERTIFICATE)
-    return file
-
-
-@pytest.fixture
 def client(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     with ThreadingHTTPServer(("127.0.0.1", 0), SmallGo) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.socket = tls.over(server.socket, certificate)
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
         address = f"https://127.0.0.1:{server.server_port}"
