@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import sys
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
@@ -29,6 +28,14 @@ if TYPE_CHECKING:
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+_NO_STATE = (
+    "--state: the file holds no state, which is one JSON object: give the last line that the target"
+    " printed (a dry run prints none), or leave --state out"
+)
+_NO_CATALOG = (
+    "--catalog: the file holds no catalog: give what --discover prints, or leave --catalog out"
+)
 
 
 class TapCustomWebShop(CommandLine, Tap):
@@ -109,7 +116,9 @@ class TapCustomWebShop(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls._checked_state(state)
+            arguments["state"] = cls.checked_json(state, _NO_STATE)
+        if (catalog := arguments.get("catalog")) is not None:
+            arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:
             super().invoke(**arguments)
         except ShopError as error:
@@ -119,22 +128,6 @@ class TapCustomWebShop(CommandLine, Tap):
             # Python flushes standard output at exit, which would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-
-    @classmethod
-    def _checked_state(cls, state: IO[str]) -> IO[str]:
-        """Return a state file that the SDK can read; another one ends the program with one line."""
-        text = state.read()
-        try:
-            is_state = isinstance(json.loads(text), dict)
-        except ValueError:
-            is_state = False
-        if not is_state:
-            cls.logger.error(
-                "--state: the file holds no state, which is one JSON object: give the last line"
-                " that the target printed (a dry run prints none), or leave --state out"
-            )
-            sys.exit(1)
-        return io.StringIO(text)
 
     @classmethod
     @override

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import io
-import json
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib import Catalog
 from target_powerofficego.command_line import CommandLine
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
@@ -32,6 +31,14 @@ if TYPE_CHECKING:
 
 _REACH_SECONDS = 10.0
 """How long it is tried to reach Go at all; a wrong address should be told while one looks on."""
+
+_NO_STATE = (
+    "--state: the file holds no state, which is one JSON object: give the last line that the target"
+    " printed, or leave --state out"
+)
+_NO_CATALOG = (
+    "--catalog: the file holds no catalog: give what --discover prints, or leave --catalog out"
+)
 
 
 class TapPowerOfficeGo(CommandLine, Tap):
@@ -133,7 +140,9 @@ class TapPowerOfficeGo(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls._checked_state(state)
+            arguments["state"] = cls.checked_json(state, _NO_STATE)
+        if (catalog := arguments.get("catalog")) is not None:
+            arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:
             super().invoke(**arguments)
         except GoError as error:
@@ -143,22 +152,6 @@ class TapPowerOfficeGo(CommandLine, Tap):
             # Python flushes standard output at exit, which would fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-
-    @classmethod
-    def _checked_state(cls, state: IO[str]) -> IO[str]:
-        """Return a state file that the SDK can read; another one ends the program with one line."""
-        text = state.read()
-        try:
-            is_state = isinstance(json.loads(text), dict)
-        except ValueError:
-            is_state = False
-        if not is_state:
-            cls.logger.error(
-                "--state: the file holds no state, which is one JSON object: give the last line"
-                " that the target printed, or leave --state out"
-            )
-            sys.exit(1)
-        return io.StringIO(text)
 
     @classmethod
     @override

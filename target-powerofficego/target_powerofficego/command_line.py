@@ -1,4 +1,4 @@
-"""A plugin's command line: its help, and settings that cannot be read told in one line each.
+"""A plugin's command line: its help, and files and variables that cannot be read, told in a line.
 
 A file or variable is looked at before the SDK reads it, which would end in a traceback, or take any
 word that it does not know for "false".
@@ -7,10 +7,11 @@ word that it does not know for "false".
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
@@ -54,6 +55,18 @@ class CommandLine(PluginBase):
         for line in lines:
             cls.logger.error("%s", line)
         sys.exit(1)
+
+    @classmethod
+    def checked_json(
+        cls, file: IO[str], wrong: str, read: Callable[[Any], object] = dict.copy
+    ) -> IO[str]:
+        """Return a file whose JSON can be read, by default as an object; else end with one line."""
+        text = file.read()
+        try:
+            read(load_json(text))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            cls.end_with(wrong)
+        return io.StringIO(text)
 
     @classmethod
     def cb_config(

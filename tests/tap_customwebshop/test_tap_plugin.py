@@ -240,6 +240,19 @@ def test_a_state_file_that_holds_no_state_is_one_line(tmp_path, text):
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"streams": 1}', '{"streams": [{}]}'])
+def test_a_catalog_file_that_holds_no_catalog_is_one_line(tmp_path, text):
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(text)
+
+    ended = run_tap("--catalog", str(catalog), config=sdk_config, tmp_path=tmp_path)
+
+    assert ended.returncode == 1
+    assert "--catalog: the file holds no catalog: give what --discover prints" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
 @pytest.mark.parametrize("text", [None, "{"])
 def test_a_config_file_that_is_none_is_one_line(tmp_path, text):
     path = tmp_path / "shop.json"
