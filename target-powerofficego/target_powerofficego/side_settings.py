@@ -105,8 +105,15 @@ class SideReader:
         path = Path(told)
         try:
             path.open("a", encoding="utf-8").close()
-        except (OSError, ValueError) as error:
-            self.wrong.append(f"changes_file: {told} cannot be written ({error})")
+        except FileNotFoundError:
+            folder = path.resolve().parent
+            self.wrong.append(
+                f"changes_file: there is no folder {folder}; create it, or correct the path"
+            )
+        except OSError as error:
+            self.wrong.append(f"changes_file: {told} cannot be written: {error.strerror}")
+        except ValueError:
+            self.wrong.append("changes_file is no path")
         return path
 
     def _tables(self) -> dict[str, Table]:

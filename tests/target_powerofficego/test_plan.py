@@ -130,11 +130,20 @@ def test_a_follower_is_named_by_whom_it_shares_with(ledger, company, told):
     assert (link["record"], link["why"]) == ("2002", "shares the entry of 2001")
 
 
-def test_a_file_of_changes_that_cannot_be_written_stops_at_start_up(ledger, box, customer):
-    outcome = ledger.run(customer(), changes_file="/no/such/folder/changes.jsonl")
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/no/such/folder/changes.jsonl", "there is no folder /no/such/folder; create it, or"),
+        ("/", "/ cannot be written: Is a directory"),
+    ],
+)
+def test_a_file_of_changes_that_cannot_be_written_stops_at_start_up(
+    ledger, box, customer, path, told
+):
+    outcome = ledger.run(customer(), changes_file=path)
 
     assert outcome.status == 1
-    assert "changes_file: /no/such/folder/changes.jsonl cannot be written" in outcome.log
+    assert outcome.log.splitlines()[-1].startswith(f"changes_file: {told}")
     assert outcome.reads == outcome.writes == []
 
 
