@@ -95,7 +95,9 @@ class _Reader(SideReader):
             for name in ("application_key", "client_key", "subscription_key")
             if not str(config.get(name) or "").strip()
         ]
-        self.wrong += [f"{name} is empty" for name in empty]
+        if empty:
+            self.wrong += [f"{name} is empty" for name in empty]
+            return None
         try:
             return Connection.for_environment(
                 config["environment"],

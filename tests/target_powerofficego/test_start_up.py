@@ -106,6 +106,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"orders_from": "yesterday"}, "orders_from"),
         ({"shop_name": "my shop:1"}, "shop_name"),
         ({"link_store": " "}, "link_store is empty"),
+        ({"client_key": ""}, "client_key is empty"),
         ({"sales_accounts": {"high": 3000}}, "sales_accounts"),
         ({"sales_accounts": {"25": 9999}}, "9999"),
         ({"sales_accounts": {"15": 3000}}, "account 3000 carries 25 %"),
