@@ -50,7 +50,7 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     """Return the refunds of an order.
 
     Raises:
-        Unusable: one has no id or no amount, two have one id, or `total_refunded` tells of more.
+        Unusable: one cannot be read, or has no id or no amount at all; or two have one id.
     """
     found = tuple(
         _refund(raw, f"refund {number}")
@@ -93,6 +93,9 @@ def _refund(raw: Record, what: str) -> Refund:
     )
     amount = _positive(raw.get("amount_incl"), f"{what}, amount_incl")
     shipping = _positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
+    if amount is None and not shipping and not any(map(_is_told, lines)):
+        msg = f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
+        raise Unusable(msg)
     return Refund(shop_id, amount, lines, shipping, raw.get("created_at"))
 
 
@@ -103,6 +106,10 @@ def _refunded_line(raw: Record, what: str) -> RefundedLine:
         raise Unusable(msg)
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity") or ZERO
     return RefundedLine(line_id, abs(quantity), _positive(raw.get("amount_incl"), what))
+
+
+def _is_told(line: RefundedLine) -> bool:
+    return line.amount is not None or bool(line.quantity)
 
 
 def _positive(value: object, what: str) -> Decimal | None:

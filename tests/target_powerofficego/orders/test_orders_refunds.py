@@ -216,6 +216,34 @@ def test_a_refund_that_cannot_be_is_rejected_and_the_draft_left(
     assert the_order(box)["TotalAmount"] == 250
 
 
+@pytest.mark.parametrize("lines", [[], [{"line_id": "1", "quantity": None, "amount_incl": None}]])
+def test_a_refund_that_tells_no_amount_at_all_is_rejected(ledger, box, reasons, landed, lines):
+    bare = one_back(id="r2", lines=lines)
+    told = with_refunds(landed, one_back(), bare, total_refunded=None)
+
+    outcome = ledger.run({**told, "refunds": [one_back(), {**bare, "amount_incl": None}]})
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    assert "refund 2 has no amount_incl" in reasons()["reject", "orders", "9001"]
+    assert the_order(box)["TotalAmount"] == 250
+
+
+@pytest.mark.parametrize(
+    "refund",
+    [
+        {"lines": [{"line_id": "1", "quantity": "1"}]},
+        {"lines": [{"line_id": "1", "amount_incl": "125.00"}]},
+    ],
+)
+def test_a_refund_without_an_amount_is_what_its_lines_come_to(ledger, box, landed, refund):
+    told = with_refunds(landed, one_back())
+
+    outcome = ledger.run({**told, "refunds": [one_back(**{**refund, "amount_incl": None})]})
+
+    assert outcome.status == 0
+    assert the_order(box)["TotalAmount"] == 125
+
+
 # Once it is invoiced
 
 
