@@ -134,7 +134,8 @@ line has a `tax_rate` |
 | a text (line `type`) | a Text line |
 | a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods \
 came back, a lower price where only money did; what is paid back for no line in particular is a \
-line `refund:{id}:{rate}` below zero |
+line `refund:{id}:{rate}` below zero for each VAT rate, in proportion to what is left of the \
+goods; no rate ends below zero, for which goods that come back later may need such lines too |
 | a refund once the order is invoiced | a credit note: an order with quantities below zero and the \
 invoice's number, `{shop_name}:{id}:refund:{refund id}` |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |

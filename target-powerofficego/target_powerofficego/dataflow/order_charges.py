@@ -118,7 +118,7 @@ def discount_lines(
         values.text(one.get("name") or one.get("code"), what="discount, name") for one in discounts
     ]
     description = ", ".join(dict.fromkeys(name for name in names if name)) or "Rabatt"
-    shares = _told_shares(order, lines, amount) or spread(amount, lines, "the discount")
+    shares = _told_shares(order, lines, amount) or _spread(amount, lines)
     return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)
 
 
@@ -150,8 +150,8 @@ def _amount(discount: Record, number: int) -> Decimal:
     return to_ore(abs(incl))
 
 
-def spread(amount: Decimal, lines: Sequence[OrderLine], what: str) -> ByRate:
-    """Return the part of an amount with VAT that each VAT rate bears, in proportion to the lines.
+def _spread(amount: Decimal, lines: Sequence[OrderLine]) -> ByRate:
+    """Return the part of a discount with VAT that each VAT rate bears, in proportion to the lines.
 
     The øre that are left over go to the rate with most.
 
@@ -162,12 +162,13 @@ def spread(amount: Decimal, lines: Sequence[OrderLine], what: str) -> ByRate:
     bearing = goods if amount <= _sum(goods) else list(lines)
     whole = _sum(bearing)
     if amount > whole:
-        msg = f"{what} is {amount}, but the order comes to {whole} before it"
+        msg = f"the discount is {amount}, but the order comes to {whole} before it"
         raise Unusable(msg)
     sums: dict[Decimal, Decimal] = defaultdict(Decimal)
     for line in bearing:
         if line.total.incl and line.rate is None:
-            msg = f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
+            name = values.shown(line.description)
+            msg = f"the discount cannot be split by VAT rate: {name} has none"
             raise Unusable(msg)
         if line.rate is not None:
             sums[line.rate] += line.total.incl

@@ -13,8 +13,9 @@ from target_powerofficego.dataflow.line_amounts import (
     choose_price,
     with_vat_of,
 )
-from target_powerofficego.dataflow.order_charges import ByRate, by_rate, spread, spread_lines
+from target_powerofficego.dataflow.order_charges import spread_lines
 from target_powerofficego.dataflow.order_lines import OrderLine, ServiceCodes, dicts
+from target_powerofficego.dataflow.order_refund_shares import lowest_by_rate, refund_shares
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
+
+REFUND_LINE = "refund:"
+"""So begin the references of lines of what was paid back for no line in particular."""
 
 _REFUNDED = ("refunded", "partially_refunded")
 
@@ -123,44 +127,34 @@ def less_refunds(
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
     """Return the lines less what was paid back, and what that is with VAT.
 
-    A line of which all units came back stays, with a quantity of 0. What was paid back for no line
-    in particular is a line below zero for each VAT rate.
+    Each refund is taken off what those before it left, so their order decides which VAT rates bear
+    one. A line of which all units came back stays, with a quantity of 0. What was paid back for no
+    line in particular is a line below zero for each VAT rate.
 
     Raises:
         Unusable: more was paid back than there was.
     """
     left = {line.reference: line for line in lines}
+    lowest = lowest_by_rate(left.values())
     paid_back = ZERO
     for refund in refunds:
         before = _sum(left.values())
         told = _take_lines(left, refund)
         amount = told if refund.amount is None else refund.amount
+        what = f"refund {values.shown(refund.id)}"
         if amount < told:
-            msg = f"refund {values.shown(refund.id)} is {amount}, but its lines come to {told}"
+            msg = f"{what} is {amount}, but its lines come to {told}"
             raise Unusable(msg)
-        if amount > told:
-            shares = _shares(amount - told, list(left.values()), refund)
-            reference = f"refund:{refund.id}"
+        if amount > max(before, ZERO):
+            msg = f"{what} is {amount}, but the order comes to {before} before it"
+            raise Unusable(msg)
+        if amount or told:
+            shares = refund_shares(amount - told, left.values(), lowest, what)
+            reference = f"{REFUND_LINE}{refund.id}"
             more = spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
             left |= {line.reference: line for line in more}
         paid_back += before - _sum(left.values())
     return tuple(left.values()), paid_back
-
-
-def _shares(amount: Decimal, left: list[OrderLine], refund: Refund) -> ByRate:
-    """Return what each VAT rate bears of money for no line in particular; of all that is left, all.
-
-    Raises:
-        Unusable: it is more than is left, or cannot be split.
-    """
-    what, whole = f"refund {values.shown(refund.id)}", _sum(left)
-    if amount > whole:
-        msg = f"{what} is {amount}, but the order comes to {whole} before it"
-        raise Unusable(msg)
-    rates = by_rate(left) if amount == whole else None
-    if rates is None:
-        return spread(amount, left, what)
-    return {rate: with_vat_of(one.incl, rate) for rate, one in rates.items()}
 
 
 def _sum(lines: Iterable[OrderLine]) -> Decimal:

@@ -208,9 +208,10 @@ class InvoicedOrders:
             row, agreed = self.table.row(name), link.base[name]
             if not row.direction.reaches_shop or row.are_equal(row.from_go(body), agreed.go):
                 told[name] = replace(agreed, shop=order.header[name], shop_read_at=order.read_at)
-        for name in (f"{LINE}{reference}" for reference in changed_lines(order, link)):
-            line = order.members[name.removeprefix(LINE)]
-            told[name] = replace(link.base[name], shop=line, shop_read_at=order.read_at)
+        for reference in changed_lines(order, link):
+            line, known = order.members.get(reference), link.base.get(f"{LINE}{reference}")
+            if line is not None and known is not None:
+                told[f"{LINE}{reference}"] = replace(known, shop=line, shop_read_at=order.read_at)
         told[ADDRESS_KEY] = Agreement(order.address_key, None, order.read_at, now())
         if CREDITED not in link.base:
             told[CREDITED] = Agreement([], None, order.read_at, now())

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
+from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import unmet
-from target_powerofficego.dataflow.order_refunds import read_refunds
+from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
@@ -237,11 +237,20 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
     """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
 
     A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
-    the order of the lines, or what follows from settings and from the customer in Go.
+    the order of the lines, or what follows from settings and from the customer in Go; nor by which
+    VAT rates a refund for no line is borne, which an earlier version may have chosen otherwise.
     """
     names = [name for name in changed_header(table, order, link) if name == "customer"]
-    lines = changed_lines(order, link)
-    return names + (["lines"] if any(_is_another(one, order, link) for one in lines) else [])
+    lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
+    are_refunds = all(one.startswith(REFUND_LINE) for one in lines)
+    if lines and not (are_refunds and _comes_to_the_same(order, link)):
+        names.append("lines")
+    return names
+
+
+def _comes_to_the_same(order: OrderInGoForm, link: Link) -> bool:
+    known = link.base.get(AMOUNTS)
+    return known is not None and from_kept(known.shop).total.incl == order.total
 
 
 def _is_another(reference: str, order: OrderInGoForm, link: Link) -> bool:

@@ -142,14 +142,16 @@ def test_an_order_that_is_paid_back_whole_without_its_lines_leaves_nothing_at_an
     assert set(left.values()) == {0}
 
 
+@pytest.mark.parametrize("is_of_a_line", [False, True])
 def test_a_refund_of_more_than_a_discounted_order_came_to_is_rejected(
-    ledger, reasons, customer, product, order
+    ledger, reasons, customer, product, order, is_of_a_line
 ):
     ledger.settings["sales_accounts"] = ACCOUNTS
     half = order(discounts=[{"code": "HALV", "amount_incl": "125.00"}], total_incl="125.00")
     ledger.run(customer(), product(), half)
 
-    outcome = ledger.run(with_refunds(half, one_back(amount_incl="200.00", lines=[])))
+    lines = [{"line_id": "1", "quantity": "1", "amount_incl": "200.00"}] if is_of_a_line else []
+    outcome = ledger.run(with_refunds(half, one_back(amount_incl="200.00", lines=lines)))
 
     assert outcome.writes == []
     assert "the order comes to 125.00 before it" in reasons()["reject", "orders", "9001"]
