@@ -15,11 +15,11 @@ from target_powerofficego.dataflow.line_amounts import (
 )
 from target_powerofficego.dataflow.order_charges import spread_lines
 from target_powerofficego.dataflow.order_lines import OrderLine, ServiceCodes, dicts
-from target_powerofficego.dataflow.order_refund_shares import lowest_by_rate, refund_shares
+from target_powerofficego.dataflow.order_refund_shares import lowest_by_rate, refund_shares, split
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
@@ -164,14 +164,44 @@ def _sum(lines: Iterable[OrderLine]) -> Decimal:
 def _take_lines(left: dict[str, OrderLine], refund: Refund) -> Decimal:
     """Take a refund from the lines that it names; return what that comes to with VAT."""
     before = _sum(left.values())
-    for part in refund.lines:
-        line = left.get(part.line_id)
+    for part, amount in zip(refund.lines, _line_amounts(left, refund), strict=True):
+        left[part.line_id] = _less(left[part.line_id], refund, part.quantity, amount)
+    _take_freight(left, refund)
+    return before - _sum(left.values())
+
+
+def _line_amounts(left: Mapping[str, OrderLine], refund: Refund) -> list[Decimal]:
+    """Return what was paid back for each line that a refund names.
+
+    Where the shop tells only how many units came back, it is what they cost; less, in proportion,
+    when that is more than was paid back in all: their order had a discount, or some was kept.
+    """
+    rest = dict(left)
+    amounts: list[Decimal] = []
+    untold: list[int] = []
+    for place, part in enumerate(refund.lines):
+        line = rest.get(part.line_id)
         if line is None:
             msg = f"refund {values.shown(refund.id)} is of a line {values.shown(part.line_id)}"
             raise Unusable(f"{msg} that the order does not have")
-        left[part.line_id] = _less(line, refund, part.quantity, part.amount)
-    _take_freight(left, refund)
-    return before - _sum(left.values())
+        amount = _cost(line, part.quantity) if part.amount is None else part.amount
+        if part.amount is None and amount and line.total.incl > 0:
+            untold.append(place)
+        amounts.append(amount)
+        rest[part.line_id] = _less(line, refund, part.quantity, amount)
+    costs = [amounts[place] for place in untold]
+    more = ZERO
+    if refund.amount is not None:
+        more = _sum(left.values()) - _sum(rest.values()) + refund.shipping - refund.amount
+    if 0 < more <= sum(costs, ZERO):
+        for place, amount in zip(untold, split(sum(costs, ZERO) - more, costs), strict=True):
+            amounts[place] = amount
+    return amounts
+
+
+def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
+    """Return what units of a line cost, as an amount above zero whatever the line's sign is."""
+    return to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
 
 
 def _take_freight(left: dict[str, OrderLine], refund: Refund) -> None:
@@ -186,22 +216,18 @@ def _take_freight(left: dict[str, OrderLine], refund: Refund) -> None:
         raise Unusable(msg)
 
 
-def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal | None) -> OrderLine:
+def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
     """Return a line less what was paid back for it.
 
     Money without goods lowers the price; so does money that was kept when all goods came back.
     """
-    if amount is None:
-        share = quantity / line.quantity if line.quantity else ZERO
-        amount = to_ore(line.total.incl * share)
     if quantity > abs(line.quantity) or amount > abs(line.total.incl):
         msg = (
             f"refund {values.shown(refund.id)} is of more than line {values.shown(line.reference)}"
         )
         raise Unusable(f"{msg} had left")
-    sign = -1 if line.quantity < 0 else 1
-    total = _remaining(line, line.total.incl - sign * amount)
-    left = line.quantity - sign * quantity
+    total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
+    left = line.quantity - quantity.copy_sign(line.quantity)
     if not left and total.incl:
         left = line.quantity
     price = choose_price(

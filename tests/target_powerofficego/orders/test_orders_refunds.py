@@ -157,6 +157,63 @@ def test_a_refund_of_more_than_a_discounted_order_came_to_is_rejected(
     assert "the order comes to 125.00 before it" in reasons()["reject", "orders", "9001"]
 
 
+def test_a_refund_of_a_whole_order_with_a_coupon_line_takes_both_lines(
+    ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    amounts = {"total_excl": "-40.00", "total_tax": "-10.00", "total_incl": "-50.00"}
+    coupon = line(
+        id="2", product_id="502", sku="KUPONG", quantity="1", unit_price_excl="-40.00", **amounts
+    )
+    whole = order(lines=[line(), coupon])
+    ledger.run(customer(), product(), product(id="502", sku="KUPONG"), whole)
+    parts = [
+        {"line_id": "1", "quantity": "2", "amount_incl": "250.00"},
+        {"line_id": "2", "quantity": "1", "amount_incl": "-50.00"},
+    ]
+    told = with_refunds(whole, one_back(amount_incl="200.00", lines=parts), status="refunded")
+
+    assert ledger.run(told).status == 0
+    assert [one["Quantity"] for one in the_order(box)["SalesOrderLines"]] == [0, 0]
+    untold = [{**one, "amount_incl": None} for one in parts]
+    again = with_refunds(whole, one_back(amount_incl="200.00", lines=untold), updated_at=LATEST)
+    assert ledger.run(again).writes == []
+
+
+@pytest.mark.parametrize(
+    ("back", "amount", "left"), [("2", "200.00", 0), ("1", "100.00", 100), ("1", "130.00", 70)]
+)
+def test_of_what_is_told_only_by_its_number_no_more_is_taken_than_was_paid_back(
+    ledger, box, customer, product, order, back, amount, left
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    whole = order(discounts=[{"code": "JUL", "amount_incl": "50.00"}], total_incl="200.00")
+    ledger.run(customer(), product(), whole)
+    parts = [{"line_id": "1", "quantity": back, "amount_incl": None}]
+
+    assert ledger.run(with_refunds(whole, one_back(amount_incl=amount, lines=parts))).status == 0
+    assert the_order(box)["TotalAmount"] == left
+
+
+def test_what_is_told_only_by_its_number_bears_what_the_other_lines_of_its_refund_do_not(
+    ledger, box, customer, product, order, line, freight
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    more = [line(id=name, product_id=f"50{name}", sku=f"ULL-{name}") for name in ("2", "3")]
+    products = [product(id=one["product_id"], sku=one["sku"]) for one in more]
+    whole = order(lines=[line(), *more], shipping=[freight()])
+    ledger.run(customer(), product(), *products, whole)
+    parts = [
+        {"line_id": "1", "quantity": "1", "amount_incl": "100.00"},
+        {"line_id": "2", "quantity": "2", "amount_incl": None},
+        {"line_id": "3", "quantity": "1", "amount_incl": None},
+    ]
+    told = with_refunds(whole, one_back(amount_incl="449.00", shipping_incl="49.00", lines=parts))
+
+    assert ledger.run(told).status == 0
+    assert [one["TotalAmount"] for one in the_order(box)["SalesOrderLines"]] == [150, 50, 150, 50]
+
+
 def test_an_order_that_lands_with_a_refund_lands_less_it(ledger, box, customer, product, order):
     ledger.settings["sales_accounts"] = ACCOUNTS
 
