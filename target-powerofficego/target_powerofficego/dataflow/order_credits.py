@@ -42,12 +42,16 @@ def credited_order(shop_id: str) -> str:
 def credit_lines(
     before: Sequence[OrderLine], after: Iterable[OrderLine]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
-    """Return the lines of a credit note of what is gone, and their sum with VAT, below zero.
+    """Return the lines of a credit note of what is gone, and their sum with VAT.
 
-    Where goods came back, that many are credited; where only money did, one unit of that amount.
+    That sum is exactly what the lines after come to, less those before. Where goods came back, that
+    many are credited; where only money did, one unit of that amount. A line that is no more is
+    credited whole; one that is new stands on the credit note as it is.
     """
     old = {line.reference: line for line in before}
-    found = [_credited(old.get(line.reference), line) for line in after]
+    new = {line.reference: line for line in after}
+    removed = nothing_left(line for line in before if line.reference not in new)
+    found = [_credited(old.get(line.reference), line) for line in (*new.values(), *removed)]
     lines = tuple(
         replace(line, sort_order=place)
         for place, line in enumerate(one for one in found if one is not None)
@@ -75,7 +79,7 @@ def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
     gone = before.total - after.total
     if not gone.incl and not gone.excl:
         return None
-    quantity = before.quantity - after.quantity or Decimal(1)
+    quantity = before.quantity - after.quantity or Decimal(1).copy_sign(gone.excl)
     price = choose_price(
         quantity=quantity,
         total_excl=gone.excl,

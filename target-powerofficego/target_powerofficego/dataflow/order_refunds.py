@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REFUND_LINE = "refund:"
 """So begin the references of lines of what was paid back for no line in particular."""
 
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
 _REFUNDED = ("refunded", "partially_refunded")
 
 
@@ -51,7 +53,9 @@ class Refund:
 
 
 def read_refunds(order: Record) -> tuple[Refund, ...]:
-    """Return the refunds of an order.
+    """Return the refunds of an order, the earliest first.
+
+    Those of which it is not told when come last, in the order that they are told in.
 
     Raises:
         Unusable: one cannot be read, or has no id or no amount at all; or two have one id.
@@ -65,7 +69,15 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     if doubled:
         msg = f"two refunds have the id {' and '.join(map(values.shown, doubled))}"
         raise Unusable(msg)
-    return found
+    return tuple(sorted(found, key=_paid_back_at))
+
+
+def _paid_back_at(refund: Refund) -> datetime.datetime:
+    try:
+        moment = values.instant(refund.created_at, what="created_at")
+    except Unusable:  # it matters only for a credit note, which tells of it
+        moment = None
+    return moment or _LAST
 
 
 def untold_refund(order: Record, paid_back: Decimal) -> str | None:

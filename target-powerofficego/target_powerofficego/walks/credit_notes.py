@@ -84,13 +84,18 @@ class CreditNotes:
         *,
         at_end: bool,
     ) -> Decimal:
-        """Credit one refund; return the credit note's total, below zero."""
+        """Credit one refund; return the credit note's total, below zero.
+
+        Raises:
+            Undecidable: with a Hold, when it is not what was paid back.
+        """
         link = self._tools.store.link(self.entity, link.shop_id) or link
         earlier = [one for one in credited_refunds(link.base) if one != refund.id]
         before = (*carried_refunds(link.base), *earlier)
-        had, _ = self._forms.amounts(record, before)
-        left, _ = self._forms.amounts(record, (*before, refund.id))
+        had, came_to = self._forms.amounts(record, before)
+        left, comes_to = self._forms.amounts(record, (*before, refund.id))
         lines, total = credit_lines(had, left)
+        see_that_it_credits(came_to - comes_to if refund.amount is None else refund.amount, total)
         header = self.table.read(record, self._tools.conversion).values
         order = self._forms.of_lines(record, read_at, header, lines, total, at_end=at_end)
         self.credit(order, link, invoice, refund.id, refund, at_end=at_end)
@@ -214,6 +219,20 @@ class CreditNotes:
                 )
                 raise Undecidable(Hold(reason))
         return int(number)
+
+
+def see_that_it_credits(amount: Decimal, total: Decimal) -> None:
+    """See that a credit note comes to the amount that is to be credited, before it is posted.
+
+    Raises:
+        Undecidable: with a Hold, when it does not.
+    """
+    if total != -amount:
+        reason = (
+            f"{amount} is to be credited, but its credit note would come to {total}: credit it by"
+            " hand in Go"
+        )
+        raise Undecidable(Hold(reason))
 
 
 def _moves_anything(order: OrderInGoForm) -> bool:

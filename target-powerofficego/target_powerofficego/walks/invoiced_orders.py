@@ -19,6 +19,7 @@ from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE
+from target_powerofficego.walks.credit_notes import see_that_it_credits
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
     CREDITED,
@@ -103,7 +104,7 @@ class InvoicedOrders:
         """
         record, read_at = order.record, order.read_at
         carried = carried_refunds(link.base)
-        if set(order.refunds) != set(carried):
+        if order.refunds != carried:
             order = self._forms.less(record, read_at, carried, at_end=at_end)
         told = [one.id for one in read_refunds(record)]
         self._check(order, link, invoice, told)
@@ -149,8 +150,11 @@ class InvoicedOrders:
         total = Decimal(0)
         for one in refunds_to_credit(refunds, link.base):
             total += self._notes.credit_refund(record, read_at, link, invoice, one, at_end=at_end)
-        left, _ = self._forms.amounts(record, [one.id for one in refunds])
+        link = self._tools.store.link(self.entity, link.shop_id) or link
+        known = (*carried_refunds(link.base), *credited_refunds(link.base))
+        left, rest = self._forms.amounts(record, known)
         lines, amount = credit_lines(left, nothing_left(left))
+        see_that_it_credits(rest, amount)
         made = replace(order, lines=lines, total=amount)
         self._notes.credit(made, link, invoice, CANCEL, None, at_end=at_end)
         return "credited", Credit({"total with VAT": total + amount})

@@ -22,7 +22,7 @@ from target_powerofficego.walks.order_form import (
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.order_lines import OrderLine
@@ -73,13 +73,13 @@ class OrderForms:
         if untold:
             raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
         if link is not None and CREDITED in link.base:
-            ids = [one for one in ids if one in carried_refunds(link.base)]
+            ids = [one for one in carried_refunds(link.base) if one in ids]
         return self.less(record, read_at, ids, at_end=at_end)
 
     def less(
-        self, record: Record, read_at: datetime.datetime, ids: Collection[str], *, at_end: bool
+        self, record: Record, read_at: datetime.datetime, ids: Sequence[str], *, at_end: bool
     ) -> OrderInGoForm:
-        """Return an order less the refunds with these ids.
+        """Return an order less the refunds with these ids, in their order.
 
         Raises:
             Unusable, Undecidable: as `of_order`.
@@ -87,13 +87,13 @@ class OrderForms:
         lines, total = self.amounts(record, ids)
         header = self.table.read(record, self._tools.conversion).values
         order = self.of_lines(record, read_at, header, lines, total, at_end=at_end)
-        told = [one.id for one in read_refunds(record)]
-        return replace(order, refunds=tuple(one for one in told if one in ids))
+        told = {one.id for one in read_refunds(record)}
+        return replace(order, refunds=tuple(one for one in ids if one in told))
 
-    def amounts(
-        self, record: Record, ids: Collection[str]
-    ) -> tuple[tuple[OrderLine, ...], Decimal]:
+    def amounts(self, record: Record, ids: Sequence[str]) -> tuple[tuple[OrderLine, ...], Decimal]:
         """Return an order's lines less the refunds with these ids, and what they come to.
+
+        The refunds are taken off in the order of the ids: that of Go, once it is invoiced there.
 
         Raises:
             Unusable: they cannot be read.
@@ -101,7 +101,8 @@ class OrderForms:
         codes = self._tools.settings.service_codes
         whole = read_lines(record, codes)
         total = check_total(record, whole)
-        refunds = [one for one in read_refunds(record) if one.id in ids]
+        told = {one.id: one for one in read_refunds(record)}
+        refunds = [told[one] for one in dict.fromkeys(ids) if one in told]
         lines, paid_back = less_refunds(whole, refunds, codes)
         return lines, total - paid_back
 

@@ -1,0 +1,254 @@
+"""By which VAT rates what is paid back is borne, in whatever order the shop tells the refunds."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from target_powerofficego.links import LinkStore
+
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+
+
+@pytest.fixture
+def food(line):
+    """A line of 115 kr at 15 %, as the second of an order."""
+    amounts = {"total_excl": "100.00", "total_tax": "15.00", "total_incl": "115.00"}
+    prices = {"unit_price_excl": "100.00", "unit_price_incl": "115.00", "tax_rate": "15"}
+    return line(id="2", product_id="502", sku="MAT-1", quantity="1", **prices, **amounts)
+
+
+@pytest.fixture
+def two_rates(ledger, customer, product, order, line, food):
+    """An order of 250 kr at 25 % and 115 kr at 15 % that has landed as a Draft."""
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    ledger.settings["rounding_product_code"] = "AVRUNDING"
+    whole = order(lines=[line(), food])
+    food_product = product(id="502", sku="MAT-1", tax_rate="15")
+    assert ledger.run(customer(), product(), food_product, whole).status == 0
+    return whole
+
+
+@pytest.fixture
+def invoiced(box, two_rates):
+    """The same, once a person has sent its invoice."""
+    box.go.send_invoice(the_order(box)["Id"])
+    return two_rates
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def money(amount, **changes):
+    """A refund for no line in particular."""
+    return {"id": "r1", "amount_incl": amount, "created_at": "2026-01-06T09:00:00Z", **changes}
+
+
+def goods(amount, line_id="2", **changes):
+    """A refund of a line, with the goods when it is all of them."""
+    quantity = {"115.00": "1", "250.00": "2"}.get(amount, "0")
+    lines = [{"line_id": line_id, "quantity": quantity, "amount_incl": amount}]
+    return money(amount, **{"id": "r2", "lines": lines, **changes})
+
+
+def with_refunds(order, *refunds, **changes):
+    back = sum((Decimal(one["amount_incl"]) for one in refunds), Decimal("0.00"))
+    told = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
+    return {**order, **told, "payment_status": "partially_refunded", **changes}
+
+
+def credit_notes(box):
+    """Return what each credit note in Go comes to, by what it is of."""
+    return {
+        one["ExternalImportReference"].removeprefix("testshop:9001:"): one["TotalAmount"]
+        for one in box.go.entries("SalesOrders")
+    }
+
+
+def left_by_rate(box):
+    """Return what all orders and invoices in Go come to at each VAT rate with VAT, in percent."""
+    lines = [one for there in box.go.entries("SalesOrders") for one in there["SalesOrderLines"]]
+    for invoice in box.go.entries("OutgoingInvoices"):
+        lines += box.go.invoice_lines(invoice["Id"])
+    left = {}
+    for one in lines:
+        rate = one["VatRate"] * 100
+        left[rate] = left.get(rate, 0) + one["TotalAmount"]
+    return {rate: amount for rate, amount in left.items() if amount}
+
+
+def test_refunds_told_newest_first_are_credited_with_what_was_paid_back(ledger, box, invoiced):
+    ledger.run(with_refunds(invoiced, money("73.00")))
+
+    told = with_refunds(invoiced, goods("115.00"), money("73.00"), updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r1": -73, "refund:r2": -115}
+    assert ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"}).writes == []
+
+
+def test_a_refund_that_changes_before_a_later_one_is_credited_with_what_was_paid_back(
+    ledger, box, invoiced
+):
+    later = money("71.00", id="r3")
+    ledger.run(with_refunds(invoiced, goods("10.00"), later))
+    assert credit_notes(box) == {"refund:r2": -10, "refund:r3": -71}
+
+    told = with_refunds(invoiced, goods("115.00"), later, updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r2": -115, "refund:r3": -71}
+
+
+def test_refunds_are_taken_off_in_the_order_that_they_were_made_in(ledger, box, two_rates):
+    first = goods("115.00")
+    second = money("50.00", created_at="2026-01-06T12:00:00+02:00")
+    undated = money("10.00", id="r3", created_at=None)
+
+    ledger.run(with_refunds(two_rates, undated, second, first))
+
+    assert left_by_rate(box) == {25: 190}
+    references = {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]}
+    assert {one for one in references if "refund" in one} == {"refund:r1:25", "refund:r3:25"}
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_refunds_that_the_invoice_is_less_are_no_hold_when_told_newest_first(
+    ledger, box, two_rates, is_cancelled
+):
+    ledger.run(with_refunds(two_rates, goods("50.00"), money("60.00")))
+    box.go.send_invoice(the_order(box)["Id"])
+
+    more = {"status": "cancelled"} if is_cancelled else {"shipped_at": LATEST}
+    newest_first = with_refunds(
+        two_rates, money("60.00"), goods("50.00"), updated_at=LATEST, **more
+    )
+
+    assert ledger.run(newest_first).status == 0
+    assert credit_notes(box) == ({"cancel": -255} if is_cancelled else {})
+
+
+def test_a_cancelled_order_leaves_nothing_at_any_rate_in_whatever_order_its_refunds_are_told(
+    ledger, box, two_rates
+):
+    ledger.run(with_refunds(two_rates, goods("50.00", id="r9")))
+    box.go.send_invoice(the_order(box)["Id"])
+    ledger.run(with_refunds(two_rates, money("60.00"), goods("50.00", id="r9"), updated_at=LATER))
+    refunds = (goods("20.00"), money("60.00"), goods("50.00", id="r9"))
+
+    told = with_refunds(two_rates, *refunds, status="cancelled", updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r1": -60, "refund:r2": -20, "cancel": -235}
+    assert left_by_rate(box) == {}
+
+
+@pytest.mark.parametrize("is_invoiced", [False, True])
+def test_money_and_then_the_goods_paid_back_leave_nothing_at_any_rate(
+    ledger, box, two_rates, is_invoiced
+):
+    if is_invoiced:
+        box.go.send_invoice(the_order(box)["Id"])
+    refunds = [money("73.00"), goods("250.00", "1"), goods("42.00", id="r3")]
+    for number in (1, 2, 3):
+        told = with_refunds(two_rates, *refunds[:number])
+        assert ledger.run({**told, "updated_at": f"2026-01-0{number + 5}T10:00:00Z"}).status == 0
+
+    assert left_by_rate(box) == {}
+
+
+def test_goods_and_then_money_paid_back_leave_nothing_at_any_rate_also_when_told_newest_first(
+    ledger, box, two_rates
+):
+    refunds = (money("250.00", created_at=LATER), goods("115.00"))
+
+    assert ledger.run(with_refunds(two_rates, *refunds)).status == 0
+    assert left_by_rate(box) == {}
+
+
+@pytest.mark.parametrize("is_invoiced", [False, True])
+def test_goods_that_came_back_after_money_did_take_no_rate_below_zero(
+    ledger, box, two_rates, is_invoiced
+):
+    if is_invoiced:
+        box.go.send_invoice(the_order(box)["Id"])
+    ledger.run(with_refunds(two_rates, money("73.00")))
+    assert left_by_rate(box) == {25: 200, 15: 92}
+
+    told = with_refunds(two_rates, money("73.00"), goods("115.00"), updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert left_by_rate(box) == {25: 177}
+
+
+def test_a_refund_for_no_line_takes_no_more_of_a_rate_than_was_sold_at_it(
+    ledger, box, customer, product, order, line, food, two_rates
+):
+    taxes = [
+        {"rate": "25", "base": "8.00", "amount": "2.00"},
+        {"rate": "15", "base": "100.00", "amount": "15.00"},
+    ]
+    clothes_on_sale = {"code": "KLAR", "amount_incl": "240.00"}
+    told = order(
+        id="9002",
+        lines=[line(), food],
+        discounts=[clothes_on_sale],
+        taxes=taxes,
+        total_incl="125.00",
+    )
+    ledger.run({**two_rates, "status": "cancelled", "updated_at": LATER}, told)
+
+    assert ledger.run(with_refunds(told, money("100.00"))).status == 0
+    assert left_by_rate(box) == {25: 2, 15: 23}
+
+
+# An invoice that an earlier version has spread otherwise
+
+
+def spread_by_an_earlier_version(ledger):
+    """Keep of the order that 1.25 kr more of its refund were borne at 25 %, as its invoice says."""
+    with closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        link = store.link("orders", "9001")
+        base = {**link.base}
+        for name, more in (("line:refund:r1:25", 1), ("line:refund:r1:15", None)):
+            agreed = base.pop(name)
+            if more:
+                price = agreed.shop["ProductUnitPrice"] + more
+                base[name] = replace(agreed, shop={**agreed.shop, "ProductUnitPrice": price})
+        store.put_link(replace(link, base=base))
+
+
+@pytest.fixture
+def otherwise_spread(ledger, box, two_rates):
+    ledger.run(with_refunds(two_rates, money("73.00")))
+    box.go.send_invoice(the_order(box)["Id"])
+    spread_by_an_earlier_version(ledger)
+    return two_rates
+
+
+def test_how_an_invoiced_refund_was_spread_by_an_earlier_version_is_no_hold(
+    ledger, box, otherwise_spread
+):
+    told = with_refunds(otherwise_spread, money("73.00"), shipped_at=LATEST, updated_at=LATEST)
+    assert (ledger.run(told).status, credit_notes(box)) == (0, {})
+
+    more = with_refunds(otherwise_spread, money("73.00"), goods("15.00"), updated_at=LATEST)
+
+    assert ledger.run(more).status == 0
+    assert credit_notes(box) == {"refund:r2": -15}
+
+
+def test_another_amount_of_a_refund_that_the_invoice_is_less_is_held(
+    ledger, box, reasons, otherwise_spread
+):
+    told = with_refunds(otherwise_spread, money("74.00"), updated_at=LATEST)
+
+    assert ledger.run(told).status == 3
+    assert "the shop then changed lines" in reasons()["hold", "orders", "9001"]
+    assert credit_notes(box) == {}

@@ -1,0 +1,171 @@
+"""Whatever is paid back, and in whatever order: what is left, and credited, is right at each rate.
+
+For all orders with goods at several VAT rates, freight, a discount, and a gift card that paid.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from target_powerofficego.changes import Undecidable
+from target_powerofficego.dataflow.order_credits import credit_lines, nothing_left
+from target_powerofficego.dataflow.order_lines import ServiceCodes
+from target_powerofficego.dataflow.order_reading import read_lines
+from target_powerofficego.dataflow.order_refund_shares import split
+from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
+from target_powerofficego.walks.credit_notes import see_that_it_credits
+
+CODES = ServiceCodes()
+RATES = ("25", "15", "12", "11.11", "0")
+PARTS = st.sampled_from(["0", "0.01", "0.3", "0.5", "0.99", "1"]).map(Decimal)
+AMOUNTS = st.integers(1, 30_000).map(lambda ore: Decimal(ore).scaleb(-2))
+
+
+def rounded(amount):
+    return amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def sold(incl, rate, **more):
+    return {"total_incl": str(incl), "tax_rate": rate, **more}
+
+
+@st.composite
+def orders(draw):
+    """Draw an order; its discount is of all goods, or lies on one rate alone."""
+    kinds = draw(st.lists(st.tuples(AMOUNTS, st.sampled_from(RATES)), min_size=1, max_size=6))
+    lines = [
+        sold(incl, rate, id=str(number), sku=f"S{rate}", quantity=str(number % 3 + 1))
+        for number, (incl, rate) in enumerate(kinds)
+    ]
+    freight = [sold(incl, "25", id="f") for incl in draw(st.lists(AMOUNTS, max_size=1))]
+    rate = Decimal(kinds[0][1])
+    is_of_one_rate = draw(st.booleans())
+    bearing = [one for one, its in kinds if not is_of_one_rate or Decimal(its) == rate]
+    taken = rounded(sum(bearing) * draw(PARTS))
+    rest = total(read_lines({"lines": lines, "shipping": freight})) - taken
+    if paid := rounded(rest * draw(PARTS)):
+        lines.append(sold(-paid, "0", id="k", type="gift_card", sku="K", quantity="-1"))
+    plain = by_rate(read_lines({"lines": lines, "shipping": freight}))
+    taxes = [] if not is_of_one_rate else _taxes({**plain, rate: plain[rate] - taken})
+    discounts = [{"amount_incl": str(taken)}] if taken else []
+    return {"lines": lines, "shipping": freight, "discounts": discounts, "taxes": taxes}
+
+
+def _taxes(sums):
+    nets = {rate: rounded(incl / (1 + rate / 100)) for rate, incl in sums.items()}
+    return [
+        {"rate": str(rate), "base": str(nets[rate]), "amount": str(incl - nets[rate])}
+        for rate, incl in sums.items()
+    ]
+
+
+@st.composite
+def orders_with_refunds(draw):
+    """Draw the lines of an order, and refunds of single lines and of money for none."""
+    whole = read_lines(draw(orders()))
+    raw, refunds = [], ()
+    for number in range(draw(st.integers(1, 4))):
+        left, _ = less_refunds(whole, refunds, CODES)
+        rest = total(left)
+        goods = [one for one in left if one.service is None and not one.is_gift_card]
+        line = draw(st.sampled_from(goods))
+        of_line = min(rounded(line.total.incl * draw(PARTS)), rest)
+        free = rounded((rest - of_line) * draw(PARTS))
+        part = {"line_id": line.reference, "quantity": "0", "amount_incl": str(of_line)}
+        back = {"id": f"r{number}", "amount_incl": str(of_line + free)}
+        raw.append({**back, "lines": [part] if of_line else []})
+        refunds = read_refunds({"refunds": raw})
+    return whole, refunds
+
+
+def by_rate(lines):
+    sums = {}
+    for line in lines:
+        sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.total.incl
+    return sums
+
+
+def total(lines):
+    return sum((line.total.incl for line in lines), Decimal(0))
+
+
+@given(amount=st.data(), bounds=st.lists(AMOUNTS, min_size=1, max_size=9))
+def test_an_amount_is_split_whole_and_no_part_is_more_than_its_bound(amount, bounds):
+    whole = amount.draw(st.integers(0, int(sum(bounds) * 100))) * Decimal("0.01")
+
+    parts = split(whole, bounds)
+
+    assert sum(parts) == whole
+    for part, bound in zip(parts, bounds, strict=True):
+        assert 0 <= part <= bound
+        assert abs(part - whole * bound / sum(bounds)) <= Decimal("0.01") * len(bounds)
+
+
+@given(told=orders_with_refunds())
+def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(told):
+    """Save one that a gift card brought below zero before anything was paid back."""
+    whole, refunds = told
+    sold_at = by_rate(whole)
+    for number in range(len(refunds) + 1):
+        left, paid_back = less_refunds(whole, refunds[:number], CODES)
+
+        assert paid_back == sum((one.amount for one in refunds[:number]), Decimal(0))
+        assert total(left) == total(whole) - paid_back
+        assert all(one >= min(sold_at[rate], 0) for rate, one in by_rate(left).items())
+        if paid_back == total(whole) > 0:
+            assert set(by_rate(left).values()) == {0}
+
+
+@given(told=orders_with_refunds())
+def test_money_for_no_line_adds_to_no_rate(told):
+    whole, refunds = told
+    for number, refund in enumerate(refunds):
+        before, _ = less_refunds(whole, refunds[:number], CODES)
+        after, _ = less_refunds(whole, refunds[: number + 1], CODES)
+
+        if not refund.lines:
+            was = by_rate(before)
+            assert all(one <= max(was[rate], 0) for rate, one in by_rate(after).items())
+
+
+@given(told=orders_with_refunds(), chance=st.randoms(use_true_random=False))
+def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(told, chance):
+    whole, refunds = told
+    in_turn = chance.sample(refunds, len(refunds))
+    carried = chance.randint(0, len(refunds))
+    invoice, _ = less_refunds(whole, in_turn[:carried], CODES)
+    notes = [*invoice]
+    for number in range(carried, len(in_turn)):
+        before, _ = less_refunds(whole, in_turn[:number], CODES)
+        after, _ = less_refunds(whole, in_turn[: number + 1], CODES)
+        lines, amount = credit_lines(before, after)
+        assert amount == total(lines) == -in_turn[number].amount
+        notes += lines
+    left, _ = less_refunds(whole, in_turn, CODES)
+    rest, _ = credit_lines(left, nothing_left(left))
+
+    assert set(by_rate([*notes, *rest]).values()) == {0}
+
+
+@given(one=orders_with_refunds(), other=orders_with_refunds())
+def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(one, other):
+    before, _ = less_refunds(*one, CODES)
+    after, _ = less_refunds(*other, CODES)
+    ids = {line.reference: line.rate for line in before}
+    after = tuple(line for line in after if ids.get(line.reference, line.rate) == line.rate)
+
+    lines, amount = credit_lines(before, after)
+
+    assert amount == total(after) - total(before)
+    was, is_now, credited = by_rate(before), by_rate(after), by_rate(lines)
+    for rate in {*was, *is_now}:
+        assert is_now.get(rate, 0) - was.get(rate, 0) == credited.get(rate, 0)
+
+
+def test_a_credit_note_of_another_amount_than_was_paid_back_is_held():
+    see_that_it_credits(Decimal("50.00"), Decimal("-50.00"))
+    with pytest.raises(Undecidable, match=r"credit note would come to -49\.99"):
+        see_that_it_credits(Decimal("50.00"), Decimal("-49.99"))
