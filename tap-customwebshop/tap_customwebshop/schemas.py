@@ -80,7 +80,10 @@ def _line() -> list[Field]:
 def _refund() -> list[Field]:
     return [
         identifier("id", "The shop's id of the refund. Each must have one, that never changes."),
-        decimal("amount_incl", "What was paid back, with VAT."),
+        decimal(
+            "amount_incl",
+            "What was paid back, with VAT; null: what its lines and freight come to.",
+        ),
         text("reason", "Why."),
         stamp("created_at", "When it was paid back."),
         rows(
@@ -88,7 +91,11 @@ def _refund() -> list[Field]:
             "What was sent back.",
             identifier("line_id", "The order line's `id`."),
             decimal("quantity", "How many units came back."),
-            decimal("amount_incl", "What was paid back for the line, with VAT."),
+            decimal(
+                "amount_incl",
+                "What was paid back for the line, with VAT; null: what so many units cost, or less"
+                " to come to the refund's.",
+            ),
         ),
         decimal("shipping_incl", "What was paid back of the freight, with VAT."),
     ]
