@@ -54,7 +54,7 @@ class SideSettings:
     tables: Mapping[str, Table] = field(default_factory=dict)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
     shared: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `SHARED`, as they were told."""
+    """Those of `SHARED`, as they were told; owners as they are read, for they have two forms."""
 
 
 class SideReader:
@@ -68,6 +68,12 @@ class SideReader:
         """Return the members of `SideSettings`."""
         config = self.config
         tables = self._tables()
+        owners = self._owners(tables)
+        shared = {name: config.get(name) or None for name in SHARED}
+        shared["owners"] = {
+            entity: {row: one.value for row, one in by_row.items()}
+            for entity, by_row in owners.items()
+        }
         return {
             "shop_name": self._shop_name(),
             "link_store": self._link_store(),
@@ -76,13 +82,13 @@ class SideReader:
             "retry_seconds": config["retry_seconds"],
             "dry_run": config["dry_run"],
             "changes_file": self._changes_file(),
-            "owners": self._owners(tables),
+            "owners": owners,
             "clock_margin": datetime.timedelta(seconds=float(config["clock_margin"])),
             "max_changes": config.get("max_changes"),
             "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
             "tables": tables,
             "time_zone": self._time_zone(),
-            "shared": {name: config.get(name) or None for name in SHARED},
+            "shared": shared,
         }
 
     def _shop_name(self) -> str:

@@ -37,9 +37,10 @@ ORDER_STATUSES = (
 )
 """What the status of an order can be (docs/shop-api.md)."""
 _STAKES = (
-    *("lines", "shipping", "fees", "discounts", "refunds"),
+    *("lines", "shipping", "fees", "discounts", "taxes", "refunds"),
     *("total_incl", "total_refunded", "currency"),
 )
+"""What of an order decides what is owed."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
 LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in _DELETING_STATUSES)
 """With these an order can be in Go."""
@@ -102,7 +103,7 @@ def wanted(
 
 
 def stakes(order: Record) -> Record:
-    """Return what of an order decides what is owed: what was sold and paid back, or its end."""
+    """Return what was sold and paid back, and whether the order is ended."""
     is_ended = order.get("status") in tuple(_DELETING_STATUSES) or bool(order.get("deleted_at"))
     return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
 
@@ -205,7 +206,7 @@ def _digits(order: Record, conversion: Conversion) -> Value:
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
-    """Return the currency; one that is not told is ours, for Go would take its customer's."""
+    """Return the currency; where none is told, NOK, for Go would take its customer's."""
     return values.currency(order.get("currency"), what="currency") or conversion.client_currency
 
 

@@ -79,8 +79,9 @@ class Repetition:
 
     def _tell_wait(self, state: RetryCallState) -> None:
         if self._tell and state.outcome:
-            failure = str(state.outcome.exception()).rpartition("; ")[0]  # its end is advice
-            self._tell(f"{failure}; asking again in {state.upcoming_sleep:.1f} s")
+            said = str(state.outcome.exception())
+            failure, _, _advice = said.rpartition("; ")
+            self._tell(f"{failure or said}; asking again in {state.upcoming_sleep:.1f} s")
 
     def _seconds(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

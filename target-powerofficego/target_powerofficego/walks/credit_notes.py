@@ -6,7 +6,9 @@ other order.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from target_powerofficego.changes import Change, Hold, Park, Undecidable
@@ -23,13 +25,11 @@ from target_powerofficego.walks.order_form import (
     as_credited,
     carried_refunds,
     credit_marks,
-    credited_refunds,
 )
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -74,7 +74,28 @@ class CreditNotes:
         """Find the credit note of a refund in Go by our reference; None: not in Go."""
         return self._meetings.find_named(credit_name(record["id"], refund_id))
 
-    def credit_refund(
+    def credit_refunds(
+        self,
+        record: Record,
+        read_at: datetime.datetime,
+        link: Link,
+        invoice: Entry,
+        refunds: Sequence[Refund],
+        *,
+        at_end: bool,
+    ) -> Decimal:
+        """Credit refunds one after the other; return what the credit notes come to, below zero.
+
+        Raises:
+            Undecidable: with a Hold, when one is not what was paid back.
+        """
+        self._mark(link, dict.fromkeys((one.id for one in refunds), None), read_at)
+        total = Decimal(0)
+        for one in refunds:
+            total += self._credit_refund(record, read_at, link, invoice, one, at_end=at_end)
+        return total
+
+    def _credit_refund(
         self,
         record: Record,
         read_at: datetime.datetime,
@@ -84,13 +105,8 @@ class CreditNotes:
         *,
         at_end: bool,
     ) -> Decimal:
-        """Credit one refund; return the credit note's total, below zero.
-
-        Raises:
-            Undecidable: with a Hold, when it is not what was paid back.
-        """
         link = self._tools.store.link(self.entity, link.shop_id) or link
-        earlier = [one for one in credited_refunds(link.base) if one != refund.id]
+        earlier = itertools.takewhile(lambda name: name != refund.id, credit_marks(link.base))
         before = (*carried_refunds(link.base), *earlier)
         had, came_to = self._forms.amounts(record, before)
         left, comes_to = self._forms.amounts(record, (*before, refund.id))
@@ -120,28 +136,25 @@ class CreditNotes:
             Undecidable: with a Hold, when it is not what was paid back.
         """
         called = credit_name(order.record["id"], name)
-        self._mark(link, name, None, order.read_at)
+        self._mark(link, {name: None}, order.read_at)
         if _moves_anything(order):
             note = self._note(order, name, refund, at_end=at_end)
             self._post_once(note, called, invoice, at_end=at_end)
         elif self._is_in_go(order.record["id"], name):
             reason = f"{called} was credited in Go, and comes to nothing by now: see to it in Go"
             raise Undecidable(Hold(reason))
-        self._mark(link, name, as_credited(refund), order.read_at)
+        self._mark(link, {name: as_credited(refund)}, order.read_at)
 
-    def _mark(self, link: Link, name: str, told: str | None, read_at: datetime.datetime) -> None:
+    def _mark(self, link: Link, told: Mapping[str, str | None], read_at: datetime.datetime) -> None:
+        """Keep how far the credit notes are; one that is known already stays at its place."""
         link = self._tools.store.link(self.entity, link.shop_id) or link
-        credited = {**credit_marks(link.base), name: told}
+        credited = {**credit_marks(link.base), **told}
         mark = Agreement([[one, kept] for one, kept in credited.items()], None, read_at, now())
         self._tools.store.put_link(replace(link, base={**link.base, CREDITED: mark}))
 
     def in_go(self, link: Link) -> list[str]:
-        """Return the refunds that are credited in Go, also where that was cut off or is held."""
-        return [
-            name
-            for name, told in credit_marks(link.base).items()
-            if told is not None or self._is_in_go(link.shop_id, name)
-        ]
+        """Return the refunds that have a credit note in Go, also one that is held."""
+        return [name for name in credit_marks(link.base) if self._is_in_go(link.shop_id, name)]
 
     def _is_in_go(self, order_id: str, name: str) -> bool:
         shop_id = f"{CREDIT}{credit_name(order_id, name)}"

@@ -115,13 +115,12 @@ class InvoicedOrders:
         if is_due:
             self._tools.store.end_comparison(self.entity, link.shop_id)
         self._leave_differing(order, link, invoice)
-        credited = [
-            self._notes.credit_refund(record, read_at, link, invoice, one, at_end=at_end)
-            for one in open_refunds
-        ]
-        if not credited:
+        if not open_refunds:
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
-        return "credited", Credit({"total with VAT": sum(credited, Decimal(0))})
+        credited = self._notes.credit_refunds(
+            record, read_at, link, invoice, open_refunds, at_end=at_end
+        )
+        return "credited", Credit({"total with VAT": credited})
 
     def cancel(
         self,
@@ -146,10 +145,8 @@ class InvoicedOrders:
         told = [one.id for one in read_refunds(record)]
         self._check(order, link, invoice, [*told, CANCEL])
         _see_that_it_comes_to(order.total, invoice)
-        refunds = self._beside_the_cancellation(record, link)
-        total = Decimal(0)
-        for one in refunds_to_credit(refunds, link.base):
-            total += self._notes.credit_refund(record, read_at, link, invoice, one, at_end=at_end)
+        refunds = refunds_to_credit(self._beside_the_cancellation(record, link), link.base)
+        total = self._notes.credit_refunds(record, read_at, link, invoice, refunds, at_end=at_end)
         link = self._tools.store.link(self.entity, link.shop_id) or link
         known = (*carried_refunds(link.base), *credited_refunds(link.base))
         left, rest = self._forms.amounts(record, known)

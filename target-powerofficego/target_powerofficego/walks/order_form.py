@@ -121,29 +121,42 @@ def carried_refunds(base: Mapping[str, Agreement]) -> tuple[str, ...]:
 
 
 def credit_marks(base: Mapping[str, Agreement]) -> dict[str, str | None]:
-    """Return what is kept of credit notes, by the id of the refund: `as_credited`; None: begun."""
+    """Return what is kept of credit notes by the id of the refund, in the order they were made in.
+
+    That is `as_credited`, or None while it is only begun.
+    """
     return dict(base[CREDITED].shop or ()) if CREDITED in base else {}
 
 
 def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
-    """Return the refunds that have a credit note in Go which was found to be what was paid back."""
+    """Return the refunds that have a credit note in Go, if they moved any sum, as paid back."""
     return {one: told for one, told in credit_marks(base).items() if told is not None}
 
 
 def as_credited(refund: Refund | None) -> str:
-    """Return a refund as it is kept once it is credited, None a cancellation; another is none."""
+    """Return what tells whether a credited refund is still the same; None: a cancellation."""
     if refund is None:
         return "cancelled"
-    told = (refund.amount, refund.lines, refund.shipping)
+    lines = [
+        (one.line_id, one.quantity.normalize(), one.amount and one.amount.normalize())
+        for one in refund.lines
+    ]
+    told = (refund.amount, lines, refund.shipping)
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
 def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) -> list[Refund]:
-    """Return the refunds of an invoiced order that no credit note says as the shop does."""
-    carried, credited = carried_refunds(base), credited_refunds(base)
-    return [
-        one for one in refunds if one.id not in carried and credited.get(one.id) != as_credited(one)
-    ]
+    """Return the refunds of an invoiced order that no credit note says as the shop does.
+
+    With one that is another by now come all that were credited after it: what each takes of a VAT
+    rate is what those before it have left.
+    """
+    carried, marks = carried_refunds(base), credit_marks(base)
+    told = {one.id: one for one in refunds if one.id not in carried}
+    known = [told[name] for name in marks if name in told]
+    changed = (place for place, one in enumerate(known) if marks[one.id] != as_credited(one))
+    first = next(changed, len(known))
+    return known[first:] + [one for one in told.values() if one.id not in marks]
 
 
 def with_amounts(order: OrderInGoForm, link: Link) -> Link:

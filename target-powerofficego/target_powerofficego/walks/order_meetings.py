@@ -82,7 +82,7 @@ class OrderMeetings:
                 self.tools.store.note_comparison(self.entity, link.shop_id)
         self._write_reference(order, link)
         if found:
-            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. It stays as it is"))
+            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. See to it in Go"))
         return "linked", met
 
     def _marks(self, order: OrderInGoForm, met: LinkChange) -> dict[str, Agreement]:
@@ -124,4 +124,5 @@ class OrderMeetings:
         entry = self.tools.index.entry(self.entity, link.go_id)
         if entry is None:
             return None
-        return total_difference(order.total, entry.body.get("TotalAmount"))
+        differing = total_difference(order.total, entry.body.get("TotalAmount"))
+        return f"on its invoice {differing}" if differing and entry.is_invoice else differing

@@ -346,3 +346,23 @@ def test_an_order_that_a_person_unlocks_while_it_is_edited_is_not_confirmed_by_u
 
     assert the_order(box)["TotalAmount"] == 500
     assert the_order(box)["SalesOrderStatus"] == "Draft"
+
+
+def test_a_hold_of_an_invoice_that_was_met_is_acknowledged_once(
+    ledger, invoiced, customer, product, order, line
+):
+    ledger.lose_link_store()
+    other = line(quantity="1", total_excl="100.00", total_tax="25.00", total_incl="125.00")
+    assert ledger.run(customer(), product(), order(lines=[other], updated_at=LATER)).status == 3
+    ledger.acknowledge_all()
+
+    assert ledger.run().status == 0
+
+
+def test_a_refund_of_nothing_that_is_taken_back_is_no_hold(ledger, box, invoiced):
+    exchanged = [{"line_id": "1", "quantity": "1", "amount_incl": "0.00"}]
+    exchange = refund(amount_incl="0.00", lines=exchanged)
+    assert ledger.run(with_refunds(invoiced, exchange, payment_status="paid")).status == 0
+    assert box.go.entries("SalesOrders") == []
+
+    assert ledger.run({**invoiced, "updated_at": LATEST}).status == 0

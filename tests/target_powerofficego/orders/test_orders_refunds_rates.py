@@ -11,6 +11,7 @@ from target_powerofficego.links import LinkStore
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
+LAST = "2026-01-08T10:00:00Z"
 
 
 @pytest.fixture
@@ -252,3 +253,41 @@ def test_another_amount_of_a_refund_that_the_invoice_is_less_is_held(
     assert ledger.run(told).status == 3
     assert "the shop then changed lines" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_nothing_is_left_at_any_rate_though_a_credited_refund_was_corrected(
+    ledger, box, two_rates, invoiced, is_cancelled
+):
+    def first(amount):
+        return goods(amount, id="r1")
+
+    second = money("200.00", id="r2", created_at="2026-01-06T10:00:00Z")
+    ledger.run(with_refunds(two_rates, first("100.00"), second))
+    ledger.run(with_refunds(two_rates, first("10.00"), second, updated_at=LATEST))
+
+    third = money("155.00", id="r3", created_at="2026-01-08T10:00:00Z")
+    rest = () if is_cancelled else (third,)
+    ended = {"status": "cancelled" if is_cancelled else "refunded", "updated_at": LAST}
+    outcome = ledger.run(with_refunds(two_rates, first("10.00"), second, *rest, **ended))
+
+    assert outcome.status == 0
+    left = left_by_rate(box).values()
+    assert sum(left) == 0
+    assert max(map(abs, left)) <= Decimal("0.01")  # Go rounds the VAT of each note
+
+
+def test_a_refund_that_is_told_with_other_decimals_is_no_other_refund(
+    ledger, box, two_rates, invoiced
+):
+    def first(quantity):
+        lines = [{"line_id": "1", "quantity": quantity, "amount_incl": "125.00"}]
+        return money("198.00", lines=lines)
+
+    second = goods("115.00", created_at="2026-01-06T10:00:00Z")
+    ledger.run(with_refunds(two_rates, first("1"), second))
+
+    outcome = ledger.run(with_refunds(two_rates, first("1.000"), second, updated_at=LATEST))
+
+    assert outcome.status == 0
+    assert outcome.writes == []
