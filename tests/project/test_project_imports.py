@@ -80,19 +80,22 @@ def test_both_of_the_main_pair_have_the_same_command_line(project):
 def test_what_a_package_imports_is_in_its_dependencies(project, folder):
     package = PACKAGES[folder]
     pyproject = tomllib.loads((project / folder / "pyproject.toml").read_text(encoding="utf-8"))
-    names = (re.split(r"[^\w.-]", one)[0] for one in pyproject["project"]["dependencies"])
-    declared = {normal(name) for name in names}
-    own = {module: [folder] for folder, module in PACKAGES.items()}
-    providers = importlib.metadata.packages_distributions() | own
+    declared = [re.split(r"[^\w.-]", one)[0] for one in pyproject["project"]["dependencies"]]
+    provided = {module for name in declared for module in modules_in(name)}
     missing = [
         (name, module)
         for name, module in sorted(imports_of(project / folder / package, when_running=True))
-        if module != package
-        and module not in sys.stdlib_module_names
-        and not declared & {normal(one) for one in providers.get(module, [])}
+        if module not in {package, *provided, *sys.stdlib_module_names}
     ]
     assert not missing
 
 
-def normal(distribution):
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+def modules_in(distribution):
+    """Return the modules of an installed distribution; none where it is not for this Python."""
+    if distribution in PACKAGES:
+        return {PACKAGES[distribution]}
+    try:
+        files = importlib.metadata.files(distribution) or ()
+    except importlib.metadata.PackageNotFoundError:
+        return set()
+    return {file.parts[0].removesuffix(".py") for file in files}
