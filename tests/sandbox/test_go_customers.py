@@ -157,7 +157,7 @@ def test_a_national_id_is_checked_and_hidden(go):
 
 
 @pytest.mark.parametrize(
-    "member", [{"DepartmentCode": "99"}, {"PaymentTerm": 99}, {"CurrencyCode": "XXX"}], ids=str
+    "member", [{"DepartmentCode": "99"}, {"PaymentTerm": 99}, {"CurrencyCode": "QQQ"}], ids=str
 )
 def test_an_unknown_department_payment_term_or_currency_is_404(go, member):
     refused(go.post("/Customers", {"Name": "A", **member}), status=404)

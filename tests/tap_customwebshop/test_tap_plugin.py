@@ -86,7 +86,8 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_value(wrong, lin
     ["https://shop.example.com/api/", "http://localhost:1", "http://127.8.8.8:1", "http://[::1]:1"],
 )
 def test_https_and_this_machine_are_accepted(api_url):
-    TapCustomWebShop(config={**sdk_config, "api_url": api_url})
+    tap = TapCustomWebShop(config={**sdk_config, "api_url": api_url})
+    assert tap.config["api_url"] == api_url
 
 
 def test_a_setting_that_is_null_has_its_default():
@@ -96,7 +97,8 @@ def test_a_setting_that_is_null_has_its_default():
 
 def test_the_settings_that_the_sdk_adds_are_known():
     built_in = {"stream_maps": {}, "stream_map_config": {}, "flattening_enabled": False}
-    TapCustomWebShop(config={**sdk_config, **built_in, "faker_config": {"seed": "1"}})
+    tap = TapCustomWebShop(config={**sdk_config, **built_in, "faker_config": {"seed": "1"}})
+    assert built_in.items() <= dict(tap.config).items()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--test",)])

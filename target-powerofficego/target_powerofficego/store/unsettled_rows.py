@@ -75,11 +75,14 @@ class UnsettledRows(StoreConnection):
             if kept is None:
                 msg = f"{entity} {shop_id} was stored but cannot be found again"
                 raise LinkStoreError(msg)
-            self._connection.execute(sa.delete(t.waits).where(t.waits.c.unsettled_id == kept.id))
-            for awaited in sorted(set(waits_for)):
-                self._connection.execute(
-                    sa.insert(t.waits).values(unsettled_id=kept.id, awaited=awaited)
-                )
+            self._let_wait_for(kept.id, waits_for)
+
+    def _let_wait_for(self, unsettled_id: int, waits_for: Sequence[str]) -> None:
+        of_it = t.waits.c.unsettled_id == unsettled_id
+        self._connection.execute(sa.delete(t.waits).where(of_it))
+        for awaited in sorted(set(waits_for)):
+            row = {"unsettled_id": unsettled_id, "awaited": awaited}
+            self._connection.execute(sa.insert(t.waits).values(row))
 
     def _attempts(self, before: Unsettled | None) -> int:
         if before is None:

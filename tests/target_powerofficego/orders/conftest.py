@@ -37,3 +37,19 @@ def freight():
         }
 
     return make
+
+
+@pytest.fixture
+def landed(ledger, customer, product, order):
+    """An order of two at 125 kr that has landed as a Draft."""
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    assert ledger.run(customer(), product(), order()).status == 0
+    return order()
+
+
+@pytest.fixture
+def invoiced(box, landed):
+    """The same, once a person has sent its invoice."""
+    (there,) = box.go.entries("SalesOrders")
+    box.go.send_invoice(there["Id"])
+    return landed

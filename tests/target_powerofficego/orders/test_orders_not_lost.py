@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
 LAST = "2026-01-08T10:00:00Z"
 HELD = ("hold", "orders", "9001")
-
-
-@pytest.fixture
-def landed(ledger, customer, product, order):
-    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
-    assert ledger.run(customer(), product(), order()).status == 0
-    return order()
-
-
-@pytest.fixture
-def invoiced(box, landed):
-    box.go.send_invoice(the_order(box)["Id"])
-    return landed
 
 
 def the_order(box):

@@ -12,21 +12,6 @@ LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
 
 
-@pytest.fixture
-def landed(ledger, customer, product, order):
-    """An order of two at 125 kr that has landed as a Draft."""
-    ledger.settings["sales_accounts"] = ACCOUNTS
-    assert ledger.run(customer(), product(), order()).status == 0
-    return order()
-
-
-@pytest.fixture
-def invoiced(box, landed):
-    """The same, once a person has sent its invoice."""
-    box.go.send_invoice(the_order(box)["Id"])
-    return landed
-
-
 def the_order(box):
     (there,) = box.go.entries("SalesOrders")
     return there
