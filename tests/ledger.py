@@ -401,10 +401,14 @@ def _order(**changes: Any) -> dict[str, Any]:
     return whole
 
 
-def _sum(order: dict[str, Any], name: str) -> str:
+def _sum(order: dict[str, Any], name: str) -> str | None:
+    """Return a total; None for VAT, and what is without, where a discount tells only the whole."""
     rows = [*order["lines"], *order["shipping"], *order["fees"]]
-    taken = [Decimal(one.get(name.replace("total", "amount")) or 0) for one in order["discounts"]]
-    return str(sum((Decimal(row.get(name) or 0) for row in rows), Decimal("0.00")) - sum(taken))
+    taken = [one.get(name.replace("total", "amount")) for one in order["discounts"]]
+    if None in taken:
+        return None
+    whole = sum((Decimal(row.get(name) or 0) for row in rows), Decimal("0.00"))
+    return str(whole - sum(map(Decimal, taken)))
 
 
 def _guest_order(**changes: Any) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.line_amounts import ZERO
 from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.payments import method_key
 from target_powerofficego.dataflow.product import EXEMPT, rate_key
@@ -154,12 +156,21 @@ class _Reader(SideReader):
         rounding = str(config.get("rounding_product_code") or "").strip() or None
         if rounding and "0" not in sales_accounts:
             self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
-        codes = {
-            name: str(config[f"{name}_product_code"]).strip()
-            for name in ("shipping", "fee", "discount", "gift_card")
-        }
-        self.wrong += [f"{name}_product_code is empty" for name, code in codes.items() if not code]
-        return ServiceCodes(**codes, rounding=rounding)
+        rates = {ZERO if rate == EXEMPT else Decimal(rate) for rate in sales_accounts}
+        return ServiceCodes(
+            shipping=self._product_code("shipping"),
+            fee=self._product_code("fee"),
+            discount=self._product_code("discount"),
+            gift_card=self._product_code("gift_card"),
+            rounding=rounding,
+            rates=tuple(sorted(rates, reverse=True)),
+        )
+
+    def _product_code(self, name: str) -> str:
+        code = str(self.config[f"{name}_product_code"]).strip()
+        if not code:
+            self.wrong.append(f"{name}_product_code is empty")
+        return code
 
     def _sales_accounts(self) -> dict[str, int]:
         accounts: dict[str, int] = {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_credits import credit_lines, nothing_left
 from target_powerofficego.dataflow.order_lines import ServiceCodes
-from target_powerofficego.dataflow.order_reading import check_total, read_lines
+from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
 from target_powerofficego.dataflow.order_rounding import Mending, mending
 
@@ -49,7 +49,7 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
         whole = read_lines(order)
         refunds = read_refunds(order)
         lines, paid_back = less_refunds(whole, refunds, ServiceCodes())
-        total = check_total(order, whole) - paid_back
+        total = order_total(order, whole) - paid_back
         for may_add_line in (True, False):
             outcome = mended(
                 lines,
@@ -76,7 +76,7 @@ def test_no_basket_is_taken_for_right_that_is_not(
 ):
     order = basket(chance)
     lines = read_lines(order)
-    total = check_total(order, lines)
+    total = order_total(order, lines)
     go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
     answer = in_go(lines, {}, Decimal(0), **go)
 
@@ -103,7 +103,7 @@ def test_an_order_and_its_credit_notes_come_to_what_the_buyer_paid(chance):
     order = basket(chance)
     whole = read_lines(order)
     refunds = read_refunds(order)
-    total = check_total(order, whole)
+    total = order_total(order, whole)
     credited = Decimal(0)
     for number in range(len(refunds)):
         before, _ = less_refunds(whole, refunds[:number], ServiceCodes())

@@ -12,7 +12,7 @@ from target_customwebshop.merge_patch import patched
 from target_powerofficego.dataflow.line_amounts import Money
 from target_powerofficego.dataflow.order_lines_back import LineEdit
 from target_powerofficego.dataflow.order_lines_patch import patch_of
-from target_powerofficego.dataflow.order_reading import check_total, read_lines
+from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.links import LinkStore, now
 
@@ -70,7 +70,7 @@ class Lines:
         order, there = self.order(), self.order_in_go()
         lines = read_lines(order)
         return (
-            check_total(order, lines) == there["TotalAmount"]
+            order_total(order, lines) == there["TotalAmount"]
             and self.forward().writes == []
             and self.back().writes == []
             and self.both.open_ones() == {}
@@ -583,7 +583,7 @@ def test_what_is_written_reads_back_as_go_says_and_all_sums_agree(rate, data):
     (line,) = read_lines(after)
     assert (line.quantity, line.price.unit_price, line.price.allowance) == tuple(numbers.values())
     assert line.total == total
-    assert check_total(after, [line]) == total.incl
+    assert order_total(after, [line]) == total.incl
     assert Decimal(after["total_excl"]) + Decimal(after["total_tax"]) == total.incl
     assert Decimal(after["taxes"][0]["base"]) == total.excl
     assert Decimal(after["taxes"][0]["amount"]) == total.tax

@@ -110,9 +110,9 @@ class Demo:
             return
         number, status = order["CustomMatchingReference"], order["SalesOrderStatus"]
         self._console.print(order_table(f"The order {number}, still a {status}", order))
-        self._check_total(order)
+        self._order_total(order)
 
-    def _check_total(self, order: dict[str, Any]) -> None:
+    def _order_total(self, order: dict[str, Any]) -> None:
         shop_id = str(order["ExternalImportReference"]).partition(":")[2]
         in_shop = self._box.shop.record("orders", shop_id) or {}
         total = in_shop.get("total_incl")

@@ -7,6 +7,7 @@ that Go's own rounding gives the shop's amount.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
     from target_powerofficego.dataflow.table import Record
 
 ORE = Decimal("0.01")
@@ -26,7 +29,10 @@ _MOST_ALLOWANCE_DECIMALS = 2
 
 @dataclass(frozen=True)
 class Money:
-    """An amount in the order's currency, without VAT, its VAT, and with VAT; whole øre."""
+    """An amount in the order's currency, without VAT, its VAT, and with VAT.
+
+    What is read of a line is as exact as the shop tells it; what an order is read as is whole øre.
+    """
 
     excl: Decimal
     tax: Decimal
@@ -54,6 +60,49 @@ def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
     return Money(excl, incl - excl, incl)
 
 
+NORWEGIAN_RATES = (Decimal(25), Decimal(15), Decimal(12), Decimal("11.11"), ZERO)
+"""Percent; source: Skatteetaten, satser for merverdiavgift."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The VAT rates in percent that one which is not told is among.
+
+    `known` are the merchant's, `named` those that the order's `taxes` name.
+    """
+
+    known: Collection[Decimal]
+    named: Collection[Decimal] = ()
+
+    def of(self, total: Money, what: str) -> Decimal | None:
+        """Return the one rate whose VAT rounds to what is told; None for an amount of nothing.
+
+        Raises:
+            Unusable: none fits, or several that the order does not tell apart.
+        """
+        if total == NOTHING:
+            return None
+        fitting = [rate for rate in self.known if _gives(rate, total)]
+        if len(fitting) > 1:
+            fitting = [rate for rate in fitting if rate in self.named] or fitting
+        if len(fitting) == 1:
+            return fitting[0]
+        rates = ", ".join(format(rate.normalize(), "f") for rate in fitting or self.known)
+        fault = "several rates" if fitting else "no rate"
+        msg = (
+            f"{what} has no tax_rate, and VAT of {total.tax} on {total.excl} is that of {fault} of"
+            f" {rates} %: let the shop tell tax_rate"
+        )
+        raise Unusable(msg)
+
+
+def _gives(rate: Decimal, total: Money) -> bool:
+    """Return whether an amount bears this rate, rounded from the amount with VAT or without."""
+    from_excl = abs(total.excl * rate / 100 - total.tax)
+    from_incl = abs(total.incl - total.incl / (1 + rate / 100) - total.tax)
+    return min(from_excl, from_incl) <= ORE / 2
+
+
 @dataclass(frozen=True)
 class Price:
     """What is sent for a line: krone a unit without VAT, and the discount in percent."""
@@ -68,8 +117,9 @@ def choose_price(
     """Choose price and allowance so that Go's line sum rounds to `total_excl`.
 
     `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
-    two decimals becomes the allowance; otherwise it goes into the price. The fewest decimals that
-    are exact are taken, for it is not known how many PowerOffice Go keeps.
+    two decimals becomes the allowance, and the unit price stays the shop's own where that is exact;
+    otherwise it goes into the price. The fewest decimals that are exact are taken, for it is not
+    known how many PowerOffice Go keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).
@@ -79,16 +129,27 @@ def choose_price(
             msg = f"a quantity of 0 cannot come to {total_excl}"
             raise Unusable(msg)
         return Price(unit_price or ZERO, ZERO)
-    for allowance in _allowances(discount):
-        left = 1 - allowance / 100
-        full_prices = [unit_price] if unit_price is not None else []
-        if left:
-            full_prices += _rounded(total_excl / quantity / left)
-        for price in full_prices:
-            if to_ore(quantity * price * left) == total_excl:
-                return Price(price, allowance)
+    allowances = _allowances(discount)
+    own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
+    for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
+        if to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
+            return price
     msg = f"no unit price makes {quantity} come to {total_excl}"
     raise Unusable(msg)
+
+
+def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
+    """Return the price at which a line comes to another amount; the same where that is exact.
+
+    Raises:
+        Unusable: no price gives the amount.
+    """
+    return choose_price(
+        quantity=quantity,
+        total_excl=total_excl,
+        unit_price=price.unit_price,
+        discount=price.allowance / 100,
+    )
 
 
 def _allowances(discount: Decimal) -> list[Decimal]:
@@ -106,23 +167,23 @@ def _allowances(discount: Decimal) -> list[Decimal]:
     return [one for one in tried if abs(one - discount * 100) <= tolerance] + [ZERO]
 
 
-def _rounded(price: Decimal) -> list[Decimal]:
-    if abs(price) >= _LARGEST_PRICE:
-        return []
-    return [
-        price.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-        for places in range(2, _MOST_PRICE_DECIMALS + 1)
-    ]
+def _prices_of(left_of_unit: Decimal, allowances: Iterable[Decimal]) -> Iterator[Price]:
+    """Yield prices of which so many krone are left after an allowance, the roughest first."""
+    for allowance in allowances:
+        left = 1 - allowance / 100
+        if not left or abs(left_of_unit / left) >= _LARGEST_PRICE:
+            continue
+        for places in range(2, _MOST_PRICE_DECIMALS + 1):
+            step = Decimal(1).scaleb(-places)
+            yield Price((left_of_unit / left).quantize(step, rounding=ROUND_HALF_UP), allowance)
 
 
 def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
-    """Return a line's amounts; one that the shop does not tell follows from two others.
-
-    Shops also tell amounts with more decimals than øre. Those add up before they are rounded, and
-    not always afterwards: 10.004 and 2.501 make 12.505, which is 12.51.
+    """Return a line's amounts as exactly as they are told; an untold one follows from two others.
 
     Raises:
-        Unusable: too little is told, or the three do not add up.
+        Unusable: too little is told, or the three do not add up within an øre, by which each may
+            have been rounded by itself.
     """
     excl, tax, incl = (
         values.amount(raw.get(name), what=f"{what}, {name}")
@@ -133,12 +194,15 @@ def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
     if incl is None and excl is not None:
         incl = _with_vat(excl, tax, rate)
     if excl is None or incl is None:
-        msg = f"{what} lacks amounts: of total_excl, total_tax and total_incl two are needed"
+        msg = (
+            f"{what} lacks amounts: of total_excl, total_tax and total_incl two are needed, or one"
+            " and tax_rate"
+        )
         raise Unusable(msg)
-    if tax is not None and abs(excl + tax - incl) >= ORE:
+    if tax is not None and abs(excl + tax - incl) > ORE:
         msg = f"{what}: {excl} and VAT {tax} do not make {incl}"
         raise Unusable(msg)
-    return Money(to_ore(excl), to_ore(incl) - to_ore(excl), to_ore(incl))
+    return Money(excl, incl - excl, incl)
 
 
 def _without_vat(incl: Decimal, tax: Decimal | None, rate: Decimal | None) -> Decimal | None:

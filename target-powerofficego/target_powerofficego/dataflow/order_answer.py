@@ -1,12 +1,15 @@
-"""Whether Go's order is the shop's, to the øre: the VAT rate of each line, and the total; pure."""
+"""Whether Go's order is the shop's: each line's VAT rate, VAT by rate, and the total; pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.line_amounts import ORE, ZERO
+from target_powerofficego.dataflow.line_amounts import NOTHING, ORE, ZERO, Money
+from target_powerofficego.dataflow.order_sums import tolerance
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import to_ore
 
@@ -64,6 +67,84 @@ def expected_total(
     return expected + sum((total_in_go(line) for line in in_go.values()), ZERO)
 
 
+@dataclass(frozen=True)
+class RateAnswer:
+    """What Go makes of the lines at one VAT rate, beside what the shop says of them.
+
+    Lines that were edited in Go, or are only there, count as Go has them on both sides. `most` is
+    by how much (krone) the VAT may differ by rounding.
+    """
+
+    wanted: Money
+    there: Money
+    most: Decimal
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the VAT is the shop's, within rounding."""
+        return abs(self.there.tax - self.wanted.tax) <= self.most
+
+
+def by_rate_in_go(
+    lines: Iterable[OrderLine],
+    answer: Mapping[str, Any],
+    *,
+    edited_in_go: Collection[str] = (),
+) -> dict[Decimal, RateAnswer]:
+    """Return what each VAT rate, in percent, comes to in Go and in the shop.
+
+    The line for rounding is ours and bears no VAT. An answer that does not tell VAT has no rates.
+    """
+    told = {line.reference: line for line in lines if line.reference not in edited_in_go}
+    by_line = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
+    known = [line for line in by_line if None not in (line.get("VatRate"), line.get("NetAmount"))]
+    wanted: dict[Decimal, Money] = {}
+    there: dict[Decimal, Money] = {}
+    counts: Counter[Decimal] = Counter()
+    for line in known:
+        rate, money = percent(line["VatRate"]), money_in_go(line)
+        ours = told.get(str(line.get("ExternalImportReference")))
+        counts[rate] += ours is not None
+        wanted[rate] = wanted.get(rate, NOTHING) + (money if ours is None else ours.total)
+        there[rate] = there.get(rate, NOTHING) + money
+    if rounds_by_rate(answer):
+        there = {rate: _taxed_once(one, rate) for rate, one in there.items()}
+    return {rate: RateAnswer(wanted[rate], there[rate], tolerance(counts[rate])) for rate in there}
+
+
+def _taxed_once(money: Money, rate: Decimal) -> Money:
+    tax = to_ore(money.excl * rate / 100)
+    return Money(money.excl, tax, money.excl + tax)
+
+
+def rounds_by_rate(answer: Mapping[str, Any]) -> bool:
+    """Return whether Go's total only follows when VAT is rounded once per rate."""
+    lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
+    total = Decimal(str(answer["TotalAmount"])) - total_in_go(answered_lines(answer).get(ROUNDING))
+    if sum((total_in_go(line) for line in lines), ZERO) == total:
+        return False
+    nets: dict[Decimal, Decimal] = {}
+    for line in lines:
+        rate = percent(line.get("VatRate") or 0)
+        nets[rate] = nets.get(rate, ZERO) + money_in_go(line).excl
+    return sum((net + to_ore(net * rate / 100) for rate, net in nets.items()), ZERO) == total
+
+
+def vat_differences(
+    lines: Iterable[OrderLine],
+    answer: Mapping[str, Any],
+    *,
+    edited_in_go: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Name both sums where the VAT of a rate is another in Go, by more than rounding explains."""
+    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go)
+    return tuple(
+        f"VAT at {rate_key(rate)} %: the shop says {one.wanted.tax}, Go says {one.there.tax}"
+        for rate, one in sorted(rates.items(), reverse=True)
+        if not one.is_right
+    )
+
+
 def answer_differences(
     lines: Iterable[OrderLine],
     total: Decimal,
@@ -71,7 +152,7 @@ def answer_differences(
     *,
     edited_in_go: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Compare Go's order with the shop's: the VAT rate of each line, and the total with VAT.
+    """Compare Go's order with the shop's: each line's VAT rate, VAT by rate, and the total.
 
     An answer without totals (a dry run) has no differences.
     """
@@ -79,6 +160,7 @@ def answer_differences(
         return ()
     lines = tuple(lines)
     found = rate_differences(lines, answer, edited_in_go=edited_in_go)
+    found = found or vat_differences(lines, answer, edited_in_go=edited_in_go)
     expected = expected_total(lines, total, answer, edited_in_go=edited_in_go)
     off = total_difference(expected, answer["TotalAmount"])
     return (*found, off) if off else found
@@ -101,6 +183,12 @@ def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, A
 def total_in_go(line: Mapping[str, Any] | None) -> Decimal:
     """Return what a line comes to in Go with VAT."""
     return ZERO if line is None else Decimal(str(line.get("TotalAmount") or 0))
+
+
+def money_in_go(line: Mapping[str, Any]) -> Money:
+    """Return a line's amounts in Go."""
+    total, net = total_in_go(line), Decimal(str(line.get("NetAmount") or 0))
+    return Money(net, total - net, total)
 
 
 def percent(fraction: Value) -> Decimal:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import (
+    NORWEGIAN_RATES,
     ZERO,
     Money,
     Price,
+    Rates,
     choose_price,
     read_money,
 )
@@ -31,13 +33,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServiceCodes:
-    """The codes of the products in Go that are posted on where the shop has none."""
+    """The codes of the products in Go that are posted on where the shop has none.
+
+    `rates` are the merchant's VAT rates in percent, where they are set: a line or charge of which
+    no rate is told has one of these.
+    """
 
     shipping: str = "FRAKT"
     fee: str = "GEBYR"
     discount: str = "RABATT"
     gift_card: str = "GAVEKORT"
     rounding: str | None = None
+    rates: tuple[Decimal, ...] = ()
+
+
+NOT_GOODS = ("shipping:", "fee:", "rounding:")
+"""So begin the references of freight, fees and rounding; a line of the shop has its id."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,11 @@ class OrderLine:
     total: Money
     is_text: bool = False
     is_gift_card: bool = False
+
+    @property
+    def is_goods(self) -> bool:
+        """Whether it was sold, so that a discount on the whole order is taken from it."""
+        return not (self.is_gift_card or self.reference.startswith(NOT_GOODS))
 
     def values(self, product_go_id: int | None, *, standard_account: bool) -> dict[str, Value]:
         """Return the line as PowerOffice Go names its members.
@@ -113,20 +129,36 @@ LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
 """The members of a line that are compared, with how each is normalised."""
 
 
-def product_lines(order: Record, codes: ServiceCodes) -> tuple[list[OrderLine], list[str]]:
+def rates_of(order: Record, codes: ServiceCodes) -> Rates:
+    """Return the rates that an untold one is among: of the merchant, else of Norway.
+
+    Raises:
+        Unusable: a row of `taxes` cannot be read.
+    """
+    rows = dicts(order.get("taxes"), what="taxes")
+    named = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
+    return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
+
+
+def product_lines(
+    order: Record, codes: ServiceCodes, rates: Rates
+) -> tuple[list[OrderLine], list[str]]:
     """Return the lines of `lines`, in the shop's order, and why others cannot be read."""
     found: list[OrderLine] = []
     reasons: list[str] = []
     for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
-        read = _text_line if raw.get("type") == "text" else _product_line
+        what = f"line {number}"
         try:
-            found.append(read(raw, f"line {number}", len(found), codes))
+            if raw.get("type") == "text":
+                found.append(_text_line(raw, what, len(found)))
+            else:
+                found.append(_product_line(raw, what, len(found), codes, rates))
         except Unusable as unusable:
             reasons.append(str(unusable))
     return found, reasons
 
 
-def _text_line(raw: Record, what: str, sort_order: int, _: ServiceCodes) -> OrderLine:
+def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
     rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     amounts = [raw.get(name) for name in ("total_excl", "total_incl")]
     if any(values.amount(one, what=f"{what}, total") for one in amounts):
@@ -148,28 +180,30 @@ def _text_line(raw: Record, what: str, sort_order: int, _: ServiceCodes) -> Orde
     )
 
 
-def _product_line(raw: Record, what: str, sort_order: int, codes: ServiceCodes) -> OrderLine:
+def _product_line(
+    raw: Record, what: str, sort_order: int, codes: ServiceCodes, rates: Rates
+) -> OrderLine:
     reference = _reference(raw, what)
     sku = values.text(raw.get("sku"), what=f"{what}, sku", longest=100)
     product_id = values.shop_id(raw.get("product_id"), what=f"{what}, product_id")
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
     is_gift_card = raw.get("type") == "gift_card"
-    if sku is None and product_id is None and not is_gift_card:
-        msg = f"{what} has neither a product nor a SKU"
-        raise Unusable(msg)
     if quantity is None:
         msg = f"{what} has no quantity"
         raise Unusable(msg)
+    has_product = product_id is not None or sku is not None
     rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     rate = ZERO if rate is None and is_gift_card else rate
     total = read_money(raw, rate, what)
-    has_product = product_id is not None or sku is not None
+    if rate is None and (codes.rates or not has_product):
+        rate = rates.of(total, what)
+    code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
     return OrderLine(
         reference=reference,
         product_id=product_id,
         sku=sku,
-        service=None if has_product else service_at(codes.gift_card, "Gavekort", rate or ZERO),
-        description=values.text(raw.get("name"), what=f"{what}, name") or sku or "Gavekort",
+        service=None if has_product else service_at(code, nameless, rate or ZERO),
+        description=values.text(raw.get("name"), what=f"{what}, name") or sku or nameless,
         quantity=quantity,
         price=_line_price(raw, quantity, total, rate, what),
         unit=unit_code(values.text(raw.get("unit"), what=f"{what}, unit")),
@@ -198,7 +232,7 @@ def _line_price(
     try:
         return choose_price(
             quantity=quantity,
-            total_excl=total.excl,
+            total_excl=to_ore(total.excl),
             unit_price=unit_price,
             discount=_discount(raw, total, what),
         )

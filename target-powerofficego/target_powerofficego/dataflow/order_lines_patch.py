@@ -15,7 +15,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import Money
 from target_powerofficego.dataflow.order_lines import OrderLine, dicts
 from target_powerofficego.dataflow.order_lines_back import NUMBERS
-from target_powerofficego.dataflow.order_reading import check_total, read_lines
+from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.product_back import money
 from target_powerofficego.dataflow.values import Unusable, to_ore
@@ -206,7 +206,7 @@ def _check(
         if not is_right:
             msg = f"the shop has no form for what Go says of line {line.reference}"
             raise Unusable(msg)
-    come_to = check_total(order, lines)
+    come_to = order_total(order, lines)
     if come_to != total:
         msg = f"with Go's lines the shop's order comes to {come_to} with VAT, but Go's to {total}"
         raise Unusable(msg)

@@ -1,8 +1,9 @@
-"""The odd øre: how an order whose total Go's rounding missed is made to come to the shop's; pure.
+"""The odd øre: how an order that Go's rounding missed is made to come to the shop's total; pure.
 
 With net and VAT rounded line by line some totals are not reached by the unit prices alone. From
 Go's answer it is seen how many decimals of a price Go keeps, and whether it rounds VAT on each line
-or once per rate, neither of which is published. Then single øre are moved on lines; what still
+or once per rate, neither of which is published. Then single øre are moved on lines, within one VAT
+rate first, and never so far that the VAT of a rate is not the shop's within rounding; what still
 remains goes on one line of its own without VAT, if that is allowed.
 """
 
@@ -12,13 +13,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_powerofficego.dataflow.line_amounts import ORE, ZERO
 from target_powerofficego.dataflow.order_answer import (
     ROUNDING,
     answered_lines,
+    by_rate_in_go,
     expected_total,
+    percent,
+    rounds_by_rate,
     total_in_go,
 )
 from target_powerofficego.dataflow.values import to_ore
@@ -26,17 +30,14 @@ from target_powerofficego.dataflow.values import to_ore
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from target_powerofficego.dataflow.order_answer import RateAnswer
     from target_powerofficego.dataflow.order_lines import OrderLine
 
 _PLACES = range(2, 9)  # decimals of a price: whole øre at least, and as many as are ever sent
-_FARTHEST = Decimal("0.50")  # krone beyond the wanted total that a search goes
-_MOST_CUT_OFF = Decimal("0.50")  # krone; it bears no VAT on its line, so more is for a person
+_FARTHEST = 50  # øre beyond the wanted total that a search goes
 
 _NONE_SENT: Mapping[str, Decimal] = MappingProxyType({})
-
-Prices = dict[str, Decimal]
-Reach = dict[Decimal, Prices]
-"""What can be added to a total, and by which unit prices, by line reference; the fewest of them."""
+_Key = TypeVar("_Key", int, "tuple[int, int]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,22 @@ class Mending:
 
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     rounding: Decimal = ZERO
+
+
+@dataclass(frozen=True)
+class _Way:
+    """New unit prices that move an order, as a chain; the lower its cost, the better.
+
+    The cost is how many øre the rates are away from the shop's, then how many prices are new.
+    """
+
+    cost: tuple[int, int] = (0, 0)
+    new: tuple[tuple[str, Decimal], ...] = ()
+
+    def __add__(self, other: _Way) -> _Way:
+        """Return both together."""
+        cost = (self.cost[0] + other.cost[0], self.cost[1] + other.cost[1])
+        return _Way(cost, self.new + other.new)
 
 
 @dataclass(frozen=True)
@@ -64,10 +81,6 @@ class _AnsweredLine:
         """Return what Go makes of a unit price, without VAT."""
         return to_ore(self.quantity * price * self.left)
 
-    def total_at(self, net: Decimal) -> Decimal:
-        """Return the line with VAT, when VAT is rounded on each line."""
-        return net + to_ore(net * self.rate)
-
 
 def mending(
     lines: Sequence[OrderLine],
@@ -78,29 +91,33 @@ def mending(
     may_add_line: bool,
     sent: Mapping[str, Decimal] = _NONE_SENT,
 ) -> Mending | None:
-    """Return how Go's order comes to the shop's total; None if it cannot, or should not.
+    """Return how Go's order comes to the shop's total and VAT; None if it cannot, or should not.
 
     A line is moved by an øre at most, or to the next price that Go can hold. The line for rounding
-    bears at most an øre for each line, and 50 øre that Go is seen to have cut off prices. `sent`
-    are the unit prices that were sent last, where they are others than the lines' own.
+    bears at most an øre for each line. `sent` are the unit prices that were sent last, where they
+    are others than the lines' own.
     """
     if answer.get("TotalAmount") is None:
         return None
     there = total_in_go(answered_lines(answer).get(ROUNDING))
     now = Decimal(str(answer["TotalAmount"])) - there
-    off = to_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
+    off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
     answered = _answered(lines, answer, edited_in_go, sent)
-    moves = _moves(answered, answer, now, off) if off else {ZERO: {}}
+    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go)
+    if not off and all(one.is_right for one in rates.values()):
+        return Mending()
+    moves = _moves(answered, rates, off, once_per_rate=rounds_by_rate(answer))
     if off in moves:
-        return Mending(moves[off])
-    cut_off = sum((_cut_off(line) for line in answered), ZERO)
-    most = len(answered) * ORE + min(cut_off, _MOST_CUT_OFF)
-    if not may_add_line:
+        return Mending(dict(moves[off].new))
+    near = [moved for moved in moves if abs(off - moved) <= len(answered)]
+    if not may_add_line or not near:
         return None
-    if abs(off) <= most:
-        return Mending(rounding=off)
-    rest = min((off - moved for moved in moves), key=abs)
-    return Mending(moves[off - rest], rest) if abs(rest) <= most else None
+    moved = min(near, key=lambda one: (len(moves[one].new), abs(off - one)))
+    return Mending(dict(moves[moved].new), (off - moved) * ORE)
+
+
+def _in_ore(amount: Decimal) -> int:
+    return int(to_ore(amount) / ORE)
 
 
 def _answered(
@@ -135,11 +152,6 @@ def _answered(
     return found
 
 
-def _cut_off(line: _AnsweredLine) -> Decimal:
-    """Return what a line is off, with VAT, because Go keeps fewer decimals of its price."""
-    return ZERO if line.price == line.sent else abs(line.wanted - line.net) * (1 + line.rate)
-
-
 def _kept_decimals(lines: Iterable[_AnsweredLine]) -> int:
     """Return how many decimals of a price Go is seen to keep; as many as are sent, if it cuts none.
 
@@ -160,43 +172,72 @@ def _cut(price: Decimal, decimals: int, rounding: str = ROUND_HALF_UP) -> Decima
 
 
 def _moves(
-    lines: Sequence[_AnsweredLine], answer: Mapping[str, Any], total: Decimal, off: Decimal
-) -> Reach:
-    """Return every change of the total that is within reach, by the fewest new prices."""
+    lines: Sequence[_AnsweredLine],
+    rates: Mapping[Decimal, RateAnswer],
+    off: int,
+    *,
+    once_per_rate: bool,
+) -> dict[int, _Way]:
+    """Return by how many øre the total can be moved such that each rate's VAT is right, and how."""
     decimals = _kept_decimals(lines)
-    options = {line.reference: _prices(line, decimals) for line in lines}
-    rates: dict[Decimal, list[_AnsweredLine]] = defaultdict(list)
+    groups: dict[Decimal, list[_AnsweredLine]] = defaultdict(list)
     for line in lines:
-        rates[line.rate].append(line)
+        groups[percent(line.rate)].append(line)
     farthest = abs(off) + _FARTHEST
-    if _rounds_by_rate(answer, total):
-        nets = _nets(answer)
-        groups = [
-            _at_rate(
-                nets[rate], rate, _sums([_nets_moved(one, options) for one in group], farthest)
+    reach = {0: _Way()}
+    for rate, one in rates.items():
+        moves = _moves_at(rate, groups[rate], one, farthest, decimals, once_per_rate=once_per_rate)
+        wider: dict[int, _Way] = {}
+        for moved, way in reach.items():
+            for more, further in moves.items():
+                if abs(moved + more) <= farthest:
+                    _keep(wider, moved + more, way + further)
+        reach = wider
+    return reach
+
+
+def _moves_at(
+    rate: Decimal,
+    lines: Iterable[_AnsweredLine],
+    answer: RateAnswer,
+    farthest: int,
+    decimals: int,
+    *,
+    once_per_rate: bool,
+) -> dict[int, _Way]:
+    """Return by how many øre one rate can be moved with VAT such that its VAT is right, and how."""
+    reach: dict[tuple[int, int], _Way] = {(0, 0): _Way()}
+    for line in lines:
+        wider = dict(reach)
+        for net, price in _prices(line, decimals).items():
+            if net == line.net:
+                continue
+            more = _in_ore(net - line.net)
+            tax = (
+                0
+                if once_per_rate
+                else _in_ore(to_ore(net * line.rate) - to_ore(line.net * line.rate))
             )
-            for rate, group in rates.items()
-        ]
-    else:
-        groups = [_totals_moved(line, options) for line in lines]
-    return _sums(groups, farthest)
+            new = _Way((0, 1), ((line.reference, price),))
+            for (nets, taxes), way in reach.items():
+                if abs(nets + more + taxes + tax) <= farthest:
+                    _keep(wider, (nets + more, taxes + tax), way + new)
+        reach = wider
+    found: dict[int, _Way] = {}
+    for (nets, taxes), way in reach.items():
+        vat = answer.there.tax + taxes * ORE
+        if once_per_rate:
+            vat = to_ore((answer.there.excl + nets * ORE) * rate / 100)
+        if abs(vat - answer.wanted.tax) <= answer.most:
+            moved = nets + _in_ore(vat - answer.there.tax)
+            apart = abs(_in_ore(answer.wanted.incl - answer.there.incl) - moved)
+            _keep(found, moved, way + _Way((apart, 0)))
+    return found
 
 
-def _rounds_by_rate(answer: Mapping[str, Any], total: Decimal) -> bool:
-    """Tell whether Go's total only follows when VAT is rounded once per rate."""
-    lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
-    if sum((total_in_go(line) for line in lines), ZERO) == total:
-        return False
-    by_rate = sum((net + to_ore(net * rate) for rate, net in _nets(answer).items()), ZERO)
-    return by_rate == total
-
-
-def _nets(answer: Mapping[str, Any]) -> dict[Decimal, Decimal]:
-    nets: dict[Decimal, Decimal] = defaultdict(Decimal)
-    for key, line in answered_lines(answer).items():
-        if key != ROUNDING and line.get("NetAmount") is not None:
-            nets[Decimal(str(line.get("VatRate") or 0))] += Decimal(str(line["NetAmount"]))
-    return nets
+def _keep(reach: dict[_Key, _Way], key: _Key, way: _Way) -> None:
+    if key not in reach or way.cost < reach[key].cost:
+        reach[key] = way
 
 
 def _prices(line: _AnsweredLine, decimals: int) -> dict[Decimal, Decimal]:
@@ -212,43 +253,3 @@ def _prices(line: _AnsweredLine, decimals: int) -> dict[Decimal, Decimal]:
                 if is_next or abs(net - line.wanted) <= ORE:
                     found.setdefault(net, price)
     return found
-
-
-def _nets_moved(line: _AnsweredLine, options: Mapping[str, Mapping[Decimal, Decimal]]) -> Reach:
-    return {
-        net - line.net: {line.reference: price} if net != line.net else {}
-        for net, price in options[line.reference].items()
-    } | {ZERO: {}}
-
-
-def _totals_moved(line: _AnsweredLine, options: Mapping[str, Mapping[Decimal, Decimal]]) -> Reach:
-    found: Reach = {ZERO: {}}
-    nets = sorted(options[line.reference], key=lambda net: abs(net - line.wanted))
-    for net in nets:
-        moved = line.total_at(net) - line.total_at(line.net)
-        found.setdefault(moved, {line.reference: options[line.reference][net]})
-    return found
-
-
-def _at_rate(net: Decimal, rate: Decimal, moves: Reach) -> Reach:
-    found: Reach = {}
-    for more, prices in sorted(moves.items(), key=lambda one: len(one[1])):
-        moved = more + to_ore((net + more) * rate) - to_ore(net * rate)
-        found.setdefault(moved, prices)
-    return found
-
-
-def _sums(groups: Iterable[Reach], farthest: Decimal) -> Reach:
-    """Return what one choice of each group adds up to, by the fewest prices."""
-    reach: Reach = {ZERO: {}}
-    for group in groups:
-        wider = dict(reach)
-        for moved, prices in reach.items():
-            for more, new in group.items():
-                added = moved + more
-                if abs(added) > farthest:
-                    continue
-                if added not in wider or len(prices) + len(new) < len(wider[added]):
-                    wider[added] = {**prices, **new}
-        reach = wider
-    return reach

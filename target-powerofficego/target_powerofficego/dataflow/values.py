@@ -39,6 +39,10 @@ class Unusable(Exception):  # noqa: N818 - reads as what it says of a value
     """A value that cannot be brought into Go's form; the text is the reason for the reject."""
 
 
+class Contradiction(Unusable):
+    """Two things that the shop says of a record cannot both be true: it is held, not rejected."""
+
+
 class _Absent:
     """The type of `ABSENT`."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Undecidable
-from target_powerofficego.dataflow.order_reading import check_total, read_lines
+from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.order_refunds import (
     less_refunds,
     read_refunds,
@@ -100,7 +100,7 @@ class OrderForms:
         """
         codes = self._tools.settings.service_codes
         whole = read_lines(record, codes)
-        total = check_total(record, whole)
+        total = order_total(record, whole)
         told = {one.id: one for one in read_refunds(record)}
         refunds = [told[one] for one in dict.fromkeys(ids) if one in told]
         lines, paid_back = less_refunds(whole, refunds, codes)

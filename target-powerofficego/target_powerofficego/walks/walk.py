@@ -14,7 +14,7 @@ import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
-from target_powerofficego.dataflow.values import LONGEST_ID, Unusable, instant
+from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.walks.run_tools import RunTools
@@ -89,6 +89,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
             outcome, change = self._take(kept, read_at, at_end=at_end)
         except Undecidable as undecidable:
             outcome, change = _WORDS[type(undecidable.change)], undecidable.change
+        except Contradiction as contradiction:
+            outcome, change = "held", Hold(str(contradiction))
         except Unusable as unusable:
             outcome, change = "rejected", Reject(str(unusable))
         except self.stops:
