@@ -46,6 +46,12 @@ def baskets(is_long):
 
 
 @pytest.fixture
+def shop_baskets(is_long):
+    """How many orders of running shops each way of rounding meets: 10,000 in all, or 300."""
+    return 1667 if is_long else 50
+
+
+@pytest.fixture
 def rounds(is_long):
     """How many runs meet faults."""
     return 8 if is_long else 2

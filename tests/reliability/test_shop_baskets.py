@@ -1,0 +1,137 @@
+"""Orders of running shops land with their total exact and the shop's own VAT, or are held."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from target_powerofficego.dataflow.order_answer import answer_differences
+from target_powerofficego.dataflow.order_lines import ServiceCodes
+from target_powerofficego.dataflow.order_reading import order_total, read_lines
+from target_powerofficego.dataflow.order_rounding import mending
+from target_powerofficego.dataflow.values import Contradiction, Unusable
+
+from .baskets import ORE, in_go, rounded
+from .shop_baskets import RATES, shop_basket
+
+CODES = ServiceCodes(rounding="AVRUND", rates=RATES)
+ROUNDS = 5
+
+
+def landed(lines, total, *, may_add_line=True, **go):
+    """Return what Go has of an order after a run has mended it, and what differs still."""
+    prices, rounding = {}, Decimal(0)
+    for _ in range(ROUNDS):
+        answer = in_go(lines, prices, rounding, **go)
+        found = answer_differences(lines, total, answer)
+        wanted = found and mending(lines, total, answer, may_add_line=may_add_line, sent=prices)
+        if not wanted:
+            break
+        prices, rounding = {**prices, **wanted.prices}, wanted.rounding
+    return answer, found
+
+
+def vat_in_go(answer, vat_rounding):
+    """Return VAT by rate in percent of what Go answered."""
+    nets, vat = Counter(), Counter()
+    for line in answer["SalesOrderLines"]:
+        rate = line["VatRate"] * 100
+        nets[rate] += line["NetAmount"]
+        vat[rate] += line["TotalAmount"] - line["NetAmount"]
+    by_rate = {rate: rounded(net * rate / 100) for rate, net in nets.items()}
+    return by_rate if vat_rounding == "rate" else vat
+
+
+@pytest.mark.parametrize(
+    ("price_decimals", "vat_rounding"), [*itertools.product((2, 4, None), ("line", "rate"))]
+)
+def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_sums(
+    seed, shop_baskets, price_decimals, vat_rounding
+):
+    chance = random.Random(f"shops {seed} {price_decimals} {vat_rounding}")
+    held = Counter()
+    for _ in range(shop_baskets):
+        basket = shop_basket(chance)
+        try:
+            lines = read_lines(basket.record, CODES)
+        except Contradiction as contradiction:
+            held[str(contradiction).split(":")[0][:60]] += 1
+            continue
+        total = order_total(basket.record, lines)
+        assert total == Decimal(basket.record["total_incl"])
+        go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
+        answer, differences = landed(lines, total, **go)
+        if differences:
+            held[differences[0].split(":")[0]] += 1
+            continue
+        assert answer["TotalAmount"] == total
+        vat = vat_in_go(answer, vat_rounding)
+        if basket.tells == "all":
+            for rate, told in basket.vat.items():
+                apart = abs(vat.get(rate, 0) - told)
+                assert apart <= basket.most_apart(rate), (rate, told, vat, basket)
+    print(f"{price_decimals} decimals, VAT by {vat_rounding}, held of {shop_baskets}: {held}")
+    assert sum(held.values()) <= 0.005 * shop_baskets
+
+
+@pytest.mark.parametrize(
+    ("price_decimals", "vat_rounding"), [*itertools.product((2, None), ("line", "rate"))]
+)
+@pytest.mark.parametrize("may_add_line", [True, False])
+def test_what_single_ore_can_reach_of_up_to_four_lines_lands(
+    seed, shop_baskets, price_decimals, vat_rounding, may_add_line
+):
+    chance = random.Random(f"few {seed} {price_decimals} {vat_rounding}")
+    for _ in range(shop_baskets):
+        try:
+            lines = read_lines(shop_basket(chance, most_lines=2).record, CODES)
+        except Unusable:
+            continue
+        if len(lines) > 4:
+            continue
+        total = sum(line.total.incl for line in lines)
+        go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
+        _, differences = landed(lines, total, may_add_line=may_add_line, **go)
+        if differences:
+            assert not _is_reachable(lines, total, may_add_line=may_add_line, **go), lines
+
+
+def _is_reachable(lines, total, *, may_add_line, price_decimals, vat_rounding):
+    """Return whether any choice of nets, each an øre off at most, comes to the shop's sums."""
+    moving = [line for line in lines if line.total.excl and line.reference != "rounding:order"]
+    fixed = sum(line.total.incl for line in lines if line not in moving)
+    wanted, counts = Counter(), Counter()
+    for line in moving:
+        wanted[line.rate] += line.total.tax
+        counts[line.rate] += 1
+    for nets in itertools.product(*(_nets(line, price_decimals) for line in moving)):
+        by_rate, vat = Counter(), Counter()
+        for line, net in zip(moving, nets, strict=True):
+            by_rate[line.rate] += net
+            vat[line.rate] += rounded(net * line.rate / 100)
+        if vat_rounding == "rate":
+            vat = {rate: rounded(net * rate / 100) for rate, net in by_rate.items()}
+        rest = total - fixed - sum(nets) - sum(vat.values())
+        is_near = abs(rest) <= (len(moving) * ORE if may_add_line else 0)
+        if is_near and all(
+            abs(vat[rate] - tax) <= (counts[rate] + 1) * ORE / 2 for rate, tax in wanted.items()
+        ):
+            return True
+    return False
+
+
+def _nets(line, price_decimals):
+    """Yield what a line can come to, within an øre of what the shop says."""
+    left = 1 - line.price.allowance / 100
+    for more in (Decimal(0), ORE, -ORE):
+        net = line.total.excl + more
+        price = net / line.quantity / left
+        step = Decimal(1).scaleb(-(price_decimals or 8))
+        if any(
+            rounded(line.quantity * (rounded(price, step) + n * step) * left) == net
+            for n in (-1, 0, 1)
+        ):
+            yield net
