@@ -126,9 +126,13 @@ fills in what is left out from the product or the customer.
 
 | in the shop | in Go |
 | :-- | :-- |
-| a discount on the whole order (`discounts`) | one line below zero for each VAT rate, \
-`discount:{rate}`: by the order's `taxes` where they come to the discount, else the goods bear it \
-in proportion to their amounts |
+| a discount on the whole order (`discounts`) | one line below zero for each VAT rate that bears \
+it, `discount:{rate}`: as the order's VAT says (see below); one with `is_in_lines` is only told |
+| `rounding` of the whole order | a line `rounding:order` without VAT on `{rounding_product_code}`; \
+without that setting the order is held |
+| a line without a product and SKU | on `{fee_product_code}-{rate}`, as a fee |
+| a line or charge without `tax_rate` | the one rate of `sales_accounts` whose VAT its amounts \
+tell; where several fit, the one that `taxes` names; a charge without VAT has 0 % |
 | a gift card (line `type`) | its product, or `{gift_card_product_code}-0`; without VAT unless the \
 line has a `tax_rate` |
 | a text (line `type`) | a Text line |
@@ -140,13 +144,27 @@ goods; no rate ends below zero, for which goods that come back later may need su
 invoice's number, `{shop_name}:{id}:refund:{refund id}` |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |
 
+What the shop says of VAT is obeyed. Its `total_excl`, `total_tax`, `rounding` and `total_incl` and
+its `taxes` are the order as sold, before refunds. A shop may round VAT on each line, once per rate
+or once per order, or not round lines at all. So at each rate its VAT may differ from that of the
+lines by (n + 1) / 2 øre, n being the lines, charges and discounts at that rate, and an order by the
+sum over its rates; the øre are then given to the lines. Sums that differ by more contradict each
+other: the order is held before it is posted, and the hold names both.
+
+Which rates bear a discount on the whole order is seen from these sums. `taxes`, if told, name every
+rate that has VAT left. Else, or where that does not come to the discount, the first of these is
+taken by which every told sum is true: in proportion over the goods; over goods and charges; all on
+one rate, where 0 % is a gift card that pays; with two rates, the split that gives the told VAT. If
+none is, the order is held.
+
 No VAT can be sent: Go works it out from the product's sales account. So after every write of an
-order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, and
-the total with `total_incl` less what was paid back. A total that is off only because of how Go
-rounds is mended: the unit price of as few lines as it takes is moved by an øre of the line's
-amount, or to the next price that Go can hold. What is then still off goes on a line of its own
-without VAT, with `rounding_product_code`: an øre for each line at most, and 50 øre of what Go is
-seen to cut off prices. If they differ still, the order stays a Draft and is held with both figures.
+order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, the
+VAT of each rate, within the same tolerance, and the total with `total_incl` less what was paid
+back. What is off only because of how Go rounds is mended: unit prices are moved by an øre of their
+line's amount, or to the next price that Go can hold, within one rate first, and only so far that
+the VAT of each rate stays right. What is then still off goes on a line of its own without VAT, with
+`rounding_product_code`: an øre for each line at most. If they differ still, the order stays a Draft
+and is held with both figures.
 
 Those marked (↔) flow back as well with the setting `order_lines_back` of target-customwebshop, as
 long as the order is not invoiced. Then the amounts of the line, the order's totals and its `taxes`

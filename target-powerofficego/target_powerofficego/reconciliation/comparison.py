@@ -151,6 +151,12 @@ class _Comparing:
         if told:
             kind: FindingKind = "VAT rate" if have_other_rates(shop, go) else "amount"
             yield _finding(kind, order, entry, told, shop=shop, go=go)
+        if None not in (order.customer_id, entry.customer_id) and not _has_buyer(order, entry):
+            told = (
+                f"its buyer is customer id {order.customer_id} in Go, but there it is of customer"
+                f" id {entry.customer_id}"
+            )
+            yield _finding("buyer", order, entry, told, is_difference=False)
         if not self._period.has(entry.date):
             told = f"Go dates it {entry.date}, outside the period; it is counted by the shop's date"
             yield _finding("date", order, entry, told, is_difference=False)
@@ -208,6 +214,10 @@ _NOK = "NOK"
 _UNREAD = object()
 _GONE = "removed in Go"
 """Stands in the reason of a hold of an order that a person deleted in Go."""
+
+
+def _has_buyer(order: ShopOrder, entry: GoEntry) -> bool:
+    return str(order.customer_id) == str(entry.customer_id)
 
 
 def _sign(entry: GoEntry) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from target_powerofficego.dataflow.line_amounts import NOTHING, ORE
+from target_powerofficego.dataflow.order_sums import tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ FindingKind = Literal[
     "not in Go",
     "open",
     "not known",
+    "buyer",
     "date",
     "credited by hand",
 ]
@@ -77,15 +79,16 @@ def is_rounding(
     """Tell whether two sides come to the same with VAT and differ by rate only as Go rounds.
 
     So does an order of which øre were moved between lines: by an øre for each line at most, on the
-    line for rounding too, which is without VAT.
+    line for rounding too, which is without VAT. VAT may be apart as far as an order's may that is
+    written.
     """
     apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
     if None in shop or None in go or apart.incl:
         return False
     most = line_count * ORE
+    by_rate = (shop.get(rate, NOTHING) - go.get(rate, NOTHING) for rate in {*shop, *go})
     return all(
-        abs(shop.get(rate, NOTHING).incl - go.get(rate, NOTHING).incl) <= most
-        for rate in {*shop, *go}
+        abs(one.incl) <= most and abs(one.tax) <= tolerance(line_count) for one in by_rate
     ) and {*shop, "0"} >= set(go)
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _ORDER_FIELDS = (
     *("Id", "SalesOrderNo", "SalesOrderDate", "ExternalImportReference", "CurrencyCode"),
     *("CustomMatchingReference", "RelatedInvoiceNo", "NetAmount", "TotalAmount", "LineCount"),
-    "CreatedDateTimeOffset",
+    *("CreatedDateTimeOffset", "CustomerId"),
 )
 _INVOICE_FIELDS = (
     *("Id", "InvoiceNo", "OrderDate", "VoucherDate", "VoucherType", "ExternalImportReference"),
     *("CurrencyCode", "CustomMatchingReference", "RelatedInvoiceNo", "NetAmount", "TotalAmount"),
-    "IsReversed",
+    *("IsReversed", "CustomerId"),
 )
 _RIGHTS = {
     "SalesOrders": ("SalesOrders", "SalesOrders_Full"),
@@ -173,6 +173,7 @@ def _common(body: Mapping[str, Any]) -> dict[str, Any]:
         "reference": body.get("ExternalImportReference"),
         "matching_reference": body.get("CustomMatchingReference"),
         "related_invoice": body.get("RelatedInvoiceNo"),
+        "customer_id": body.get("CustomerId"),
     }
 
 

@@ -43,6 +43,7 @@ def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> ShopOrder:
     kept = link.base.get(AMOUNTS)
     amounts = None if kept is None else from_kept(kept.shop)
     number = link.base.get("matching_reference")
+    buyer = link.base.get("customer")
     return ShopOrder(
         link.shop_id,
         link.go_id,
@@ -50,6 +51,7 @@ def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> ShopOrder:
         amounts,
         None if number is None else number.shop,
         None if waiting is None else _waiting(waiting, zone),
+        None if buyer is None else buyer.shop,
     )
 
 

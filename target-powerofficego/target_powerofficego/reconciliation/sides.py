@@ -68,6 +68,8 @@ class ShopOrder:
     amounts: OrderAmounts | None
     matching_reference: str | None = None
     waiting: Waiting | None = None
+    customer_id: int | None = None
+    """Who buys, by the id in Go; None when that is not known."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class GoEntry:
     line_count: int | None = None
     is_reversed: bool = False
     is_sent: bool = False
+    customer_id: int | None = None
 
     @property
     def money(self) -> Money:
