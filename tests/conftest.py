@@ -1,6 +1,8 @@
-"""What all tests share: a sandbox, a ledger, both ways; and which of them share a process."""
+"""What all tests share: a sandbox, a ledger, both ways; which examples; who shares a process."""
 
 from __future__ import annotations
+
+import secrets
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,15 +10,44 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["ledger", "both_ways", "tls"]
 
-# How fast the machine is says nothing of a rule.
+# How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
+# examples are the same each time. The long form looks for new ones.
 settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "fixed",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("any machine")
+settings.register_profile(
+    "long", settings.get_profile("fixed"), derandomize=False, max_examples=1000
+)
+settings.load_profile("fixed")
 
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
+
+
+def pytest_addoption(parser):
+    """Take the option of the long form."""
+    told = "run the reliability suite in full, and look for new examples everywhere"
+    parser.getgroup("reliability").addoption("--long", action="store_true", help=told)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Choose the seed of new examples, before Hypothesis and the processes of xdist ask for it."""
+    if config.getoption("--long"):
+        settings.load_profile("long")
+        config.option.hypothesis_seed = config.option.hypothesis_seed or str(secrets.randbits(32))
+
+
+def pytest_report_header(config):
+    """Return by which seed the new examples of this run are found again."""
+    if not config.getoption("--long"):
+        return None
+    return f"new examples by --hypothesis-seed={config.option.hypothesis_seed}"
 
 
 class ByWhatTheyShare(LoadScopeScheduling):

@@ -77,6 +77,16 @@ def _line() -> list[Field]:
     ]
 
 
+def _taxes(what: str) -> Field:
+    return rows(
+        "taxes",
+        what,
+        decimal("rate", "VAT rate in percent."),
+        decimal("base", "The amount that the VAT is worked out from."),
+        decimal("amount", "The VAT."),
+    )
+
+
 def _refund() -> list[Field]:
     return [
         identifier("id", "The shop's id of the refund. Each must have one, that never changes."),
@@ -84,12 +94,14 @@ def _refund() -> list[Field]:
             "amount_incl",
             "What was paid back, with VAT; null: what its lines and freight come to.",
         ),
+        decimal("amount_excl", "What was paid back, without VAT."),
+        _taxes("VAT of what was paid back, by rate."),
         text("reason", "Why."),
         stamp("created_at", "When it was paid back."),
         rows(
             "lines",
             "What was sent back.",
-            identifier("line_id", "The order line's `id`."),
+            identifier("line_id", "The `id` of the order's line, freight or fee."),
             decimal("quantity", "How many units came back."),
             decimal(
                 "amount_incl",
@@ -171,17 +183,17 @@ def _order_money() -> list[Field]:
             text("name", "What the buyer reads."),
             decimal("amount_excl", "The discount, without VAT."),
             decimal("amount_incl", "The discount, with VAT. Each must tell it."),
+            flag("is_in_lines", "Whether the lines are less it already."),
         ),
-        rows(
-            "taxes",
-            "VAT by rate.",
-            decimal("rate", "VAT rate in percent."),
-            decimal("base", "The amount that the VAT is worked out from."),
-            decimal("amount", "The VAT."),
-        ),
+        _taxes("VAT by rate, as sold: before refunds."),
         rows("payments", "What was paid.", *_payment()),
         rows("refunds", "What was paid back.", *_refund()),
         *_totals("The whole order"),
+        decimal(
+            "rounding",
+            "What the shop adds or takes off to round the whole order, without VAT; it is part of"
+            " `total_incl`.",
+        ),
         decimal("total_refunded", "What was paid back in all, with VAT."),
         group(
             "invoice",

@@ -75,6 +75,18 @@ def test_the_demo_fits_into_80_columns(small_demo):
     assert "…  " not in small_demo.stdout
 
 
+def test_the_demo_shows_how_the_habits_of_real_shops_land():
+    ended = play("--customers", "20", "--products", "20", "--orders", "60")
+    told = " ".join(ended.stdout.split())
+    assert ended.returncode == 0, ended.stdout
+    assert "25 %: 831.36 + 207.84" in told
+    assert "0 %: 399.00 + 0.00" in told
+    assert "Strand Rør AS" in told
+    assert "Fifth run" in told
+    assert max(len(line) for line in ended.stdout.splitlines()) <= 80
+    assert "…  " not in ended.stdout
+
+
 def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
     with Sandbox.start() as box:
         seed_store(box.shop, customers=2, products=2, orders=2)

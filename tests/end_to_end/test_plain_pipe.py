@@ -102,7 +102,7 @@ def pipe(box, tmp_path, write_configs):
 
 
 def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, box):
-    seed_store(box.shop)
+    seed_store(box.shop, habits=False)
 
     status, states, _ = pipe()
     assert status == 0

@@ -15,7 +15,6 @@ DEFAULT_SEED = 20260101
 
 def pytest_addoption(parser):
     group = parser.getgroup("reliability")
-    group.addoption("--long", action="store_true", help="run the reliability suite in full")
     group.addoption("--kills", type=int, help="how many runs are killed")
     group.addoption("--stops", type=int, help="how many runs are stopped by SIGTERM")
     group.addoption("--histories", type=int, help="how many histories of pairs are played")
@@ -24,7 +23,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture
 def is_long(request):
-    return request.config.getoption("--long", default=False)
+    return request.config.getoption("--long")
 
 
 @pytest.fixture
@@ -93,14 +92,14 @@ def load(box, seed, is_long):
 
 def _pairs_a_batch(config):
     """How many pairs of each entity a batch has; three histories each."""
-    return 24 if config.getoption("--long", default=False) else 8
+    return 24 if config.getoption("--long") else 8
 
 
 def pytest_generate_tests(metafunc):
     """Play histories in batches, each in a sandbox of its own."""
     if "batch" not in metafunc.fixturenames:
         return
-    is_long = metafunc.config.getoption("--long", default=False)
+    is_long = metafunc.config.getoption("--long")
     wanted = metafunc.config.getoption("--histories", default=None) or (10_000 if is_long else 100)
     batches = -(-wanted // (3 * _pairs_a_batch(metafunc.config)))
     metafunc.parametrize("batch", range(batches))

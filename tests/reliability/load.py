@@ -21,7 +21,8 @@ class Load:
         self.shop = box.shop
         self.chance = random.Random(seed)
         self._next_id = 100_000
-        seed_store(self.shop, customers=customers, products=products, orders=orders, seed=seed)
+        counts = {"customers": customers, "products": products, "orders": orders}
+        seed_store(self.shop, **counts, seed=seed, habits=False)  # a verdict knows plain orders
 
     def edit(self, count):
         """Make so many edits, of all sorts that a shop's owner and its buyers make."""

@@ -29,7 +29,7 @@ def doubles(box):
         lines = Counter(one["ExternalImportReference"] for one in order["SalesOrderLines"])
         found += [f"line {one} {n} times" for one, n in lines.items() if n > 1]
     addresses = Counter(
-        (one["ContactId"], one["ExternalCode"])
+        tuple(one[member] for member in ("ContactId", "AddressLine1", "ZipCode", "City"))
         for one in box.go.entries("ContactDeliveryAddresses")
     )
     found += [f"delivery address {one} {n} times" for one, n in addresses.items() if n > 1]
@@ -137,7 +137,8 @@ def _customers(box, edits):
             parts.append((f"person of {record['id']}", names, people.get(entry["Id"])))
         for address in record["addresses"]:
             if address["type"] == "shipping":
-                told, there = {"AddressLine1": address["line1"]}, OURS + address["id"]
+                told = {"AddressLine1": address["line1"]}
+                there = f"{OURS}{record['id']}:{address['id']}"
                 parts.append((f"address {address['id']}", told, addresses.get(there)))
         for part in parts:
             yield from ((record, words) for words in _differences(*part))

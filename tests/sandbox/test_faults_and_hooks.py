@@ -118,7 +118,7 @@ def test_a_caller_that_gives_up_waiting_left_its_change_behind(box):
             f"{box.shop_api_url}/customers/1",
             json={"phone": "new"},
             headers={"Authorization": f"Bearer {box.shop_token}"},
-            timeout=0.1,
+            timeout=(10, 0.1),
         )
     assert acted.wait(10)
     assert phone(box) == "new"

@@ -236,11 +236,22 @@ def test_the_first_delivery_address_is_primary_until_another_is_made_so(go):
     assert [one["IsPrimary"] for one in listed] == [False, True]
 
 
-def test_an_external_code_is_unique_among_a_customers_addresses(go):
-    path = f"/ContactDeliveryAddresses/{go.customer()['Id']}"
-    go.made(path, {**ADDRESS, "ExternalCode": "shop:a"})
-    title = "Contact delivery address validation error(s)"
-    refused(go.post(path, {**ADDRESS, "ExternalCode": "shop:a"}), title=title)
+@pytest.mark.parametrize(
+    ("resource", "body", "kind"),
+    [
+        ("ContactDeliveryAddresses", ADDRESS, "Contact delivery address"),
+        ("ContactPersons", {"FirstName": "Kari", "LastName": "Dal"}, "Contact person"),
+    ],
+)
+def test_an_external_code_is_unique_in_the_whole_client(go, resource, body, kind):
+    mine, other = f"/{resource}/{go.customer()['Id']}", f"/{resource}/{go.customer()['Id']}"
+    go.made(mine, {**body, "ExternalCode": "shop:a"})
+    plain = go.made(other, body)
+    title = f"{kind} validation error(s)"
+    for path in (mine, other):
+        refused(go.post(path, {**body, "ExternalCode": "shop:a"}), title=title)
+    refused(go.put_value(f"{other}/{plain['Id']}", "ExternalCode", "shop:a"), title=title)
+    assert go.made(other, {**body, "ExternalCode": "shop:b"})["ExternalCode"] == "shop:b"
 
 
 def test_addresses_and_persons_are_changed_and_deleted_without_moving_the_customer(go):

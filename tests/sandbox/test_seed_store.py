@@ -3,9 +3,10 @@ from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
+from go_sandbox.seed.habits import HABITS, named_habits, retire_guests
 from go_sandbox.seed.money import line_amounts, rounded
 from go_sandbox.seed.store import seed_store
-from go_sandbox.shop import contract
+from go_sandbox.shop import contract, stamps
 from go_sandbox.shop.shop import Shop
 from go_sandbox.storage import Storage
 from hypothesis import given
@@ -72,7 +73,7 @@ def test_every_field_of_the_contract_is_there(shop):
 
 @pytest.mark.parametrize("seed", [20260101, 7, 8])
 def test_every_order_adds_up_to_the_ore(seed):
-    for order in seeded(seed=seed).records("orders"):
+    for order in seeded(seed=seed, habits=False).records("orders"):
         for line in order["lines"]:
             check_line(line)
         parts = order["lines"] + order["shipping"]
@@ -134,7 +135,7 @@ def test_norwegian_letters_are_everywhere(shop):
 
 
 def test_products_come_at_all_rates_with_variants_and_unique_skus(shop):
-    products = shop.records("products")
+    products = [one for one in shop.records("products") if not one["deleted_at"]]
     assert {one["tax_rate"] for one in products} == {"25", "15", "0"}
     assert {one["type"] for one in products} == {"goods", "service"}
     assert {one["status"] for one in products} == {"active", "draft", "archived"}
@@ -216,6 +217,73 @@ def test_mistakes_come_on_top_and_leave_the_rest_as_it_was(shop):
     assert len(twins) == 2
     assert [one["sku"] is None for one in added["products"]] == [True, False]
     assert added["products"][1]["price_incl"] == "12,50 kr"
+
+
+def test_orders_with_habits_add_up_as_real_shops_do(shop):
+    orders = {words: shop.record("orders", one) for one, words in named_habits(shop).items()}
+    assert len(orders) == len(HABITS)
+    for order in orders.values():
+        told = [ore(order[name] or "0.00") for name in ("total_excl", "total_tax", "rounding")]
+        assert sum(told) == ore(order["total_incl"])
+        assert [one["amount"] for one in order["payments"]] == [order["total_incl"]]
+    assert {words: vat_of(order) for words, order in orders.items()} == {
+        "a coupon for sweaters only": ["25: 831.36 + 207.84"],
+        "the same coupon, told by the totals alone": [],
+        "a coupon for the freight only": ["15: 172.00 + 25.80"],
+        "a gift card, told as a discount": ["25: 959.20 + 239.80"],
+        "VAT rounded once for the order": ["25: 199.80 + 49.95"],
+        "VAT rounded once, lines with all their decimals": ["25: 254.55 + 63.64"],
+        "a total rounded to whole kroner": ["25: 79.90 + 19.98"],
+        "a guest, for herself": ["15: 112.20 + 16.83"],
+        "the same guest, for a company": ["15: 112.20 + 16.83"],
+        "the same guest, for another company": ["25: 1039.20 + 259.80"],
+        "names with HTML entities": ["25: 719.20 + 179.80"],
+        "a product that was deleted since": ["25: 239.20 + 59.80"],
+        "a product made anew under its SKU": ["25: 239.20 + 59.80"],
+    }
+
+
+def vat_of(order):
+    return [f"{tax['rate']}: {tax['base']} + {tax['amount']}" for tax in order["taxes"]]
+
+
+def test_a_product_is_deleted_and_made_anew_and_each_order_names_the_one_of_then(shop):
+    old, new = (one for one in shop.records("products") if one["sku"] == "KOPP-BLA")
+    old, new = (old, new) if old["deleted_at"] else (new, old)
+    assert new["deleted_at"] is None
+    assert old["created_at"] < old["deleted_at"] < new["created_at"]
+    for order in shop.records("orders"):
+        for line in order["lines"]:
+            if line["sku"] == "KOPP-BLA":
+                of_then = old if order["created_at"] < old["deleted_at"] else new
+                assert line["product_id"] == of_then["id"]
+
+
+def test_one_guest_buys_for_herself_and_for_two_companies(shop):
+    bought = [
+        order["buyer"]
+        for order in shop.records("orders")
+        if order["buyer"]["email"] == "liv.strand@example.com"
+    ]
+    numbers = [one["organization_number"] for one in bought]
+    assert numbers[0] is None
+    assert all(orgnr.is_valid(number) for number in numbers[1:])
+    assert len(set(numbers)) == 3
+
+
+def test_a_small_store_and_one_that_shall_not_have_no_habits():
+    assert named_habits(seeded(orders=59)) == {}
+    assert named_habits(seeded(habits=False)) == {}
+
+
+def test_the_shops_routine_wipes_who_bought_as_a_guest_long_ago():
+    shop = seeded()
+    guests = [one for one in shop.records("orders") if one["is_guest"]]
+    count = retire_guests(shop, stamps.parse(guests[3]["placed_at"]))
+    wiped = [one for one in shop.records("orders") if one["buyer"]["name"] == "[deleted]"]
+    assert [one["id"] for one in wiped] == [one["id"] for one in guests[:3]]
+    assert count == 3
+    assert wiped[0]["lines"] == guests[0]["lines"]
 
 
 def test_orders_without_customers_are_refused():

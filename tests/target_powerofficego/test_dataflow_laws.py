@@ -7,6 +7,7 @@ already gets no patch; and no other row that flows back says something else than
 from __future__ import annotations
 
 import string
+from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,9 @@ EMAIL = st.builds("{}@{}.no".format, WORD, st.text(string.ascii_lowercase, min_s
 PHONE = st.integers(20000000, 99999999).map(lambda number: f"+47{number}")
 ORE = st.decimals("0", "99999", places=2)
 PRICE = st.decimals("0", "99999", places=4)
+DAYS = st.dates(date(2024, 1, 1), date(2027, 12, 31)).map(str)
+"""With the 29th of February of a leap year among them."""
+
 RATE = st.sampled_from(["0", "11.11", "12", "15", "25"])
 TABLES = {"customers": CUSTOMER, "products": with_stock(PRODUCT, "go"), "orders": ORDER}
 
@@ -139,10 +143,8 @@ GO_VALUES = {
     ("products", "archived"): st.booleans(),
     ("orders", "reference"): NAME | st.none(),
     ("orders", "invoice_number"): st.integers(1, 10**9) | st.none(),
-    ("orders", "invoice_sent_at"): st.datetimes().map(
-        lambda moment: f"{moment.replace(year=2026, microsecond=0).isoformat()}.1234567Z"
-    ),
-    ("orders", "invoice_due_on"): st.dates().map(lambda day: day.replace(year=2026).isoformat()),
+    ("orders", "invoice_sent_at"): DAYS.map("{}T09:30:00.1234567Z".format),
+    ("orders", "invoice_due_on"): DAYS,
     ("orders", "invoice_balance"): st.decimals("-9999", "9999", places=2) | st.none(),
     ("orders", "payment_status"): st.sampled_from(["paid"]),
 }

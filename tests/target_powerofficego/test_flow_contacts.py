@@ -33,7 +33,7 @@ def test_a_customers_delivery_address_is_created_once(ledger, box, with_cottage)
     (there,) = delivery_addresses(box)
     (customer,) = box.go.entries("Customers")
     assert there["ContactId"] == customer["Id"]
-    assert there["ExternalCode"] == "testshop:a7"
+    assert there["ExternalCode"] == "testshop:1001:a7"
     assert (there["AddressLine1"], there["ZipCode"]) == ("Hytteveien 4", "2635")
     assert len(outcome.writes) == 2
     assert ledger.run(with_cottage()).writes == []
@@ -148,14 +148,65 @@ def test_addresses_without_ids_are_told_apart_by_their_content(ledger, box, with
     assert len(delivery_addresses(box)) == 2
 
 
-def test_two_customers_may_have_addresses_of_one_id(ledger, box, customer, with_cottage):
-    other = with_cottage()
+@pytest.mark.parametrize("address_id", ["a7", None, "a" * 60])
+def test_two_customers_may_have_one_address(ledger, box, with_cottage, address_id):
+    """Go takes a code once only, whichever customer it belongs to."""
+    other = with_cottage(id=address_id)
     other.update(id="1002", email="ola@example.no")
 
-    outcome = ledger.run(with_cottage(), other)
+    outcome = ledger.run(with_cottage(id=address_id), other)
 
     assert outcome.status == 0
     assert len({one["ContactId"] for one in delivery_addresses(box)}) == 2
+    assert ledger.run(with_cottage(id=address_id), other, full_check_hours=0).writes == []
+
+
+@pytest.mark.parametrize("moment", ["before the run", "during the run"])
+def test_a_code_that_another_contact_has_gives_way_to_the_next(
+    ledger, box, company, with_cottage, moment
+):
+    """Of an address and of a contact person; what was made under the next code is known again."""
+    firm = with_cottage(company)
+    firm.update(first_name="Berit", last_name="Berg")
+    stranger = box.go.create("Customers", {"Name": "En annen"})["Id"]
+    cabin = {"AddressLine1": "Kaien 1", "ZipCode": "5003", "City": "Bergen"}
+    theirs = {
+        "ContactDeliveryAddresses": {**cabin, "ExternalCode": "testshop:2001:a7"},
+        "ContactPersons": {"FirstName": "O", "LastName": "D", "ExternalCode": "testshop:2001"},
+    }
+    for resource, entry in theirs.items():
+        if moment == "before the run":
+            box.go.create(resource, entry, stranger)
+        else:
+            box.faults.on(
+                "go",
+                "POST",
+                f"/{resource}/",
+                lambda _, resource=resource, entry=entry: box.go.create(resource, entry, stranger),
+            )
+
+    assert ledger.run(firm, first_run="accept").status == 0
+    firm.update(last_name="Dal", addresses=with_cottage(line1="Hytteveien 6")["addresses"])
+    outcome = ledger.run(firm)
+
+    assert (outcome.status, [one.method for one in outcome.writes]) == (0, ["PATCH", "PATCH"])
+    made = delivery_addresses(box)[-1]
+    assert (made["AddressLine1"], made["ExternalCode"]) == ("Hytteveien 6", "testshop:2001:a7:2")
+    assert box.go.entries("ContactPersons")[-1]["LastName"] == "Dal"
+    assert [len(box.go.entries(resource)) for resource in theirs] == [2, 2]
+
+
+def test_a_code_of_the_version_before_is_known_again(ledger, box, with_cottage):
+    ledger.run(with_cottage())
+    (there,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", there["Id"], {"ExternalCode": "testshop:a7"})
+
+    assert ledger.run(with_cottage(), full_check_hours=0).writes == []
+    outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
+
+    assert [one.method for one in outcome.writes] == ["PATCH"]
+    (there,) = delivery_addresses(box)
+    assert there["AddressLine1"] == "Hytteveien 6"
 
 
 def test_linking_writes_no_address_and_no_person(ledger, box, company, with_cottage):

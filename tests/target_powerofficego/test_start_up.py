@@ -15,12 +15,6 @@ def errors(outcome):
     return [line.rsplit(" | ", 1)[-1] for line in lines]
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture
 def fails(ledger, box, customer):
     """Runs the command with settings that cannot work; returns its one error line."""
@@ -69,8 +63,10 @@ def test_all_missing_privileges_are_named_at_once(fails, box):
 
 
 def test_a_host_that_does_not_answer_is_told_soon(fails):
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    line = fails(api_url=f"{nowhere}/v2", token_url=f"{nowhere}/OAuth/Token")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        line = fails(api_url=f"{nowhere}/v2", token_url=f"{nowhere}/OAuth/Token")
     assert "127.0.0.1" in line
 
 

@@ -1,15 +1,19 @@
-"""The acts of the demo: fill the shop, sync, sync again, edit the shop, edit Go, sync both ways."""
+"""The acts of the demo: a shop is filled, synced, edited on both sides, and wiped of old guests."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import simplejson
 
+from go_sandbox.demo.landed import Landed
 from go_sandbox.demo.outcomes import all_waiting, newest_outcomes
 from go_sandbox.demo.tables import entry_table, order_table, outcome_table, waiting_table
 from go_sandbox.demo.way_back import WayBack
+from go_sandbox.seed.chance import REFERENCE
+from go_sandbox.seed.habits import named_habits, retire_guests
 from go_sandbox.seed.store import seed_store
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 _PRICE_RISE = Decimal("1.10")
 _ORE = Decimal("0.01")
 _EDITS_IN_GO = 4
+_LONG_AGO = REFERENCE - timedelta(weeks=2)
 _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
 _PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
 _ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
@@ -47,11 +52,14 @@ class Demo:
         self._install()
         self._sync_first()
         self._show_go()
+        self._show_habits()
         self._show_waiting()
         self._sync_again()
         self._sync_two_edits()
         if not self._broken:  # it edits what the acts before have linked
             self._sync_both_ways()
+        if not self._broken and named_habits(self._box.shop):
+            self._sync_after_retiring()
         return self._broken
 
     def _fill_the_shop(self, customers: int, products: int, orders: int) -> None:
@@ -120,6 +128,18 @@ class Demo:
         if total is None or Decimal(total) != Decimal(str(order["TotalAmount"])):
             self._broken.append(f"Order {shop_id}: the shop's total and Go's differ.")
 
+    def _show_habits(self) -> None:
+        landed = Landed(self._box)
+        if landed.is_empty:
+            return
+        self._title("What real shops do, and how it landed")
+        self._say(
+            "Go works VAT out by itself, and none can be sent to it. So a discount is put where the"
+            " shop's own sums say that it belongs, and Go's answer is compared with them."
+        )
+        self._console.print(landed.table())
+        self._broken += landed.broken_promises()
+
     def _show_waiting(self) -> None:
         self._title("What waits for a person")
         waiting = all_waiting(self._meltano.link_store)
@@ -182,6 +202,18 @@ class Demo:
             self._broken.append("The fourth run wrote to Go, where only the shop was behind.")
         if len(self._box.requests.writes("shop")) != _EDITS_IN_GO:
             self._broken.append(f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.")
+
+    def _sync_after_retiring(self) -> None:
+        self._title("Fifth run: the shop wiped who bought as a guest long ago")
+        count = retire_guests(self._box.shop, _LONG_AGO)
+        self._say(
+            f"A shop's routine did so in {count} orders. The bookkeeper must keep who bought, so"
+            " nothing is written …"
+        )
+        self._sync()
+        writes = self._box.requests.writes("go")
+        if writes:
+            self._broken.append(f"The fifth run wrote {len(writes)} times instead of never.")
 
     def _edit_a_customer(self) -> None:
         customer = next(one for one in self._box.shop.records("customers") if one["phone"])

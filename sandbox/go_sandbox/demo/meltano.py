@@ -50,6 +50,7 @@ class Meltano:
             **environment(box),
             "TARGET_POWEROFFICEGO_LINK_STORE": str(self.link_store),
             "TARGET_CUSTOMWEBSHOP_LINK_STORE": str(self.link_store),
+            "TARGET_POWEROFFICEGO_ROUNDING_PRODUCT_CODE": "ORE",
             "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
             "MELTANO_ENVIRONMENT": "sandbox",
         }

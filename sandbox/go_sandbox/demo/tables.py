@@ -92,6 +92,22 @@ def order_table(title: str, order: Mapping[str, Any]) -> Table:
     return table
 
 
+def landed_table(
+    orders: Iterable[tuple[str, str, Iterable[tuple[Decimal, Decimal, Decimal]], object]],
+) -> Table:
+    """Return orders: what is special, the customer in Go, net and VAT by rate, and the total."""
+    table = Table(box=box.SIMPLE_HEAD, padding=_NARROW)
+    for heading in ("what the shop sent", "customer in Go", "net + VAT in Go"):
+        table.add_column(heading)
+    table.add_column("total", justify="right")
+    for words, customer, by_rate, total in orders:
+        sums = "\n".join(
+            f"{_percent(rate)}: {_number(net)} + {_number(vat)}" for rate, net, vat in by_rate
+        )
+        table.add_row(words, customer, sums, _number(total))
+    return table
+
+
 def _number(value: object) -> str:
     """Return an amount with at least two decimals."""
     number = Decimal(str(value))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNIQUE = {
     "BankVouchers": ("ExternalImportReference",),
+    "ContactDeliveryAddresses": ("ExternalCode",),
+    "ContactPersons": ("ExternalCode",),
     "Customers": ("ExternalImportReference", "ExternalNumber", "Number", "SubledgerAccountId"),
     "Products": ("Code",),
     "SalesOrders": ("ExternalImportReference",),

@@ -10,7 +10,7 @@ from go_sandbox.go.problems import broken_rule, duplicate, in_use, not_found
 
 if TYPE_CHECKING:
     from go_sandbox.go.books import Books
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.register import Entry, Register
 
 _ADDRESS = "Contact delivery address"
 _PERSON = "Contact person"
@@ -24,7 +24,7 @@ def create_address(books: Books, contact_id: object, body: dict[str, Any]) -> En
     """
     customer = _customer(books, contact_id)
     address = {**dict.fromkeys(schema.DELIVERY_ADDRESS), **body, **_born(books, customer)}
-    address["IsPrimary"] = bool(address["IsPrimary"]) or not _siblings(books, _ADDRESS, address)
+    address["IsPrimary"] = bool(address["IsPrimary"]) or not _siblings(books, address)
     return _store_address(books, address)
 
 
@@ -106,19 +106,20 @@ def _born(books: Books, customer: Entry) -> Entry:
     }
 
 
-def _siblings(books: Books, kind: str, entry: Entry) -> list[Entry]:
-    resource = "ContactDeliveryAddresses" if kind == _ADDRESS else "ContactPersons"
+def _siblings(books: Books, address: Entry) -> list[Entry]:
     return [
         other
-        for other in books.register(resource).values()
-        if other["ContactId"] == entry["ContactId"] and other["Id"] != entry["Id"]
+        for other in books.register("ContactDeliveryAddresses").values()
+        if other["ContactId"] == address["ContactId"] and other["Id"] != address["Id"]
     ]
 
 
-def _check_code(books: Books, kind: str, entry: Entry) -> None:
-    for other in _siblings(books, kind, entry):
-        if entry["ExternalCode"] and other["ExternalCode"] == entry["ExternalCode"]:
-            raise duplicate(kind, "ExternalCode", entry["ExternalCode"], other["Id"])
+def _check_code(register: Register, kind: str, entry: Entry) -> None:
+    """Check that no other entry of its kind has the code, whichever customer it belongs to."""
+    code = entry["ExternalCode"]
+    holder = register.holder("ExternalCode", code) if code else None
+    if holder is not None and holder["Id"] != entry["Id"]:
+        raise duplicate(kind, "ExternalCode", code, holder["Id"])
 
 
 def _store_address(books: Books, address: Entry) -> Entry:
@@ -126,10 +127,10 @@ def _store_address(books: Books, address: Entry) -> Entry:
         if not address[name]:
             raise broken_rule(_ADDRESS, f"{name} is required in an address")
     address = {**address, **checked_address(_ADDRESS, address, names=ADDRESS_MEMBERS)}
-    _check_code(books, _ADDRESS, address)
     register = books.register("ContactDeliveryAddresses")
+    _check_code(register, _ADDRESS, address)
     if address["IsPrimary"]:
-        for other in _siblings(books, _ADDRESS, address):
+        for other in _siblings(books, address):
             if other["IsPrimary"]:
                 moved = {"IsPrimary": False, "LastChangedDateTimeOffset": books.clock.stamp()}
                 register.put({**other, **moved})
@@ -141,8 +142,9 @@ def _store_person(books: Books, person: Entry) -> Entry:
         if not (person[name] or "").strip():
             raise broken_rule(_PERSON, f"{name} is required")
     check_email(_PERSON, "EmailAddress", person["EmailAddress"])
-    _check_code(books, _PERSON, person)
+    register = books.register("ContactPersons")
+    _check_code(register, _PERSON, person)
     if person["MailAddress"]:
         address = checked_address(_PERSON, person["MailAddress"], names=ADDRESS_MEMBERS)
         person = {**person, "MailAddress": address}
-    return books.register("ContactPersons").put(person)
+    return register.put(person)

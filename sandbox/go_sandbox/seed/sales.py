@@ -62,22 +62,53 @@ class Store:
 
 def orders(chance: Chance, store: Store, count: int) -> list[dict[str, Any]]:
     """Return `count` orders, oldest first, over the ten weeks before the reference date."""
+    return [_order(chance, store, number, placed(number, count)) for number in range(1, count + 1)]
+
+
+def order_id(number: int) -> str:
+    """Return the id of the order with this number of all orders."""
+    return str(5000 + number)
+
+
+def placed(number: int, count: int) -> datetime:
+    """Return when the order with this number of so many orders was placed."""
     weeks = timedelta(weeks=10)
-    return [
-        _order(chance, store, number, REFERENCE - weeks + weeks * number / (count + 1))
-        for number in range(1, count + 1)
-    ]
+    return REFERENCE - weeks + weeks * number / (count + 1)
 
 
-def _order(chance: Chance, store: Store, number: int, placed: datetime) -> dict[str, Any]:
-    order_id = str(5000 + number)
+def registered(customer: dict[str, Any]) -> dict[str, Any]:
+    """Return who buys, where it is a customer."""
+    billing = next((a for a in customer["addresses"] if a["type"] == "billing"), None)
+    shipping = next((a for a in customer["addresses"] if a["type"] == "shipping"), billing)
+    return {
+        "customer_id": customer["id"],
+        "is_guest": False,
+        "buyer": {name: customer[name] for name in BUYER},
+        "billing_address": billing,
+        "shipping_address": shipping and {**shipping, "type": "shipping"},
+    }
+
+
+def guest(told: dict[str, Any]) -> dict[str, Any]:
+    """Return who buys, where it is a guest with `buyer` and `address`."""
+    return {
+        "customer_id": None,
+        "is_guest": True,
+        "buyer": dict(told["buyer"]),
+        "billing_address": dict(told["address"]),
+        "shipping_address": dict(told["address"], type="shipping"),
+    }
+
+
+def _order(chance: Chance, store: Store, number: int, at: datetime) -> dict[str, Any]:
+    shop_id = order_id(number)
     stage = STAGES[number - 1] if number <= len(STAGES) else chance.one(ALL_STAGES)
-    lines = _lines(chance, store, order_id)
-    shipping = _freight(chance, order_id)
+    lines = _lines(chance, store, shop_id)
+    shipping = _freight(chance, shop_id)
     totals = _totals(lines + shipping)
     return record(
         ORDER,
-        id=order_id,
+        id=shop_id,
         number=str(10000 + number),
         status=stage.status,
         payment_status=stage.payment_status,
@@ -92,50 +123,38 @@ def _order(chance: Chance, store: Store, number: int, placed: datetime) -> dict[
         fees=[],
         discounts=[],
         taxes=_taxes(lines + shipping),
-        payments=_payments(chance, order_id, stage, totals["total_incl"], placed),
+        payments=_payments(chance, shop_id, stage, totals["total_incl"], at),
         refunds=[],
         total_refunded="0.00",
         custom={},
         **_who(chance, store),
-        **_moments(chance, stage, placed),
+        **_moments(chance, stage, at),
         **totals,
     )
 
 
 def _who(chance: Chance, store: Store) -> dict[str, Any]:
     if store.guests and chance.happens(GUEST_PERCENT):
-        guest = chance.one(store.guests)
-        return {
-            "customer_id": None,
-            "is_guest": True,
-            "buyer": dict(guest["buyer"]),
-            "billing_address": dict(guest["address"]),
-            "shipping_address": dict(guest["address"], type="shipping"),
-        }
-    customer = chance.one(store.customers)
-    billing = next((a for a in customer["addresses"] if a["type"] == "billing"), None)
-    shipping = next((a for a in customer["addresses"] if a["type"] == "shipping"), billing)
-    return {
-        "customer_id": customer["id"],
-        "is_guest": False,
-        "buyer": {name: customer[name] for name in BUYER},
-        "billing_address": billing,
-        "shipping_address": shipping and {**shipping, "type": "shipping"},
-    }
+        return guest(chance.one(store.guests))
+    return registered(chance.one(store.customers))
 
 
-def _lines(chance: Chance, store: Store, order_id: str) -> list[dict[str, Any]]:
-    on_sale = [product for product in store.products if product["status"] == "active"]
+def _lines(chance: Chance, store: Store, shop_id: str) -> list[dict[str, Any]]:
+    on_sale = [
+        product
+        for product in store.products
+        if product["status"] == "active" and not product["deleted_at"]
+    ]
     chosen = chance.some(on_sale, min(len(on_sale), chance.number(1, 4)))
     lines = [
-        _product_line(chance, f"{order_id}-{place}", product)
+        _product_line(chance, f"{shop_id}-{place}", product)
         for place, product in enumerate(chosen, 1)
     ]
     if chance.happens(4) or not lines:
         gone = chance.one(VANISHED)
         sold = {"id": None, "sku": gone.code, "name": gone.name, "variant_name": None}
         terms = {"unit": gone.unit, "tax_rate": gone.rate, "price_excl": str(gone.price_excl)}
-        lines.append(_product_line(chance, f"{order_id}-{len(lines) + 1}", {**sold, **terms}))
+        lines.append(_product_line(chance, f"{shop_id}-{len(lines) + 1}", {**sold, **terms}))
     return lines
 
 
@@ -170,7 +189,7 @@ def _price_excl(product: dict[str, Any], rate: Decimal) -> Decimal:
     return rounded(Decimal(product["price_incl"]) * 100 / (100 + rate))
 
 
-def _freight(chance: Chance, order_id: str) -> list[dict[str, Any]]:
+def _freight(chance: Chance, shop_id: str) -> list[dict[str, Any]]:
     if not chance.happens(FREIGHT_PERCENT):
         return []
     name, price = chance.one(FREIGHT)
@@ -178,7 +197,7 @@ def _freight(chance: Chance, order_id: str) -> list[dict[str, Any]]:
     return [
         record(
             SHIPPING,
-            id=f"{order_id}-f",
+            id=f"{shop_id}-f",
             name=name,
             total_excl=str(amounts.total_excl),
             total_tax=str(amounts.total_tax),
@@ -207,7 +226,7 @@ def _taxes(parts: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _payments(
-    chance: Chance, order_id: str, stage: Stage, amount: str, placed: datetime
+    chance: Chance, shop_id: str, stage: Stage, amount: str, at: datetime
 ) -> list[dict[str, Any]]:
     if stage.payment_status not in ("paid", "authorized"):
         return []
@@ -215,28 +234,26 @@ def _payments(
     return [
         record(
             PAYMENT,
-            id=f"{order_id}-p",
+            id=f"{shop_id}-p",
             method=chance.one(METHODS),
             reference=f"TX{chance.number(10**9, 10**10 - 1)}",
             status="captured" if is_paid else "authorized",
             amount=amount,
-            paid_at=render(placed + timedelta(minutes=1)) if is_paid else None,
+            paid_at=render(at + timedelta(minutes=1)) if is_paid else None,
         )
     ]
 
 
-def _moments(chance: Chance, stage: Stage, placed: datetime) -> dict[str, str | None]:
-    done = placed + timedelta(hours=chance.number(3, 70), seconds=chance.number(0, 3599))
+def _moments(chance: Chance, stage: Stage, at: datetime) -> dict[str, str | None]:
+    done = at + timedelta(hours=chance.number(3, 70), seconds=chance.number(0, 3599))
     is_done = stage.status in ("completed", "cancelled", "failed")
     is_completed = stage.status == "completed"
     return {
-        "placed_at": None if stage.status == "draft" else render(placed),
-        "paid_at": render(placed + timedelta(minutes=1))
-        if stage.payment_status == "paid"
-        else None,
+        "placed_at": None if stage.status == "draft" else render(at),
+        "paid_at": render(at + timedelta(minutes=1)) if stage.payment_status == "paid" else None,
         "shipped_at": render(done) if is_completed else None,
         "completed_at": render(done) if is_completed else None,
         "cancelled_at": render(done) if stage.status == "cancelled" else None,
-        "created_at": render(placed),
-        "updated_at": render(done if is_done else placed + timedelta(minutes=2)),
+        "created_at": render(at),
+        "updated_at": render(done if is_done else at + timedelta(minutes=2)),
     }

@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 from go_sandbox.seed.chance import Chance
 from go_sandbox.seed.goods import products as make_products
+from go_sandbox.seed.habits import (
+    ROOM,
+    goods_with_habits,
+    people_with_habits,
+    sales_with_habits,
+)
 from go_sandbox.seed.mistakes import customers_amiss, products_amiss
 from go_sandbox.seed.people import customers as make_customers
 from go_sandbox.seed.people import guests as make_guests
@@ -25,11 +31,14 @@ def seed_store(
     products: int = 40,
     orders: int = 150,
     seed: int = 20260101,
+    habits: bool = True,
     with_mistakes: bool = False,
 ) -> None:
     """Put customers, products and orders into the shop; the same seed gives the same store.
 
-    `with_mistakes` adds a few records on top that a sync must reject or ask about.
+    `habits` are what real shops do that is easily lost, such as coupons for one VAT rate; a store
+    has them if there is room. `with_mistakes` adds a few records on top that a sync must reject or
+    ask about.
 
     Raises:
         ValueError: when there shall be orders but no customers.
@@ -40,7 +49,13 @@ def seed_store(
     people = make_customers(Chance(seed), customers)
     goods = make_products(Chance(seed + 1), products)
     guests = make_guests(Chance(seed + 2), 1 + orders // ORDERS_A_GUEST)
+    counts = {"customers": customers, "products": products, "orders": orders}
+    has_habits = habits and all(counts[stream] >= fewest for stream, fewest in ROOM.items())
+    if has_habits:
+        people, goods = people_with_habits(people), goods_with_habits(goods, orders)
     sales = make_orders(Chance(seed + 3), Store(people, guests, goods), orders)
+    if has_habits:
+        sales = sales_with_habits(sales, people, goods)
     if with_mistakes:
         people += customers_amiss(Chance(seed + 4), people)
         goods += products_amiss(Chance(seed + 5), goods)

@@ -96,7 +96,11 @@ SHIPPING = _fields(
     number="tax_rate",
 )
 
-DISCOUNT = _fields("code name amount_excl amount_incl", amount="amount_excl amount_incl")
+DISCOUNT = _fields(
+    "code name amount_excl amount_incl is_in_lines",
+    amount="amount_excl amount_incl",
+    flag="is_in_lines",
+)
 
 TAX = _fields("rate base amount", amount="base amount", number="rate")
 
@@ -105,10 +109,10 @@ PAYMENT = _fields("id method reference status amount paid_at", amount="amount", 
 REFUND_LINE = _fields("line_id quantity amount_incl", amount="amount_incl", number="quantity")
 
 REFUND = _fields(
-    "id amount_incl reason created_at lines shipping_incl",
-    amount="amount_incl shipping_incl",
+    "id amount_incl amount_excl taxes reason created_at lines shipping_incl",
+    amount="amount_incl amount_excl shipping_incl",
     stamp="created_at",
-    given={"lines": _list(REFUND_LINE)},
+    given={"taxes": _list(TAX), "lines": _list(REFUND_LINE)},
 )
 
 INVOICE = _fields("number sent_at due_on balance", amount="balance", day="due_on", stamp="sent_at")
@@ -118,8 +122,8 @@ ORDER = _fields(
     " customer_id is_guest buyer billing_address shipping_address reference note"
     " placed_at paid_at shipped_at completed_at cancelled_at created_at updated_at deleted_at"
     " lines shipping fees discounts taxes payments refunds"
-    " total_excl total_tax total_incl total_refunded invoice custom",
-    amount="total_excl total_tax total_incl total_refunded",
+    " total_excl total_tax total_incl rounding total_refunded invoice custom",
+    amount="total_excl total_tax total_incl rounding total_refunded",
     flag="prices_include_tax is_guest",
     stamp="placed_at paid_at shipped_at completed_at cancelled_at created_at updated_at deleted_at",
     given={

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow import values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # PowerOffice Go: AddressLine1 and 2 take 200 characters, City 100, ZipCode 50.
 _LONGEST = {"line1": 200, "line2": 200, "city": 100, "postal_code": 50}
@@ -56,23 +56,33 @@ class Address:
         parts = (self.line1, self.line2, self.postal_code, self.city, self.country)
         return tuple(folded(part) for part in parts)
 
-    def reference(self, shop_name: str) -> str:
-        """Return the ExternalCode that we give it in Go."""
-        key = self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
-        return values.short_reference(shop_name, key)
+    @property
+    def key(self) -> str:
+        """What tells it from other addresses of its customer: the shop's id, else its content."""
+        return self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
 
     def members(self) -> dict[str, str | None]:
         """Return its members as PowerOffice Go names them, in the order of `content`."""
-        return {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
-
-    def body(self) -> dict[str, str]:
-        """Return its members as PowerOffice Go names them, without the empty ones."""
-        return {go: value for go, value in self.members().items() if value is not None}
+        named = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
+        return {**named, "CountryCode": self.country}
 
 
 def folded(part: str | None) -> str:
     """Return a part of an address as it is compared: without regard to case and spaces."""
     return " ".join((part or "").casefold().split())
+
+
+def codes(shop_name: str, customer_id: str, address: Address) -> Iterator[str]:
+    """Yield the ExternalCodes for an address of a shop customer; the first that is free is given.
+
+    PowerOffice Go wants a code unique in the whole client, so the customer is part of it.
+    """
+    return values.numbered_references(shop_name, f"{customer_id}:{address.key}")
+
+
+def former_code(shop_name: str, address: Address) -> str:
+    """Return the ExternalCode that versions gave which left the customer out of it."""
+    return values.short_reference(shop_name, address.key)
 
 
 def read_address(raw: object, *, what: str) -> Address | None:

@@ -70,9 +70,11 @@ Beside these rows:
 | :-- | :-- | :-- | :-: | :-- |
 | default shipping address | ContactDeliveryAddresses: AddressLine1, AddressLine2, ZipCode, City, \
 CountryCode | entry of its own | → | when it is complete and another than the billing address; \
-ExternalCode is `{shop_name}:{address id}` |
+ExternalCode is `{shop_name}:{customer id}:{address id}`, \
+the next one (`…:2`) where another contact has it |
 | first_name, last_name of a company | ContactPersons: FirstName, LastName | \
-entry of its own | → | companies only |
+entry of its own | → | companies only; ExternalCode is `{shop_name}:{customer id}`, \
+or the next one |
 """,
     "products": "",
     "orders": """\

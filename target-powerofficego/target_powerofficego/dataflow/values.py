@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
@@ -21,7 +22,7 @@ from stdnum.exceptions import ValidationError
 from stdnum.no import orgnr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
@@ -310,6 +311,13 @@ def short_reference(shop_name: str, shop_id: str) -> str:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()[:24]
     return f"{shop_name[:20]}:#{digest}"
+
+
+def numbered_references(shop_name: str, shop_id: str) -> Iterator[str]:
+    """Yield our reference for a shop id, then `…:2`, `…:3` and so on, for where it is taken."""
+    yield short_reference(shop_name, shop_id)
+    for number in itertools.count(2):
+        yield short_reference(shop_name, f"{shop_id}:{number}")
 
 
 def to_ore(value: Decimal) -> Decimal:

@@ -6,7 +6,6 @@ customer ledger line by line (PowerOffice's documents on payment events and on p
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -90,12 +89,8 @@ class Voucher:
 
 def reference_of(shop_name: str, method: str, day: str, taken: Collection[str]) -> str:
     """Return the reference of the next voucher of a day and method, after those that are taken."""
-    for number in itertools.count(1):
-        suffix = "" if number == 1 else f":{number}"
-        reference = values.short_reference(shop_name, f"payments:{method}:{day}{suffix}")
-        if reference not in taken:
-            return reference
-    raise AssertionError
+    references = values.numbered_references(shop_name, f"payments:{method}:{day}")
+    return next(reference for reference in references if reference not in taken)
 
 
 def line_reference(shop_name: str, payment: Payment) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import (
     Conflict,
@@ -24,23 +25,36 @@ from target_powerofficego.destinations import (
     customer_destination,
 )
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.go_api import TestFailed
+from target_powerofficego.go_api import Refused, TestFailed
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import match_customer
 from target_powerofficego.walks.entity_walk import EntityWalk
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.go_index import Entry
     from target_powerofficego.links import Link
     from target_powerofficego.walks.tools import Tools
 
 _SHIPPING, _PERSON = "shipping_address", "contact_person"
+_RESOURCES = {
+    "delivery_addresses": "ContactDeliveryAddresses",
+    "contact_persons": "ContactPersons",
+}
+_SAME: Mapping[str, Callable[[Any], Value]] = {
+    "delivery_addresses": addresses.folded,
+    "contact_persons": values.same_text,
+}
+"""How a member of what hangs on a customer is compared."""
+
+_OWN_CODES = 20
+"""How many codes are looked for: each but the first means that another customer had all before."""
 
 
 class CustomersWalk(EntityWalk):
@@ -114,87 +128,118 @@ class CustomersWalk(EntityWalk):
         return (self.entity, "delivery_addresses", "contact_persons")
 
     def delivery_address(
-        self, shop_id: str, go_id: str, address: Address, read_at: datetime.datetime
+        self, shop_id: str, contact: Contact, address: Address, read_at: datetime.datetime
     ) -> tuple[int, bool]:
         """Return the id of a delivery address of a Go customer, and whether it had to be created.
 
         An equal one is used again, whoever made it. `shop_id` is what an unanswered write of it
         stands under.
         """
-        with self._address_locks.setdefault(go_id, threading.Lock()):
-            return self._delivery_address(shop_id, go_id, address, read_at)
+        with self._address_locks.setdefault(contact.go_id, threading.Lock()):
+            tools = self.tools
+            for entry in tools.index.find("delivery_addresses", f"contact:{contact.go_id}"):
+                if addresses.from_go(entry.body).content == address.content:
+                    return int(entry.go_id), False
+            codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
+            place = _Place("delivery_addresses", shop_id, contact.go_id)
+            return self._create_part(place, address.members(), codes, read_at)
 
-    def _delivery_address(
-        self, shop_id: str, go_id: str, address: Address, read_at: datetime.datetime
+    def _create_part(
+        self,
+        place: _Place,
+        wanted: Mapping[str, Value],
+        codes: Iterable[str],
+        read_at: datetime.datetime,
     ) -> tuple[int, bool]:
+        """Create what hangs on a Go customer, under the first code that nothing in Go has.
+
+        Return its id, and whether it was created: an equal one that came meanwhile is used again.
+        """
+        free = (code for code in codes if not self.tools.index.find(place.entity, f"code:{code}"))
+        for code in free:
+            there, was_made = self._create_under(code, place, wanted, read_at)
+            if was_made or place.has(there, wanted):
+                return int(there["Id"]), was_made
+        msg = "unreachable: codes never end"
+        raise AssertionError(msg)
+
+    def _create_under(
+        self, code: str, place: _Place, wanted: Mapping[str, Value], read_at: datetime.datetime
+    ) -> tuple[Mapping[str, Any], bool]:
+        """Return the entry of Go that has a code, and whether it was created under it just now."""
         tools = self.tools
-        for entry in tools.index.find("delivery_addresses", f"contact:{go_id}"):
-            if addresses.from_go(entry.body).content == address.content:
-                return int(entry.go_id), False
-        code = address.reference(tools.settings.shop_name)
-        target = contact_destination(
-            "ContactDeliveryAddresses", "delivery_addresses", shop_id, go_id, code
-        )
-        taken = tools.index.find("delivery_addresses", f"code:{code}")
-        if any(str(entry.body.get("ContactId")) == go_id for entry in taken):
-            code = replace(address, shop_id=None).reference(tools.settings.shop_name)
-            target = contact_destination(
-                "ContactDeliveryAddresses", "delivery_addresses", shop_id, go_id, code
-            )
-        body = {**address.body(), "ExternalCode": code}
-        answer = tools.writer.create(target, body, body, read_at=read_at)
-        tools.plan.add("delivery_addresses", shop_id, Create(body))
+        told = {name: value for name, value in wanted.items() if value is not None}
+        sent = {**told, "ExternalCode": code}
+        target = contact_destination(place.resource, place.entity, place.shop_id, place.go_id, code)
+        try:
+            answer = tools.writer.create(target, sent, sent, read_at=read_at)
+        except Refused:
+            holder = self._holder(place.resource, code)
+            if holder is None:
+                raise
+            tools.index.remember(place.entity, holder, now())
+            return holder, False
+        if not answer.was_there:
+            tools.plan.add(place.entity, place.shop_id, Create(sent))
+        there = {"ContactId": int(place.go_id), **answer.body}
         with tools.store.transaction():
-            kept = {"ContactId": int(go_id), **answer.body}
-            tools.index.remember("delivery_addresses", kept, now())
+            tools.index.remember(place.entity, there, now())
             tools.store.end_intent(answer.intent)
-        return int(answer.body["Id"]), True
+        return there, not answer.was_there
+
+    def _holder(self, resource: str, code: str) -> Mapping[str, Any] | None:
+        """Return what has a code in Go now, whichever customer it hangs on.
+
+        How Go words that a code is taken is not known, so any refusal may mean it.
+        """
+        # PowerOffice Go reads a comma in a filter as the end of one value.
+        params = {} if "," in code else {"externalCodes": code}
+        listed = self.tools.go.list_all(f"/{resource}", params=params)
+        return next((one for one in listed if one.get("ExternalCode") == code), None)
+
+    def _own_part(self, entity: str, go_id: str, codes: Iterable[str]) -> Entry | None:
+        """Return the entry of a Go customer that has the first of these codes, if any."""
+        found = self.tools.index.find(entity, f"contact:{go_id}")
+        by_code = {entry.body.get("ExternalCode"): entry for entry in found}
+        return next((by_code[code] for code in codes if code in by_code), None)
 
     def _write_address(self, record: Record, extra: _Extra) -> bool:
-        link = extra.link
+        link, shop_name = extra.link, self.tools.settings.shop_name
         address = customer.shipping_address(record)
         if address is None:
             self.tools.store.put_link(extra.agreed(None))
             return False
-        wanted = {**address.members(), "CountryCode": address.country_code or "NO"}
-        code = address.reference(self.tools.settings.shop_name)
-        for entry in self.tools.index.find("delivery_addresses", f"code:{code}"):
-            if str(entry.body.get("ContactId")) == link.go_id:
-                path = f"/ContactDeliveryAddresses/{link.go_id}/{entry.go_id}"
-                change = _PartsChange(
-                    "delivery_addresses", path, wanted, extra.base, addresses.folded
-                )
-                return self._change_parts(record, extra, change, entry.body)
-        _, was_made = self.delivery_address(record["id"], link.go_id, address, extra.read_at)
+        wanted = address.members()
+        codes = itertools.islice(addresses.codes(shop_name, record["id"], address), _OWN_CODES)
+        former = addresses.former_code(shop_name, address)
+        own = self._own_part("delivery_addresses", link.go_id, (*codes, former))
+        if own is not None:
+            path = f"/ContactDeliveryAddresses/{link.go_id}/{own.go_id}"
+            change = _PartsChange("delivery_addresses", path, wanted, extra.base)
+            return self._change_parts(record, extra, change, own.body)
+        contact = Contact(record["id"], link.go_id)
+        _, was_made = self.delivery_address(record["id"], contact, address, extra.read_at)
         self.tools.store.put_link(extra.agreed(list(wanted.values())))
         return was_made
 
     def _write_person(self, record: Record, extra: _Extra) -> bool:
-        tools, link = self.tools, extra.link
+        link, shop_name = extra.link, self.tools.settings.shop_name
         names = customer.contact_person(record)
         if names is None:
-            tools.store.put_link(extra.agreed(None))
+            self.tools.store.put_link(extra.agreed(None))
             return False
-        code = values.short_reference(tools.settings.shop_name, record["id"])
-        body = {"FirstName": names[0], "LastName": names[1]}
-        for entry in tools.index.find("contact_persons", f"code:{code}"):
-            if str(entry.body.get("ContactId")) == link.go_id:
-                path = f"/ContactPersons/{link.go_id}/{entry.go_id}"
-                change = _PartsChange("contact_persons", path, body, extra.base, values.same_text)
-                return self._change_parts(record, extra, change, entry.body)
-        target = contact_destination(
-            "ContactPersons", "contact_persons", record["id"], link.go_id, code
-        )
-        sent = {**body, "ExternalCode": code}
-        answer = tools.writer.create(target, sent, sent, read_at=extra.read_at)
-        tools.plan.add("contact_persons", record["id"], Create(sent))
-        with tools.store.transaction():
-            tools.store.put_link(extra.agreed(list(names)))
-            tools.index.remember(
-                "contact_persons", {"ContactId": int(link.go_id), **answer.body}, now()
-            )
-            tools.store.end_intent(answer.intent)
-        return True
+        wanted = dict(zip(("FirstName", "LastName"), names, strict=True))
+        codes = values.numbered_references(shop_name, record["id"])
+        own = self._own_part("contact_persons", link.go_id, itertools.islice(codes, _OWN_CODES))
+        if own is not None:
+            path = f"/ContactPersons/{link.go_id}/{own.go_id}"
+            change = _PartsChange("contact_persons", path, wanted, extra.base)
+            return self._change_parts(record, extra, change, own.body)
+        codes = values.numbered_references(shop_name, record["id"])
+        place = _Place("contact_persons", record["id"], link.go_id)
+        _, was_made = self._create_part(place, wanted, codes, extra.read_at)
+        self.tools.store.put_link(extra.agreed(list(names)))
+        return was_made
 
     def _change_parts(
         self, record: Record, extra: _Extra, change: _PartsChange, there: Mapping[str, Value]
@@ -239,6 +284,34 @@ class CustomersWalk(EntityWalk):
 
 
 @dataclass(frozen=True)
+class Contact:
+    """A customer of the shop, and the one in Go that stands for it."""
+
+    shop_id: str
+    go_id: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where what hangs on a Go customer is created; `shop_id` is what an intent stands under."""
+
+    entity: str
+    shop_id: str
+    go_id: str
+
+    @property
+    def resource(self) -> str:
+        """The path of its kind in Go."""
+        return _RESOURCES[self.entity]
+
+    def has(self, entry: Mapping[str, Any], wanted: Mapping[str, Value]) -> bool:
+        """Return whether an entry of Go hangs on this customer and is what is wanted."""
+        same = _SAME[self.entity]
+        is_equal = all(same(entry.get(name)) == same(value) for name, value in wanted.items())
+        return is_equal and str(entry.get("ContactId")) == self.go_id
+
+
+@dataclass(frozen=True)
 class _Extra:
     """The delivery address or contact person of a customer, as the shop tells it now."""
 
@@ -272,7 +345,6 @@ class _PartsChange:
     path: str
     wanted: Mapping[str, Value]
     base: Agreement | None
-    same: Callable[[Value], Value]
 
     def of(self, entry: Mapping[str, Value]) -> list[Value]:
         """Return the parts of an entry in the order in which they are agreed on."""
@@ -285,7 +357,7 @@ class _PartsChange:
 
     def rows(self, there: Mapping[str, Value]) -> tuple[list[RowChange], list[Conflict]]:
         """Return the parts to write, and those that both sides changed."""
-        same = self.same
+        same = _SAME[self.entity]
         told = (self.base and self.base.shop) or [None] * len(self.wanted)
         known = (self.base and self.base.go) or self.of(there)
         rows: list[RowChange] = []

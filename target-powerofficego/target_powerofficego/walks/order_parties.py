@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Park, Reject, Undecidable
@@ -18,6 +18,7 @@ from target_powerofficego.dataflow.order import (
 from target_powerofficego.dataflow.order_credits import credited_order
 from target_powerofficego.dataflow.product import EXEMPT
 from target_powerofficego.links import now
+from target_powerofficego.walks.customers import Contact
 from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
@@ -326,11 +327,14 @@ class OrderParties:
             primary = next((one for one in known if one.body.get("IsPrimary")), None)
             if primary is None or addresses.from_go(primary.body).content == wanted.content:
                 return None
-        under, contact_id = order_address_id(record), str(customer_id)
+        under, contact = order_address_id(record), Contact(buyer_id(record), str(customer_id))
         if not known and mail.is_complete:
             # the first becomes primary, and orders posted for the mail address would go there
-            self._customers.delivery_address(under, contact_id, mail, read_at)
-        made, _ = self._customers.delivery_address(under, contact_id, wanted, read_at)
+            self._customers.delivery_address(under, contact, mail, read_at)
+        # known by its content alone: an edit of the customer's own address is none of the order's
+        made, _ = self._customers.delivery_address(
+            under, contact, replace(wanted, shop_id=None), read_at
+        )
         return made
 
     def _mail_address(self, customer_id: int) -> Address:

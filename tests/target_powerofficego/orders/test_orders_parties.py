@@ -286,6 +286,90 @@ def test_a_delivery_address_is_given_when_it_is_another_and_equal_ones_are_used_
     assert all("hytteveien" in one for one in lines)
 
 
+@pytest.mark.parametrize(("first_id", "other_id"), [("s1", "s2"), ("s1", "s1"), (None, None)])
+def test_two_guests_of_one_address_each_have_an_order_sent_elsewhere(
+    ledger, box, product, guest_order, address, first_id, other_id
+):
+    """Go takes a code once only, whichever customer it belongs to."""
+    orders = [
+        guest_order(
+            id=order_id,
+            number=order_id,
+            buyer=_buyer(f"gjest{order_id}@example.no"),
+            shipping_address=address(id=address_id, type="shipping", line1=line1),
+        )
+        for order_id, address_id, line1 in (
+            ("9001", first_id, "Veien 5"),
+            ("9002", other_id, "Veien 11"),
+            ("9003", other_id, "Veien 11"),
+        )
+    ]
+
+    outcome = ledger.run(product(), *orders)
+
+    assert outcome.status == 0
+    assert _sent_to(box) == {"9001": "Veien 5", "9002": "Veien 11", "9003": "Veien 11"}
+    assert ledger.run(product(), *orders, full_check_hours=0).writes == []
+
+
+def _sent_to(box):
+    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    orders = box.go.entries("SalesOrders")
+    addresses = {one["Id"]: entries[one["ContactDeliveryAddressId"]] for one in orders}
+    assert all(addresses[one["Id"]]["ContactId"] == one["CustomerId"] for one in orders)
+    return {
+        one["ExternalImportReference"].removeprefix("testshop:"): addresses[one["Id"]][
+            "AddressLine1"
+        ]
+        for one in orders
+    }
+
+
+@pytest.mark.parametrize("address_id", ["s1", None])
+def test_an_order_to_an_address_of_its_own_moves_to_another_customer(
+    ledger, box, customer, product, order, address, address_id
+):
+    ola = customer(id="1002", email="ola@example.no", first_name="Ola")
+    cabin = address(id=address_id, type="shipping", line1="Hytteveien 9")
+    ledger.run(customer(), ola, product(), order(shipping_address=cabin))
+
+    moved = order(customer_id="1002", shipping_address=cabin, updated_at=LATER)
+    outcome = ledger.run(moved)
+
+    assert outcome.status == 0
+    assert _sent_to(box) == {"9001": "Hytteveien 9"}
+    assert ledger.run(moved, full_check_hours=0).writes == []
+
+
+@pytest.mark.parametrize("code", ["testshop:s1", "testshop:6a09b2a1a0a8e7d3"])
+def test_an_address_that_the_version_before_made_for_an_order_is_used_again(
+    ledger, box, customer, product, order, address, code
+):
+    cabin = address(id="s1", type="shipping", line1="Hytteveien 9")
+    ledger.run(customer(), product(), order(shipping_address=cabin))
+    made = box.go.entries("ContactDeliveryAddresses")
+    box.go.edit("ContactDeliveryAddresses", made[-1]["Id"], {"ExternalCode": code})
+
+    assert ledger.run(order(shipping_address=cabin), full_check_hours=0).writes == []
+    outcome = ledger.run(order(id="9002", number="9002", shipping_address=cabin))
+
+    assert outcome.calls() == ["POST /SalesOrders/Complete"]
+    assert _sent_to(box) == {"9001": "Hytteveien 9", "9002": "Hytteveien 9"}
+
+
+def test_an_edit_of_a_customers_address_leaves_an_order_where_its_own_goes(
+    ledger, box, customer, product, order, address
+):
+    """The shop may count the addresses of customers and those of orders each for themselves."""
+    cabin = address(id="7", type="shipping", line1="Hytteveien 9")
+    ledger.run(customer(), product(), order(shipping_address=cabin))
+    own = [address(), address(id="7", type="shipping", line1="Kaien 2")]
+
+    ledger.run(customer(addresses=own, updated_at=LATER))
+
+    assert _sent_to(box) == {"9001": "Hytteveien 9"}
+
+
 def test_an_order_to_the_mail_address_stays_there_when_another_address_comes(
     ledger, box, customer, product, order, address
 ):

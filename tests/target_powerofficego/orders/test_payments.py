@@ -18,6 +18,7 @@ LATEST = "2026-01-07T10:00:00Z"
 VIPPS = "testshop:payments:vipps:2026-01-05"
 CARD = "testshop:payments:card:2026-01-05"
 PATH = "/vouchers/bankjournals"
+NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.timezone.utc)
 
 
 def payment(**changes):
@@ -74,6 +75,18 @@ def vouchers(box):
     return read
 
 
+@pytest.fixture
+def days_after_noon(monkeypatch):
+    """Sets the clock by which a day is over to so many days after NOON, where it stands first."""
+
+    def set_clock(days):
+        moment = NOON + datetime.timedelta(days=days)
+        monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: moment)
+
+    set_clock(0)
+    return set_clock
+
+
 def posts(outcome):
     return [one for one in outcome.calls() if one == "POST /Vouchers/BankJournals"]
 
@@ -120,18 +133,16 @@ def test_a_payment_is_posted_once_however_often_the_order_comes(ledger, goods, p
 
 
 def test_what_is_paid_today_is_posted_once_the_day_is_over(
-    ledger, goods, paid, vouchers, monkeypatch
+    ledger, goods, paid, vouchers, days_after_noon
 ):
-    now = datetime.datetime.now(datetime.timezone.utc)
     ledger.settings["time_zone"] = "UTC"
-    outcome = ledger.run(*goods, paid(paid_at=now.isoformat()))
+    outcome = ledger.run(*goods, paid(paid_at=NOON.isoformat()))
     assert outcome.status == 0
     assert posts(outcome) == []
 
-    tomorrow = now + datetime.timedelta(days=1)
-    monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: tomorrow)
+    days_after_noon(1)
     assert len(posts(ledger.run())) == 1
-    assert list(vouchers()) == [f"testshop:payments:vipps:{now.date()}"]
+    assert list(vouchers()) == [f"testshop:payments:vipps:{NOON.date()}"]
 
 
 def test_payments_that_turn_up_late_are_on_further_vouchers(ledger, goods, paid, vouchers):
@@ -371,15 +382,13 @@ def test_an_order_without_a_number_has_nothing_to_be_matched_by(ledger, goods, p
 
 
 def test_an_order_that_a_person_deleted_in_go_gets_no_payment(
-    ledger, box, goods, order, paid, vouchers, monkeypatch
+    ledger, box, goods, order, paid, vouchers, days_after_noon
 ):
-    now = datetime.datetime.now(datetime.timezone.utc)
-    ledger.run(*goods, paid(paid_at=now.isoformat()))
+    ledger.run(*goods, paid(paid_at=NOON.isoformat()))
     (there,) = box.go.entries("SalesOrders")
     box.go.delete("SalesOrders", there["Id"])
 
-    later = now + datetime.timedelta(days=2)
-    monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: later)
+    days_after_noon(2)
     outcome = ledger.run()
 
     assert vouchers() == {}
@@ -830,22 +839,20 @@ def test_amounts_are_exact(ledger, box, goods, paid):
 
 
 def test_an_erased_customers_payments_are_still_posted_and_once(
-    ledger, box, goods, paid, vouchers, monkeypatch
+    ledger, box, goods, paid, vouchers, days_after_noon
 ):
     ledger.settings["time_zone"] = "UTC"
-    now = datetime.datetime.now(datetime.timezone.utc)
-    today = paid("2", paid_at=now.isoformat())
+    today = paid("2", paid_at=NOON.isoformat())
     ledger.run(*goods, paid("1"), today)
     words = ["--link-store", str(ledger.link_store), "erase", "customer", "1001", "--yes"]
     assert CliRunner().invoke(main, words).exit_code == 0
 
-    tomorrow = now + datetime.timedelta(days=1)
-    monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: tomorrow)
+    days_after_noon(1)
     ledger.run({**paid("1"), "updated_at": LATER}, today, paid("3"))
 
     assert vouchers() == {
         VIPPS: [(1901, 250), ("1", -250)],
-        f"testshop:payments:vipps:{now.date()}": [(1901, 250), ("2", -250)],
+        f"testshop:payments:vipps:{NOON.date()}": [(1901, 250), ("2", -250)],
         f"{VIPPS}:2": [(1901, 250), ("3", -250)],
     }
     assert posts(ledger.run(paid("1"), today, paid("3"))) == []
