@@ -27,6 +27,7 @@ from target_powerofficego.links import NEVER, Agreement, Link, LinkStoreError, n
 from target_powerofficego.merge import (
     Evidence,
     Side,
+    first_meeting,
     go_side,
     human_edit,
     merge,
@@ -72,13 +73,21 @@ class EntityWalk(MeetingWalk):
     def _has_left(self, shop_id: str) -> bool:
         """Return whether the shop had archived or deleted a record before it came into Go.
 
-        Nothing else is settled without a link, or parked once it was to be made for an order.
+        Nothing else is settled without a link. One that was about to be made tells it itself.
         """
         store = self.tools.store
         before = store.unsettled_of(self.entity, shop_id)
-        is_parked = before is not None and before.kind == "parked"
+        is_begun = before is not None and _LEFT.items() <= before.payload.items()
         is_settled = store.last_settled(self.entity, shop_id) is not None
-        return (is_settled or is_parked) and store.link(self.entity, shop_id) is None
+        return (is_settled or is_begun) and store.link(self.entity, shop_id) is None
+
+    def follower_base(
+        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+    ) -> dict[str, Agreement]:
+        """Return what the shop says of a follower, for when the entry passes on to it."""
+        if MADE_FOR_ORDERS in record or self.is_gone(record):
+            return {}
+        return {name: Agreement(told, None, read_at, NEVER) for name, told in row_values.items()}
 
     def is_gone(self, record: Record) -> bool:
         """Return whether the shop deleted a record, or the one that it is made for orders of."""
@@ -137,10 +146,13 @@ class EntityWalk(MeetingWalk):
         if is_deleted_now:
             self._note_deleted(record, read_at)
         elif link and not (self._is_back(record) or self.is_left(link)):
-            self._read(record)
+            base = self.follower_base(record, self._read(record), read_at)
+            self.tools.store.put_link(replace(link, base=base))
             return "unchanged", Nothing("a follower: no properties flow")
         if is_deleted_now and link:
             return "unchanged", Nothing("deleted in the shop; its entry in Go is another's")
+        if link and MADE_FOR_ORDERS in record:
+            return self._open_for_guest(record, read_at, link)
         try:
             outcome, change = self._meet(record, self._read(record), read_at, at_end=at_end)
         except (Unusable, Undecidable):
@@ -150,6 +162,16 @@ class EntityWalk(MeetingWalk):
             return "unchanged", Nothing("deleted in the shop and never in Go")
         self._note_that_it_is_there(record)
         return outcome, change
+
+    def _open_for_guest(
+        self, record: Record, read_at: datetime.datetime, link: Link
+    ) -> tuple[str, Change]:
+        """Let a guest have the entry it shares with a deleted customer, unless another claims it."""
+        owner = self.tools.store.owner_of(self.entity, link.go_id)
+        if owner is None or self.rivals(link.go_id, record["id"]):
+            return "unchanged", Nothing("a follower: no properties flow")
+        found = LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
+        return self._take_over(record, {}, read_at, found)
 
     def _note_deleted(self, record: Record, read_at: datetime.datetime) -> None:
         fingerprint = record_hash(record, self.tools.fingerprint)
@@ -202,6 +224,7 @@ class EntityWalk(MeetingWalk):
             one
             for one in store.links_to(self.entity, link.go_id)
             if one.is_follower
+            and not _is_archived(one)
             and not is_made_up(one.shop_id)
             and not one.shop_id.startswith(ERASED)
             and not store.was_deleted(self.entity, one.shop_id)
@@ -209,11 +232,12 @@ class EntityWalk(MeetingWalk):
         return min(followers, key=lambda one: one.linked_at or NEVER, default=None)
 
     def _promote(self, heir: Link, link: Link, read_at: datetime.datetime) -> None:
-        """Pass a deleted record's entry on to a follower, whose record is then taken anew."""
-        self._take_out_of_archive(link, heir.shop_id, read_at)
-        self._pass_on(link.shop_id, heir.shop_id, heir.shop_created_at, read_at)
+        """Pass a deleted record's entry on to a follower, with what the shop said of that last."""
         found = LinkChange(link.go_id, shared_with=link.shop_id, takes_over=True)
         self.tools.plan.add(self.entity, heir.shop_id, found)
+        told = {name: one.shop for name, one in heir.base.items()}
+        self._write_told(link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
+        self._pass_on(link.shop_id, heir.shop_id, heir.shop_created_at, read_at)
 
     def _take_over(
         self,
@@ -229,7 +253,7 @@ class EntityWalk(MeetingWalk):
         owner = self._owner_at_rest(found.go_id)
         is_made = MADE_FOR_ORDERS in record
         if is_made:
-            self._take_out_of_archive(owner, record["id"], read_at)
+            self._write_told(owner, {"archived": False}, read_at, as_of=record["id"])
         link = self._pass_on(owner.shop_id, record["id"], created_at(record), read_at)
         try:
             if is_made:
@@ -280,24 +304,37 @@ class EntityWalk(MeetingWalk):
         )
         return new
 
-    def _take_out_of_archive(self, link: Link, for_id: str, read_at: datetime.datetime) -> None:
-        """Open the entry that was archived with a deleted record: another one needs it."""
+    def _write_told(
+        self,
+        link: Link,
+        told: Mapping[str, Value],
+        read_at: datetime.datetime,
+        *,
+        as_of: str,
+    ) -> None:
+        """Write to an entry what the shop said of the record `as_of`, to which it is to pass on.
+
+        Raises:
+            Undecidable: with a Hold, when the two sides cannot be merged.
+        """
         try:
-            change = self._opening(link, read_at)
+            change = self._write_told_once(link, told, read_at)
         except TestFailed:
             self.tools.index.read_again(self.entity, link.go_id)
-            change = self._opening(link, read_at)
+            change = self._write_told_once(link, told, read_at)
         if isinstance(change, Patch):
-            self.tools.plan.add(self.entity, for_id, change)
+            self.tools.plan.add(self.entity, as_of, change)
 
-    def _opening(self, link: Link, read_at: datetime.datetime) -> Change:
+    def _write_told_once(
+        self, link: Link, told: Mapping[str, Value], read_at: datetime.datetime
+    ) -> Change:
         link = self.tools.store.link(self.entity, link.shop_id) or link
         entry = self._entry(link)
         if entry is None:
             return Nothing("gone from Go")
         record = {"id": link.shop_id}
         link = _passed_on(link, link.shop_id, link.shop_created_at, read_at)
-        merged = self._merge(record, {"archived": False}, read_at, link, entry)
+        merged = self._merge(record, told, read_at, link, entry)
         return self._carry_out(record, link, entry, merged, read_at, at_end=False)
 
     def _read(self, record: Record) -> Mapping[str, Value]:
@@ -318,6 +355,15 @@ class EntityWalk(MeetingWalk):
         entry = self._entry(link)
         if entry is None:
             return self._meet_again(record, row_values, read_at)
+        if _is_first_told_when_archived(row_values, link):
+            base, _ = first_meeting(
+                self.table,
+                Side(row_values, read_at),
+                go_side(self.table, entry.body, entry.read_at),
+                on_link="keep",
+            )
+            extras = self.extra_base(record, read_at, is_new=False)
+            link = replace(link, base={**link.base, **base, **extras})
         for is_last_try in (False, True):
             merged = self._merge(record, row_values, read_at, link, entry)
             try:
@@ -454,6 +500,24 @@ def _passed_on(link: Link, shop_id: str, created: str | None, read_at: datetime.
         for name, one in link.base.items()
     }
     return replace(link, shop_id=shop_id, shop_created_at=created, base=base, own_shop_stamp=None)
+
+
+def _is_archived(link: Link) -> bool:
+    """Return whether the shop said last that a linked record is archived."""
+    agreed = link.base.get("archived")
+    return agreed is not None and agreed.shop is True
+
+
+def _is_first_told_when_archived(row_values: Mapping[str, Value], link: Link) -> bool:
+    """Return whether a record tells rows for the first time that left the shop before its order.
+
+    Its entry was made from the order and archived; what else the record tells is left as it is.
+    """
+    return (
+        _is_archived(link)
+        and row_values.get("archived") is True
+        and any(name in row_values and one.shop_read_at == NEVER for name, one in link.base.items())
+    )
 
 
 def _is_older(record: Record, link: Link) -> bool:

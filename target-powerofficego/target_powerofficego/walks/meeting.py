@@ -76,6 +76,12 @@ class MeetingWalk(GoWalk):
         """Merge a linked record with its entry."""
 
     @abc.abstractmethod
+    def follower_base(
+        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+    ) -> dict[str, Agreement]:
+        """Return what is kept of a record that shares another's entry."""
+
+    @abc.abstractmethod
     def _take_over(
         self,
         record: Record,
@@ -128,8 +134,7 @@ class MeetingWalk(GoWalk):
         if isinstance(found, Create) or not found.takes_over:
             return found
         claim = claim_on(self.entity, found.go_id)
-        waiting = self.tools.store.waiting_for(claim)
-        rivals = [one.shop_id for one in waiting if one.shop_id != record["id"]]
+        rivals = self.rivals(found.go_id, record["id"])
         if rivals and record["id"].startswith(GUEST):
             return replace(found, is_follower=True, takes_over=False)
         if not at_end:
@@ -137,6 +142,11 @@ class MeetingWalk(GoWalk):
         if rivals:
             raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
         return found
+
+    def rivals(self, go_id: str, shop_id: str) -> list[str]:
+        """Return the other records that claim an entry of a deleted one."""
+        waiting = self.tools.store.waiting_for(claim_on(self.entity, go_id))
+        return [one.shop_id for one in waiting if one.shop_id != shop_id]
 
     def _create_to_archive(
         self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
@@ -240,7 +250,9 @@ class MeetingWalk(GoWalk):
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
         if found.is_follower:
-            tools.store.put_link(link)
+            tools.store.put_link(
+                replace(link, base=self.follower_base(record, row_values, read_at))
+            )
             return found
         base, differing = first_meeting(
             self.table,
