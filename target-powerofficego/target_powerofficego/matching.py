@@ -135,7 +135,8 @@ class _CustomerClaim:
         is_same = field != "email" or _has_same_name(self.row_values, entry, owner)
         if owner and not self.is_gone and self.store.was_deleted("customers", owner.shop_id):
             if is_same or is_guest:
-                return Link(entry.go_id, shared_with=other, takes_over=True)
+                has_rivals = field != "organization_number"
+                return Link(entry.go_id, shared_with=other, takes_over=True, has_rivals=has_rivals)
             raise self._hold(entry, _of_a_deleted_one(other, entry))
         if not other or other == self.shop_id:
             return Link(entry.go_id)

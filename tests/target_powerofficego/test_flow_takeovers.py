@@ -203,6 +203,18 @@ def test_a_follower_goes_on_with_the_entry_of_a_deleted_company(ledger, box, com
     assert ledger.run(second, company(**GONE)).writes == []
 
 
+def test_of_two_new_companies_the_first_takes_over_and_the_second_shares(ledger, box, company):
+    ledger.run(company())
+    phones = {"77": "+4798765432", "78": "+4711111111"}
+    new = [company(id=one, phone=phone, **ANEW) for one, phone in phones.items()]
+
+    outcome = ledger.run(*new, company(**GONE))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("Customers")
+    assert (there["IsArchived"], there["PhoneNumber"]) == (False, "+4798765432")
+
+
 def test_a_guest_with_the_e_mail_of_a_deleted_customer_opens_its_entry(
     ledger, box, customer, product, guest_order
 ):

@@ -119,7 +119,7 @@ class MeetingWalk(GoWalk):
     ) -> LinkChange | Create:
         """Match a record; what another one has is decided at the end, when all who claim it came.
 
-        A guest, whose order must not wait for that, shares the entry with those that claim it.
+        Companies may share an entry. So does a guest, whose order must not wait for that.
 
         Raises:
             Undecidable: with a Park, or a Hold that names another record.
@@ -134,7 +134,7 @@ class MeetingWalk(GoWalk):
         if isinstance(found, Create) or not found.takes_over:
             return found
         claim = claim_on(self.entity, found.go_id)
-        rivals = self.rivals(found.go_id, record["id"])
+        rivals = self.rivals(found.go_id, record["id"]) if found.has_rivals else ()
         if rivals and record["id"].startswith(GUEST):
             return replace(found, is_follower=True, takes_over=False)
         if not at_end:

@@ -55,7 +55,8 @@ class ProductsWalk(EntityWalk):
             if others:
                 reason = (
                     f"its new SKU {values.shown(row.after)} is the code of another product in Go"
-                    f" (id {' and '.join(others)})"
+                    f" (id {' and '.join(others)}): give that one another code there, or this one"
+                    " another SKU"
                 )
                 raise Undecidable(Hold(reason))
 
