@@ -368,3 +368,18 @@ def test_an_erased_customer_is_not_known_as_deleted_either(ledger, customer):
 
     assert not store.was_deleted("customers", "1001")
     store.close()
+
+
+def test_a_deletion_of_a_later_record_of_its_id_archives_and_writes_nothing_else(
+    ledger, box, product
+):
+    ledger.run(product())
+
+    outcome = ledger.run(product(name="Annet", **{**GONE, "created_at": LATER}))
+
+    assert (outcome.status, len(outcome.writes)) == (0, 1)
+    (there,) = box.go.entries("Products")
+    assert (there["Name"], there["IsArchived"]) == ("Ullgenser", True)
+    assert ledger.run(product(name="Genser", **ANEW)).status == 0
+    (there,) = box.go.entries("Products")
+    assert (there["Name"], there["IsArchived"]) == ("Genser", False)

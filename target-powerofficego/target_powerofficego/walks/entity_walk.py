@@ -102,10 +102,15 @@ class EntityWalk(TakeoverWalk):
         self, record: Record, read_at: datetime.datetime, link: Link, *, at_end: bool
     ) -> tuple[str, Change]:
         """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
-        if _is_older(record, link):
+        created, linked = _moment(record.get("created_at")), _moment(link.shop_created_at)
+        if created and linked and created < linked:
             return "unchanged", Nothing(REPLACED)
         row_values = self._read(record)
-        link = self.identified(record, link)
+        if created and linked and linked < created:  # the linked one was deleted before it
+            row_values = {name: row_values[name] for name in _OF_ANY_RECORD if name in row_values}
+            record = {"id": record["id"]}
+        else:
+            link = self.identified(record, link)
         self._note_deleted(record, read_at)
         if not link.base:
             return self._meet_as_told(record, row_values, read_at, link)
@@ -351,14 +356,12 @@ def _is_first_told_when_archived(row_values: Mapping[str, Value], link: Link) ->
     )
 
 
-def _is_older(record: Record, link: Link) -> bool:
-    """Return whether a record was made before the one that is linked under its id."""
+def _moment(stamp: object) -> datetime.datetime | None:
+    """Return when a record was made, as far as that can be read."""
     try:
-        created = instant(record.get("created_at"), what="created_at")
-        linked = instant(link.shop_created_at, what="created_at")
+        return instant(stamp, what="created_at")
     except Unusable:
-        return False
-    return created is not None and linked is not None and created < linked
+        return None
 
 
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:
@@ -370,5 +373,8 @@ def both_edited(conflicts: Sequence[Conflict]) -> Hold:
 
 _LEFT = {"is_active": False, "status": "archived"}
 """How a customer and a product tell that the shop has archived them."""
+
+_OF_ANY_RECORD = ("id", "archived")
+"""The rows of a deleted record that hold for an earlier one under its id as well."""
 
 _OUTCOMES: Mapping[type, str] = {Patch: "changed", Nothing: "unchanged", Archive: "archived"}
