@@ -65,12 +65,16 @@ class Patch:
 class Link:
     """Link the record with an entity of Go; nothing but an empty reference is written.
 
-    `shared_with` is the shop id of the record that has the entity already.
+    `shared_with` is the shop id of the record that has the entity already. Where the shop deleted
+    that one, the record `takes_over`: the base passes on to it, so that what differs is written;
+    `has_rivals` unless others that claim it too may share it.
     """
 
     go_id: str
     is_follower: bool = False
     shared_with: str | None = None
+    takes_over: bool = False
+    has_rivals: bool = True
     differences: tuple[str, ...] = ()
 
 
@@ -134,11 +138,13 @@ class Reject:
 class Hold:
     """The record could be written but should not be without a person.
 
-    `detail` may quote values, which may be personal data; `reason` does not.
+    `detail` may quote values, which may be personal data; `reason` does not. `awaited` names the
+    entry of another record that it claims.
     """
 
     reason: str
     detail: str | None = None
+    awaited: tuple[str, ...] = ()
 
 
 Change = (

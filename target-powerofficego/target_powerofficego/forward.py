@@ -18,12 +18,14 @@ from target_powerofficego.matching import MATCHED_ON
 from target_powerofficego.payment_posting import PaymentPosting
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
-from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED, ARCHIVING
+from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED
 from target_powerofficego.walks.erased_archives import archive_erased
+from target_powerofficego.walks.meeting import ARCHIVING
 from target_powerofficego.walks.order_parties import guest_id, order_email
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
 from target_powerofficego.walks.walk import record_hash, text_id
+from target_powerofficego.ways import once_deleted
 
 if TYPE_CHECKING:
     import datetime
@@ -77,7 +79,7 @@ class ForwardSide:
         """
         if entity == "orders":
             return self._order_keys(record)
-        return self._match_keys(entity, record), ()
+        return [*self._match_keys(entity, record), *self._keys_until_now(entity, record)], ()
 
     def _match_keys(self, entity: str, record: Record) -> list[str]:
         """Return the values that a customer or product is matched on, as matching reads them.
@@ -91,6 +93,23 @@ class ForwardSide:
                 value = table.row(name).to_go(record, self._tools.conversion)
                 found += [f"{name}:{same(value)}"] if value is not ABSENT and same(value) else []
         return found
+
+    def _keys_until_now(self, entity: str, record: Record) -> list[str]:
+        """Return what a record that is deleted was matched on: another may take over its entry.
+
+        A shop often empties what it deletes.
+        """
+        if not record.get("deleted_at"):
+            return []
+        link = self._tools.store.link(entity, record["id"])
+        base = link.base if link else {}
+        return [
+            f"{name}:{same(value)}"
+            for name, same in MATCHED_ON[entity].items()
+            if name in base
+            for value in (base[name].shop, base[name].go)
+            if same(value)
+        ]
 
     def _order_keys(self, record: Record) -> tuple[list[str], list[str]]:
         writes: list[str] = []
@@ -124,9 +143,13 @@ class ForwardSide:
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_archives(self, archives: list[Unsettled]) -> None:
-        """Archive all, or hold them all when there are more new ones than `max_archives`."""
+        """Archive all, or hold them all when there are more new ones than `max_archives`.
+
+        What was made in Go for an order, of a record that had left the shop before, does not count.
+        """
         most = self._tools.settings.max_archives
-        new = {one.id: one.entity for one in self._tools.store.waiting_for(ARCHIVING)}
+        waiting = self._tools.store.waiting_for(ARCHIVING)
+        new = {one.id: one.entity for one in waiting if not self.is_made_for_others(one)}
         told = " and ".join(sorted(set(new.values())))
         too_many = (
             f"{len(new)} {told} are to be archived, more than max_archives ({most}): if that is"
@@ -174,6 +197,7 @@ def settings_fingerprint(settings: Settings) -> str:
         settings.guest_customer_number,
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
+        once_deleted(""),  # what was deleted before this was kept is known once it is read again
         AMOUNTS,  # a link of before these were kept gets them once its order is read again
         sorted(settings.payment_accounts.items()),
         [

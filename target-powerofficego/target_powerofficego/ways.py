@@ -1,4 +1,4 @@
-"""The two ways: forward, from the shop to Go, and back.
+"""The two ways: forward, from the shop to Go, and back; and what is kept of a deleted record.
 
 The link store keeps what is settled, open or unanswered of the way back under names of its own, so
 that a customer can wait on one way and be settled on the other.
@@ -11,11 +11,17 @@ from typing import Literal
 WayName = Literal["forward", "back"]
 
 _BACK = "_back"
+_DELETED = "_deleted"
 
 
 def on_the_way_back(entity: str) -> str:
     """Return the name under which the store keeps an entity on the way back."""
     return f"{entity}{_BACK}"
+
+
+def once_deleted(entity: str) -> str:
+    """Return the name under which the store keeps that the shop deleted a record of an entity."""
+    return f"{entity}{_DELETED}"
 
 
 def entity_of(kept_as: str) -> str:

@@ -346,3 +346,27 @@ def test_entries_of_another_client_of_go_are_held(linked):
 
     assert (outcome.status, outcome.writes) == (3, [])
     assert "another client of Go" in next(iter(linked.open_ones().values()))
+
+
+@pytest.mark.parametrize("entity", ["customers", "products"])
+def test_an_edit_in_go_reaches_the_record_that_took_over_and_no_deleted_one(linked, entity):
+    box = linked.box
+    old_id = {"customers": "1001", "products": "501"}[entity]
+    go_id = linked.go_id(entity, old_id)
+    new = {**box.shop.record(entity, old_id), "id": "77", "created_at": "2026-03-01T00:00:00Z"}
+    box.shop.edit(entity, old_id, {"deleted_at": "2026-02-01T00:00:00Z"})
+    box.shop.put(entity, new)
+    assert linked.forward().status == 0
+    resource, change = {
+        "customers": ("Customers", {"PhoneNumber": "+4790000001"}),
+        "products": ("Products", {"Name": "Genser"}),
+    }[entity]
+    deleted = box.shop.record(entity, old_id)
+    box.go.edit(resource, go_id, change)
+
+    outcome = linked.back()
+
+    assert (outcome.status, len(outcome.writes)) == (0, 1)
+    assert box.shop.record(entity, old_id) == deleted
+    assert set(change.values()) <= set(map(str, box.shop.record(entity, "77").values()))
+    assert linked.forward().writes == []

@@ -39,8 +39,11 @@ def differences(
 
     What was agreed on later than the entry was read, as by the way back, is what Go said last.
     They are left so until the shop is edited (first meeting: link, don't change). A row that is
-    only written when an entry is created never is, so it is not told.
+    only written when an entry is created never is, so it is not told. No properties of a follower
+    flow.
     """
+    if link.is_follower:
+        return
     rows = {row.name: row for row in TABLES[link.entity].rows}
     for name, agreed in link.base.items():
         if name.startswith(LINE):

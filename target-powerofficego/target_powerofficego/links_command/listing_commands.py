@@ -142,7 +142,8 @@ def links(
 ) -> None:
     """List which record of the shop is which entry in Go.
 
-    A follower shares the entry of another record: its orders go there, no properties flow.
+    A follower shares the entry of another record: its orders go there, no properties flow. So does
+    a record that the shop deleted, once another one has taken over its entry.
     """
     with open_store(choices.link_store) as store:
         found = list(store.all_links(entity, shop_id, go_id))

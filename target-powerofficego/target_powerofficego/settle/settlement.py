@@ -143,9 +143,11 @@ class Settlement:
         self._schedule.stop()
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
-        """Return what is open on this side; the other way has its own."""
+        """Return what is open on this side, by entity, as orders need customers and products."""
         found = self._store.unsettled(*kinds)
-        return [one for one in found if one.entity in self._side.entities]
+        entities = self._side.entities
+        own = [one for one in found if one.entity in entities]
+        return sorted(own, key=lambda one: entities.index(one.entity))
 
     def _submit(
         self,
@@ -168,8 +170,7 @@ class Settlement:
 
     def _retry_refused(self) -> None:
         """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
-        by_entity = {entity: number for number, entity in enumerate(self._side.entities)}
-        for one in sorted(self._open("reject", "hold"), key=lambda one: by_entity[one.entity]):
+        for one in self._open("reject", "hold"):
             rests = one.next_attempt_at is not None and one.next_attempt_at > now()
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
             if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:

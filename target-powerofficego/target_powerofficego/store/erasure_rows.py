@@ -11,7 +11,7 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import Erasure, LinkStoreError, now
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,9 +78,12 @@ class ErasureRows(StoreConnection):
         """Forget a record: its link, its hash, its conflicts, and who waits for it."""
         with self.transaction():
             self.forget_way_back(entity, shop_id)
-            for table in (t.links, t.settled, t.conflicts):
+            for table, kept_as in (
+                *((table, entity) for table in (t.links, t.settled, t.conflicts)),
+                (t.settled, once_deleted(entity)),
+            ):
                 self._connection.execute(
-                    sa.delete(table).where(*self._key(table, entity), table.c.shop_id == shop_id)
+                    sa.delete(table).where(*self._key(table, kept_as), table.c.shop_id == shop_id)
                 )
             own = sa.select(t.unsettled.c.id).where(t.unsettled.c.namespace == self.namespace)
             self._connection.execute(

@@ -15,7 +15,7 @@ from target_powerofficego.store.columns import (
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
 from target_powerofficego.store.values import NEVER, Agreement, Link, now
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:
     import datetime
@@ -52,6 +52,11 @@ class LinkRows(UnsettledRows):
         """Return every link to a Go entity: at most one of them is no follower."""
         key = {"namespace": self.namespace, "entity": entity, "go_id": go_id}
         return [_link(row) for row in self._all(_LINKS_TO, key)]
+
+    def owner_of(self, entity: str, go_id: str) -> Link | None:
+        """Return the link of the one record whose properties a Go entity has, if it has one."""
+        links = self.links_to(entity, go_id)
+        return links[0] if links and not links[0].is_follower else None
 
     def all_links(
         self, entity: str | None = None, shop_id: str | None = None, go_id: str | None = None
@@ -151,6 +156,25 @@ class LinkRows(UnsettledRows):
                     )
                 )
 
+    def was_deleted(self, entity: str, shop_id: str) -> bool:
+        """Return whether the shop deleted the record that it last told under this id."""
+        return self.last_settled(once_deleted(entity), shop_id) is not None
+
+    def note_deleted(
+        self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+    ) -> None:
+        """Remember that the shop deleted a record, until it tells one under this id again."""
+        self._put_hash(once_deleted(entity), shop_id, record_hash, read_at)
+
+    def forget_deleted(self, entity: str, shop_id: str) -> None:
+        """Forget that the shop had deleted a record: it is there again."""
+        with self.transaction():
+            self._connection.execute(
+                sa.delete(t.settled).where(
+                    *self._key(t.settled, once_deleted(entity)), t.settled.c.shop_id == shop_id
+                )
+            )
+
     def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
         """Return the hash of the record last fully settled under this id, and when it was read."""
         key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
@@ -161,11 +185,16 @@ class LinkRows(UnsettledRows):
         self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
     ) -> None:
         """Remember that a record with this hash, read then, is fully settled; no reject stays."""
-        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
         with self.transaction():
-            values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
-            self._upsert(t.settled, key, values)
+            self._put_hash(entity, shop_id, record_hash, read_at)
             self.clear_unsettled(entity, shop_id)
+
+    def _put_hash(
+        self, kept_as: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+    ) -> None:
+        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
+        values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
+        self._upsert(t.settled, key, values)
 
 
 def _entry_as_last_kept(row: sa.Row[Any]) -> tuple[Mapping[str, Any], datetime.datetime]:

@@ -1,4 +1,4 @@
-"""Records that are parked, rejected or held, and what the parked ones wait for."""
+"""Records that are parked, rejected or held, and what they wait for."""
 
 from __future__ import annotations
 
@@ -116,7 +116,10 @@ class UnsettledRows(StoreConnection):
         return [_unsettled(row) for row in self._all(query.order_by(t.unsettled.c.id))]
 
     def waiting_for(self, awaited: str) -> list[Unsettled]:
-        """Return the parked records that wait for a record such as "customers:12"."""
+        """Return the parked records that wait for a record such as "customers:12".
+
+        Or, parked and held, those that claim an entry of Go; see `claim_on`.
+        """
         query = (
             sa.select(t.unsettled)
             .join(t.waits)

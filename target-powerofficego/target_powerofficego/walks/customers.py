@@ -84,6 +84,7 @@ class CustomersWalk(EntityWalk):
         return match_customer(
             record["id"],
             row_values,
+            is_gone=self.is_gone(record),
             shop_name=settings.shop_name,
             match_on=("email",) if is_guest else settings.match_customers_on[kind],
             index=self.tools.index,

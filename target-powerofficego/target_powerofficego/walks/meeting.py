@@ -6,10 +6,12 @@ import abc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Create, Hold, Nothing, RowChange, Undecidable
+from target_powerofficego.changes import Create, Hold, Nothing, Park, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.order import GUEST, MADE_FOR_ORDERS
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.matching import claim_on
 from target_powerofficego.merge import Side, created_base, first_meeting, go_side
 from target_powerofficego.walks.go_walk import GoWalk
 from target_powerofficego.walks.stamps import newest_stamp
@@ -17,7 +19,7 @@ from target_powerofficego.walks.walk import created_at
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.table import Record
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from target_powerofficego.destinations import Destination
     from target_powerofficego.go_index import Entry
     from target_powerofficego.writing import Answer
+
+ARCHIVING = "archiving"
+"""What an archive waits for: the end of the run, when it is known how many there are."""
+
+TO_BE_ARCHIVED = Park("to be archived at the end of the run", (ARCHIVING,))
+
+_CLAIMED = "another record has its entry in Go; which one it is of is seen at the end of the run"
 
 
 class MeetingWalk(GoWalk):
@@ -66,20 +75,103 @@ class MeetingWalk(GoWalk):
     ) -> tuple[str, Change]:
         """Merge a linked record with its entry."""
 
-    def _meet(
+    @abc.abstractmethod
+    def follower_base(
         self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+    ) -> dict[str, Agreement]:
+        """Return what is kept of a record that shares another's entry."""
+
+    @abc.abstractmethod
+    def _take_over(
+        self,
+        record: Record,
+        row_values: Mapping[str, Value],
+        read_at: datetime.datetime,
+        found: LinkChange,
     ) -> tuple[str, Change]:
-        found = self.match(record, row_values)
-        if isinstance(found, Create):
-            if row_values.get("archived") is True:
-                return "unchanged", Nothing("archived in the shop and never in Go")
+        """Give a record the entry of one that the shop deleted."""
+
+    def _meet(
+        self,
+        record: Record,
+        row_values: Mapping[str, Value],
+        read_at: datetime.datetime,
+        *,
+        at_end: bool,
+    ) -> tuple[str, Change]:
+        found = self._match_among_rivals(record, row_values, at_end=at_end)
+        if isinstance(found, LinkChange) and found.takes_over:
+            return self._take_over(record, row_values, read_at, found)
+        if isinstance(found, LinkChange):
+            outcome, found = "linked", self._link(record, row_values, read_at, found)
+        elif row_values.get("archived") is not True:
             self._create(record, row_values, read_at)
             outcome = "created"
         else:
-            found = self._link(record, row_values, read_at, found)
-            outcome = "linked"
+            if MADE_FOR_ORDERS in record:
+                self._create_to_archive(record, row_values, read_at)
+            return "unchanged", Nothing("archived in the shop and never in Go")
         self.tools.on_linked(self.entity, record["id"])
         return outcome, found
+
+    def _match_among_rivals(
+        self, record: Record, row_values: Mapping[str, Value], *, at_end: bool
+    ) -> LinkChange | Create:
+        """Match a record; what another one has is decided at the end, when all who claim it came.
+
+        Companies may share an entry. So does a guest, whose order must not wait for that.
+
+        Raises:
+            Undecidable: with a Park, or a Hold that names another record.
+        """
+        try:
+            found = self.match(record, row_values)
+        except Undecidable as undecidable:
+            claimed = undecidable.change.awaited if isinstance(undecidable.change, Hold) else ()
+            if at_end or not claimed:
+                raise
+            raise Undecidable(Park(_CLAIMED, claimed)) from None
+        if isinstance(found, Create) or not found.takes_over:
+            return found
+        claim = claim_on(self.entity, found.go_id)
+        rivals = self.rivals(found.go_id, record["id"]) if found.has_rivals else ()
+        if rivals and record["id"].startswith(GUEST):
+            return replace(found, is_follower=True, takes_over=False)
+        if not at_end:
+            raise Undecidable(Park(_CLAIMED, (claim,)))
+        if rivals:
+            raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
+        return found
+
+    def rivals(self, go_id: str, shop_id: str) -> list[str]:
+        """Return the other records that claim an entry of a deleted one."""
+        waiting = self.tools.store.waiting_for(claim_on(self.entity, go_id))
+        return [one.shop_id for one in waiting if one.shop_id != shop_id]
+
+    def _create_to_archive(
+        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+    ) -> None:
+        """Create what an order needs of a record that had left the shop before; then archive it.
+
+        That it waits for the archive is kept before it is created, for the run may be cut off.
+
+        Raises:
+            Undecidable: with a Park, as it is archived at the end.
+        """
+        self.tools.store.put_unsettled(
+            "parked",
+            self.entity,
+            record["id"],
+            payload=record,
+            read_at=read_at,
+            reason=TO_BE_ARCHIVED.reason,
+            waits_for=TO_BE_ARCHIVED.awaited,
+        )
+        told = {name: value for name, value in row_values.items() if name != "archived"}
+        self._create(record, told, read_at)
+        self.tools.plan.add(self.entity, record["id"], Create(told))
+        self.tools.on_linked(self.entity, record["id"])
+        raise Undecidable(TO_BE_ARCHIVED)
 
     def _meet_as_told(
         self,
@@ -104,6 +196,7 @@ class MeetingWalk(GoWalk):
         answer = tools.writer.create(target, body, row_values, read_at=read_at)
         answered_at = now()
         if answer.was_there:
+            self._require_free(answer, record["id"])
             side = Side(row_values, read_at)
             go = go_side(self.table, answer.body, answered_at)
             base, _ = first_meeting(self.table, side, go, on_link=tools.settings.on_link)
@@ -120,6 +213,23 @@ class MeetingWalk(GoWalk):
         )
         self._store_answer(link, answer, answered_at)
         self.write_extras(record, read_at)
+
+    def _require_free(self, answer: Answer, shop_id: str) -> None:
+        """See that what Go already has under a record's reference is no other record's.
+
+        Raises:
+            Undecidable: with a Hold, when it is one that took over what a deleted record had.
+        """
+        go_id = str(answer.body["Id"])
+        owner = self.tools.store.owner_of(self.entity, go_id)
+        if owner is None or owner.shop_id == shop_id:
+            return
+        self.tools.store.end_intent(answer.intent)
+        reason = (
+            f"its reference stands in Go at the entry of {owner.shop_id} (id {go_id}), which took"
+            " over from a deleted record of this id: remove the reference there"
+        )
+        raise Undecidable(Hold(reason))
 
     def _link(
         self,
@@ -140,7 +250,9 @@ class MeetingWalk(GoWalk):
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
         if found.is_follower:
-            tools.store.put_link(link)
+            tools.store.put_link(
+                replace(link, base=self.follower_base(record, row_values, read_at))
+            )
             return found
         base, differing = first_meeting(
             self.table,
@@ -203,6 +315,8 @@ class MeetingWalk(GoWalk):
         found = self.match(record, row_values)
         if isinstance(found, Create):
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
+        if found.takes_over:
+            return self._take_over(record, row_values, read_at, found)
         return "linked", self._link(record, row_values, read_at, found)
 
     def _store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> None:
@@ -212,3 +326,12 @@ class MeetingWalk(GoWalk):
             tools.store.put_link(link)
             tools.index.remember(self.entity, answer.body, answered_at)
             tools.store.end_intent(answer.intent)
+
+
+def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
+    named = " and ".join(rivals)
+    return (
+        f"it claims the entry in Go (id {found.go_id}) of {found.shared_with}, which the shop"
+        f" deleted, and so does {named}: give all but one of them another SKU, e-mail or"
+        " organisation number, or delete them in the shop"
+    )

@@ -205,13 +205,19 @@ class OrderParties:
         link = self._customer_link(shop_id)
         if link is None and (known := self._agreed_customer(record, of=shop_id)):
             return known
-        if link is None and self._may_be_made("customers", shop_id):
+        is_to_be_made = link is None or self._buys_after_deletion(record, link)
+        if is_to_be_made and self._may_be_made("customers", shop_id):
             self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
             link = self._tools.store.link("customers", shop_id)
         if link is None:
             awaited.append(f"customers:{shop_id}")
             return None
         return link.go_id
+
+    def _buys_after_deletion(self, record: Record, link: Link) -> bool:
+        """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
+        order = self._tools.store.link("orders", credited_order(record["id"]))
+        return order is None and self._customers.is_left(link)
 
     def _agreed_customer(self, record: Record, *, of: str | None = None) -> str | None:
         """Return the customer of an order that came into Go before the setting `guests` was so.

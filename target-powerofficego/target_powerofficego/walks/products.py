@@ -35,7 +35,11 @@ class ProductsWalk(EntityWalk):
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
         """See `match_product`."""
         return match_product(
-            record["id"], row_values, index=self.tools.index, store=self.tools.store
+            record["id"],
+            row_values,
+            is_gone=self.is_gone(record),
+            index=self.tools.index,
+            store=self.tools.store,
         )
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
@@ -51,7 +55,8 @@ class ProductsWalk(EntityWalk):
             if others:
                 reason = (
                     f"its new SKU {values.shown(row.after)} is the code of another product in Go"
-                    f" (id {' and '.join(others)})"
+                    f" (id {' and '.join(others)}): give that one another code there, or this one"
+                    " another SKU"
                 )
                 raise Undecidable(Hold(reason))
 

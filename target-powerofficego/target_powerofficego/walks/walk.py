@@ -35,6 +35,10 @@ STALE = "read before what is known of it"
 """Why a record that was read earlier than the one last dealt with says nothing."""
 
 
+REPLACED = "deleted in the shop, where its id is another record's since"
+"""Why an old record that is sent again says nothing of the one that has its id now."""
+
+
 def record_hash(record: Record, fingerprint: str) -> str:
     """Return a hash of a record and of the tables and settings it is read by."""
     try:
@@ -193,7 +197,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             title=change.title if isinstance(change, Reject) else None,
             detail=change.detail if isinstance(change, (Reject, Hold)) else None,
             retry_after=self._back_off(shop_id, change),
-            waits_for=change.awaited if isinstance(change, Park) else (),
+            waits_for=() if isinstance(change, Reject) else change.awaited,
             is_as_known=before is None or self._has_same_stakes(before.payload, kept),
         )
 
@@ -238,7 +242,7 @@ def _is_same_moment(one: object, other: object) -> bool:
         return one == other
 
 
-_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER)
+_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER, REPLACED)
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
 
 
