@@ -54,7 +54,7 @@ def charge_lines(
                     continue
                 service = _service(code, name, rate, told)
                 shop_id = values.text(raw.get("id"), what=f"{told}, id")
-                description = values.text(raw.get("name"), what=f"{told}, name") or name
+                description = values.words(raw.get("name"), what=f"{told}, name") or name
             except Unusable as unusable:
                 reasons.append(str(unusable))
             else:
@@ -115,7 +115,7 @@ def discount_lines(
     if not amount:
         return []
     names = [
-        values.text(one.get("name") or one.get("code"), what="discount, name") for one in discounts
+        values.words(one.get("name") or one.get("code"), what="discount, name") for one in discounts
     ]
     description = ", ".join(dict.fromkeys(name for name in names if name)) or "Rabatt"
     shares = _told_shares(order, lines, amount) or _spread(amount, lines)

@@ -130,6 +130,7 @@ class OrderForms:
             {line.reference: parties.members(line) for line in lines},
             total,
             address_key(record, parties.customer_id),
+            parties.buyer,
         )
 
     def with_address(self, order: OrderInGoForm, link: Link | None) -> OrderInGoForm:
