@@ -80,6 +80,15 @@ An order waits for its customer and its products. Those that the shop does not l
 end of a run, and looked for in Go like any other first: the customer from the order's `buyer` and
 billing address, under its own `customer_id`; a product from the order's line, if
 `create_missing_products` is on. While one of them is rejected or held, the order goes on waiting.
+
+Who buys is who gets the invoice. A guest that is a company is known by its organisation number,
+found or made in Go with the buyer as its contact person; one without a number by name and e-mail
+address together; a person by e-mail address. A person's order never lands on a company, nor the
+other way round. An order of a registered customer that names another company by a valid number is
+that company's. While an order tells the same buyer, its customer in Go stays.
+
+When the shop wipes who bought, that is no edit: the order keeps its buyer, address and customer in
+Go, and lines, refunds, cancellation and payments go on. A buyer that is told again is an edit.
 """,
 }
 
