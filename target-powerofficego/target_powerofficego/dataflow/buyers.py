@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from target_powerofficego.links import Agreement
 
 BUYER = "buyer_id"
-"""Under this an order's base keeps who bought, see `AgreedBuyer`."""
+"""Under this an order's base keeps who bought, by id in the shop: several may share a customer in
+Go."""
+
+BUYER_TOLD = "buyer_told"
+"""Under this it keeps what the shop told of the buyer then, see `AgreedBuyer`."""
 
 _OF_ONE_ORDER = f"{GUEST}order-"
 _T = TypeVar("_T")
@@ -97,20 +101,21 @@ class AgreedBuyer:
             return self.id == buyer.id_by_email
         return self.identity == buyer.identity
 
-    def as_kept(self) -> list[Any]:
+    def as_kept(self) -> dict[str, list[Any]]:
         """Return what the base of an order keeps of it."""
-        return [self.id] if self.identity is None else [self.id, self.identity, self.is_known]
+        told = {} if self.identity is None else {BUYER_TOLD: [self.identity, self.is_known]}
+        return {BUYER: [self.id], **told}
 
 
 def agreed_buyer(base: Mapping[str, Agreement]) -> AgreedBuyer | None:
     """Return who bought an order by its base; None: it does not tell."""
-    kept = base[BUYER].shop if BUYER in base else None
-    if not kept:
+    if BUYER not in base:
         return None
-    if len(kept) > 1:
-        return AgreedBuyer(*kept)
+    (shop_id,) = base[BUYER].shop
+    if BUYER_TOLD in base:
+        return AgreedBuyer(shop_id, *base[BUYER_TOLD].shop)
     has_name = "buyer" in base and bool(base["buyer"].shop)
-    return AgreedBuyer(kept[0], None, has_name and not kept[0].startswith(_OF_ONE_ORDER))
+    return AgreedBuyer(shop_id, None, has_name and not shop_id.startswith(_OF_ONE_ORDER))
 
 
 def guest_id(email: str) -> str:

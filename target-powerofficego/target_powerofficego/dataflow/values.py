@@ -90,9 +90,12 @@ def words(value: object, *, what: str, longest: int | None = None) -> str | None
 def without_entities(told: str) -> str:
     """Return text with each HTML entity as the character that it stands for: "&amp;" is "&".
 
-    Shops keep names so that a page can show them as they are; a ledger shows no page.
+    Shops keep names so that a page can show them as they are; a ledger shows no page. Some shops
+    escape twice, so that this goes on until no entity is left.
     """
-    return ENTITY.sub(_character, told) if "&" in told else told
+    while "&" in told and (plain := ENTITY.sub(_character, told)) != told:
+        told = plain
+    return told
 
 
 def _character(entity: re.Match[str]) -> str:

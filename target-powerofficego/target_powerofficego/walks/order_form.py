@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.buyers import BUYER
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import unmet
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.changes import RowChange
+    from target_powerofficego.dataflow.buyers import AgreedBuyer
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -57,8 +57,7 @@ class OrderInGoForm:
     members: Mapping[str, Mapping[str, Value]]
     total: Decimal
     address_key: list[str] | None
-    buyer: list[Any]
-    """What the base keeps of who buys, see `AgreedBuyer`."""
+    buyer: AgreedBuyer
     refunds: tuple[str, ...] = ()
     """The ids of the refunds that the lines are less."""
 
@@ -94,7 +93,7 @@ def kept_beside(order: OrderInGoForm) -> dict[str, Any]:
     """Return what a base keeps of an order beside what Go holds of it."""
     return {
         ADDRESS_KEY: order.address_key,
-        BUYER: order.buyer,
+        **order.buyer.as_kept(),
         REFUNDS: list(order.refunds),
         AMOUNTS: as_kept(order_amounts(order.header, order.lines)),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.dataflow import addresses, values
@@ -39,15 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parties:
-    """The ids in Go that an order refers to; `product_ids` by line reference.
+    """Who buys an order, and the ids in Go that it refers to; `product_ids` by line reference.
 
-    `buyer` is what the order's base keeps of who buys. `optional_accounts` are the references of
-    lines that are sold without VAT, by the optional sales account of a product that otherwise bears
-    VAT.
+    `optional_accounts` are the references of lines that are sold without VAT, by the optional sales
+    account of a product that otherwise bears VAT.
     """
 
     customer_id: int
-    buyer: list[Any]
+    buyer: AgreedBuyer
     product_ids: Mapping[str, int]
     optional_accounts: frozenset[str]
 
@@ -117,7 +116,7 @@ class OrderParties:
         )
         exempt = {found[one] for one in optional if one in found}
         self._see_to_exempt_accounts(exempt, read_at, at_end=at_end)
-        return Parties(int(customer_id), buyer.as_kept(), found, optional)
+        return Parties(int(customer_id), buyer, found, optional)
 
     def _see_to_exempt_accounts(
         self, product_ids: Collection[int], read_at: datetime.datetime, *, at_end: bool
