@@ -32,6 +32,7 @@ _FEWEST_DIGITS = 4  # of a company's number in any country, such as B1234 in Lux
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ENTITY = re.compile(r"&(\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_MOST_ESCAPES = 5
 _LARGEST_NUMBER = 2**63 - 1
 _MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
@@ -91,9 +92,11 @@ def without_entities(told: str) -> str:
     """Return text with each HTML entity as the character that it stands for: "&amp;" is "&".
 
     Shops keep names so that a page can show them as they are; a ledger shows no page. Some shops
-    escape twice, so that this goes on until no entity is left.
+    escape them more than once.
     """
-    while "&" in told and (plain := ENTITY.sub(_character, told)) != told:
+    for _ in range(_MOST_ESCAPES):
+        if "&" not in told or (plain := ENTITY.sub(_character, told)) == told:
+            break
         told = plain
     return told
 

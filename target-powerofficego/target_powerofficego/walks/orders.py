@@ -115,13 +115,15 @@ class OrdersWalk(GoWalk):
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
-        record = self._with_buyer(record, link)
         with self.payments.noted(record):
             settled, order = self._settle_order(record, read_at, link, at_end=at_end)
         return settled if order is None else self._stages.take(order, settled)
 
     def _with_buyer(self, record: Record, link: Link | None) -> Record:
-        """Return an order with who bought it as last agreed on, where the shop has wiped that."""
+        """Return an order with who bought it as last agreed on, where the shop has wiped that.
+
+        Of one that is met in Go only the customer is known.
+        """
         marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
         if not is_anonymised_order(record, base, marks):
             if has_unusable_number(record):
@@ -129,7 +131,9 @@ class OrdersWalk(GoWalk):
             return record
         self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
         if "customer" not in base:
-            return without_marks(record, marks)
+            met = self._meetings.met(record, link)
+            customer_id = None if met is None else self._meetings.customer_of(met)
+            return {**without_marks(record, marks), ANONYMISED: customer_id}
         kept = base[ADDRESS_KEY].shop if ADDRESS_KEY in base else None
         return with_agreed_buyer(record, base, (kept or [])[1:], marks)
 
@@ -148,11 +152,10 @@ class OrdersWalk(GoWalk):
         if want is Wanted.LEFT_ALONE:
             why = "left alone: its status or date is not one to write"
             return ("unchanged", Nothing(why)), None
+        record = self._with_buyer(record, link)
         if want is Wanted.DELETED:
             return self._delete(record, read_at, link, at_end=at_end), None
         met = self._meetings.met(record, link)
-        if met is not None and ANONYMISED in record:
-            record = {**record, ANONYMISED: self._meetings.customer_of(met)}
         order = self._forms.of_order(record, read_at, link, at_end=at_end)
         if met is not None:
             return self._link(order, met, at_end=at_end), None
