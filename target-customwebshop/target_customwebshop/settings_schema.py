@@ -52,7 +52,7 @@ _SHOP = (
 
 _SAME = (
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
-    *("max_changes", "fail_on", "properties", "stock", "time_zone"),
+    *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks"),
 )
 
 _LINES = th.Property(

@@ -9,6 +9,7 @@ from tap_customwebshop.errors import ShopError
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.anonymised import is_anonymised_customer
 from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
@@ -144,6 +145,10 @@ class BackWalk(Walk[BackTools]):
         found = self.tools.shop.read(self.entity, link.shop_id)
         if is_deleted(found.record):
             return "unchanged", Nothing("deleted in the shop")
+        if self.entity == "customers" and is_anonymised_customer(
+            found.record, link.base, self.tools.settings.anonymised_marks
+        ):
+            return "unchanged", Nothing("anonymised in the shop")
         link = self.identified(found.record, link)
         merged = self._merge(link, entry, read_at, found, moved)
         link = replace(link, base=merged.base)

@@ -7,11 +7,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold
-from target_powerofficego.dataflow.order import (
-    MADE_FOR_ORDERS,
-    buyer_as_customer,
-    product_from_line,
-)
+from target_powerofficego.dataflow.buyers import buyer_as_customer, read_buyer
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, product_from_line
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 from target_powerofficego.matching import MATCHED_ON
@@ -21,7 +18,6 @@ from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED
 from target_powerofficego.walks.erased_archives import archive_erased
 from target_powerofficego.walks.meeting import ARCHIVING
-from target_powerofficego.walks.order_parties import guest_id, order_email
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
 from target_powerofficego.walks.walk import record_hash, text_id
@@ -114,18 +110,18 @@ class ForwardSide:
     def _order_keys(self, record: Record) -> tuple[list[str], list[str]]:
         writes: list[str] = []
         reads: list[str] = []
-        customer_id = text_id(record.get("customer_id"))
-        email = order_email(record)
-        shop_id = customer_id or (guest_id(email) if email else None)
-        buyer: list[str] = []
-        if shop_id:
-            with contextlib.suppress(Unusable):
-                buyer = self._match_keys("customers", buyer_as_customer(record, shop_id))
-        if customer_id:
-            writes.append(f"orders of:{customer_id}")
-            reads += [f"customers:{customer_id}", *buyer]
-        elif shop_id:
-            writes += [f"customers:{shop_id}", *buyer]
+        buyer = read_buyer(record)
+        matched: list[str] = []
+        with contextlib.suppress(Unusable):
+            customer = buyer_as_customer(record, buyer.customer_id or buyer.guest_id)
+            matched = self._match_keys("customers", customer)
+        if buyer.customer_id is None:
+            writes += [f"customers:{buyer.guest_id}", *matched]
+        else:
+            writes.append(f"orders of:{buyer.customer_id}")
+            reads += [f"customers:{buyer.customer_id}", *matched]
+        if buyer.customer_id and buyer.company_id:  # it may be the company's, found or made
+            writes += [f"customers:{buyer.company_id}", *matched]
         lines = record.get("lines")
         for line in lines if isinstance(lines, list) else ():
             if isinstance(line, dict):
@@ -195,6 +191,8 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.invoice_on),
         settings.guests,
         settings.guest_customer_number,
+        settings.anonymised_marks.domains,
+        sorted(settings.anonymised_marks.words),
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
         once_deleted(""),  # what was deleted before this was kept is known once it is read again

@@ -118,14 +118,14 @@ def payment_accounts(go: GoClient, accounts: Mapping[str, int]) -> PaymentAccoun
 
 
 def guest_customer_id(go: GoClient, settings: Settings) -> str | None:
-    """Return the id of the customer who buys for all guests; None unless `guests` names one.
+    """Return the id of the customer who buys for guests; None: the settings name none.
 
     Raises:
         ConfigurationError: Go has no customer of that number.
     """
-    if settings.guests != "one_customer":
-        return None
     number = settings.guest_customer_number
+    if number is None:
+        return None
     for entry in go.list_all("/Customers", params={"customerNos": str(number)}):
         if entry.get("Number") == number:
             return str(entry["Id"])

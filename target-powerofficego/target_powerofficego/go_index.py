@@ -109,6 +109,8 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
         "ExternalImportReference",
         "OrganizationNumber",
         "EmailAddress",
+        "IsPerson",
+        "Name",
     )
     products = _fields(tables["products"], "Code", "Gtin")
     return (

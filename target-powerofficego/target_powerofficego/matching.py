@@ -47,7 +47,8 @@ def match_customer(
     """Find a customer by our reference, then by each field in `match_on`.
 
     A second company with the organisation number of a linked one becomes its follower; a guest
-    shares the Go customer of the same e-mail. `is_gone` tells that the shop deleted the record: it
+    shares the Go customer that it is matched with. By e-mail a person is never found to be a
+    company, nor a company a person. `is_gone` tells that the shop deleted the record: it
     takes nothing from another one. Of a record that is new under the id of a deleted one our
     reference tells nothing.
 
@@ -65,7 +66,13 @@ def match_customer(
         if not value:
             continue
         found = index.find_present("customers", f"{_KEYS[field]}:{value}")
-        candidates = [entry for entry in found if not _is_anothers(entry, shop_name)]
+        is_guest = shop_id.startswith(GUEST)
+        candidates = [
+            entry
+            for entry in found
+            if not _is_anothers(entry, shop_name)
+            and (field != "email" or _is_alike(entry, row_values, is_guest=is_guest))
+        ]
         if len(candidates) > 1:
             raise Undecidable(Hold(_several(field, candidates)))
         if candidates:
@@ -184,6 +191,17 @@ def _has_same_name(
     in_go = {name: folded(entry.body.get(_NAMES[name])) for name in told}
     in_shop = {name: folded(base[name].shop) for name in told if name in base}
     return bool(told) and told in (in_go, in_shop)
+
+
+def _is_alike(entry: Entry, row_values: Mapping[str, Value], *, is_guest: bool) -> bool:
+    """Return whether an entry with the same e-mail address may be the customer, person or company.
+
+    A guest's company, which is not known by a number then, has the same name too.
+    """
+    is_person, told = entry.body.get("IsPerson"), row_values.get("company_name")
+    if is_person is not None and is_person is not row_values.get("type"):
+        return False
+    return not is_guest or told is None or folded(told) == folded(entry.body.get("Name"))
 
 
 def _is_anothers(entry: Entry, shop_name: str) -> bool:

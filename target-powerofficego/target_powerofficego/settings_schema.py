@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
+from target_powerofficego.dataflow.anonymised import DEFAULT_MARKS
 from target_powerofficego.dataflow.order import LIVE_STATUSES, ORDER_STATUSES
 
 ENTITIES = ("customers", "products", "orders")
@@ -291,14 +292,25 @@ _RULES = (
         allowed_values=["by_email", "one_customer", "reject"],
         default="by_email",
         title="Guests",
-        description="Who buys when a guest orders: one Go customer per e-mail, one for all, or no"
-        " one.",
+        description="Who buys when a guest orders: one Go customer per company and per person,"
+        " known by organisation number or e-mail; one for all; or no one.",
     ),
     th.Property(
         "guest_customer_number",
         th.IntegerType,
         title="Guest customer number",
-        description="With guests one_customer: the number of that customer in Go.",
+        description="The number of the customer in Go who buys for all guests, with guests"
+        " one_customer; else only orders that the shop anonymised before they were in Go. Unset,"
+        " such an order is held.",
+    ),
+    th.Property(
+        "anonymised_marks",
+        th.ArrayType(th.StringType),
+        default=list(DEFAULT_MARKS),
+        title="Anonymised marks",
+        description="What the shop writes in place of the names and e-mail addresses that it wipes;"
+        " one that begins with a dot is the end of a mail domain. What the shop has anonymised, Go"
+        " keeps.",
     ),
     th.Property(
         "create_missing_products",

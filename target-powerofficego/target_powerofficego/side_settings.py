@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from target_powerofficego.dataflow.anonymised import Marks
 from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.merge import Owner
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Table
 
 
-SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone")
+SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone", "anonymised_marks")
 """The settings that both ways must have the same: by them each decides what flows, and who wins."""
 
 
@@ -53,6 +54,7 @@ class SideSettings:
     fails_on_unacknowledged: bool = True
     tables: Mapping[str, Table] = field(default_factory=dict)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
+    anonymised_marks: Marks = field(default_factory=lambda: Marks.of(()))
     shared: Mapping[str, Any] = field(default_factory=dict)
     """Those of `SHARED`, as they were told; owners as they are read, for they have two forms."""
 
@@ -88,6 +90,7 @@ class SideReader:
             "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
             "tables": tables,
             "time_zone": self._time_zone(),
+            "anonymised_marks": Marks.of(config["anonymised_marks"]),
             "shared": shared,
         }
 

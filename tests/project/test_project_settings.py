@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 OPTIONAL = {
     f"TARGET_POWEROFFICEGO_{name}"
     for name in (
-        *("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE"),
+        *("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE", "ANONYMISED_MARKS"),
         "REQUESTS_PER_SECOND",
     )
 }

@@ -370,3 +370,59 @@ def test_an_edit_in_go_reaches_the_record_that_took_over_and_no_deleted_one(link
     assert box.shop.record(entity, old_id) == deleted
     assert set(change.values()) <= set(map(str, box.shop.record(entity, "77").values()))
     assert linked.forward().writes == []
+
+
+def test_names_with_html_entities_are_plain_in_go_and_do_not_travel_back(
+    both, customer, product, order, line, address
+):
+    box = both.box
+    where = address(line1="Hans &amp; Grete&#039;s vei 1")
+    person = customer(name=None, last_name="O&#039;Brien", addresses=[where])
+    box.shop.put("customers", person)
+    box.shop.put("products", product(name="Salt &amp; Pepper &#8211; &quot;Fjell&quot;"))
+    lines = [line(name="Salt &amp; Pepper")]
+    told = {"billing_address": where, "shipping_address": where, "reference": "A&amp;B"}
+    box.shop.put("orders", order(**told, lines=lines))
+
+    assert both.forward().status == 0
+    (there,) = box.go.entries("Customers")
+    assert there["LastName"] == "O'Brien"
+    assert there["MailAddress"]["AddressLine1"] == "Hans & Grete's vei 1"
+    (sold,) = box.go.entries("Products")
+    assert sold["Name"] == 'Salt & Pepper – "Fjell"'
+    (posted,) = box.go.entries("SalesOrders")
+    assert posted["PurchaseOrderReference"] == "A&B"
+    assert [one["Description"] for one in posted["SalesOrderLines"]] == ["Salt & Pepper"]
+    assert (both.back().writes, both.forward().writes) == ([], [])
+
+    box.go.edit("Products", sold["Id"], {"Name": "Salt & <Pepper>"})
+    assert both.back().patches == [{"name": "Salt &amp; &lt;Pepper&gt;"}]
+    assert (both.forward().writes, both.back().writes) == ([], [])
+
+
+def test_a_name_that_an_earlier_version_wrote_with_entities_is_no_edit_of_anybody(linked):
+    box = linked.box
+    told = "Salt &amp; Pepper"
+    box.shop.edit("products", "501", {"name": told})
+    box.go.edit("Products", linked.go_id("products", "501"), {"Name": told})
+    linked.ledger.lose_link_store()
+
+    assert linked.forward().writes == []
+    box.shop.edit("products", "501", {"category": "Krydder"})
+    assert linked.forward().status == 0
+    assert linked.back().writes == []
+    assert box.go.entries("Products")[0]["Name"] == told
+
+
+def test_nothing_is_written_to_a_customer_that_the_shop_has_anonymised(linked):
+    box = linked.box
+    wiped = {"email": "deleted@site.invalid", "name": "[deleted]", "phone": None}
+    names = {"first_name": "[deleted]", "last_name": "[deleted]", "addresses": []}
+    box.shop.edit("customers", "1001", {**wiped, **names})
+    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+
+    assert linked.forward().writes == []
+    outcome = linked.back()
+
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert box.shop.record("customers", "1001")["phone"] is None

@@ -24,7 +24,10 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable
 
 CONVERSION = Conversion(shop_name="shop", time_zone=ZoneInfo("Europe/Oslo"))
 LETTERS = string.ascii_letters + "æøåÆØÅ -.&<>"
-NAME = st.text(LETTERS, min_size=1, max_size=20).map(str.strip).filter(bool)
+ENTITIES = st.sampled_from(
+    ["O&#039;Brien", "Salt &amp; Pepper", "R&amp;amp;D", "5 &lt; 6", "&nbsp;A"]
+)
+NAME = st.text(LETTERS, min_size=1, max_size=20).map(str.strip).filter(bool) | ENTITIES
 WORD = st.text(string.ascii_letters + "æøå", min_size=1, max_size=10)
 EMAIL = st.builds("{}@{}.no".format, WORD, st.text(string.ascii_lowercase, min_size=1, max_size=8))
 PHONE = st.integers(20000000, 99999999).map(lambda number: f"+47{number}")

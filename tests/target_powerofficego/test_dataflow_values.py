@@ -265,17 +265,39 @@ def test_an_organisation_number_is_read_in_every_usual_form(written):
     assert values.organization_number(read, country_code="NO", what="it") == read
 
 
-@pytest.mark.parametrize("written", ["923609017", "12345", "923609016 923609016", "abc"])
-def test_a_wrong_norwegian_organisation_number_is_unusable(written):
-    with pytest.raises(Unusable, match="not a Norwegian organisation number"):
-        values.organization_number(written, country_code=None, what="it")
+@pytest.mark.parametrize("written", ["923609017", "12345", "923609016 923609016", "abc", "-"])
+def test_what_is_no_norwegian_organisation_number_is_none(written):
+    assert values.organization_number(written, country_code=None, what="it") is None
 
 
 @given(written=st.text(alphabet="0123456789ABC -.", min_size=1, max_size=15))
 def test_a_foreign_organisation_number_only_loses_its_spaces(written):
+    assume(sum(one.isdigit() for one in written) >= 4)
+
     read = values.organization_number(written, country_code="SE", what="it")
 
-    assert (read or "") == "".join(one for one in written if one not in " -.")
+    assert read == "".join(one for one in written if one not in " -.")
+
+
+@pytest.mark.parametrize("written", ["privat", "-", "n/a", "000"])
+def test_a_foreign_organisation_number_has_digits(written):
+    assert values.organization_number(written, country_code="SE", what="it") is None
+
+
+@pytest.mark.parametrize(
+    ("told", "plain"),
+    [
+        ("O&#039;Brien &amp; S&oslash;nn", "O'Brien & Sønn"),
+        ("&quot;Fjell&quot; &#x2013; 5&nbsp;kg", '"Fjell" – 5 kg'),
+        ("R&amp;amp;D", "R&D"),
+        ("Salt & Pepper; R&D;", "Salt & Pepper; R&D;"),
+        ("Tom&Jerry &notaword; &notin", "Tom&Jerry &notaword; &notin"),
+    ],
+)
+def test_a_name_is_read_as_plain_text_and_equal_however_the_shop_writes_it(told, plain):
+    assert values.words(told, what="name") == plain
+    assert values.same_text(told) == values.same_text(plain)
+    assert values.same_text(values.written_like(plain, told)) == values.same_text(told)
 
 
 @given(

@@ -69,7 +69,7 @@ class Address:
 
 def folded(part: str | None) -> str:
     """Return a part of an address as it is compared: without regard to case and spaces."""
-    return " ".join((part or "").casefold().split())
+    return " ".join(values.without_entities(part or "").casefold().split())
 
 
 def codes(shop_name: str, customer_id: str, address: Address) -> Iterator[str]:
@@ -97,7 +97,7 @@ def read_address(raw: object, *, what: str) -> Address | None:
         msg = f"{what} should be an address but is a {values.kind_of(raw)}"
         raise values.Unusable(msg)
     parts = {
-        part: values.text(raw.get(part), what=f"{what}, {part}", longest=longest)
+        part: values.words(raw.get(part), what=f"{what}, {part}", longest=longest)
         for part, longest in _LONGEST.items()
     }
     return Address(

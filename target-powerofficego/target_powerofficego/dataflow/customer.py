@@ -33,7 +33,26 @@ def is_company(record: Record) -> bool:
     kind = values.one_of(record.get("type"), ("person", "company"), what="type")
     if kind is not None:
         return kind == "company"
-    return bool(record.get("organization_number") or record.get("company_name"))
+    return company_name(record) is not None or _number_told(record) is not None
+
+
+def company_name(record: Record) -> str | None:
+    """Return the name of a company; a dash or the like, typed where none is asked for, is none.
+
+    Raises:
+        Unusable: it is no text.
+    """
+    name = values.words(record.get("company_name"), what="company_name", longest=400)
+    return name if name and any(one.isalnum() for one in name) else None
+
+
+def _number_told(record: Record) -> str | None:
+    address = billing_address(record)
+    return values.organization_number(
+        record.get("organization_number"),
+        country_code=address.country_code if address else None,
+        what="organization_number",
+    )
 
 
 def billing_address(record: Record) -> Address | None:
@@ -68,8 +87,7 @@ def contact_person(record: Record) -> tuple[str, str] | None:
 def _company_name(record: Record, _: Conversion) -> Value:
     if not is_company(record):
         return ABSENT
-    name = values.text(record.get("company_name"), what="company_name", longest=400)
-    name = name or values.text(record.get("name"), what="name", longest=400)
+    name = company_name(record) or values.words(record.get("name"), what="name", longest=400)
     if name is None:
         msg = "the company has no name (company_name or name)"
         raise Unusable(msg)
@@ -90,14 +108,7 @@ def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
 
 
 def _organization_number(record: Record, _: Conversion) -> Value:
-    if "organization_number" not in record:
-        return ABSENT
-    address = billing_address(record)
-    return values.organization_number(
-        record["organization_number"],
-        country_code=address.country_code if address else None,
-        what="organization_number",
-    )
+    return _number_told(record) if "organization_number" in record else ABSENT
 
 
 def _email(record: Record, _: Conversion) -> Value:
@@ -163,12 +174,18 @@ def _is_person(record: Record, _: Conversion) -> Value:
     return not is_company(record)
 
 
+NO_NUMBER = "the organisation number is not a valid one, and was left out"
+
+
 def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
+    found = []
+    if values.same_text(record.get("organization_number")) and _number_told(record) is None:
+        found.append(NO_NUMBER)
     address = billing_address(record)
-    if address is None or address.is_complete or address.is_empty:
-        return ()
-    missing = "postal code" if address.city else "city"
-    return (f"the billing address has no {missing} and was left out",)
+    if address is not None and not address.is_complete and not address.is_empty:
+        missing = "postal code" if address.city else "city"
+        found.append(f"the billing address has no {missing} and was left out")
+    return tuple(found)
 
 
 def _address_row(part: str, go: str, go_type: str) -> Property:
@@ -250,7 +267,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _organization_number,
             same=values.same_organization_number,
-            note="Norwegian numbers are checked; spaces and MVA are removed",
+            note="without spaces and MVA; what is no number in the billing country is left out",
             to_shop=to_member("organization_number"),
         ),
         Property(

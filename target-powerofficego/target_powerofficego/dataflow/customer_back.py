@@ -21,6 +21,7 @@ _PARTS = ("first_name", "last_name")
 def company_name(value: Value, record: Record) -> Record:
     """Write a company's name where the shop keeps it; a `name` that repeats it follows."""
     name, told = record.get("name"), record.get("company_name")
+    value = values.written_like(value, told or name)
     if not told:
         return {"name": value}
     return {"company_name": value, **({"name": value} if name == told else {})}
@@ -36,12 +37,12 @@ def person_name(part: int) -> Callable[[Value, Record], Record]:
     def write(value: Value, record: Record) -> Record:
         before = person_names(record)
         after = [*before]
-        after[part] = value or NAMELESS
+        after[part] = values.same_text(value) or NAMELESS
         whole = _joined(after)
         if not (record.get("first_name") or record.get("last_name")):
             patch: Record = {"name": whole}
             if person_names({**record, **patch}) == tuple(after):
-                return patch
+                return _written_like(patch, record)
         patch = {
             name: _told(one)
             for name, one in zip(_PARTS, after, strict=True)
@@ -49,7 +50,7 @@ def person_name(part: int) -> Callable[[Value, Record], Record]:
         }
         if values.same_text(record.get("name")) == _joined(before):
             patch["name"] = whole
-        return patch
+        return _written_like(patch, record)
 
     return write
 
@@ -66,7 +67,8 @@ def address_part(part: str) -> Callable[[Value, Record], Record]:
         if place is None:
             new = {"type": "billing", "is_default": True, part: value}
             return {"addresses": [*addresses, new]} if value is not None else {}
-        changed = {**addresses[place], part: value}
+        before = addresses[place]
+        changed = {**before, part: values.written_like(value, before.get(part))}
         return {"addresses": [*addresses[:place], changed, *addresses[place + 1 :]]}
 
     return write
@@ -82,6 +84,10 @@ def archived(value: Value, record: Record) -> Record:
         msg = "it is deleted in the shop and cannot be taken out of the archive"
         raise Unusable(msg)
     return {"is_active": not value}
+
+
+def _written_like(patch: Record, record: Record) -> Record:
+    return {name: values.written_like(one, record.get(name)) for name, one in patch.items()}
 
 
 def _joined(names: list[str] | tuple[str, ...]) -> str | None:

@@ -7,8 +7,9 @@ from html import unescape
 
 from inscriptis import get_text
 
+from target_powerofficego.dataflow.values import ENTITY
+
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -28,7 +29,7 @@ def plain_text(html: str | None) -> str | None:
 
 def is_marked_up(text: str | None) -> bool:
     """Tell whether text has HTML markup in it."""
-    return text is not None and any(one.search(text) for one in (_TAG, _ENTITY, _UNSEEN))
+    return text is not None and any(one.search(text) for one in (_TAG, ENTITY, _UNSEEN))
 
 
 def _trimmed(text: str) -> str:

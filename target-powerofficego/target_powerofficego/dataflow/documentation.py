@@ -82,6 +82,15 @@ An order waits for its customer and its products. Those that the shop does not l
 end of a run, and looked for in Go like any other first: the customer from the order's `buyer` and
 billing address, under its own `customer_id`; a product from the order's line, if
 `create_missing_products` is on. While one of them is rejected or held, the order goes on waiting.
+
+Who buys is who gets the invoice. A guest that is a company is known by its organisation number,
+found or made in Go with the buyer as its contact person; one without a number by name and e-mail
+address together; a person by e-mail address. A person's order never lands on a company, nor the
+other way round. An order of a registered customer that names another company by a valid number is
+that company's. While an order tells the same buyer, its customer in Go stays.
+
+When the shop wipes who bought, that is no edit: the order keeps its buyer, address and customer in
+Go, and lines, refunds, cancellation and payments go on. A buyer that is told again is an edit.
 """,
 }
 
@@ -130,8 +139,8 @@ fills in what is left out from the product or the customer.
 | :-- | :-- |
 | a discount on the whole order (`discounts`) | one line below zero for each VAT rate that bears \
 it, `discount:{rate}`: as the order's VAT says (see below); one with `is_in_lines` is only told |
-| `rounding` of the whole order | a line `rounding:order` without VAT on `{rounding_product_code}`; \
-without that setting the order is held |
+| `rounding` of the whole order | a line `rounding:order` without VAT on \
+`{rounding_product_code}`; without that setting the order is held |
 | a line without a product and SKU | on `{fee_product_code}-{rate}`, as a fee |
 | a line or charge without `tax_rate` | the one rate of `sales_accounts` whose VAT its amounts \
 tell; where several fit, the one that `taxes` names; a charge without VAT has 0 % |

@@ -19,9 +19,9 @@ def person_names(record: Record) -> tuple[str, str]:
     Raises:
         Unusable: a name is no text.
     """
-    first = values.text(record.get("first_name"), what="first_name")
-    last = values.text(record.get("last_name"), what="last_name")
-    words = (values.text(record.get("name"), what="name") or "").split()
+    first = values.words(record.get("first_name"), what="first_name")
+    last = values.words(record.get("last_name"), what="last_name")
+    words = (values.words(record.get("name"), what="name") or "").split()
     if first is None and last is None and words:
         return " ".join(words[:-1]) or NAMELESS, words[-1]
     if first is None and last is not None:

@@ -6,8 +6,6 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import is_company
-from target_powerofficego.dataflow.names import person_names
 from target_powerofficego.dataflow.order_back import INVOICE_ROWS
 from target_powerofficego.dataflow.table import (
     Conversion,
@@ -127,38 +125,9 @@ def buyer_name(order: Record) -> str | None:
     buyer = order.get("buyer")
     if not isinstance(buyer, dict):
         return None
-    name = values.text(buyer.get("name"), what="buyer, name")
+    name = values.words(buyer.get("name"), what="buyer, name")
     parts = (buyer.get("first_name"), buyer.get("last_name"))
     return name or " ".join(part for part in parts if isinstance(part, str) and part) or None
-
-
-def buyer_as_customer(order: Record, customer_id: str) -> Record:
-    """Return the customer record that an order's buyer stands for.
-
-    It is used for a guest, and for a customer whom the shop names but does not list. Whether that
-    is a company follows from what only companies have; a person who is named is its contact.
-    """
-    raw = order.get("buyer")
-    buyer = raw if isinstance(raw, dict) else {}
-    person = buyer_name(order)
-    name = person or buyer.get("company_name") or buyer.get("email")
-    is_person = person is not None or not is_company(buyer)
-    first, last = person_names({**buyer, "name": name}) if is_person else (None, None)
-    billing = order.get("billing_address")
-    return {
-        "id": customer_id,
-        "is_guest": True,
-        "email": buyer.get("email"),
-        "name": name,
-        "first_name": first,
-        "last_name": last,
-        "company_name": buyer.get("company_name"),
-        "organization_number": buyer.get("organization_number"),
-        "phone": buyer.get("phone"),
-        "currency": order.get("currency"),
-        "addresses": [{**billing, "type": "billing"}] if isinstance(billing, dict) else [],
-        MADE_FOR_ORDERS: True,
-    }
 
 
 def product_from_line(line: Record, currency: str | None, rate: Decimal | None) -> Record:
@@ -213,7 +182,7 @@ def _currency(order: Record, conversion: Conversion) -> Value:
 def _buyers_reference(order: Record, _: Conversion) -> Value:
     if "reference" not in order:
         return ABSENT
-    return values.text(order["reference"], what="reference")
+    return values.words(order["reference"], what="reference")
 
 
 def _buyer_name(order: Record, _: Conversion) -> Value:

@@ -61,7 +61,7 @@ def charge_lines(
                     rate = rates.of(total, told) if total.tax else ZERO
                 service = service_at(code, name, rate or ZERO)
                 shop_id = values.text(raw.get("id"), what=f"{told}, id")
-                description = values.text(raw.get("name"), what=f"{told}, name") or name
+                description = values.words(raw.get("name"), what=f"{told}, name") or name
             except Unusable as unusable:
                 reasons.append(str(unusable))
             else:

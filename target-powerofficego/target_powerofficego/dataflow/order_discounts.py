@@ -66,7 +66,7 @@ def discount_lines(
     found = [one for one in found if one.incl]
     if not found:
         return []
-    names = [values.text(one.get("name") or one.get("code"), what="discount, name") for one in raw]
+    names = [values.words(one.get("name") or one.get("code"), what="discount, name") for one in raw]
     description = ", ".join(dict.fromkeys(name for name in names if name)) or "Rabatt"
     shares = _shares(found, lines, told)
     return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)

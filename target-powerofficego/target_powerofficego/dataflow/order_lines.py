@@ -169,7 +169,7 @@ def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
         product_id=None,
         sku=None,
         service=None,
-        description=values.text(raw.get("name"), what=f"{what}, name"),
+        description=values.words(raw.get("name"), what=f"{what}, name"),
         quantity=ZERO,
         price=Price(ZERO, ZERO),
         unit="EA",
@@ -197,13 +197,15 @@ def _product_line(
     total = read_money(raw, rate, what)
     if rate is None and (codes.rates or not has_product):
         rate = rates.of(total, what)
+    if rate is None and not has_product:
+        rate = ZERO
     code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
     return OrderLine(
         reference=reference,
         product_id=product_id,
         sku=sku,
         service=None if has_product else service_at(code, nameless, rate or ZERO),
-        description=values.text(raw.get("name"), what=f"{what}, name") or sku or nameless,
+        description=values.words(raw.get("name"), what=f"{what}, name") or sku or nameless,
         quantity=quantity,
         price=_line_price(raw, quantity, total, rate, what),
         unit=unit_code(values.text(raw.get("unit"), what=f"{what}, unit")),

@@ -87,7 +87,8 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
         msg = f"VAT of line {before.reference}: the shop says {rates[0]}, Go says {rates[1]}"
         raise Unusable(msg)
     if "Description" in edit.members:
-        raw = {**raw, "name": values.same_text(edit.members["Description"])}
+        name = values.same_text(edit.members["Description"])
+        raw = {**raw, "name": values.written_like(name, raw.get("name"))}
     forms = _with_amounts(raw, edit, before.rate or edit.rate) if edit.moves_amounts else [raw]
     for form in forms:
         if _says(kind, form, edit):

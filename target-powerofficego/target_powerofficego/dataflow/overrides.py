@@ -182,7 +182,7 @@ def _writer(members: Mapping[str, Any]) -> Callable[[Value, Record], Record] | N
 def _convert(value: object, field: GoField, zone: ZoneInfo, what: str) -> Value:
     if field.type == "date":
         return values.day(value, zone=zone, what=what)
-    return _CONVERT.get(field.type, values.text)(value, what=what)
+    return _CONVERT.get(field.type, values.words)(value, what=what)
 
 
 def _whole_number(value: object, *, what: str) -> int | None:

@@ -38,11 +38,11 @@ def _sku(record: Record, _: Conversion) -> Value:
 
 
 def _name(record: Record, _: Conversion) -> Value:
-    name = values.text(record.get("name"), what="name")
+    name = values.words(record.get("name"), what="name")
     if name is None:
         msg = "the product has no name"
         raise Unusable(msg)
-    variant = values.text(record.get("variant_name"), what="variant_name")
+    variant = values.words(record.get("variant_name"), what="variant_name")
     return values.text(f"{name} {variant}" if variant else name, what="name", longest=400)
 
 
@@ -131,7 +131,7 @@ def _archived(record: Record, _: Conversion) -> Value:
 def _category(record: Record, _: Conversion) -> Value:
     if "category" not in record:
         return ABSENT
-    return values.text(record["category"], what="category", longest=200)
+    return values.words(record["category"], what="category", longest=200)
 
 
 def _is_stock_item(record: Record, _: Conversion) -> Value:

@@ -26,14 +26,15 @@ def name(value: Value, record: Record) -> Record:
     Raises:
         Unusable: the name in Go no longer ends with the variant's.
     """
-    variant = values.text(record.get("variant_name"), what="variant_name")
-    told = str(value or "")
+    variant = values.words(record.get("variant_name"), what="variant_name")
+    told = str(values.same_text(value) or "")
     if variant is None:
-        return {"name": value}
+        return {"name": values.written_like(value, record.get("name"))}
     if not told.endswith(f" {variant}"):
         msg = f"its name in Go no longer ends with the variant's, {values.shown(variant)}"
         raise Unusable(msg)
-    return {"name": told.removesuffix(f" {variant}").strip()}
+    name = told.removesuffix(f" {variant}").strip()
+    return {"name": values.written_like(name, record.get("name"))}
 
 
 def description(value: Value, record: Record) -> Record:

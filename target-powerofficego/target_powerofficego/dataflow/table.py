@@ -13,6 +13,7 @@ from target_powerofficego.dataflow.values import (
     instant,
     member_at,
     same_text,
+    written_like,
 )
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ class Property:
 
 
 def to_member(name: str) -> Callable[[Value, Record], Record]:
-    """Return the `to_shop` that writes a value, trimmed text as it is, to one member."""
-    return lambda value, _: {name: same_text(value)}
+    """Return the `to_shop` that writes a value, trimmed text, to one member."""
+    return lambda value, record: {name: written_like(same_text(value), record.get(name))}
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import itertools
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from html import escape, unescape
+from html.entities import html5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pycountry
 from stdnum import ean
-from stdnum.exceptions import ValidationError
 from stdnum.no import orgnr
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
 
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+_FEWEST_DIGITS = 4  # of a company's number in any country, such as B1234 in Luxembourg
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ENTITY = re.compile(r"&(\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_MOST_ESCAPES = 5
 _LARGEST_NUMBER = 2**63 - 1
 _MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
 _YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
@@ -77,6 +81,40 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
         msg = f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
         raise Unusable(msg)
     return trimmed or None
+
+
+def words(value: object, *, what: str, longest: int | None = None) -> str | None:
+    """Return text that people read, such as a name: plain, as `without_entities` makes it.
+
+    Raises:
+        Unusable: see `text`.
+    """
+    told = text(value, what=what)
+    return told and text(without_entities(told), what=what, longest=longest)
+
+
+def without_entities(told: str) -> str:
+    """Return text with each HTML entity as the character that it stands for: "&amp;" is "&".
+
+    Shops keep names so that a page can show them as they are; a ledger shows no page. Some shops
+    escape them more than once.
+    """
+    for _ in range(_MOST_ESCAPES):
+        if "&" not in told or (plain := ENTITY.sub(_character, told)) == told:
+            break
+        told = plain
+    return told
+
+
+def _character(entity: re.Match[str]) -> str:
+    is_known = entity[1].startswith("#") or f"{entity[1]};" in html5
+    return unescape(entity[0]).replace("\xa0", " ") if is_known else entity[0]
+
+
+def written_like(value: Value, told: object) -> Value:
+    """Return text for the shop: with HTML entities where what it replaces is told with them."""
+    has_entities = isinstance(told, str) and without_entities(told) != told
+    return escape(value, quote=False) if has_entities and isinstance(value, str) else value
 
 
 def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
@@ -217,24 +255,23 @@ def currency(value: object, *, what: str) -> str | None:
 
 
 def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:
-    """Return an organisation number without spaces and without MVA.
+    """Return an organisation number without spaces and without MVA, or None when it is none.
 
-    Numbers of Norwegian companies are checked (nine digits, the last a check digit); those of other
-    countries are only stripped of spaces.
+    Buyers type "privat" or "-" where they are asked for one. Numbers of Norwegian companies are
+    checked (nine digits, the last a check digit); those of other countries have at least four
+    digits.
 
     Raises:
-        Unusable: a Norwegian number is not valid.
+        Unusable: it is no text.
     """
     number = text(value, what=what)
     if number is None:
         return None
-    if country_code not in (None, "NO"):
-        return _without_separators(number)
-    try:
-        return orgnr.validate(same_organization_number(number))
-    except ValidationError:
-        msg = f"{what} is not a Norwegian organisation number (nine digits, the last a check digit)"
-        raise Unusable(msg) from None
+    if country_code in (None, "NO"):
+        digits = same_organization_number(number)
+        return digits if digits and orgnr.is_valid(digits) else None
+    found = _without_separators(number)
+    return found if sum(one.isdigit() for one in found) >= _FEWEST_DIGITS else None
 
 
 def _without_separators(number: str) -> str:
@@ -326,9 +363,12 @@ def to_ore(value: Decimal) -> Decimal:
 
 
 def same_text(value: Value) -> Value:
-    """Normalise text for comparing: trimmed, line ends alike, and "" is None."""
+    """Normalise text for comparing: trimmed, line ends alike, no entities, and "" is None.
+
+    An earlier version wrote entities to Go as the shop tells them; that is no edit of anybody's.
+    """
     if isinstance(value, str):
-        return value.replace("\r\n", "\n").strip() or None
+        return without_entities(value).replace("\r\n", "\n").strip() or None
     return value
 
 

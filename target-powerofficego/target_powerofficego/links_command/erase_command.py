@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from target_powerofficego.dataflow.buyers import guest_id
 from target_powerofficego.links_command.at_rest import confirm, store_at_rest
 from target_powerofficego.links_command.erasing import (
     CannotErase,
@@ -20,7 +21,6 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
-from target_powerofficego.walks.order_parties import guest_id
 
 
 @click.command()

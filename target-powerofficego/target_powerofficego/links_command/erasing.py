@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow.buyers import BUYER, guest_id, known_ids
 from target_powerofficego.dataflow.order import GUEST
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.payments import PAYMENTS
@@ -13,7 +14,6 @@ from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.order_form import ADDRESS_KEY, REFUNDS, lasting
-from target_powerofficego.walks.order_parties import BUYER, buyer_id, guest_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,8 +193,12 @@ def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> I
 
 def _waiting_orders(store: LinkStore, shop_ids: tuple[str, ...]) -> Iterator[Unsettled]:
     for one in store.unsettled():
-        if one.entity == _ORDERS and buyer_id(one.payload) in shop_ids:
+        if one.entity == _ORDERS and _buyer_of(one) in shop_ids:
             yield one
+
+
+def _buyer_of(order: Unsettled) -> str:
+    return known_ids(order.payload)[0]
 
 
 def erase(store: LinkStore, found: Erasable) -> None:
@@ -206,7 +210,7 @@ def erase(store: LinkStore, found: Erasable) -> None:
             store.forget_conflicts(_ORDERS, order.shop_id)
             store.forget_way_back(_ORDERS, order.shop_id)
         for waiting in found.waiting_orders:
-            _rewrite(store, waiting, erased_id(key, buyer_id(waiting.payload)))
+            _rewrite(store, waiting, erased_id(key, _buyer_of(waiting)))
         for shop_id in found.shop_ids:
             store.forget_record(_CUSTOMERS, shop_id)
             store.clear_unsettled(_CUSTOMERS, shop_id)
@@ -231,7 +235,7 @@ def _impersonal(order: Link) -> Link:
 
 
 def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:
-    buyer = buyer_id(waiting.payload)
+    buyer = _buyer_of(waiting)
     reason = waiting.reason.replace(f"{_CUSTOMERS} {buyer}", f"{_CUSTOMERS} {customer_id}")
     store.rewrite_unsettled(waiting.id, impersonal_order(waiting.payload, customer_id), reason)
     store.forget_conflicts(_ORDERS, waiting.shop_id)

@@ -20,6 +20,7 @@ OUTCOMES = (
     "confirmed",
     "invoiced",
     "credited",
+    "anonymised",
     "unchanged",
     "parked",
     "rejected",
@@ -30,7 +31,7 @@ OUTCOMES = (
 class Tally:
     """One outcome a record: when a record comes twice, or is tried again, the last one counts.
 
-    The stage that an order was brought to counts beside it.
+    The stage that an order was brought to counts beside it, and that its buyer was anonymised.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -49,7 +50,7 @@ class Tally:
             self._outcomes[entity, shop_id] = outcome
 
     def count_stage(self, entity: str, shop_id: str, stage: str) -> None:
-        """Count that a record was confirmed or invoiced, whatever else comes of it."""
+        """Count that a record was confirmed, invoiced or anonymised, whatever else comes of it."""
         with self._lock:
             self._stages.add((entity, shop_id, stage))
 

@@ -18,7 +18,12 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
-from target_powerofficego.dataflow.order import GUEST
+from target_powerofficego.dataflow.anonymised import (
+    ANONYMISED,
+    anonymous_customer,
+    is_anonymised_customer,
+)
+from target_powerofficego.dataflow.order import GUEST, MADE_FOR_ORDERS
 from target_powerofficego.destinations import (
     Destination,
     contact_destination,
@@ -76,17 +81,47 @@ class CustomersWalk(EntityWalk):
             return "unchanged", Nothing(ERASED_CUSTOMER)
         return super()._take(record, read_at, at_end=at_end)
 
+    def _settle(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """Settle a customer; of one that the shop has anonymised only whether it may buy."""
+        link = self.tools.store.link(self.entity, record["id"])
+        marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
+        if is_anonymised_customer(record, base, marks):
+            self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
+            record = anonymous_customer(record)
+        return super()._settle(record, read_at, at_end=at_end)
+
+    def _read(self, record: Record) -> Mapping[str, Value]:
+        if ANONYMISED not in record:
+            return super()._read(record)
+        rows = ("id", "type", "archived")
+        return self.table.read(record, self.tools.conversion, rows=rows).values
+
+    def _meet(
+        self,
+        record: Record,
+        row_values: Mapping[str, Value],
+        read_at: datetime.datetime,
+        *,
+        at_end: bool,
+    ) -> tuple[str, Change]:
+        if ANONYMISED in record and isinstance(self.match(record, row_values), Create):
+            return "unchanged", Nothing("anonymised in the shop and never in Go")
+        return super()._meet(record, row_values, read_at, at_end=at_end)
+
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
-        """See `match_customer`; a guest is always matched on the e-mail address."""
+        """See `match_customer`; a guest is matched on the number of its company, else by e-mail."""
         settings = self.tools.settings
         kind = "company" if customer.is_company(record) else "person"
         is_guest = record["id"].startswith(GUEST)
+        by_guest = ("organization_number" if row_values.get("organization_number") else "email",)
         return match_customer(
             record["id"],
             row_values,
             is_gone=self.is_gone(record),
             shop_name=settings.shop_name,
-            match_on=("email",) if is_guest else settings.match_customers_on[kind],
+            match_on=by_guest if is_guest else settings.match_customers_on[kind],
             index=self.tools.index,
             store=self.tools.store,
         )
@@ -98,10 +133,15 @@ class CustomersWalk(EntityWalk):
     def extra_base(
         self, record: Record, read_at: datetime.datetime, *, is_new: bool
     ) -> dict[str, Agreement]:
-        """Return the base of address and person; empty for a new customer, so they are written."""
+        """Return the base of address and person; empty where they are to be written.
+
+        So both are of a new customer, and the buyer of an order for a company that Go has already.
+        """
+        told = what_hangs_on(record)
+        unwritten = set(told) if is_new else {_PERSON} if MADE_FOR_ORDERS in record else set()
         return {
-            name: Agreement(None if is_new else value, None, read_at, read_at)
-            for name, value in what_hangs_on(record).items()
+            name: Agreement(None if name in unwritten else value, None, read_at, read_at)
+            for name, value in told.items()
         }
 
     def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
@@ -110,7 +150,7 @@ class CustomersWalk(EntityWalk):
         A customer whose create was cut off has no base for them yet.
         """
         wrote = False
-        for name, value in what_hangs_on(record).items():
+        for name, value in () if ANONYMISED in record else what_hangs_on(record).items():
             link = self.tools.store.link(self.entity, record["id"])
             if link is None:
                 continue

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Change, Hold, Nothing, Patch, RowChange, Undecidable
+from target_powerofficego.dataflow.buyers import BUYER, BUYER_TOLD
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.order_answer import total_difference
 from target_powerofficego.dataflow.payments import ITS_PAYMENT
@@ -36,7 +37,6 @@ from target_powerofficego.walks.order_form import (
     with_lines_of_go,
     with_refunds,
 )
-from target_powerofficego.walks.order_parties import BUYER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -214,7 +214,7 @@ class LinkedOrders:
         That it is the shop's order to the øre is yet to be found.
         """
         agreed = agreed_base(self.table, order, answer)
-        written = {ADDRESS_KEY, BUYER, REFUNDS, *(row.row for row in header.writes)}
+        written = {ADDRESS_KEY, BUYER, BUYER_TOLD, REFUNDS, *(row.row for row in header.writes)}
         base = {
             name: agreed[name] if name in written or name not in header.base else header.base[name]
             for name in agreed

@@ -268,6 +268,7 @@ class MeetingWalk(GoWalk):
             self._compare(record, row_values, read_at, replace(link, base=base), at_end=False)
         else:
             self._write_reference(record, row_values, read_at, entry)
+            self.write_extras(record, read_at)
         return replace(found, differences=differing)
 
     def _demote(self, go_id: str) -> None:

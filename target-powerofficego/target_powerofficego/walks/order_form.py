@@ -13,7 +13,8 @@ from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refund
 from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
-from target_powerofficego.walks.order_parties import BUYER, buyer_id, wanted_address
+from target_powerofficego.walks.order_parties import wanted_address
+from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
     import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.changes import RowChange
+    from target_powerofficego.dataflow.buyers import AgreedBuyer
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -55,6 +57,7 @@ class OrderInGoForm:
     members: Mapping[str, Mapping[str, Value]]
     total: Decimal
     address_key: list[str] | None
+    buyer: AgreedBuyer
     refunds: tuple[str, ...] = ()
     """The ids of the refunds that the lines are less."""
 
@@ -90,7 +93,7 @@ def kept_beside(order: OrderInGoForm) -> dict[str, Any]:
     """Return what a base keeps of an order beside what Go holds of it."""
     return {
         ADDRESS_KEY: order.address_key,
-        BUYER: [buyer_id(order.record)],
+        **order.buyer.as_kept(),
         REFUNDS: list(order.refunds),
         AMOUNTS: as_kept(order_amounts(order.header, order.lines)),
     }
@@ -250,10 +253,13 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
     """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
 
     A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
-    the order of the lines, or what follows from settings and from the customer in Go; nor by which
-    VAT rates a refund for no line is borne, which an earlier version may have chosen otherwise.
+    who a guest is, the order of the lines, or what follows from settings and from the customer in
+    Go; nor by which VAT rates a refund for no line is borne, which an earlier version may have
+    chosen otherwise.
     """
-    names = [name for name in changed_header(table, order, link) if name == "customer"]
+    is_guest = text_id(order.record.get("customer_id")) is None
+    changed = changed_header(table, order, link)
+    names = [name for name in changed if name == "customer" and not is_guest]
     lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
     are_refunds = all(one.startswith(REFUND_LINE) for one in lines)
     if lines and not (are_refunds and _comes_to_the_same(order, link)):

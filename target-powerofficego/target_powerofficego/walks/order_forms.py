@@ -130,6 +130,7 @@ class OrderForms:
             {line.reference: parties.members(line) for line in lines},
             total,
             address_key(record, parties.customer_id),
+            parties.buyer,
         )
 
     def with_address(self, order: OrderInGoForm, link: Link | None) -> OrderInGoForm:
@@ -140,5 +141,7 @@ class OrderForms:
             address = base["shipping_address"].shop
         else:
             customer = order.header["customer"]
-            address = self._parties.delivery_address(order.record, customer, order.read_at)
+            address = self._parties.delivery_address(
+                order.record, order.buyer.id, customer, order.read_at
+            )
         return replace(order, header={**order.header, "shipping_address": address})

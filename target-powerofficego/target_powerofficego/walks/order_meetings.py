@@ -60,6 +60,12 @@ class OrderMeetings:
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
         return LinkChange(link.go_id)
 
+    def customer_of(self, met: LinkChange) -> int:
+        """Return the id of the customer who has an order or invoice in Go."""
+        entry = self.tools.index.entry(self.entity, met.go_id)
+        resource = "OutgoingInvoices" if entry is not None and entry.is_invoice else "SalesOrders"
+        return int(self.tools.go.read(f"/{resource}/{met.go_id}")["CustomerId"])
+
     def link(self, order: OrderInGoForm, met: LinkChange) -> tuple[str, Change]:
         """Link with an order that is in Go already; what the shop says now counts as agreed.
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Park, Reject, Undecidable
+from target_powerofficego.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.dataflow import addresses, values
-from target_powerofficego.dataflow.order import (
-    GUEST,
-    MADE_FOR_ORDERS,
-    SERVICE,
+from target_powerofficego.dataflow.anonymised import ANONYMISED
+from target_powerofficego.dataflow.buyers import (
+    AgreedBuyer,
+    agreed_buyer,
     buyer_as_customer,
-    product_from_line,
+    other_guest_id,
+    read_buyer,
 )
+from target_powerofficego.dataflow.order import CREDIT, MADE_FOR_ORDERS, SERVICE, product_from_line
 from target_powerofficego.dataflow.order_credits import credited_order
 from target_powerofficego.dataflow.product import EXEMPT
+from target_powerofficego.erased import ERASED
 from target_powerofficego.links import now
 from target_powerofficego.walks.customers import Contact
 from target_powerofficego.walks.walk import text_id
@@ -26,28 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.dataflow.addresses import Address
+    from target_powerofficego.dataflow.buyers import Buyer
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Link, Unsettled
+    from target_powerofficego.links import Agreement, Link, Unsettled
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
     from target_powerofficego.walks.tools import Tools
 
-BUYER = "buyer_id"
-"""Under this an order's base keeps who bought, by id in the shop: several may share a customer in
-Go."""
-
 
 @dataclass(frozen=True)
 class Parties:
-    """The ids in Go that an order refers to; `product_ids` by line reference.
+    """Who buys an order, and the ids in Go that it refers to; `product_ids` by line reference.
 
     `optional_accounts` are the references of lines that are sold without VAT, by the optional sales
     account of a product that otherwise bears VAT.
     """
 
     customer_id: int
+    buyer: AgreedBuyer
     product_ids: Mapping[str, int]
     optional_accounts: frozenset[str]
 
@@ -59,33 +59,9 @@ class Parties:
         )
 
 
-def guest_id(email: str) -> str:
-    """Return the shop id under which a guest with this e-mail address is linked."""
-    return GUEST + hashlib.sha256(email.strip().lower().encode()).hexdigest()[:16]
-
-
-def order_email(record: Record) -> str | None:
-    """Return the e-mail address of an order's buyer, or None."""
-    buyer = record.get("buyer")
-    email = buyer.get("email") if isinstance(buyer, dict) else None
-    return email.strip() or None if isinstance(email, str) else None
-
-
 def order_address_id(record: Record) -> str:
     """Return what an unanswered write of an order's delivery address stands under."""
     return f"order:{record['id']}"
-
-
-def buyer_id(record: Record) -> str:
-    """Return the shop id of who buys an order; a guest has one by e-mail, else by the order.
-
-    A credit note is for who bought the order.
-    """
-    customer_id = text_id(record.get("customer_id"))
-    if customer_id is not None:
-        return customer_id
-    email = order_email(record)
-    return guest_id(email) if email else f"{GUEST}order-{credited_order(record['id'])}"
 
 
 def wanted_address(record: Record) -> Address | None:
@@ -123,7 +99,8 @@ class OrderParties:
             Undecidable: with a Park naming all that is awaited, or a Reject.
         """
         awaited: list[str] = []
-        customer_id = self._customer(record, read_at, awaited, at_end=at_end)
+        buyer = self._buyer(record)
+        customer_id = self._customer(record, buyer, read_at, awaited, at_end=at_end)
         product_ids = {
             line.reference: self._product(record, line, read_at, awaited, at_end=at_end)
             for line in lines
@@ -140,7 +117,7 @@ class OrderParties:
         )
         exempt = {found[one] for one in optional if one in found}
         self._see_to_exempt_accounts(exempt, read_at, at_end=at_end)
-        return Parties(int(customer_id), found, optional)
+        return Parties(int(customer_id), buyer, found, optional)
 
     def _see_to_exempt_accounts(
         self, product_ids: Collection[int], read_at: datetime.datetime, *, at_end: bool
@@ -177,42 +154,113 @@ class OrderParties:
         entity, _, shop_id = awaited.partition(":")
         return self._tools.store.unsettled_of(entity, shop_id)
 
-    def _customer(
-        self, record: Record, read_at: datetime.datetime, awaited: list[str], *, at_end: bool
-    ) -> str | None:
-        shop_id = values.shop_id(record.get("customer_id"), what="customer_id")
-        if shop_id is None:
-            return self._guest(record, read_at, awaited)
-        link = self._customer_link(shop_id)
-        if link is None and at_end and self._may_be_made("customers", shop_id):
-            self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
-            link = self._tools.store.link("customers", shop_id)
+    def _buyer(self, record: Record) -> AgreedBuyer:
+        """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
+        buyer, agreed = read_buyer(record), agreed_buyer(self._base(record))
+        is_wiped = ANONYMISED in record or (buyer.customer_id or "").startswith(ERASED)
+        if agreed is not None and (is_wiped or agreed.is_still(buyer)):
+            return agreed
+        is_known = buyer.name is not None and buyer.email is not None
+        return AgreedBuyer(self._buyer_id(buyer), buyer.identity, is_known)
+
+    def _base(self, record: Record) -> Mapping[str, Agreement]:
+        """Return the base of an order; a credit note's is that of what it credits."""
+        linked = self._tools.store.link("orders", credited_order(record["id"]))
+        return linked.base if linked else {}
+
+    def _buyer_id(self, buyer: Buyer) -> str:
+        """Return the shop id of the customer who gets the invoice."""
+        if buyer.customer_id is not None:
+            link = self._customer_link(buyer.customer_id)
+            is_another = link is not None and self._buys_for_another(link, buyer)
+            return (buyer.company_id if is_another else None) or buyer.customer_id
+        if buyer.is_company or buyer.email is None or not self._is_a_company(buyer.guest_id):
+            return buyer.guest_id
+        return other_guest_id(buyer.email)
+
+    def _buys_for_another(self, link: Link, buyer: Buyer) -> bool:
+        """Return whether a registered customer's order names another company than the customer."""
+        entry = self._tools.index.entry("customers", link.go_id)
+        if buyer.number is None or entry is None:
+            return False
+        own = values.same_organization_number(entry.body.get("OrganizationNumber"))
+        return bool(own != buyer.number if own else entry.body.get("IsPerson"))
+
+    def _is_a_company(self, shop_id: str) -> bool:
+        """Return whether a guest is a company in Go: an earlier version knew it by e-mail alone."""
+        index, link = self._tools.index, self._tools.store.link("customers", shop_id)
+        reference = values.short_reference(self._tools.settings.shop_name, shop_id)
         if link is None:
-            awaited.append(f"customers:{shop_id}")
+            found = index.find("customers", f"ref:{reference}")
+        else:
+            found = [entry] if (entry := index.entry("customers", link.go_id)) else []
+        return any(entry.body.get("IsPerson") is False for entry in found)
+
+    def _customer(
+        self,
+        record: Record,
+        buyer: AgreedBuyer,
+        read_at: datetime.datetime,
+        awaited: list[str],
+        *,
+        at_end: bool,
+    ) -> str | None:
+        """Return the id in Go of who buys; None: it is awaited.
+
+        Raises:
+            Undecidable: nobody may buy it, or it is not known who did.
+        """
+        if record["id"].startswith(CREDIT) and (known := self._agreed_customer(record)):
+            return known
+        if record.get(ANONYMISED) is not None:
+            return str(record[ANONYMISED])
+        listed = values.shop_id(record.get("customer_id"), what="customer_id")
+        if listed is None and self._tools.settings.guests != "by_email":
+            return self._one_for_all(record)
+        link = self._customer_link(buyer.id)
+        is_guest = buyer.id != listed
+        if link is not None and not (is_guest and self._buys_after_deletion(record, link)):
+            return link.go_id
+        if link is None and is_guest and (known := self._agreed_customer(record, of=buyer.id)):
+            return known
+        may_be_made = at_end or is_guest
+        if may_be_made and ANONYMISED in record and read_buyer(record).number is None:
+            return self._of_nobody()
+        if may_be_made and self._may_be_made("customers", buyer.id):
+            self._customers.take(buyer_as_customer(record, buyer.id), read_at, at_end=True)
+            link = self._tools.store.link("customers", buyer.id)
+        if link is None:
+            awaited.append(f"customers:{buyer.id}")
             return None
         return link.go_id
 
-    def _guest(self, record: Record, read_at: datetime.datetime, awaited: list[str]) -> str | None:
-        settings = self._tools.settings
-        if settings.guests != "by_email" and (known := self._agreed_customer(record)):
+    def _one_for_all(self, record: Record) -> str | None:
+        """Return the one customer of all guests, unless the order came before that was set.
+
+        Raises:
+            Undecidable: with a Reject, when guests may not buy.
+        """
+        if known := self._agreed_customer(record):
             return known
-        if settings.guests == "reject":
+        if self._tools.settings.guests == "reject":
             reason = "a guest bought it, and the setting guests rejects orders of guests"
             raise Undecidable(Reject(reason))
-        if settings.guests == "one_customer":
-            return self._tools.guest_customer_id
-        shop_id = buyer_id(record)
-        link = self._customer_link(shop_id)
-        if link is None and (known := self._agreed_customer(record, of=shop_id)):
-            return known
-        is_to_be_made = link is None or self._buys_after_deletion(record, link)
-        if is_to_be_made and self._may_be_made("customers", shop_id):
-            self._customers.take(buyer_as_customer(record, shop_id), read_at, at_end=True)
-            link = self._tools.store.link("customers", shop_id)
-        if link is None:
-            awaited.append(f"customers:{shop_id}")
-            return None
-        return link.go_id
+        return self._tools.guest_customer_id
+
+    def _of_nobody(self) -> str:
+        """Return who is to have an order that was anonymised before it was in Go.
+
+        Raises:
+            Undecidable: with a Hold, when the settings name nobody.
+        """
+        if self._tools.guest_customer_id is None:
+            reason = (
+                "the shop anonymised it before it was in Go, so who bought it is not known: set"
+                " guest_customer_number to the customer in Go who is to have such orders, or post"
+                " it by hand in Go and acknowledge this"
+            )
+            raise Undecidable(Hold(reason))
+        return self._tools.guest_customer_id
 
     def _buys_after_deletion(self, record: Record, link: Link) -> bool:
         """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
@@ -220,16 +268,18 @@ class OrderParties:
         return order is None and self._customers.is_left(link)
 
     def _agreed_customer(self, record: Record, *, of: str | None = None) -> str | None:
-        """Return the customer of an order that came into Go before the setting `guests` was so.
+        """Return the customer in Go that an order, or what a credit note credits, has already.
 
         `of` is the buyer whose it must have been.
         """
-        linked = self._tools.store.link("orders", credited_order(record["id"]))
-        base = linked.base if linked else {}
-        if of is not None and (BUYER not in base or base[BUYER].shop != [of]):
+        base = self._base(record)
+        known = agreed_buyer(base)
+        if of is not None and (known is None or known.id != of):
             return None
         agreed = base.get("customer")
-        return None if agreed is None or agreed.shop is None else str(agreed.shop)
+        is_credit = record["id"].startswith(CREDIT)
+        told = None if agreed is None else agreed.go if is_credit and agreed.go else agreed.shop
+        return None if told is None else str(told)
 
     def _customer_link(self, shop_id: str) -> Link | None:
         """Return the link of a customer.
@@ -317,7 +367,7 @@ class OrderParties:
         return account is None or account in taxed
 
     def delivery_address(
-        self, record: Record, customer_id: int, read_at: datetime.datetime
+        self, record: Record, buyer_id: str, customer_id: int, read_at: datetime.datetime
     ) -> int | None:
         """Return the delivery address to give, or None where Go takes the mail address by itself.
 
@@ -333,7 +383,7 @@ class OrderParties:
             primary = next((one for one in known if one.body.get("IsPrimary")), None)
             if primary is None or addresses.from_go(primary.body).content == wanted.content:
                 return None
-        under, contact = order_address_id(record), Contact(buyer_id(record), str(customer_id))
+        under, contact = order_address_id(record), Contact(buyer_id, str(customer_id))
         if not known and mail.is_complete:
             # the first becomes primary, and orders posted for the mail address would go there
             self._customers.delivery_address(under, contact, mail, read_at)

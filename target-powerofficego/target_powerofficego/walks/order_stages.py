@@ -19,6 +19,7 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.buyers import order_email
 from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_stages import (
     Stage,
@@ -33,7 +34,6 @@ from target_powerofficego.go_api import MissingPrivilege, Refused, UnknownOutcom
 from target_powerofficego.go_index import Entry
 from target_powerofficego.links import now
 from target_powerofficego.sending import Progress, Sending, follow, look, sendings_of
-from target_powerofficego.walks.order_parties import order_email
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

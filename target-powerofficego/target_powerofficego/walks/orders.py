@@ -13,6 +13,14 @@ from target_powerofficego.changes import (
     Nothing,
     Undecidable,
 )
+from target_powerofficego.dataflow.anonymised import (
+    ANONYMISED,
+    is_anonymised_order,
+    with_agreed_buyer,
+    without_marks,
+)
+from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
+from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.order import Wanted, stakes, wanted
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
@@ -29,6 +37,7 @@ from target_powerofficego.walks.invoiced_orders import InvoicedOrders
 from target_powerofficego.walks.linked_orders import LinkedOrders
 from target_powerofficego.walks.order_comparison import OrderComparison
 from target_powerofficego.walks.order_form import (
+    ADDRESS_KEY,
     OrderInGoForm,
     agreed_base,
     has_other_refunds,
@@ -36,7 +45,7 @@ from target_powerofficego.walks.order_form import (
 )
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
-from target_powerofficego.walks.order_parties import OrderParties, buyer_id
+from target_powerofficego.walks.order_parties import OrderParties
 from target_powerofficego.walks.order_payments import OrderPayments
 from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
@@ -81,8 +90,23 @@ class OrdersWalk(GoWalk):
         """Return an order without who bought it, when that customer was erased."""
         if not self.tools.erased.ids:
             return record
-        erased = self.tools.erased.id_of(buyer_id(record))
+        erased = self._erased_buyer(record)
         return record if erased is None else impersonal_order(record, erased)
+
+    def _erased_buyer(self, record: Record) -> str | None:
+        """Return the id under which the customer of an order was erased; None: it was not.
+
+        By an id that only an earlier version knew a guest by, just orders that it posted are known.
+        """
+        store = self.tools.store
+        own, *earlier = (self.tools.erased.id_of(one) for one in known_ids(record))
+        link = store.link(self.entity, record["id"])
+        bought = link.base.get("customer") if link else None
+        for one in earlier:
+            customer = store.link("customers", one) if one and bought else None
+            if own is None and customer and bought and str(bought.shop) == customer.go_id:
+                return one
+        return own
 
     def _settle(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
@@ -94,6 +118,24 @@ class OrdersWalk(GoWalk):
         with self.payments.noted(record):
             settled, order = self._settle_order(record, read_at, link, at_end=at_end)
         return settled if order is None else self._stages.take(order, settled)
+
+    def _with_buyer(self, record: Record, link: Link | None) -> Record:
+        """Return an order with who bought it as last agreed on, where the shop has wiped that.
+
+        Of one that is met in Go only the customer is known.
+        """
+        marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
+        if not is_anonymised_order(record, base, marks):
+            if has_unusable_number(record):
+                self.tools.tally.note_repair(self.entity, record["id"], NO_NUMBER)
+            return record
+        self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
+        if "customer" not in base:
+            met = self._meetings.met(record, link)
+            customer_id = None if met is None else self._meetings.customer_of(met)
+            return {**without_marks(record, marks), ANONYMISED: customer_id}
+        kept = base[ADDRESS_KEY].shop if ADDRESS_KEY in base else None
+        return with_agreed_buyer(record, base, (kept or [])[1:], marks)
 
     def _settle_order(
         self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
@@ -110,6 +152,7 @@ class OrdersWalk(GoWalk):
         if want is Wanted.LEFT_ALONE:
             why = "left alone: its status or date is not one to write"
             return ("unchanged", Nothing(why)), None
+        record = self._with_buyer(record, link)
         if want is Wanted.DELETED:
             return self._delete(record, read_at, link, at_end=at_end), None
         met = self._meetings.met(record, link)

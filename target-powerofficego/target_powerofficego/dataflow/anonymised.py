@@ -1,0 +1,127 @@
+"""Records whose shop has wiped who bought: known as such, and read as if nobody had; pure.
+
+A shop's retention routine, or a request for privacy, is no edit: the ledger keeps who bought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.buyers import BUYER, agreed_buyer, read_buyer
+from target_powerofficego.dataflow.names import NAMELESS
+from target_powerofficego.dataflow.values import same_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.links import Agreement
+
+ANONYMISED = "anonymised"
+"""Marks a record that the shop has anonymised. Of an order it is the id of the customer in Go, or
+None where that is not known."""
+
+DEFAULT_MARKS = ("[deleted]", "[slettet]", "[redacted]", "[anonymized]", "[anonymised]", ".invalid")
+"""What WordPress and others write; `.invalid` is a domain that RFC 2606 keeps free of mail."""
+
+_NAMES = ("company_name", "first_name", "last_name")
+_ADDRESS = ("line1", "line2", "postal_code", "city", "country_code")
+_OF_A_CUSTOMER = ("id", "type", "is_active", "created_at", "updated_at", "deleted_at")
+_OF_A_BUYER = ("buyer", "billing_address", "shipping_address")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a shop writes in place of what it has wiped: words, and ends of mail domains."""
+
+    words: frozenset[str]
+    domains: tuple[str, ...]
+
+    @classmethod
+    def of(cls, told: Iterable[str]) -> Marks:
+        """Return the marks of the setting; one that begins with a dot is of mail addresses."""
+        marks = [mark.strip().casefold() for mark in told if mark.strip()]
+        return cls(
+            frozenset(one for one in marks if not one.startswith(".")),
+            tuple(one for one in marks if one.startswith(".")),
+        )
+
+    def is_mark(self, value: object) -> bool:
+        """Return whether a value stands for one that was wiped."""
+        told = same_text(value)
+        if not isinstance(told, str):
+            return False
+        told = told.casefold()
+        _, at, domain = told.rpartition("@")
+        if at and f".{domain}".endswith(self.domains):
+            return True
+        return told in self.words or all(one in self.words for one in told.split())
+
+    def are_wiped(self, *told: object, were_known: bool) -> bool:
+        """Return whether names and an e-mail address were wiped: all are empty or marks.
+
+        Without a mark among them they must have been known before, or nobody has wiped them.
+        """
+        marks = [self.is_mark(one) for one in told]
+        is_gone = all(mark or not same_text(one) for mark, one in zip(marks, told, strict=True))
+        return is_gone and (were_known or any(marks))
+
+
+def is_anonymised_customer(record: Record, base: Mapping[str, Agreement], marks: Marks) -> bool:
+    """Return whether the shop has wiped who a customer is."""
+    if "email" not in record:
+        return False
+    told = [record.get(one) for one in ("name", *_NAMES, "email")]
+    known = {one: base[one].shop for one in (*_NAMES, "email") if one in base}
+    has_name = any(known.get(one) not in (None, NAMELESS) for one in _NAMES)
+    return marks.are_wiped(*told, were_known=has_name and bool(known.get("email")))
+
+
+def anonymous_customer(record: Record) -> Record:
+    """Return a customer without who it is: whether it may buy, and no more."""
+    return {name: record[name] for name in _OF_A_CUSTOMER if name in record} | {ANONYMISED: None}
+
+
+def is_anonymised_order(record: Record, base: Mapping[str, Agreement], marks: Marks) -> bool:
+    """Return whether the shop has wiped who bought an order."""
+    if "buyer" not in record:
+        return False
+    buyer, agreed = read_buyer(record), agreed_buyer(base)
+    is_erased = bool(base) and BUYER not in base
+    were_known = is_erased or (agreed is not None and agreed.is_known)
+    return marks.are_wiped(buyer.name, buyer.email, were_known=were_known)
+
+
+def with_agreed_buyer(
+    record: Record, base: Mapping[str, Agreement], content: Sequence[str], marks: Marks
+) -> Record:
+    """Return an anonymised order with who bought it and where it went, as last agreed on.
+
+    `content` is that of the address; empty: none was known.
+    """
+    order = {name: value for name, value in record.items() if name not in _OF_A_BUYER}
+    order[ANONYMISED] = base["customer"].shop
+    if "buyer" in base:
+        order["buyer"] = {"name": base["buyer"].shop}
+    if content:
+        order["shipping_address"] = dict(zip(_ADDRESS, content, strict=True))
+    reference = record.get("reference")
+    if "reference" in base and (not same_text(reference) or marks.is_mark(reference)):
+        order["reference"] = base["reference"].shop
+    return order
+
+
+def without_marks(record: Record, marks: Marks) -> Record:
+    """Return an order that was anonymised before it was in Go, with what is left of who bought.
+
+    That may be a registered customer or a company by its number; else it is nobody.
+    """
+    buyer = record["buyer"] if isinstance(record["buyer"], dict) else {}
+    left = {name: None if marks.is_mark(value) else value for name, value in buyer.items()}
+    order: dict[str, Any] = {**record, "buyer": left, ANONYMISED: None}
+    for name in ("billing_address", "shipping_address"):
+        address = record.get(name)
+        if isinstance(address, dict) and any(map(marks.is_mark, address.values())):
+            order[name] = None
+    return order

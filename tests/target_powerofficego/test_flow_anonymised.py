@@ -1,0 +1,204 @@
+"""What the shop anonymises, Go keeps: a retention routine is no edit of an order or a customer."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+from target_powerofficego.dataflow.buyers import BUYER_TOLD
+from target_powerofficego.links import LinkStore
+
+LATER, LAST = "2026-01-06T10:00:00Z", "2026-01-07T10:00:00Z"
+MARKS = {"email": "deleted@site.invalid", "name": "[deleted]", "company_name": "[deleted]"}
+EMPTY = {"email": None, "name": None, "first_name": "", "last_name": None}
+GONE = {"line1": "[deleted]", "postal_code": "[deleted]", "city": "[deleted]", "country_code": "-"}
+
+
+def wiped(order, buyer=MARKS, **changes):
+    """Return an order as the shop's retention routine leaves it."""
+    gone = {"buyer": buyer, "billing_address": GONE, "shipping_address": GONE, "customer_id": None}
+    return {**order, **gone, "reference": None, "updated_at": LATER, **changes}
+
+
+@pytest.fixture
+def cabin(address):
+    """Another place than the billing address."""
+    return address(type="shipping", line1="Hytteveien 9", postal_code="2630", city="Ringebu")
+
+
+@pytest.fixture(params=["guest", "registered"])
+def landed(request, ledger, customer, product, order, guest_order, cabin):
+    """An order that has landed as a Draft, of a guest or of a registered customer."""
+    make = guest_order if request.param == "guest" else order
+    told = make(shipping_address=cabin, reference="PO 7")
+    assert ledger.run(customer(), product(), told).status == 0
+    return told
+
+
+def books(box):
+    kinds = ("Customers", "SalesOrders", "OutgoingInvoices", "ContactDeliveryAddresses")
+    return {kind: box.go.entries(kind) for kind in kinds}
+
+
+@pytest.mark.parametrize(
+    ("stage", "buyer"),
+    [("Draft", MARKS), ("Draft", None), ("Confirmed", EMPTY), ("invoiced", MARKS)],
+)
+def test_an_anonymised_order_stays_as_it_is_in_go_and_is_counted(ledger, box, landed, stage, buyer):
+    (there,) = box.go.entries("SalesOrders")
+    if stage == "invoiced":
+        box.go.send_invoice(there["Id"])
+    else:
+        box.go.edit("SalesOrders", there["Id"], {"SalesOrderStatus": stage})
+    before = books(box)
+
+    outcome = ledger.run(wiped(landed, buyer))
+
+    assert (outcome.status, outcome.writes, books(box)) == (0, [], before)
+    assert outcome.count("orders", "anonymised") == 1
+    assert ledger.run(wiped(landed, buyer)).writes == []
+
+
+def test_an_anonymised_draft_is_edited_paid_back_and_cancelled_as_ever(ledger, box, landed, line):
+    (before,) = box.go.entries("SalesOrders")
+    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
+    edited = wiped(landed, lines=[three], **totals)
+
+    assert ledger.run(edited).status == 0
+    (there,) = box.go.entries("SalesOrders")
+    kept = ("CustomerId", "CustomerReference", "ContactDeliveryAddressId", "PurchaseOrderReference")
+    assert [there[name] for name in kept] == [before[name] for name in kept]
+    assert there["TotalAmount"] == 375
+
+    refund = {"id": "r1", "amount_incl": "125.00", "lines": [], "created_at": LATER}
+    refunded = {**edited, "refunds": [refund], "total_refunded": "125.00"}
+    assert ledger.run({**refunded, "updated_at": LAST}).status == 0
+    assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250
+
+    ended = {**refunded, "status": "cancelled", "updated_at": "2026-01-08T10:00:00Z"}
+    assert ledger.run(ended).status == 0
+    assert box.go.entries("SalesOrders") == []
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_anonymised_invoice_is_credited_to_who_bought(ledger, box, landed, is_cancelled):
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    refund = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": LATER}
+    paid_back = {"refunds": [refund], "total_refunded": "250.00"}
+
+    outcome = ledger.run(wiped(landed, **({"status": "cancelled"} if is_cancelled else paid_back)))
+
+    assert outcome.status == 0
+    (note,) = box.go.entries("SalesOrders")
+    kept = ("CustomerId", "CustomerReference")
+    assert [note[name] for name in kept] == [invoice[name] for name in kept]
+    assert note["TotalAmount"] == -250
+
+
+def test_a_buyer_that_is_told_again_is_an_ordinary_edit(ledger, box, landed):
+    ledger.run(wiped(landed))
+
+    same = ledger.run({**landed, "updated_at": LAST})
+    other = {**landed["buyer"], "name": "Ola Berg", "first_name": "Ola", "last_name": "Berg"}
+    edited = ledger.run({**landed, "buyer": other, "updated_at": "2026-01-08T10:00:00Z"})
+
+    assert (same.status, same.writes) == (0, [])
+    assert edited.calls() == [f"PATCH /SalesOrders/{box.go.entries('SalesOrders')[0]['Id']}"]
+    assert box.go.entries("SalesOrders")[0]["CustomerReference"] == "Ola Berg"
+
+
+def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledger, box, landed):
+    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        link = store.link("orders", "9001")
+        base = {name: one for name, one in link.base.items() if name != BUYER_TOLD}
+        store.put_link(replace(link, base=base))
+    before = books(box)
+
+    outcome = ledger.run(wiped(landed, EMPTY))
+
+    assert (outcome.status, outcome.writes, books(box)) == (0, [], before)
+
+
+def test_an_anonymised_order_is_met_with_its_customer_when_the_link_store_is_lost(
+    ledger, box, product, landed
+):
+    before = books(box)
+    ledger.lose_link_store()
+
+    outcome = ledger.run(product(), wiped(landed))
+
+    assert (outcome.status, outcome.writes, books(box)) == (0, [], before)
+    assert ledger.run(wiped(landed, note="x")).writes == []
+
+
+def test_an_order_first_seen_anonymised_is_held_until_a_customer_is_named_for_such(
+    ledger, box, product, guest_order
+):
+    held = ledger.run(product(), wiped(guest_order()))
+
+    assert held.status == 3
+    (hold,) = ledger.unsettled("hold")
+    assert "set guest_customer_number" in hold.reason
+    assert box.go.entries("Customers") == []
+
+    counter = box.go.create("Customers", {"Name": "Netthandel"})
+    named = ledger.run(product(), wiped(guest_order()), guest_customer_number=counter["Number"])
+
+    assert named.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert (there["CustomerId"], there["CustomerReference"]) == (counter["Id"], None)
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_an_order_first_seen_anonymised_of_a_customer_who_is_not_is_that_customers(
+    ledger, box, customer, product, order
+):
+    outcome = ledger.run(customer(), product(), wiped(order(), customer_id="1001"))
+
+    assert outcome.status == 0
+    (there,) = box.go.entries("SalesOrders")
+    assert there["CustomerId"] == box.go.entries("Customers")[0]["Id"]
+    assert there["CustomerReference"] is None
+    assert box.go.entries("ContactDeliveryAddresses") == []
+
+
+def test_what_the_marks_are_is_a_setting(ledger, box, landed):
+    before = books(box)
+    told = wiped(landed, {"email": "x@anon.example", "name": "Borte"})
+
+    outcome = ledger.run(told, anonymised_marks=["borte", ".anon.example"])
+
+    assert (outcome.writes, books(box)) == ([], before)
+
+
+@pytest.mark.parametrize("names", [{"name": "[deleted]", "last_name": "[deleted]"}, EMPTY])
+def test_an_anonymised_customer_is_not_edited_but_archived_when_it_is_switched_off(
+    ledger, box, customer, names, address
+):
+    ledger.run(customer(addresses=[address(), address(type="shipping", line1="Kaien 3")]))
+    (before,) = box.go.entries("Customers")
+    gone = {"addresses": [GONE, {**GONE, "type": "shipping"}], "phone": None, "first_name": None}
+    told = customer(**{"email": None, **gone, **names}, updated_at=LATER)
+
+    outcome = ledger.run(told)
+
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert outcome.count("customers", "anonymised") == 1
+
+    ledger.run({**told, "is_active": False, "updated_at": LAST})
+    (after,) = box.go.entries("Customers")
+    assert after["IsArchived"]
+    assert after["LastName"] == before["LastName"]
+    assert after["MailAddress"] == before["MailAddress"]
+
+
+def test_a_customer_first_seen_anonymised_is_not_made(ledger, box, customer):
+    told = customer(email="deleted@site.invalid", name="[deleted]", first_name=None, last_name=None)
+
+    outcome = ledger.run(told)
+
+    assert (outcome.status, box.go.entries("Customers")) == (0, [])

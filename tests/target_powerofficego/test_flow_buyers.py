@@ -1,0 +1,293 @@
+"""Company and person are never mixed: who gets the invoice, whoever bought and in whatever name."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.dataflow.buyers import BUYER_TOLD, guest_id
+from target_powerofficego.links import LinkStore
+from target_powerofficego.links_command import main
+
+LATER = "2026-01-06T10:00:00Z"
+FJORD, FJELL = "923609016", "974760673"
+
+
+def by(company=None, number=None, *, email="kari@example.no", name="Kari Nordmann"):
+    named = {"company_name": company, "organization_number": number}
+    return {"email": email, "name": name, "phone": None, **named}
+
+
+@pytest.fixture
+def bought(guest_order):
+    """Makes guest orders with the ids 1, 2, 3 ... of these buyers."""
+
+    def make(*buyers, **changes):
+        return [
+            guest_order(id=str(n), number=str(n), buyer=buyer, **changes)
+            for n, buyer in enumerate(buyers, start=1)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def buyers(box):
+    """Return the name of the customer in Go who has each order."""
+
+    def read():
+        names = {
+            one["Id"]: one["Name"] or f"{one['FirstName']} {one['LastName']}"
+            for one in box.go.entries("Customers")
+        }
+        orders = [*box.go.entries("SalesOrders"), *box.go.entries("OutgoingInvoices")]
+        return {
+            one["ExternalImportReference"].removeprefix("testshop:"): names[one["CustomerId"]]
+            for one in orders
+        }
+
+    return read
+
+
+@pytest.fixture
+def store(ledger):
+    """Opens the link store of the shop."""
+
+    @contextlib.contextmanager
+    def opened():
+        with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+            store.work_in(store.namespaces()[0])
+            yield store
+
+    return opened
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_one_e_mail_address_of_a_person_and_of_two_companies_makes_three_customers(
+    ledger, box, product, bought, buyers, workers
+):
+    orders = bought(
+        by(), by("Fjord AS", FJORD), by("Fjell AS", "974 760 673"), by(), by("FJORD", FJORD)
+    )
+
+    outcome = ledger.run(product(), *orders, workers=workers)
+
+    assert outcome.status == 0
+    found = buyers()
+    assert {found[one] for one in ("1", "4")} == {"Kari Nordmann"}
+    assert found["2"] == found["5"]
+    assert found["2"] in ("Fjord AS", "FJORD")
+    assert found["3"] == "Fjell AS"
+    assert len(box.go.entries("Customers")) == 3
+    assert [one["LastName"] for one in box.go.entries("ContactPersons")] == ["Nordmann"] * 2
+    assert ledger.run(product(), *orders).writes == []
+    ledger.lose_link_store()
+    assert ledger.run(product(), *orders).writes == []
+
+
+def test_a_company_without_a_number_is_known_by_name_and_e_mail_together(
+    ledger, product, bought, buyers
+):
+    orders = bought(
+        by("Fjord AS"),
+        by(" fjord  as", email="KARI@example.no"),
+        by("Fjord AS", email="ola@example.no"),
+        by("Fjell AS"),
+        by(),
+    )
+
+    outcome = ledger.run(product(), *orders)
+
+    assert (outcome.status, outcome.count("customers", "created")) == (0, 4)
+    assert buyers() == {**dict.fromkeys("123", "Fjord AS"), "4": "Fjell AS", "5": "Kari Nordmann"}
+    ledger.lose_link_store()
+    assert ledger.run(product(), *orders).writes == []
+
+
+@pytest.mark.parametrize(
+    ("there", "told", "is_found"),
+    [
+        ({"Name": "Fjord", "OrganizationNumber": "923 609 016"}, by("Fjord AS", FJORD), True),
+        ({"Name": "Fjord AS", "OrganizationNumber": FJELL}, by("Fjord AS", FJORD), False),
+        ({"Name": "Fjord AS"}, by("FJORD AS"), True),
+        ({"Name": "Fjord AS"}, by("Fjell AS"), False),
+        ({"Name": "Fjord AS"}, by(), False),
+        ({"IsPerson": True, "FirstName": "K", "LastName": "N"}, by("Fjord AS"), False),
+        ({"IsPerson": True, "FirstName": "K", "LastName": "N"}, by(), True),
+    ],
+)
+def test_a_guest_is_found_in_go_among_its_own_kind(
+    ledger, box, product, bought, there, told, is_found
+):
+    made = box.go.create("Customers", {"EmailAddress": "kari@example.no", **there})
+
+    outcome = ledger.run(product(), *bought(told))
+
+    assert outcome.status == 0
+    (order,) = box.go.entries("SalesOrders")
+    assert (order["CustomerId"] == made["Id"]) is is_found
+    assert len(box.go.entries("Customers")) == (1 if is_found else 2)
+    contacts = [one["ContactId"] for one in box.go.entries("ContactPersons")]
+    assert contacts == ([order["CustomerId"]] if told["company_name"] else [])
+    (kept,) = [one for one in box.go.entries("Customers") if one["Id"] == made["Id"]]
+    assert (kept["Name"], kept["FirstName"]) == (there.get("Name"), there.get("FirstName"))
+
+
+@pytest.mark.parametrize(
+    ("number", "is_the_companys"),
+    [(FJORD, True), (None, False), ("privat", False), ("923609017", False)],
+)
+def test_a_registered_persons_order_that_names_a_company_by_a_valid_number_is_the_companys(
+    ledger, customer, product, order, buyers, number, is_the_companys
+):
+    told = order(buyer=by("Fjord AS", number))
+
+    outcome = ledger.run(told, customer(), product())
+
+    assert outcome.status == 0
+    assert buyers() == {"9001": "Fjord AS" if is_the_companys else "Kari Nordmann"}
+    assert ledger.run(told, customer(), product()).writes == []
+
+
+def test_a_registered_companys_order_is_anothers_only_by_another_number(
+    ledger, company, product, order, buyers
+):
+    registered = {"customer_id": "2001", "is_guest": False}
+    numbers = {"1": FJORD, "2": None, "3": FJELL, "4": "NO923609016MVA"}
+    orders = [
+        order(**registered, id=one, number=one, buyer=by("Fjell AS", number))
+        for one, number in numbers.items()
+    ]
+
+    outcome = ledger.run(company(), product(), *orders, guests="reject")
+
+    assert outcome.status == 0
+    own = "Fjord og Fjell AS"
+    assert buyers() == {"1": own, "2": own, "3": "Fjell AS", "4": own}
+
+
+def test_guests_of_a_company_that_is_registered_are_that_company(
+    ledger, box, company, product, bought, buyers
+):
+    """Whether it registers before or after."""
+    orders = bought(by("Fjord", FJORD), by("Fjell", FJELL))
+    ledger.run(company(), product(), *orders)
+
+    outcome = ledger.run(company(id="2002", organization_number=FJELL, name="Fjell AS"))
+
+    assert outcome.status == 0
+    assert buyers() == {"1": "Fjord og Fjell AS", "2": "Fjell"}
+    assert len(box.go.entries("Customers")) == 2
+
+
+@pytest.mark.parametrize("number", ["privat", "-", "12345678", "923609017"])
+def test_what_is_no_organisation_number_is_left_out_with_a_warning(
+    ledger, box, product, customer, bought, number
+):
+    registered = customer(email="per@example.no", type=None, organization_number=number)
+
+    outcome = ledger.run(registered, product(), *bought(by("-", number)))
+
+    assert outcome.status == 0
+    told = "the organisation number is not a valid one, and was left out"
+    assert f"customers 1001: {told}" in outcome.log
+    assert f"orders 1: {told}" in outcome.log
+    assert number not in outcome.log.replace("127.0.0.1", "") or number == "-"
+    for one in box.go.entries("Customers"):
+        assert (one["IsPerson"], one["OrganizationNumber"]) == (True, None)
+    assert ledger.run(registered, product(), *bought(by("-", number))).writes == []
+
+
+@pytest.mark.parametrize(("number", "kept"), [("556703-7485", "5567037485"), ("privat", None)])
+def test_whether_a_number_is_valid_follows_the_billing_country(
+    ledger, box, product, bought, address, number, kept
+):
+    abroad = address(country_code="SE", postal_code="11122", city="Stockholm")
+
+    ledger.run(product(), *bought(by("Berg AB", number), billing_address=abroad))
+
+    (company,) = box.go.entries("Customers")
+    assert (company["Name"], company["OrganizationNumber"]) == ("Berg AB", kept)
+
+
+def as_the_version_before(store, *, guest_company):
+    """Write links again as the version before did: guests by e-mail alone, whoever bought."""
+    with store() as links:
+        for order in list(links.links_of("orders")):
+            base = {name: one for name, one in order.base.items() if name != BUYER_TOLD}
+            known = replace(base["buyer_id"], shop=[guest_id("kari@example.no")])
+            links.put_link(replace(order, base={**base, "buyer_id": known}))
+        if guest_company:
+            (company,) = links.links_of("customers")
+            links.delete_link("customers", company.shop_id)
+            links.put_link(replace(company, shop_id=guest_id("kari@example.no")))
+
+
+@pytest.mark.parametrize("told", [by(), by("Fjord AS"), by("Fjord AS", FJORD)])
+def test_links_of_the_version_before_go_on_and_nothing_is_written(
+    ledger, box, store, product, bought, told
+):
+    (first,) = bought(told)
+    ledger.run(product(), first)
+    as_the_version_before(store, guest_company=bool(told["company_name"]))
+
+    seen = ledger.run(product(), {**first, "updated_at": LATER}, anonymised_marks=["[gone]"])
+    edited = ledger.run({**first, "updated_at": LATER, "reference": "PO 7"})
+    (_, second) = bought(told, told)
+    more = ledger.run(second)
+
+    assert (seen.status, seen.writes) == (0, [])
+    assert [one.split("/")[0] for one in edited.calls()] == ["PATCH "]
+    assert more.status == 0
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_private_order_after_a_companys_of_the_version_before_is_a_persons(
+    ledger, box, store, product, bought, buyers
+):
+    company, private = bought(by("Fjord AS", FJORD), by())
+    ledger.run(product(), company)
+    as_the_version_before(store, guest_company=True)
+
+    outcome = ledger.run(product(), company, private)
+
+    assert outcome.status == 0
+    assert buyers() == {"1": "Fjord AS", "2": "Kari Nordmann"}
+    assert ledger.run(product(), company, private).writes == []
+
+
+def test_a_draft_moves_when_the_guest_turns_out_to_be_a_company(
+    ledger, box, product, bought, buyers
+):
+    (private,) = bought(by())
+    ledger.run(product(), private)
+
+    (told,) = bought(by("Fjord AS", FJORD), updated_at=LATER)
+    outcome = ledger.run(told)
+
+    assert outcome.status == 0
+    assert buyers() == {"1": "Fjord AS"}
+
+
+def test_another_buyer_of_an_invoiced_guest_order_is_listed_and_what_is_paid_back_is_credited(
+    ledger, box, product, bought, buyers
+):
+    ledger.run(product(), *bought(by()))
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    other = by(email="ola@example.no", name="Ola Berg")
+    back = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": "2026-01-07T09:00:00Z"}
+
+    told = ledger.run(*bought(other, updated_at=LATER))
+    address = str(ledger.link_store)
+    listed = CliRunner().invoke(main, ["differences", "--link-store", address]).stdout
+    paid_back = ledger.run(*bought(other, refunds=[back], updated_at="2026-01-07T10:00:00Z"))
+
+    assert (told.status, box.go.entries("SalesOrders")[1:]) == (0, [])
+    assert "customer" in listed
+    assert "buyer" in listed
+    assert paid_back.status == 0
+    (note,) = box.go.entries("SalesOrders")
+    assert note["TotalAmount"] == -250
+    assert set(buyers().values()) == {"Kari Nordmann"}
