@@ -40,6 +40,7 @@ CREDITED = "credited"
 UNLOCKED = "unlocked"
 """This is in the base while an order that was Confirmed is a Draft, for us to edit."""
 
+_BEARING_REFUNDS = (REFUND_LINE, "discount:", "shipping:")
 _LASTING = (CREDITED, UNLOCKED, STAGE)
 """What stays in a base however often both sides agree anew."""
 
@@ -133,6 +134,11 @@ def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
     return {one: told for one, told in credit_marks(base).items() if told is not None}
 
 
+def known_refunds(base: Mapping[str, Agreement]) -> tuple[str, ...]:
+    """Return the refunds that an order is less in Go, or that have a credit note, if only begun."""
+    return (*carried_refunds(base), *credit_marks(base))
+
+
 def as_credited(refund: Refund | None) -> str:
     """Return what tells whether a credited refund is still the same; None: a cancellation."""
     if refund is None:
@@ -141,7 +147,8 @@ def as_credited(refund: Refund | None) -> str:
         (one.line_id, one.quantity.normalize(), one.amount and one.amount.normalize())
         for one in refund.lines
     ]
-    told = (refund.amount, lines, refund.shipping)
+    vat = (refund.vat,) if refund.vat.is_told else ()
+    told = (refund.amount, lines, refund.shipping, *vat)
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
@@ -250,15 +257,21 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
     """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
 
     A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
-    the order of the lines, or what follows from settings and from the customer in Go; nor by which
-    VAT rates a refund for no line is borne, which an earlier version may have chosen otherwise.
+    the order of the lines, or what follows from settings and from the customer in Go; nor how its
+    refunds are taken off, which an earlier version may have done otherwise.
     """
     names = [name for name in changed_header(table, order, link) if name == "customer"]
     lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
-    are_refunds = all(one.startswith(REFUND_LINE) for one in lines)
-    if lines and not (are_refunds and _comes_to_the_same(order, link)):
+    if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, link)):
         names.append("lines")
     return names
+
+
+def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
+    """Return whether lines are only those that the refunds which an order is less may change."""
+    carried = (one for one in read_refunds(order.record) if one.id in order.refunds)
+    named = {name for refund in carried for part in refund.lines for name in part.references}
+    return all(one in named or one.startswith(_BEARING_REFUNDS) for one in references)
 
 
 def _comes_to_the_same(order: OrderInGoForm, link: Link) -> bool:

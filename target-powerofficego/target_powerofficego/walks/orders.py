@@ -91,7 +91,7 @@ class OrdersWalk(GoWalk):
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
-        with self.payments.noted(record):
+        with self.payments.noted(record), self._forms.splits_logged(record, link):
             settled, order = self._settle_order(record, read_at, link, at_end=at_end)
         return settled if order is None else self._stages.take(order, settled)
 
