@@ -37,11 +37,14 @@ CREDITED = "credited"
 """In the base of an order that is known to be invoiced: the refunds that are credited since, see
 `credit_marks`."""
 
+TAKEN_BACK = "taken_back"
+"""Under this the base of an invoiced order keeps the credit notes that Go made otherwise, so that
+they were deleted: by the refund's id what was to be credited, and why it is held."""
+
 UNLOCKED = "unlocked"
 """This is in the base while an order that was Confirmed is a Draft, for us to edit."""
 
-_BEARING_REFUNDS = (REFUND_LINE, "discount:", "shipping:")
-_LASTING = (CREDITED, UNLOCKED, STAGE)
+_LASTING = (CREDITED, TAKEN_BACK, UNLOCKED, STAGE)
 """What stays in a base however often both sides agree anew."""
 
 
@@ -268,10 +271,11 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
 
 
 def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
-    """Return whether lines are only those that the refunds which an order is less may change."""
-    carried = (one for one in read_refunds(order.record) if one.id in order.refunds)
+    """Return whether lines are only those that the refunds which an order is less bear upon."""
+    carried = [one for one in read_refunds(order.record) if one.id in order.refunds]
     named = {name for refund in carried for part in refund.lines for name in part.references}
-    return all(one in named or one.startswith(_BEARING_REFUNDS) for one in references)
+    begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
+    return all(one in named or one.startswith(begins) for one in references)
 
 
 def _comes_to_the_same(order: OrderInGoForm, link: Link) -> bool:

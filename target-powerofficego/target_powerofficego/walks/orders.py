@@ -65,7 +65,7 @@ class OrdersWalk(GoWalk):
         self._drafts = Drafts(tools)
         self._meetings = OrderMeetings(tools)
         self._comparison = OrderComparison(tools, self._drafts, products)
-        notes = CreditNotes(tools, self._forms, self._meetings, self)
+        notes = CreditNotes(tools, self._forms, self._meetings, self._drafts, self)
         self._invoiced = InvoicedOrders(tools, self._forms, notes)
         self._linked = LinkedOrders(
             tools, self._forms, self._drafts, self._comparison, self._invoiced
