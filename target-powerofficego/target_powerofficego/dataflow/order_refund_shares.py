@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _CHARGES = ("shipping:", "fee:")
 _DISCOUNT = "discount:"
-_NOT_SOLD = (_DISCOUNT, "refund:", "rounding:")
+_ROUNDING = "rounding"
+_NOT_SOLD = (_DISCOUNT, "refund:", _ROUNDING)
 
 
 class ContradictingRefund(Unusable):
@@ -155,7 +156,7 @@ def _above_zero(amounts: Mapping[Decimal, Decimal]) -> dict[Decimal, Decimal]:
 
 
 def _is_spared(line: OrderLine) -> bool:
-    return line.is_gift_card or line.reference.startswith(_CHARGES)
+    return line.is_gift_card or line.reference.startswith((*_CHARGES, _ROUNDING))
 
 
 def _without_rate(left: Iterable[OrderLine], what: str) -> str:
@@ -169,17 +170,19 @@ def discount_shares(
     """Return what is taken along of each discount on the whole order, with VAT, by reference.
 
     That is as much of it as is taken of what bears it: the goods at its rate, with the charges at
-    it when it is more than those, else all. `taken` is with VAT, by line reference.
+    it when it is more than those, else all. What the shop took off to round the whole order goes
+    with the last of it. `taken` is with VAT, by line reference.
     """
     found = {}
     for discount in left:
-        if not discount.reference.startswith(_DISCOUNT) or discount.total.incl >= 0:
+        if not discount.reference.startswith((_DISCOUNT, _ROUNDING)) or discount.total.incl >= 0:
             continue
         amount = -discount.total.incl
         bearing = _bearing_discount(left, discount)
         of_it = sum((taken.get(one.reference, ZERO) for one in bearing), ZERO)
         whole = sum((one.total.incl for one in bearing), ZERO)
-        if of_it > 0 and whole > 0:
+        is_partial = of_it < whole
+        if of_it > 0 and not (is_partial and discount.reference.startswith(_ROUNDING)):
             found[discount.reference] = min(to_ore(amount * of_it / whole), amount)
     return {reference: one for reference, one in found.items() if one}
 
@@ -187,6 +190,8 @@ def discount_shares(
 def _bearing_discount(left: Iterable[OrderLine], discount: OrderLine) -> Sequence[OrderLine]:
     sold = [one for one in left if not one.reference.startswith(_NOT_SOLD)]
     goods = [one for one in sold if not _is_spared(one)]
+    if discount.reference.startswith(_ROUNDING):
+        return sold
     at_its_rate = [[one for one in lines if one.rate == discount.rate] for lines in (goods, sold)]
     for bearing in (*at_its_rate, goods):
         if sum((one.total.incl for one in bearing), ZERO) >= -discount.total.incl:
@@ -214,7 +219,8 @@ def told_shares(
     if had is None or room is None:
         raise Unusable(_without_rate((*before, *left), what))
     named = {rate: gone for rate, one in had.items() if (gone := one - room[rate]) != NOTHING}
-    told = _told_sums(vat, rest + _incl(named), what)
+    counts = Counter(one.rate for one in before if one.total.incl)
+    told = _told_sums(vat, rest + _incl(named), counts, what)
     changed = Counter(
         now.rate for was, now in zip(before, left, strict=True) if was.total != now.total
     )
@@ -224,9 +230,10 @@ def told_shares(
     elif rest != _incl(room):
         tried = [_as_told(told, named, rest, changed)]
         _check_room(tried[0], room, what)
-    for shares in tried:
-        if _fits(shares, room) and told.is_true(together(named, shares), changed):
-            return shares
+    for tolerated in (changed, counts):  # the shop may have rounded VAT on lines that it names not
+        for shares in tried:
+            if _fits(shares, room) and told.is_true(together(named, shares), tolerated):
+                return shares
     raise ContradictingRefund(told.contradicted_by(together(named, tried[0]), what))
 
 
@@ -241,12 +248,10 @@ class _ToldSums:
     tax: Decimal
     by_rate: Mapping[Decimal, Money]
 
-    def is_true(
-        self, taken: Mapping[Decimal, Money], changed: Mapping[Decimal | None, int]
-    ) -> bool:
-        """Return whether what is taken at each rate is what is told, within rounding."""
+    def is_true(self, taken: Mapping[Decimal, Money], counts: Mapping[Decimal | None, int]) -> bool:
+        """Return whether what is taken at each rate is what is told, within the lines' rounding."""
         rates = {*taken, *self.by_rate}
-        tolerance = {rate: _tolerance(changed.get(rate, 0) + 1) for rate in rates}
+        tolerance = {rate: _tolerance(counts.get(rate, 0) + 1) for rate in rates}
         off = {
             rate: taken.get(rate, NOTHING) - self.by_rate.get(rate, NOTHING)
             for rate in (rates if self.by_rate else ())
@@ -271,14 +276,17 @@ def _tolerance(lines: int) -> Decimal:
     return ORE * (lines + 1) / 2
 
 
-def _told_sums(vat: ToldVat, amount: Decimal, what: str) -> _ToldSums:
+def _told_sums(
+    vat: ToldVat, amount: Decimal, counts: Mapping[Decimal | None, int], what: str
+) -> _ToldSums:
     """Return what is told of a refund; what no tax names is at 0 %.
 
     Raises:
         ContradictingRefund: the amount without VAT, the taxes and the amount do not add up.
     """
     told = dict(vat.by_rate)
-    tolerance = sum((_tolerance(1) for _ in told), ZERO) or _tolerance(1)
+    rates = told or counts
+    tolerance = sum((_tolerance(counts.get(rate, 0) + 1) for rate in rates), ZERO)
     rest = amount - _incl(told)
     if told and ZERO not in told and rest > tolerance:
         told[ZERO] = Money(rest, ZERO, rest)

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
+_NO_SUMS = dict.fromkeys(("total_excl", "total_tax", "total_incl", "rounding", "taxes"))
+
 
 class Posting(Protocol):
     """What posts an order to Go, and compares one that is there already."""
@@ -285,9 +287,12 @@ class CreditNotes:
     def _note(
         self, order: OrderInGoForm, name: str, refund: Refund | None, *, at_end: bool
     ) -> OrderInGoForm:
-        """Return a credit note as an order of its own, dated when the money was paid back."""
+        """Return a credit note as an order of its own, dated when the money was paid back.
+
+        The sums that the shop tells are the order's, and none of it.
+        """
         called = credit_name(order.record["id"], name)
-        record = {**order.record, "id": f"{CREDIT}{called}", "refunds": None}
+        record = {**order.record, **_NO_SUMS, "id": f"{CREDIT}{called}", "refunds": None}
         placed = refund.created_at if refund else order.record.get("cancelled_at")
         dated = {**order.record, "placed_at": placed or order.record.get("updated_at")}
         header = {

@@ -314,14 +314,15 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
     """It took less of the goods in place of their share of the discount."""
     ledger.settings["sales_accounts"] = {"25": 3000}
     whole = order(discounts=[{"code": "JUL", "amount_incl": "50.00"}], total_incl="200.00")
-    told = with_refunds(whole, goods("100.00", "1"))
+    one_back = [{"line_id": "1", "quantity": "1", "amount_incl": None}]
+    told = with_refunds(whole, money("100.00", lines=one_back))
     ledger.run(customer(), product(), told)
     box.go.send_invoice(the_order(box)["Id"])
     with closing(LinkStore(str(ledger.link_store))) as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", "9001")
         base = {**link.base}
-        for name, price in (("line:1", 60), ("line:discount:25", 40)):
+        for name, price in (("line:1", 120), ("line:discount:25", 40)):
             base[name] = replace(base[name], shop={**base[name].shop, "ProductUnitPrice": price})
         store.put_link(replace(link, base=base))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.dataflow.order_lines import ServiceCodes
+from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.order_charges import service_line
+from target_powerofficego.dataflow.order_lines import ServiceCodes, service_at
 from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.order_refund_shares import ContradictingRefund
 from target_powerofficego.dataflow.order_refunds import (
@@ -199,6 +201,30 @@ def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
     assert (by_rate(left), paid_back) == ({}, Decimal("100.00"))
 
 
+def rounded(ore):
+    """Return an order of clothes with its discount, rounded to a whole krone."""
+    (*lines,) = read_lines({"lines": [sold("c", "250.00", "25", quantity="2")]})
+    at_0 = service_at("AVRUNDING", "Avrunding", Decimal(0))
+    total = Money(Decimal(ore), Decimal(0), Decimal(ore))
+    return [*lines, service_line("rounding:", at_0, "Avrunding", 1, Decimal(0), total)]
+
+
+@pytest.mark.parametrize("ore", ["-0.40", "0.40"])
+@pytest.mark.parametrize("amount", ["250.00", None])
+def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, amount):
+    whole = rounded(ore)
+    half = refund("125.00", part("c", "1"), id="r0")
+    rest = str(125 + Decimal(ore)) if amount or ore == "0.40" else None
+    raw = [half, refund(rest, part("c", "1"))]
+    first, then = read_refunds({"lines": [{"id": "c"}], "refunds": raw})
+
+    left, _ = less_refunds(whole, [first], CODES)
+    assert by_rate(left) == {"25": "125.00", "0": ore}
+    assert by_rate(less_refunds(whole, [first, then], CODES)[0]) == {}
+    money, _ = less_refunds(whole, read_refunds({"refunds": [refund("50.00")]}), CODES)
+    assert by_rate(money) == {"25": "200.00", "0": ore}
+
+
 # Its own VAT
 
 
@@ -232,6 +258,15 @@ def test_what_is_told_of_vat_may_be_off_by_rounding():
 
     assert by_rate(left_of(order(), named)) == {"25": "350.00"}
     assert by_rate(left_of(order(), more)) == {"25": "310.00", "15": "115.00"}
+
+
+def test_vat_that_the_shop_rounded_on_each_line_is_true():
+    many = order(lines=[sold(str(one), "1.02", "25") for one in range(10)])
+    whole = refund("110.20", taxes=taxes(r25=("88.20", "22.00")))
+    goods = refund("10.20", taxes=taxes(r25=("8.20", "2.00")))
+
+    assert by_rate(left_of(many, whole)) == {}
+    assert by_rate(left_of(many, goods)) == {"25": "100.00"}
 
 
 def test_an_amount_with_vat_follows_from_that_without():
