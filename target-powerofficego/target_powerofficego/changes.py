@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Agreement
@@ -169,3 +169,15 @@ class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
     def __init__(self, change: Park | Reject | Hold) -> None:
         super().__init__(change.reason)
         self.change = change
+
+
+class Differing(Undecidable):
+    """Ends the walk of an order that Go has otherwise than the shop, with a Hold.
+
+    `differences` say in words where.
+    """
+
+    def __init__(self, differences: Sequence[str]) -> None:
+        self.differences = tuple(differences)
+        told = "; ".join(differences)
+        super().__init__(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))

@@ -148,11 +148,15 @@ tell; where several fit, the one that `taxes` names; a charge without VAT has 0 
 line has a `tax_rate` |
 | a text (line `type`) | a Text line |
 | a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods \
-came back, a lower price where only money did; what is paid back for no line in particular is a \
-line `refund:{id}:{rate}` below zero for each VAT rate, in proportion to what is left of the \
-goods; no rate ends below zero, for which goods that come back later may need such lines too |
+came back, a lower price where only money did, nothing where only goods did; a line takes its \
+share of the order's discount along, as far as what was paid back says so |
+| what a refund pays back for no line, freight or fee | a line `refund:{id}:{rate}` below zero for \
+each VAT rate, by the refund's own `taxes` or `amount_excl`; without these a price reduction in \
+proportion to what is left of the goods, which the log says. No rate ends below zero, for which \
+goods that come back later may need such lines too |
 | a refund once the order is invoiced | a credit note: an order with quantities below zero and the \
-invoice's number, `{shop_name}:{id}:refund:{refund id}` |
+invoice's number, `{shop_name}:{id}:refund:{refund id}`. While it is a Draft it is changed, or \
+deleted, as the shop changes its refund; one that Go makes of another amount is deleted, and held |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |
 
 What the shop says of VAT is obeyed. Its `total_excl`, `total_tax`, `rounding` and `total_incl` and

@@ -3,53 +3,78 @@
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import (
     NOTHING,
+    ORE,
     ZERO,
     Money,
     choose_price,
     with_vat_of,
 )
-from target_powerofficego.dataflow.order_charges import spread_lines
+from target_powerofficego.dataflow.order_charges import ByRate, by_rate, spread_lines
 from target_powerofficego.dataflow.order_lines import OrderLine, ServiceCodes, dicts
-from target_powerofficego.dataflow.order_refund_shares import lowest_by_rate, refund_shares, split
-from target_powerofficego.dataflow.values import Unusable, to_ore
+from target_powerofficego.dataflow.order_refund_shares import (
+    UNTOLD,
+    ToldVat,
+    discount_shares,
+    lowest_by_rate,
+    read_vat,
+    refund_shares,
+    split,
+    together,
+    told_shares,
+)
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from decimal import Decimal
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Record
 
 REFUND_LINE = "refund:"
 """So begin the references of lines of what was paid back for no line in particular."""
 
+_ONE = Decimal(1)
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
 _REFUNDED = ("refunded", "partially_refunded")
+_FREIGHT = "shipping:"
+_PREFIXES = {"lines": "", "shipping": _FREIGHT, "fees": "fee:"}
+"""What begins a line's reference in Go, by the member of the order that the shop tells it in."""
 
 
 @dataclass(frozen=True)
 class RefundedLine:
-    """What was paid back for a line of the order, with VAT, and how many units came back."""
+    """What was paid back for a line, freight or fee, with VAT, and how many units came back.
+
+    `references` are the lines that the order has under that id; none, when it has no such id.
+    """
 
     line_id: str
+    references: tuple[str, ...]
     quantity: Decimal
     amount: Decimal | None
 
 
 @dataclass(frozen=True)
 class Refund:
-    """One refund: what was paid back in all, with VAT; of the lines, and of the freight."""
+    """One refund: what was paid back in all, with VAT; of the lines, and of the freight.
+
+    `vat` is what the shop tells of its VAT.
+    """
 
     id: str
     amount: Decimal | None
     lines: tuple[RefundedLine, ...]
     shipping: Decimal
     created_at: object = None
+    vat: ToldVat = UNTOLD
 
 
 def read_refunds(order: Record) -> tuple[Refund, ...]:
@@ -60,9 +85,10 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     Raises:
         Unusable: one cannot be read, or has no id or no amount at all; or two have one id.
     """
+    told = dicts(order.get("refunds"), what="refunds")
+    named = _references(order) if told else {}
     found = tuple(
-        _refund(raw, f"refund {number}")
-        for number, raw in enumerate(dicts(order.get("refunds"), what="refunds"), start=1)
+        _refund(raw, f"refund {number}", named) for number, raw in enumerate(told, start=1)
     )
     ids = [one.id for one in found]
     doubled = sorted({one for one in ids if ids.count(one) > 1})
@@ -98,30 +124,50 @@ def untold_refund(order: Record, paid_back: Decimal) -> str | None:
     return None
 
 
-def _refund(raw: Record, what: str) -> Refund:
+def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
+    """Return the references of the order's lines, freight and fees by the ids that the shop tells.
+
+    Freight or a fee without an id cannot be named.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for member, prefix in _PREFIXES.items():
+        for raw in dicts(order.get(member), what=member):
+            shop_id = values.text(raw.get("id"), what=f"{member}, id")
+            if shop_id is not None:
+                found[shop_id] = (*found.get(shop_id, ()), f"{prefix}{shop_id}")
+    return found
+
+
+def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Refund:
     shop_id = values.text(raw.get("id"), what=f"{what}, id")
     if shop_id is None:
         msg = f"{what} has no id"
         raise Unusable(msg)
     lines = tuple(
-        _refunded_line(one, f"{what}, line {number}")
+        _refunded_line(one, f"{what}, line {number}", named)
         for number, one in enumerate(dicts(raw.get("lines"), what=f"{what}, lines"), start=1)
     )
+    vat = read_vat(raw, what)
     amount = _positive(raw.get("amount_incl"), f"{what}, amount_incl")
+    amount = vat.incl if amount is None else amount
     shipping = _positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
     if amount is None and not shipping and not any(map(_is_told, lines)):
         msg = f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
         raise Unusable(msg)
-    return Refund(shop_id, amount, lines, shipping, raw.get("created_at"))
+    return Refund(shop_id, amount, lines, shipping, raw.get("created_at"), vat)
 
 
-def _refunded_line(raw: Record, what: str) -> RefundedLine:
+def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> RefundedLine:
     line_id = values.text(raw.get("line_id"), what=f"{what}, line_id")
     if line_id is None:
         msg = f"{what} has no line_id"
         raise Unusable(msg)
-    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity") or ZERO
-    return RefundedLine(line_id, abs(quantity), _positive(raw.get("amount_incl"), what))
+    references = named.get(line_id, ())
+    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    if quantity is None:  # freight and fees are one unit each
+        quantity = ZERO if line_id in references or not references else _ONE
+    amount = _positive(raw.get("amount_incl"), what)
+    return RefundedLine(line_id, references, abs(quantity), amount)
 
 
 def _is_told(line: RefundedLine) -> bool:
@@ -144,71 +190,207 @@ def less_refunds(
     line in particular is a line below zero for each VAT rate.
 
     Raises:
-        Unusable: more was paid back than there was.
+        Unusable: more was paid back than there was; a `Contradiction` when what the shop
+            tells of one does not add up.
     """
     left = {line.reference: line for line in lines}
     lowest = lowest_by_rate(left.values())
     paid_back = ZERO
     for refund in refunds:
-        before = _sum(left.values())
-        told = _take_lines(left, refund)
+        before = tuple(left.values())
+        told = _take_named(left, refund)
         amount = told if refund.amount is None else refund.amount
-        what = f"refund {values.shown(refund.id)}"
-        if amount < told:
-            msg = f"{what} is {amount}, but its lines come to {told}"
-            raise Unusable(msg)
-        if amount > max(before, ZERO):
-            msg = f"{what} is {amount}, but the order comes to {before} before it"
-            raise Unusable(msg)
+        _check_amount(refund, amount, told, _sum(before))
         if amount or told:
-            shares = refund_shares(amount - told, left.values(), lowest, what)
-            reference = f"{REFUND_LINE}{refund.id}"
-            more = spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
-            left |= {line.reference: line for line in more}
-        paid_back += before - _sum(left.values())
+            left |= _for_no_line(before, left, refund, amount - told, lowest, codes)
+        paid_back += _sum(before) - _sum(left.values())
     return tuple(left.values()), paid_back
+
+
+def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
+    what = f"refund {values.shown(refund.id)}"
+    if amount < told:
+        msg = f"{what} is {amount}, but its lines come to {told}"
+        raise Unusable(msg)
+    if amount > max(before, ZERO):
+        msg = f"{what} is {amount}, but the order comes to {before} before it"
+        raise Unusable(msg)
+
+
+def _for_no_line(
+    before: Sequence[OrderLine],
+    left: Mapping[str, OrderLine],
+    refund: Refund,
+    rest: Decimal,
+    lowest: dict[Decimal, Decimal],
+    codes: ServiceCodes,
+) -> dict[str, OrderLine]:
+    """Return the lines below zero of what a refund does not take from the lines that it names.
+
+    Where the shop tells its VAT, that decides; at 0 % it may so take more than was sold.
+    """
+    what, now = f"refund {values.shown(refund.id)}", tuple(left.values())
+
+    def spread(shares: ByRate) -> list[OrderLine]:
+        reference = f"{REFUND_LINE}{refund.id}"
+        return spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
+
+    if not refund.vat.is_told:
+        found = spread(refund_shares(rest, now, lowest, what))
+    else:
+        shares = told_shares(refund.vat, rest, before, now, lowest, what)
+        after = (*now, *spread(shares))
+        without_vat = lowest_by_rate(after).get(ZERO, ZERO)
+        lowest[ZERO] = min(lowest.get(ZERO, ZERO), without_vat)
+        found = spread(together(shares, refund_shares(ZERO, after, lowest, what)))
+    return {line.reference: line for line in found}
+
+
+def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> list[str]:
+    """Say how what was paid back for no line, with no VAT told, is taken off the lines.
+
+    `lines` are less the refunds. Of an order that is paid back whole nothing is split.
+    """
+    shares: dict[str, list[OrderLine]] = defaultdict(list)
+    for line in lines:
+        shares[line.reference.rpartition(":")[0]].append(line)
+    if not any(one.incl for one in (by_rate(lines) or {}).values()):
+        return []
+    return [
+        f"{amount} of refund {values.shown(refund.id)} is for no line and tells no VAT: it is taken"
+        f" as a price reduction, {_at_rates(found)}"
+        for refund in refunds
+        if not refund.vat.is_told
+        for found in [shares[f"{REFUND_LINE}{refund.id}"]]
+        if (amount := -_sum(found)) > 0
+    ]
+
+
+def _at_rates(lines: Iterable[OrderLine]) -> str:
+    told = [f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines]
+    return " and ".join(told)
 
 
 def _sum(lines: Iterable[OrderLine]) -> Decimal:
     return sum((line.total.incl for line in lines), ZERO)
 
 
-def _take_lines(left: dict[str, OrderLine], refund: Refund) -> Decimal:
-    """Take a refund from the lines that it names; return what that comes to with VAT."""
+def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
+    """Take a refund from what it names; return what that comes to with VAT."""
     before = _sum(left.values())
-    for part, amount in zip(refund.lines, _line_amounts(left, refund), strict=True):
-        left[part.line_id] = _less(left[part.line_id], refund, part.quantity, amount)
-    _take_freight(left, refund)
+    parts = _named_parts(left, refund)
+    freight = [reference for reference, _ in parts if reference.startswith(_FREIGHT)]
+    told = sum((part.amount or ZERO for one, part in parts if one in freight), ZERO)
+    wanted = max(refund.shipping - told, ZERO)
+    if refund.shipping:  # it tells of freight that is named without an amount
+        parts = [one for one in parts if one[0] not in freight or one[1].amount is not None]
+    amounts, along = _settled(_read_named(left, refund, parts), refund, before, wanted)
+    for (reference, part), amount in zip(parts, amounts, strict=True):
+        left[reference] = _less(left[reference], refund, part.quantity, amount)
+    for reference, amount in along.items():
+        is_all = amount == abs(left[reference].total.incl)
+        quantity = abs(left[reference].quantity) if is_all else ZERO
+        left[reference] = _less(left[reference], refund, quantity, amount)
+    _take_freight(left, refund, wanted, freight)
     return before - _sum(left.values())
 
 
-def _line_amounts(left: Mapping[str, OrderLine], refund: Refund) -> list[Decimal]:
-    """Return what was paid back for each line that a refund names.
+def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[str, RefundedLine]]:
+    """Return what a refund names, each with the reference of its line; not what costs nothing."""
+    found = []
+    for part in refund.lines:
+        there = [one for one in part.references or (part.line_id,) if one in left]
+        what = f"refund {values.shown(refund.id)} is of a line {values.shown(part.line_id)}"
+        if len(there) > 1:
+            msg = f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
+            raise Contradiction(msg)
+        if there:
+            found.append((there[0], part))
+        elif not part.references or part.amount:
+            msg = f"{what} that the order does not have"
+            raise Unusable(msg)
+    return found
 
-    Where the shop tells only how many units came back, it is what they cost; less, in proportion,
-    when that is more than was paid back in all: their order had a discount, or some was kept.
+
+@dataclass(frozen=True)
+class _Named:
+    """What the parts that a refund names come to, before what was paid back in all is looked at.
+
+    `amounts` are those of the parts in turn, `gross` their sum. `untold` are, by their place, those
+    of which the shop tells only how many units came back. `shares` are what all of them bear of the
+    order's discounts, by reference; `shares_of_untold` what those bear.
     """
-    rest = dict(left)
-    amounts: list[Decimal] = []
-    untold: list[int] = []
-    for place, part in enumerate(refund.lines):
-        line = rest.get(part.line_id)
-        if line is None:
-            msg = f"refund {values.shown(refund.id)} is of a line {values.shown(part.line_id)}"
-            raise Unusable(f"{msg} that the order does not have")
-        amount = _cost(line, part.quantity) if part.amount is None else part.amount
-        if part.amount is None and amount and line.total.incl > 0:
-            untold.append(place)
+
+    amounts: list[Decimal]
+    gross: Decimal
+    untold: dict[int, Decimal]
+    shares: dict[str, Decimal]
+    shares_of_untold: dict[str, Decimal]
+
+
+def _read_named(
+    left: Mapping[str, OrderLine], refund: Refund, parts: Sequence[tuple[str, RefundedLine]]
+) -> _Named:
+    rest, amounts = dict(left), []
+    for reference, part in parts:
+        amount = _cost(rest[reference], part.quantity) if part.amount is None else part.amount
+        rest[reference] = _less(rest[reference], refund, part.quantity, amount)
         amounts.append(amount)
-        rest[part.line_id] = _less(line, refund, part.quantity, amount)
-    costs = [amounts[place] for place in untold]
-    more = ZERO
-    if refund.amount is not None:
-        more = _sum(left.values()) - _sum(rest.values()) + refund.shipping - refund.amount
-    if 0 < more <= sum(costs, ZERO):
-        for place, amount in zip(untold, split(sum(costs, ZERO) - more, costs), strict=True):
-            amounts[place] = amount
-    return amounts
+    untold: dict[int, Decimal] = {}
+    of_untold: dict[str, Decimal] = defaultdict(Decimal)
+    for place, (reference, part) in enumerate(parts):
+        if part.amount is None and amounts[place] and left[reference].total.incl > 0:
+            untold[place] = amounts[place]
+            of_untold[reference] += amounts[place]
+    taken = {one: line.total.incl - rest[one].total.incl for one, line in left.items()}
+    return _Named(
+        amounts,
+        sum(taken.values(), ZERO),
+        untold,
+        discount_shares(left.values(), taken),
+        discount_shares(left.values(), of_untold),
+    )
+
+
+def _settled(
+    named: _Named, refund: Refund, before: Decimal, freight: Decimal
+) -> tuple[list[Decimal], dict[str, Decimal]]:
+    """Return what each part comes to, and what they take along of the discounts, by reference.
+
+    What they come to beyond what was paid back is their share of the order's discounts. What that
+    does not explain was kept, and lowers what is told by its number alone, in proportion.
+    """
+    whole, most = named.gross + freight, sum(named.shares.values(), ZERO)
+    own, cost = sum(named.shares_of_untold.values(), ZERO), sum(named.untold.values(), ZERO)
+    if refund.amount is None:
+        return named.amounts, _along(named, min(max(own, whole - max(before, ZERO)), most))
+    excess = max(whole - refund.amount, ZERO)
+    came_back_for_nothing = named.untold and excess == cost
+    tolerance = ORE * (len(named.amounts) + len(named.shares)) / 2 if most else ZERO
+    if excess <= most + tolerance and not came_back_for_nothing:
+        return named.amounts, _along(named, excess)
+    if not named.untold or excess > cost:
+        return named.amounts, {}
+    paid = cost - excess
+    gross = to_ore(cost * paid / (cost - own)) if paid else ZERO
+    parts = dict(zip(named.untold, split(gross, [*named.untold.values()]), strict=True))
+    amounts = [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
+    return amounts, _along(named, gross - paid)
+
+
+def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
+    """Return an amount by the discounts that bear it, in proportion to the shares in them.
+
+    Those of what is told by its number alone, if they suffice. An odd øre beyond all shares goes on
+    the largest.
+    """
+    own, shares = named.shares_of_untold, named.shares
+    bounds = own if amount <= sum(own.values(), ZERO) else shares
+    parts = split(min(amount, sum(bounds.values(), ZERO)), [*bounds.values()])
+    found = dict(zip(bounds, parts, strict=True))
+    if found:
+        found[max(found, key=found.__getitem__)] += amount - sum(parts, ZERO)
+    return {reference: one for reference, one in found.items() if one}
 
 
 def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
@@ -216,11 +398,15 @@ def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
     return to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
 
 
-def _take_freight(left: dict[str, OrderLine], refund: Refund) -> None:
-    wanted = refund.shipping
-    for reference, line in left.items():
+def _take_freight(
+    left: dict[str, OrderLine], refund: Refund, wanted: Decimal, named: Collection[str]
+) -> None:
+    """Take freight that is told by its amount alone, first from what the refund names."""
+    there = [one for one in left if one.startswith(_FREIGHT)]
+    for reference in sorted(there, key=lambda one: one not in named):
+        line = left[reference]
         part = min(wanted, line.total.incl)
-        if reference.startswith("shipping:") and part > 0:
+        if part > 0:
             left[reference] = _less(line, refund, ZERO, part)
             wanted -= part
     if wanted:
@@ -231,8 +417,11 @@ def _take_freight(left: dict[str, OrderLine], refund: Refund) -> None:
 def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
     """Return a line less what was paid back for it.
 
-    Money without goods lowers the price; so does money that was kept when all goods came back.
+    Goods that came back without money change nothing. Money without goods lowers the price; so does
+    money that was kept when all goods came back.
     """
+    if not amount and line.total.incl:
+        return line
     if quantity > abs(line.quantity) or amount > abs(line.total.incl):
         msg = (
             f"refund {values.shown(refund.id)} is of more than line {values.shown(line.reference)}"

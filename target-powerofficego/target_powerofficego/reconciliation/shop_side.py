@@ -14,7 +14,7 @@ from target_powerofficego.dataflow.order_amounts import (
     from_kept,
     order_amounts,
 )
-from target_powerofficego.dataflow.order_lines import ServiceCodes, dicts
+from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
 from target_powerofficego.dataflow.values import Unusable, to_ore
@@ -92,9 +92,7 @@ def _due(order: Record, zone: ZoneInfo) -> Decimal | None:
         total = values.amount(order.get("total_incl"), what="total_incl")
         refunded = values.amount(order.get("total_refunded"), what="total_refunded")
         if refunded is None:
-            refunds = dicts(order.get("refunds"), what="refunds")
-            told = (values.amount(one.get("amount_incl"), what="amount_incl") for one in refunds)
-            refunded = sum((one or Decimal(0) for one in told), Decimal(0))
+            refunded = sum((one.amount or Decimal(0) for one in read_refunds(order)), Decimal(0))
     except Unusable:
         return None
     return None if total is None else to_ore(total - refunded)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.changes import Link as LinkChange
-from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order_credits import (
     CANCEL,
     credit_lines,
@@ -28,13 +27,13 @@ from target_powerofficego.walks.order_form import (
     changed_lines,
     changed_on_invoice,
     credited_refunds,
+    has_other_refunds,
     refunds_to_credit,
     with_amounts,
 )
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection
 
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -107,20 +106,22 @@ class InvoicedOrders:
         if order.refunds != carried:
             order = self._forms.less(record, read_at, carried, at_end=at_end)
         told = [one.id for one in read_refunds(record)]
-        self._check(order, link, invoice, told)
-        open_refunds = refunds_to_credit(read_refunds(record), link.base)
+        self._check(order, link, invoice)
         is_due = self._tools.store.is_comparison_due(self.entity, link.shop_id)
-        if is_due or open_refunds:
+        if is_due or has_other_refunds(order, link):
             _see_that_it_comes_to(order.total, invoice)
+        taken_back = self._notes.take_back_untold(record, link, told, read_at)
+        link = self._tools.store.link(self.entity, link.shop_id) or link
+        open_refunds = refunds_to_credit(read_refunds(record), link.base)
         if is_due:
             self._tools.store.end_comparison(self.entity, link.shop_id)
         self._leave_differing(order, link, invoice)
-        if not open_refunds:
+        if not open_refunds and not taken_back:
             return "unchanged", Nothing("invoiced; what changed is not on the invoice")
         credited = self._notes.credit_refunds(
             record, read_at, link, invoice, open_refunds, at_end=at_end
         )
-        return "credited", Credit({"total with VAT": credited})
+        return "credited", Credit({"total with VAT": credited + taken_back})
 
     def cancel(
         self,
@@ -143,8 +144,10 @@ class InvoicedOrders:
             raise Undecidable(Hold(reason))
         order = self._forms.less(record, read_at, carried_refunds(link.base), at_end=at_end)
         told = [one.id for one in read_refunds(record)]
-        self._check(order, link, invoice, [*told, CANCEL])
+        self._check(order, link, invoice)
         _see_that_it_comes_to(order.total, invoice)
+        taken_back = self._notes.take_back_untold(record, link, [*told, CANCEL], read_at)
+        link = self._tools.store.link(self.entity, link.shop_id) or link
         refunds = refunds_to_credit(self._beside_the_cancellation(record, link), link.base)
         total = self._notes.credit_refunds(record, read_at, link, invoice, refunds, at_end=at_end)
         link = self._tools.store.link(self.entity, link.shop_id) or link
@@ -154,7 +157,7 @@ class InvoicedOrders:
         see_that_it_credits(rest, amount)
         made = replace(order, lines=lines, total=amount)
         self._notes.credit(made, link, invoice, CANCEL, None, at_end=at_end)
-        return "credited", Credit({"total with VAT": total + amount})
+        return "credited", Credit({"total with VAT": total + amount + taken_back})
 
     def _beside_the_cancellation(self, record: Record, link: Link) -> tuple[Refund, ...]:
         """Return the refunds that a cancellation's credit note is less.
@@ -170,33 +173,19 @@ class InvoicedOrders:
             one for one in told if one.id in known or self._notes.find(record, one.id) is not None
         )
 
-    def _check(
-        self, order: OrderInGoForm, link: Link, invoice: Entry, told: Collection[str]
-    ) -> None:
-        """See that who buys what for how much is as invoiced, and what was credited is still told.
+    def _check(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
+        """See that who buys what for how much is as invoiced.
 
         Raises:
             Undecidable: with a Hold, when it is not.
         """
-        gone = [one for one in self._notes.in_go(link) if one not in told]
-        changed = changed_on_invoice(self.table, order, link)
-        if CANCEL in gone:
-            reason = (
-                "it was cancelled and credited in Go, and is open again in the shop: post it by"
-                " hand in Go, if it should be"
-            )
-        elif gone:
-            named = ", ".join(values.shown(one) for one in gone)
-            reason = f"refund {named} was credited in Go, but the shop tells it no more"
-        elif changed:
+        if changed := changed_on_invoice(self.table, order, link):
             reason = (
                 f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
                 f" changed {', '.join(changed)}: an invoice is never edited (total with VAT: the"
                 f" shop says {order.total}, the invoice {_total(invoice)})"
             )
-        else:
-            return
-        raise Undecidable(Hold(reason))
+            raise Undecidable(Hold(reason))
 
     def _leave_differing(self, order: OrderInGoForm, link: Link, invoice: Entry) -> None:
         """Keep both sides' values as they stand, so that `differences` lists what differs.

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.changes import Change, Hold, Nothing, Patch, RowChange, Undecidable
+from target_powerofficego.changes import (
+    Change,
+    Differing,
+    Hold,
+    Nothing,
+    Patch,
+    RowChange,
+    Undecidable,
+)
 from target_powerofficego.dataflow.buyers import BUYER, BUYER_TOLD
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.order_answer import total_difference
@@ -280,8 +288,7 @@ def _hold_if(differences: Sequence[str]) -> None:
     """Hold an order whose total or VAT rates in Go are not the shop's; it stays as it is.
 
     Raises:
-        Undecidable: with a Hold, if there are any.
+        Differing: if there are any.
     """
     if differences:
-        told = "; ".join(differences)
-        raise Undecidable(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
+        raise Differing(differences)

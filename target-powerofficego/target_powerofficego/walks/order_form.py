@@ -39,10 +39,14 @@ CREDITED = "credited"
 """In the base of an order that is known to be invoiced: the refunds that are credited since, see
 `credit_marks`."""
 
+TAKEN_BACK = "taken_back"
+"""Under this the base of an invoiced order keeps the credit notes that Go made otherwise, so that
+they were deleted: by the refund's id what was to be credited, and why it is held."""
+
 UNLOCKED = "unlocked"
 """This is in the base while an order that was Confirmed is a Draft, for us to edit."""
 
-_LASTING = (CREDITED, UNLOCKED, STAGE)
+_LASTING = (CREDITED, TAKEN_BACK, UNLOCKED, STAGE)
 """What stays in a base however often both sides agree anew."""
 
 
@@ -136,6 +140,11 @@ def credited_refunds(base: Mapping[str, Agreement]) -> dict[str, str]:
     return {one: told for one, told in credit_marks(base).items() if told is not None}
 
 
+def known_refunds(base: Mapping[str, Agreement]) -> tuple[str, ...]:
+    """Return the refunds that an order is less in Go, or that have a credit note, if only begun."""
+    return (*carried_refunds(base), *credit_marks(base))
+
+
 def as_credited(refund: Refund | None) -> str:
     """Return what tells whether a credited refund is still the same; None: a cancellation."""
     if refund is None:
@@ -144,7 +153,8 @@ def as_credited(refund: Refund | None) -> str:
         (one.line_id, one.quantity.normalize(), one.amount and one.amount.normalize())
         for one in refund.lines
     ]
-    told = (refund.amount, lines, refund.shipping)
+    vat = (refund.vat,) if refund.vat.is_told else ()
+    told = (refund.amount, lines, refund.shipping, *vat)
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
@@ -254,17 +264,23 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
 
     A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
     who a guest is, the order of the lines, or what follows from settings and from the customer in
-    Go; nor by which VAT rates a refund for no line is borne, which an earlier version may have
-    chosen otherwise.
+    Go; nor how its refunds are taken off, which an earlier version may have done otherwise.
     """
     is_guest = text_id(order.record.get("customer_id")) is None
     changed = changed_header(table, order, link)
     names = [name for name in changed if name == "customer" and not is_guest]
     lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
-    are_refunds = all(one.startswith(REFUND_LINE) for one in lines)
-    if lines and not (are_refunds and _comes_to_the_same(order, link)):
+    if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, link)):
         names.append("lines")
     return names
+
+
+def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
+    """Return whether lines are only those that the refunds which an order is less bear upon."""
+    carried = [one for one in read_refunds(order.record) if one.id in order.refunds]
+    named = {name for refund in carried for part in refund.lines for name in part.references}
+    begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
+    return all(one in named or one.startswith(begins) for one in references)
 
 
 def _comes_to_the_same(order: OrderInGoForm, link: Link) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,22 +11,26 @@ from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.order_refunds import (
     less_refunds,
     read_refunds,
+    splits_in_words,
     untold_refund,
 )
+from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.walks.order_form import (
     ADDRESS_KEY,
     CREDITED,
     OrderInGoForm,
     address_key,
     carried_refunds,
+    known_refunds,
 )
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.order_lines import OrderLine
+    from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
 _WHAT_TO_DO = (
     "let the shop tell each refund, or take it off in Go by hand"
     " (by a credit note, once it is invoiced)"
+)
+_WHAT_TO_MEND = (
+    "correct that in the shop; or take it off in Go by hand (by a credit note, once it is"
+    " invoiced), then acknowledge"
 )
 
 
@@ -64,11 +73,8 @@ class OrderForms:
             Undecidable: it waits for its parties, or tells that it was paid back but not how.
         """
         ids = [one.id for one in read_refunds(record)]
-        _, paid_back = less_refunds(
-            read_lines(record, self._tools.settings.service_codes),
-            read_refunds(record),
-            self._tools.settings.service_codes,
-        )
+        whole = read_lines(record, self._tools.settings.service_codes)
+        _, paid_back = self._less_refunds(whole, read_refunds(record))
         untold = untold_refund(record, paid_back)
         if untold:
             raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
@@ -97,14 +103,43 @@ class OrderForms:
 
         Raises:
             Unusable: they cannot be read.
+            Undecidable: with a Hold, when what is told of a refund does not add up.
         """
-        codes = self._tools.settings.service_codes
-        whole = read_lines(record, codes)
+        whole = read_lines(record, self._tools.settings.service_codes)
         total = order_total(record, whole)
         told = {one.id: one for one in read_refunds(record)}
         refunds = [told[one] for one in dict.fromkeys(ids) if one in told]
-        lines, paid_back = less_refunds(whole, refunds, codes)
+        lines, paid_back = self._less_refunds(whole, refunds)
         return lines, total - paid_back
+
+    def _less_refunds(
+        self, lines: Iterable[OrderLine], refunds: Iterable[Refund]
+    ) -> tuple[tuple[OrderLine, ...], Decimal]:
+        try:
+            return less_refunds(lines, refunds, self._tools.settings.service_codes)
+        except Contradiction as contradiction:
+            raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
+
+    @contextlib.contextmanager
+    def splits_logged(self, record: Record, link: Link | None) -> Iterator[None]:
+        """Log how refunds are split that are taken off an order here, or credited, the first time.
+
+        Also when the order is then held: the next run knows them already.
+        """
+        before = known_refunds(link.base) if link else ()
+        try:
+            yield
+        finally:
+            link = self._tools.store.link(self.entity, record["id"])
+            known = known_refunds(link.base) if link else ()
+            if set(known) - set(before):
+                self._log_splits(record, known, before)
+
+    def _log_splits(self, record: Record, known: Sequence[str], before: Sequence[str]) -> None:
+        lines, _ = self.amounts(record, known)
+        new = [one for one in read_refunds(record) if one.id in known and one.id not in before]
+        for split in splits_in_words(lines, new):
+            self._tools.tally.note_repair(self.entity, record["id"], split)
 
     def of_lines(
         self,

@@ -74,7 +74,7 @@ class OrdersWalk(GoWalk):
         self._drafts = Drafts(tools)
         self._meetings = OrderMeetings(tools)
         self._comparison = OrderComparison(tools, self._drafts, products)
-        notes = CreditNotes(tools, self._forms, self._meetings, self)
+        notes = CreditNotes(tools, self._forms, self._meetings, self._drafts, self)
         self._invoiced = InvoicedOrders(tools, self._forms, notes)
         self._linked = LinkedOrders(
             tools, self._forms, self._drafts, self._comparison, self._invoiced
@@ -115,7 +115,7 @@ class OrdersWalk(GoWalk):
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
-        with self.payments.noted(record):
+        with self.payments.noted(record), self._forms.splits_logged(record, link):
             settled, order = self._settle_order(record, read_at, link, at_end=at_end)
         return settled if order is None else self._stages.take(order, settled)
 

@@ -106,6 +106,21 @@ def test_a_refund_that_changes_before_a_later_one_is_credited_with_what_was_paid
     assert credit_notes(box) == {"refund:r2": -115, "refund:r3": -71}
 
 
+def test_a_refund_after_one_that_is_taken_back_is_credited_at_the_rates_that_it_has_by_then(
+    ledger, box, invoiced
+):
+    later = money("73.00", id="r3", created_at="2026-01-06T10:00:00Z")
+    ledger.run(with_refunds(invoiced, goods("115.00"), later))
+    assert left_by_rate(box) == {25: 177}
+
+    told = with_refunds(invoiced, later, updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r3": -73}
+    assert left_by_rate(box) == {25: 200, 15: 92}
+    assert ledger.run({**told, "updated_at": LAST}).writes == []
+
+
 def test_refunds_are_taken_off_in_the_order_that_they_were_made_in(ledger, box, two_rates):
     first = goods("115.00")
     second = money("50.00", created_at="2026-01-06T12:00:00+02:00")
@@ -293,3 +308,26 @@ def test_a_refund_that_is_told_with_other_decimals_is_no_other_refund(
 
     assert outcome.status == 0
     assert outcome.writes == []
+
+
+def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_is_no_hold(
+    ledger, box, reasons, customer, product, order
+):
+    """It took less of the goods in place of their share of the discount."""
+    ledger.settings["sales_accounts"] = {"25": 3000}
+    whole = order(discounts=[{"code": "JUL", "amount_incl": "50.00"}], total_incl="200.00")
+    one_back = [{"line_id": "1", "quantity": "1", "amount_incl": None}]
+    told = with_refunds(whole, money("100.00", lines=one_back))
+    ledger.run(customer(), product(), told)
+    box.go.send_invoice(the_order(box)["Id"])
+    with closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        link = store.link("orders", "9001")
+        base = {**link.base}
+        for name, price in (("line:1", 120), ("line:discount:25", 40)):
+            base[name] = replace(base[name], shop={**base[name].shop, "ProductUnitPrice": price})
+        store.put_link(replace(link, base=base))
+
+    outcome = ledger.run({**told, "shipped_at": LATEST, "updated_at": LATEST})
+
+    assert (outcome.status, reasons(), credit_notes(box)) == (0, {}, {})

@@ -16,6 +16,7 @@ from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.order_refund_shares import split
 from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.walks.credit_notes import see_that_it_credits
 
 CODES = ServiceCodes()
@@ -117,6 +118,69 @@ def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(told):
         assert all(one >= min(sold_at[rate], 0) for rate, one in by_rate(left).items())
         if paid_back == total(whole) > 0:
             assert set(by_rate(left).values()) == {0}
+
+
+@given(order=orders(), chance=st.randoms(use_true_random=False), amounts=st.sampled_from("gq"))
+def test_all_that_was_sold_comes_back_with_its_discount_to_nothing_at_each_rate(
+    order, chance, amounts
+):
+    """In one refund or several, told by what the lines cost or only by how many units came back."""
+    order["lines"] = [one for one in order["lines"] if one.get("type") != "gift_card"]
+    whole = read_lines(order)
+    named = [one for one in whole if not one.reference.startswith("discount:")]
+    parts = [
+        {
+            "line_id": one.reference.removeprefix("shipping:"),
+            "quantity": str(one.quantity),
+            "amount_incl": str(one.total.incl) if amounts == "g" else None,
+        }
+        for one in chance.sample(named, len(named))
+    ]
+    cut = chance.randint(0, len(parts)) if amounts == "q" else 0
+    raw = [{"id": f"r{n}", "lines": some} for n, some in enumerate((parts[:cut], parts[cut:]))]
+    told = read_refunds({**order, "refunds": [one for one in raw if one["lines"]]})
+
+    left, paid_back = less_refunds(whole, told, CODES)
+
+    assert paid_back == total(whole)
+    assert set(by_rate(left).values()) == {0}
+
+
+@given(told=orders_with_refunds(), is_by_rate=st.booleans())
+def test_the_vat_that_a_refund_tells_is_what_it_takes(told, is_by_rate):
+    """Of refunds that are told without their lines, with the VAT that they took."""
+    whole, refunds = told
+    left = whole
+    for refund in refunds:
+        after, _ = less_refunds(left, [refund], CODES)
+        taken = _taken(left, after)
+        taxes = _taxes({rate: incl for rate, incl in taken.items() if incl})
+        vat = sum((Decimal(one["amount"]) for one in taxes), Decimal(0))
+        by = {"taxes": taxes} if is_by_rate else {"amount_excl": str(refund.amount - vat)}
+        (bare,) = read_refunds({"refunds": [{"id": "b", "amount_incl": str(refund.amount), **by}]})
+        try:
+            obeyed, paid_back = less_refunds(left, [bare], CODES)
+        except Contradiction:
+            assert not is_by_rate or min(taken.values()) < 0
+        else:
+            assert paid_back == refund.amount
+            found = _taken(left, obeyed)
+            rates = len({*found, *taken})
+            assert abs(_vat(found) - vat) <= Decimal("0.02") * rates
+            if is_by_rate and min(taken.values()) >= 0:
+                assert {r: a for r, a in found.items() if a} == {
+                    r: a for r, a in taken.items() if a
+                }
+        left = after
+
+
+def _taken(before, after):
+    was, is_now = by_rate(before), by_rate(after)
+    return {rate: was.get(rate, 0) - is_now.get(rate, 0) for rate in {*was, *is_now}}
+
+
+def _vat(sums):
+    return sum((incl - rounded(incl / (1 + rate / 100)) for rate, incl in sums.items()), Decimal(0))
 
 
 @given(told=orders_with_refunds())

@@ -1,0 +1,207 @@
+"""A credit note that turns out wrong: mended or taken back as a Draft, else held with both sums."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from ledger import singer_lines
+
+LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
+LAST = "2026-01-08T10:00:00Z"
+
+
+def money(amount, **changes):
+    """A refund for no line in particular."""
+    return {"id": "r1", "amount_incl": amount, "created_at": "2026-01-06T09:00:00Z", **changes}
+
+
+def with_refunds(order, *refunds, **changes):
+    back = sum((Decimal(one["amount_incl"]) for one in refunds), Decimal("0.00"))
+    told = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
+    return {**order, **told, **changes}
+
+
+def cancelled(order, **changes):
+    return {**order, "status": "cancelled", "updated_at": LATER, **changes}
+
+
+def credit_notes(box):
+    """Return what each credit note in Go comes to, by what it is of."""
+    return {
+        one["ExternalImportReference"].removeprefix("testshop:9001:"): one["TotalAmount"]
+        for one in box.go.entries("SalesOrders")
+    }
+
+
+def confirm(box):
+    (there,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", there["Id"], {"SalesOrderStatus": "Confirmed"})
+
+
+def send(box):
+    (there,) = box.go.entries("SalesOrders")
+    box.go.send_invoice(there["Id"])
+
+
+@pytest.fixture
+def cut_off(box, ledger):
+    """Runs the target, and kills it at a write."""
+
+    def run(method, when, *records, path=None):
+        running = ledger.start(workers=1)
+        box.faults.on("go", method, path, lambda _: running.kill(), when=when)
+        running.communicate(singer_lines(*records), timeout=60)
+        box.faults.clear()
+
+    return run
+
+
+# The shop tells it no more
+
+
+@pytest.mark.parametrize("told", [with_refunds, cancelled], ids=["refund", "cancellation"])
+def test_a_draft_of_what_is_told_no_more_is_taken_back(ledger, box, reasons, invoiced, told):
+    record = told(invoiced, money("50.00")) if told is with_refunds else told(invoiced)
+    ledger.run(record)
+    again = {**invoiced, "refunds": [], "updated_at": LATEST}
+
+    outcome = ledger.run(again)
+
+    assert (outcome.status, credit_notes(box), reasons()) == (0, {}, {})
+    assert re.search(r"its credit note of \d+\.00 is taken back", outcome.log)
+    assert ledger.run({**again, "updated_at": LAST}).writes == []
+    ledger.run({**record, "updated_at": "2026-01-09T10:00:00Z"})
+    assert list(credit_notes(box).values()) == [-50 if told is with_refunds else -250]
+
+
+def test_a_record_that_does_not_tell_refunds_takes_none_back(ledger, box, invoiced):
+    ledger.run(with_refunds(invoiced, money("50.00")))
+    silent = {name: value for name, value in invoiced.items() if name != "refunds"}
+
+    ledger.run({**silent, "note": "Ring på", "updated_at": LATEST})
+
+    assert credit_notes(box) == {"refund:r1": -50}
+
+
+@pytest.mark.parametrize("act", [confirm, send])
+@pytest.mark.parametrize("told", [with_refunds, cancelled], ids=["refund", "cancellation"])
+def test_what_a_person_confirmed_or_sent_is_held_when_it_is_told_no_more(
+    ledger, box, reasons, invoiced, told, act
+):
+    ledger.run(told(invoiced, money("250.00")) if told is with_refunds else told(invoiced))
+    act(box)
+
+    outcome = ledger.run({**invoiced, "refunds": [], "updated_at": LATEST})
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    (reason,) = reasons().values()
+    assert "is no longer " in reason
+    assert "but 250.00 was credited in Go (" in reason
+
+
+def test_a_refund_that_comes_to_nothing_by_now_has_its_draft_taken_back(ledger, box, invoiced):
+    ledger.run(with_refunds(invoiced, money("50.00")))
+    told = with_refunds(invoiced, money("0.00"), updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {}
+    assert ledger.run({**told, "updated_at": LAST}).writes == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_credit_note_is_taken_back_once_though_the_run_was_killed(
+    ledger, box, invoiced, cut_off, when
+):
+    ledger.run(with_refunds(invoiced, money("50.00"), money("20.00", id="r2")))
+    told = with_refunds(invoiced, money("20.00", id="r2"), updated_at=LATEST)
+    cut_off("DELETE", when, told)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r2": -20}
+    assert ledger.run({**told, "updated_at": LAST}).writes == []
+
+
+# It was corrected
+
+
+@pytest.mark.parametrize("act", [confirm, send])
+def test_what_a_person_confirmed_or_sent_is_held_when_it_is_corrected(
+    ledger, box, reasons, invoiced, act
+):
+    ledger.run(with_refunds(invoiced, money("50.00")))
+    act(box)
+
+    outcome = ledger.run(with_refunds(invoiced, money("60.00"), updated_at=LATEST))
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    (reason,) = reasons().values()
+    assert "60.00" in reason
+    assert "50.00" in reason
+
+
+# Go made it otherwise: at 25 % no net amount comes to 50.02 with VAT
+
+
+def test_a_credit_note_that_gos_rounding_misses_is_taken_back_and_held(
+    ledger, box, reasons, invoiced
+):
+    told = with_refunds(invoiced, money("50.02"))
+
+    assert ledger.run(told).status == 3
+    assert credit_notes(box) == {}
+    (reason,) = reasons().values()
+    assert reason.startswith("50.02 is to be credited, but Go made its credit note")
+    assert "the shop says -50.02, Go says -50.0" in reason
+    assert "rounding_product_code" in reason
+    for at in (LATER, LATEST):
+        again = ledger.run({**told, "updated_at": at})
+        assert (again.status, again.writes) == (3, [])
+    assert list(reasons().values()) == [reason]
+
+
+@pytest.mark.parametrize("mended", ["setting", "refund"])
+def test_what_was_taken_back_is_credited_once_it_can_be(ledger, box, reasons, invoiced, mended):
+    ledger.run(with_refunds(invoiced, money("50.02")))
+    amount = "50.02" if mended == "setting" else "50.00"
+    if mended == "setting":
+        ledger.settings["rounding_product_code"] = "AVRUNDING"
+
+    told = with_refunds(invoiced, money(amount), updated_at=LATEST)
+
+    assert ledger.run(told).status == 0
+    assert credit_notes(box) == {"refund:r1": -Decimal(amount)}
+    assert reasons() == {}
+    assert ledger.run({**told, "updated_at": LAST}).writes == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/complete$"), ("DELETE", "/salesorders/")])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_wrong_credit_note_is_taken_back_though_the_run_was_killed(
+    ledger, box, reasons, invoiced, cut_off, method, path, when
+):
+    told = with_refunds(invoiced, money("50.02"))
+    cut_off(method, when, told, path=path)
+
+    assert ledger.run(told).status == 3
+    assert credit_notes(box) == {}
+    assert "50.02 is to be credited" in next(iter(reasons().values()))
+    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+
+
+def test_a_credit_note_at_another_vat_rate_is_taken_back(ledger, box, reasons, invoiced):
+    (goods,) = box.go.entries("Products")
+    (account,) = [
+        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3001
+    ]
+    box.go.edit("Products", goods["Id"], {"StandardSalesAccountId": account["Id"]})
+    lines = [{"line_id": "1", "quantity": "1", "amount_incl": "125.00"}]
+    told = with_refunds(invoiced, money("125.00", lines=lines))
+
+    assert ledger.run(told).status == 3
+    assert credit_notes(box) == {}
+    (reason,) = reasons().values()
+    assert "the shop says 25 %, Go's sales account gives 15 %" in reason
+    assert ledger.run({**told, "updated_at": LATEST}).writes == []

@@ -1,0 +1,335 @@
+"""What a refund names and tells of its VAT: lines, freight and fees, the discount, and the VAT."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from target_powerofficego.dataflow.line_amounts import Money
+from target_powerofficego.dataflow.order_charges import service_line
+from target_powerofficego.dataflow.order_lines import ServiceCodes, service_at
+from target_powerofficego.dataflow.order_reading import read_lines
+from target_powerofficego.dataflow.order_refunds import (
+    less_refunds,
+    read_refunds,
+    splits_in_words,
+)
+from target_powerofficego.dataflow.values import Contradiction, Unusable
+
+CODES = ServiceCodes()
+
+
+def sold(name, incl, rate, **more):
+    return {"id": name, "sku": name, "quantity": "1", "total_incl": incl, "tax_rate": rate, **more}
+
+
+def order(**changes):
+    """Two of clothes for 250 kr and food for 115 kr, freight and a fee of 50 kr each at 25 %."""
+    return {
+        "lines": [sold("c", "250.00", "25", quantity="2"), sold("f", "115.00", "15")],
+        "shipping": [sold("s", "50.00", "25")],
+        "fees": [sold("g", "50.00", "25")],
+        **changes,
+    }
+
+
+DISCOUNTED = {"discounts": [{"amount_incl": "73.00"}]}  # 50.00 at 25 % and 23.00 at 15 %
+
+
+def refund(amount, *lines, **more):
+    return {"id": "r1", "amount_incl": amount, "lines": [*lines], **more}
+
+
+def part(line_id, quantity=None, amount=None):
+    return {"line_id": line_id, "quantity": quantity, "amount_incl": amount}
+
+
+def left_of(told, *refunds):
+    lines, _ = less_refunds(read_lines(told), read_refunds({**told, "refunds": [*refunds]}), CODES)
+    return lines
+
+
+def by_rate(lines):
+    sums = {}
+    for line in lines:
+        sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.total.incl
+    return {str(rate): str(one) for rate, one in sums.items() if one}
+
+
+def by_line(lines):
+    return {line.reference: str(line.total.incl) for line in lines if line.total.incl}
+
+
+def taxes(**by_rate):
+    """Return taxes that a refund tells: "r25" is the rate, told are base and VAT."""
+    return [
+        {"rate": rate[1:], "base": base, "amount": tax} for rate, (base, tax) in by_rate.items()
+    ]
+
+
+# What it names
+
+
+@pytest.mark.parametrize(
+    ("line_id", "left"),
+    [("g", {"25": "300.00", "15": "115.00"}), ("s", {"25": "300.00", "15": "115.00"})],
+)
+@pytest.mark.parametrize("quantity", ["1", None])
+@pytest.mark.parametrize("amount", ["50.00", None])
+def test_freight_and_fees_are_named_by_their_id(line_id, left, quantity, amount):
+    lines = left_of(order(), refund(amount, part(line_id, quantity)))
+
+    assert by_rate(lines) == left
+    assert not [one for one in by_line(lines) if one.endswith(f":{line_id}") or "refund" in one]
+
+
+def test_named_freight_is_not_taken_again():
+    freight = [sold("s", "50.00", "25"), sold("t", "15.00", "15")]
+    told = order(shipping=freight)
+
+    for amount in ("15.00", None):
+        lines = left_of(told, refund("15.00", part("t", None, amount), shipping_incl="15.00"))
+        assert by_line(lines)["shipping:s"] == "50.00"
+        assert "shipping:t" not in by_line(lines)
+    both = left_of(told, refund("65.00", part("t", "1", "15.00"), shipping_incl="65.00"))
+    assert not [one for one in by_line(both) if one.startswith("shipping:")]
+
+
+def test_freight_that_cost_nothing_is_named_for_nothing():
+    told = order(shipping=[sold("s", "0.00", "25")])
+
+    assert by_rate(left_of(told, refund("115.00", part("f", "1"), part("s", "1", "0.00")))) == {
+        "25": "300.00"
+    }
+    with pytest.raises(Unusable, match="that the order does not have"):
+        left_of(told, refund("20.00", part("s", "1", "20.00")))
+
+
+def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
+    told = order(fees=[sold("f", "50.00", "25")])
+
+    assert by_rate(left_of(told, refund("125.00", part("c", "1")))) == {
+        "25": "225.00",
+        "15": "115.00",
+    }
+    with pytest.raises(Contradiction, match='line "f", which is the id of 2'):
+        left_of(told, refund("50.00", part("f", "1")))
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        refund("0.00", part("c", "2", "0.00")),
+        refund("0.00", part("c", "1"), part("g")),
+        refund("0.00", part("c", "1"), amount_excl="0.00"),
+        refund(None, part("c", "2", "0.00")),
+    ],
+)
+@pytest.mark.parametrize("discounts", [{}, DISCOUNTED])
+def test_goods_that_came_back_without_money_change_nothing(back, discounts):
+    told = order(**discounts)
+
+    assert left_of(told, back) == read_lines(told)
+
+
+# The discount that it takes along
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        refund("100.00", part("c", "1")),
+        refund("100.00", part("c", "1", "125.00")),
+        refund(None, part("c", "1")),
+    ],
+)
+def test_a_named_line_takes_its_share_of_the_discount_along(back):
+    lines = by_line(left_of(order(**DISCOUNTED), back))
+
+    assert lines == {
+        **by_line(read_lines(order(**DISCOUNTED))),
+        "c": "125.00",
+        "discount:25": "-25.00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("back", "clothes", "discount"),
+    [
+        (refund("125.00", part("c", "1", "125.00")), "125.00", "-50.00"),
+        (refund("100.00", part("c", "1", "100.00")), "150.00", "-50.00"),
+        (refund("110.00", part("c", "1")), "125.00", "-35.00"),
+        (refund("50.00", part("c", "1")), "187.50", "-37.50"),
+    ],
+)
+def test_the_amounts_that_the_shop_tells_are_obeyed(back, clothes, discount):
+    lines = by_line(left_of(order(**DISCOUNTED), back))
+
+    assert (lines["c"], lines["discount:25"]) == (clothes, discount)
+    assert lines["discount:15"] == "-23.00"
+
+
+def test_a_line_that_is_told_dearer_than_its_refund_is_no_discount():
+    with pytest.raises(Unusable, match=r"is 99\.00, but its lines come to 125\.00"):
+        left_of(order(**DISCOUNTED), refund("99.00", part("c", "1", "125.00")))
+
+
+ALL = [part("c", "2"), part("f", "1"), part("s"), part("g")]
+AMOUNTS = {"c": "250.00", "f": "115.00", "s": "50.00", "g": "50.00"}
+NET = {"c": "200.01", "f": "91.99", "s": "50.00", "g": "50.00"}
+
+
+@pytest.mark.parametrize("amounts", [AMOUNTS, NET, {}])
+@pytest.mark.parametrize("amount", ["392.00", None])
+def test_all_that_was_sold_comes_back_to_nothing_at_each_rate(amounts, amount):
+    told = [{**one, "amount_incl": amounts.get(one["line_id"])} for one in ALL]
+
+    assert by_rate(left_of(order(**DISCOUNTED), refund(amount, *told))) == {}
+
+
+def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
+    told = {"lines": [sold("c", "400.00", "25")], "discounts": [{"amount_incl": "300.00"}]}
+    without_vat = [*read_lines(told)]
+    at_0 = read_lines({"lines": [sold("x", "300.00", "0")], "discounts": told["discounts"]})[-1]
+    lines = [without_vat[0], at_0]
+
+    left, paid_back = less_refunds(
+        lines, read_refunds({**told, "refunds": [refund("100.00", part("c", "1"))]}), CODES
+    )
+
+    assert (by_rate(left), paid_back) == ({}, Decimal("100.00"))
+
+
+def rounded(ore):
+    """Return an order of clothes with its discount, rounded to a whole krone."""
+    (*lines,) = read_lines({"lines": [sold("c", "250.00", "25", quantity="2")]})
+    at_0 = service_at("AVRUNDING", "Avrunding", Decimal(0))
+    total = Money(Decimal(ore), Decimal(0), Decimal(ore))
+    return [*lines, service_line("rounding:", at_0, "Avrunding", 1, Decimal(0), total)]
+
+
+@pytest.mark.parametrize("ore", ["-0.40", "0.40"])
+@pytest.mark.parametrize("amount", ["250.00", None])
+def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, amount):
+    whole = rounded(ore)
+    half = refund("125.00", part("c", "1"), id="r0")
+    rest = str(125 + Decimal(ore)) if amount or ore == "0.40" else None
+    raw = [half, refund(rest, part("c", "1"))]
+    first, then = read_refunds({"lines": [{"id": "c"}], "refunds": raw})
+
+    left, _ = less_refunds(whole, [first], CODES)
+    assert by_rate(left) == {"25": "125.00", "0": ore}
+    assert by_rate(less_refunds(whole, [first, then], CODES)[0]) == {}
+    money, _ = less_refunds(whole, read_refunds({"refunds": [refund("50.00")]}), CODES)
+    assert by_rate(money) == {"25": "200.00", "0": ore}
+
+
+# Its own VAT
+
+
+@pytest.mark.parametrize(
+    ("vat", "left"),
+    [
+        ({"taxes": taxes(r25=("32.00", "8.00"))}, {"25": "310.00", "15": "115.00"}),
+        ({"taxes": taxes(r15=("34.78", "5.22"))}, {"25": "350.00", "15": "75.00"}),
+        ({"amount_excl": "34.78"}, {"25": "350.00", "15": "75.00"}),
+        ({"amount_excl": "33.39"}, {"25": "329.98", "15": "95.02"}),
+        ({"amount_excl": "40.00"}, {"25": "350.00", "15": "115.00", "0": "-40.00"}),
+        ({"taxes": [{"rate": "25", "amount": "8.00"}]}, {"25": "310.00", "15": "115.00"}),
+        (
+            {"taxes": taxes(r25=("16.00", "4.00"), r15=("17.39", "2.61"))},
+            {"25": "330.00", "15": "95.00"},
+        ),
+        (
+            {"taxes": taxes(r25=("16.00", "4.00"))},
+            {"25": "330.00", "15": "115.00", "0": "-20.00"},
+        ),
+        ({"taxes": taxes(r25=("0.00", "0.00"))}, {"25": "322.60", "15": "102.40"}),
+    ],
+)
+def test_the_vat_that_a_refund_tells_is_obeyed(vat, left):
+    assert by_rate(left_of(order(), refund("40.00", **vat))) == left
+
+
+def test_what_is_told_of_vat_may_be_off_by_rounding():
+    named = refund("115.00", part("f", "1"), taxes=taxes(r15=("99.99", "15.01")))
+    more = refund("40.00", taxes=taxes(r25=("32.01", "8.00")))
+
+    assert by_rate(left_of(order(), named)) == {"25": "350.00"}
+    assert by_rate(left_of(order(), more)) == {"25": "310.00", "15": "115.00"}
+
+
+def test_vat_that_the_shop_rounded_on_each_line_is_true():
+    many = order(lines=[sold(str(one), "1.02", "25") for one in range(10)])
+    whole = refund("110.20", taxes=taxes(r25=("88.20", "22.00")))
+    goods = refund("10.20", taxes=taxes(r25=("8.20", "2.00")))
+
+    assert by_rate(left_of(many, whole)) == {}
+    assert by_rate(left_of(many, goods)) == {"25": "100.00"}
+
+
+def test_an_amount_with_vat_follows_from_that_without():
+    by_sums = refund(None, amount_excl="32.00", taxes=[{"rate": "25", "amount": "8.00"}])
+
+    for told in (by_sums, refund(None, taxes=taxes(r25=("32.00", "8.00")))):
+        assert by_rate(left_of(order(), told)) == {"25": "310.00", "15": "115.00"}
+
+
+@pytest.mark.parametrize(
+    ("back", "why"),
+    [
+        (
+            refund("50.00", part("g"), taxes=taxes(r15=("43.48", "6.52"))),
+            r"VAT of 6\.52 at 15 % .* has VAT of 10\.00 at 25 %",
+        ),
+        (
+            refund("50.00", part("g"), amount_excl="43.48"),
+            r"50\.00 with VAT of 6\.52 .* has VAT of 10\.00 at 25 %",
+        ),
+        (refund("40.00", amount_excl="30.00"), r"VAT of 10\.00 .* has VAT of 5\.48 at 25 % and"),
+        (refund("40.00", taxes=taxes(r25=("40.00", "10.00"))), r"its taxes come to 50\.00"),
+        (refund("40.00", taxes=taxes(r25=("35.00", "5.00"))), r"VAT of 5\.00 at 25 % .* 8\.00 at"),
+        (refund("130.00", taxes=taxes(r15=("113.04", "16.96"))), r"has 115\.00 left at that rate"),
+        (
+            refund("40.00", amount_excl="32.00", taxes=taxes(r15=("34.78", "5.22"))),
+            r"32\.00 without VAT, but its taxes come to 5\.22",
+        ),
+    ],
+)
+def test_told_vat_that_does_not_add_up_is_a_contradiction_that_names_both(back, why):
+    with pytest.raises(Contradiction, match=why):
+        left_of(order(), back)
+
+
+def test_a_refund_without_vat_is_borne_by_no_other_rate_afterwards():
+    goodwill = refund("40.00", amount_excl="40.00")
+
+    lines = left_of(order(), goodwill, refund("73.00", id="r2"))
+
+    assert by_rate(lines) == {"25": "300.00", "15": "92.00", "0": "-40.00"}
+    rest = refund("425.00", id="r2")
+    assert by_rate(left_of(order(), goodwill, rest)) == {}
+
+
+def test_goods_with_told_vat_take_no_rate_below_zero_that_an_earlier_refund_was_split_on():
+    goods = refund("115.00", part("f", "1"), id="r2", amount_excl="100.00")
+
+    assert by_rate(left_of(order(), refund("73.00"), goods)) == {"25": "277.00"}
+
+
+# What the run says
+
+
+def test_how_a_refund_for_no_line_is_split_is_told_in_words():
+    refunds = [refund("73.00"), refund("25.00", id="r2", amount_excl="20.00")]
+    lines = left_of(order(), *refunds)
+
+    (told,) = splits_in_words(lines, read_refunds({"refunds": refunds}))
+    assert told.startswith('73.00 of refund "r1" is for no line and tells no VAT')
+    assert told.endswith("50.00 at 25 % and 23.00 at 15 %")
+
+
+def test_nothing_is_said_of_an_order_that_is_paid_back_whole():
+    refunds = [refund("465.00")]
+
+    assert splits_in_words(left_of(order(), *refunds), read_refunds({"refunds": refunds})) == []
