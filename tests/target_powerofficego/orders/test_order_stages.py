@@ -481,7 +481,6 @@ def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
         box.faults.add(method="POST", path=SEND, reset="before")
     running.communicate(lines_of(*records(status="completed")), timeout=30)
     assert running.returncode == -9
-    box.faults.clear()
 
     outcome = invoicing.run(*records(status="completed"))
 
