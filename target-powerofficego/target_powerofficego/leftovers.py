@@ -20,7 +20,15 @@ from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
 from target_powerofficego.patches import rows_done, what_was_done
-from target_powerofficego.sending import Progress, Sending, look, may_still_come
+from target_powerofficego.sending import (
+    Progress,
+    Sending,
+    is_overdue,
+    look,
+    may_still_come,
+    note_failure,
+    note_run,
+)
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
@@ -203,12 +211,18 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
 def _settle_sending(tools: Tools, intent: Intent) -> None:
     """See whether Go made an invoice; the intent stays as long as it may still do so.
 
-    What Go could not do is asked for again with the order's record, which was not settled.
+    It stays with Go's words where Go could not, for the order's record to be held with them.
     """
     link = tools.store.link(intent.entity, intent.shop_id)
-    told = look(tools, link.go_id) if link else Sending(Progress.UNSEEN)
+    told = Sending(Progress.UNSEEN)
+    if link is not None:
+        told = look(tools, link.go_id, is_late=is_overdue(intent))
     _tell(intent, told.progress.value)
     if link is not None and may_still_come(told, intent):
+        note_run(tools.store, intent)
+        return
+    if link is not None and told.progress is Progress.FAILED:
+        note_failure(tools.store, intent, told)
         return
     stage = Stage.UNDELIVERED if told.why else Stage.INVOICED
     with tools.store.transaction():

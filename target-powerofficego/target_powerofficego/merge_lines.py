@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.order_lines_back import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class LinesMerge:
     """What to do with lines, by line reference.
 
-    `edited_in_go` are lines that only Go changed or removed: they stay as they are. `conflicts` are
-    lines that both changed, each with a sentence that tells it.
+    What only Go changed stays as it is. `edited_in_go` are the lines of it that may come to another
+    amount: those removed, or whose quantity, price or allowance is another. `conflicts` are lines
+    that both changed, each with a sentence that tells it.
     """
 
     added: Mapping[str, Mapping[str, Value]]
@@ -94,7 +96,6 @@ def merge_lines(
     added: dict[str, Mapping[str, Value]] = {}
     changed: dict[str, tuple[RowChange, ...]] = {}
     removed: list[str] = []
-    edited: set[str] = set()
     conflicts: list[Conflict] = []
     for reference in dict.fromkeys([*shop, *base]):
         s, g = shop.get(reference), go.get(reference)
@@ -109,8 +110,8 @@ def merge_lines(
         shop_changed = not are_same(s, one.shop)
         go_changed = not are_same(g, one.go)
         if not shop_changed or are_same(s, g):
-            edited |= {reference} if go_changed and not are_same(s, g) else set()
-        elif s is None:
+            continue
+        if s is None:
             if go_changed:
                 why = "was removed in the shop and edited in Go"
                 conflicts.append(_conflict(reference, s, g, why, one))
@@ -122,10 +123,28 @@ def merge_lines(
         else:
             rows, clashing = _merge_members(s, g, one)
             conflicts += [_clash(reference, name, s, g, one) for name in clashing]
-            edited |= {reference} if go_changed else set()
             if rows and not clashing:
                 changed[reference] = rows
-    return LinesMerge(added, changed, tuple(removed), frozenset(edited), tuple(conflicts))
+    edited = frozenset(
+        reference
+        for reference, one in base.items()
+        if _moves_amounts(shop.get(reference), go.get(reference), one)
+    )
+    return LinesMerge(added, changed, tuple(removed), edited, tuple(conflicts))
+
+
+def _moves_amounts(
+    s: Mapping[str, Value] | None, g: Mapping[str, Value] | None, base: Agreement
+) -> bool:
+    """Return whether Go changed a line such that it may come to another amount than the shop's."""
+    if g is None:
+        return base.go is not None
+    before, told = base.go or {}, s or {}
+    return any(
+        same(g.get(name)) not in (same(before.get(name)), same(told.get(name)))
+        for name, same in LINE_MEMBERS.items()
+        if name in NUMBERS
+    )
 
 
 def _conflict(

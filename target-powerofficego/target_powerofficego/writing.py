@@ -244,17 +244,25 @@ class Writer:
             Refused, StopRun, TryAgainLater, BrakeReached: nothing was done.
         """
         self._brakes.before_change()
-        detail = {"status": status, "read_at": to_stamp(read_at), "accepted": False}
-        intent = self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
+        intent = self.note_sending(link, status, read_at, is_accepted=False)
         try:
             self._go.begin(f"/SalesOrders/{link.go_id}/createAndSendInvoice", request)
         except (Refused, StopRun, TryAgainLater):
             self._store.end_intent(intent)
             raise
-        with self._store.transaction():
-            self._store.end_intent(intent)
-            accepted = {**detail, "accepted": True}
-            self._store.begin_intent(link.entity, link.shop_id, SENDING, accepted)
+        self._store.note_in_intent(intent, {**intent.detail, "accepted": True})
+
+    def note_sending(
+        self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
+    ) -> Intent:
+        """Keep that Go is asked for an order's invoice, or has been and is at it."""
+        detail = {
+            "status": status,
+            "read_at": to_stamp(read_at),
+            "accepted": is_accepted,
+            "seen_by": to_stamp(self._store.opened_at),
+        }
+        return self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
 
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that an earlier run left unanswered, or None."""

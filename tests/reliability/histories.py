@@ -36,6 +36,8 @@ class Histories:
     """Plays histories and judges them.
 
     `edits` are the values that people gave a property, in their order: side and value in Go's form.
+    `texts` are what a bookkeeper last wrote on the line of an order, `mended` the orders of which
+    he corrected a quantity that he is yet to mend back.
     """
 
     both: Both
@@ -44,6 +46,8 @@ class Histories:
     kills: bool
     conversion: Conversion
     edits: dict = field(default_factory=lambda: defaultdict(list))
+    texts: dict = field(default_factory=dict)
+    mended: set = field(default_factory=set)
     _number: int = 0
 
     @property
@@ -53,6 +57,7 @@ class Histories:
     def step(self):
         """Let people edit, then let one way run, with whatever may come in between."""
         chance = self.chance
+        self._mend_back()
         self._edit_some(0.35)
         way = chance.choice(["forward", "back"])
         messages = self._read(way)
@@ -74,6 +79,7 @@ class Histories:
 
     def quiet(self):
         """Run both ways with nobody editing and nothing going wrong; return all writes."""
+        self._mend_back()
         writes = []
         for way in ("forward", "back"):
             ended = self._run(way, self._read(way))
@@ -103,7 +109,7 @@ class Histories:
                     found.append(f"{where}: the edit is lost: {s!r}, edits {edits}")
                 if len(sides) == 2 and not any(_alike(row, one, s) for _, one in edits):
                     found.append(f"{where}: {s!r} is nobody's, edits {edits}")
-        return found + self._doubles()
+        return found + self._wrong_lines(held) + self._doubles()
 
     def told(self):
         """Say in a line what befell the pairs."""
@@ -113,6 +119,20 @@ class Histories:
             f" edited on one side: {sides.count(1)}, on both: {sides.count(2)};"
             f" held pairs: {len(self._held())}"
         )
+
+    def _wrong_lines(self, held):
+        """Return the orders whose text in Go is lost, or whose total is not the shop's again."""
+        found = []
+        for entity, shop_id in self.pairs:
+            if entity != "orders" or (entity, shop_id) in held:
+                continue
+            entry, total = self._entry(entity, shop_id), self.box.shop.record(entity, shop_id)
+            text = entry["SalesOrderLines"][0]["Description"]
+            if text != self.texts.get(shop_id, text):
+                found.append(f"order {shop_id}: its text is {text!r}, not {self.texts[shop_id]!r}")
+            if entry["TotalAmount"] != Decimal(total["total_incl"]):
+                found.append(f"order {shop_id}: it comes to {entry['TotalAmount']} in Go")
+        return found
 
     def _doubles(self):
         found = []
@@ -156,6 +176,9 @@ class Histories:
         )
 
     def _edit(self, entity, shop_id, side):
+        if entity == "orders" and side == "go" and self.chance.random() < 0.6:
+            self._edit_line(shop_id)
+            return
         name = self.chance.choice(EDITED[entity])
         value = self._new_value(name)
         if side == "shop":
@@ -163,6 +186,28 @@ class Histories:
         else:
             self._edit_go(entity, shop_id, name, value)
         self.edits[entity, shop_id, name].append((side, value))
+
+    def _edit_line(self, shop_id):
+        """Let a bookkeeper edit the text, place or quantity of a line, as the shop never does."""
+        member = self.chance.choice(["Description", "SortOrder", "Quantity"])
+        self._number += 1
+        value = f"Tekst {self._number}" if member == "Description" else self._number
+        if member == "Description":
+            self.texts[shop_id] = value
+        elif member == "Quantity":
+            self.mended.add(shop_id)
+        self._write_line(shop_id, {member: value})
+
+    def _mend_back(self):
+        for shop_id in sorted(self.mended):
+            (line,) = self.box.shop.record("orders", shop_id)["lines"]
+            self._write_line(shop_id, {"Quantity": Decimal(line["quantity"])})
+        self.mended.clear()
+
+    def _write_line(self, shop_id, changes):
+        order = self._entry("orders", shop_id)
+        lines = {order["SalesOrderLines"][0]["Id"]: changes}
+        self.box.go.edit("SalesOrders", order["Id"], {"lines": lines})
 
     def _new_value(self, name):
         self._number += 1

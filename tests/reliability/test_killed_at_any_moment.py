@@ -52,14 +52,15 @@ class Moment:
         timer.start()
 
 
-def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None):
-    """Kill so many runs, with edits in the shop before each and work in Go after it."""
+def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None, meanwhile=lambda: None):
+    """Kill so many runs, with edits in the shop before each and work in Go during and after it."""
     killed, quiet = 0, 0
     while killed < kills:
         seen = len(box.requests.all())
         load.edit(EDITS)
         running = sync.start()
         moment.strike(running)
+        meanwhile()
         output, log = running.communicate(sync.changed(), timeout=120)
         moment.pass_by()
         ended = sync.ended(running.returncode, output, log, seen)
@@ -95,9 +96,22 @@ def test_killed_while_a_bookkeeper_works_in_go_nothing_of_either_is_lost(
     sync.never = BROKEN
     sync.run()
 
-    moment = Moment(chance, box)
-    kill_runs(box, sync, load, moment, kills // 2, work_in_go=lambda: bookkeeper.work(3))
+    def meanwhile():
+        skip = chance.randrange(REQUESTS)
+        box.faults.on("go", None, None, lambda _: bookkeeper.work(1), skip=skip)
 
+    moment = Moment(chance, box)
+    kill_runs(
+        box,
+        sync,
+        load,
+        moment,
+        kills // 2,
+        work_in_go=lambda: bookkeeper.work(3),
+        meanwhile=meanwhile,
+    )
+
+    bookkeeper.mend_back()
     last = sync.run()
 
     assert complaints(box, sync, bookkeeper) == []

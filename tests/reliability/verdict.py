@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from decimal import Decimal
 from types import MappingProxyType
@@ -41,10 +42,10 @@ def complaints(box, sync, bookkeeper=None):
     """Return everything that is not as it must be.
 
     What a bookkeeper edited stays so, or follows a later edit in the shop; an order that he ended
-    is held once the shop changes it.
+    is held once the shop changes it, and one of whose lines both edited.
     """
-    ended = bookkeeper.ended if bookkeeper else ()
     edits = bookkeeper.edits if bookkeeper else {}
+    ended = _ended(sync, bookkeeper) if bookkeeper else ()
     waiting = [
         one
         for one in sync.unsettled()
@@ -57,7 +58,26 @@ def complaints(box, sync, bookkeeper=None):
         for stream, record, words in _differing(box, edits)
         if stream != "orders" or OURS + record["id"] not in ended
     )
-    return found + _strangers(box)
+    return found + _lost_texts(box, bookkeeper.texts if bookkeeper else {}) + _strangers(box)
+
+
+def _ended(sync, bookkeeper):
+    """Return the references of orders that a person has to see to."""
+    both = {
+        OURS + one.shop_id
+        for one in sync.unsettled("hold")
+        if re.match(
+            r"line \S+(: both sides changed| was removed in the shop and edited)", one.reason
+        )
+    }
+    return bookkeeper.ended | (both & bookkeeper.moved)
+
+
+def _lost_texts(box, texts):
+    """Return the lines of which a text that a bookkeeper gave them is gone."""
+    lines = [line for one in box.go.entries("SalesOrders") for line in one["SalesOrderLines"]]
+    told = {line["Id"]: line["Description"] for line in lines if line["Id"] in texts}
+    return [f"line {one}: its text is {text}" for one, text in told.items() if text != texts[one]]
 
 
 def missing_before(box, sync):

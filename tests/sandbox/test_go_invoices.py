@@ -88,7 +88,6 @@ def test_sending_needs_a_privilege_and_its_lack_is_a_400(go, order):
 def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
     go.books.switches.allow_send_invoice = True
     go.log_in()
-    assert go.get("/SalesOrders/sentState", id=order["Id"]).status_code == 204
     body = {"DeliveryType": "Auto", "OverrideDueDate": "2030-01-31"}
     answer = go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", body)
     assert answer.status_code == 202
@@ -100,6 +99,20 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
     assert invoice["InvoiceNo"] == states[0]["InvoiceNo"]
     assert invoice["DueDate"] == "2030-01-31"
     assert invoice["IsCreatedByCurrentIntegration"] is True
+
+
+def test_an_order_that_was_never_sent_is_not_being_processed_and_that_is_all_its_state_tells(
+    go, order
+):
+    go.books.switches.allow_send_invoice = True
+    go.log_in()
+    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
+    told = {name: value for name, value in state.items() if value is not None}
+    assert told == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
+    go.books.send_invoice(order["Id"])
+    assert go.get("/SalesOrders/sentState", id=order["Id"]).status_code == 204
+    unknown = "5b0c4f0e-0000-4000-8000-000000000009"
+    assert go.get("/SalesOrders/sentState", id=unknown).status_code == 404
 
 
 def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):

@@ -9,7 +9,7 @@ from go_sandbox.go import filters, orders, sending
 from go_sandbox.go.listing import read_query
 from go_sandbox.go.operations import Answer, chosen, found, page_of, patched, required_body
 from go_sandbox.go.order_schema import LINE, ORDER, ORDER_POST, SEND_POST, SENT_STATE
-from go_sandbox.go.problems import Refusal, bad_query
+from go_sandbox.go.problems import Refusal, bad_query, not_found
 from go_sandbox.go.resources import RESOURCES
 from go_sandbox.go.shapes import read_body
 
@@ -107,14 +107,22 @@ def create_and_send(call: Call) -> Answer:
 
 
 def sent_state(call: Call) -> Answer:
-    """Answer how the sending of an order went, as an array; 204 if it was never asked for."""
+    """Answer how the sending of an order went, as an array.
+
+    Of an order that was never sent: that it is not being processed, and nothing else. 204 when a
+    person sent it, 404 when there is none.
+    """
     values = read_query(call.query, {"id"})
     try:
         order_id = str(UUID(values.get("id", "")))
     except ValueError as error:
         raise bad_query("id must be the id of a sales order") from error
-    state = call.books.register("SentStates").get(order_id, late=True)
-    return Answer(200, [chosen(state, SENT_STATE)]) if state else Answer(204)
+    state = sending.state_of(call.books, order_id)
+    if state is not None:
+        return Answer(200, [chosen(state, SENT_STATE)])
+    if call.books.register("OutgoingInvoices").get(order_id, late=True) is None:
+        raise not_found("Sales order", order_id)
+    return Answer(204)
 
 
 def _shows_inherited(call: Call) -> bool:

@@ -68,6 +68,17 @@ def _obstacle(books: Books, order: Entry, request: dict[str, Any]) -> str | None
     return None
 
 
+def state_of(books: Books, order_id: str) -> Entry | None:
+    """Return how the sending of an order goes, as a reader sees it who lags behind."""
+    state = books.register("SentStates").get(order_id, late=True)
+    is_order = books.register("SalesOrders").get(order_id, late=True) is not None
+    return _state(order_id) if state is None and is_order else state
+
+
 def _put_state(books: Books, order_id: str, **members: object) -> None:
-    empty = {**dict.fromkeys(order_schema.SENT_STATE), "IsInvoiceBeingProcessed": False}
-    books.register("SentStates").put({**empty, "Id": order_id, **members})
+    books.register("SentStates").put(_state(order_id, **members))
+
+
+def _state(order_id: str, **members: object) -> Entry:
+    empty = dict.fromkeys(order_schema.SENT_STATE)
+    return {**empty, "Id": order_id, "IsInvoiceBeingProcessed": False, **members}

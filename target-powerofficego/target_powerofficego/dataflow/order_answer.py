@@ -23,18 +23,13 @@ ROUNDING = "rounding:"
 """The reference of the line that bears the øre which Go's rounding does not reach."""
 
 
-def rate_differences(
-    lines: Iterable[OrderLine], answer: Mapping[str, Any], *, edited_in_go: Collection[str] = ()
-) -> tuple[str, ...]:
-    """Say in words which lines have another VAT rate in Go than in the shop.
-
-    Lines in `edited_in_go` count as Go has them.
-    """
+def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in words which lines have another VAT rate in Go than in the shop, edited or not."""
     in_go = answered_lines(answer)
     found = []
     for line in lines:
         rate = in_go.get(line.reference, {}).get("VatRate")
-        if line.is_text or line.rate is None or rate is None or line.reference in edited_in_go:
+        if line.is_text or line.rate is None or rate is None:
             continue
         if percent(rate) != line.rate:
             hint = "" if line.rate else " (`exempt` in sales_accounts is for what is sold without)"
@@ -159,7 +154,7 @@ def answer_differences(
     if answer.get("TotalAmount") is None:
         return ()
     lines = tuple(lines)
-    found = rate_differences(lines, answer, edited_in_go=edited_in_go)
+    found = rate_differences(lines, answer)
     found = found or vat_differences(lines, answer, edited_in_go=edited_in_go)
     expected = expected_total(lines, total, answer, edited_in_go=edited_in_go)
     off = total_difference(expected, answer["TotalAmount"])

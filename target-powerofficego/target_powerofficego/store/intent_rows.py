@@ -54,6 +54,15 @@ class IntentRows(LinkRows):
             number = new_id(result)
         return Intent(number, entity, shop_id, kind, detail, started)
 
+    def note_in_intent(self, intent: Intent, detail: Mapping[str, Any]) -> None:
+        """Keep another detail of an intent that stays."""
+        with self.transaction():
+            self._connection.execute(
+                sa.update(t.intents)
+                .where(t.intents.c.id == intent.id)
+                .values(detail=to_json(detail))
+            )
+
     def end_intent(self, intent: Intent) -> None:
         """Remove an intent, in the transaction that stores its answer."""
         with self.transaction():

@@ -79,7 +79,7 @@ class OrderComparison:
         for _ in range(_MOST_ROUNDS):
             edited = _edited_in_go(order, answer, link)
             is_locked = answer.get("SalesOrderStatus") == "Confirmed"
-            if not found or is_locked or rate_differences(order.lines, answer, edited_in_go=edited):
+            if not found or is_locked or rate_differences(order.lines, answer):
                 return found
             wanted = self._mending(order, answer, edited, sent)
             if wanted is None:

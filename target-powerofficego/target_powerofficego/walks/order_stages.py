@@ -33,7 +33,15 @@ from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.go_api import MissingPrivilege, Refused, UnknownOutcome
 from target_powerofficego.go_index import Entry
 from target_powerofficego.links import now
-from target_powerofficego.sending import Progress, Sending, follow, look, sendings_of
+from target_powerofficego.sending import (
+    Progress,
+    Sending,
+    follow,
+    is_overdue,
+    kept_failure,
+    look,
+    sendings_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +53,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-BEING_SENT = "being sent"
-"""What an order waits for whose invoice Go is making."""
+_BEING_SENT = Park("Go is sending the invoice; the next run asks how it went", ("being sent",))
+_OVERDUE = Hold(
+    "Go was asked to make and send its invoice, and several runs later is not done: see in Go what"
+    " keeps it, and send it from there if it is still an order; each run asks how it went"
+)
+_NOT_MADE = (
+    "Go could not make and send its invoice, and says why: mend that in Go, and the next run tries"
+    " again; or send it from Go by hand"
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,8 @@ class _Due:
     link: Link
     stage: Stage
     status: str
-    was_open: bool = False
-    """Whether it was held or parked before, perhaps because of the same stage."""
+    was_tried: bool = False
+    """Whether it is held because Go could not make its invoice; Go may be at it again by itself."""
 
 
 class OrderStages:
@@ -89,10 +104,23 @@ class OrderStages:
         """See that Go is not making an order's invoice, before anything is done to it.
 
         Raises:
-            Undecidable: with a Park.
+            Undecidable: with a Park; with a Hold when that takes too long, or has failed.
         """
-        if sendings_of(self.tools.store, shop_id):
-            raise Undecidable(_being_sent())
+        for intent in sendings_of(self.tools.store, shop_id):
+            failed = kept_failure(intent)
+            if failed is None:
+                raise Undecidable(self._awaiting(shop_id, is_late=is_overdue(intent)))
+            self.tools.store.end_intent(intent)
+            raise Undecidable(_not_made(failed))
+
+    def _awaiting(self, shop_id: str, *, is_late: bool) -> Park | Hold:
+        """Return what becomes of an order whose invoice Go is to make; once held it stays so."""
+        return _OVERDUE if is_late or self._is_open(shop_id, _OVERDUE.reason) else _BEING_SENT
+
+    def _is_open(self, shop_id: str, reason: str) -> bool:
+        """Return whether an order was held or parked before for this reason."""
+        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        return before is not None and before.reason == reason
 
     def take(self, order: OrderInGoForm, settled: tuple[str, Change]) -> tuple[str, Change]:
         """Bring an order to its stage after it was settled; return what was done in all.
@@ -101,7 +129,7 @@ class OrderStages:
             Undecidable: Go's order is not the shop's, or its invoice is not sent (yet).
         """
         outcome, change = settled
-        due = self._due(order, is_new=outcome == "created")
+        due = self._due(order)
         if due is None:
             return settled
         is_invoice = due.stage is Stage.INVOICED
@@ -118,7 +146,7 @@ class OrderStages:
             return outcome, Nothing()
         return ("changed" if outcome == "unchanged" else outcome), done
 
-    def _due(self, order: OrderInGoForm, *, is_new: bool) -> _Due | None:
+    def _due(self, order: OrderInGoForm) -> _Due | None:
         tools, settings = self.tools, self.tools.settings
         asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
         link = tools.store.link(self.entity, order.record["id"]) if asked else None
@@ -132,9 +160,8 @@ class OrderStages:
         entry = tools.index.entry(self.entity, link.go_id)
         if entry is not None and entry.is_invoice:
             return None
-        was_open = tools.store.unsettled_of(self.entity, link.shop_id) is not None
-        status = str(status_of(order.record))
-        return _Due(order, link, asked, status, was_open=was_open and not is_new)
+        was_tried = self._is_open(link.shop_id, _NOT_MADE)
+        return _Due(order, link, asked, str(status_of(order.record)), was_tried=was_tried)
 
     def _status_in_go(self, due: _Due, *, is_compared: bool) -> str | None:
         """Return the status of an order that Go has as the shop has it; None: it is invoiced.
@@ -222,18 +249,24 @@ class OrderStages:
         return Invoice(due.status)
 
     def _came_of_an_earlier_try(self, due: _Due) -> bool:
-        """Tell whether Go made the invoice after all that it was asked for before.
+        """Return whether Go made the invoice after all that it could not make before.
 
         Raises:
             Undecidable: with a Park or Hold, when it is making it, or cannot deliver it.
         """
-        if not due.was_open or _is_made_up(due.link):
+        if not due.was_tried:
             return False
         told = look(self.tools, due.link.go_id)
         if told.progress in (Progress.UNSEEN, Progress.FAILED):
             return False
+        if told.progress is Progress.UNDERWAY:
+            self._follow_from_now_on(due)
         self._conclude(due, told)
         return True
+
+    def _follow_from_now_on(self, due: _Due) -> None:
+        """Keep that Go is making an invoice which it was not asked for just now, or not by us."""
+        self.tools.writer.note_sending(due.link, due.status, due.order.read_at, is_accepted=True)
 
     def _ask_for_invoice(self, due: _Due) -> UnknownOutcome | None:
         """Ask Go for the invoice; return why it is not known whether it took that.
@@ -255,11 +288,15 @@ class OrderStages:
         """Keep that a person invoiced an order a moment ago, which is why Go refused to.
 
         Raises:
-            Undecidable: with a Reject, when that is not so.
+            Undecidable: with a Park, when Go is at it; with a Reject, when that is not so.
         """
-        if self.tools.index.read_invoice(self.entity, due.link.go_id) is not None:
+        told = look(self.tools, due.link.go_id)
+        if told.invoice is not None:
             self._note(due, Stage.INVOICED)
             return
+        if told.progress is Progress.UNDERWAY:
+            self._follow_from_now_on(due)
+            self._conclude(due, told)
         said = f": {refused.title}" if refused.title else ""
         reason = f"the order is in Go, but Go refused to make its invoice ({refused.status}{said})"
         title, detail = refused.title or None, refused.detail or None
@@ -272,7 +309,9 @@ class OrderStages:
             Undecidable: with a Park or a Hold, unless it was made and sent.
         """
         if told.progress in (Progress.UNDERWAY, Progress.UNSEEN):
-            raise Undecidable(_being_sent())
+            shop_id = due.link.shop_id  # parked already: nothing came of what Go took before
+            is_again = self._is_open(shop_id, _BEING_SENT.reason)
+            raise Undecidable(self._awaiting(shop_id, is_late=is_again))
         is_made = told.progress is Progress.SENT
         with self.tools.store.transaction():
             if is_made:
@@ -329,16 +368,8 @@ def _is_made_up(link: Link) -> bool:
     return link.go_id.startswith("-")
 
 
-def _being_sent() -> Park:
-    return Park("Go is sending the invoice; the next run asks how it went", (BEING_SENT,))
-
-
 def _not_made(told: Sending) -> Hold:
-    reason = (
-        "Go could not make and send its invoice, and says why: mend that in Go, and the next run"
-        " tries again; or send it from Go by hand"
-    )
-    return Hold(reason, told.why)
+    return Hold(_NOT_MADE, told.why)
 
 
 def _not_delivered(told: Sending) -> Hold:

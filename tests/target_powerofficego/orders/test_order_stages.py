@@ -377,6 +377,27 @@ def test_an_order_is_confirmed_by_one_status_and_invoiced_by_the_next(
     assert short(outcome) == ["POST createAndSendInvoice"]
 
 
+@pytest.mark.parametrize("mendings", [[100], [99, 101, 100]], ids=["once", "at the third go"])
+def test_an_order_that_was_held_is_invoiced_once_a_bookkeeper_has_mended_it(
+    invoicing, box, records, line, mendings
+):
+    box.go.switches.price_decimals = 2
+    prices = {"quantity": "3", "unit_price_excl": None, "unit_price_incl": None}
+    totals = {"total_excl": "100.00", "total_tax": "25.00", "total_incl": "125.00"}
+    invoicing.run(*records(status="completed", lines=[line(**prices, **totals)]))
+    there = the_order(box)
+    line_id = there["SalesOrderLines"][0]["Id"]
+
+    for price in mendings:
+        assert invoicing.run().status == 3
+        edit = {"lines": {line_id: {"Quantity": 1, "ProductUnitPrice": price}}}
+        box.go.edit("SalesOrders", there["Id"], edit)
+
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+    assert len(requests_to_send(box)) == 1
+
+
 def test_an_order_that_a_person_sent_is_not_sent_again(invoicing, box, records, order):
     invoicing.run(*records())
     box.go.send_invoice(the_order(box)["Id"])
@@ -460,7 +481,6 @@ def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
         box.faults.add(method="POST", path=SEND, reset="before")
     running.communicate(lines_of(*records(status="completed")), timeout=30)
     assert running.returncode == -9
-    box.faults.clear()
 
     outcome = invoicing.run(*records(status="completed"))
 
@@ -518,6 +538,60 @@ def test_an_invoice_that_go_took_and_does_not_show_yet_is_not_asked_for_again(
     assert len(requests_to_send(box)) == 1
 
 
+@pytest.mark.both_link_stores
+@pytest.mark.parametrize("by", ["Go", "hand"])
+def test_an_invoice_that_go_is_not_done_with_three_runs_later_is_a_hold_until_it_is_made(
+    invoicing, box, reasons, records, order, by
+):
+    box.go.switches.sending_seconds = 3600
+    statuses = [invoicing.run(*records(status="completed")).status]
+    statuses += [invoicing.run().status for _ in range(3)]
+    statuses += [invoicing.run(completed(order, reference="PO 17")).status]
+
+    assert statuses == [0, 0, 0, 3, 3]
+    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert len(requests_to_send(box)) == 1
+
+    if by == "Go":
+        box.go.switches.sending_seconds = 0
+    else:
+        box.go.send_invoice(the_order(box)["Id"])
+    last = invoicing.run()
+    assert (last.status, last.writes) == (0, [])
+    assert_invoiced_once(box)
+    assert reasons() == {}
+
+
+def test_an_invoice_that_go_took_and_never_showed_is_asked_for_again_and_told(
+    invoicing, box, reasons, records
+):
+    box.faults.add(method="POST", path=SEND, status=202, times=None)
+
+    statuses = [invoicing.run(*records(status="completed")).status for _ in range(5)]
+
+    assert statuses == [0, 0, 0, 3, 3]
+    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert len(requests_to_send(box)) == 2
+    box.faults.clear()
+    assert {invoicing.run().status for _ in range(3)} == {3, 0}
+    assert_invoiced_once(box)
+    assert reasons() == {}
+
+
+def test_an_order_that_was_removed_while_its_invoice_was_awaited_is_held_as_removed(
+    invoicing, box, reasons, records
+):
+    fault = box.faults.add(method="POST", path=SEND, status=202)
+    invoicing.run(*records(status="completed"))
+    box.go.delete("SalesOrders", the_order(box)["Id"])
+
+    for _ in range(4):
+        invoicing.run()
+
+    assert fault.struck == 1
+    assert "removed in Go" in reasons()["hold", "orders", "9001"]
+
+
 def test_a_run_that_cannot_ask_how_it_went_leaves_it_to_the_next(invoicing, box, records):
     box.faults.add(method="GET", path=STATE, status=500, times=None)
     assert invoicing.run(*records(status="completed"), retry_seconds=10).status == 3
@@ -572,6 +646,48 @@ def test_a_failed_sending_that_go_tries_again_by_itself_is_not_asked_for_again(
 
     assert (outcome.status, outcome.writes) == (0, [])
     assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
+    box.faults.clear()
+    box.go.send_invoice(the_order(box)["Id"])
+    last = invoicing.run()
+    assert (last.status, last.writes) == (0, [])
+    assert reasons() == {}
+
+
+def test_a_failure_that_go_tells_only_after_the_run_is_a_hold_and_tried_again_by_the_next(
+    invoicing, box, reasons, records
+):
+    box.go.switches.sending_seconds = 3600
+    assert invoicing.run(*records(status="completed")).status == 0
+    failed(box)
+
+    outcome = invoicing.run()
+
+    assert (outcome.status, outcome.writes) == (3, [])
+    (held,) = invoicing.unsettled()
+    assert (held.kind, held.detail) == ("hold", "Kunden har ikke e-post")
+    box.faults.clear()
+    box.go.switches.sending_seconds = 0
+    assert invoicing.run().status == 0
+    assert_invoiced_once(box)
+    assert reasons() == {}
+
+
+def test_an_order_whose_invoice_go_is_making_for_a_person_waits_for_it(
+    invoicing, box, reasons, records, order
+):
+    invoicing.run(*records())
+    failed(box, why=None, IsInvoiceBeingProcessed=True)
+    box.faults.add(method="POST", path=SEND, status=409, body={"title": "In use", "status": 409})
+
+    assert invoicing.run(completed(order)).status == 0
+    assert "Go is sending the invoice" in reasons()["parked", "orders", "9001"]
+    box.faults.clear()
+    box.go.send_invoice(the_order(box)["Id"])
+
+    last = invoicing.run()
+    assert (last.status, last.writes) == (0, [])
+    assert len(requests_to_send(box)) == 1
+    assert reasons() == {}
 
 
 def test_an_invoice_that_was_made_but_not_delivered_is_held_until_it_is(

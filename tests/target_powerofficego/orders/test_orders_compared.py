@@ -6,6 +6,10 @@ import copy
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
+from target_powerofficego.links import Agreement, now
+from target_powerofficego.links_command import main
+from target_powerofficego.merge_lines import merge_lines
 
 LATER = "2026-01-06T10:00:00Z"
 ODD = {"quantity": "3", "unit_price_excl": None, "unit_price_incl": None}
@@ -186,3 +190,139 @@ def test_a_held_order_that_was_invoiced_all_the_same_is_compared_with_its_invoic
     assert outcome.status == 3
     (hold,) = ledger.unsettled("hold")
     assert "on its invoice total with VAT: the shop says 125.00, Go says 124.99" in hold.reason
+
+
+# What a bookkeeper edits in Go
+
+TEXTS = [{"Description": "Etter avtale"}, {"SortOrder": 7}, {"UnitOfMeasureCode": "KGM"}]
+
+
+@pytest.fixture
+def edit_line(box):
+    """Let a bookkeeper edit the line of the order in Go."""
+
+    def edit(**changes):
+        (there,) = box.go.entries("SalesOrders")
+        (line,) = there["SalesOrderLines"]
+        box.go.edit("SalesOrders", there["Id"], {"lines": {line["Id"]: changes}})
+
+    return edit
+
+
+def assert_still_a_draft(box):
+    (there,) = box.go.entries("SalesOrders")
+    assert there["SalesOrderStatus"] == "Draft"
+
+
+@pytest.mark.parametrize("changes", [*TEXTS, {"Quantity": 3}], ids=str)
+def test_another_vat_rate_stays_a_hold_whatever_a_bookkeeper_edits(
+    box, ledger, customer, product, order, line, edit_line, changes
+):
+    ledger.settings["confirm_on"] = ["completed"]
+    low = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
+    assert ledger.run(customer(), product(), order(status="completed", lines=[low])).status == 3
+    edit_line(**changes)
+
+    assert ledger.run().status == 3
+
+    (hold,) = ledger.unsettled("hold")
+    assert "the shop says 15 %, Go's sales account gives 25 %" in hold.reason
+    assert ("the shop says 230.00, Go says 250.00" in hold.reason) == (changes in TEXTS)
+    assert_still_a_draft(box)
+
+
+def test_a_product_that_a_bookkeeper_swapped_for_one_of_another_rate_is_a_hold(
+    box, ledger, customer, product, order, edit_line
+):
+    ledger.settings |= {"sales_accounts": {"25": 3000, "15": 3001}, "confirm_on": ["completed"]}
+    food = product(id="502", sku="MAT-1", tax_rate="15", price_incl="115.00")
+    ledger.run(customer(), product(), food, order())
+    (other,) = [one for one in box.go.entries("Products") if one["Code"] == "MAT-1"]
+    edit_line(ProductId=other["Id"])
+
+    assert ledger.run(order(status="completed", updated_at=LATER)).status == 3
+
+    (hold,) = ledger.unsettled("hold")
+    assert "the shop says 25 %, Go's sales account gives 15 %" in hold.reason
+    assert_still_a_draft(box)
+
+
+@pytest.mark.parametrize("changes", TEXTS, ids=str)
+def test_an_odd_ore_is_held_or_mended_whatever_text_a_bookkeeper_edited(
+    box, ledger, customer, product, order, odd_line, edit_line, changes
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
+    ledger.run(customer(), product(), order())
+    edit_line(**changes)
+    box.go.switches.price_decimals = 2
+    record = edited(order(), [odd_line()])
+
+    assert_held_for_its_total(ledger, ledger.run(copy.deepcopy(record)))
+    assert ledger.run(rounding_product_code="ORE").status == 0
+
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == 125
+    (line,) = [one for one in there["SalesOrderLines"] if one["ExternalImportReference"] == "1"]
+    assert changes.items() <= line.items()
+
+
+def test_a_unit_price_moved_by_the_ore_is_listed_though_a_bookkeeper_edited_the_text(
+    box, ledger, customer, product, order, line, edit_line
+):
+    ledger.run(customer(), product(), order())
+    edit_line(Description="Etter avtale")
+    dear = {"unit_price_excl": None, "unit_price_incl": None, "quantity": "1"}
+    totals = {"total_excl": "79.99", "total_tax": "20.01", "total_incl": "100.00"}
+
+    assert ledger.run(edited(order(), [line(**dear, **totals)])).status == 0
+
+    (there,) = box.go.entries("SalesOrders")
+    assert there["TotalAmount"] == 100
+    options = ["--link-store", str(ledger.link_store), "differences", "--show-values"]
+    told = CliRunner().invoke(main, options).output
+    assert "ProductUnitPrice" in told
+    assert "Description" not in told
+
+
+@pytest.mark.parametrize("changes", TEXTS, ids=str)
+def test_a_text_that_a_bookkeeper_edited_goes_out_on_the_invoice(
+    box, ledger, customer, product, order, edit_line, changes
+):
+    box.go.switches.allow_send_invoice = True
+    ledger.settings["invoice_on"] = ["completed"]
+    ledger.run(customer(), product(), order())
+    edit_line(**changes)
+
+    assert ledger.run(order(status="completed", updated_at=LATER)).status == 0
+
+    (invoice,) = box.go.entries("OutgoingInvoices")
+    assert invoice["TotalAmount"] == 250
+
+
+LINE = {"Description": "Lue", "Quantity": 2, "ProductUnitPrice": "33.33333333", "Allowance": 0}
+ROUNDED = {**LINE, "ProductUnitPrice": "33.33"}
+"""The same as Go keeps it."""
+
+
+@pytest.mark.parametrize(
+    ("shop", "go", "counts_as_go_has_it"),
+    [
+        ({}, {"Description": "Hatt", "SortOrder": 3, "UnitOfMeasureCode": "KGM"}, False),
+        ({}, {"ProductId": 7, "UseStandardSalesAccount": False}, False),
+        ({}, {"Quantity": 3}, True),
+        ({}, {"ProductUnitPrice": "40"}, True),
+        ({}, {"Allowance": 10}, True),
+        ({}, {"ProductUnitPrice": "33.33333333"}, False),
+        ({"Quantity": 3}, {"Quantity": 3}, False),
+        ({"Quantity": 3}, {"Description": "Hatt"}, False),
+        ({"Description": "Hatt"}, {"Quantity": 3}, True),
+        ({}, None, True),
+    ],
+)
+def test_only_what_bears_on_the_amount_makes_a_line_count_as_go_has_it(
+    shop, go, counts_as_go_has_it
+):
+    base = {"1": Agreement(LINE, ROUNDED, now(), now())}
+    there = {} if go is None else {"1": ROUNDED | go}
+    merged = merge_lines({"1": LINE | shop}, there, base)
+    assert merged.edited_in_go == ({"1"} if counts_as_go_has_it else set())
