@@ -402,13 +402,13 @@ def _order(**changes: Any) -> dict[str, Any]:
 
 
 def _sum(order: dict[str, Any], name: str) -> str | None:
-    """Return a total; None for VAT, and what is without, where a discount tells only the whole."""
+    """Return a total; None where one of its parts does not tell its own."""
     rows = [*order["lines"], *order["shipping"], *order["fees"]]
+    parts = [row.get(name) for row in rows if row.get("type") != "text"]
     taken = [one.get(name.replace("total", "amount")) for one in order["discounts"]]
-    if None in taken:
+    if None in (*parts, *taken):
         return None
-    whole = sum((Decimal(row.get(name) or 0) for row in rows), Decimal("0.00"))
-    return str(whole - sum(map(Decimal, taken)))
+    return str(sum(map(Decimal, parts), Decimal("0.00")) - sum(map(Decimal, taken)))
 
 
 def _guest_order(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import NOTHING, ORE, ZERO, Money
-from target_powerofficego.dataflow.order_sums import tolerance
+from target_powerofficego.dataflow.order_sums import sums_of, tolerance
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import to_ore
 
@@ -169,6 +169,16 @@ def total_difference(expected: Decimal, go_total: Value) -> str | None:
     return f"total with VAT: the shop says {expected}, Go says {in_go}"
 
 
+def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str | None:
+    """Name all VAT on both sides where it differs by more than rounding explains."""
+    if header.get("NetAmount") is None:
+        return None
+    sums, in_go = sums_of(lines), money_in_go(header)
+    if abs(sums.whole.tax - in_go.tax) <= sums.tolerance:
+        return None
+    return f"VAT: the shop says {sums.whole.tax}, Go says {in_go.tax}"
+
+
 def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
     """Return the lines of an order that Go answered, by our reference."""
     lines = answer.get("SalesOrderLines") or ()
@@ -181,7 +191,7 @@ def total_in_go(line: Mapping[str, Any] | None) -> Decimal:
 
 
 def money_in_go(line: Mapping[str, Any]) -> Money:
-    """Return a line's amounts in Go."""
+    """Return the amounts of a line, or of a whole order, in Go."""
     total, net = total_in_go(line), Decimal(str(line.get("NetAmount") or 0))
     return Money(net, total - net, total)
 

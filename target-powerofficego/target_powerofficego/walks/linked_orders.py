@@ -16,7 +16,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.dataflow.buyers import BUYER, BUYER_TOLD
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
-from target_powerofficego.dataflow.order_answer import total_difference
+from target_powerofficego.dataflow.order_answer import total_difference, vat_difference
 from target_powerofficego.dataflow.payments import ITS_PAYMENT
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.go_index import Entry
@@ -169,13 +169,19 @@ class LinkedOrders:
             raise Undecidable(Hold(before.reason, before.detail))
         complete = self._drafts.read(link)
         if isinstance(complete, Entry):
-            differing = total_difference(order.total, complete.body.get("TotalAmount"))
-            _hold_if([f"on its invoice {differing}"] if differing else [])
+            _hold_if(self._differences_of_invoice(order, complete))
         else:
             link = self._with_lines_of_go(link, complete)
             found = self._comparison.differences(order, complete, link)
             self.settle_differences(order, link, complete, found)
         self.tools.store.end_comparison(self.entity, link.shop_id)
+
+    def _differences_of_invoice(self, order: OrderInGoForm, invoice: Entry) -> list[str]:
+        """Say in words where total or VAT of an invoice, which a person may have sent, differ."""
+        body = self.tools.go.read(f"/OutgoingInvoices/{invoice.go_id}")
+        differing = total_difference(order.total, body.get("TotalAmount"))
+        differing = differing or vat_difference(order.lines, body)
+        return [f"on its invoice {differing}"] if differing else []
 
     def _is_as_held(
         self, entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link

@@ -192,6 +192,24 @@ def test_a_held_order_that_was_invoiced_all_the_same_is_compared_with_its_invoic
     assert "on its invoice total with VAT: the shop says 125.00, Go says 124.99" in hold.reason
 
 
+def test_an_invoice_of_the_same_total_with_other_vat_stays_held(
+    box, ledger, customer, product, order
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001}
+    ledger.run(customer(), product(tax_rate="15"))
+    ledger.run(order())  # 200.00 and 25 %, which Go's product does not bear
+    (there,) = box.go.entries("SalesOrders")
+    price = {"ProductUnitPrice": Decimal("108.695652")}
+    box.go.edit("SalesOrders", there["Id"], {"lines": {there["SalesOrderLines"][0]["Id"]: price}})
+    box.go.send_invoice(there["Id"])
+    assert box.go.entries("OutgoingInvoices")[0]["TotalAmount"] == 250
+
+    assert ledger.run().status == 3
+
+    (hold,) = ledger.unsettled("hold")
+    assert "on its invoice VAT: the shop says 50.00, Go says 32.61" in hold.reason
+
+
 # What a bookkeeper edits in Go
 
 TEXTS = [{"Description": "Etter avtale"}, {"SortOrder": 7}, {"UnitOfMeasureCode": "KGM"}]
