@@ -318,7 +318,9 @@ class _Named:
 
     `amounts` are those of the parts in turn, `gross` their sum. `untold` are, by their place, those
     of which the shop tells only how many units came back. `shares` are what all of them bear of the
-    order's discounts, by reference; `shares_of_untold` what those bear.
+    order's discounts, by reference; `shares_of_untold` what those bear; `discounts` what is left of
+    these. `sold` are the places of parts above zero. `tolerance` is what the shop may have rounded
+    by: an øre on each unit that is left of a part, and on each share.
     """
 
     amounts: list[Decimal]
@@ -326,6 +328,9 @@ class _Named:
     untold: dict[int, Decimal]
     shares: dict[str, Decimal]
     shares_of_untold: dict[str, Decimal]
+    discounts: dict[str, Decimal]
+    sold: list[int]
+    tolerance: Decimal
 
 
 def _read_named(
@@ -343,12 +348,18 @@ def _read_named(
             untold[place] = amounts[place]
             of_untold[reference] += amounts[place]
     taken = {one: line.total.incl - rest[one].total.incl for one, line in left.items()}
+    shares = discount_shares(left.values(), taken)
+    units = sum((max(abs(left[reference].quantity), _ONE) for reference, _ in parts), ZERO)
+    sold = [place for place, (reference, _) in enumerate(parts) if left[reference].total.incl > 0]
     return _Named(
         amounts,
         sum(taken.values(), ZERO),
         untold,
-        discount_shares(left.values(), taken),
+        shares,
         discount_shares(left.values(), of_untold),
+        {reference: -left[reference].total.incl for reference in shares},
+        sold,
+        ORE * (units + len(shares)),
     )
 
 
@@ -357,8 +368,9 @@ def _settled(
 ) -> tuple[list[Decimal], dict[str, Decimal]]:
     """Return what each part comes to, and what they take along of the discounts, by reference.
 
-    What they come to beyond what was paid back is their share of the order's discounts. What that
-    does not explain was kept, and lowers what is told by its number alone, in proportion.
+    What they come to beyond what was paid back is their share of the order's discounts, and in all
+    that was left of the order whatever rounding makes it. What that does not explain was kept, and
+    lowers what is told by its number alone, in proportion.
     """
     whole, most = named.gross + freight, sum(named.shares.values(), ZERO)
     own, cost = sum(named.shares_of_untold.values(), ZERO), sum(named.untold.values(), ZERO)
@@ -366,9 +378,10 @@ def _settled(
         return named.amounts, _along(named, min(max(own, whole - max(before, ZERO)), most))
     excess = max(whole - refund.amount, ZERO)
     came_back_for_nothing = named.untold and excess == cost
-    tolerance = ORE * (len(named.amounts) + len(named.shares)) / 2 if most else ZERO
-    if excess <= most + tolerance and not came_back_for_nothing:
-        return named.amounts, _along(named, excess)
+    is_all = refund.amount == before and not named.untold
+    if (is_all or excess <= most + named.tolerance) and not came_back_for_nothing:
+        along = _along(named, excess)
+        return _lowered(named, excess - sum(along.values(), ZERO)), along
     if not named.untold or excess > cost:
         return named.amounts, {}
     paid = cost - excess
@@ -381,16 +394,28 @@ def _settled(
 def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
     """Return an amount by the discounts that bear it, in proportion to the shares in them.
 
-    Those of what is told by its number alone, if they suffice. An odd øre beyond all shares goes on
-    the largest.
+    Those of what is told by its number alone, if they suffice. Odd øre beyond all shares go where
+    most is left.
     """
     own, shares = named.shares_of_untold, named.shares
     bounds = own if amount <= sum(own.values(), ZERO) else shares
     parts = split(min(amount, sum(bounds.values(), ZERO)), [*bounds.values()])
     found = dict(zip(bounds, parts, strict=True))
-    if found:
-        found[max(found, key=found.__getitem__)] += amount - sum(parts, ZERO)
+    room = {reference: named.discounts[reference] - one for reference, one in found.items()}
+    if room:
+        most = max(room, key=room.__getitem__)
+        found[most] += min(amount - sum(parts, ZERO), room[most])
     return {reference: one for reference, one in found.items() if one}
+
+
+def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
+    """Return the amounts of the parts, less in proportion what no discount has left."""
+    bounds = {place: named.amounts[place] for place in named.sold if named.amounts[place]}
+    left = sum(bounds.values(), ZERO) - odd
+    if not odd or left < 0:
+        return named.amounts
+    parts = dict(zip(bounds, split(left, [*bounds.values()]), strict=True))
+    return [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
 
 
 def _cost(line: OrderLine, quantity: Decimal) -> Decimal:

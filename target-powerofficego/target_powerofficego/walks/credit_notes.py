@@ -167,7 +167,7 @@ class CreditNotes:
     def take_back_untold(
         self, record: Record, link: Link, told: Collection[str], read_at: datetime.datetime
     ) -> Decimal:
-        """Delete credit notes, while Drafts, of what the shop tells no more; return their amounts.
+        """Delete credit notes, while Drafts, that the shop no longer tells; return their amounts.
 
         What was credited after them is to be looked at again: it took what they had left. A record
         without `refunds` tells nothing of them.
@@ -196,10 +196,9 @@ class CreditNotes:
         note = self._tools.store.link(self.entity, shop_id)
         if note is None:
             return Decimal(0)
-        found = self._drafts.find(note)
+        found = self._drafts.find(note) or self._drafts.invoice_shown_late(note)
         amount = -_total_of(found)
-        stands = _stands(found)
-        if stands:
+        if stands := _stands(found):
             reason = f"{why}, but {amount} was credited in Go ({stands}): see to it in Go"
             raise Undecidable(Hold(reason))
         self._delete(note)
@@ -207,15 +206,21 @@ class CreditNotes:
         return amount
 
     def _delete(self, note: Link) -> None:
-        """Delete a credit note that is a Draft, and its link."""
+        """Delete a credit note that is a Draft, and its link.
+
+        Raises:
+            Undecidable: with a Hold, when a person sent it a moment ago.
+        """
         path = f"/SalesOrders/{note.go_id}"
         deletion = self._tools.writer.delete(self.entity, note.shop_id, path)
-        invoice = (
-            self._tools.index.read_invoice(self.entity, note.go_id) if deletion.was_gone else None
-        )
-        if invoice is not None:  # a person sent it a moment ago
+        invoice = self._drafts.invoice_shown_late(note) if deletion.was_gone else None
+        if invoice is not None:
             self._tools.store.end_intent(deletion.intent)
-            raise Undecidable(Hold(f"its credit note was sent in Go ({_stands(invoice)})"))
+            called = note.shop_id.removeprefix(CREDIT)
+            reason = (
+                f"its credit note {called} was to be taken back, but is {_stands(invoice)} in Go"
+            )
+            raise Undecidable(Hold(f"{reason}: see to it there"))
         with self._tools.store.transaction():
             self._tools.store.delete_link(self.entity, note.shop_id)
             self._tools.store.end_comparison(self.entity, note.shop_id)

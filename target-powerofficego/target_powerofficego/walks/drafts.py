@@ -14,6 +14,7 @@ from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
 from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
 from target_powerofficego.walks.order_form import UNLOCKED, OrderInGoForm, partly_agreed
+from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     import datetime
@@ -69,6 +70,14 @@ class Drafts:
             return self.read_complete(link)
         except NotFound:
             return self.tools.index.read_again(self.entity, link.go_id)
+
+    def invoice_shown_late(self, link: Link) -> Entry | None:
+        """Return the invoice of an order that is gone, once a replica that is behind shows it."""
+        invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        if invoice is None:
+            time.sleep(SECOND_LOOK_SECONDS)
+            invoice = self.tools.index.read_invoice(self.entity, link.go_id)
+        return invoice
 
     def read(self, link: Link) -> Mapping[str, Any] | Entry:
         """Return what `find` does.

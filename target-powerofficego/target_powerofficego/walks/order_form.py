@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
+from target_powerofficego.dataflow.order_credits import CANCEL
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
@@ -251,11 +252,12 @@ def _has_unmet_rows(table: Table, order: OrderInGoForm, link: Link) -> bool:
 
 
 def has_other_refunds(order: OrderInGoForm, link: Link) -> bool:
-    """Tell whether an order known to be invoiced has other refunds than are credited."""
+    """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
+    marks = credit_marks(link.base)
     if CREDITED not in link.base or order.record.get("refunds") is None:
-        return False
+        return CANCEL in marks
     refunds = read_refunds(order.record)
-    gone = credit_marks(link.base).keys() - {one.id for one in refunds}
+    gone = marks.keys() - {one.id for one in refunds}
     return bool(gone or refunds_to_credit(refunds, link.base))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import (
@@ -49,7 +48,6 @@ from target_powerofficego.walks.order_parties import OrderParties
 from target_powerofficego.walks.order_payments import OrderPayments
 from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
-from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     import datetime
@@ -229,7 +227,7 @@ class OrdersWalk(GoWalk):
         """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
         if link is None:
             return self._meet_cancelled(record, read_at, at_end=at_end)
-        found = self._drafts.find(link) or self._invoice_shown_late(link)
+        found = self._drafts.find(link) or self._drafts.invoice_shown_late(link)
         if found is None:
             self._forget(record, link)
             return "unchanged", Nothing("cancelled, and gone from Go already")
@@ -239,7 +237,7 @@ class OrdersWalk(GoWalk):
             self._unlock_to_delete(link, read_at)
         path = f"/SalesOrders/{link.go_id}"
         deletion = self.tools.writer.delete(self.entity, record["id"], path)
-        invoice = self._invoice_shown_late(link) if deletion.was_gone else None
+        invoice = self._drafts.invoice_shown_late(link) if deletion.was_gone else None
         if invoice is not None:  # a person sent it a moment ago
             self.tools.store.end_intent(deletion.intent)
             return self._invoiced.cancel(record, read_at, link, invoice, at_end=at_end)
@@ -247,14 +245,6 @@ class OrdersWalk(GoWalk):
             self._forget(record, link)
             self.tools.store.end_intent(deletion.intent)
         return "deleted", Delete()
-
-    def _invoice_shown_late(self, link: Link) -> Entry | None:
-        """Return the invoice of an order that is gone, once a replica that is behind shows it."""
-        invoice = self.tools.index.read_invoice(self.entity, link.go_id)
-        if invoice is None:
-            time.sleep(SECOND_LOOK_SECONDS)
-            invoice = self.tools.index.read_invoice(self.entity, link.go_id)
-        return invoice
 
     def _meet_cancelled(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool

@@ -102,6 +102,35 @@ def test_what_a_person_confirmed_or_sent_is_held_when_it_is_told_no_more(
     assert "but 250.00 was credited in Go (" in reason
 
 
+def test_an_order_that_is_open_again_without_telling_refunds_has_its_note_taken_back(
+    ledger, box, invoiced
+):
+    silent = {name: value for name, value in invoiced.items() if name != "refunds"}
+    ledger.run(cancelled(silent))
+
+    assert ledger.run({**silent, "updated_at": LATEST}).status == 0
+    assert credit_notes(box) == {}
+
+
+def test_a_draft_that_a_person_sends_while_it_is_taken_back_is_held(ledger, box, reasons, invoiced):
+    ledger.run(with_refunds(invoiced, money("50.00")))
+    box.faults.on("go", "DELETE", None, lambda _: send(box), when="before")
+
+    assert ledger.run({**invoiced, "refunds": [], "updated_at": LATEST}).status == 3
+    assert "was to be taken back, but is sent" in reasons()["hold", "orders", "9001"]
+    again = ledger.run({**invoiced, "refunds": [], "updated_at": LAST})
+    assert (again.status, again.writes) == (3, [])
+
+
+def test_a_dry_run_tells_that_a_credit_note_is_taken_back_and_deletes_none(ledger, box, invoiced):
+    ledger.run(with_refunds(invoiced, money("50.00")))
+
+    outcome = ledger.run({**invoiced, "refunds": [], "updated_at": LATEST}, dry_run=True)
+
+    assert (outcome.writes, credit_notes(box)) == ([], {"refund:r1": -50})
+    assert "credit orders 9001: total with VAT: 50" in outcome.log
+
+
 def test_a_refund_that_comes_to_nothing_by_now_has_its_draft_taken_back(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, money("50.00")))
     told = with_refunds(invoiced, money("0.00"), updated_at=LATEST)

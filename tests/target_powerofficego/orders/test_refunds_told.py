@@ -174,6 +174,27 @@ def test_a_line_that_is_told_dearer_than_its_refund_is_no_discount():
         left_of(order(**DISCOUNTED), refund("99.00", part("c", "1", "125.00")))
 
 
+@pytest.mark.parametrize("amount", ["99.98", "100.02"])
+def test_what_a_shop_rounds_of_a_share_is_obeyed(amount):
+    named = refund(amount, part("c", "1", "125.00"))
+
+    assert by_rate(left_of(order(**DISCOUNTED), named)) == {
+        "25": str(Decimal("300.00") - Decimal(amount)),
+        "15": "92.00",
+    }
+    rest = [part("c", "1", "125.00"), part("f", "1", "115.00"), part("s"), part("g")]
+    last = refund(str(392 - Decimal(amount)), *rest, id="r2")
+    assert by_rate(left_of(order(**DISCOUNTED), named, last)) == {}
+
+
+@pytest.mark.parametrize("amounts", [("250.00", "115.00"), (None, None)])
+def test_goods_come_back_for_what_an_earlier_refund_left_of_them(amounts):
+    money = refund("100.00")
+    goods = [part("c", "2", amounts[0]), part("f", "1", amounts[1]), part("s"), part("g")]
+
+    assert by_rate(left_of(order(), money, refund("365.00", *goods, id="r2"))) == {}
+
+
 ALL = [part("c", "2"), part("f", "1"), part("s"), part("g")]
 AMOUNTS = {"c": "250.00", "f": "115.00", "s": "50.00", "g": "50.00"}
 NET = {"c": "200.01", "f": "91.99", "s": "50.00", "g": "50.00"}
