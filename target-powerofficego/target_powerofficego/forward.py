@@ -190,6 +190,7 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.confirm_on),
         sorted(settings.invoice_on),
         settings.guests,
+        settings.is_vat_abroad_ours,
         settings.guest_customer_number,
         settings.anonymised_marks.domains,
         sorted(settings.anonymised_marks.words),

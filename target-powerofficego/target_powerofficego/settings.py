@@ -42,6 +42,7 @@ class Settings(SideSettings):
     confirm_on: frozenset[str] = frozenset()
     invoice_on: frozenset[str] = frozenset()
     guests: str = "by_email"
+    is_vat_abroad_ours: bool = False
     guest_customer_number: int | None = None
     create_missing_products: bool = True
     sales_accounts: Mapping[str, int] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class _Reader(SideReader):
             "confirm_on": self._stage_statuses("confirm_on"),
             "invoice_on": self._stage_statuses("invoice_on"),
             "guests": config["guests"],
+            "is_vat_abroad_ours": config["abroad_vat"] == "norwegian",
             "guest_customer_number": self._guest_customer_number(),
             "create_missing_products": config["create_missing_products"],
             "sales_accounts": sales_accounts,

@@ -313,6 +313,16 @@ _RULES = (
         " keeps.",
     ),
     th.Property(
+        "abroad_vat",
+        th.StringType,
+        allowed_values=["hold", "norwegian"],
+        default="hold",
+        title="VAT abroad",
+        description="What VAT on an order that is delivered abroad is: Norwegian, and posted so; or"
+        " perhaps that of the other country, so that the order is held. Svalbard and Jan Mayen are"
+        " abroad.",
+    ),
+    th.Property(
         "create_missing_products",
         th.BooleanType,
         default=True,
@@ -326,8 +336,8 @@ _RULES = (
         description="VAT rate to general ledger account, such as"
         ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
         " account. A rate is written with a comma, for Meltano splits names at dots. The key"
-        " `exempt` is the account for what is sold without VAT though the product bears it: to"
-        " tax-exempt customers, and abroad.",
+        " `exempt` is the account for what is sold without VAT to tax-exempt customers, and of"
+        " goods without VAT that are delivered abroad.",
     ),
     th.Property(
         "payment_accounts",

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from target_powerofficego.walks.tools import Tools
 
 
+_HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
+
+
 @dataclass(frozen=True)
 class Parties:
     """Who buys an order, and the ids in Go that it refers to; `product_ids` by line reference.
@@ -77,6 +80,13 @@ def wanted_address(record: Record) -> Address | None:
     return billing if billing is not None and billing.is_complete else None
 
 
+def country_abroad(record: Record) -> str | None:
+    """Return the country that an order is delivered to, if that is not Norway or not told."""
+    address = wanted_address(record)
+    country = address.country if address else _HOME
+    return None if country == _HOME else country
+
+
 class OrderParties:
     """Finds the parties of an order; at end of input it makes those that the shop never lists."""
 
@@ -110,10 +120,12 @@ class OrderParties:
             raise Undecidable(self._missing(awaited, at_end=at_end))
         found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
         is_vat_free = self._is_vat_free(customer_id)
+        is_abroad = country_abroad(record) is not None
         optional = frozenset(
             line.reference
             for line in lines
-            if is_vat_free or self._is_sold_without_vat(line, found.get(line.reference))
+            if is_vat_free
+            or self._is_sold_without_vat(line, found.get(line.reference), is_abroad=is_abroad)
         )
         exempt = {found[one] for one in optional if one in found}
         self._see_to_exempt_accounts(exempt, read_at, at_end=at_end)
@@ -353,14 +365,19 @@ class OrderParties:
         entry = self._tools.index.entry("customers", customer_go_id)
         return bool(entry and entry.body.get("IsVatFree"))
 
-    def _is_sold_without_vat(self, line: OrderLine, product_id: int | None) -> bool:
-        """Tell whether a line without VAT is of a product that bears VAT by its own account.
+    def _is_sold_without_vat(
+        self, line: OrderLine, product_id: int | None, *, is_abroad: bool
+    ) -> bool:
+        """Return whether a line goes to the account `exempt` of `sales_accounts`.
 
-        So are sales abroad; the account `exempt` of `sales_accounts` is then the optional one.
+        That is the optional one of its product. So go goods without VAT that are delivered abroad,
+        and what is sold without VAT though the product bears it by its own account.
         """
         accounts = self._tools.conversion.sales_account_ids
         if line.rate != 0 or line.is_text or EXEMPT not in accounts:
             return False
+        if is_abroad and line.is_goods:
+            return True
         entry = self._tools.index.entry("products", str(product_id))
         account = entry.body.get("StandardSalesAccountId") if entry else None
         taxed = {one for rate, one in accounts.items() if rate not in ("0", EXEMPT)}

@@ -22,6 +22,7 @@ from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
 from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.order import Wanted, stakes, wanted
 from target_powerofficego.dataflow.order_refunds import read_refunds
+from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
@@ -44,7 +45,7 @@ from target_powerofficego.walks.order_form import (
 )
 from target_powerofficego.walks.order_forms import OrderForms
 from target_powerofficego.walks.order_meetings import OrderMeetings
-from target_powerofficego.walks.order_parties import OrderParties
+from target_powerofficego.walks.order_parties import OrderParties, country_abroad
 from target_powerofficego.walks.order_payments import OrderPayments
 from target_powerofficego.walks.order_stages import OrderStages
 from target_powerofficego.walks.walk import created_at
@@ -171,8 +172,27 @@ class OrdersWalk(GoWalk):
         return self.compare(order, link, at_end=at_end)
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
+        self._see_that_vat_is_ours(order)
         self.post(order, {})
         return "created", Create(self._shown(order))
+
+    def _see_that_vat_is_ours(self, order: OrderInGoForm) -> None:
+        """See that an order that is delivered abroad bears no VAT of another country.
+
+        Raises:
+            Undecidable: with a Hold, when it may.
+        """
+        country = country_abroad(order.record)
+        rates = {line.rate for line in order.lines if line.rate and line.total.tax}
+        if country is None or not rates or self.tools.settings.is_vat_abroad_ours:
+            return
+        told = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
+        reason = (
+            f"it is delivered to {country} with VAT of {told}, which may be that country's: if it"
+            " is Norwegian VAT, set abroad_vat to norwegian; else post it by hand in Go and"
+            " acknowledge this"
+        )
+        raise Undecidable(Hold(reason))
 
     def post(self, order: OrderInGoForm, more: Mapping[str, Value]) -> None:
         """Post an order as a Draft, with more members of the header; compare and mend it.

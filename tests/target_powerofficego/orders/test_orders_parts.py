@@ -273,6 +273,37 @@ def test_a_sale_abroad_uses_the_optional_account_of_the_product(
     assert {one["OptionalSalesAccountId"] for one in box.go.entries("Products")} == {account[3100]}
 
 
+@pytest.mark.parametrize(("country", "is_exempt"), [("SE", True), ("SJ", True), ("NO", False)])
+def test_goods_without_vat_at_home_go_to_the_exempt_account_when_delivered_abroad(
+    ledger, box, customer, product, order, line, address, country, is_exempt
+):
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3150}
+    book = product(tax_rate="0", price_incl="100.00")
+    where = address(type="shipping", country_code=country, postal_code="9170", city="Byen")
+
+    told = order(lines=[without_vat(line)], shipping_address=where)
+    assert ledger.run(customer(), book, told).status == 0
+
+    assert lines_in_go(box)["1"]["UseStandardSalesAccount"] is not is_exempt
+
+
+@pytest.mark.parametrize("country", ["SE", "SJ"])
+def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
+    stocked, box, order, address, reasons, country
+):
+    where = address(type="shipping", country_code=country, postal_code="9170", city="Byen")
+    told = order(shipping_address=where)
+
+    assert stocked.run(told).status == 3
+    reason = reasons()["hold", "orders", "9001"]
+    assert f"delivered to {country} with VAT of 25 %" in reason
+    assert "abroad_vat" in reason
+    assert box.go.entries("SalesOrders") == []
+
+    assert stocked.run(abroad_vat="norwegian").status == 0
+    assert the_order(box)["TotalAmount"] == 250
+
+
 def test_a_customer_without_vat_is_posted_on_the_account_for_exempt_sales(
     ledger, box, customer, product, order, line
 ):
