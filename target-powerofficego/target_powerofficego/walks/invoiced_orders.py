@@ -108,7 +108,8 @@ class InvoicedOrders:
         told = [one.id for one in read_refunds(record)]
         self._check(order, link, invoice)
         is_due = self._tools.store.is_comparison_due(self.entity, link.shop_id)
-        if is_due or has_other_refunds(order, link):
+        open_refunds = refunds_to_credit(read_refunds(record), link.base)
+        if is_due or open_refunds or has_other_refunds(order, link):
             _see_that_it_comes_to(order.total, invoice)
         taken_back = self._notes.take_back_untold(record, link, told, read_at)
         link = self._tools.store.link(self.entity, link.shop_id) or link

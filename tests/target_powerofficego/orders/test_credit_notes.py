@@ -218,19 +218,3 @@ def test_a_wrong_credit_note_is_taken_back_though_the_run_was_killed(
     assert credit_notes(box) == {}
     assert "50.02 is to be credited" in next(iter(reasons().values()))
     assert ledger.run({**told, "updated_at": LATEST}).writes == []
-
-
-def test_a_credit_note_at_another_vat_rate_is_taken_back(ledger, box, reasons, invoiced):
-    (goods,) = box.go.entries("Products")
-    (account,) = [
-        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3001
-    ]
-    box.go.edit("Products", goods["Id"], {"StandardSalesAccountId": account["Id"]})
-    lines = [{"line_id": "1", "quantity": "1", "amount_incl": "125.00"}]
-    told = with_refunds(invoiced, money("125.00", lines=lines))
-
-    assert ledger.run(told).status == 3
-    assert credit_notes(box) == {}
-    (reason,) = reasons().values()
-    assert "the shop says 25 %, Go's sales account gives 15 %" in reason
-    assert ledger.run({**told, "updated_at": LATEST}).writes == []

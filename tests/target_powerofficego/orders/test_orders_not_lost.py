@@ -45,20 +45,6 @@ def with_refunds(order, *refunds, **changes):
     }
 
 
-def test_a_refund_that_is_set_to_nothing_once_it_is_credited_is_told(
-    reasons, ledger, box, invoiced
-):
-    ledger.run(with_refunds(invoiced, refund()))
-    assert notes(box) == {"testshop:9001:refund:r1": -50}
-
-    outcome = ledger.run(
-        with_refunds(invoiced, refund(amount_incl="0.00"), payment_status="paid", updated_at=LATEST)
-    )
-
-    assert outcome.status == 3
-    assert "comes to nothing by now" in reasons()[HELD]
-
-
 def test_a_refund_told_by_its_lines_alone_moves_its_credit_note(ledger, box, invoiced):
     def told(amount):
         return refund(
@@ -96,18 +82,15 @@ def test_a_refund_moved_to_a_line_of_another_rate_moves_the_vat_of_its_note(
     assert (note_line["VatRate"], note_line["TotalAmount"]) == (Decimal("0.15"), -50)
 
 
-def test_a_held_credit_note_of_a_refund_that_is_taken_back_stays_told(
+def test_a_held_credit_note_of_a_refund_that_is_taken_back_leaves_nothing(
     reasons, ledger, box, invoiced
 ):
-    first = ledger.run(with_refunds(invoiced, refund(amount_incl="50.02")))
-    assert first.status == 3
-    assert list(notes(box)) == ["testshop:9001:refund:r1"]
+    assert ledger.run(with_refunds(invoiced, refund(amount_incl="50.02"))).status == 3
 
     outcome = ledger.run({**invoiced, "note": "angret", "updated_at": LATEST})
 
-    assert outcome.status == 3
-    assert reasons()[HELD] == 'refund "r1" was credited in Go, but the shop tells it no more'
-    assert list(notes(box)) == ["testshop:9001:refund:r1"]
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert (reasons(), notes(box)) == ({}, {})
 
 
 def test_a_held_credit_note_of_a_refund_that_is_replaced_is_not_beside_the_new_one(
@@ -119,9 +102,8 @@ def test_a_held_credit_note_of_a_refund_that_is_replaced_is_not_beside_the_new_o
         with_refunds(invoiced, refund(id="r2", amount_incl="50.00"), updated_at=LATEST)
     )
 
-    assert outcome.status == 3
-    assert reasons()[HELD] == 'refund "r1" was credited in Go, but the shop tells it no more'
-    assert list(notes(box)) == ["testshop:9001:refund:r1"]
+    assert outcome.status == 0
+    assert (reasons(), notes(box)) == ({}, {"testshop:9001:refund:r2": -50})
 
 
 def test_a_confirmed_order_met_with_another_total_is_told(
@@ -168,20 +150,20 @@ def test_a_guests_old_invoice_is_still_credited_once_guests_are_told_apart(
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_a_held_credit_note_of_a_cancellation_that_is_taken_back_stays_told(
+def test_a_held_credit_note_of_a_cancellation_that_is_taken_back_leaves_nothing(
     reasons, ledger, box, invoiced
 ):
     (goods,) = (one for one in box.go.entries("Products") if one["Code"] == "ULL-1")
     accounts = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
     box.go.edit("Products", goods["Id"], {"StandardSalesAccountId": accounts[3001]})
     assert ledger.run({**invoiced, "status": "cancelled", "updated_at": LATER}).status == 3
-    assert list(notes(box)) == ["testshop:9001:cancel"]
-    assert "Go's order is not the shop's" in reasons()[HELD]
+    assert notes(box) == {}
+    assert "the shop says 25 %, Go's sales account gives 15 %" in reasons()[HELD]
 
     outcome = ledger.run({**invoiced, "note": "likevel", "updated_at": LATEST})
 
-    assert outcome.status == 3
-    assert "is open again in the shop" in reasons()[HELD]
+    assert (outcome.status, outcome.writes) == (0, [])
+    assert reasons() == {}
 
 
 def test_a_cancelled_order_that_was_sent_a_moment_ago_is_credited_though_reads_lag_behind(
@@ -238,18 +220,13 @@ def test_a_refund_after_an_acknowledged_hold_of_an_invoice_is_told(
     assert "the shop then changed lines" in reasons()[HELD]
 
 
-def test_a_refund_after_an_acknowledged_one_that_was_taken_back_is_told(
-    reasons, ledger, box, invoiced
-):
+def test_a_refund_after_one_whose_credit_note_a_person_deleted_is_credited(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, refund()))
-    assert ledger.run({**invoiced, "note": "angret", "updated_at": LATEST}).status == 3
     box.go.delete("SalesOrders", the_order(box)["Id"])
-    ledger.acknowledge_all()
 
-    outcome = ledger.run(with_refunds(invoiced, refund(id="r2"), updated_at=LAST))
-
-    assert outcome.status == 3
-    assert 'refund "r1" was credited in Go' in reasons()[HELD]
+    assert ledger.run({**invoiced, "note": "angret", "updated_at": LATEST}).status == 0
+    assert ledger.run(with_refunds(invoiced, refund(id="r2"), updated_at=LAST)).status == 0
+    assert notes(box) == {"testshop:9001:refund:r2": -50}
 
 
 def test_a_refund_of_a_draft_with_an_acknowledged_conflict_is_told(reasons, ledger, box, landed):
