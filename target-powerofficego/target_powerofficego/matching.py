@@ -137,7 +137,8 @@ class _CustomerClaim:
             Undecidable: with a Hold naming that record.
         """
         owner = self.store.owner_of("customers", entry.go_id)
-        other = owner.shop_id if owner else self._referred_to(entry)
+        referred = self.shop_id if field == "reference" else self._referred_to(entry)
+        other = owner.shop_id if owner else referred
         is_guest = self.shop_id.startswith(GUEST)
         is_same = field != "email" or _has_same_name(self.row_values, entry, owner)
         if owner and not self.is_gone and self.store.was_deleted("customers", owner.shop_id):
