@@ -13,21 +13,22 @@ if TYPE_CHECKING:
 
     from go_sandbox.demo.outcomes import Decided, Waiting
 
-_ALWAYS = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
+_FIRST = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
 _NARROW = (0, 1, 0, 0)
 _ENTITIES = ("customers", "products", "orders")
 
 
 def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
     """Return what came of the records: a row for each entity, a column for each outcome."""
-    others = sorted({name for found in outcomes.values() for name in found} - set(_ALWAYS))
+    there = {name for found in outcomes.values() for name, count in found.items() if count}
+    names = [*(name for name in _FIRST if name in there), *sorted(there - set(_FIRST))]
     table = Table(box=box.SIMPLE_HEAD, padding=_NARROW)
     table.add_column("records")
-    for name in (*_ALWAYS, *others):
+    for name in names:
         table.add_column(name, justify="right")
     for entity in _ENTITIES:
         found = outcomes.get(entity, {})
-        table.add_row(entity, *(str(found.get(name) or "·") for name in (*_ALWAYS, *others)))
+        table.add_row(entity, *(str(found.get(name) or "·") for name in names))
     return table
 
 
