@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CREATED = "2026-01-02T09:00:00Z"
 UPDATED = "2026-01-05T10:00:00Z"
+A_PERSON = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
+"""What makes a customer in Go a person, who may be found by the e-mail address of one."""
 
 
 @dataclass(frozen=True)

@@ -222,13 +222,22 @@ def test_a_second_piece_of_freight_has_no_form_in_the_shop_and_is_held(three_lin
     assert "no form for what Go says of line shipping:f1" in three_lines.reason()
 
 
-def test_an_order_with_no_vat_row_of_a_lines_rate_is_held(three_lines):
-    taxes = [{"rate": "15", "base": "320.00", "amount": "80.00"}]
-    three_lines.box.shop.edit("orders", "9001", {"taxes": taxes})
-    three_lines.edit(Quantity=Decimal(3))
+@pytest.mark.parametrize(("rate", "status"), [("25", 3), ("0", 0)])
+def test_an_order_with_no_vat_row_of_a_lines_rate_is_held_unless_that_bears_none(
+    linked, order, line, rate, status
+):
+    free = line(quantity="1", unit_price_excl="0.00", tax_rate=rate, **amounts("0.00", "0.00"))
+    freight = {"id": "f1", "name": "Post", "tax_rate": "15", **amounts("100.00", "15.00")}
+    taxes = [{"rate": "15", "base": "100.00", "amount": "15.00"}]
+    linked.ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    linked.box.shop.put("products", {**linked.box.shop.record("products", "501"), "tax_rate": rate})
+    linked.box.shop.put("orders", order(lines=[free], shipping=[freight], taxes=taxes))
+    linked.forward()
+    lines = Lines(linked)
+    lines.edit(ProductUnitPrice=Decimal(40))
 
-    assert (three_lines.back().status, three_lines.order()["taxes"]) == (3, taxes)
-    assert "no row for the VAT rate of a line (25 %)" in three_lines.reason()
+    assert (lines.back().status, lines.order()["taxes"]) == (status, taxes)
+    assert ("no row for the VAT rate of a line (25 %)" in lines.reason()) is bool(status)
 
 
 def test_where_prices_with_vat_lead_both_unit_prices_follow(lines):
@@ -278,8 +287,8 @@ def test_a_price_that_the_shop_can_not_say_is_held(linked, line):
 
 
 def test_an_allowance_that_would_be_read_as_another_is_held(lines):
-    """Of a discount of 33.33 % the way forward makes 33.3 % and another price."""
-    lines.edit(Allowance=Decimal("33.33"))
+    """Of a discount of 33.333 % the way forward makes 33.3 % and another price."""
+    lines.edit(Allowance=Decimal("33.333"))
 
     outcome = lines.back()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ledger import A_PERSON
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -80,7 +81,7 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
     ledger, box, customer, product
 ):
     for email in ("kari@example.no", "Kari@Example.no"):
-        box.go.create("Customers", {"Name": "Kari", "EmailAddress": email})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
     records = [
         customer(),
         customer(id="1002", email="no e-mail"),
@@ -97,7 +98,7 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
 
 
 def test_one_deleted_that_is_met_in_go_is_archived_where_the_shop_leads(ledger, box, customer):
-    box.go.create("Customers", {"Name": "Kari", "EmailAddress": "kari@example.no"})
+    box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
 
     outcome = ledger.run(customer(**GONE), on_link="shop")
 

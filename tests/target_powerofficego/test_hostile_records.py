@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from ledger import A_PERSON
 from target_powerofficego.links import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
@@ -224,7 +225,7 @@ def test_an_order_of_what_can_have_no_such_id_is_rejected(ledger, box, order, li
 
 def test_a_key_too_long_for_an_index_of_a_database_matches_all_the_same(ledger, box, customer):
     email = f"{'k' * 5000}@example.no"
-    box.go.create("Customers", {"Name": "Kari", "EmailAddress": email})
+    box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
 
     outcome = ledger.run(customer(email=email))
 

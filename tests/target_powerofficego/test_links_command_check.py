@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from ledger import A_PERSON
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
 
@@ -51,7 +52,7 @@ def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
     ledger, box, links, customer, product
 ):
     for _ in range(2):
-        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(sku=None), product(id="502", sku=None))
 
     told = links("check")
@@ -112,7 +113,7 @@ def test_several_are_acknowledged_at_once_and_told_as_json(ledger, links, number
 
 def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, customer, product):
     for _ in range(2):
-        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(sku=None), product(id="502", sku=None))
 
     of_products = links("acknowledge", "--all", "--entity", "products")

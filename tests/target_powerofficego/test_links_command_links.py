@@ -6,6 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from ledger import A_PERSON
 from target_powerofficego.links_command import main
 
 
@@ -103,7 +104,7 @@ def test_holds_and_parked_records_have_the_same_filters(
     ledger, box, rows, customer, product, order
 ):
     for _ in range(2):
-        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(), order())
 
     assert len(rows("holds", "--reason", "several entries", "--shop-id", "1001")) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from ledger import A_PERSON
 from target_powerofficego.links_command import main
 
 SCRIPT = Path(sys.executable).with_name("powerofficego-links")
@@ -147,7 +148,7 @@ def test_with_show_values_a_hold_tells_what_each_side_says(in_conflict, rows):
 
 def test_a_hold_names_both_candidates(ledger, box, links, customer):
     first, second = (
-        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
         for _ in range(2)
     )
     ledger.run(customer())
@@ -170,7 +171,7 @@ def test_an_order_whose_customer_is_held_is_listed_as_parked(
     ledger, box, links, rows, customer, product, order
 ):
     for _ in range(2):
-        box.go.create("Customers", {"Name": "Fjell AS", "EmailAddress": "kari@example.no"})
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(), order())
 
     (row,) = rows("parked")

@@ -194,6 +194,49 @@ def test_a_wrong_rate_is_named_though_the_amount_without_vat_is_the_same(box, la
     assert by_rate == {"all": "0.00", "25": "-200.00", "15": "200.00"}
 
 
+def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
+    box, ledger, customer, product, order, line, told
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    book = line(id="2", sku="BOK", product_id="503", tax_rate="0")
+    book |= {"total_excl": "250.00", "total_tax": "0.00", "total_incl": "250.00"}
+    coupon = {"code": "JAKKE", "amount_excl": "100.00", "amount_incl": "125.00"}
+    whole = order(lines=[line(), book], discounts=[coupon])
+    ledger.run(customer(), product(), product(id="503", sku="BOK", tax_rate="0"), whole)
+    assert told()[0] == SAME
+    there = the_entry(box)
+    by_reference = {one["ExternalImportReference"]: one for one in there["SalesOrderLines"]}
+    spread = {by_reference["discount:25"]["Id"]: {"ProductUnitPrice": 50}}
+    spread |= {by_reference["2"]["Id"]: {"ProductUnitPrice": Decimal("187.50")}}
+    box.go.edit("SalesOrders", there["Id"], {"lines": spread})
+    assert the_entry(box)["TotalAmount"] == Decimal(whole["total_incl"])
+
+    status, rows = told()
+
+    assert status == DIFFERS
+    (one,) = rows["difference"]
+    assert "25 %: without VAT the shop says 100.00, Go says 150.00" in one["told"]
+
+
+@pytest.mark.parametrize("is_invoiced", [False, True])
+def test_an_order_that_is_on_another_buyer_in_go_is_told(
+    box, ledger, landed, customer, told, is_invoiced
+):
+    ledger.run(customer(id="1002", email="ola@example.no"))
+    there = the_entry(box)
+    (other,) = [one for one in box.go.entries("Customers") if one["Id"] != there["CustomerId"]]
+    box.go.edit("SalesOrders", there["Id"], {"CustomerId": other["Id"]})
+    if is_invoiced:
+        box.go.send_invoice(there["Id"])
+
+    status, rows = told()
+
+    assert status == SAME
+    (one,) = rows["remark"]
+    assert one["kind"] == "buyer"
+    assert str(other["Id"]) in one["told"]
+
+
 def test_rates_that_come_to_the_same_vat_are_told_apart_by_the_lines(
     box, ledger, customer, product, order, line, told
 ):

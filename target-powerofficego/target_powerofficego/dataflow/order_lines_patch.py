@@ -168,7 +168,7 @@ def _taxes(order: Record, differences: list[_Difference]) -> list[Record]:
     """Return an order's VAT by rate after its lines have changed; an empty list stays empty.
 
     Raises:
-        Unusable: it has no row of a rate that changed.
+        Unusable: it has no row of a rate at which VAT changed.
     """
     rows = list(dicts(order.get("taxes"), what="taxes"))
     if not rows:
@@ -178,6 +178,8 @@ def _taxes(order: Record, differences: list[_Difference]) -> list[Record]:
         if not one.more.excl and not one.more.tax:
             continue
         if one.rate not in rates:
+            if not one.more.tax:
+                continue
             told = "its" if one.rate is None else f"{rate_key(one.rate)} %"
             msg = f"the order's taxes in the shop have no row for the VAT rate of a line ({told})"
             raise Unusable(msg)
