@@ -7,6 +7,8 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
+from target_powerofficego.dataflow.order import stakes
+from target_powerofficego.erased import impersonal_order
 from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
@@ -184,6 +186,15 @@ def test_a_credited_refund_that_is_taken_back_is_told_after_an_erasure(
 
     (hold,) = ledger.unsettled("hold")
     assert 'refund "r1" is no longer told by the shop, but 50.00 was credited' in hold.reason
+
+
+def test_what_decides_what_is_owed_stays_of_the_order_of_an_erased_customer(order):
+    told = order(rounding="0.40", refunds=[{"id": "r1", "amount_incl": "10.00"}])
+
+    kept = impersonal_order(told, "erased:1")
+
+    assert stakes(told).items() <= kept.items()
+    assert "rounding" in stakes(told)
 
 
 def test_a_held_order_of_an_erased_customer_is_written_once_it_is_mended(

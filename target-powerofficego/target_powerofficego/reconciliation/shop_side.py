@@ -130,14 +130,14 @@ def _by_rate(order: Record) -> Mapping[str | None, Money] | None:
 
 def _whole(order: Record, tax_of_lines: Decimal | None) -> Money | None:
     """Return an order's totals; the VAT is that of its lines when the order tells only one."""
-    excl, tax, incl = (
+    excl, tax, incl, rounding = (
         values.amount(order.get(name), what=name)
-        for name in ("total_excl", "total_tax", "total_incl")
+        for name in ("total_excl", "total_tax", "total_incl", "rounding")
     )
     tax = tax_of_lines if excl is None and tax is None else tax
     if incl is None or (excl is None and tax is None):
         return None
-    without = to_ore(excl if excl is not None else incl - (tax or Decimal(0)))
+    without = to_ore(incl - (tax or Decimal(0)) if excl is None else excl + (rounding or 0))
     return Money(without, to_ore(incl) - without, to_ore(incl))
 
 

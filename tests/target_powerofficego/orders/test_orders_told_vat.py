@@ -1,0 +1,314 @@
+"""What the shop says of VAT is obeyed: coupons, gift cards, roundings, and sums that cannot be."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+LATER = "2026-01-06T10:00:00Z"
+
+
+@pytest.fixture
+def stocked(ledger, customer, product):
+    """A ledger with a customer, and a product of each VAT rate."""
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    products = [product(id=f"p{rate}", sku=f"S{rate}", tax_rate=rate) for rate in ACCOUNTS]
+    assert ledger.run(customer(), *products).status == 0
+    return ledger
+
+
+@pytest.fixture
+def sold(line):
+    """Makes a line of one unit at a VAT rate, of so many krone without VAT."""
+
+    def make(excl, rate, **changes):
+        tax = Decimal(excl) * Decimal(rate) / 100
+        told = {"total_excl": excl, "total_tax": f"{tax:.2f}", "total_incl": f"{float(excl):.2f}"}
+        told["total_incl"] = str(Decimal(excl) + Decimal(told["total_tax"]))
+        of = {"id": rate, "product_id": f"p{rate}", "sku": f"S{rate}", "tax_rate": rate}
+        unit = {"unit_price_excl": excl, "unit_price_incl": told["total_incl"]}
+        return line(**{"quantity": "1", **unit, **of, **told, **changes})
+
+    return make
+
+
+def the_order(box):
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
+def by_rate(box):
+    """Return what the order comes to in Go by VAT rate in percent: without VAT, and VAT."""
+    found = {}
+    for one in the_order(box)["SalesOrderLines"]:
+        net, vat = found.get(one["VatRate"] * 100, (0, 0))
+        found[one["VatRate"] * 100] = (net + one["NetAmount"], vat + one["VatAmount"])
+    return {rate: sums for rate, sums in found.items() if any(sums)}
+
+
+def again(ledger, order):
+    """Tell the order anew, unchanged but for its stamp, and return what is written."""
+    return ledger.run({**order, "updated_at": LATER}).writes
+
+
+COUPON = {"code": "JAKKE20", "amount_excl": "200.00", "amount_incl": "250.00"}
+TAXES = [{"rate": "25", "base": "800.00", "amount": "200.00"}]
+
+
+@pytest.mark.parametrize("told", [{"taxes": TAXES}, {"taxes": []}], ids=["by rate", "in all"])
+def test_a_coupon_for_the_goods_of_one_rate_is_taken_from_that_rate(
+    stocked, box, order, sold, told
+):
+    whole = order(lines=[sold("1000.00", "25"), sold("1000.00", "0")], discounts=[COUPON], **told)
+
+    assert stocked.run(whole).status == 0
+    assert by_rate(box) == {25: (800, 200), 0: (1000, 0)}
+    assert again(stocked, whole) == []
+
+
+def test_vat_that_is_told_an_ore_off_lands_with_the_total_exact(stocked, box, order, sold):
+    taxes = [*TAXES, {"rate": "15", "base": "500.00", "amount": "75.01"}]
+    told = {"total_excl": "1299.99", "total_tax": "275.01", "total_incl": "1575.00"}
+    lines = [sold("1000.00", "25"), sold("500.00", "15")]
+
+    assert stocked.run(order(lines=lines, discounts=[COUPON], taxes=taxes, **told)).status == 0
+    assert by_rate(box) == {25: (800, 200), 15: (500, 75)}
+
+
+def test_a_coupon_for_freight_is_taken_from_freight(stocked, box, order, sold):
+    freight = {"id": "f", "tax_rate": "25", "total_excl": "80.00", "total_tax": "20.00"}
+    free = {"code": "FRAKT", "amount_excl": "80.00", "amount_incl": "100.00"}
+    lines = [sold("100.00", "25"), sold("1000.00", "15")]
+    whole = order(
+        lines=lines,
+        shipping=[{**freight, "total_incl": "100.00"}],
+        discounts=[free],
+        total_excl="1100.00",
+        total_tax="175.00",
+        total_incl="1275.00",
+    )
+
+    assert stocked.run(whole).status == 0
+    assert by_rate(box) == {25: (100, 25), 15: (1000, 150)}
+
+
+@pytest.mark.parametrize("own", ["300.00", None])
+def test_a_gift_card_told_as_a_discount_takes_no_vat_off(stocked, box, order, sold, own):
+    card = {"name": "Gavekort", "amount_excl": own, "amount_incl": "300.00"}
+    told = {"total_excl": "700.00", "total_tax": "250.00", "total_incl": "950.00"}
+
+    assert stocked.run(order(lines=[sold("1000.00", "25")], discounts=[card], **told)).status == 0
+    assert by_rate(box) == {25: (1000, 250), 0: (-300, 0)}
+
+
+def test_equal_amounts_of_a_coupon_are_no_word_on_vat_where_the_sums_say_otherwise(
+    stocked, box, order, sold
+):
+    lazy = {"code": "JUL", "amount_excl": "250.00", "amount_incl": "250.00"}
+    told = {"total_excl": "800.00", "total_tax": "200.00", "total_incl": "1000.00"}
+
+    assert stocked.run(order(lines=[sold("1000.00", "25")], discounts=[lazy], **told)).status == 0
+    assert by_rate(box) == {25: (800, 200)}
+
+
+def test_a_coupon_and_a_gift_card_together_are_told_apart_by_the_vat(stocked, box, order, sold):
+    card = {"name": "Gavekort", "amount_excl": None, "amount_incl": "100.00"}
+    lines = [sold("1000.00", "25"), sold("1000.00", "15")]
+    taxes = [*TAXES, {"rate": "15", "base": "1000.00", "amount": "150.00"}]
+    told = {"total_excl": "1700.00", "total_tax": "350.00", "total_incl": "2050.00"}
+
+    whole = order(lines=lines, discounts=[COUPON, card], taxes=taxes, **told)
+    assert stocked.run(whole).status == 0
+    assert by_rate(box) == {25: (800, 200), 15: (1000, 150), 0: (-100, 0)}
+
+
+def test_a_discount_that_the_lines_are_less_already_is_not_taken_off_again(
+    stocked, box, order, sold
+):
+    known = {"code": "JUL", "amount_incl": "100.00", "is_in_lines": True}
+    told = {"total_excl": "1000.00", "total_tax": "250.00", "total_incl": "1250.00"}
+
+    assert stocked.run(order(lines=[sold("1000.00", "25")], discounts=[known], **told)).status == 0
+    assert by_rate(box) == {25: (1000, 250)}
+
+
+def test_vat_rounded_once_for_the_order_lands(stocked, box, order, sold):
+    lines = [sold("79.90", "25"), sold("119.90", "25", id="2")]
+    told = {"total_excl": "199.80", "total_tax": "49.95", "total_incl": "249.75"}
+    assert sum(Decimal(one["total_incl"]) for one in lines) == Decimal("249.76")
+
+    whole = order(lines=lines, **told)
+    assert stocked.run(whole).status == 0
+    assert the_order(box)["TotalAmount"] == Decimal("249.75")
+    assert by_rate(box) == {25: (Decimal("199.80"), Decimal("49.95"))}
+    assert again(stocked, whole) == []
+
+
+def test_lines_that_the_shop_does_not_round_land(stocked, box, order, sold):
+    prices = ("4.93", "0.33", "1.31", "3.89", "0.25")
+    lines = [
+        {**sold(excl, "25", id=str(n)), "total_tax": None, "total_incl": str(Decimal(excl) * 5 / 4)}
+        for n, excl in enumerate(prices)
+    ]
+    told = {"total_excl": "10.71", "total_tax": "2.68", "total_incl": "13.39"}
+
+    assert stocked.run(order(lines=lines, **told), rounding_product_code="ORE").status == 0
+    assert the_order(box)["TotalAmount"] == Decimal("13.39")
+
+
+# Sums that cannot all be true
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures"),
+    [
+        ({"total_incl": "1240.00"}, "total_incl is 1240.00, but the lines come to 1250.00"),
+        ({"total_tax": "150.00", "total_excl": None}, "total_tax is 150.00, but the lines come to"),
+        ({"taxes": [{"rate": "15", "base": None, "amount": "250.00"}]}, "at 25 % VAT is 0.00"),
+        ({"taxes": [{"rate": "25", "base": "1000.00", "amount": "150.00"}]}, "VAT is 150.00, but"),
+    ],
+)
+def test_sums_that_cannot_all_be_true_are_held_before_anything_is_posted(
+    stocked, box, order, sold, reasons, changes, figures
+):
+    whole = order(lines=[sold("1000.00", "25")])
+
+    assert stocked.run({**whole, **changes}).status == 3
+    assert figures in reasons()["hold", "orders", "9001"]
+    assert box.go.entries("SalesOrders") == []
+
+    assert stocked.run({**whole, "updated_at": LATER}).status == 0
+    assert the_order(box)["TotalAmount"] == 1250
+
+
+def test_lines_at_one_rate_with_the_vat_of_another_are_held_before_they_are_posted(
+    stocked, box, order, sold, reasons
+):
+    food = sold("1000.00", "25", total_tax="150.00", total_incl="1150.00")
+
+    assert stocked.run(order(lines=[food])).status == 3
+    reason = reasons()["hold", "orders", "9001"]
+    assert "25 % tell VAT of 150.00, but 25 % of 1000.00 is 250.00" in reason
+    assert box.go.entries("SalesOrders") == []
+
+
+def test_a_discount_that_nothing_makes_true_is_held_with_the_sums(
+    stocked, box, order, sold, reasons
+):
+    told = {"total_excl": "1850.00", "total_tax": "220.00", "total_incl": "2070.00"}
+    lines = [sold("1000.00", "25"), sold("500.00", "15"), sold("500.00", "0")]
+    coupon = {"code": "X", "amount_incl": "255.00"}
+
+    assert stocked.run(order(lines=lines, discounts=[coupon], **told)).status == 3
+    assert "total_tax is 220.00, but the lines come to" in reasons()["hold", "orders", "9001"]
+    assert box.go.entries("SalesOrders") == []
+
+
+# Rounding of the whole order
+
+
+def rounded(order, sold, rounding="0.40"):
+    total = {"total_excl": "100.50", "total_tax": "25.13", "rounding": rounding}
+    lines = [sold("100.50", "25", total_tax="25.13", total_incl="125.63")]
+    return order(lines=lines, **total, total_incl=str(Decimal("125.63") + Decimal(rounding)))
+
+
+@pytest.mark.parametrize("rounding", ["0.37", "-0.63"])
+def test_what_the_shop_rounds_the_whole_order_by_is_a_line_without_vat(
+    stocked, box, order, sold, rounding
+):
+    stocked.settings["rounding_product_code"] = "ORE"
+    whole = rounded(order, sold, rounding)
+
+    assert stocked.run(whole).status == 0
+    assert the_order(box)["TotalAmount"] == Decimal(whole["total_incl"])
+    assert by_rate(box)[0] == (Decimal(rounding), 0)
+    assert again(stocked, whole) == []
+
+
+def test_an_order_that_the_shop_rounds_waits_for_the_product_to_round_on(
+    stocked, box, order, sold, reasons
+):
+    assert stocked.run(rounded(order, sold)).status == 3
+    assert "rounds the order by 0.40" in reasons()["hold", "orders", "9001"]
+    assert box.go.entries("SalesOrders") == []
+
+    assert stocked.run(rounding_product_code="ORE").status == 0
+    assert the_order(box)["TotalAmount"] == Decimal("126.03")
+
+
+def test_what_is_paid_back_of_a_rounded_order_leaves_nothing(stocked, box, order, sold):
+    stocked.settings["rounding_product_code"] = "ORE"
+    whole = rounded(order, sold)
+    stocked.run(whole)
+    back = {"id": "r1", "amount_incl": whole["total_incl"], "created_at": LATER}
+
+    told = {**whole, "refunds": [back], "total_refunded": whole["total_incl"], "updated_at": LATER}
+    assert stocked.run({**told, "status": "refunded"}).status == 0
+    assert by_rate(box) == {}
+
+
+# Charges and lines that do not tell all
+
+
+@pytest.mark.parametrize(
+    ("total", "rate"), [(("-500.00", "0.00"), 0), (("39.20", "9.80"), 25), (("40.00", "6.00"), 15)]
+)
+@pytest.mark.parametrize("kind", ["fees", "shipping"])
+def test_a_charge_without_rate_has_the_one_that_its_amounts_say(
+    stocked, box, order, sold, kind, total, rate
+):
+    excl, tax = map(Decimal, total)
+    charge = {"id": "f1", "name": "Gavekort ABCD", "total_excl": str(excl), "total_tax": str(tax)}
+    charge |= {"total_incl": str(excl + tax), "tax_rate": None}
+
+    assert stocked.run(order(lines=[sold("1000.00", "25")], **{kind: [charge]})).status == 0
+    sums = {25: (1000, 250)}
+    sums[rate] = tuple(map(sum, zip(sums.get(rate, (0, 0)), (excl, tax), strict=True)))
+    assert by_rate(box) == sums
+
+
+def test_a_line_without_product_and_sku_is_posted_on_a_service_of_its_rate(
+    stocked, box, order, sold
+):
+    tip = sold("40.00", "25", id="2", product_id=None, sku=None, name="Tips")
+    coupon = {"code": "ALT", "amount_excl": "100.00", "amount_incl": "125.00"}
+    lines = [sold("160.00", "25"), tip]
+
+    assert stocked.run(order(lines=lines, discounts=[coupon])).status == 0
+    assert by_rate(box) == {25: (100, 25)}
+    there = {one["ExternalImportReference"]: one for one in the_order(box)["SalesOrderLines"]}
+    assert (there["2"]["ProductCode"], there["2"]["Description"]) == ("GEBYR-25", "Tips")
+
+
+def test_a_line_without_rate_has_the_merchants_rate_that_gives_its_vat(stocked, box, order, sold):
+    assert stocked.run(order(lines=[sold("500.00", "15", tax_rate=None)])).status == 0
+    assert by_rate(box) == {15: (500, 75)}
+
+
+@pytest.mark.parametrize("excl", ["0.04", "500.00"])
+def test_a_line_without_rate_whose_vat_is_of_no_one_rate_is_rejected(
+    stocked, box, order, sold, reasons, excl
+):
+    """Four øre with an øre of VAT may be at 25 or at 15 %; 20 % of 500 is nobody's rate."""
+    tax = str(Decimal("0.01") if excl == "0.04" else Decimal(100))
+    odd = sold(
+        excl, "25", tax_rate=None, total_tax=tax, total_incl=str(Decimal(excl) + Decimal(tax))
+    )
+
+    assert stocked.run(order(lines=[odd])).status == 3
+    assert "line 1 has no tax_rate" in reasons()["reject", "orders", "9001"]
+    if excl == "0.04":
+        told = order(lines=[odd], taxes=[{"rate": "25", "base": excl, "amount": tax}])
+        assert stocked.run({**told, "updated_at": LATER}).status == 0
+
+
+def test_a_percentage_of_two_decimals_leaves_the_shops_own_unit_price(stocked, box, order, sold):
+    third = sold("199.99", "25", quantity="3", unit_price_excl="99.99", unit_price_incl=None)
+    third |= {"discount_excl": "99.98", "total_tax": "50.00", "total_incl": "249.99"}
+
+    assert stocked.run(order(lines=[third])).status == 0
+    (there,) = the_order(box)["SalesOrderLines"]
+    assert (there["ProductUnitPrice"], there["Allowance"]) == (Decimal("99.99"), Decimal("33.33"))
