@@ -207,15 +207,15 @@ def _tells(chance, sums, discounts):
 
 
 def _refunds(chance, lines, freight, fees):
+    """Return refunds of lines, freight and fees by their ids, and of money for nothing."""
     if chance.random() < 0.7:
         return []
     parts = [raw for raw, _ in chance.sample(lines, min(len(lines), 2))]
     parts += [raw for raw, _ in (*freight, *fees) if chance.random() < 0.3]
     found = []
     for number, raw in enumerate(parts):
-        back = rounded(Decimal(raw["total_incl"]) * chance.randint(0, 30) / 100)
+        back = rounded(Decimal(raw["total_incl"]) * chance.randint(1, 30) / 100)
         line = {"line_id": raw["id"], "quantity": "0", "amount_incl": str(back)}
         named = [line] if chance.random() < 0.7 else []
-        if back and raw["id"] not in {one["id"] for one in lines[:0]}:
-            found.append({"id": f"r{number}", "amount_incl": str(back), "lines": named})
+        found.append({"id": f"r{number}", "amount_incl": str(back), "lines": named})
     return found
