@@ -85,10 +85,12 @@ def by_rate_in_go(
     answer: Mapping[str, Any],
     *,
     edited_in_go: Collection[str] = (),
+    once_per_rate: bool,
 ) -> dict[Decimal, RateAnswer]:
     """Return what each VAT rate, in percent, comes to in Go and in the shop.
 
-    The line for rounding is ours and bears no VAT. An answer that does not tell VAT has no rates.
+    `once_per_rate` is how Go rounds VAT. The line for rounding is ours and bears no VAT. An answer
+    that does not tell VAT has no rates.
     """
     told = {line.reference: line for line in lines if line.reference not in edited_in_go}
     by_line = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
@@ -102,7 +104,7 @@ def by_rate_in_go(
         counts[rate] += ours is not None
         wanted[rate] = wanted.get(rate, NOTHING) + (money if ours is None else ours.total)
         there[rate] = there.get(rate, NOTHING) + money
-    if rounds_by_rate(answer):
+    if once_per_rate:
         there = {rate: _taxed_once(one, rate) for rate, one in there.items()}
     return {rate: RateAnswer(wanted[rate], there[rate], tolerance(counts[rate])) for rate in there}
 
@@ -112,17 +114,21 @@ def _taxed_once(money: Money, rate: Decimal) -> Money:
     return Money(money.excl, tax, money.excl + tax)
 
 
-def rounds_by_rate(answer: Mapping[str, Any]) -> bool:
-    """Return whether Go's total only follows when VAT is rounded once per rate."""
+def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
+    """Return how Go may have rounded VAT by its total: not once per rate, or once per rate.
+
+    Both when the total follows either way; on each line when it follows neither way.
+    """
     lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
     total = Decimal(str(answer["TotalAmount"])) - total_in_go(answered_lines(answer).get(ROUNDING))
-    if sum((total_in_go(line) for line in lines), ZERO) == total:
-        return False
     nets: dict[Decimal, Decimal] = {}
     for line in lines:
         rate = percent(line.get("VatRate") or 0)
         nets[rate] = nets.get(rate, ZERO) + money_in_go(line).excl
-    return sum((net + to_ore(net * rate / 100) for rate, net in nets.items()), ZERO) == total
+    by_line = sum((total_in_go(line) for line in lines), ZERO)
+    by_rate = sum((net + to_ore(net * rate / 100) for rate, net in nets.items()), ZERO)
+    found = [once for once, told in ((False, by_line), (True, by_rate)) if told == total]
+    return tuple(found) or (False,)
 
 
 def vat_differences(
@@ -132,7 +138,8 @@ def vat_differences(
     edited_in_go: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Name both sums where the VAT of a rate is another in Go, by more than rounding explains."""
-    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go)
+    once = vat_roundings(answer)[0]
+    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
         f"VAT at {rate_key(rate)} %: the shop says {one.wanted.tax}, Go says {one.there.tax}"
         for rate, one in sorted(rates.items(), reverse=True)

@@ -22,8 +22,8 @@ from target_powerofficego.dataflow.order_answer import (
     by_rate_in_go,
     expected_total,
     percent,
-    rounds_by_rate,
     total_in_go,
+    vat_roundings,
 )
 from target_powerofficego.dataflow.values import to_ore
 
@@ -103,14 +103,22 @@ def mending(
     now = Decimal(str(answer["TotalAmount"])) - there
     off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
     answered = _answered(lines, answer, edited_in_go, sent)
-    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go)
-    if not off and all(one.is_right for one in rates.values()):
-        return Mending()
-    moves = _moves(answered, rates, off, once_per_rate=rounds_by_rate(answer))
+    for once in vat_roundings(answer):
+        rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
+        if not off and all(one.is_right for one in rates.values()):
+            return Mending()
+        moves = _moves(answered, rates, off, once_per_rate=once)
+        if found := _nearest(moves, off, len(answered) if may_add_line else 0):
+            return found
+    return None
+
+
+def _nearest(moves: Mapping[int, _Way], off: int, most: int) -> Mending | None:
+    """Return the way to what is missing, of which the line for rounding may bear so many øre."""
     if off in moves:
         return Mending(dict(moves[off].new))
-    near = [moved for moved in moves if abs(off - moved) <= len(answered)]
-    if not may_add_line or not near:
+    near = [moved for moved in moves if abs(off - moved) <= most]
+    if not near:
         return None
     moved = min(near, key=lambda one: (len(moves[one].new), abs(off - one)))
     return Mending(dict(moves[moved].new), (off - moved) * ORE)
