@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.order_reading import order_total, read_lines
 from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
-from target_powerofficego.dataflow.order_rounding import mending
+from target_powerofficego.dataflow.order_rounding import Mending, mending
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
 from .baskets import ORE, in_go, rounded
@@ -24,14 +24,14 @@ ROUNDS = 5
 
 def landed(lines, total, *, may_add_line=True, **go):
     """Return what Go has of an order after a run has mended it, and what differs still."""
-    prices, rounding = {}, Decimal(0)
+    sent = Mending()
     for _ in range(ROUNDS):
-        answer = in_go(lines, prices, rounding, **go)
+        answer = in_go(lines, sent.prices, sent.rounding, **go)
         found = answer_differences(lines, total, answer)
-        wanted = found and mending(lines, total, answer, may_add_line=may_add_line, sent=prices)
+        wanted = found and mending(lines, total, answer, may_add_line=may_add_line, before=sent)
         if not wanted:
             break
-        prices, rounding = {**prices, **wanted.prices}, wanted.rounding
+        sent = sent.then(wanted)
     return answer, found
 
 

@@ -10,9 +10,8 @@ remains goes on one line of its own without VAT, if that is allowed.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_powerofficego.dataflow.line_amounts import ORE, ZERO
@@ -36,16 +35,23 @@ if TYPE_CHECKING:
 _PLACES = range(2, 9)  # decimals of a price: whole øre at least, and as many as are ever sent
 _FARTHEST = 50  # øre beyond the wanted total that a search goes
 
-_NONE_SENT: Mapping[str, Decimal] = MappingProxyType({})
 _Key = TypeVar("_Key", int, "tuple[int, int]")
 
 
 @dataclass(frozen=True)
 class Mending:
-    """New unit prices by line reference, and what the line for rounding is to come to."""
+    """New unit prices by line reference, and what the line for rounding is to come to.
+
+    `decimals` is how many of a price Go is seen to keep so far.
+    """
 
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     rounding: Decimal = ZERO
+    decimals: int = _PLACES[-1]
+
+    def then(self, other: Mending) -> Mending:
+        """Return what was sent, and is known, after another mending of the same order."""
+        return replace(other, prices={**self.prices, **other.prices})
 
 
 @dataclass(frozen=True)
@@ -89,27 +95,28 @@ def mending(
     *,
     edited_in_go: Collection[str] = (),
     may_add_line: bool,
-    sent: Mapping[str, Decimal] = _NONE_SENT,
+    before: Mending | None = None,
 ) -> Mending | None:
     """Return how Go's order comes to the shop's total and VAT; None if it cannot, or should not.
 
     A line is moved by an øre at most, or to the next price that Go can hold. The line for rounding
-    bears at most an øre for each line. `sent` are the unit prices that were sent last, where they
-    are others than the lines' own.
+    bears at most an øre for each line. `before` is what was sent to mend the order already.
     """
     if answer.get("TotalAmount") is None:
         return None
     there = total_in_go(answered_lines(answer).get(ROUNDING))
     now = Decimal(str(answer["TotalAmount"])) - there
     off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
-    answered = _answered(lines, answer, edited_in_go, sent)
+    before = before or Mending()
+    answered = _answered(lines, answer, edited_in_go, before.prices)
+    decimals = min(before.decimals, _kept_decimals(answered))
     for once in vat_roundings(answer):
         rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
         if not off and all(one.is_right for one in rates.values()):
-            return Mending()
-        moves = _moves(answered, rates, off, once_per_rate=once)
+            return Mending(decimals=decimals)
+        moves = _moves(answered, rates, off, decimals, once_per_rate=once)
         if found := _nearest(moves, off, len(answered) if may_add_line else 0):
-            return found
+            return replace(found, decimals=decimals)
     return None
 
 
@@ -183,11 +190,11 @@ def _moves(
     lines: Sequence[_AnsweredLine],
     rates: Mapping[Decimal, RateAnswer],
     off: int,
+    decimals: int,
     *,
     once_per_rate: bool,
 ) -> dict[int, _Way]:
     """Return by how many øre the total can be moved such that each rate's VAT is right, and how."""
-    decimals = _kept_decimals(lines)
     groups: dict[Decimal, list[_AnsweredLine]] = defaultdict(list)
     for line in lines:
         groups[percent(line.rate)].append(line)

@@ -75,13 +75,13 @@ class OrderComparison:
         Raises:
             Undecidable: with a Hold, when Go was edited meanwhile.
         """
-        sent: dict[str, Decimal] = {}
+        before = Mending()
         for _ in range(_MOST_ROUNDS):
             edited = _edited_in_go(order, answer, link)
             is_locked = answer.get("SalesOrderStatus") == "Confirmed"
             if not found or is_locked or rate_differences(order.lines, answer):
                 return found
-            wanted = self._mending(order, answer, edited, sent)
+            wanted = self._mending(order, answer, edited, before)
             if wanted is None:
                 return self._with_hint(order, answer, edited, found)
             try:
@@ -91,7 +91,7 @@ class OrderComparison:
             if self._tools.plan.is_dry:  # what Go makes of it is no part of a plan
                 return ()
             answer = self._drafts.read_after_writes(link, written)
-            sent |= wanted.prices
+            before = before.then(wanted)
             link = self._tools.store.link(self.entity, link.shop_id) or link
             found = self.differences(order, answer, link)
         return found
@@ -101,7 +101,7 @@ class OrderComparison:
         order: OrderInGoForm,
         answer: Mapping[str, Any],
         edited: frozenset[str],
-        sent: Mapping[str, Decimal],
+        before: Mending,
     ) -> Mending | None:
         """Return how to mend an order, if that changes anything in Go."""
         code = self._tools.settings.service_codes.rounding
@@ -111,7 +111,7 @@ class OrderComparison:
             answer,
             edited_in_go=edited,
             may_add_line=code is not None,
-            sent=sent,
+            before=before,
         )
         if wanted is None or (wanted.rounding == _rounding_there(answer) and not wanted.prices):
             return None
