@@ -33,7 +33,7 @@ _ORDER_FIELDS = frozenset(
         *("currency", "prices_include_tax", "customer_id", "is_guest", "placed_at", "paid_at"),
         *("shipped_at", "completed_at", "cancelled_at", "created_at", "updated_at", "deleted_at"),
         *("lines", "shipping", "fees", "discounts", "taxes", "total_excl", "total_tax"),
-        *("total_incl", "total_refunded"),
+        *("rounding", "total_incl", "total_refunded"),
     }
 )
 

@@ -36,7 +36,7 @@ ORDER_STATUSES = (
 """What the status of an order can be (docs/shop-api.md)."""
 _STAKES = (
     *("lines", "shipping", "fees", "discounts", "taxes", "refunds"),
-    *("total_incl", "total_refunded", "currency"),
+    *("total_excl", "total_tax", "rounding", "total_incl", "total_refunded", "currency"),
 )
 """What of an order decides what is owed."""
 _DELETING_STATUSES = frozenset({"cancelled", "failed"})
