@@ -267,6 +267,26 @@ def test_another_order_of_the_lines_after_the_invoice_is_no_hold(
     assert not [one for one in later.reads if "/Complete" in one.path]
 
 
+def test_vat_that_is_rounded_otherwise_after_the_invoice_is_no_hold(
+    ledger, box, reasons, customer, product, order, line
+):
+    amounts = {"total_excl": "8.02", "total_tax": "2.00", "total_incl": "10.02"}
+    price = {"quantity": "1", "unit_price_excl": "8.02", "unit_price_incl": "10.02"}
+    lines = [line(id=one, **price, **amounts) for one in ("1", "2")]
+    whole = order(lines=lines)
+    ledger.run(customer(), product(), whole)
+    box.go.send_invoice(the_order(box)["Id"])
+    taxes = [{"rate": "25", "base": "16.03", "amount": "4.01"}]
+
+    outcome = ledger.run(
+        {**whole, "taxes": taxes, "total_excl": "16.03", "total_tax": "4.01", "updated_at": LATER}
+    )
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert reasons() == {}
+
+
 def test_a_customer_who_is_free_of_vat_after_the_invoice_is_no_hold(
     ledger, box, reasons, landed, customer
 ):
