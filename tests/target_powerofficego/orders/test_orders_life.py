@@ -287,6 +287,22 @@ def test_vat_that_is_rounded_otherwise_after_the_invoice_is_no_hold(
     assert reasons() == {}
 
 
+def test_an_invoiced_order_whose_vat_is_another_by_now_is_held_with_both_sums(
+    ledger, box, reasons, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    food = {"tax_rate": "15", "total_excl": "200.00", "total_tax": "30.00", "total_incl": "230.00"}
+    lines = [line(), line(id="2", product_id="502", sku="MAT-1", **food)]
+    coupon = {"name": "Kupong", "amount_excl": None, "amount_incl": "115.00"}
+    whole = order(lines=lines, discounts=[coupon], total_excl="308.00", total_tax="57.00")
+    ledger.run(customer(), product(), product(id="502", sku="MAT-1", tax_rate="15"), whole)
+    box.go.send_invoice(the_order(box)["Id"])
+
+    ledger.run({**whole, "total_excl": "300.00", "total_tax": "65.00", "updated_at": LATER})
+
+    assert "VAT in it: 65.00, before 57.00" in reasons()["hold", "orders", "9001"]
+
+
 def test_a_customer_who_is_free_of_vat_after_the_invoice_is_no_hold(
     ledger, box, reasons, landed, customer
 ):
