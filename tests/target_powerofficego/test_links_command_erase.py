@@ -157,6 +157,25 @@ def test_an_edit_of_an_old_order_is_still_one_patch(ledger, box, links, records,
     assert left_in(ledger.link_store) == []
 
 
+def test_an_order_that_the_shop_rounds_is_still_its_own_after_an_erasure(
+    ledger, box, links, kari, product, order_of_kari
+):
+    ledger.settings |= {
+        "sales_accounts": {"25": 3000, "0": 3100},
+        "rounding_product_code": "AVRUND",
+    }
+    told = order_of_kari(rounding="-0.40", total_incl="249.60")
+    ledger.run(kari(), product(), told)
+    links("erase", "customer", KARI, "--yes")
+    ledger.run()
+
+    outcome = ledger.run({**told, "shipped_at": "2026-01-08T09:00:00Z"})
+
+    assert ledger.unsettled() == []
+    (patch,) = outcome.writes
+    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/DeliveryDate"]
+
+
 def test_a_refund_that_an_invoice_is_less_is_not_credited_after_an_erasure(
     ledger, box, links, kari, product, order_of_kari
 ):

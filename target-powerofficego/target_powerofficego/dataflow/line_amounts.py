@@ -77,12 +77,14 @@ class Rates:
     def of(self, total: Money, what: str) -> Decimal | None:
         """Return the one rate whose VAT rounds to what is told; None for an amount of nothing.
 
+        With VAT and without may each have been rounded by itself: then it is apart by up to an øre.
+
         Raises:
             Unusable: none fits, or several that the order does not tell apart.
         """
         if total == NOTHING:
             return None
-        fitting = [rate for rate in self.known if _gives(rate, total)]
+        fitting = self._fitting(total, ORE / 2) or self._fitting(total, ORE)
         if len(fitting) > 1:
             fitting = [rate for rate in fitting if rate in self.named] or fitting
         if len(fitting) == 1:
@@ -95,12 +97,15 @@ class Rates:
         )
         raise Unusable(msg)
 
+    def _fitting(self, total: Money, most: Decimal) -> list[Decimal]:
+        return [rate for rate in self.known if _gives(rate, total, most)]
 
-def _gives(rate: Decimal, total: Money) -> bool:
+
+def _gives(rate: Decimal, total: Money, most: Decimal) -> bool:
     """Return whether an amount bears this rate, rounded from the amount with VAT or without."""
     from_excl = abs(total.excl * rate / 100 - total.tax)
     from_incl = abs(total.incl - total.incl / (1 + rate / 100) - total.tax)
-    return min(from_excl, from_incl) <= ORE / 2
+    return min(from_excl, from_incl) <= most
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.order_amounts import AMOUNTS, from_kept, order_amounts
 from target_powerofficego.dataflow.order_credits import (
     CANCEL,
     credit_lines,
@@ -184,7 +185,8 @@ class InvoicedOrders:
             reason = (
                 f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
                 f" changed {', '.join(changed)}: an invoice is never edited (total with VAT: the"
-                f" shop says {order.total}, the invoice {_total(invoice)})"
+                f" shop says {order.total}, the invoice {_total(invoice)}"
+                f"{_other_vat(order, link)}). Credit it in Go, then acknowledge"
             )
             raise Undecidable(Hold(reason))
 
@@ -209,6 +211,13 @@ class InvoicedOrders:
         link = self._tools.store.link(self.entity, link.shop_id) or link
         link = replace(link, base={**link.base, **told})
         self._tools.store.put_link(with_amounts(order, link))
+
+
+def _other_vat(order: OrderInGoForm, link: Link) -> str:
+    """Name the VAT of an order now and before, where it is another; of one total it may be."""
+    before = from_kept(link.base[AMOUNTS].shop).total.tax if AMOUNTS in link.base else None
+    vat = order_amounts(order.header, order.lines).total.tax
+    return "" if before in (None, vat) else f"; VAT in it: {vat}, before {before}"
 
 
 def _total(invoice: Entry) -> Decimal:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.line_amounts import ORE
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
 from target_powerofficego.dataflow.order_credits import CANCEL
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
-from target_powerofficego.dataflow.order_lines_back import unmet
+from target_powerofficego.dataflow.order_lines_back import NUMBERS, unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
+from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
@@ -20,7 +23,6 @@ from target_powerofficego.walks.walk import text_id
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping
-    from decimal import Decimal
 
     from target_powerofficego.changes import RowChange
     from target_powerofficego.dataflow.buyers import AgreedBuyer
@@ -266,7 +268,8 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
 
     A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
     who a guest is, the order of the lines, or what follows from settings and from the customer in
-    Go; nor how its refunds are taken off, which an earlier version may have done otherwise.
+    Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
+    otherwise.
     """
     is_guest = text_id(order.record.get("customer_id")) is None
     changed = changed_header(table, order, link)
@@ -298,11 +301,19 @@ def _is_another(reference: str, order: OrderInGoForm, link: Link) -> bool:
     follows = {"SortOrder", "UseStandardSalesAccount"}
     if any(line.reference == reference and line.service for line in order.lines):
         follows.add("ProductId")
+    if _comes_to_the_same(order, link) and abs(_net(told) - _net(agreed.shop)) <= ORE:
+        follows |= {"ProductUnitPrice", "Allowance"}  # an øre was moved between lines, at most
     return any(
         same(told.get(name)) != same(agreed.shop.get(name))
         for name, same in LINE_MEMBERS.items()
         if name not in follows
     )
+
+
+def _net(members: Mapping[str, Value]) -> Decimal:
+    """Return what Go makes of a line without VAT; of a text nothing."""
+    quantity, price, allowance = (Decimal(str(members.get(name) or 0)) for name in NUMBERS)
+    return to_ore(quantity * price * (1 - allowance / 100))
 
 
 def partly_agreed(

@@ -173,6 +173,18 @@ def test_amounts_that_are_more_than_an_ore_apart_are_rejected(excl, tax, off, si
         read_lines({"lines": [raw]})
 
 
+@given(exact=st.decimals("1", "9999", places=4), rate=st.sampled_from(("25", "15", "12", "0")))
+@example(exact=Decimal("100.004"), rate="25")
+def test_a_rate_that_is_not_told_is_known_from_amounts_that_are_each_rounded(exact, rate):
+    tax = exact * Decimal(rate) / 100
+    names, amounts = ("total_excl", "total_tax", "total_incl"), (exact, tax, exact + tax)
+    told = {name: str(rounded(one)) for name, one in zip(names, amounts, strict=True)}
+
+    (line,) = read_lines({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]})
+
+    assert line.rate == Decimal(rate)
+
+
 @given(excl=ore, rate=rates)
 def test_an_amount_with_vat_that_the_shop_does_not_tell_is_gos_own(excl, rate):
     raw = {"id": "1", "sku": "S", "quantity": "1", "total_excl": str(excl), "tax_rate": rate}

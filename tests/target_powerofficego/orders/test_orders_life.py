@@ -267,6 +267,42 @@ def test_another_order_of_the_lines_after_the_invoice_is_no_hold(
     assert not [one for one in later.reads if "/Complete" in one.path]
 
 
+def test_vat_that_is_rounded_otherwise_after_the_invoice_is_no_hold(
+    ledger, box, reasons, customer, product, order, line
+):
+    amounts = {"total_excl": "8.02", "total_tax": "2.00", "total_incl": "10.02"}
+    price = {"quantity": "1", "unit_price_excl": "8.02", "unit_price_incl": "10.02"}
+    lines = [line(id=one, **price, **amounts) for one in ("1", "2")]
+    whole = order(lines=lines)
+    ledger.run(customer(), product(), whole)
+    box.go.send_invoice(the_order(box)["Id"])
+    taxes = [{"rate": "25", "base": "16.03", "amount": "4.01"}]
+
+    outcome = ledger.run(
+        {**whole, "taxes": taxes, "total_excl": "16.03", "total_tax": "4.01", "updated_at": LATER}
+    )
+
+    assert outcome.status == 0
+    assert outcome.writes == []
+    assert reasons() == {}
+
+
+def test_an_invoiced_order_whose_vat_is_another_by_now_is_held_with_both_sums(
+    ledger, box, reasons, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    food = {"tax_rate": "15", "total_excl": "200.00", "total_tax": "30.00", "total_incl": "230.00"}
+    lines = [line(), line(id="2", product_id="502", sku="MAT-1", **food)]
+    coupon = {"name": "Kupong", "amount_excl": None, "amount_incl": "115.00"}
+    whole = order(lines=lines, discounts=[coupon], total_excl="308.00", total_tax="57.00")
+    ledger.run(customer(), product(), product(id="502", sku="MAT-1", tax_rate="15"), whole)
+    box.go.send_invoice(the_order(box)["Id"])
+
+    ledger.run({**whole, "total_excl": "300.00", "total_tax": "65.00", "updated_at": LATER})
+
+    assert "VAT in it: 65.00, before 57.00" in reasons()["hold", "orders", "9001"]
+
+
 def test_a_customer_who_is_free_of_vat_after_the_invoice_is_no_hold(
     ledger, box, reasons, landed, customer
 ):

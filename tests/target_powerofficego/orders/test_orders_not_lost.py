@@ -246,6 +246,30 @@ def test_a_refund_of_a_draft_with_an_acknowledged_conflict_is_told(reasons, ledg
     assert "both sides changed reference" in reasons()[HELD]
 
 
+def test_vat_that_moves_after_an_acknowledged_conflict_is_told(
+    reasons, ledger, box, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    food = {"tax_rate": "15", "total_excl": "200.00", "total_tax": "30.00", "total_incl": "230.00"}
+    lines = [line(), line(id="2", product_id="502", sku="MAT-1", **food)]
+    coupon = {"name": "Kupong", "amount_excl": None, "amount_incl": "115.00"}
+    whole = order(lines=lines, discounts=[coupon], total_excl="308.00", total_tax="57.00")
+    ledger.run(customer(), product(), product(id="502", sku="MAT-1", tax_rate="15"), whole)
+    box.go.edit("SalesOrders", the_order(box)["Id"], {"PurchaseOrderReference": "Go"})
+    clash = {
+        **whole,
+        "reference": "Butikk",
+        "updated_at": the_order(box)["LastChangedDateTimeOffset"],
+    }
+    assert ledger.run(clash).status == 3
+    ledger.acknowledge_all()
+
+    outcome = ledger.run({**clash, "total_excl": "300.00", "total_tax": "65.00"})
+
+    assert outcome.status == 3
+    assert "both sides changed reference" in reasons()[HELD]
+
+
 def test_an_order_without_a_currency_is_not_posted_in_the_customers_own(
     ledger, box, customer, product, order
 ):
