@@ -66,18 +66,19 @@ def expected_total(
 class RateAnswer:
     """What Go makes of the lines at one VAT rate, beside what the shop says of them.
 
-    Lines that were edited in Go, or are only there, count as Go has them on both sides. `most` is
-    by how much (krone) the VAT may differ by rounding.
+    Lines that were edited in Go, or are only there, count as Go has them on both sides. `told_tax`
+    is the VAT that the shop tells, `most` by how much (krone) it may differ by rounding.
     """
 
     wanted: Money
     there: Money
+    told_tax: Decimal
     most: Decimal
 
     @property
     def is_right(self) -> bool:
         """Whether the VAT is the shop's, within rounding."""
-        return abs(self.there.tax - self.wanted.tax) <= self.most
+        return abs(self.there.tax - self.told_tax) <= self.most
 
 
 def by_rate_in_go(
@@ -97,16 +98,26 @@ def by_rate_in_go(
     known = [line for line in by_line if None not in (line.get("VatRate"), line.get("NetAmount"))]
     wanted: dict[Decimal, Money] = {}
     there: dict[Decimal, Money] = {}
+    moved: dict[Decimal, Decimal] = {}
     counts: Counter[Decimal] = Counter()
     for line in known:
         rate, money = percent(line["VatRate"]), money_in_go(line)
         ours = told.get(str(line.get("ExternalImportReference")))
-        counts[rate] += ours is not None
+        counts[rate] += ours is not None and _may_be_rounded(ours)
         wanted[rate] = wanted.get(rate, NOTHING) + (money if ours is None else ours.total)
         there[rate] = there.get(rate, NOTHING) + money
+        moved[rate] = moved.get(rate, ZERO) + (ZERO if ours is None else ours.vat_moved)
     if once_per_rate:
         there = {rate: _taxed_once(one, rate) for rate, one in there.items()}
-    return {rate: RateAnswer(wanted[rate], there[rate], tolerance(counts[rate])) for rate in there}
+    return {
+        rate: RateAnswer(one, there[rate], one.tax - moved[rate], tolerance(counts[rate]))
+        for rate, one in wanted.items()
+    }
+
+
+def _may_be_rounded(line: OrderLine) -> bool:
+    """Return whether a line came to something as sold; of all of it paid back, no unit is left."""
+    return line.total != NOTHING or not line.quantity
 
 
 def _taxed_once(money: Money, rate: Decimal) -> Money:
@@ -141,7 +152,7 @@ def vat_differences(
     once = vat_roundings(answer)[0]
     rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
-        f"VAT at {rate_key(rate)} %: the shop says {one.wanted.tax}, Go says {one.there.tax}"
+        f"VAT at {rate_key(rate)} %: the shop says {one.told_tax}, Go says {one.there.tax}"
         for rate, one in sorted(rates.items(), reverse=True)
         if not one.is_right
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
@@ -87,8 +87,6 @@ def _discount(raw: Record, number: int) -> _Discount:
 def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
     """Return what each VAT rate bears: the first way by which all that is told is true."""
     sums = _sums(discounts, lines)
-    if len(discounts) > _MOST_APART:
-        discounts = [_together(discounts)]
     first: list[str] | None = None
     ways = (way for one in _readings(discounts, told) for way in _ways(one, lines, sums, told))
     for shares in ways:
@@ -127,9 +125,11 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
 
 def _readings(discounts: list[_Discount], told: ToldSums) -> Iterator[list[_Discount]]:
     """Yield the discounts as they may be meant: equal amounts mean 0 %, or are not worked out."""
-    yield discounts
+    readings = [discounts]
     if told.whole_tax is not None:
-        yield [_Discount(one.incl, None) if one.says_no_vat else one for one in discounts]
+        readings.append([replace(one, excl=None) if one.says_no_vat else one for one in discounts])
+    for reading in readings:
+        yield [_together(reading)] if len(reading) > _MOST_APART else reading
 
 
 def _ways(
@@ -160,7 +160,7 @@ def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
 
     None where they do not tell that, or what is lacking is another amount.
     """
-    if not told.by_rate or any(one.base is None for one in told.by_rate.values()):
+    if not told.by_rate or any(rate and told.base_at(rate) is None for rate in told.by_rate):
         return None
     shares: ByRate = {}
     for rate, one in sums.by_rate.items():

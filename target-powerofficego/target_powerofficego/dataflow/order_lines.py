@@ -69,7 +69,8 @@ class OrderLine:
     """One line as it is to stand in Go; `reference` names it among the lines of its order.
 
     A line is of a shop product (`product_id` and `sku`), of a service, or a text alone. `rate` is
-    the VAT rate in percent that Go must answer.
+    the VAT rate in percent that Go must answer. `vat_moved` is by how much (krone) the VAT of its
+    rate was moved from what the shop tells so that the order comes to its total; one line bears it.
     """
 
     reference: str
@@ -85,6 +86,7 @@ class OrderLine:
     total: Money
     is_text: bool = False
     is_gift_card: bool = False
+    vat_moved: Decimal = ZERO
 
     @property
     def is_goods(self) -> bool:

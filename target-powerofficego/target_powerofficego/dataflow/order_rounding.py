@@ -243,7 +243,7 @@ def _moves_at(
         vat = answer.there.tax + taxes * ORE
         if once_per_rate:
             vat = to_ore((answer.there.excl + nets * ORE) * rate / 100)
-        if abs(vat - answer.wanted.tax) <= answer.most:
+        if abs(vat - answer.told_tax) <= answer.most:
             moved = nets + _in_ore(vat - answer.there.tax)
             apart = abs(_in_ore(answer.wanted.incl - answer.there.incl) - moved)
             _keep(found, moved, way + _Way((apart, 0)))

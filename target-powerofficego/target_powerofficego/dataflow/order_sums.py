@@ -94,8 +94,11 @@ class ToldSums:
         return self.by_rate[rate].tax if rate in self.by_rate else ZERO
 
     def base_at(self, rate: Decimal | None) -> Decimal | None:
-        """Return what the VAT of a rate is of; None when that is not told."""
-        return self.by_rate[rate].base if rate is not None and rate in self.by_rate else None
+        """Return what the VAT of a rate is of; None when that is not told.
+
+        What is said of 0 % is not taken: shops count what was paid by gift card off it or do not.
+        """
+        return self.by_rate[rate].base if rate and rate in self.by_rate else None
 
     @property
     def whole_excl(self) -> Decimal | None:
@@ -209,6 +212,10 @@ def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]
         tax = in_ore([lines[place].total.tax for place in places], wanted.tax)
         for place, net, vat in zip(places, excl, tax, strict=True):
             found[place] = with_total(lines[place], Money(net, vat, net + vat))
+        told_tax = told.tax_at(rate)
+        if told_tax is not None:
+            first = found[places[0]]
+            found[places[0]] = replace(first, vat_moved=wanted.tax - to_ore(told_tax))
     return tuple(found)
 
 

@@ -491,6 +491,28 @@ def test_a_price_that_go_cut_off_before_it_was_met_is_compared_when_the_quantity
     assert there["TotalAmount"] == Decimal("125.00")
 
 
+@pytest.mark.parametrize("free_lines", [0, 3])
+def test_vat_never_lands_farther_than_rounding_from_what_the_shop_tells(
+    ledger, box, customer, product, order, line, free_lines
+):
+    """Neither what was moved to reach the total, nor lines that are free, widens what rounds."""
+    ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
+    food = {"quantity": "1", "unit_price_excl": "10.03", "tax_rate": "15"}
+    sold = {"total_excl": "10.03", "total_tax": "1.50", "total_incl": "11.53"}
+    free = dict.fromkeys(("unit_price_excl", "total_excl", "total_tax", "total_incl"), "0.00")
+    lines = [line(**food, **sold), *(line(id=f"f{n}", **food | free) for n in range(free_lines))]
+    taxes = [{"rate": "15", "base": "10.03", "amount": "1.49"}]
+    whole = order(lines=lines, taxes=taxes, total_incl="11.54", total_excl=None, total_tax=None)
+
+    held = ledger.run(customer(), product(tax_rate="15"), whole)
+    mended = ledger.run(whole, rounding_product_code="AVRUND")
+
+    assert (held.status, mended.status) == (3, 0)
+    (there,) = box.go.entries("SalesOrders")
+    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in there["SalesOrderLines"])
+    assert (there["TotalAmount"], vat) == (Decimal("11.54"), Decimal("1.50"))
+
+
 @pytest.mark.parametrize("zero", ["0,0", "0.00"])
 def test_the_account_without_vat_for_rounding_is_known_however_its_rate_is_written(
     ledger, product, zero

@@ -10,6 +10,7 @@ from target_powerofficego.links_command import main
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 LATER = "2026-01-06T10:00:00Z"
+NO_VAT = {"total_excl": "100.00", "total_tax": "0.00", "total_incl": "100.00"}
 
 
 def the_order(box):
@@ -156,6 +157,40 @@ def test_two_discounts_are_one_line_a_rate_and_a_changed_one_is_patched(stocked,
     none = {**told, "discounts": [], "total_incl": "250.00", "updated_at": "2026-01-07T10:00:00Z"}
     assert stocked.run(none).status == 0
     assert set(lines_in_go(box)) == {"1"}
+
+
+@pytest.mark.parametrize("base", ["100.00", "50.00", None])
+def test_a_gift_card_lands_whether_or_not_the_shop_counts_it_off_the_base_of_zero_percent(
+    stocked, box, order, line, base
+):
+    book = line(id="2", sku="BOK", product_id="b", quantity="1", tax_rate="0", **NO_VAT)
+    gift_card = {"name": "Gavekort", "amount_excl": "50.00", "amount_incl": "50.00"}
+    taxes = [
+        {"rate": "25", "base": "200.00", "amount": "50.00"},
+        {"rate": "0", "base": base, "amount": "0.00"},
+    ]
+
+    outcome = stocked.run(order(lines=[line(), book], discounts=[gift_card], taxes=taxes))
+
+    assert outcome.status == 0
+    assert (the_order(box)["TotalAmount"], the_order(box)["NetAmount"]) == (300, 250)
+    assert lines_in_go(box)["discount:0"]["TotalAmount"] == -50
+
+
+def test_of_many_discounts_some_may_tell_the_amount_with_vat_twice(stocked, box, order, line, food):
+    told = [("20.00", "25.00"), ("25.00", "25.00"), ("10.00", "11.50"), ("50.00", "50.00")]
+    discounts = [{"amount_excl": excl, "amount_incl": incl} for excl, incl in told]
+    taxes = [
+        {"rate": "25", "base": "160.00", "amount": "40.00"},
+        {"rate": "15", "base": "90.00", "amount": "13.50"},
+    ]
+    totals = {"total_excl": "200.00", "total_tax": "53.50", "total_incl": "253.50"}
+
+    outcome = stocked.run(order(lines=[line(), food()], discounts=discounts, taxes=taxes, **totals))
+
+    assert outcome.status == 0
+    taken = {key: one["TotalAmount"] for key, one in lines_in_go(box).items() if ":" in key}
+    assert taken == {"discount:25": -50, "discount:15": Decimal("-11.5"), "discount:0": -50}
 
 
 def test_a_discount_of_more_than_the_order_is_rejected(stocked, order, reasons):
