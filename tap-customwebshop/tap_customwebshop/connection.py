@@ -10,9 +10,11 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 from singer_sdk.authenticators import BearerTokenAuthenticator
+from typing_extensions import override
 
 from tap_customwebshop.errors import ShopRefusedError
 from tap_customwebshop.patience import read_retry_after
+from tap_customwebshop.settings import is_plain_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +61,14 @@ class Answer:
     body: bytes
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone; requests would read their bodies and addresses."""
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No address, whatever the shop answered."""
+
+
 class ShopConnection:
     """Asks the shop. Not for more than one thread.
 
@@ -75,7 +85,7 @@ class ShopConnection:
         self._base = api_url.rstrip("/")
         self._timeout = request_timeout
         self._was_reached = False
-        self._session = requests.Session()
+        self._session = _Session()
         # As `auth`, not as a header: requests would let a netrc entry replace the header.
         self._session.auth = BearerTokenAuthenticator(token=auth_token)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
@@ -150,8 +160,15 @@ class ShopConnection:
             if not response.is_redirect:
                 return response
             response.close()
-            url, params = urljoin(response.url, response.headers["Location"]), {}
-            if _origin(url) != _origin(self._base):
+            url, params = _target(response), {}
+            if not url:
+                msg = (
+                    f"{method} {self.shown(path)}: the shop sends this program on to an address"
+                    " that is none, or not the one that it looks like, so the token does not go"
+                    " there. Repair the shop's 'Location'."
+                )
+                raise ShopRefusedError(msg)
+            if _origin(url) != _origin(response.url):
                 msg = (
                     f"{method} {self.shown(path)}: the shop sends this program on to another"
                     f" server, {_origin(url)}, where the token must not go. If that is right, set"
@@ -205,6 +222,17 @@ def _never_connected(error: Exception) -> bool:
     """Tell whether there was no connection, so that nothing can have been sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _target(response: requests.Response) -> str:
+    """Return the address of a redirect as `requests` would connect to it; "" for a doubtful one."""
+    try:
+        url = urljoin(response.url, response.headers["Location"])
+        if not (is_plain_address(response.headers["Location"]) and is_plain_address(url)):
+            return ""
+        return requests.Request("GET", url).prepare().url or ""
+    except ValueError:  # those of requests are among them
+        return ""
 
 
 def _origin(url: str) -> str:

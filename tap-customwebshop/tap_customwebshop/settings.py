@@ -173,13 +173,27 @@ def wrong_address(api_url: str) -> str | None:
         host = None
     if not host or parts.scheme not in {"http", "https"}:
         return "is no address; write it as https://shop.example.com/api."
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         return "must not carry a user name or password; the key goes into 'auth_token'."
+    if not is_plain_address(api_url):
+        return "has a letter that no address has; write it as https://shop.example.com/api."
     if parts.query or parts.fragment:
         return "must end before any '?' or '#'."
     if parts.scheme == "http" and not _is_this_machine(host):
         return "must begin with https://, since the token would be readable on the way."
     return None
+
+
+def is_plain_address(url: str) -> bool:
+    r"""Return whether every parser finds the same host in an address.
+
+    They differ on user names, on `\` (the end of the host to some, a part of it to others) and on
+    control characters, which some leave out.
+
+    Raises:
+        ValueError: It cannot be read at all.
+    """
+    return url.isprintable() and "\\" not in url and "@" not in urlsplit(url).netloc
 
 
 def _is_this_machine(host: str) -> bool:

@@ -96,6 +96,30 @@ def test_a_redirect_to_another_origin_is_not_followed(scripted_shop, config, ans
     assert len(scripted_shop.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        r"http://localhost:{port}\@127.0.0.1:{port}/customers",
+        r"http:\\localhost:{port}/customers",
+        "http://127.0.0.1:{port}@localhost:{port}/customers",
+        "http://@127.0.0.1:{port}/customers",
+        "http://127.0.0.1:{port}\t@localhost:{port}/customers",
+        "//localhost\x85:{port}/customers",
+        "http://[localhost:{port}/customers",
+        "http://127.0.0.1:{port}0/customers",
+    ],
+)
+def test_a_redirect_that_hides_where_it_goes_ends_the_run_and_takes_no_token_there(
+    scripted_shop, config, answer, read_shop, hidden
+):
+    _, port = scripted_shop.url.rsplit(":", 1)
+    location = hidden.format(port=port)
+    scripted_shop.answers("customers", answer(status=302, headers={"Location": location}))
+    emitted = read_shop(config, fails_with=ShopRefusedError)
+    assert "GET /customers: the shop sends this program on to a" in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
 def test_a_redirect_within_the_origin_is_followed(scripted_shop, config, answer, page, read_shop):
     scripted_shop.answers("customers", answer(status=307, headers={"Location": "/v2/customers"}))
     scripted_shop.answers("v2/customers", page([RECORD]))

@@ -294,6 +294,15 @@ def test_an_answer_becomes_the_error_that_tells_what_to_do(box, client, status, 
     assert len(box.requests.writes("go")) == 1
 
 
+@pytest.mark.parametrize("location", ["http://[go/", r"http://other\@go/", "http://go:99999/"])
+@pytest.mark.parametrize("path", ["/products", "/oauth/token"])
+def test_a_redirect_is_one_line_wherever_it_leads(box, client, path, location):
+    box.faults.add(path=path, status=302, body=b"", headers={"Location": location})
+
+    with pytest.raises(ConfigurationError, match=r"^(GET /Products|token): 302.*, .*check"):
+        client.read("/Products")
+
+
 def test_a_used_up_quota_is_no_missing_privilege_and_costs_one_call(box, client):
     body = {"statusCode": 403, "message": "Out of call volume quota. Replenished in 02:12:00."}
     box.faults.add(path="/products", status=403, body=body, times=None)

@@ -91,10 +91,11 @@ def _check_url(name: str, url: str) -> None:
         readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         readable = False
-    if not readable or not url.isprintable() or " " in url:
+    # To some parsers a backslash ends the host, to others it is a part of it.
+    if not readable or not url.isprintable() or set(url) & {" ", "\\"}:
         message = f"{name} cannot be read as a web address; it should look like https://host/path"
         raise ConfigurationError(message)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         message = f"{name} must be a plain address, without a user name, '?' or '#'"
         raise ConfigurationError(message)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts)):

@@ -61,6 +61,13 @@ class Patience:
             socket.socket.shutdown(inner, socket.SHUT_RDWR)
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone; requests would read their bodies and addresses."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No address, whatever Go answered."""
+
+
 class Sender:
     """Sends one request after the other. Not for more than one thread."""
 
@@ -70,7 +77,7 @@ class Sender:
         self._patience: Patience | None = None
         self._give_up_at = 0.0
         self._count: Callable[[], object] = int
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = user_agent
         self._session.headers["Accept"] = "application/json"
         for scheme in ("http://", "https://"):
