@@ -19,6 +19,8 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
+from target_powerofficego.plain_text import keep_logs_plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -34,7 +36,8 @@ class CommandLine(PluginBase):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Let `--help` say what the plugin does, and where more stands."""
+        """Let `--help` say what the plugin does, and where more stands; all it logs is plain."""
+        keep_logs_plain()
         command = super().get_singer_command()
         command.help = (
             f"{cls.__doc__} A Singer plugin: --about tells its settings, its README.md the rest."

@@ -107,6 +107,14 @@ def test_an_empty_path_of_a_config_file_is_told(name):
     assert line.startswith("--config: ")
 
 
+def test_a_name_in_a_config_file_steers_no_terminal(name, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"\\u001b[2J\\u202ex\\n": 1}')
+    ended = commands.run(name, "--config", path)
+    assert any(" [2J x " in line for line in errors(ended))
+    assert ended.stderr.replace("\n", "").isprintable()
+
+
 def test_help_says_what_a_plugin_does_and_where_more_stands(name):
     told = " ".join(commands.run(name, "--help").stdout.split())
     assert "PowerOffice Go" in told or "web shop" in told

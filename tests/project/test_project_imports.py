@@ -67,10 +67,13 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
     assert not [one for one in foreign if not one[1].startswith(built_on)]
 
 
-def test_both_of_the_main_pair_have_the_same_command_line(project):
+@pytest.mark.parametrize("name", ["command_line.py", "plain_text.py"])
+def test_what_both_of_the_main_pair_need_is_the_same_in_both(project, name):
     """A copy each, for the pair stands alone."""
     tap, target = (
-        (project / folder / PACKAGES[folder] / "command_line.py").read_text(encoding="utf-8")
+        (project / folder / PACKAGES[folder] / name)
+        .read_text(encoding="utf-8")
+        .replace(PACKAGES[folder], "its_package")
         for folder in ("tap-customwebshop", "target-powerofficego")
     )
     assert tap == target

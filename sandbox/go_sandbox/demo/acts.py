@@ -170,8 +170,8 @@ class Demo:
         self._sync()
         writes = self._box.requests.writes("go")
         for request in writes:
-            self._console.print(f"{request.method} {request.path}", style="bold", markup=False)
-            self._console.print(_body(request), markup=False)
+            self._console.print(f"{request.method} {request.path}", style="bold")
+            self._console.print(_body(request))
         self._say(
             "Two PATCHes, each with the one property that was edited. `test` guards an edit that a"
             " bookkeeper may have made meanwhile: if the value is no longer there, Go refuses."
@@ -190,8 +190,8 @@ class Demo:
         edited = way_back.edit()
         self._sync(both_ways=True)
         for request in self._box.requests.writes("shop"):
-            self._console.print(f"{request.method} {request.path}", style="bold", markup=False)
-            self._console.print(_body(request), markup=False)
+            self._console.print(f"{request.method} {request.path}", style="bold")
+            self._console.print(_body(request))
         self._say(
             "What changed in Go came to the shop, and nothing else. Where both sides had changed"
             " the same, the later edit won, and both values are kept:"
@@ -246,7 +246,7 @@ class Demo:
         self._console.rule(text, align="left", style="bold cyan")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(text)
 
 
 def _telling_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:

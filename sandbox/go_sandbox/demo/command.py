@@ -27,11 +27,11 @@ NOT_AS_PROMISED = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the demo; return 0 when everything was as promised, else 1."""
     options = _parser().parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     try:
         return _play(console, options)
     except (CannotRun, OSError) as reason:
-        console.print(f"\nThe demo stopped: {reason}", style="red", markup=False)
+        console.print(f"\nThe demo stopped: {reason}", style="red")
         return NOT_AS_PROMISED
     except KeyboardInterrupt:
         console.print("\nStopped.")
@@ -49,12 +49,12 @@ def _play(console: Console, options: argparse.Namespace) -> int:
         if broken_promises:
             console.print(f"\nNot as promised, after {seconds} s:", style="bold red")
             for promise in broken_promises:
-                console.print(f"  {promise}", markup=False)
+                console.print(f"  {promise}")
         else:
             console.print(f"\nAll as promised, in {seconds} s.", style="bold green")
         if options.keep:
             for line in how_to_play(box, meltano):
-                console.print(line, markup=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
             _wait_for_ctrl_c()
     return NOT_AS_PROMISED if broken_promises else AS_PROMISED
 

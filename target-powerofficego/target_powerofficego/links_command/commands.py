@@ -15,7 +15,7 @@ from target_powerofficego.links_command import (
     transfer_commands,
     waiting_commands,
 )
-from target_powerofficego.links_command.listing import tell_as_json
+from target_powerofficego.links_command.listing import say, tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
     LINK_STORE_VARIABLE,
@@ -24,6 +24,7 @@ from target_powerofficego.links_command.options import (
 )
 from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
+from target_powerofficego.plain_text import keep_logs_plain, plain
 from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,20 @@ BROKE = 1
 """The exit status of a run that broke, and of `check` after one, or after one that was killed."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _PlainGroup(click.Group):
+    """Keeps plain what it says of errors, and what is logged while Go is read."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        keep_logs_plain()
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = plain(error.message)
+            raise
+
+
+@click.group(cls=_PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="target-powerofficego", prog_name="powerofficego-links")
 @with_choices(variable=LINK_STORE_VARIABLE)
 def main() -> None:
@@ -62,7 +76,7 @@ def check(choices: Choices) -> None:
         found = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
         failures = _failures(store)
     for line in failures:
-        click.echo(line, err=True)
+        say(line, is_error=True)
     waiting = Counter((entity_of(one.entity), one.kind) for one in found)
     for (entity, kind), number in sorted(waiting.items()):
         if choices.output_format == "json":

@@ -14,6 +14,7 @@ from target_powerofficego.links_command.erasing import (
     erasable,
 )
 from target_powerofficego.links_command.erasing import erase as erase_found
+from target_powerofficego.links_command.listing import say
 from target_powerofficego.links_command.options import (
     Choices,
     EntityChoice,
@@ -58,7 +59,7 @@ def erase(
             found = erasable(store, wanted)
         except ErasedAlready:
             store.purge_deleted()
-            click.echo(f"{who} was erased already; nothing is left of it")
+            say(f"{who} was erased already; nothing is left of it")
             return
         except UnknownCustomer:
             msg = f"the link store knows no {who}; nothing was erased"
@@ -67,7 +68,7 @@ def erase(
             msg = f"{reason}; nothing was erased"
             raise click.ClickException(msg) from None
         for line in _told(found):
-            click.echo(line)
+            say(line)
         confirm("Erase this? It cannot be undone.", is_confirmed=is_confirmed)
         erase_found(store, found)
     click.echo("erased from the link store")

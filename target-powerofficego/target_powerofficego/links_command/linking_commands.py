@@ -9,6 +9,7 @@ import click
 from target_powerofficego.dataflow import values
 from target_powerofficego.links import Link
 from target_powerofficego.links_command.at_rest import confirm, store_at_rest
+from target_powerofficego.links_command.listing import say
 from target_powerofficego.links_command.options import (
     Choices,
     entity_argument,
@@ -60,18 +61,16 @@ def link(
     wanted = Link(entity, shop_id, go_id, is_follower=is_follower)
     with store_at_rest(choices.link_store, shop_name) as (store, namespace):
         if _is_linked_so(store, wanted):
-            click.echo(f"{entity} {shop_id} is linked to {go_id} in Go already")
+            say(f"{entity} {shop_id} is linked to {go_id} in Go already")
             return
         _check_entry(store, namespace, wanted)
         if not store.knows(entity, shop_id):
-            click.echo(
-                f"the shop has told of no {entity} {shop_id} so far, or its link was forgotten"
-            )
+            say(f"the shop has told of no {entity} {shop_id} so far, or its link was forgotten")
             confirm("Link it even so?", is_confirmed=is_confirmed)
         with store.transaction():
             store.forget_settled(entity, shop_id)
             store.put_link(wanted)
-    click.echo(f"{entity} {shop_id} is linked to {go_id} in Go; {_NEXT} goes on from there")
+    say(f"{entity} {shop_id} is linked to {go_id} in Go; {_NEXT} goes on from there")
 
 
 def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
@@ -159,14 +158,14 @@ def unlink(
             msg = f"{shop_id} was erased; only its link keeps it from being created again"
             raise click.ClickException(msg)
         how = " as a follower" if there.is_follower else ""
-        click.echo(f"{entity} {shop_id} is linked to {there.go_id} in Go{how}")
-        click.echo(_what_follows(store, namespace, there))
+        say(f"{entity} {shop_id} is linked to {there.go_id} in Go{how}")
+        say(_what_follows(store, namespace, there))
         confirm("Forget this link?", is_confirmed=is_confirmed)
         with store.transaction():
             store.delete_link(entity, shop_id)
             store.forget_settled(entity, shop_id)
             store.forget_way_back(entity, shop_id)
-    click.echo(f"the link of {entity} {shop_id} is forgotten")
+    say(f"the link of {entity} {shop_id} is forgotten")
 
 
 def _what_follows(store: LinkStore, namespace: Namespace, link: Link) -> str:

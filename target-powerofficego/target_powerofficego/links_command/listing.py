@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from target_powerofficego.plain_text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -59,7 +61,19 @@ def tell(listing: Listing, output_format: str) -> None:
 
 def tell_as_json(row: Mapping[str, Any]) -> None:
     """Print one row as a line of JSON."""
-    click.echo(json.dumps(row, ensure_ascii=False, default=_as_json))
+    say_json(json.dumps(row, ensure_ascii=False, default=_as_json))
+
+
+def say_json(line: str) -> None:
+    """Print a line of JSON, with what cannot be seen written as JSON escapes it."""
+    if not line.isprintable():
+        line = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
+    click.echo(line)
+
+
+def say(sentence: str, *, is_error: bool = False) -> None:
+    """Print a sentence, which may name records, as plain text."""
+    click.echo(plain(sentence), err=is_error)
 
 
 def _print_table(listing: Listing) -> None:
@@ -114,8 +128,8 @@ def _shown(value: object) -> str:
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
     if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=_as_json)
-    return "".join(one if one.isprintable() else " " for one in str(value))
+        return plain(json.dumps(value, ensure_ascii=False, default=_as_json))
+    return plain(str(value))
 
 
 def _as_json(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from target_powerofficego.links import LinkStore, LinkStoreError
+from target_powerofficego.links_command.listing import say, say_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.transfer_file import BadLine, lines_of, read_lines
@@ -37,7 +38,7 @@ def export_store(choices: Choices, *, shop_name: str | None) -> None:
         for name in sorted({one.shop_name for one in found}):
             store.lock(name)
         for line in lines_of(store.rows_out([one.id for one in found])):
-            click.echo(line)
+            say_json(line)
 
 
 @click.command("import")
@@ -75,7 +76,7 @@ def import_store(choices: Choices, *, source: IO[str], replace: bool) -> None:
             raise click.ClickException(msg)
         store.take_in(rows)
     links = sum(kind == "links" for kind, _ in rows)
-    click.echo(f"imported {links} links of {', '.join(sorted(shop_names))}")
+    say(f"imported {links} links of {', '.join(sorted(shop_names))}")
 
 
 @contextlib.contextmanager

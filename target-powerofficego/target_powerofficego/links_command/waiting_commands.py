@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_powerofficego.links import now
-from target_powerofficego.links_command.listing import tell_as_json
+from target_powerofficego.links_command.listing import say, tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
     Choices,
@@ -124,4 +124,4 @@ def _tell_each(choices: Choices, found: Iterable[Unsettled], outcome: str) -> No
             tell_as_json(unsettled_row(one, show_values=False))
         else:
             kind = f"the {one.kind} of" if one.kind != "parked" else "the parked"
-            click.echo(f"{one.id}: {kind} {one.entity} {one.shop_id} {outcome}")
+            say(f"{one.id}: {kind} {one.entity} {one.shop_id} {outcome}")

@@ -9,6 +9,9 @@ import simplejson
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from target_powerofficego.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +43,7 @@ def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
     for one in shown:
         told = "; ".join(filter(None, (*(_field(field) for field in one.fields), one.why)))
         line = f"{one.what} {one.entity} {one.record}" + (f": {told}" if told else "")
-        console.print(line, markup=False, highlight=False)
+        console.print(Text(plain(line)))
 
 
 def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
@@ -73,8 +76,9 @@ def _table(changes: Sequence[PlannedChange]) -> Table:
     for heading in ("entity", "record", "what", "which fields", "why"):
         table.add_column(heading, overflow="fold")
     for one in changes:
-        fields = "\n".join(_field(field) for field in one.fields)
-        table.add_row(one.entity, one.record, one.what, fields, one.why)
+        fields = Text("\n").join(Text(plain(_field(field))) for field in one.fields)
+        record, why = Text(plain(one.record)), Text(plain(one.why))
+        table.add_row(one.entity, record, one.what, fields, why)
     return table
 
 
