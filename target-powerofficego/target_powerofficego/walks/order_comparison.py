@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class OrderComparison:
             answer = self._drafts.read_after_writes(link, written)
             before = before.then(wanted)
             link = self._tools.store.link(self.entity, link.shop_id) or link
+            link = replace(link, own_stamp=answer.get("LastChangedDateTimeOffset"))
+            self._tools.store.put_link(link)  # what was written here is no edit of a person's
             found = self.differences(order, answer, link)
         return found
 
