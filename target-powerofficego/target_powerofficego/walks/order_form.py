@@ -6,12 +6,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.line_amounts import ORE, ZERO
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
 from target_powerofficego.dataflow.order_credits import CANCEL
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
+from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
@@ -271,7 +274,8 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
     is_guest = text_id(order.record.get("customer_id")) is None
     changed = changed_header(table, order, link)
     names = [name for name in changed if name == "customer" and not is_guest]
-    lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
+    most = ORE if _comes_to_the_same(order, link) else ZERO
+    lines = [one for one in changed_lines(order, link) if _is_another(one, order, link, most)]
     if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, link)):
         names.append("lines")
     return names
@@ -290,19 +294,34 @@ def _comes_to_the_same(order: OrderInGoForm, link: Link) -> bool:
     return known is not None and from_kept(known.shop).total.incl == order.total
 
 
-def _is_another(reference: str, order: OrderInGoForm, link: Link) -> bool:
-    """Tell whether a changed line says that something else was sold, or for another amount."""
+def _is_another(reference: str, order: OrderInGoForm, link: Link, most: Decimal) -> bool:
+    """Return whether a changed line says that something else was sold, or for another amount.
+
+    By which price and allowance it comes to its amount does not matter, nor does so much (krone) of
+    it, which an earlier version may have given to another line.
+    """
     told, agreed = order.members.get(reference), base_members(link.base).get(reference)
     if told is None or agreed is None:
         return True
     follows = {"SortOrder", "UseStandardSalesAccount"}
     if any(line.reference == reference and line.service for line in order.lines):
         follows.add("ProductId")
+    if abs(_net(told) - _net(agreed.shop)) <= most:
+        follows |= {"ProductUnitPrice", "Allowance"}
     return any(
         same(told.get(name)) != same(agreed.shop.get(name))
         for name, same in LINE_MEMBERS.items()
         if name not in follows
     )
+
+
+def _net(line: Mapping[str, Value]) -> Decimal:
+    """Return what a line comes to without VAT; a text comes to nothing."""
+    quantity, price, allowance = (
+        values.same_amount(line.get(name)) or ZERO
+        for name in ("Quantity", "ProductUnitPrice", "Allowance")
+    )
+    return to_ore(quantity * price * (1 - allowance / 100))
 
 
 def partly_agreed(
