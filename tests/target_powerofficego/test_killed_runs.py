@@ -345,6 +345,21 @@ def test_an_order_found_again_keeps_where_it_goes_when_its_customer_moves(
     assert outcome.writes == []
 
 
+@pytest.mark.parametrize(("path", "moment"), [("/customers$", "after"), ("/contactp", "before")])
+def test_a_guests_company_that_a_killed_run_made_gets_its_contact_person(
+    box, ledger, product, guest_order, run_and_kill, path, moment
+):
+    buyer = {"name": "Per Dal", "email": "per@example.no", "company_name": "Dal AS"}
+    told = [product(), guest_order(buyer=buyer | {"organization_number": "923609016"})]
+    run_and_kill("POST", path, *told, moment=moment)
+
+    assert ledger.run(*told).status == 0
+
+    (person,) = box.go.entries("ContactPersons")
+    assert (person["FirstName"], person["LastName"]) == ("Per", "Dal")
+    assert ledger.run(*({**one, "updated_at": LATER} for one in told)).writes == []
+
+
 def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced(
     box, ledger, customer, product, order, run_and_kill
 ):

@@ -133,15 +133,16 @@ class CustomersWalk(EntityWalk):
     def extra_base(
         self, record: Record, read_at: datetime.datetime, *, is_new: bool
     ) -> dict[str, Agreement]:
-        """Return the base of address and person; empty where they are to be written.
+        """Return the base of address and person, without those that are to be written.
 
         So both are of a new customer, and the buyer of an order for a company that Go has already.
         """
         told = what_hangs_on(record)
         unwritten = set(told) if is_new else {_PERSON} if MADE_FOR_ORDERS in record else set()
         return {
-            name: Agreement(None if name in unwritten else value, None, read_at, read_at)
+            name: Agreement(value, None, read_at, read_at)
             for name, value in told.items()
+            if name not in unwritten
         }
 
     def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
@@ -163,6 +164,15 @@ class CustomersWalk(EntityWalk):
             write = self._write_address if name == _SHIPPING else self._write_person
             wrote |= write(record, extra)
         return wrote
+
+    def write_cut_off(self, record: Record, link: Link, read_at: datetime.datetime) -> None:
+        """Write what hangs on a guest whose create was cut off before it was there.
+
+        A guest's record is not told again: only its order is.
+        """
+        is_own = bool(link.base) and not link.is_follower
+        if is_own and not {_SHIPPING, _PERSON} <= link.base.keys():
+            self.write_extras(record, read_at)
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:

@@ -232,6 +232,9 @@ class OrderParties:
         link = self._customer_link(buyer.id)
         is_guest = buyer.id != listed
         if link is not None and not (is_guest and self._buys_after_deletion(record, link)):
+            if is_guest:
+                guest = buyer_as_customer(record, buyer.id)
+                self._customers.write_cut_off(guest, link, read_at)
             return link.go_id
         if link is None and is_guest and (known := self._agreed_customer(record, of=buyer.id)):
             return known
