@@ -202,3 +202,25 @@ def test_a_customer_first_seen_anonymised_is_not_made(ledger, box, customer):
     outcome = ledger.run(told)
 
     assert (outcome.status, box.go.entries("Customers")) == (0, [])
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_customer_first_seen_anonymised_is_archived_only_if_it_is_switched_off(
+    ledger, box, customer, product, order, is_active
+):
+    gone = {"first_name": None, "last_name": None, "is_active": is_active}
+    records = (customer(**MARKS, **gone), product(), order())
+
+    assert ledger.run(*records).status == 0
+
+    (there,) = box.go.entries("Customers")
+    assert there["IsArchived"] is not is_active
+    assert ledger.run(*records).writes == []
+
+
+def test_a_reject_of_a_customer_ends_when_it_is_anonymised(ledger, customer):
+    assert ledger.run(customer(email="no e-mail")).status == 3
+
+    assert ledger.run(customer(**MARKS, first_name="", last_name="", updated_at=LATER)).status == 0
+
+    assert ledger.unsettled() == []

@@ -22,6 +22,9 @@ ANONYMISED = "anonymised"
 """Marks a record that the shop has anonymised. Of an order it is the id of the customer in Go, or
 None where that is not known."""
 
+NEVER_KNOWN = "anonymised in the shop and never in Go"
+"""Why nothing is done with a customer, nor kept: should it be made for an order, it is there."""
+
 DEFAULT_MARKS = ("[deleted]", "[slettet]", "[redacted]", "[anonymized]", "[anonymised]", ".invalid")
 """What WordPress and others write; `.invalid` is a domain that RFC 2606 keeps free of mail."""
 

@@ -20,6 +20,7 @@ from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
 from target_powerofficego.dataflow.anonymised import (
     ANONYMISED,
+    NEVER_KNOWN,
     anonymous_customer,
     is_anonymised_customer,
 )
@@ -106,8 +107,11 @@ class CustomersWalk(EntityWalk):
         *,
         at_end: bool,
     ) -> tuple[str, Change]:
-        if ANONYMISED in record and isinstance(self.match(record, row_values), Create):
-            return "unchanged", Nothing("anonymised in the shop and never in Go")
+        is_there = row_values.get("archived") is not True
+        is_wiped = is_there and ANONYMISED in record
+        if is_wiped and isinstance(self.match(record, row_values), Create):
+            self.tools.store.clear_unsettled(self.entity, record["id"])
+            return "unchanged", Nothing(NEVER_KNOWN)
         return super()._meet(record, row_values, read_at, at_end=at_end)
 
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:

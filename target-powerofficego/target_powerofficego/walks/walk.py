@@ -14,6 +14,7 @@ import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.links import LinkStoreError, now
@@ -242,7 +243,7 @@ def _is_same_moment(one: object, other: object) -> bool:
         return one == other
 
 
-_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER, REPLACED)
+_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
 
 
