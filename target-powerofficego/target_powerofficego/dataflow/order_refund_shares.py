@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.line_amounts import NOTHING, ORE, ZERO, Money, with_vat_of
+from target_powerofficego.dataflow.line_amounts import NOTHING, ZERO, Money, with_vat_of
 from target_powerofficego.dataflow.order_charges import ByRate, by_rate
 from target_powerofficego.dataflow.order_lines import dicts
+from target_powerofficego.dataflow.order_sums import tolerance
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
 
@@ -63,13 +64,13 @@ def read_vat(raw: Record, what: str) -> ToldVat:
     Raises:
         Unusable: it cannot be read, or a tax lacks its rate.
     """
-    excl = _positive(raw.get("amount_excl"), f"{what}, amount_excl")
+    excl = positive(raw.get("amount_excl"), f"{what}, amount_excl")
     found: ByRate = {}
     is_complete = True
     for number, one in enumerate(dicts(raw.get("taxes"), what=f"{what}, taxes"), start=1):
         name = f"{what}, tax {number}"
-        base = _positive(one.get("base"), f"{name}, base")
-        tax = _positive(one.get("amount"), f"{name}, amount") or ZERO
+        base = positive(one.get("base"), f"{name}, base")
+        tax = positive(one.get("amount"), f"{name}, amount") or ZERO
         if not base and not tax:
             continue
         rate = values.vat_rate(one.get("rate"), what=f"{name}, rate")
@@ -83,7 +84,8 @@ def read_vat(raw: Record, what: str) -> ToldVat:
     return ToldVat(excl, tax_sum, tuple(sorted(found.items())) if is_complete else ())
 
 
-def _positive(value: object, what: str) -> Decimal | None:
+def positive(value: object, what: str) -> Decimal | None:
+    """Return an amount that was paid back; the sign that the shop gives it does not matter."""
     amount = values.amount(value, what=what)
     return None if amount is None else to_ore(abs(amount))
 
@@ -247,16 +249,15 @@ class _ToldSums:
     def is_true(self, taken: Mapping[Decimal, Money], counts: Mapping[Decimal | None, int]) -> bool:
         """Return whether what is taken at each rate is what is told, within the lines' rounding."""
         rates = {*taken, *self.by_rate}
-        tolerance = {rate: _tolerance(counts.get(rate, 0) + 1) for rate in rates}
+        most = {rate: tolerance(counts.get(rate, 0) + 1) for rate in rates}
         off = {
             rate: taken.get(rate, NOTHING) - self.by_rate.get(rate, NOTHING)
             for rate in (rates if self.by_rate else ())
         }
         is_true_by_rate = all(
-            abs(one.tax) <= tolerance[rate] and abs(one.incl) <= tolerance[rate]
-            for rate, one in off.items()
+            abs(one.tax) <= most[rate] and abs(one.incl) <= most[rate] for rate, one in off.items()
         )
-        return is_true_by_rate and abs(_tax(taken) - self.tax) <= sum(tolerance.values(), ZERO)
+        return is_true_by_rate and abs(_tax(taken) - self.tax) <= sum(most.values(), ZERO)
 
     def contradicted_by(self, taken: Mapping[Decimal, Money], what: str) -> str:
         """Return in words what is told, and what is taken from the order."""
@@ -265,11 +266,6 @@ class _ToldSums:
             f"{what} is {self.amount} with VAT of {told} by what the shop tells of it, but what it"
             f" is of has VAT of {_in_words(taken)}"
         )
-
-
-def _tolerance(lines: int) -> Decimal:
-    """Return how much the VAT of so many lines at one rate may be off by rounding."""
-    return ORE * (lines + 1) / 2
 
 
 def _told_sums(
@@ -282,16 +278,16 @@ def _told_sums(
     """
     told = dict(vat.by_rate)
     rates = told or counts
-    tolerance = sum((_tolerance(counts.get(rate, 0) + 1) for rate in rates), ZERO)
+    most = sum((tolerance(counts.get(rate, 0) + 1) for rate in rates), ZERO)
     rest = amount - _incl(told)
-    if told and ZERO not in told and rest > tolerance:
+    if told and ZERO not in told and rest > most:
         told[ZERO] = Money(rest, ZERO, rest)
-    elif told and abs(rest) > tolerance:
+    elif told and abs(rest) > most:
         msg = f"{what} is {amount}, but its taxes come to {_incl(told)} with what they are of"
         raise Contradiction(msg)
     of_amount = None if vat.excl is None else amount - vat.excl
     taxes = [one for one in (vat.tax, of_amount) if one is not None]
-    if abs(taxes[0] - taxes[-1]) > tolerance:
+    if abs(taxes[0] - taxes[-1]) > most:
         msg = f"{what} is {amount} and {vat.excl} without VAT, but its taxes come to {vat.tax}"
         raise Contradiction(msg)
     return _ToldSums(amount, taxes[0], told)
@@ -309,7 +305,7 @@ def _as_told(
         for rate in {*told.by_rate, *named}
     }
     wanted = {
-        rate: one for rate, one in shares.items() if abs(one) > _tolerance(changed.get(rate, 0))
+        rate: one for rate, one in shares.items() if abs(one) > tolerance(changed.get(rate, 0))
     }
     if any(one < 0 for one in wanted.values()):
         return {}

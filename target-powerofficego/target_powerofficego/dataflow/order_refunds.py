@@ -24,6 +24,7 @@ from target_powerofficego.dataflow.order_refund_shares import (
     ToldVat,
     discount_shares,
     lowest_by_rate,
+    positive,
     read_vat,
     refund_shares,
     split,
@@ -148,9 +149,9 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
         for number, one in enumerate(dicts(raw.get("lines"), what=f"{what}, lines"), start=1)
     )
     vat = read_vat(raw, what)
-    amount = _positive(raw.get("amount_incl"), f"{what}, amount_incl")
+    amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
     amount = vat.incl if amount is None else amount
-    shipping = _positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
+    shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
     if amount is None and not shipping and not any(map(_is_told, lines)):
         msg = f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
         raise Unusable(msg)
@@ -166,18 +167,12 @@ def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]])
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
     if quantity is None:  # freight and fees are one unit each
         quantity = ZERO if line_id in references or not references else _ONE
-    amount = _positive(raw.get("amount_incl"), what)
+    amount = positive(raw.get("amount_incl"), what)
     return RefundedLine(line_id, references, abs(quantity), amount)
 
 
 def _is_told(line: RefundedLine) -> bool:
     return line.amount is not None or bool(line.quantity)
-
-
-def _positive(value: object, what: str) -> Decimal | None:
-    """Return an amount that was paid back; the sign that the shop gives it does not matter."""
-    amount = values.amount(value, what=what)
-    return None if amount is None else to_ore(abs(amount))
 
 
 def less_refunds(
