@@ -192,7 +192,7 @@ def _order_money() -> list[Field]:
         decimal(
             "rounding",
             "What the shop adds or takes off to round the whole order, without VAT; it is part of"
-            " `total_incl`.",
+            " `total_incl`, not of `total_excl`.",
         ),
         decimal("total_refunded", "What was paid back in all, with VAT."),
         group(

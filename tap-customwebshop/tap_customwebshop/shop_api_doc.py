@@ -89,7 +89,11 @@ The same for `/products` and `/orders`.
 - Amounts, rates and quantities are decimal strings: `"199.00"`. `_excl` is without VAT, `_incl`
   with it. A JSON number is read digit by digit and becomes such a string.
 - Rates are in percent: `"25"`.
-- Of each charge (`shipping`, `fees`) two of `total_excl`, `total_tax`, `total_incl` must be there.
+- Of each line and charge (`lines`, `shipping`, `fees`) two of `total_excl`, `total_tax`,
+  `total_incl` must be there, or one of them and `tax_rate`.
+- With a discount on the whole order (`discounts`), such as a coupon or a gift card, tell `taxes`:
+  only they always say which VAT rates bear it; the order's totals and `amount_excl` often do. With
+  none of these it is taken off the goods in proportion and lowers their VAT, a gift card too.
 - Stamps are RFC 3339 in UTC with `Z`.
 - Send each record whole. Null means empty. A missing field means that the shop does not tell, so it
   is not compared with anything.

@@ -596,7 +596,7 @@ def test_a_person_reads_tables(box, landed, reconcile):
     assert "sales order 1" in printed
     assert (
         "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1);"
-        " of Go's, 1 sales order not invoiced yet, and so in no ledger"
+        " in Go 1 sales order not invoiced yet, and so in no ledger"
     ) in printed
 
 

@@ -211,6 +211,10 @@ class Demo:
             " nothing is written …"
         )
         self._sync()
+        self._say(
+            "Each of these orders counts as unchanged, and as anonymised too; one that the sync"
+            " leaves alone, such as a pending one, as unchanged only."
+        )
         writes = self._box.requests.writes("go")
         if writes:
             self._broken.append(f"The fifth run wrote {len(writes)} times instead of never.")
@@ -238,7 +242,7 @@ class Demo:
         requests = self._box.requests
         self._say(
             f"Calls to Go: {len(requests.reads('go'))} reads, {len(requests.writes('go'))} writes;"
-            f" with tokens at most {requests.busiest_second('go')} in any one second."
+            f" at most {requests.busiest_second('go')} in any one second, tokens included."
         )
 
     def _title(self, text: str) -> None:

@@ -32,10 +32,10 @@ def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> t
         if line.is_text or line.rate is None or rate is None:
             continue
         if percent(rate) != line.rate:
-            hint = "" if line.rate else " (`exempt` in sales_accounts is for what is sold without)"
+            hint = " (`exempt` in sales_accounts is for what is sold without VAT)"
             found.append(
                 f"VAT of {values.shown(line.description)}: the shop says {rate_key(line.rate)} %,"
-                f" Go's sales account gives {rate_key(percent(rate))} %{hint}"
+                f" Go's sales account gives {rate_key(percent(rate))} %{'' if line.rate else hint}"
             )
     return tuple(found)
 
@@ -152,7 +152,8 @@ def vat_differences(
     once = vat_roundings(answer)[0]
     rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
-        f"VAT at {rate_key(rate)} %: the shop says {one.told_tax}, Go says {one.there.tax}"
+        f"VAT at {rate_key(rate)} %: the shop says {to_ore(one.told_tax)}, Go says"
+        f" {to_ore(one.there.tax)}"
         for rate, one in sorted(rates.items(), reverse=True)
         if not one.is_right
     )
@@ -194,7 +195,7 @@ def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str
     sums, in_go = sums_of(lines), money_in_go(header)
     if abs(sums.whole.tax - in_go.tax) <= sums.tolerance:
         return None
-    return f"VAT: the shop says {sums.whole.tax}, Go says {in_go.tax}"
+    return f"VAT: the shop says {to_ore(sums.whole.tax)}, Go says {to_ore(in_go.tax)}"
 
 
 def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:

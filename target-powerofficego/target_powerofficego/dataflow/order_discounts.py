@@ -98,7 +98,8 @@ def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSu
     reasons = "; ".join(first or ["the discount's own amount without VAT fits none of its rates"])
     msg = (
         f"the discount of {amount} cannot be taken off so that the order's sums are true. Taken off"
-        f" the goods in proportion: {reasons}. Let the shop tell `taxes`, or put the sums right"
+        f" the goods in proportion: {reasons}. Let the shop name each rate that has VAT left in"
+        " `taxes`, or put the sums right"
     )
     raise Contradiction(msg)
 

@@ -264,7 +264,7 @@ class _ToldSums:
         told = _in_words(self.by_rate) if self.by_rate else f"{self.tax}"
         return (
             f"{what} is {self.amount} with VAT of {told} by what the shop tells of it, but what it"
-            f" is of has VAT of {_in_words(taken)}"
+            f" takes back has VAT of {_in_words(taken)}"
         )
 
 

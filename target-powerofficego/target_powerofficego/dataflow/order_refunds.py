@@ -295,7 +295,7 @@ def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[st
     found = []
     for part in refund.lines:
         there = [one for one in part.references or (part.line_id,) if one in left]
-        what = f"refund {values.shown(refund.id)} is of a line {values.shown(part.line_id)}"
+        what = f"refund {values.shown(refund.id)} names a line {values.shown(part.line_id)}"
         if len(there) > 1:
             msg = f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
             raise Contradiction(msg)

@@ -128,7 +128,7 @@ class ToldSums:
                 ("the amount without VAT", self.base_at(rate), sums.at(rate).excl),
             ):
                 if told is not None and abs(told - ours) > most:
-                    yield f"at {rate_key(rate)} % {what} is {_two(told, ours)}"
+                    yield f"{what} at {rate_key(rate)} % is {_two(told, ours)}"
         whole = sums.whole
         for what, told, ours in (
             ("total_tax", self.whole_tax, whole.tax),

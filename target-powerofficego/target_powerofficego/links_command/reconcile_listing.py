@@ -71,7 +71,7 @@ def _outcome(compared: Comparison, period: Period) -> str:
         for kind, count in compared.not_in_ledger.items()
     ]
     if waiting:
-        more += f"; of Go's, {' and '.join(waiting)}, and so in no ledger"
+        more += f"; in Go {' and '.join(waiting)}, and so in no ledger"
     if compared.differing:
         return f"{days}: the shop's orders and Go's books differ ({len(compared.differing)}){more}"
     return f"{days}: the shop's orders and Go's books are the same{more}"

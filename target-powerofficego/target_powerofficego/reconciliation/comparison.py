@@ -101,7 +101,7 @@ class _Comparing:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
         told += " (acknowledged)" if is_known else ""
         if order.amounts is None:
-            told += "; what it comes to cannot be read"
+            told += "; what it comes to is not certain"
         else:
             currency = order.amounts.currency or _NOK
             told += f"; with VAT it comes to {order.amounts.total.incl:.2f}"
