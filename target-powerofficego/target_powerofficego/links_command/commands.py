@@ -46,7 +46,7 @@ class _PlainGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = plain(error.message)
+            error.message = plain(error.message)  # type: ignore[misc]
             raise
 
 
