@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import io
-import json
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -132,9 +131,9 @@ def _is_meant_as_setting(variable: str, prefix: str) -> bool:
 
 
 def _wrong_value(variable: str, value: str, kinds: Collection[str]) -> list[str]:
-    """Say what a value cannot be; it is shown only where it should have been true or false."""
+    """Say what a value should be, without showing it: it may be a key in the wrong place."""
     if "boolean" in kinds and value.lower() not in _BOOLEANS:
-        return [f"{variable} must be true or false, not {json.dumps(value, ensure_ascii=False)}"]
+        return [f"{variable} must be true or false"]
     if "integer" in kinds and _why_unreadable(int, value):
         return [f"{variable} must be a whole number"]
     if "object" in kinds and (why := _why_unreadable(load_json, value)):

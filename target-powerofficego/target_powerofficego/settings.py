@@ -125,7 +125,7 @@ class _Reader(SideReader):
             for name in names:
                 if name not in ("organization_number", "email"):
                     self.wrong.append(
-                        f'match_customers_on: {kind} cannot be matched on "{name}";'
+                        f"match_customers_on: {kind} cannot be matched on that;"
                         " use organization_number or email"
                     )
         return {kind: tuple(told.get(kind, ())) for kind in ("company", "person")}
@@ -135,7 +135,7 @@ class _Reader(SideReader):
         try:
             return datetime.date.fromisoformat(str(told)[:10]) if told else None
         except ValueError:
-            self.wrong.append(f'orders_from must be a date like 2026-01-31, not "{told}"')
+            self.wrong.append("orders_from must be a date like 2026-01-31")
             return None
 
     def _stage_statuses(self, name: str) -> frozenset[str]:

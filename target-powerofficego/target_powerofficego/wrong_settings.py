@@ -50,7 +50,7 @@ def _in_words(error: ValidationError) -> str:
     if rule == "enum":
         words = [str(one) for one in wanted if one is not None]
         setting = ".".join(part for part in error.path if isinstance(part, str))
-        return f'{setting} must be one of: {", ".join(words)}; not "{error.instance}"'
+        return f"{setting} must be one of: {', '.join(words)}"
     if rule in _LIMITS:
         return f"{name} must be {_LIMITS[rule]} {wanted}"
     return f"{name} has a value that it cannot have ({rule}: {wanted})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psycopg
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links import LinkStore, LinkStoreError
@@ -147,3 +150,47 @@ def test_a_refusal_with_signs_that_no_database_takes_is_kept_without_them(ledger
     assert outcome.status == 3
     (reject,) = ledger.unsettled("reject")
     assert (reject.title, reject.detail) == ("Ugyldig navn", "Kari ?")
+
+
+PERSONAL = (b"kari@example.no", b"Kari", b"Nordmann", b"+4791234567", b"Storgata")
+
+
+def left_in(database):
+    """Return which personal values are in the files of the tables, indexes and long values."""
+    database.execute("CHECKPOINT")
+    names = database.execute(
+        "SELECT pg_relation_filepath(c.oid) FROM pg_class c"
+        f" WHERE relfilenode > 0 AND (relnamespace = '{database.schema}'::regnamespace OR c.oid IN"
+        " (SELECT reltoastrelid FROM pg_class"
+        f" WHERE relnamespace = '{database.schema}'::regnamespace))"
+    )
+    files = [Path(database.socket_folder, name).read_bytes() for (name,) in names if name]
+    return [value for value in PERSONAL if any(value in content for content in files)]
+
+
+def test_an_erased_customer_leaves_the_files_of_the_tables(ledger, database, customer):
+    ledger.run(customer())
+    assert left_in(database) == list(PERSONAL)
+
+    told = CliRunner().invoke(
+        main, ["--link-store", ledger.link_store, "erase", "customer", "1001", "--yes"]
+    )
+
+    assert told.exit_code == 0, told.output
+    assert left_in(database) == []
+
+
+def test_a_session_that_still_sees_what_was_erased_is_told_and_erasing_again_cleans_the_files(
+    ledger, database, customer
+):
+    ledger.run(customer())
+    words = ["--link-store", ledger.link_store, "erase", "customer", "1001", "--yes"]
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as one:
+        one.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        one.execute("SELECT 1")
+        told = CliRunner().invoke(main, words)
+        assert told.exit_code == 1
+        assert "erase again once that has ended" in told.output
+
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert left_in(database) == []

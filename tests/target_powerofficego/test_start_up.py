@@ -83,7 +83,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
     ("settings", "told"),
     [
         ({"environment": "live"}, "environment must be one of: production, demo, custom"),
-        ({"confirm_on": ["done"]}, 'completed, refunded; not "done"'),
+        ({"confirm_on": ["done"]}, "completed, refunded"),
         ({"workers": 0}, "workers must be at least 1"),
         ({"workers": "many"}, "workers must be a whole number"),
         ({"dry_run": "yes"}, "dry_run must be true or false"),
@@ -98,7 +98,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"clock_margin": "NaN"}, "clock_margin"),
         ({"full_check_hours": "-1"}, "full_check_hours"),
         ({"environment": "demo"}, "api_url"),
-        ({"time_zone": "Oslo"}, 'there is no zone "Oslo"'),
+        ({"time_zone": "Oslo"}, "there is no such zone"),
         ({"orders_from": "yesterday"}, "orders_from"),
         ({"shop_name": "my shop:1"}, "shop_name"),
         ({"link_store": " "}, "link_store is empty"),

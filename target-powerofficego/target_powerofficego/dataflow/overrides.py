@@ -92,7 +92,7 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
         raise ValueError(msg)
     field = GO_FIELDS[table.entity].get(str(go_name))
     if field is None:
-        msg = f'PowerOffice Go has no "{go_name}" here' if go_name else "there is no such row"
+        msg = "PowerOffice Go has no such property here" if go_name else "there is no such row"
         raise ValueError(msg)
     taken = [row.name for row in table.active if row.go == go_name and row.name != name]
     if taken:
@@ -126,7 +126,7 @@ def _direction(members: Mapping[str, Any], default: Direction) -> Direction:
     if told is None:
         return default
     if told not in _DIRECTIONS:
-        msg = f'direction must be one of {", ".join(_DIRECTIONS)}, not "{told}"'
+        msg = f"direction must be one of {', '.join(_DIRECTIONS)}"
         raise ValueError(msg)
     return _DIRECTIONS[told]
 
@@ -150,8 +150,9 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
         constant = members["constant"]
         try:
             _convert(constant, field, ZoneInfo("UTC"), "constant")
-        except values.Unusable as unusable:
-            raise ValueError(str(unusable)) from None
+        except values.Unusable:
+            msg = f"PowerOffice Go takes a {field.type} here, which the constant is not"
+            raise ValueError(msg) from None
         return lambda _, conversion: _convert(constant, field, conversion.time_zone, "constant")
     source = str(members["source"])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import sys
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -12,6 +14,7 @@ from target_powerofficego.links_command.listing import say, say_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.transfer_file import BadLine, lines_of, read_lines
+from target_powerofficego.private_file import make_private
 from target_powerofficego.store.connection import has_tables
 from target_powerofficego.store.location import StoreLocation
 
@@ -27,7 +30,8 @@ def export_store(choices: Choices, *, shop_name: str | None) -> None:
     """Write the link store as text, to move it or to restore it.
 
     One JSON object a line, to standard output, of all shops unless one is named. It holds personal
-    data: keep it as safe as the link store. What was read from Go is left out, for the next run
+    data: a file that it goes to becomes readable by its owner alone; keep it as safe as the link
+    store. What was read from Go is left out, for the next run
     reads it.
     """
     with open_store(choices.link_store) as store:
@@ -37,6 +41,8 @@ def export_store(choices: Choices, *, shop_name: str | None) -> None:
             raise click.ClickException(msg)
         for name in sorted({one.shop_name for one in found}):
             store.lock(name)
+        with contextlib.suppress(io.UnsupportedOperation):
+            make_private(sys.stdout.fileno())
         for line in lines_of(store.rows_out([one.id for one in found])):
             say_json(line)
 

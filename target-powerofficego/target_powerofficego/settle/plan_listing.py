@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from target_powerofficego.plain_text import plain
+from target_powerofficego.private_file import private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,12 +48,12 @@ def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
 
 
 def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
-    """Write every change to a file, one JSON object a line, exact decimals kept.
+    """Write every change to a private file, one JSON object a line, exact decimals kept.
 
     Raises:
         OSError: the file cannot be written.
     """
-    with path.open("w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", opener=private) as file:
         for one in changes:
             file.write(simplejson.dumps(one.as_json(), use_decimal=True, ensure_ascii=False) + "\n")
 

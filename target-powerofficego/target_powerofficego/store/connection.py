@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from target_powerofficego.private_file import private
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate
@@ -295,15 +297,32 @@ def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connectio
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": "target-powerofficego",
         }
-        return sa.create_engine(location.url, connect_args=arguments).connect()
+        return sa.create_engine(
+            location.url, connect_args=arguments, hide_parameters=True
+        ).connect()
+    if is_durable:
+        _make_private_file(location)
     connection = sa.create_engine(
-        location.url, connect_args={"check_same_thread": False}, poolclass=sa.pool.StaticPool
+        location.url,
+        connect_args={"check_same_thread": False},
+        poolclass=sa.pool.StaticPool,
+        hide_parameters=True,
     ).connect()
     if is_durable:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
         connection.rollback()
     return connection
+
+
+def _make_private_file(location: StoreLocation) -> None:
+    """Make the file of a new store, which SQLite gives its journals' rights too.
+
+    One that is there is not opened: closing it would let go of locks that SQLite holds on it.
+    """
+    if location.path is not None and not location.path.exists():
+        with contextlib.suppress(OSError):  # SQLite says why it cannot be
+            os.close(private(str(location.path), os.O_RDWR | os.O_CREAT))
 
 
 def _first_line(error: BaseException | None) -> str:

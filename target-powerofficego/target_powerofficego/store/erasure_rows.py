@@ -16,6 +16,15 @@ from target_powerofficego.ways import on_the_way_back, once_deleted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LOCK_SECONDS = 10
+_OLD_ROWS_ARE_SEEN = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend'
+    AND pid <> pg_backend_pid()
+    AND age(backend_xmin) > age(pg_current_xact_id()::xid)
+"""
+"""How many sessions began to read before now, and go on reading what was there then."""
+
 
 class ErasureRows(StoreConnection):
     """Erased customers, and their entries in Go that are still to be archived."""
@@ -127,16 +136,12 @@ class ErasureRows(StoreConnection):
         """
         with self._lock:
             self._connection.rollback()
-            dialect = self._connection.dialect.name
             engine = self._connection.engine.execution_options(isolation_level="AUTOCOMMIT")
             is_clean = True
             try:
                 with engine.connect() as connection:
-                    connection.exec_driver_sql("VACUUM")
-                    if dialect == "sqlite":
-                        # the log beside the file holds the old pages until it is emptied
-                        emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-                        is_clean = emptied.scalar_one() == 0
+                    purge = _purge_sqlite if self.location.path else _purge_postgresql
+                    is_clean = purge(connection)
             except sa.exc.DBAPIError:
                 is_clean = False
             if not is_clean:
@@ -145,3 +150,22 @@ class ErasureRows(StoreConnection):
                     " file still has the deleted values: erase again once that has ended"
                 )
                 raise LinkStoreError(msg)
+
+
+def _purge_sqlite(connection: sa.Connection) -> bool:
+    """Write the file anew; return whether the log beside it, which has the old pages, is empty."""
+    connection.exec_driver_sql("VACUUM")
+    emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return bool(emptied.scalar_one() == 0)
+
+
+def _purge_postgresql(connection: sa.Connection) -> bool:
+    """Write the tables anew, and what PostgreSQL keeps of common values.
+
+    Returned is whether no other session may see the old rows, which would be written along.
+    """
+    connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
+    is_seen = connection.exec_driver_sql(_OLD_ROWS_ARE_SEEN).scalar_one()
+    named = ", ".join(table.name for table in t.tables.sorted_tables)
+    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {named}")
+    return not is_seen
