@@ -13,6 +13,7 @@ from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
 
+ORG_NR = "923609016"
 KARI = "kunde-4711"
 PERSONAL = (
     *("kari@example.no", "Kari", "Nordmann", "91234567", "40000000", "99887766"),
@@ -442,6 +443,22 @@ def test_guest_orders_with_her_e_mail_address_are_hers_also_when_none_was_writte
     (there,) = box.go.entries("SalesOrders")
     assert there["CustomerId"] == customer_of(box)["Id"]
     assert left_in(ledger.link_store) == []
+
+
+def test_a_guests_company_with_that_e_mail_address_is_named_by_its_id(
+    ledger, links, product, guest_order
+):
+    buyer = {**guest_order()["buyer"], "company_name": "Fjell AS", "organization_number": ORG_NR}
+    ledger.run(product(), guest_order(buyer=buyer))
+    with closing(LinkStore(str(ledger.link_store))) as store:
+        store.work_in(store.namespaces()[0])
+        (company,) = [one.shop_id for one in store.links_of("customers")]
+
+    told = links("erase", "customer", "--email", buyer["email"], "--yes")
+
+    assert told.exit_code == 1
+    assert f"erase them by their ids: {company}" in told.output
+    assert links("erase", "customer", company, "--yes").exit_code == 0
 
 
 def test_another_entry_in_go_with_that_e_mail_address_is_told(ledger, box, links, kari):

@@ -12,6 +12,7 @@ from target_powerofficego.links_command.erasing import (
     ErasedAlready,
     UnknownCustomer,
     erasable,
+    with_email,
 )
 from target_powerofficego.links_command.erasing import erase as erase_found
 from target_powerofficego.links_command.listing import say
@@ -62,7 +63,11 @@ def erase(
             say(f"{who} was erased already; nothing is left of it")
             return
         except UnknownCustomer:
-            msg = f"the link store knows no {who}; nothing was erased"
+            others = with_email(store, email) if email is not None else []
+            hint = (
+                f"; these have it, erase them by their ids: {', '.join(others)}" if others else ""
+            )
+            msg = f"the link store knows no {who}; nothing was erased{hint}"
             raise click.ClickException(msg) from None
         except CannotErase as reason:
             msg = f"{reason}; nothing was erased"

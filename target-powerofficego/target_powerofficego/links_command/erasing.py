@@ -106,6 +106,11 @@ def erasable(store: LinkStore, shop_id: str) -> Erasable:
     )
 
 
+def with_email(store: LinkStore, email: str) -> list[str]:
+    """Return the ids of the customers with an e-mail address, guests' companies among them."""
+    return _alike_in_shop(store, _as_compared(email), ())
+
+
 def _emails(store: LinkStore, link: Link) -> set[str]:
     """Return the e-mail addresses by which a customer is known, as they are compared."""
     agreed = link.base.get("email")
