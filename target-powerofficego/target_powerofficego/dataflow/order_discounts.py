@@ -16,6 +16,7 @@ from target_powerofficego.dataflow.line_amounts import NOTHING, ORE, ZERO, Money
 from target_powerofficego.dataflow.order_charges import ByRate, spread_lines
 from target_powerofficego.dataflow.order_lines import dicts
 from target_powerofficego.dataflow.order_sums import Sums, sums_of, tolerance
+from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ def discount_lines(
     description = ", ".join(dict.fromkeys(name for name in names if name)) or "Rabatt"
     shares = _shares(found, lines, told)
     return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)
+
+
+def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
+    """Say in words by which rates a discount is borne of which the shop tells no VAT; else None.
+
+    Where only one rate was sold there is nothing to choose, unless it is a gift card.
+    """
+    taken = [line for line in lines if line.reference.startswith("discount:")]
+    told = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
+    own = [one.get("amount_excl") for one in dicts(order.get("discounts"), what="discounts")]
+    if not taken or any(told) or all(own):
+        return None
+    shares = " and ".join(f"{-one.total.incl} at {rate_key(one.rate or ZERO)} %" for one in taken)
+    return (
+        "no VAT is told of its discount, which is taken off the goods in proportion:"
+        f" {shares}; a gift card, or a coupon for some goods only, needs `taxes` or total_tax"
+    )
 
 
 def _discount(raw: Record, number: int) -> _Discount:

@@ -154,6 +154,8 @@ def _two(told: Decimal, ours: Decimal) -> str:
 def told_sums(order: Record, rounding: Decimal) -> ToldSums:
     """Return the totals that an order tells, without its `rounding`.
 
+    Some shops count that into `total_excl`.
+
     Raises:
         Unusable: one is no number.
     """
@@ -161,6 +163,8 @@ def told_sums(order: Record, rounding: Decimal) -> ToldSums:
         values.amount(order.get(name), what=name)
         for name in ("total_excl", "total_tax", "total_incl")
     )
+    if excl is not None and tax is not None and excl + tax == incl:
+        excl -= rounding
     without = None if incl is None else to_ore(incl) - rounding
     return ToldSums(without, excl, tax, _taxes(order))
 

@@ -21,6 +21,7 @@ from target_powerofficego.dataflow.anonymised import (
 from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
 from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.order import Wanted, stakes, wanted
+from target_powerofficego.dataflow.order_discounts import assumed_rates
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.table import is_deleted
@@ -173,6 +174,8 @@ class OrdersWalk(GoWalk):
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         self._see_that_vat_is_ours(order)
+        if assumed := assumed_rates(order.record, order.lines):
+            self.tools.tally.note_repair(self.entity, order.record["id"], assumed)
         self.post(order, {})
         return "created", Create(self._shown(order))
 

@@ -77,6 +77,22 @@ def test_vat_that_is_told_an_ore_off_lands_with_the_total_exact(stocked, box, or
     assert by_rate(box) == {25: (800, 200), 15: (500, 75)}
 
 
+def test_a_discount_of_which_no_vat_is_told_is_taken_in_proportion_and_the_run_says_so(
+    stocked, box, order, sold
+):
+    silent = {"total_excl": None, "total_tax": None, "total_incl": "2250.00"}
+    coupon = {"code": "JUL", "amount_incl": "150.00"}
+    lines = [sold("1000.00", "25"), sold("1000.00", "15")]
+    whole = order(lines=lines, discounts=[coupon], **silent)
+
+    outcome = stocked.run(whole)
+
+    assert outcome.status == 0
+    said = "orders 9001: no VAT is told of its discount, which is taken off the goods in proportion"
+    assert f"{said}: 78.12 at 25 % and 71.88 at 15 %" in outcome.log
+    assert said not in stocked.run({**whole, "updated_at": LATER}).log
+
+
 def test_a_coupon_for_freight_is_taken_from_freight(stocked, box, order, sold):
     freight = {"id": "f", "tax_rate": "25", "total_excl": "80.00", "total_tax": "20.00"}
     free = {"code": "FRAKT", "amount_excl": "80.00", "amount_incl": "100.00"}
@@ -166,8 +182,11 @@ def test_lines_that_the_shop_does_not_round_land(stocked, box, order, sold):
     [
         ({"total_incl": "1240.00"}, "total_incl is 1240.00, but the lines come to 1250.00"),
         ({"total_tax": "150.00", "total_excl": None}, "total_tax is 150.00, but the lines come to"),
-        ({"taxes": [{"rate": "15", "base": None, "amount": "250.00"}]}, "at 25 % VAT is 0.00"),
-        ({"taxes": [{"rate": "25", "base": "1000.00", "amount": "150.00"}]}, "VAT is 150.00, but"),
+        ({"taxes": [{"rate": "15", "base": None, "amount": "250.00"}]}, "VAT at 25 % is 0.00"),
+        (
+            {"taxes": [{"rate": "25", "base": "1000.00", "amount": "150.00"}]},
+            "VAT at 25 % is 150.00, but",
+        ),
     ],
 )
 def test_sums_that_cannot_all_be_true_are_held_before_anything_is_posted(
@@ -215,12 +234,15 @@ def rounded(order, sold, rounding="0.40"):
     return order(lines=lines, **total, total_incl=str(Decimal("125.63") + Decimal(rounding)))
 
 
+@pytest.mark.parametrize("is_in_excl", [False, True])
 @pytest.mark.parametrize("rounding", ["0.37", "-0.63"])
 def test_what_the_shop_rounds_the_whole_order_by_is_a_line_without_vat(
-    stocked, box, order, sold, rounding
+    stocked, box, order, sold, rounding, is_in_excl
 ):
     stocked.settings["rounding_product_code"] = "ORE"
     whole = rounded(order, sold, rounding)
+    if is_in_excl:
+        whole["total_excl"] = str(Decimal(whole["total_excl"]) + Decimal(rounding))
 
     assert stocked.run(whole).status == 0
     assert the_order(box)["TotalAmount"] == Decimal(whole["total_incl"])
