@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -12,14 +11,18 @@ import urllib3
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
-from tap_customwebshop.errors import ShopRefusedError
+from tap_customwebshop.deadline import Deadline, WatchedAdapter
+from tap_customwebshop.errors import ShopError, ShopRefusedError
 from tap_customwebshop.patience import read_retry_after
 from tap_customwebshop.settings import is_plain_address
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 _CHUNK = 1 << 18
+_LARGEST_ANSWER = 64 << 20
+"""Bytes, unpacked; a page of a thousand long orders is a fraction of it."""
 _MOST_REDIRECTS = 5
 _WAIT_FOR_CONNECTION = 10
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -85,7 +88,10 @@ class ShopConnection:
         self._base = api_url.rstrip("/")
         self._timeout = request_timeout
         self._was_reached = False
+        self._deadline: Deadline | None = None
         self._session = _Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, WatchedAdapter(self._watch))
         # As `auth`, not as a header: requests would let a netrc entry replace the header.
         self._session.auth = BearerTokenAuthenticator(token=auth_token)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
@@ -105,28 +111,21 @@ class ShopConnection:
             PassingTrouble: No answer, or one that may be another when asked again.
             ShopRefusedError: A way to another server, or an address that cannot be asked.
         """
-        deadline = time.monotonic() + self._timeout
+        self._deadline = Deadline(self._timeout)
         try:
             with self._follow(method, path, query or {}, body, headers or {}) as response:
                 self._was_reached = True
                 self._check_passing(response)
-                content = self._content(response, deadline)
+                content = self._content(response)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            failure = self._failure(f"{method} {self.shown(path)}", error)
+        else:
+            if not self._deadline.is_over:
                 return Answer(response.status_code, response.headers, content)
-        except requests.exceptions.SSLError as error:
-            msg = f"{method} {self.shown(path)}: {self._not_secure(error)}."
-            raise ShopRefusedError(msg) from None
-        except requests.ConnectTimeout:
-            trouble = self._trouble(self._too_slow(), may_be_done=False)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            trouble = self._trouble(self._too_slow())
-        except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
-            what = "the connection broke off" if self._was_reached else self._no_connection()
-            trouble = self._trouble(what, may_be_done=not _never_connected(error))
-        except requests.RequestException as error:
-            kind = type(error).__name__
-            msg = f"{method} {self.shown(path)}: cannot be asked ({kind}); check 'api_url'."
-            raise ShopRefusedError(msg) from None
-        raise trouble from None
+            failure = self._trouble(self._too_slow())
+        finally:
+            self._deadline.end()
+        raise failure
 
     def close(self) -> None:
         """Close the connections."""
@@ -191,13 +190,37 @@ class ShopConnection:
             what = f"the shop answered {status}"
             raise PassingTrouble(what, retry_after=asked, may_be_done=status not in _UNREAD)
 
-    def _content(self, response: requests.Response, deadline: float) -> bytes:
-        chunks = []
+    def _content(self, response: requests.Response) -> bytes:
+        content = bytearray()
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
-            if time.monotonic() > deadline:
-                raise PassingTrouble(self._too_slow())
-        return b"".join(chunks)
+            content += chunk
+            if len(content) > _LARGEST_ANSWER:
+                what = (
+                    f"the answer is larger than {_LARGEST_ANSWER >> 20} MB, which is more than"
+                    " this program reads; set a smaller 'page_size'"
+                )
+                raise PassingTrouble(what, most_attempts=1)
+        return bytes(content)
+
+    def _watch(self, sock: socket.socket) -> None:
+        if self._deadline:
+            self._deadline.watch(sock)
+
+    def _failure(self, shown: str, error: Exception) -> PassingTrouble | ShopError:
+        """Return what an attempt without an answer means."""
+        if self._deadline and self._deadline.is_over:
+            return self._trouble(self._too_slow())
+        if isinstance(error, requests.exceptions.SSLError):
+            return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
+        if isinstance(error, requests.ConnectTimeout):
+            return self._trouble(self._too_slow(), may_be_done=False)
+        if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+            return self._trouble(self._too_slow())
+        if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
+            what = "the connection broke off" if self._was_reached else self._no_connection()
+            return self._trouble(what, may_be_done=not _never_connected(error))
+        kind = type(error).__name__
+        return ShopRefusedError(f"{shown}: cannot be asked ({kind}); check 'api_url'.")
 
     def _trouble(self, what: str, *, may_be_done: bool = True) -> PassingTrouble:
         most = None if self._was_reached else 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from drips import DRIPS, dripping, packed
+from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
 
 
@@ -174,3 +176,35 @@ def test_html_instead_of_json_is_asked_for_again_and_never_shown(
     assert "is not JSON" in emitted.log
     assert "Nordmann" not in emitted.log
     assert len(scripted_shop.asked) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+@pytest.mark.parametrize("part", DRIPS)
+def test_an_answer_that_trickles_in_is_given_up_whatever_part_of_it_is_slow(part, method):
+    with dripping(part) as url:
+        shop = ShopConnection(url, "not-a-real-token", user_agent="test", request_timeout=0.5)
+        with pytest.raises(PassingTrouble, match=r"^no answer within 0\.5 seconds$") as caught:
+            shop.ask(method, "/customers/1", body=b"{}" if method == "PATCH" else None)
+        shop.close()
+
+    assert caught.value.may_be_done
+
+
+def test_a_shop_that_trickles_ends_the_run_with_one_line(read_shop):
+    with dripping("header") as url:
+        settings = {"request_timeout": 1, "retry_seconds": 0, "auth_token": "not-a-real-token"}
+        emitted = read_shop({**settings, "api_url": url}, fails_with=ShopUnavailableError)
+
+    assert "GET /customers: no answer within 1 seconds" in emitted.log
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_read(
+    scripted_shop, config, answer, read_shop
+):
+    body = packed(b'{"data": [], "next_cursor": null}', 65)
+    scripted_shop.answers("customers", answer(body, headers={"Content-Encoding": "gzip"}))
+
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+
+    assert "GET /customers: the answer is larger than 64 MB" in emitted.log
+    assert len(scripted_shop.asked) == 1

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from drips import DRIPS, dripping, packed
 from go_sandbox import Sandbox
 from target_powerofficego.go_api import (
     Connection,
@@ -137,6 +138,26 @@ def test_a_write_whose_answer_trickles_in_has_an_unknown_outcome(box, connect):
         connect(timeout_seconds=1).create("/Products", GARN)
 
     assert names_in(box) == ["Garn"]
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_an_answer_that_trickles_in_is_given_up_whatever_part_of_it_is_slow(connect, part):
+    with dripping(part) as url:
+        client = connect(
+            api_url=url, token_url=f"{url}/token", timeout_seconds=0.5, retry_seconds=0
+        )
+        with pytest.raises(UnknownOutcome, match=r"no whole answer within 0\.5 seconds"):
+            client.create("/Products", GARN)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_read(box, connect, method):
+    body, headers = packed(b"[]", 129), {"Content-Encoding": "gzip"}
+    box.faults.add(method=method, path="/products", status=200, body=body, headers=headers)
+    client = connect(retry_seconds=0)
+
+    with pytest.raises((TryAgainLater, UnknownOutcome), match="the answer is larger than 128 MB"):
+        client.read("/Products") if method == "GET" else client.create("/Products", GARN)
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "after"}, {"broken_json": True}])

@@ -26,9 +26,8 @@ from target_powerofficego.go_api.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import Response
-
     from target_powerofficego.go_api.connection import Connection
+    from target_powerofficego.go_api.sender import Answer
 
 # Go's own figure, used only for an answer that does not name one.
 USUAL_LIFETIME_SECONDS = 1200
@@ -39,7 +38,7 @@ GRANT = b"grant_type=client_credentials"
 class Ask(Protocol):
     """Asks Go for a token."""
 
-    def __call__(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Response:
+    def __call__(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
         """Send the request and return the answer, whatever its status."""
 
 
@@ -107,7 +106,7 @@ def _token_headers(connection: Connection) -> dict[str, str]:
     }
 
 
-def _token_in(response: Response, asked_at: float) -> Token | None:
+def _token_in(response: Answer, asked_at: float) -> Token | None:
     try:
         body = read_json(response.content)
         value = body["access_token"]
@@ -119,7 +118,7 @@ def _token_in(response: Response, asked_at: float) -> Token | None:
     return Token(value, asked_at + lifetime - min(LARGEST_MARGIN_SECONDS, lifetime / 5))
 
 
-def _failure_of(response: Response) -> GoError:
+def _failure_of(response: Answer) -> GoError:
     problem = Problem.of(response)
     status = problem.status
     if status in {408, 429} or status >= 500:
@@ -139,7 +138,7 @@ def _failure_of(response: Response) -> GoError:
     return ConfigurationError(message, status=status)
 
 
-def _oauth_error(response: Response) -> str:
+def _oauth_error(response: Answer) -> str:
     try:
         body = read_json(response.content)
     except ValueError:

@@ -26,10 +26,8 @@ from target_powerofficego.go_api.errors import (
 )
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from target_powerofficego.go_api.call import Call
-    from target_powerofficego.go_api.sender import NotAnswered
+    from target_powerofficego.go_api.sender import Answer, NotAnswered
 
 _E = TypeVar("_E", bound=GoError)
 
@@ -61,7 +59,7 @@ class Problem:
     is_cut: bool
 
     @classmethod
-    def of(cls, response: Response) -> Problem:
+    def of(cls, response: Answer) -> Problem:
         """Read the body of a failed call; one that cannot be read gives empty texts."""
         try:
             body = read_json(response.content)
@@ -100,7 +98,7 @@ def is_entry(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def value_of(call: Call, response: Response) -> Any:  # noqa: ANN401
+def value_of(call: Call, response: Answer) -> Any:  # noqa: ANN401
     """Return the JSON value of a successful answer, None for 204 (Go's way to say "no entries").
 
     Raises:
@@ -118,7 +116,7 @@ def value_of(call: Call, response: Response) -> Any:  # noqa: ANN401
     raise failure
 
 
-def failure_of(call: Call, response: Response) -> GoError:
+def failure_of(call: Call, response: Answer) -> GoError:
     """Return the error for an answer that is no success."""
     problem = Problem.of(response)
     status = problem.status
@@ -165,7 +163,7 @@ def not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
     return None
 
 
-def seconds_to_wait(response: Response) -> float | None:
+def seconds_to_wait(response: Answer) -> float | None:
     """Return the seconds that the `Retry-After` header asks for, None without a readable one."""
     header = response.headers.get("Retry-After")
     try:
@@ -174,7 +172,7 @@ def seconds_to_wait(response: Response) -> float | None:
         return None
 
 
-def seconds_when_turned_away(response: Response) -> float:
+def seconds_when_turned_away(response: Answer) -> float:
     """Return how long the whole client waits after a 429: what Go asks, but at least a second."""
     asked_wait = seconds_to_wait(response)
     if response.status_code == 403:

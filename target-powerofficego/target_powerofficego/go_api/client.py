@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from requests import Response
     from typing_extensions import Self
 
     from target_powerofficego.go_api.access_token import Token
     from target_powerofficego.go_api.connection import Connection
+    from target_powerofficego.go_api.sender import Answer
 
 
 _T = TypeVar("_T")
@@ -207,7 +207,7 @@ class GoClient:
         """
         call = posting(path, body)
 
-        def see_that_it_was_taken(answer: Response) -> None:
+        def see_that_it_was_taken(answer: Answer) -> None:
             if answer.status_code >= 300:
                 raise failure_of(call, answer)
 
@@ -242,7 +242,7 @@ class GoClient:
         return entry
 
     def _read_page(self, call: Call) -> tuple[list[dict[str, Any]], str | None]:
-        def page_and_header(answer: Response) -> tuple[list[dict[str, Any]], str | None]:
+        def page_and_header(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
             page = value_of(call, answer)
             if not isinstance(page, list | None):
                 raise without_answer(call, "the answer is no list", status=answer.status_code)
@@ -250,7 +250,7 @@ class GoClient:
 
         return self._run(call, page_and_header)
 
-    def _run(self, call: Call, read: Callable[[Response], _T]) -> _T:
+    def _run(self, call: Call, read: Callable[[Answer], _T]) -> _T:
         give_up_at = time.monotonic() + self._retry_seconds
 
         def attempt() -> _T:
@@ -286,7 +286,7 @@ class GoClient:
             return
         raise OutOfOrder(message, status=later.status)
 
-    def _answer(self, call: Call, give_up_at: float) -> Response:
+    def _answer(self, call: Call, give_up_at: float) -> Answer:
         """Make one attempt, with a second token if need be, and return what Go answered."""
         token = self._token.current(give_up_at)
         response = self._send(call, token, give_up_at)
@@ -301,7 +301,7 @@ class GoClient:
             raise WrongKeys(message, method=call.method, path=call.path, status=401)
         return response
 
-    def _send(self, call: Call, token: Token, give_up_at: float) -> Response:
+    def _send(self, call: Call, token: Token, give_up_at: float) -> Answer:
         headers = {
             "Authorization": f"Bearer {token.value}",
             "Ocp-Apim-Subscription-Key": self._connection.subscription_key,
@@ -322,7 +322,7 @@ class GoClient:
             failure = not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
         raise failure
 
-    def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Response:
+    def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
         try:
             response = self._sender().send(
                 "POST",

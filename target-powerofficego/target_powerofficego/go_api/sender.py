@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -14,11 +15,23 @@ from target_powerofficego.go_api.rate_limit import NoTurnInTime
 from target_powerofficego.go_api.transport import GivenHeaders, TurnTakingAdapter, words_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_powerofficego.go_api.rate_limit import RateLimit
 
 CONNECT_SECONDS = 10
+CHUNK = 1 << 18
+# Bytes, unpacked; the largest page that Go gives is a fraction of it.
+LARGEST_ANSWER = 128 << 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whole, whatever the status."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class NotAnswered(Exception):  # noqa: N818
@@ -92,7 +105,7 @@ class Sender:
         give_up_at: float,
         count: Callable[[], None],
         **content: Any,  # noqa: ANN401
-    ) -> requests.Response:
+    ) -> Answer:
         """Send a request and return the answer, whatever its status; redirects are not followed.
 
         Args:
@@ -104,19 +117,25 @@ class Sender:
             content: `params` and `data` as `requests` takes them.
 
         Raises:
-            NotAnswered: when there is no answer, or only a part of one.
+            NotAnswered: when there is no answer, only a part of one, or a huge one.
             StopRequested: when the client is stopped before the request left.
         """
         self._patience, self._give_up_at, self._count = None, give_up_at, count
         try:
-            return self._session.request(
+            with self._session.request(
                 method,
                 url,
                 auth=GivenHeaders(headers),
                 timeout=(CONNECT_SECONDS, self._timeout_seconds),
                 allow_redirects=False,
+                stream=True,
                 **content,
-            )
+            ) as response:
+                answer = Answer(response.status_code, response.headers, _content(response))
+            # To hang up looks like the end of headers, or of a body that tells no length.
+            if self._patience is None or not self._patience.is_over:
+                return answer
+            failure = self._not_answered(TimeoutError())
         except NoTurnInTime as queue:
             failure = NotAnswered(str(queue), had_left=False, next_turn=queue.seconds)
         except (OSError, HTTPError) as error:
@@ -145,3 +164,18 @@ class Sender:
         is_over = patience is not None and patience.is_over
         why = words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
         return NotAnswered(why, had_left=patience is not None)
+
+
+def _content(response: requests.Response) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        NotAnswered: it unpacks to more than fits.
+    """
+    content = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        content += chunk
+        if len(content) > LARGEST_ANSWER:
+            why = f"the answer is larger than {LARGEST_ANSWER >> 20} MB"
+            raise NotAnswered(why, had_left=True)
+    return bytes(content)
