@@ -153,8 +153,21 @@ class Load:
 
     def _save_lines(self, order):
         parts = order["lines"] + order["shipping"]
-        totals = {name: str(sum(Decimal(part[name]) for part in parts)) for name in TOTALS}
-        self.shop.edit("orders", order["id"], {"lines": order["lines"], **totals})
+        told = {"lines": order["lines"], "taxes": _taxes(parts), **_totals(parts)}
+        self.shop.edit("orders", order["id"], told)
+
+
+def _totals(parts):
+    return {name: str(sum(Decimal(part[name]) for part in parts)) for name in TOTALS}
+
+
+def _taxes(parts):
+    rates = sorted({part["tax_rate"] for part in parts})
+    by_rate = {rate: _totals([one for one in parts if one["tax_rate"] == rate]) for rate in rates}
+    return [
+        {"rate": rate, "base": total["total_excl"], "amount": total["total_tax"]}
+        for rate, total in by_rate.items()
+    ]
 
 
 EDITS = (

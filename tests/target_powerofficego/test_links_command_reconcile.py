@@ -207,7 +207,7 @@ def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
     there = the_entry(box)
     by_reference = {one["ExternalImportReference"]: one for one in there["SalesOrderLines"]}
     spread = {by_reference["discount:25"]["Id"]: {"ProductUnitPrice": 50}}
-    spread |= {by_reference["2"]["Id"]: {"ProductUnitPrice": Decimal("187.50")}}
+    spread |= {by_reference["2"]["Id"]: {"ProductUnitPrice": Decimal("93.75")}}
     box.go.edit("SalesOrders", there["Id"], {"lines": spread})
     assert the_entry(box)["TotalAmount"] == Decimal(whole["total_incl"])
 
