@@ -74,10 +74,7 @@ def discount_lines(
 
 
 def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
-    """Say in words by which rates a discount is borne of which the shop tells no VAT; else None.
-
-    Where only one rate was sold there is nothing to choose, unless it is a gift card.
-    """
+    """Say in words which rates bear a discount of which the shop tells no VAT; else None."""
     taken = [line for line in lines if line.reference.startswith("discount:")]
     told = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
     own = [one.get("amount_excl") for one in dicts(order.get("discounts"), what="discounts")]
@@ -156,8 +153,9 @@ def _ways(
 ) -> Iterator[ByRate]:
     """Yield the ways to take discounts off: as `taxes` tell, in proportion, on one rate, on two."""
     together = _together(discounts)
-    joint = (_as_told(together.incl, sums, told), _on_two(together.incl, sums, told))
-    yield from (one for one in joint[:1] if one is not None and together.is_true_of(one))
+    as_told = _as_told(together.incl, sums, told)
+    if as_told is not None and together.is_true_of(as_told):
+        yield as_told
     options = [[way for way in _each(one, lines, sums) if one.is_true_of(way)] for one in discounts]
     for chosen in itertools.product(*options):
         shares: ByRate = {}
@@ -165,7 +163,9 @@ def _ways(
             for rate, one in way.items():
                 shares[rate] = shares.get(rate, NOTHING) + one
         yield shares
-    yield from (one for one in joint[1:] if one is not None and together.is_true_of(one))
+    on_two = _on_two(together.incl, sums, told)
+    if on_two is not None and together.is_true_of(on_two):
+        yield on_two
 
 
 def _together(discounts: list[_Discount]) -> _Discount:
