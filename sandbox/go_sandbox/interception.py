@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from go_sandbox.requests_log import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,8 +50,10 @@ class Interception:
         system: str,
         faults: Faults,
         log: RequestLog,
+        clock: Callable[[], datetime],
         revoke_tokens: Callable[[], None] | None = None,
     ) -> None:
+        self._clock = clock
         self._app = app
         self._system = system
         self._faults = faults
@@ -70,6 +74,8 @@ class Interception:
         answer = None
         if not (fault and fault.keeps_request_away):
             answer = await _ask(self._app, scope, request.body, receive)
+            dated = (b"date", format_datetime(self._clock(), usegmt=True).encode())
+            answer = replace(answer, headers=[*answer.headers, dated])
             await self._run_hooks(request, "after")
         if fault:
             await asyncio.sleep(fault.delay_seconds)

@@ -63,9 +63,12 @@ class Sandbox:
         """
         box = cls(_opened(state_file))
         go = Interception(
-            go_app.create_app(box.go), "go", box.faults, box.requests, box.go.revoke_tokens
+            go_app.create_app(box.go),
+            *("go", box.faults, box.requests, box.go.clock.now, box.go.revoke_tokens),
         )
-        shop = Interception(shop_app.create_app(box.shop), "shop", box.faults, box.requests)
+        shop = Interception(
+            shop_app.create_app(box.shop), "shop", box.faults, box.requests, box.shop.clock.now
+        )
         try:
             for app, port in (
                 (go, go_port),
@@ -164,6 +167,7 @@ class LoopbackServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                date_header=False,  # each system tells its own clock's time
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=1,
             )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-_FUTURE = timedelta(days=1)
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)  # a Date header has no fractions
 
 
 @dataclass
@@ -61,21 +62,23 @@ class Bookmark:
             self._tell_once(f"{self.stream}: the shop's records are not in order of 'updated_at'")
         self._previous = stamp
 
-    def advance(self, stamp: str, read_at: datetime) -> None:
+    def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
         """Move on to a record that has been emitted.
 
-        A stamp of more than a day after `read_at` is a mistake in the shop. Following it would
-        hide every change until that day, so the bookmark stays.
+        A stamp later than `told_at`, the moment that the shop gave with the page, would hide every
+        change until then, so the bookmark stays. A shop that gives none is believed a day more than
+        this machine's clock.
         """
         if stamp <= self._value:
             return
         if stamp > self._horizon:
-            self._horizon = write_stamp(read_at + _FUTURE)
+            self._horizon = write_stamp(told_at + _SECOND if told_at else read_at + _DAY)
         if stamp > self._horizon:
-            self._tell_once(
-                f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
-                "emitted, but the bookmark does not follow"
-            )
+            if stamp > write_stamp((told_at or read_at) + _DAY):
+                self._tell_once(
+                    f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
+                    "emitted, but the bookmark does not follow"
+                )
             return
         self._value = stamp
         self.state["replication_key"] = "updated_at"

@@ -13,6 +13,7 @@ from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
 from tap_customwebshop.pages import Page, parse_page
 from tap_customwebshop.patience import Patience
+from tap_customwebshop.stamps import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ class ShopClient:
             msg = f"GET {shown}: the shop answered {answer.status}: {advice}."
             raise ShopRefusedError(msg)
         try:
-            return parse_page(answer.body, read_at)
+            return parse_page(answer.body, read_at, parse_date(answer.headers.get("Date")))
         except ContractBrokenError as error:
             msg = f"GET {shown}: {error}; see docs/shop-api.md."
             raise ContractBrokenError(msg) from None

@@ -25,16 +25,18 @@ class Page:
         records: As the shop sent them; numbers with a fraction are Decimal.
         next_cursor: What to ask for next; None on the last page.
         read_at: The moment just before this page was requested, UTC.
+        told_at: The moment that the shop itself gave with it, in whole seconds; None without one.
         has_numbers: Whether any value on the page is a JSON number.
     """
 
     records: list[Any]
     next_cursor: str | None
     read_at: datetime
+    told_at: datetime | None
     has_numbers: bool
 
 
-def parse_page(body: bytes, read_at: datetime) -> Page:
+def parse_page(body: bytes, read_at: datetime, told_at: datetime | None) -> Page:
     """Read an answer of the contract `{"data": [...], "next_cursor": null | "..."}`.
 
     Raises:
@@ -59,7 +61,7 @@ def parse_page(body: bytes, read_at: datetime) -> Page:
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         msg = "the answer has no list 'data'"
         raise ContractBrokenError(msg)
-    return Page(answer["data"], _cursor(answer), read_at, bool(numbers))
+    return Page(answer["data"], _cursor(answer), read_at, told_at, bool(numbers))
 
 
 def _cursor(answer: dict[str, Any]) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timezone
+from email.utils import parsedate_to_datetime
 
 _SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_YEARS = range(2000, 9000)  # what a Date header may be believed to tell
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))"
 )
@@ -30,6 +32,17 @@ def parse_stamp(text: str) -> datetime | None:
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """Read a `Date` header (RFC 9110), in UTC and whole seconds; None where it is none."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    if moment.year not in _YEARS:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or timezone.utc)
 
 
 def parse_start(text: str) -> datetime | None:

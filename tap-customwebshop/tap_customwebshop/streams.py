@@ -84,7 +84,7 @@ class ShopStream(Stream):
             return self._shop.get_page(self.path, query | ({"cursor": cursor} if cursor else {}))
 
         for number, page in enumerate(read_pages(fetch, ahead=not self._is_trial()), 1):
-            self._read_at = page.read_at
+            self._read_at, self._told_at = page.read_at, page.told_at
             for position, record in enumerate(page.records, 1):
                 yield self._take(record, page, f"record {position} of page {number}")
             if isinstance(self._tap.message_writer, LineWriter):
@@ -208,7 +208,7 @@ class ShopStream(Stream):
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
         if self._stamp is not None and self._bookmark is not None:
-            self._bookmark.advance(self._stamp, self._read_at)
+            self._bookmark.advance(self._stamp, self._read_at, self._told_at)
 
 
 class CustomersStream(ShopStream):

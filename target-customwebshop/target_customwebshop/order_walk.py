@@ -14,7 +14,6 @@ from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.links import Agreement
 from target_powerofficego.merge_lines import LINE, base_members, merge_lines
-from target_powerofficego.walks.stamps import is_behind
 from target_powerofficego.walks.walk import OTHER_WAY
 
 from target_customwebshop.merge_patch import patched
@@ -50,12 +49,12 @@ class OrderBackWalk(BackWalk):
     def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
         """See `BackWalk`; "lines" if any line is not as both sides agreed."""
         rows = super().moved(link, entry, read_at)
-        return [*rows, _LINES] if self._has_moved_lines(link, entry, read_at) else rows
+        return [*rows, _LINES] if self._has_moved_lines(link, entry) else rows
 
-    def _has_moved_lines(self, link: Link, entry: Record, read_at: datetime.datetime) -> bool:
+    def _has_moved_lines(self, link: Link, entry: Record) -> bool:
         base = base_members(link.base)
         try:
-            lines = self._lines_of(link, entry, read_at)
+            lines = self._lines_of(link, entry)
             return lines is not None and bool(
                 order_lines_back.unmet(lines, base)
                 or any(order_lines_back.refusals(lines, base))
@@ -64,15 +63,11 @@ class OrderBackWalk(BackWalk):
         except Unusable:
             return True  # told as a reject once it is settled
 
-    def _lines_of(
-        self, link: Link, entry: Record, read_at: datetime.datetime
-    ) -> Mapping[str, Record] | None:
-        """Return the lines of an entry; None when it tells none, or was read too early."""
+    def _lines_of(self, link: Link, entry: Record) -> Mapping[str, Record] | None:
+        """Return the lines of an entry; None when it tells none."""
         base = base_members(link.base)
         is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
-        if not is_told or not base or is_behind(entry, link.own_stamp):
-            return None
-        if any(read_at < one.go_read_at for one in base.values()):
+        if not is_told or not base:
             return None
         return order_lines_back.lines_of(entry)
 
@@ -96,7 +91,7 @@ class OrderBackWalk(BackWalk):
             Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
         """
         link = self.tools.store.link(self.entity, link.shop_id) or link
-        lines = self._lines_of(link, entry, read_at)
+        lines = self._lines_of(link, entry)
         if lines is None:
             return "unchanged", Nothing()
         link = self._met(link, lines, read_at)

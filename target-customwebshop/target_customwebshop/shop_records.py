@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from tap_customwebshop.patience import Patience
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
 from target_powerofficego.go_api import CallCount
+from target_powerofficego.links import now
 
 from target_customwebshop.errors import (
     ChangedMeanwhile,
@@ -26,6 +26,7 @@ from target_customwebshop.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tap_customwebshop.connection import Answer
 
@@ -86,7 +87,7 @@ class ShopRecords:
             ShopError: no call can succeed as things are.
         """
         path = f"/{entity}/{quote(shop_id, safe='')}"
-        read_at = datetime.now(timezone.utc)
+        read_at = now()
         answer = self._ask("GET", path)
         if answer.status in _GONE:
             self._check_address(entity)
@@ -120,7 +121,7 @@ class ShopRecords:
         if not 200 <= answer.status < 300:
             raise _not_taken(shown, answer)
         try:
-            return self._record("PATCH", path, answer, datetime.now(timezone.utc))
+            return self._record("PATCH", path, answer, now())
         except ContractBrokenError as error:
             raise NoAnswer(str(error)) from None
 

@@ -13,10 +13,10 @@ from target_powerofficego.dataflow.anonymised import is_anonymised_customer
 from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.links import NEVER, Agreement, LinkStoreError
+from target_powerofficego.links import Agreement, LinkStoreError
 from target_powerofficego.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
 from target_powerofficego.walks.entity_walk import both_edited
-from target_powerofficego.walks.stamps import is_behind
+from target_powerofficego.walks.stamps import newest_stamp
 from target_powerofficego.walks.walk import OTHER_WAY, Walk
 from target_powerofficego.ways import on_the_way_back
 
@@ -24,6 +24,7 @@ from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, No
 from target_customwebshop.merge_patch import patched
 from target_customwebshop.tools import BackTools
 from target_customwebshop.writing import Change as ShopChange
+from target_customwebshop.writing import stamp_of as stamp_of_shop
 
 if TYPE_CHECKING:
     import datetime
@@ -40,6 +41,8 @@ CREDIT_NOTES = "credit_notes"
 """Under this the store keeps which invoices of Go a credit note relates to."""
 
 REFERENCE = "ExternalImportReference"
+STAMP = "newest stamp"
+"""Under this an entry keeps when Go says that it was last changed, its mail address included."""
 _ALWAYS_KEPT = frozenset({"id", "Id", REFERENCE, "InvoiceNo", "LastChangedDateTimeOffset"})
 _TRIES = 3
 
@@ -61,12 +64,19 @@ class BackWalk(Walk[BackTools]):
 
     def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
         """Name the rows that Go changed since both sides agreed; costs no call."""
-        return moved_in_go(self.table, self._go_side(link, entry, read_at), link.base)
+        return moved_in_go(self.table, self._go_side(entry, read_at), link.base)
 
     @property
-    def other_way(self) -> tuple[str, ...]:
+    def other_way(self) -> str:
         """See `Walk`."""
-        return (self.entity,)
+        return self.entity
+
+    def stamp_of(self, record: Record) -> str | None:
+        """See `Walk`."""
+        return record[STAMP] if STAMP in record else newest_stamp(record)
+
+    def _own_stamp(self, link: Link) -> str | None:
+        return link.own_stamp
 
     def kept(self, record: Record) -> Record:
         """Return an entry with what the rows need of it; who bought an order is not among that."""
@@ -79,7 +89,8 @@ class BackWalk(Walk[BackTools]):
             if row.is_dictated or row.name in base
             for name in (row.go.partition(".")[0], *row.needs)
         }
-        return {name: told for name, told in record.items() if name in members | _ALWAYS_KEPT}
+        kept = {name: told for name, told in record.items() if name in members | _ALWAYS_KEPT}
+        return {**kept, STAMP: self.stamp_of(record)}
 
     def _check_client(self, link: Link, entry: Record) -> None:
         """See that an entry is the one that was linked: another client of Go may use its number.
@@ -151,6 +162,9 @@ class BackWalk(Walk[BackTools]):
             return "unchanged", Nothing("anonymised in the shop")
         link = self.identified(found.record, link)
         merged = self._merge(link, entry, read_at, found, moved)
+        if any(merged.base[name].shop != one.shop for name, one in link.base.items()):
+            told = stamp_of_shop(found.record)
+            self.tools.store.note_version(self.other_way, link.shop_id, told)
         link = replace(link, base=merged.base)
         self.tools.store.put_link(link)
         for conflict in merged.conflicts:
@@ -199,7 +213,7 @@ class BackWalk(Walk[BackTools]):
     ) -> Merge:
         settings = self.tools.settings
         reading = self.table.read(found.record, self.tools.conversion, rows=moved)
-        go = self._go_side(link, entry, read_at)
+        go = self._go_side(entry, read_at)
         return merge(
             self.table,
             Side(reading.values, found.read_at),
@@ -216,12 +230,11 @@ class BackWalk(Walk[BackTools]):
             way=Way.BACK,
         )
 
-    def _go_side(self, link: Link, entry: Record, read_at: datetime.datetime) -> Side:
+    def _go_side(self, entry: Record, read_at: datetime.datetime) -> Side:
         """Return Go's side: the rows that the entry tells, as a tap may leave some out."""
         told = self._with_credit_note(entry)
         rows = [row for row in self.table.active if row.is_told_by(entry)]
-        was_behind = is_behind(entry, link.own_stamp)
-        return Side({row.name: row.from_go(told) for row in rows}, NEVER if was_behind else read_at)
+        return Side({row.name: row.from_go(told) for row in rows}, read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
         """Add to an invoice whether a credit note of it is known, here or in forward's index.

@@ -7,21 +7,16 @@ shop's. So what is about to be sent is committed to the link store before the ca
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
-from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, order_amounts
-from target_powerofficego.dataflow.order_lines_back import agree, members_by_reference
-from target_powerofficego.dataflow.order_reading import read_lines
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.links import Agreement, now
-from target_powerofficego.merge_lines import LINE
 from target_powerofficego.patches import is_form_of
 from target_powerofficego.store.columns import to_stamp
-from target_powerofficego.walks.customers import what_hangs_on
+from target_powerofficego.walks.told_values import sameness, told_values
 from target_powerofficego.ways import entity_of, on_the_way_back
 
 from target_customwebshop.errors import (
@@ -96,7 +91,7 @@ class ShopWriter:
             "before": dict(change.before),
             "expected": dict(change.expected),
             "read_at": to_stamp(change.go_read_at),
-            "updated_at": _stamp(found.record),
+            "updated_at": stamp_of(found.record),
         }
         intent = self._store.begin_intent(
             on_the_way_back(link.entity), link.shop_id, "patch", detail
@@ -150,30 +145,8 @@ class ShopWriter:
             logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, told)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
-        """Return a record in Go's form, each row by itself; what cannot be read is left out.
-
-        Of a customer also what becomes entries of their own, of an order also its lines and what
-        they come to.
-        """
-        found: dict[str, Value] = {}
-        with contextlib.suppress(Unusable):
-            if entity == "customers":
-                found |= what_hangs_on(record)
-            elif entity == "orders":
-                members = members_by_reference(record)
-                found |= {f"{LINE}{reference}": one for reference, one in members.items()}
-        for row in self._tables[entity].active:
-            try:
-                value = row.to_go(record, self._conversion)
-            except Unusable:
-                continue
-            if value is not ABSENT:
-                found[row.name] = value
-        if entity == "orders":
-            with contextlib.suppress(Unusable):
-                lines = read_lines(record)
-                found[AMOUNTS] = as_kept(order_amounts(found, lines))
-        return found
+        """Return a record in Go's form; see `told_values`."""
+        return told_values(entity, record, self._tables[entity], self._conversion)
 
     def _look_after(self, link: Link, lost: NoAnswer) -> Read:
         """Read a record whose change was not answered.
@@ -197,7 +170,7 @@ class ShopWriter:
         is taken for ours: the rest a person may have edited.
         """
         detail, after = intent.detail, self.values(link.entity, there.record)
-        same = self._sameness(link.entity)
+        same = sameness(self._tables[link.entity])
         answered_at = now()
         base = dict(link.base)
         undone = []
@@ -210,6 +183,7 @@ class ShopWriter:
                     _held(one and one.go, sent),
                     answered_at,
                     intent.read_at,
+                    replaced=_part(detail["before"].get(name), sent),
                 )
             else:
                 undone.append(name)
@@ -219,8 +193,13 @@ class ShopWriter:
                 continue
             is_ours = is_answer or same(name, value, detail["expected"].get(name))
             if is_ours and same(name, detail["before"].get(name), one.shop):
-                base[name] = replace(one, shop=_held(one.shop, value), shop_read_at=answered_at)
-        stamp = _stamp(there.record)
+                base[name] = replace(
+                    one,
+                    shop=_held(one.shop, value),
+                    shop_read_at=answered_at,
+                    replaced=detail["before"].get(name),
+                )
+        stamp = stamp_of(there.record)
         if len(undone) < len(detail["rows"]) and stamp != detail.get("updated_at"):
             link = replace(link, own_shop_stamp=stamp)
         link = replace(link, base=base)
@@ -246,13 +225,6 @@ class ShopWriter:
             return is_answer and is_form_of(value, sent)
         return is_answer or is_form_of(value, sent)
 
-    def _sameness(self, entity: str) -> Callable[[str, Value, Value], bool]:
-        """Return what tells whether two values of a row are the same."""
-        rows = {row.name: row for row in self._tables[entity].rows}
-        return lambda name, one, other: (
-            rows[name].are_equal(one, other) if name in rows else agree(one, other)
-        )
-
 
 def _held(known: Value, told: Value) -> Value:
     """Return what a side holds now; a line keeps the members that are not told."""
@@ -266,7 +238,7 @@ def _part(value: Value, sent: Value) -> Value:
     return {name: value.get(name) for name in sent} if is_line else value
 
 
-def _stamp(record: Record) -> str | None:
+def stamp_of(record: Record) -> str | None:
     """Return when the shop says that a record was last changed."""
     try:
         return text(record.get("updated_at"), what="updated_at")

@@ -61,7 +61,7 @@ class ForwardSide:
         """Tell whether a record is the very one last settled."""
         del read_at
         settled = self._tools.store.last_settled(entity, record["id"])
-        return settled is not None and settled[0] == self.fingerprint(record)
+        return settled is not None and settled.record_hash == self.fingerprint(record)
 
     def fingerprint(self, record: Record) -> str:
         """Return a hash of a record and of all that decides what becomes of it."""

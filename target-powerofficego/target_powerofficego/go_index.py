@@ -186,7 +186,7 @@ class GoIndex:
         For linking, which is for good.
         """
         found = self.find(entity, key)
-        old = [entry for entry in found if entry.read_at < self._opened_at]
+        old = [entry for entry in found if not self._opened_at <= entry.read_at <= now()]
         for entry in old:
             self.read_again(entity, entry.go_id)
         return self.find(entity, key) if old else found
@@ -265,7 +265,10 @@ class GoIndex:
 
     def _is_full_read_due(self, source: Source) -> bool:
         mark = self._store.watermark(source.name)
-        return mark is None or now() - mark[1] >= self._full_check
+        if mark is None:
+            return True
+        age = now() - mark[1]  # less than nothing, where a clock was wrong
+        return not datetime.timedelta(0) <= age < self._full_check
 
     def _list(
         self, source: Source, changed_since: str | None, full_read_at: datetime.datetime

@@ -14,7 +14,10 @@ from target_powerofficego.store.namespaces import Namespaces
 from target_powerofficego.store.payment_rows import PaymentRows
 from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
+    LONGEST_REST,
     NEVER,
+    NEWER_VERSION,
+    UNTOUCHED,
     Agreement,
     Erasure,
     Intent,
@@ -23,13 +26,17 @@ from target_powerofficego.store.values import (
     LinkStoreError,
     Namespace,
     Run,
+    Settled,
     Unsettled,
     UnsettledKind,
     now,
 )
 
 __all__ = [
+    "LONGEST_REST",
     "NEVER",
+    "NEWER_VERSION",
+    "UNTOUCHED",
     "Agreement",
     "Erasure",
     "Intent",
@@ -39,6 +46,7 @@ __all__ = [
     "LinkStoreError",
     "Namespace",
     "Run",
+    "Settled",
     "Unsettled",
     "UnsettledKind",
     "now",

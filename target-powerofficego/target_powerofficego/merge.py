@@ -1,7 +1,6 @@
 """The three-way merge: what did each side change since they last agreed, and what follows?
 
-Pure. A row is compared in Go's form, after normalising; a record (or an entry of Go) that was read
-before the base was agreed says nothing on that side. The same merge serves both ways.
+Pure. A row is compared in Go's form, after normalising. The same merge serves both ways.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
 from target_powerofficego.dataflow.values import instant
-from target_powerofficego.links import NEVER, Agreement
+from target_powerofficego.links import NEVER, UNTOUCHED, Agreement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,10 +79,14 @@ def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
 
 @dataclass(frozen=True)
 class Side:
-    """One side's values by row name, and when they were read."""
+    """One side's values by row name, and when they were read.
+
+    `is_behind`: it was shown as it was before what is known of it, so that it tells of no edit.
+    """
 
     values: Mapping[str, Value]
     read_at: datetime.datetime
+    is_behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,11 @@ class Merge:
         return tuple(conflict for conflict in self.conflicts if conflict.winner is None)
 
 
-def go_side(table: Table, entry: Mapping[str, Any], read_at: datetime.datetime) -> Side:
+def go_side(
+    table: Table, entry: Mapping[str, Any], read_at: datetime.datetime, *, is_behind: bool = False
+) -> Side:
     """Return Go's side of an entry."""
-    return Side({row.name: row.from_go(entry) for row in table.active}, read_at)
+    return Side({row.name: row.from_go(entry) for row in table.active}, read_at, is_behind)
 
 
 def merge(
@@ -121,7 +126,9 @@ def merge(
     """
     writes: list[RowChange] = []
     conflicts: list[Conflict] = []
+    base = {name: _as_told(name, one, table, shop) for name, one in base.items()}
     agreed = dict(base)
+    is_behind = (go if way is Way.FORWARD else shop).is_behind
     for row in table.active:
         if not way.takes(row) or row.name not in shop.values or row.name not in go.values:
             continue
@@ -131,14 +138,13 @@ def merge(
             agreed[row.name] = seen
             continue
         one = known or replace(seen, go=None, go_read_at=NEVER)
-        is_fresh = {side: _is_fresh(seen, one, side) for side in ("shop", "go")}
-        if all(is_fresh.values()) and row.are_equal(seen.shop, seen.go):
+        if not is_behind and row.are_equal(seen.shop, seen.go):
             if known is None or not _holds(row, one, seen):
                 agreed[row.name] = seen
             continue
-        if not is_fresh[way.source] or not _moved(row, one, seen, way.source):
+        if not _moved(row, one, seen, way.source):
             continue
-        has_moved = is_fresh[way.value] and _moved(row, one, seen, way.value)
+        has_moved = not is_behind and _moved(row, one, seen, way.value)
         if has_moved and not row.overwrites and not row.is_dictated:
             owner = owners.get(row.name, Owner.NEWEST)
             conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=one)
@@ -147,7 +153,7 @@ def merge(
                 agreed[row.name] = _with(one, seen, way.source)
             if conflict.winner != way.source:
                 continue
-        current = getattr(seen if is_fresh[way.value] else one, way.value)
+        current = getattr(one if is_behind else seen, way.value)
         writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
     return Merge(tuple(writes), agreed, tuple(conflicts))
 
@@ -162,14 +168,17 @@ def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[s
         value = go.values[row.name]
         if one is None:
             found += [row.name] if row.is_dictated and row.same(value) is not None else []
-        elif go.read_at >= one.go_read_at and not row.are_equal(value, one.go):
+        elif not row.are_equal(value, one.go):
             found.append(row.name)
     return found
 
 
-def _is_fresh(seen: Agreement, one: Agreement, side: str) -> bool:
-    """Tell whether a side was read after the base was agreed."""
-    return bool(getattr(seen, f"{side}_read_at") >= getattr(one, f"{side}_read_at"))
+def _as_told(name: str, one: Agreement, table: Table, shop: Side) -> Agreement:
+    """Forget what a write of ours replaced in the shop once that tells what it holds since."""
+    if one.replaced is UNTOUCHED or name not in shop.values:
+        return one
+    is_told = table.row(name).are_equal(shop.values[name], one.shop)
+    return replace(one, replaced=UNTOUCHED) if is_told else one
 
 
 def _moved(row: Property, one: Agreement, seen: Agreement, side: str) -> bool:

@@ -47,7 +47,8 @@ class PaymentPosting:
         self._writer.forget_solved()
 
     def _post_due(self) -> None:
-        today = now().astimezone(self._tools.settings.time_zone).date()
+        told_at = self._tools.go.told_at or now()
+        today = told_at.astimezone(self._tools.settings.time_zone).date()
         accounts = self._tools.settings.payment_accounts
         due = self._tools.store.due_payments(before=today)
         due = [one for one in due if one.method in accounts]

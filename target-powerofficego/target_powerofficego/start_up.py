@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from target_powerofficego.go_checks import (
 )
 from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_at_start
-from target_powerofficego.links import LinkStore
+from target_powerofficego.links import LinkStore, now
 from target_powerofficego.plan import Plan
 from target_powerofficego.run import CannotStart, Run
 from target_powerofficego.settings_schema import ENTITIES
@@ -91,6 +92,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     tools = _tools(settings, store, go, known, brakes, is_plan=is_plan)
     _tell_kind_of_run(settings, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
+    _tell_clocks(settings, store, go)
     if not is_plan:
         settle_at_start(tools, [one for one in store.intents("forward") if one.entity != PAYMENTS])
     settlement = Settlement(
@@ -241,6 +243,30 @@ def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
             " (without --state, or with --full-refresh): what it does not send is not linked",
             settings.link_store,
             settings.shop_name,
+        )
+
+
+def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
+    """Say where a clock differs from Go's, or did so when what is in the store was read."""
+    told_at = go.told_at
+    if told_at is None:
+        return
+    ahead = now() - told_at
+    if abs(ahead) > settings.clock_margin:
+        word = "ahead of" if ahead > datetime.timedelta(0) else "behind"
+        logger.warning(
+            "This machine's clock is %s %s PowerOffice Go's: set it, or the times in logs and lists"
+            " are wrong, and an edit that no stamp tells to be newer waits for the third reading",
+            datetime.timedelta(seconds=round(abs(ahead).total_seconds())),
+            word,
+        )
+    newest = store.newest_reading()
+    if newest is not None and newest - told_at > settings.clock_margin:
+        logger.warning(
+            "The link store has records that were read at %s, later than now: the tap's clock was"
+            " wrong. No edit is lost by that; one that no stamp tells to be newer waits for the"
+            " third reading",
+            newest.isoformat(timespec="seconds"),
         )
 
 

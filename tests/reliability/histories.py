@@ -5,6 +5,7 @@ Many pairs live in one sandbox; what befalls one pair is one history.
 
 from __future__ import annotations
 
+import datetime
 import json
 import signal
 from collections import defaultdict
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import commands
 from both_ways import Both, singer_lines
+from clocks import machine_off_by, read_at
 from ledger import singer_lines as shop_lines
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.values import same_text
@@ -35,6 +37,8 @@ _KILL_SECONDS = 120
 class Histories:
     """Plays histories and judges them.
 
+    `has_wrong_clocks`: in each run the clocks of the tap's and the target's machine are wrong by up
+    to 400 days, each by itself. Input is kept then, and sent again later.
     `edits` are the values that people gave a property, in their order: side and value in Go's form.
     `texts` are what a bookkeeper last wrote on the line of an order, `mended` the orders of which
     he corrected a quantity that he is yet to mend back.
@@ -45,9 +49,11 @@ class Histories:
     pairs: list
     kills: bool
     conversion: Conversion
+    has_wrong_clocks: bool = False
     edits: dict = field(default_factory=lambda: defaultdict(list))
     texts: dict = field(default_factory=dict)
     mended: set = field(default_factory=set)
+    kept: dict = field(default_factory=lambda: defaultdict(list))
     _number: int = 0
 
     @property
@@ -63,6 +69,9 @@ class Histories:
         messages = self._read(way)
         if chance.random() < 0.4:  # between the tap's read and the target's write
             self._edit_some(0.15)
+        if self.has_wrong_clocks and chance.random() < 0.3:
+            other = "back" if way == "forward" else "forward"
+            self._run(other, self._read(other))
         if chance.random() < 0.4:  # during the run
             self._edit_on_a_write()
         mishap = chance.choice(["none", "none", "faults", "kill" if self.kills else "faults"])
@@ -82,7 +91,7 @@ class Histories:
         self._mend_back()
         writes = []
         for way in ("forward", "back"):
-            ended = self._run(way, self._read(way))
+            ended = self._play(way, self._messages(way))
             assert ended.status in (0, 3), ended.log
             writes += ended.writes
         return writes
@@ -242,12 +251,29 @@ class Histories:
 
     # Runs
 
+    def _messages(self, way):
+        return self.both.entries() if way == "back" else self.both.shop_records()
+
     def _read(self, way):
-        if way == "back":
-            return self.both.entries()
-        return self.both.shop_records()
+        """Let the tap read; at times what an earlier run was sent is sent once more before it."""
+        messages = self._messages(way)
+        if not self.has_wrong_clocks:
+            return messages
+        messages = read_at(messages, self._wrong())
+        kept = self.kept[way]
+        kept.append(messages)
+        return self.chance.choice(kept) + messages if self.chance.random() < 0.3 else messages
+
+    def _wrong(self):
+        return datetime.timedelta(days=self.chance.uniform(-400, 400))
 
     def _run(self, way, messages):
+        if not self.has_wrong_clocks:
+            return self._play(way, messages)
+        with machine_off_by(self._wrong()):
+            return self._play(way, messages)
+
+    def _play(self, way, messages):
         settings = {"workers": 1, "request_timeout": 2, "retry_seconds": 20}
         run = self.both.ledger.run if way == "forward" else self.both.run
         ended = run(*messages, **settings)

@@ -149,6 +149,8 @@ def test_switches_of_both_systems_are_shown_and_set(box, admin):
         "patches_move_updated_at": True,
         "reshapes_patches": False,
         "clock_skew_seconds": 0,
+        "tells_updated_at": True,
+        "whole_seconds": False,
     }
     changes = {
         "go": {"price_decimals": 2, "privileges": ["Customer_Full"], "clock_skew_seconds": -2.5},

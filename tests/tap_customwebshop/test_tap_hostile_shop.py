@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from drips import DRIPS, dripping, packed
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
@@ -145,6 +147,21 @@ def test_stamps_with_an_offset_become_utc(scripted_shop, config, page, read_shop
     emitted = read_shop(config)
     assert emitted.records()[0]["updated_at"] == at(0)
     assert emitted.bookmarks("customers")[-1] == at(0)
+
+
+@pytest.mark.parametrize("days", [-400, 0, 400])
+def test_the_bookmark_never_passes_the_shops_own_clock(box, read_shop, days):
+    box.shop.clock_skew_seconds = days * 86_400
+    there = box.shop.clock.now()
+    before, after = ((there + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
+    box.shop.put("customers", {"id": "1", "updated_at": before})
+    box.shop.put("customers", {"id": "2", "updated_at": after})
+
+    emitted = read_shop(box.tap_config(start_date="2000-01-01"))
+
+    assert [one["id"] for one in emitted.records("customers")] == ["1", "2"]
+    mark = emitted.bookmarks("customers")[-1]
+    assert datetime.fromisoformat(mark.replace("Z", "+00:00")).isoformat() == before
 
 
 def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(

@@ -88,7 +88,9 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
     def fetch(cursor):
         if cursor:
             asked_again.set()
-        return Page([], None if cursor else "next", datetime.now(timezone.utc), has_numbers=False)
+        return Page(
+            [], None if cursor else "next", datetime.now(timezone.utc), None, has_numbers=False
+        )
 
     pages = read_pages(fetch, ahead=True)
     next(pages)
@@ -97,7 +99,7 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
 
 
 def test_not_a_number_passes_as_text():
-    page = parse_page(b'{"data": [NaN], "next_cursor": null}', datetime.now(timezone.utc))
+    page = parse_page(b'{"data": [NaN], "next_cursor": null}', datetime.now(timezone.utc), None)
     assert page.records == ["NaN"]
 
 

@@ -39,12 +39,6 @@ def test_what_the_shop_did_not_change_is_never_written(s, g, owner):
 
 
 @given(TEXT, TEXT, TEXT, OWNERS)
-def test_a_record_read_before_both_agreed_says_nothing(s, g, b, owner):
-    base = Agreement(b, b, NOON + MINUTE, NOON)
-    assert merged(s, g, base, owner=owner).writes == ()
-
-
-@given(TEXT, TEXT, TEXT, OWNERS)
 def test_a_write_is_the_shops_value_and_guarded_by_what_go_holds(s, g, b, owner):
     for change in merged(s, g, agreed(b, b), owner=owner).writes:
         assert change.after == s

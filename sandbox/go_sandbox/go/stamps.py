@@ -38,6 +38,10 @@ class Clock:
             self._last = max(self._now(), self._last + 1)
             return _text(self._last)
 
+    def now(self) -> datetime:
+        """Return the present moment by this clock."""
+        return datetime.now(timezone.utc) + timedelta(seconds=self._skew())
+
     def today(self) -> str:
         """Return today's date in UTC as `YYYY-MM-DD`."""
         return _text(self._now())[:10]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hmac
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import simplejson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -49,8 +51,10 @@ class ShopApi:
         """Answer one page of a stream."""
         stream = self._admit(request)
         listing = read_query(stream, request.query_params)
+        if not self._shop.tells_updated_at:
+            listing = replace(listing, since=None)
         with self._shop.lock:
-            return _json(page_text(stream, self._shop.shelf(stream), listing))
+            return _json(page_text(stream, self._shop.shelf(stream), listing, self._told))
 
     async def one(self, request: Request) -> Response:
         """Answer one record."""
@@ -80,7 +84,13 @@ class ShopApi:
         text = shelf.text(record_id)
         if text is None:
             raise problem(404, f"There is no {record_id} in {stream}.")
-        return _json(text, {"ETag": shelf.etag(record_id)})
+        return _json(self._told(text), {"ETag": shelf.etag(record_id)})
+
+    def _told(self, text: str) -> str:
+        if self._shop.tells_updated_at:
+            return text
+        record = simplejson.loads(text, use_decimal=True)
+        return simplejson.dumps(self._shop.told(record), ensure_ascii=False)
 
     def _admit(self, request: Request) -> str:
         self._limit_rate()

@@ -13,7 +13,7 @@ from go_sandbox.shop import stamps
 from go_sandbox.shop.problems import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from go_sandbox.shop.shelf import Place, Shelf
 
@@ -49,15 +49,16 @@ def read_query(stream: str, query: Mapping[str, str]) -> Listing:
     )
 
 
-def page_text(stream: str, shelf: Shelf, listing: Listing) -> str:
+def page_text(stream: str, shelf: Shelf, listing: Listing, told: Callable[[str], str]) -> str:
     """Return one page as JSON text: `{"data": [...], "next_cursor": null | "..."}`.
 
     A cursor is the place of the page's last record. A record that changes while somebody pages
-    moves behind the cursor's place and is listed again as changed; none is skipped.
+    moves behind the cursor's place and is listed again as changed; none is skipped. `told` makes of
+    a record's text what the API tells of it.
     """
     places = shelf.page(since=listing.since, after=listing.after, limit=listing.limit + 1)
     shown = places[: listing.limit]
-    texts = [shelf.text(record_id) or "" for _, record_id in shown]
+    texts = [told(shelf.text(record_id) or "") for _, record_id in shown]
     cursor = _cursor(stream, shown[-1]) if len(places) > len(shown) else None
     return f'{{"data": [{", ".join(texts)}], "next_cursor": {simplejson.dumps(cursor)}}}'
 

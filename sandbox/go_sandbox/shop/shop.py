@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from go_sandbox.storage import Storage
 
 FAKE_TOKEN = "not-a-real-shop-token"  # noqa: S105
-SWITCHES = ("rate_limit", "patches_move_updated_at", "reshapes_patches", "clock_skew_seconds")
+SWITCHES = (
+    *("rate_limit", "patches_move_updated_at", "reshapes_patches", "clock_skew_seconds"),
+    *("tells_updated_at", "whole_seconds"),
+)
 
 
 class Shop:
@@ -32,6 +35,9 @@ class Shop:
         reshapes_patches: whether the API trims text, takes doubled spaces and those in phone
             numbers away, and rounds money to two decimals.
         clock_skew_seconds: how far the shop's clock is ahead; behind, if negative.
+        tells_updated_at: whether the API tells when a record was last changed, as the contract
+            wants; without it every list is a list of all.
+        whole_seconds: whether stamps have no fractions, so that two edits may have the same one.
     """
 
     def __init__(self, storage: Storage, *, rate_limit: int | None = None) -> None:
@@ -40,9 +46,11 @@ class Shop:
         self.patches_move_updated_at = True
         self.reshapes_patches = False
         self.clock_skew_seconds: float = 0
+        self.tells_updated_at = True
+        self.whole_seconds = False
         self.lock = storage.lock
         self._storage = storage
-        self._clock = Clock(lambda: self.clock_skew_seconds)
+        self.clock = Clock(lambda: self.clock_skew_seconds, lambda: self.whole_seconds)
         self._shelves = {stream: Shelf(storage, stream) for stream in STREAMS}
 
     def shelf(self, stream: str) -> Shelf:
@@ -56,6 +64,11 @@ class Shop:
     def records(self, stream: str) -> list[Record]:
         """Return copies of all records of a stream, deleted ones included."""
         return self.shelf(stream).all()
+
+    def told(self, record: Record) -> Record:
+        """Return a record as the API tells it."""
+        is_told = self.tells_updated_at
+        return {name: one for name, one in record.items() if is_told or name != "updated_at"}
 
     def record(self, stream: str, record_id: object) -> Record | None:
         """Return a copy of one record, or None."""
@@ -72,7 +85,7 @@ class Shop:
                 new["id"] = self._free_id(stream)
             old = self.shelf(stream).get(new["id"]) or {}
             if new.get("updated_at") is None:
-                new["updated_at"] = self._clock.next(after=old.get("updated_at"))
+                new["updated_at"] = self.clock.next(after=old.get("updated_at"))
             if new.get("created_at") is None:
                 new["created_at"] = old.get("created_at") or new["updated_at"]
             self.shelf(stream).put(new)
@@ -89,7 +102,7 @@ class Shop:
             if record is None:
                 message = f"the shop has no record {record_id} in {stream}"
                 raise KeyError(message)
-            stamp = self._clock.next(after=record.get("updated_at"))
+            stamp = self.clock.next(after=record.get("updated_at"))
             edited: Record = {**merged(record, changes), "updated_at": stamp}
             self.shelf(stream).put(edited)
             return edited

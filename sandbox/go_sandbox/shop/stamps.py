@@ -50,15 +50,23 @@ def sortable(value: object) -> str:
 
 
 class Clock:
-    """Gives strictly increasing stamps, however fast they are asked for.
+    """Gives strictly increasing stamps, however fast they are asked for, unless in whole seconds.
 
     Args:
         skew: how many seconds the clock is ahead just now; behind, if negative. When it falls
             back, stamps go on from the last one given until the time is past that.
+        is_whole: whether stamps are cut to whole seconds; then two may be the same.
     """
 
-    def __init__(self, skew: Callable[[], float] = lambda: 0) -> None:
+    def now(self) -> datetime:
+        """Return the present moment by this clock."""
+        return datetime.now(timezone.utc) + timedelta(seconds=self._skew())
+
+    def __init__(
+        self, skew: Callable[[], float] = lambda: 0, is_whole: Callable[[], bool] = lambda: False
+    ) -> None:
         self._skew = skew
+        self._is_whole = is_whole
         self._last = datetime.fromtimestamp(0, timezone.utc)
 
     def next(self, after: str | None = None) -> str:
@@ -69,6 +77,8 @@ class Clock:
                 floor = max(floor, parse(after))
             except ValueError:
                 floor = self._last
-        now = datetime.now(timezone.utc) + timedelta(seconds=self._skew())
-        self._last = max(now, floor + timedelta(microseconds=1))
+        if self._is_whole():
+            self._last = max(self.now().replace(microsecond=0), floor)
+        else:
+            self._last = max(self.now(), floor + timedelta(microseconds=1))
         return render(self._last)

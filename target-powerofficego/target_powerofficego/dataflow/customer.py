@@ -345,3 +345,20 @@ CUSTOMER = Table(
         ),
     ),
 )
+
+
+SHIPPING, CONTACT_PERSON = "shipping_address", "contact_person"
+"""The names under which a base keeps what becomes entries of their own in Go."""
+
+
+def what_hangs_on(record: Record) -> dict[str, list[str] | None]:
+    """Return what the shop tells of entries of their own, under the names that the base has.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    address, names = shipping_address(record), contact_person(record)
+    return {
+        SHIPPING: list(address.content) if address else None,
+        CONTACT_PERSON: list(names) if names else None,
+    }

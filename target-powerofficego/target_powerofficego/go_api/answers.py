@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import simplejson
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _E = TypeVar("_E", bound=GoError)
 
 LEAST_WAIT_SECONDS = 1.0
+_YEARS = range(2000, 9000)  # what a Date header may be believed to tell
 # A used-up quota (403 of the gateway) lasts for hours or days; nothing shorter is worth a try.
 QUOTA_WAIT_SECONDS = 3600.0
 LONGEST_TITLE = 120
@@ -170,6 +173,17 @@ def seconds_to_wait(response: Answer) -> float | None:
         return Retry().parse_retry_after(header) if header else None
     except InvalidHeader:
         return None
+
+
+def date_of(response: Answer) -> datetime.datetime | None:
+    """Return the moment that the `Date` header tells, None without a readable one."""
+    try:
+        moment = parsedate_to_datetime(response.headers.get("Date", ""))
+    except (ValueError, OverflowError):
+        return None
+    if moment.year not in _YEARS:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc)
 
 
 def seconds_when_turned_away(response: Answer) -> float:

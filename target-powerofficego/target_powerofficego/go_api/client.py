@@ -13,6 +13,7 @@ from weakref import WeakSet
 from target_powerofficego.go_api.access_token import AccessToken
 from target_powerofficego.go_api.answers import (
     LATER,
+    date_of,
     failure_of,
     is_entry,
     not_sent,
@@ -35,6 +36,7 @@ from target_powerofficego.go_api.repetition import Repetition
 from target_powerofficego.go_api.sender import NotAnswered, Sender
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
@@ -94,6 +96,8 @@ class GoClient:
         self._repetition = Repetition(
             retry_seconds, self._wait, reach_seconds=reach_seconds, tell=tell
         )
+        self.told_at: datetime.datetime | None = None
+        """The moment that Go gave with its last answer, in whole seconds; None before the first."""
         self._of_thread = threading.local()
         self._senders: WeakSet[Sender] = WeakSet()
         self._senders_lock = threading.Lock()
@@ -309,7 +313,7 @@ class GoClient:
         if call.body is not None:
             headers["Content-Type"] = call.media_type
         try:
-            return self._sender().send(
+            answer = self._sender().send(
                 call.method,
                 self._connection.url_of(call.path),
                 headers=headers,
@@ -320,6 +324,9 @@ class GoClient:
             )
         except NotAnswered as unanswered:
             failure = not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
+        else:
+            self.told_at = date_of(answer) or self.told_at
+            return answer
         raise failure
 
     def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:

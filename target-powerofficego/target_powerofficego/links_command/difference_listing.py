@@ -8,7 +8,6 @@ from target_powerofficego.links_command.differences import differences
 from target_powerofficego.links_command.listing import Column, Listing
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterable, Mapping
 
     from target_powerofficego.links import Link
@@ -26,7 +25,7 @@ _VALUES = (
 
 
 def difference_listing(
-    links: Iterable[tuple[str, Link, tuple[Mapping[str, Any], datetime.datetime]]],
+    links: Iterable[tuple[str, Link, tuple[Mapping[str, Any], str | None]]],
     *,
     show_values: bool,
 ) -> Listing:

@@ -11,9 +11,10 @@ from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import Direction
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.store.values import NEVER
+from target_powerofficego.walks.stamps import newest_stamp
+from target_powerofficego.walks.versions import is_older
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterator, Mapping
 
     from target_powerofficego.dataflow.table import Property
@@ -33,11 +34,12 @@ class Difference:
 
 
 def differences(
-    link: Link, entry: Mapping[str, Any], read_at: datetime.datetime
+    link: Link, entry: Mapping[str, Any], known_stamp: str | None
 ) -> Iterator[Difference]:
     """Return the properties that differ: the shop's value as last agreed on, Go's as last read.
 
-    What was agreed on later than the entry was read, as by the way back, is what Go said last.
+    Where Go is known up to a later stamp than the entry has, as by the way back, what was agreed on
+    is what Go said last.
     They are left so until the shop is edited (first meeting: link, don't change). A row that is
     only written when an entry is created never is, so it is not told. No properties of a follower
     flow.
@@ -45,14 +47,15 @@ def differences(
     if link.is_follower:
         return
     rows = {row.name: row for row in TABLES[link.entity].rows}
+    stamp = newest_stamp(entry)
+    is_behind = any(is_older(stamp, one) for one in (link.own_stamp, known_stamp))
     for name, agreed in link.base.items():
         if name.startswith(LINE):
             yield from _in_line(name.removeprefix(LINE), agreed)
             continue
         row = rows.get(name)
-        is_told = row is not None and row.go.split(".")[0] in entry
-        is_newer = is_told and read_at >= agreed.go_read_at
-        one = replace(agreed, go=row.from_go(entry)) if row and is_newer else agreed
+        is_told = row is not None and row.go.split(".")[0] in entry and not is_behind
+        one = replace(agreed, go=row.from_go(entry)) if row and is_told else agreed
         if _differs(row, one):
             yield Difference(name, one.shop, one.go)
 

@@ -17,16 +17,18 @@ from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-FORMAT = 4
+FORMAT = 5
 """Raise it when a table changes, and read the older formats as well."""
 
 _NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     1: {
         "links": {"own_shop_stamp": None},
         "runs": {"way": "forward", "settings": None},
+        "settled": {"stamp": None},
     },
-    2: {"runs": {"settings": None}},
-    3: {"runs": {"settings": None}},
+    2: {"runs": {"settings": None}, "settled": {"stamp": None}},
+    3: {"runs": {"settings": None}, "settled": {"stamp": None}},
+    4: {"settled": {"stamp": None}},
 }
 """By format, what rows of such an export lack, and what holds for them; 3 has the payments too."""
 
@@ -43,7 +45,7 @@ _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
 _KINDS = {"intents": KINDS, "unsettled": get_args(UnsettledKind)}
 _AMOUNT = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
 _LARGEST = 2**31 - 1  # what a column of whole numbers holds in PostgreSQL
-_BASE_PARTS = 4  # both values, and when each was read
+_BASE_PARTS = (4, 5)  # both values, when each was read, and what a write of ours replaced
 
 Row = tuple[str, dict[str, Any]]
 
@@ -192,7 +194,7 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa:
 def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
     return isinstance(value, dict) and all(
         isinstance(one, list)
-        and len(one) == _BASE_PARTS
+        and len(one) in _BASE_PARTS
         and _is_stamp(one[2])
         and _is_stamp(one[3])
         for one in value.values()

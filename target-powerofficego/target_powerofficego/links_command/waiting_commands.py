@@ -93,8 +93,7 @@ def _unacknowledged(store: LinkStore, entity: str | None) -> Iterable[int]:
 
 def _resting(store: LinkStore, entity: str | None) -> Iterable[int]:
     for one in store.unsettled(every_namespace=True):
-        rests = one.next_attempt_at is not None and one.next_attempt_at > now()
-        if rests and entity in (None, entity_of(one.entity)):
+        if one.rests(now()) and entity in (None, entity_of(one.entity)):
             yield one.id
 
 

@@ -171,7 +171,7 @@ class Settlement:
     def _retry_refused(self) -> None:
         """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
         for one in self._open("reject", "hold"):
-            rests = one.next_attempt_at is not None and one.next_attempt_at > now()
+            rests = one.rests(now())
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
             if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
                 self._submit(one.entity, one.payload, one.read_at)

@@ -56,6 +56,7 @@ class StoreConnection:
         self.run: int | None = None
         """The number of the run under way, once it has one."""
         self.opened_at = now()
+        self._attempted: set[tuple[str, str]] = set()
         self.is_new = False
         self.namespace = 0
         self._texts: dict[sa.Select[Any], _Text] = {}

@@ -88,7 +88,7 @@ class ErasureRows(StoreConnection):
         with self.transaction():
             self.forget_way_back(entity, shop_id)
             for table, kept_as in (
-                *((table, entity) for table in (t.links, t.settled, t.conflicts)),
+                *((table, entity) for table in (t.links, t.settled, t.doubts, t.conflicts)),
                 (t.settled, once_deleted(entity)),
             ):
                 self._connection.execute(
@@ -105,7 +105,7 @@ class ErasureRows(StoreConnection):
         """Forget what is settled or open of a record on the way back; Go's entry comes again."""
         kept_as = on_the_way_back(entity)
         with self.transaction():
-            for table in (t.settled, t.unsettled):
+            for table in (t.settled, t.doubts, t.unsettled):
                 self._connection.execute(
                     sa.delete(table).where(*self._key(table, kept_as), table.c.shop_id == shop_id)
                 )

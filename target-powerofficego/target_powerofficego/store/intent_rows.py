@@ -40,7 +40,7 @@ class IntentRows(LinkRows):
         """
         started = now()
         with self.transaction():
-            self.forget_settled(_PART_OF.get(entity, entity_of(entity)), shop_id)
+            self.open_anew(_PART_OF.get(entity, entity_of(entity)), shop_id)
             result = self._connection.execute(
                 sa.insert(t.intents).values(
                     namespace=self.namespace,

@@ -14,7 +14,7 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
-from target_powerofficego.store.values import NEVER, Agreement, Link, now
+from target_powerofficego.store.values import NEVER, UNTOUCHED, Agreement, Link, Settled, now
 from target_powerofficego.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-_LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at).where(
+_LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settled.c.stamp).where(
     t.settled.c.namespace == sa.bindparam("namespace"),
     t.settled.c.entity == sa.bindparam("entity"),
     t.settled.c.shop_id == sa.bindparam("shop_id"),
@@ -81,13 +81,18 @@ class LinkRows(UnsettledRows):
 
     def links_with_entries(
         self, entity: str | None = None
-    ) -> Iterator[tuple[str, Link, tuple[Mapping[str, Any], datetime.datetime]]]:
+    ) -> Iterator[tuple[str, Link, tuple[Mapping[str, Any], str | None]]]:
         """Return each link of all namespaces with its shop name and the entry as last kept.
 
-        With the entry comes when it was read. Either way may have kept it: forward keeps all, the
-        way back what waits.
+        With the entry comes up to which of Go's stamps it is known. Either way may have kept it:
+        forward keeps all, the way back what waits.
         """
-        go, waiting = t.go_entries, t.unsettled
+        go, waiting, known = t.go_entries, t.unsettled, t.settled
+        is_known = sa.and_(
+            known.c.namespace == t.links.c.namespace,
+            known.c.entity == t.links.c.entity + on_the_way_back(""),
+            known.c.shop_id == t.links.c.shop_id,
+        )
         is_its_entry = sa.and_(
             go.c.namespace == t.links.c.namespace,
             go.c.entity == t.links.c.entity,
@@ -103,19 +108,19 @@ class LinkRows(UnsettledRows):
                 t.links,
                 t.namespaces.c.shop_name,
                 go.c.body,
-                go.c.read_at,
                 waiting.c.payload,
-                waiting.c.read_at.label("waiting_read_at"),
+                known.c.stamp,
             )
             .select_from(t.links)
             .join(t.namespaces)
             .outerjoin(go, is_its_entry)
             .outerjoin(waiting, waits_on_the_way_back)
+            .outerjoin(known, is_known)
         )
         if entity is not None:
             query = query.where(t.links.c.entity == entity)
         for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
-            yield row.shop_name, _link(row), _entry_as_last_kept(row)
+            yield row.shop_name, _link(row), (_entry_as_last_kept(row), row.stamp)
 
     def has_links(self) -> bool:
         """Tell whether this namespace has any link."""
@@ -124,15 +129,11 @@ class LinkRows(UnsettledRows):
 
     def put_link(self, link: Link) -> None:
         """Store a link, in place of the one that this shop record had."""
-        base = {
-            name: [one.shop, one.go, to_stamp(one.shop_read_at), to_stamp(one.go_read_at)]
-            for name, one in link.base.items()
-        }
         values = {
             "go_id": link.go_id,
             "is_follower": link.is_follower,
             "shop_created_at": link.shop_created_at,
-            "base": to_json(base),
+            "base": to_json({name: _as_kept(one) for name, one in link.base.items()}),
             "own_stamp": link.own_stamp,
             "own_shop_stamp": link.own_shop_stamp,
         }
@@ -175,42 +176,105 @@ class LinkRows(UnsettledRows):
                 )
             )
 
-    def last_settled(self, entity: str, shop_id: str) -> tuple[str, datetime.datetime] | None:
-        """Return the hash of the record last fully settled under this id, and when it was read."""
+    def last_settled(self, entity: str, shop_id: str) -> Settled | None:
+        """Return what was last fully settled under this id, if nothing was written since."""
+        known = self.last_version(entity, shop_id)
+        return known if known and known.record_hash else None
+
+    def last_version(self, entity: str, shop_id: str) -> Settled | None:
+        """Return what was last fully settled under this id; without hash, if written to since."""
         key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
         row = self._first_at_once(_LAST_SETTLED, key)
-        return None if row is None else (str(row[0]), from_stamp(row[1]))
+        return None if row is None else Settled(str(row[0]), from_stamp(row[1]), row[2])
 
     def put_settled(
-        self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+        self,
+        entity: str,
+        shop_id: str,
+        record_hash: str,
+        read_at: datetime.datetime,
+        stamp: str | None = None,
     ) -> None:
         """Remember that a record with this hash, read then, is fully settled; no reject stays."""
         with self.transaction():
-            self._put_hash(entity, shop_id, record_hash, read_at)
+            self._put_hash(entity, shop_id, record_hash, read_at, stamp)
             self.clear_unsettled(entity, shop_id)
+            self._forget_doubts(entity, shop_id)
+
+    def open_anew(self, entity: str, shop_id: str) -> None:
+        """Let the record that was settled last count as an edit, should it come again."""
+        with self.transaction():
+            for kept_as in (entity, on_the_way_back(entity)):
+                self._connection.execute(
+                    sa.update(t.settled)
+                    .where(*self._key(t.settled, kept_as), t.settled.c.shop_id == shop_id)
+                    .values(record_hash="")
+                )
+
+    def note_version(self, kept_as: str, shop_id: str, stamp: str | None) -> None:
+        """Remember up to which of its side's stamps a record is known by now, settled or not."""
+        if stamp is None:
+            return
+        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
+        unsettled = {"record_hash": "", "read_at": to_stamp(NEVER)}
+        self._upsert(t.settled, key, {"stamp": stamp}, only_new=unsettled)
+
+    def newest_reading(self) -> datetime.datetime | None:
+        """Return when a record was read last, by the clock of who read it; None: none was."""
+        newest = sa.select(sa.func.max(t.settled.c.read_at).label("read_at"))
+        row = self._first(newest.where(t.settled.c.namespace == self.namespace))
+        return from_stamp(row.read_at) if row and row.read_at else None
+
+    def readings(
+        self, kept_as: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+    ) -> int:
+        """Count how often one version of a record was read that may be an old one; this one too."""
+        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
+        of_it = (*self._key(t.doubts, kept_as), t.doubts.c.shop_id == shop_id)
+        with self.transaction():
+            row = self._first(sa.select(t.doubts).where(*of_it))
+            known = from_json(row.readings) if row and row.record_hash == record_hash else []
+            readings = sorted({*known, to_stamp(read_at)})
+            values = {"record_hash": record_hash, "readings": to_json(readings)}
+            self._upsert(t.doubts, key, values)
+        return len(readings)
+
+    def _forget_doubts(self, kept_as: str, shop_id: str) -> None:
+        self._connection.execute(
+            sa.delete(t.doubts).where(*self._key(t.doubts, kept_as), t.doubts.c.shop_id == shop_id)
+        )
 
     def _put_hash(
-        self, kept_as: str, shop_id: str, record_hash: str, read_at: datetime.datetime
+        self,
+        kept_as: str,
+        shop_id: str,
+        record_hash: str,
+        read_at: datetime.datetime,
+        stamp: str | None = None,
     ) -> None:
         key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
-        values = {"record_hash": record_hash, "read_at": to_stamp(read_at)}
+        values = {"record_hash": record_hash, "read_at": to_stamp(read_at), "stamp": stamp}
         self._upsert(t.settled, key, values)
 
 
-def _entry_as_last_kept(row: sa.Row[Any]) -> tuple[Mapping[str, Any], datetime.datetime]:
+def _entry_as_last_kept(row: sa.Row[Any]) -> Mapping[str, Any]:
     """Return an entry; one that waits on the way back has only the members that are written."""
     entry: dict[str, Any] = from_json(row.body) if row.body else {}
-    read_at = from_stamp(row.read_at) if row.read_at else NEVER
     waiting: dict[str, Any] = from_json(row.payload) if row.payload else {}
-    if str(waiting.get("Id")) == row.go_id and from_stamp(row.waiting_read_at) > read_at:
-        return {**entry, **waiting}, from_stamp(row.waiting_read_at)
-    return entry, read_at
+    stamps = [str(one.get("LastChangedDateTimeOffset") or "") for one in (entry, waiting)]
+    is_newer = str(waiting.get("Id")) == row.go_id and stamps == sorted(stamps)
+    return {**entry, **waiting} if is_newer else entry
+
+
+def _as_kept(one: Agreement) -> list[Any]:
+    replaced = [] if one.replaced is UNTOUCHED else [one.replaced]
+    return [one.shop, one.go, to_stamp(one.shop_read_at), to_stamp(one.go_read_at), *replaced]
 
 
 def _link(row: sa.Row[Any]) -> Link:
     base = {
-        name: Agreement(shop, go, from_stamp(shop_at), from_stamp(go_at))
-        for name, (shop, go, shop_at, go_at) in from_json(row.base).items()
+        name: Agreement(shop, go, from_stamp(shop_at), from_stamp(go_at), *replaced)
+        for name, (shop, go, shop_at, go_at, *replaced) in from_json(row.base).items()
     }
     return Link(
         entity=row.entity,

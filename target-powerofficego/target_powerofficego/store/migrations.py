@@ -39,11 +39,18 @@ def _to_version_5(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN settings TEXT")
 
 
+def _to_version_6(connection: sa.Connection) -> None:
+    """Add what tells an old version of a record from an edit: stamps, and how often it was read."""
+    connection.exec_driver_sql("ALTER TABLE settled ADD COLUMN stamp VARCHAR")
+    t.doubts.create(connection)
+
+
 STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
     3: _to_version_4,
     4: _to_version_5,
+    5: _to_version_6,
 }
 """By the version that a store has, what brings it to the next one.
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
@@ -69,7 +69,20 @@ settled = Table(
     Column("shop_id", String, primary_key=True),
     Column("record_hash", String, nullable=False),
     Column("read_at", String, nullable=False),
+    Column("stamp", String),
 )
+"""`stamp` is when its own side says that the record was last changed."""
+
+doubts = Table(
+    "doubts",
+    tables,
+    _namespace(),
+    Column("entity", String, primary_key=True),
+    Column("shop_id", String, primary_key=True),
+    Column("record_hash", String, nullable=False),
+    Column("readings", Text, nullable=False),
+)
+"""Records that may be older than what is known of them; `readings` are when each was read."""
 
 intents = Table(
     "intents",

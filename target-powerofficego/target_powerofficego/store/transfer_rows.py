@@ -1,6 +1,7 @@
 """All that a link store knows, row by row, out of one database and into another.
 
-What Go was read to hold is left out: the next run reads it.
+What Go was read to hold is left out: the next run reads it. So is how often a record was read that
+may be an old version: that is counted anew.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ REFERENCES: Mapping[str, str] = {
 }
 """The columns that name a row by its id, and the table of that row."""
 
-_READ_FROM_GO = (t.go_keys, t.go_entries, t.watermarks)
+_LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts)
 _AT_A_TIME = 1000
 
 
@@ -115,7 +116,7 @@ class TransferRows(StoreConnection):
             t.namespaces.c.client_id == client_id, t.namespaces.c.shop_name == shop_name
         )
         found = [row.id for row in self._connection.execute(query)]
-        for table in (*_READ_FROM_GO, *reversed(TRANSFERRED)):
+        for table in (*_LEFT_OUT, *reversed(TRANSFERRED)):
             self._connection.execute(sa.delete(table).where(_is_of(table, found)))
 
 

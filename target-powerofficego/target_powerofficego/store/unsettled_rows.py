@@ -16,7 +16,14 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.connection import StoreConnection
-from target_powerofficego.store.values import LinkStoreError, Unsettled, UnsettledKind, now
+from target_powerofficego.store.values import (
+    NEWER_VERSION,
+    LinkStoreError,
+    Unsettled,
+    UnsettledKind,
+    now,
+)
+from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
@@ -61,7 +68,7 @@ class UnsettledRows(StoreConnection):
             "title": title,
             "detail": detail,
             "last_seen": to_stamp(now()),
-            "attempts": self._attempts(before if same else None),
+            "attempts": self._attempts((entity, shop_id), before if same else None),
             "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
             "acknowledged_at": to_stamp(before.acknowledged_at)
             if before and same and is_as_known and before.acknowledged_at
@@ -84,10 +91,10 @@ class UnsettledRows(StoreConnection):
             row = {"unsettled_id": unsettled_id, "awaited": awaited}
             self._connection.execute(sa.insert(t.waits).values(row))
 
-    def _attempts(self, before: Unsettled | None) -> int:
-        if before is None:
-            return 1
-        return before.attempts + (before.last_seen < self.opened_at)
+    def _attempts(self, key: tuple[str, str], before: Unsettled | None) -> int:
+        is_first_of_run = key not in self._attempted
+        self._attempted.add(key)
+        return 1 if before is None else before.attempts + is_first_of_run
 
     def clear_unsettled(self, entity: str, shop_id: str) -> None:
         """Forget that a record was parked, rejected or held."""
@@ -127,6 +134,11 @@ class UnsettledRows(StoreConnection):
         )
         return [_unsettled(row) for row in self._all(query.order_by(t.unsettled.c.id))]
 
+    def awaited_by(self, unsettled_id: int) -> frozenset[str]:
+        """Return what an open record waits for, as "customers:12"."""
+        query = sa.select(t.waits.c.awaited).where(t.waits.c.unsettled_id == unsettled_id)
+        return frozenset(row.awaited for row in self._all(query))
+
     def acknowledge(self, unsettled_id: int) -> bool:
         """Note that a person knows of a reject or hold; tell whether that number exists."""
         with self.transaction():
@@ -138,14 +150,43 @@ class UnsettledRows(StoreConnection):
             return result.rowcount == 1
 
     def retry(self, unsettled_id: int) -> bool:
-        """Let a record that rests be tried by the next run; tell whether that number exists."""
+        """Let a record be tried by the next run, as it is; tell whether that number exists.
+
+        One that may be an old version is taken for the newest.
+        """
         with self.transaction():
+            if NEWER_VERSION in self.awaited_by(unsettled_id):
+                self._forget_versions(unsettled_id)
             result = self._connection.execute(
                 sa.update(t.unsettled)
                 .where(t.unsettled.c.id == unsettled_id)
                 .values(next_attempt_at=None)
             )
             return result.rowcount == 1
+
+    def _forget_versions(self, unsettled_id: int) -> None:
+        row = self._first(sa.select(t.unsettled).where(t.unsettled.c.id == unsettled_id))
+        if row is None:
+            return
+        for table in (t.settled, t.doubts):
+            self._connection.execute(
+                sa.delete(table).where(
+                    table.c.namespace == row.namespace,
+                    table.c.entity == row.entity,
+                    table.c.shop_id == row.shop_id,
+                )
+            )
+        entity = entity_of(row.entity)
+        own = "own_shop_stamp" if entity == row.entity else "own_stamp"
+        self._connection.execute(
+            sa.update(t.links)
+            .where(
+                t.links.c.namespace == row.namespace,
+                t.links.c.entity == entity,
+                t.links.c.shop_id == row.shop_id,
+            )
+            .values({own: None})
+        )
 
     def _one_unsettled(self, entity: str, shop_id: str) -> Unsettled | None:
         query = sa.select(t.unsettled).where(

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 """When a side was read that has not told its value yet."""
 
+LONGEST_REST = datetime.timedelta(hours=24)
+"""How long what the other side refused rests at most before it is tried again."""
+
+NEWER_VERSION = "a newer version"
+"""What a record waits for that may be an old version of what is known of it."""
+
 UnsettledKind = Literal["parked", "reject", "hold"]
 
 
@@ -31,14 +37,32 @@ class Namespace:
     newest_run: int
 
 
+UNTOUCHED = object()
+"""Stands for what a write of ours replaced in the shop where there was none."""
+
+
 @dataclass(frozen=True)
 class Agreement:
-    """What a row's two sides held when they last agreed, in Go's form, and when each was read."""
+    """What a row's two sides held when they last agreed, in Go's form, and when each was read.
+
+    `replaced` is what our own last write of the row to the shop replaced there, until the shop has
+    told what it holds since: a record that was read before that write says it again.
+    """
 
     shop: Value
     go: Value
     shop_read_at: datetime.datetime
     go_read_at: datetime.datetime
+    replaced: Value = UNTOUCHED
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What was last settled of a record: its hash, when it was read, its own side's stamp."""
+
+    record_hash: str
+    read_at: datetime.datetime
+    stamp: str | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +122,14 @@ class Unsettled:
     next_attempt_at: datetime.datetime | None
     acknowledged_at: datetime.datetime | None
     shop_name: str = ""
+
+    def rests(self, at: datetime.datetime) -> bool:
+        """Tell whether the other side refused it, and it is not time yet to try again.
+
+        A rest that is longer than any is one of a clock that was wrong.
+        """
+        due = self.next_attempt_at
+        return due is not None and datetime.timedelta(0) < due - at <= LONGEST_REST
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from target_powerofficego.links import Link
     from target_powerofficego.walks.tools import Tools
 
-_SHIPPING, _PERSON = "shipping_address", "contact_person"
 _RESOURCES = {
     "delivery_addresses": "ContactDeliveryAddresses",
     "contact_persons": "ContactPersons",
@@ -141,8 +140,9 @@ class CustomersWalk(EntityWalk):
 
         So both are of a new customer, and the buyer of an order for a company that Go has already.
         """
-        told = what_hangs_on(record)
-        unwritten = set(told) if is_new else {_PERSON} if MADE_FOR_ORDERS in record else set()
+        told = customer.what_hangs_on(record)
+        of_order = {customer.CONTACT_PERSON} if MADE_FOR_ORDERS in record else set()
+        unwritten = set(told) if is_new else of_order
         return {
             name: Agreement(value, None, read_at, read_at)
             for name, value in told.items()
@@ -155,7 +155,7 @@ class CustomersWalk(EntityWalk):
         A customer whose create was cut off has no base for them yet.
         """
         wrote = False
-        for name, value in () if ANONYMISED in record else what_hangs_on(record).items():
+        for name, value in () if ANONYMISED in record else customer.what_hangs_on(record).items():
             link = self.tools.store.link(self.entity, record["id"])
             if link is None:
                 continue
@@ -165,7 +165,7 @@ class CustomersWalk(EntityWalk):
             if value is None:
                 self.tools.store.put_link(extra.agreed(None))
                 continue
-            write = self._write_address if name == _SHIPPING else self._write_person
+            write = self._write_address if name == customer.SHIPPING else self._write_person
             wrote |= write(record, extra)
         return wrote
 
@@ -175,7 +175,7 @@ class CustomersWalk(EntityWalk):
         A guest's record is not told again: only its order is.
         """
         is_own = bool(link.base) and not link.is_follower
-        if is_own and not {_SHIPPING, _PERSON} <= link.base.keys():
+        if is_own and not {customer.SHIPPING, customer.CONTACT_PERSON} <= link.base.keys():
             self.write_extras(record, read_at)
 
     @property
@@ -382,9 +382,8 @@ class _Extra:
 
     @property
     def is_known(self) -> bool:
-        """Whether the shop says what was agreed on, or was read before that."""
-        base = self.base
-        return base is not None and (base.shop == self.value or self.read_at < base.shop_read_at)
+        """Whether the shop says what was agreed on."""
+        return self.base is not None and self.base.shop == self.value
 
     def agreed(self, in_go: list[Value] | None) -> Link:
         """Return the link once both sides have agreed, and Go holds this."""
@@ -432,18 +431,3 @@ class _PartsChange:
     @property
     def _kind(self) -> str:
         return self.entity.replace("_", " ")
-
-
-def what_hangs_on(record: Record) -> dict[str, list[str] | None]:
-    """Return what the shop tells of entries of their own, under the names that the base has."""
-    return {_SHIPPING: _shipping_value(record), _PERSON: _person_value(record)}
-
-
-def _shipping_value(record: Record) -> list[str] | None:
-    address = customer.shipping_address(record)
-    return list(address.content) if address else None
-
-
-def _person_value(record: Record) -> list[str] | None:
-    names = customer.contact_person(record)
-    return list(names) if names else None

@@ -30,13 +30,14 @@ from target_powerofficego.merge import (
     merge,
 )
 from target_powerofficego.walks.meeting import TO_BE_ARCHIVED
-from target_powerofficego.walks.stamps import is_behind, newest_stamp
+from target_powerofficego.walks.stamps import newest_stamp
 from target_powerofficego.walks.takeovers import (
     TakeoverWalk,
     is_archived,
     is_known_deleted,
     passed_on,
 )
+from target_powerofficego.walks.versions import is_older
 from target_powerofficego.walks.walk import REPLACED, created_at, record_hash
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class EntityWalk(TakeoverWalk):
         if is_known_deleted(record):
             return self._settle_deleted(record, read_at, link, at_end=at_end)
         row_values = self._read(record)
-        link = self._identified(record, row_values, read_at, link)
+        link = self._identified(record, row_values, link)
         self._note_that_it_is_there(record)
         if not link.base:
             return self._meet_as_told(record, row_values, read_at, link)
@@ -165,7 +166,6 @@ class EntityWalk(TakeoverWalk):
         self,
         record: Record,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
     ) -> Link:
         """As `identified`; a record made anew under the id of a deleted one takes over from it.
@@ -178,7 +178,7 @@ class EntityWalk(TakeoverWalk):
         except Undecidable:
             if not self._is_made_anew(record, row_values, link):
                 raise
-        link = passed_on(link, record["id"], created_at(record), read_at)
+        link = passed_on(link, record["id"], created_at(record))
         self.tools.store.put_link(link)
         return link
 
@@ -256,14 +256,21 @@ class EntityWalk(TakeoverWalk):
             silent_rows=self.silent_rows,
             asked=self.tools.store.asked(self.entity, record["id"]),
         )
-        was_behind = is_behind(entry.body, link.own_stamp)  # then it tells nothing
         return merge(
             self.table,
             Side(row_values, read_at),
-            go_side(self.table, entry.body, NEVER if was_behind else entry.read_at),
+            go_side(self.table, entry.body, entry.read_at, is_behind=self._is_behind(link, entry)),
             link.base,
             owners=settings.owners[self.entity],
             evidence=evidence,
+        )
+
+    def _is_behind(self, link: Link, entry: Entry) -> bool:
+        """Tell whether Go shows an entry as it was before what is known of it."""
+        known = self.tools.store.last_version(self.other_way, link.shop_id)
+        stamp = newest_stamp(entry.body)
+        return is_older(stamp, link.own_stamp) or (
+            known is not None and is_older(stamp, known.stamp)
         )
 
     def _carry_out(
@@ -279,6 +286,9 @@ class EntityWalk(TakeoverWalk):
         archive = [row for row in merged.writes if row.row == "archived" and row.after is True]
         rows = [row for row in merged.writes if row not in archive]
         self.check_writes(link, rows)
+        if any(merged.base[name].go != one.go for name, one in link.base.items()):
+            stamp = newest_stamp(entry.body)
+            self.tools.store.note_version(self.other_way, link.shop_id, stamp)
         link = replace(link, base=merged.base)
         if rows:
             link = self._patch(record, link, entry, rows, read_at)

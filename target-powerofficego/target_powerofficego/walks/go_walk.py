@@ -10,7 +10,8 @@ from target_powerofficego.changes import Reject
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
-from target_powerofficego.links import LinkStoreError
+from target_powerofficego.links import UNTOUCHED, LinkStoreError
+from target_powerofficego.walks.told_values import sameness, told_values
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.walks.walk import Walk
 from target_powerofficego.ways import on_the_way_back
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import datetime
 
     from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.links import Link
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -31,9 +33,9 @@ class GoWalk(Walk[Tools]):
     stops = (StopRun, BrakeReached, LinkStoreError)
 
     @property
-    def other_way(self) -> tuple[str, ...]:
+    def other_way(self) -> str:
         """See `Walk`."""
-        return (on_the_way_back(self.entity),)
+        return on_the_way_back(self.entity)
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store
@@ -52,12 +54,32 @@ class GoWalk(Walk[Tools]):
             return Reject(_NO_ANSWER)
         return None
 
-    def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
+    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
         """See `Walk`; a record that was made for an order is no version of it."""
-        is_made = MADE_FOR_ORDERS in record
-        if is_made and self.tools.store.link(self.entity, record["id"]) is None:
+        if MADE_FOR_ORDERS in record:
+            return None
+        return super()._see_that_it_is_the_newest(record, read_at)
+
+    def stamp_of(self, record: Record) -> str | None:
+        """See `Walk`."""
+        stamp = record.get("updated_at")
+        return stamp if isinstance(stamp, str) else None
+
+    def _own_stamp(self, link: Link) -> str | None:
+        return link.own_shop_stamp
+
+    def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
+        written = {name: one for name, one in link.base.items() if one.replaced is not UNTOUCHED}
+        if not written:
             return False
-        return super()._is_stale(record, read_at)
+        told = told_values(self.entity, record, self.table, self.tools.conversion)
+        same = sameness(self.table)
+        return any(
+            name in told
+            and same(name, told[name], one.replaced)
+            and not same(name, told[name], one.shop)
+            for name, one in written.items()
+        )
 
 
 def _go_refusal(refused: Refused) -> Reject:

@@ -45,6 +45,7 @@ from target_powerofficego.walks.order_form import (
     with_lines_of_go,
     with_refunds,
 )
+from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -247,6 +248,8 @@ class LinkedOrders:
             self.tools.store.put_link(link)
             self.tools.store.note_comparison(self.entity, link.shop_id)
             self.tools.index.remember(self.entity, answer, now())
+            known = answer.get("LastChangedDateTimeOffset")
+            self.tools.store.note_version(on_the_way_back(self.entity), link.shop_id, known)
         return link
 
     def settle_differences(

@@ -264,6 +264,7 @@ class MeetingWalk(GoWalk):
         with tools.store.transaction():
             self._demote(found.go_id)
             tools.store.put_link(replace(link, base=base))
+            tools.store.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
         if tools.settings.on_link in ("shop", "fill_empty"):
             self._compare(record, row_values, read_at, replace(link, base=base), at_end=False)
         else:

@@ -178,16 +178,12 @@ def refunds_to_credit(refunds: Iterable[Refund], base: Mapping[str, Agreement]) 
 def with_amounts(order: OrderInGoForm, link: Link) -> Link:
     """Return the link with what the order comes to as the shop tells it; itself if it has that.
 
-    So is a link of before these were kept. An order that was read before its lines were last agreed
-    on tells nothing.
+    So is a link of before these were kept.
     """
     known = link.base.get(AMOUNTS)
     kept = as_kept(order_amounts(order.header, order.lines))
     told = Agreement(kept, None, order.read_at, now())
     if known is not None and known.shop == told.shop:
-        return link
-    agreed = [*base_members(link.base).values(), *([known] if known else [])]
-    if any(order.read_at < one.shop_read_at for one in agreed):
         return link
     return replace(link, base={**link.base, AMOUNTS: told})
 
@@ -217,7 +213,6 @@ def changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
         if row.direction.reaches_go
         and row.name in order.header
         and (one := link.base.get(row.name)) is not None
-        and order.read_at >= one.shop_read_at
         and not row.are_equal(order.header[row.name], one.shop)
     ]
 
@@ -225,8 +220,6 @@ def changed_header(table: Table, order: OrderInGoForm, link: Link) -> list[str]:
 def changed_lines(order: OrderInGoForm, link: Link) -> list[str]:
     """Name the lines, by reference, that the shop changed, added or removed since; no call."""
     base = base_members(link.base)
-    if any(order.read_at < one.shop_read_at for one in base.values()):
-        return []
     return [
         reference
         for reference in dict.fromkeys([*base, *order.members])

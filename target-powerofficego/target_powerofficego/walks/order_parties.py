@@ -361,8 +361,7 @@ class OrderParties:
         before = self._tools.store.unsettled_of(entity, shop_id)
         if before is None:
             return True
-        rests = before.next_attempt_at is not None and before.next_attempt_at > now()
-        return MADE_FOR_ORDERS in before.payload and not rests
+        return MADE_FOR_ORDERS in before.payload and not before.rests(now())
 
     def _is_vat_free(self, customer_go_id: str) -> bool:
         entry = self._tools.index.entry("customers", customer_go_id)

@@ -1,10 +1,10 @@
-"""Go's stamps of an entry: how fresh what was read is, by Go's own clock."""
+"""Go's stamps of an entry, by Go's own clock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import instant, is_before
+from target_powerofficego.dataflow.values import instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,3 @@ def newest_stamp(entry: Mapping[str, Any]) -> str | None:
     moments = {instant(one, what="Go's stamp"): one for one in stamps if one}
     found = {moment: one for moment, one in moments.items() if moment is not None}
     return found[max(found)] if found else None
-
-
-def is_behind(entry: Mapping[str, Any], own_stamp: str | None) -> bool:
-    """Tell whether an entry was shown as it was before our own last write.
-
-    Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
-    """
-    return is_before(newest_stamp(entry), own_stamp)

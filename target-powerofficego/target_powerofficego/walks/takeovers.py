@@ -14,7 +14,7 @@ from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.erased import ERASED
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.links import NEVER, Agreement, Link, LinkStoreError
+from target_powerofficego.links import NEVER, UNTOUCHED, Agreement, Link, LinkStoreError
 from target_powerofficego.walks.meeting import MeetingWalk
 from target_powerofficego.walks.walk import OTHER_WAY, created_at
 
@@ -94,7 +94,7 @@ class TakeoverWalk(MeetingWalk):
         is_made = MADE_FOR_ORDERS in record
         if is_made:
             self._write_told(owner, {"archived": False}, read_at, as_of=record["id"])
-        link = self._pass_on(owner.shop_id, record["id"], created_at(record), read_at)
+        link = self._pass_on(owner.shop_id, record["id"], created_at(record))
         try:
             if is_made:
                 return "linked", found
@@ -117,14 +117,12 @@ class TakeoverWalk(MeetingWalk):
             owner = store.owner_of(self.entity, go_id)
         if owner is None:
             raise Undecidable(Hold("another record took its entry in Go meanwhile"))
-        if store.intents_of(self.other_way, owner.shop_id):
+        if store.intents_of((self.other_way,), owner.shop_id):
             reason = "a write of the other way has no answer yet; the next run that way looks"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
         return owner
 
-    def _pass_on(
-        self, from_id: str, to_id: str, created: str | None, read_at: datetime.datetime
-    ) -> Link:
+    def _pass_on(self, from_id: str, to_id: str, created: str | None) -> Link:
         """Make a deleted record, of which nothing waits any more, a follower of the new one."""
         store = self.tools.store
         with store.transaction():
@@ -132,7 +130,7 @@ class TakeoverWalk(MeetingWalk):
             if old is None:
                 msg = f"{self.entity} {from_id} is linked no more"
                 raise LinkStoreError(msg)
-            new = passed_on(old, to_id, created, read_at)
+            new = passed_on(old, to_id, created)
             store.put_link(replace(old, is_follower=True, base={}, own_stamp=None))
             store.put_link(new)
             store.clear_unsettled(self.entity, from_id)
@@ -174,7 +172,7 @@ class TakeoverWalk(MeetingWalk):
         self.tools.plan.add(self.entity, heir.shop_id, found)
         told = {name: one.shop for name, one in heir.base.items()}
         self._write_told(link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
-        self._pass_on(link.shop_id, heir.shop_id, heir.shop_created_at, read_at)
+        self._pass_on(link.shop_id, heir.shop_id, heir.shop_created_at)
 
     def _write_told(
         self,
@@ -205,21 +203,17 @@ class TakeoverWalk(MeetingWalk):
         if entry is None:
             return Nothing("gone from Go")
         record = {"id": link.shop_id}
-        link = passed_on(link, link.shop_id, link.shop_created_at, read_at)
+        link = passed_on(link, link.shop_id, link.shop_created_at)
         merged = self._merge(record, told, read_at, link, entry)
         return self._carry_out(record, link, entry, merged, read_at, at_end=False)
 
 
-def passed_on(link: Link, shop_id: str, created: str | None, read_at: datetime.datetime) -> Link:
+def passed_on(link: Link, shop_id: str, created: str | None) -> Link:
     """Return the link that a record has from a deleted one.
 
-    What the shop says of it counts as read after the base was agreed, though that may have been
-    agreed with the other record later.
+    No stamp of the other record says anything of this one, nor what a write of ours replaced there.
     """
-    base = {
-        name: replace(one, shop_read_at=min(one.shop_read_at, read_at))
-        for name, one in link.base.items()
-    }
+    base = {name: replace(one, replaced=UNTOUCHED) for name, one in link.base.items()}
     return replace(link, shop_id=shop_id, shop_created_at=created, base=base, own_shop_stamp=None)
 
 

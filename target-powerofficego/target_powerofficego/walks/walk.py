@@ -15,10 +15,18 @@ import orjson
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
+from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.links import LinkStoreError, now
+from target_powerofficego.links import LONGEST_REST, NEVER, NEWER_VERSION, LinkStoreError, now
 from target_powerofficego.walks.run_tools import RunTools
+from target_powerofficego.walks.versions import (
+    SURE_AFTER,
+    Doubt,
+    Version,
+    doubt,
+    see_that_it_counts,
+)
 
 if TYPE_CHECKING:
     from target_powerofficego.changes import Change
@@ -27,14 +35,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_LONGEST_BACK_OFF_HOURS = 24
 
 OTHER_WAY = "the other way"
 """What a record waits for whose write on the other way has no answer: it is no person's edit."""
 
-STALE = "read before what is known of it"
-"""Why a record that was read earlier than the one last dealt with says nothing."""
-
+OLD_VERSION = "a newer version waits"
+"""Why an older version of a record that is open says nothing."""
 
 REPLACED = "deleted in the shop, where its id is another record's since"
 """Why an old record that is sent again says nothing of the one that has its id now."""
@@ -69,8 +75,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
     @property
     @abc.abstractmethod
-    def other_way(self) -> tuple[str, ...]:
-        """The names under which the other way keeps its writes of such a record."""
+    def other_way(self) -> str:
+        """The name under which the other way keeps such a record and its writes."""
 
     @property
     def table(self) -> Table:
@@ -108,7 +114,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
     def _rests(self, record: Record) -> bool:
         """Tell whether the other side refused just this, and it is not time yet to try again."""
         before = self.tools.store.unsettled_of(self.kept_as, record["id"])
-        if before is None or before.next_attempt_at is None or before.next_attempt_at <= now():
+        if before is None or not before.rests(now()):
             return False
         return record_hash(before.payload, "") == record_hash(record, "")
 
@@ -149,21 +155,61 @@ class Walk(abc.ABC, Generic[AnyTools]):
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
         self._settle_leftovers(record["id"])
-        if self._is_stale(record, read_at):
-            return "unchanged", Nothing(STALE)
-        if self.tools.store.intents_of(self.other_way, record["id"]):
+        open_word = self._see_that_it_is_the_newest(record, read_at)
+        if open_word is not None:
+            return open_word, Nothing(OLD_VERSION)
+        if self.tools.store.intents_of((self.other_way,), record["id"]):
             reason = "a write of the other way has no answer yet; the next run that way looks"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
         return self._settle(record, read_at, at_end=at_end)
 
-    def _is_stale(self, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether a later version was dealt with."""
+    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
+        """See that a record is no older version of what is known of it.
+
+        Returned is the outcome, in one word, of a newer version that is open and stays so.
+
+        Raises:
+            Undecidable: with a Park or Hold, where it may be an older version than was settled.
+        """
         store, shop_id = self.tools.store, record["id"]
-        settled = store.last_settled(self.kept_as, shop_id)
-        unsettled = store.unsettled_of(self.kept_as, shop_id)
-        return (settled is not None and read_at < settled[1]) or (
-            unsettled is not None and read_at < unsettled.read_at
-        )
+        stamp = self.stamp_of(record)
+        link = store.link(self.entity, shop_id)
+        settled = store.last_version(self.kept_as, shop_id)
+        newest = store.unsettled_of(self.kept_as, shop_id)
+        if newest is not None and NEWER_VERSION in store.awaited_by(newest.id):
+            newest = None
+        known = []
+        if link is not None:
+            replaced = self._shows_what_was_replaced(record, link)
+            known.append(Version(stamp, self._own_stamp(link), seems_old=replaced))
+        if settled is not None:
+            known.append(Version(stamp, settled.stamp, seems_old=read_at < settled.read_at))
+        than_open = None
+        if newest is not None:
+            seems_old = read_at < newest.read_at
+            than_open = doubt([Version(stamp, self.stamp_of(newest.payload), seems_old=seems_old)])
+        found = doubt(known) or than_open
+        if found is None:
+            return None
+        version = record_hash(record, "")
+        readings = store.readings(self.kept_as, shop_id, version, read_at)
+        if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
+            return _WORD_OF_KIND[newest.kind]
+        see_that_it_counts(found, readings)
+        return None
+
+    @abc.abstractmethod
+    def stamp_of(self, record: Record) -> str | None:
+        """Return when a record's own side says that it was last changed."""
+
+    @abc.abstractmethod
+    def _own_stamp(self, link: Link) -> str | None:
+        """Return that side's stamp as our own last write to it left it."""
+
+    def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
+        """Tell whether a record has a value that our own last write to its side replaced."""
+        del record, link
+        return False
 
     def _keep(
         self,
@@ -181,7 +227,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
         if not isinstance(change, (Park, Reject, Hold)):
             if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
                 fingerprint = record_hash(record, tools.fingerprint)
-                tools.store.put_settled(self.kept_as, shop_id, fingerprint, read_at)
+                is_made = MADE_FOR_ORDERS in record  # it is no reading of the record
+                tools.store.put_settled(
+                    self.kept_as,
+                    shop_id,
+                    fingerprint,
+                    NEVER if is_made else read_at,
+                    self.stamp_of(record),
+                )
             return
         before = tools.store.unsettled_of(self.kept_as, shop_id)
         tools.store.put_unsettled(
@@ -208,7 +261,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return None
         before = self.tools.store.unsettled_of(self.kept_as, shop_id)
         attempts = before.attempts if before and before.reason == change.reason else 0
-        return datetime.timedelta(hours=min(2**attempts, _LONGEST_BACK_OFF_HOURS))
+        return min(datetime.timedelta(hours=2 ** min(attempts, 5)), LONGEST_REST)
 
     def identified(self, record: Record, link: Link) -> Link:
         """Return the link of a record, with when the shop made it, if that was not known yet.
@@ -243,7 +296,8 @@ def _is_same_moment(one: object, other: object) -> bool:
         return one == other
 
 
-_NOTHING_TO_KEEP = (STALE, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+_WORD_OF_KIND = {"parked": "parked", "reject": "rejected", "hold": "held"}
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
 
 

@@ -1,0 +1,87 @@
+"""Whether a record is older than what is known of it, by the stamps of its own side; pure.
+
+A record may be read before our own last write to its side, and come after it; or be kept, and sent
+again. Stamps are compared with those of the same side only, so no machine's clock makes an edit an
+old version for good: where stamps do not tell, a version that is shown three times is an edit.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_powerofficego.changes import Hold, Park, Undecidable
+from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.links import NEWER_VERSION
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable
+
+SURE_AFTER = 3
+"""How often a version is read before it is no old one: each reading has its own moment."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A record as it was read: its side's stamp, and what else may tell that it is an old one.
+
+    `seems_old` is no evidence: the clock of who read it says so, or it has the value that our own
+    last write replaced.
+    """
+
+    stamp: str | None
+    known: str | None
+    seems_old: bool
+
+
+class Doubt(enum.Enum):
+    """What speaks against taking a record as it is."""
+
+    OLDER = "its side's own stamp says that it is an older version"
+    PERHAPS = "no stamp tells that it is newer, and it may be an older version"
+
+
+def doubt(versions: Iterable[Version]) -> Doubt | None:
+    """Return what speaks against a record, compared with each that is known; None: nothing."""
+    found = {_doubt(one) for one in versions}
+    return next((one for one in Doubt if one in found), None)
+
+
+def _doubt(one: Version) -> Doubt | None:
+    if is_older(one.stamp, one.known):
+        return Doubt.OLDER
+    return Doubt.PERHAPS if one.seems_old and not is_older(one.known, one.stamp) else None
+
+
+def is_older(stamp: str | None, other: str | None) -> bool:
+    """Tell whether a stamp is earlier than another of the same side; not where one is missing."""
+    one, two = _moment(stamp), _moment(other)
+    return one is not None and two is not None and one < two
+
+
+def _moment(stamp: object) -> datetime.datetime | None:
+    """Return a stamp's moment; None where it is missing or cannot be read."""
+    try:
+        return instant(stamp, what="the stamp")
+    except Unusable:
+        return None
+
+
+def see_that_it_counts(found: Doubt, readings: int) -> None:
+    """Let a record that may be an old version wait until it was read often enough.
+
+    Raises:
+        Undecidable: with a Park; with a Hold where an older version is shown again and again.
+    """
+    if readings < SURE_AFTER:
+        reason = "it may be an older version than the one last dealt with; the next readings tell"
+        raise Undecidable(Park(reason, (NEWER_VERSION,)))
+    if found is Doubt.OLDER:
+        reason = (
+            f"it was read {SURE_AFTER} times with an earlier stamp of its last change than the"
+            " version dealt with before, as after a backup was put back: change and save it there"
+            " once more, or let it be taken as it is by powerofficego-links retry"
+        )
+        raise Undecidable(Hold(reason, awaited=(NEWER_VERSION,)))

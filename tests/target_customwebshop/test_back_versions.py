@@ -1,0 +1,143 @@
+"""On the way back: no clock silences an edit of Go's, and no old entry or record undoes a newer."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from clocks import machine_off_by, read_at
+
+pytestmark = pytest.mark.both_link_stores
+
+AHEAD, BEHIND = (datetime.timedelta(days=days) for days in (400, -400))
+FIRST, SECOND = "+4790000001", "+4790000002"
+
+
+@pytest.fixture
+def in_go(linked):
+    """Lets a bookkeeper edit the phone of customer 1001."""
+    return lambda phone: linked.box.go.edit(
+        "Customers", linked.go_id("customers", "1001"), {"PhoneNumber": phone}
+    )
+
+
+@pytest.fixture
+def phones(linked):
+    """Return the phone in the shop and in Go."""
+
+    def read():
+        entry = linked.box.go.entry("Customers", linked.go_id("customers", "1001"))
+        return linked.box.shop.record("customers", "1001")["phone"], entry["PhoneNumber"]
+
+    return read
+
+
+@pytest.mark.parametrize("offset", [AHEAD, BEHIND])
+def test_a_clock_that_was_wrong_once_silences_no_later_edit(linked, in_go, phones, offset):
+    in_go(FIRST)
+    with machine_off_by(offset):
+        linked.back(*read_at(linked.entries("customers"), offset))
+    in_go(SECOND)
+
+    linked.back(*read_at(linked.entries("customers"), -offset))
+
+    assert phones() == (SECOND, SECOND)
+    assert linked.open_ones() == {}
+
+
+@pytest.mark.parametrize("offset", [AHEAD, BEHIND])
+def test_both_ways_with_a_wrong_clock_keep_all_edits(linked, in_go, phones, offset):
+    with machine_off_by(offset):
+        in_go(FIRST)
+        linked.back()
+        linked.ledger.run(*read_at(linked.shop_records(), -offset))
+    linked.box.shop.edit("customers", "1001", {"phone": SECOND})
+
+    assert linked.forward().status == 0
+
+    assert phones() == (SECOND, SECOND)
+    assert linked.open_ones() == {}
+
+
+@pytest.mark.parametrize("offset", [AHEAD, BEHIND, datetime.timedelta(0)])
+def test_an_entry_read_before_our_own_write_and_sent_after_it_undoes_nothing(
+    linked, phones, offset
+):
+    early = linked.entries("customers")
+    linked.box.shop.edit("customers", "1001", {"phone": FIRST})
+    assert linked.forward().status == 0
+
+    outcome = linked.back(*read_at(early, offset))
+
+    assert outcome.writes == []
+    assert phones() == (FIRST, FIRST)
+    linked.back()
+    assert linked.open_ones() == {}
+
+
+@pytest.mark.parametrize("offset", [AHEAD, BEHIND, datetime.timedelta(0)])
+@pytest.mark.parametrize("shop", ["exact", "whole seconds", "no stamps", "a patch moves none"])
+def test_a_record_read_before_our_own_write_and_sent_after_it_undoes_nothing(
+    linked, in_go, phones, shop, offset
+):
+    linked.box.shop.tells_updated_at = shop != "no stamps"
+    linked.box.shop.whole_seconds = shop == "whole seconds"
+    linked.box.shop.patches_move_updated_at = shop != "a patch moves none"
+    early = linked.shop_records()
+    in_go(FIRST)
+    linked.back()
+    before = phones()
+
+    outcome = linked.ledger.run(*read_at(early, offset))
+
+    assert outcome.writes == []
+    assert (before, phones()) == ((FIRST, FIRST), (FIRST, FIRST))
+    assert ("parked", "customers", "1001") in linked.open_ones()
+    linked.forward()
+    assert linked.open_ones() == {}
+
+
+def test_the_value_that_our_write_replaced_is_an_edit_once_it_is_read_three_times(
+    linked, in_go, phones
+):
+    linked.box.shop.tells_updated_at = False
+    before, _ = phones()
+    in_go(FIRST)
+    linked.back()
+    linked.box.shop.edit("customers", "1001", {"phone": before})  # a person takes it back
+
+    for _ in range(2):
+        linked.forward()
+        assert phones() == (before, FIRST)
+    linked.forward()
+
+    assert phones() == (before, before)
+    assert linked.open_ones() == {}
+
+
+def test_an_entry_sent_again_after_both_sides_said_the_same_undoes_nothing(linked, in_go, phones):
+    early = linked.entries("customers")
+    in_go(FIRST)
+    linked.box.shop.edit("customers", "1001", {"phone": FIRST})
+    assert linked.forward().writes == []
+
+    assert linked.back(*early).writes == []
+
+    assert phones() == (FIRST, FIRST)
+
+
+@pytest.mark.parametrize("offset", [AHEAD, BEHIND, datetime.timedelta(0)])
+def test_lines_of_an_order_read_before_our_own_write_undo_nothing(linked, offset):
+    early = linked.shop_records()
+    order = linked.box.go.entries("SalesOrders")[0]
+    line = order["SalesOrderLines"][0]
+    linked.box.go.edit("SalesOrders", order["Id"], {"lines": {line["Id"]: {"Quantity": 3}}})
+    linked.back(order_lines_back=True)
+    assert linked.box.shop.record("orders", "9001")["lines"][0]["quantity"] == "3"
+
+    linked.ledger.run(*read_at(early, offset))
+
+    (now,) = linked.box.go.entries("SalesOrders")[0]["SalesOrderLines"]
+    assert now["Quantity"] == 3
+    assert linked.forward().status == 0
+    assert linked.open_ones() == {}

@@ -1,0 +1,222 @@
+"""An edit is never taken for an old version for good, and no old version undoes a newer one."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from click.testing import CliRunner
+from clocks import machine_off_by
+from hypothesis import given
+from hypothesis import strategies as st
+from target_powerofficego.links_command import main
+from target_powerofficego.walks.versions import Doubt, Version, doubt, is_older
+
+pytestmark = pytest.mark.both_link_stores
+
+DAYS = 400
+EARLY, LATE = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"
+FIRST, SECOND, THIRD = "+4790000001", "+4790000002", "+4790000003"
+STAMPS = st.datetimes(
+    min_value=datetime.datetime.fromisoformat("2001-01-01"),
+    max_value=datetime.datetime.fromisoformat("2099-01-01"),
+    timezones=st.just(datetime.timezone.utc),
+).map(lambda moment: moment.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("stamp", "known", "seems_old", "found"),
+    [
+        (EARLY, LATE, False, Doubt.OLDER),
+        (EARLY, LATE, True, Doubt.OLDER),
+        (LATE, EARLY, True, None),
+        (EARLY, EARLY, False, None),
+        (EARLY, EARLY, True, Doubt.PERHAPS),
+        (None, EARLY, False, None),
+        (None, EARLY, True, Doubt.PERHAPS),
+        (EARLY, None, True, Doubt.PERHAPS),
+        ("in March", EARLY, True, Doubt.PERHAPS),
+        ("2026-01-05T12:00:00+02:00", "2026-01-05T10:00:00.0000000Z", False, None),
+    ],
+)
+def test_only_an_earlier_stamp_of_its_own_side_makes_an_older_version(
+    stamp, known, seems_old, found
+):
+    assert doubt([Version(stamp, known, seems_old)]) is found
+
+
+def test_the_strongest_doubt_counts():
+    newer, perhaps = Version(LATE, EARLY, seems_old=True), Version(None, EARLY, seems_old=True)
+    older = Version(EARLY, LATE, seems_old=False)
+
+    assert doubt([newer, perhaps]) is Doubt.PERHAPS
+    assert doubt([newer, perhaps, older]) is Doubt.OLDER
+    assert doubt([]) is None
+
+
+@given(STAMPS, STAMPS)
+def test_of_two_stamps_at_most_one_is_older(one, other):
+    assert not (is_older(one, other) and is_older(other, one))
+    assert (one == other) or is_older(one, other) or is_older(other, one)
+
+
+@pytest.fixture
+def read(customer):
+    """Return a record of customer 1001 as read by a tap whose clock is some days ahead."""
+
+    def message(phone, *, updated_at=EARLY, days=0, reading=0):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        read_at = now + datetime.timedelta(days=days, seconds=reading)
+        record = {**customer(phone=phone), "updated_at": updated_at}
+        return {
+            "type": "RECORD",
+            "stream": "customers",
+            "record": {name: one for name, one in record.items() if one is not None},
+            "time_extracted": read_at.isoformat(),
+        }
+
+    return message
+
+
+@pytest.fixture
+def phone(box):
+    """Return the phone of the one customer in Go."""
+    return lambda: box.go.entries("Customers")[0]["PhoneNumber"]
+
+
+@pytest.mark.parametrize("days", [-DAYS, DAYS])
+def test_a_clock_that_was_wrong_once_silences_no_later_edit(ledger, read, phone, days):
+    ledger.run(read(FIRST, days=days))
+
+    outcome = ledger.run(read(SECOND, updated_at=LATE, days=-days))
+
+    assert (outcome.status, phone()) == (0, SECOND)
+    assert ledger.unsettled() == []
+
+
+def test_an_edit_within_the_same_second_goes_on(ledger, read, phone):
+    ledger.run(read(FIRST))
+    ledger.run(read(SECOND, reading=1))
+    assert phone() == SECOND
+
+
+@pytest.mark.parametrize("stamp", [None, EARLY])
+def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, read, phone, stamp):
+    ledger.run(read(FIRST, updated_at=stamp, days=DAYS))
+
+    for reading in (1, 2):
+        edit = read(SECOND, updated_at=stamp, reading=reading)
+        assert ledger.run(edit).status == 0
+        assert ledger.run(edit).status == 0  # the same reading twice counts once
+        assert phone() == FIRST
+        assert [one.kind for one in ledger.unsettled()] == ["parked"]
+    ledger.run(read(SECOND, updated_at=stamp, reading=3))
+    assert phone() == SECOND
+    assert ledger.unsettled() == []
+
+    ledger.run(read(THIRD, updated_at=stamp, reading=4))
+    assert phone() == THIRD  # the clock that was wrong is forgotten
+
+
+def test_an_older_version_that_is_sent_again_undoes_nothing(ledger, read, phone):
+    old = read(FIRST)
+    ledger.run(old)
+    ledger.run(read(SECOND, updated_at=LATE, reading=1))
+
+    again = ledger.run({**old, "record": {**old["record"], "note": "also new to the hash"}})
+
+    assert (again.writes, phone()) == ([], SECOND)
+    assert [one.kind for one in ledger.unsettled()] == ["parked"]
+    ledger.run(read(SECOND, updated_at=LATE, reading=2))
+    assert ledger.unsettled() == []
+
+
+def test_an_older_version_that_is_shown_again_and_again_is_for_a_person(ledger, read, phone):
+    ledger.run(read(FIRST, updated_at=LATE))
+    back_up = [read(SECOND, reading=reading) for reading in (1, 2, 3, 4)]
+
+    statuses = [ledger.run(one).status for one in back_up]
+
+    assert (statuses, phone()) == ([0, 0, 3, 3], FIRST)
+    (held,) = ledger.unsettled("hold")
+    assert "powerofficego-links retry" in held.reason
+    told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "retry", str(held.id)])
+    assert told.exit_code == 0
+    assert ledger.run().status == 0
+    assert phone() == SECOND
+    assert ledger.unsettled() == []
+
+
+def test_an_older_version_leaves_a_newer_one_open_as_it_is(ledger, read, phone):
+    ledger.run(read(FIRST))
+    ledger.run(read(SECOND, updated_at="2026-01-05T10:00:03Z", reading=3))
+    bad = read("+4790000009", updated_at="2026-01-05T10:00:05Z", reading=5)
+    bad["record"]["email"] = "no address"
+    assert ledger.run(bad).status == 3
+
+    ledger.run(read(THIRD, updated_at="2026-01-05T10:00:04Z", reading=6))
+
+    (kept,) = ledger.unsettled("reject")
+    assert kept.payload["phone"] == "+4790000009"
+    assert phone() == SECOND
+
+
+def test_a_mended_record_is_not_kept_away_by_the_clock_that_read_the_bad_one(ledger, read, phone):
+    ledger.run(read(FIRST, updated_at=None))
+    bad = read(SECOND, updated_at=None, days=DAYS)
+    bad["record"]["email"] = "no address"
+    assert ledger.run(bad).status == 3
+
+    for reading in (1, 2, 3):
+        ledger.run(read(SECOND, updated_at=None, reading=reading))
+
+    assert phone() == SECOND
+    assert ledger.unsettled() == []
+
+
+def test_an_order_that_was_cancelled_before_it_was_in_go_is_not_posted_by_an_old_version(
+    ledger, box, order
+):
+    cancelled = order(status="cancelled", updated_at=LATE, cancelled_at=LATE)
+    ledger.run(cancelled)
+
+    ledger.run(order(updated_at=EARLY))
+
+    assert box.go.entries("SalesOrders") == []
+    assert [(one.kind, one.entity) for one in ledger.unsettled()] == [("parked", "orders")]
+
+
+@pytest.mark.parametrize("days", [-DAYS, DAYS])
+def test_what_go_refused_under_a_wrong_clock_rests_no_longer_than_any(
+    ledger, box, read, phone, days
+):
+    box.faults.add(method="POST", path="/Customers$", status=400, body={"title": "No"})
+    with machine_off_by(datetime.timedelta(days=days)):
+        ledger.run(read(FIRST))
+
+    ledger.run()
+
+    assert phone() == FIRST
+
+
+def test_a_full_check_is_due_again_after_a_clock_that_was_ahead(ledger, read, customer):
+    with machine_off_by(datetime.timedelta(days=DAYS)):
+        ledger.run(read(FIRST))
+
+    outcome = ledger.run(customer(id="1002", email="ola@example.no"))
+
+    listed = [one for one in outcome.reads if one.path == "/v2/Customers"]
+    assert [one.query.get("lastChangedDateTimeOffsetGreaterThan") for one in listed] == [None]
+
+
+@pytest.mark.parametrize(("days", "word"), [(-DAYS, "behind"), (DAYS, "ahead of")])
+def test_a_clock_that_is_wrong_is_told_at_start_up(ledger, read, days, word):
+    with machine_off_by(datetime.timedelta(days=days)):
+        told = ledger.run(read(FIRST))
+    assert f"{word} PowerOffice Go's" in told.log
+    assert "This machine's clock" not in ledger.run().log
+
+
+def test_readings_later_than_now_are_told_at_start_up(ledger, read):
+    ledger.run(read(FIRST, days=DAYS))
+    assert "the tap's clock was wrong" in ledger.run().log
