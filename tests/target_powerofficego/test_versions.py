@@ -106,6 +106,7 @@ def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, 
 
     for reading in (1, 2):
         edit = read(SECOND, updated_at=stamp, reading=reading)
+        edit["record"]["note"] = f"another each time: {reading}"
         assert ledger.run(edit).status == 0
         assert ledger.run(edit).status == 0  # the same reading twice counts once
         assert phone() == FIRST

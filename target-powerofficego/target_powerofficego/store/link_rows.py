@@ -225,18 +225,15 @@ class LinkRows(UnsettledRows):
         row = self._first(newest.where(t.settled.c.namespace == self.namespace))
         return from_stamp(row.read_at) if row and row.read_at else None
 
-    def readings(
-        self, kept_as: str, shop_id: str, record_hash: str, read_at: datetime.datetime
-    ) -> int:
-        """Count how often one version of a record was read that may be an old one; this one too."""
+    def readings(self, kept_as: str, shop_id: str, read_at: datetime.datetime) -> int:
+        """Count how often a record was read that may be an old version; this reading too."""
         key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
         of_it = (*self._key(t.doubts, kept_as), t.doubts.c.shop_id == shop_id)
         with self.transaction():
             row = self._first(sa.select(t.doubts).where(*of_it))
-            known = from_json(row.readings) if row and row.record_hash == record_hash else []
+            known = from_json(row.readings) if row else []
             readings = sorted({*known, to_stamp(read_at)})
-            values = {"record_hash": record_hash, "readings": to_json(readings)}
-            self._upsert(t.doubts, key, values)
+            self._upsert(t.doubts, key, {"readings": to_json(readings)})
         return len(readings)
 
     def _forget_doubts(self, kept_as: str, shop_id: str) -> None:

@@ -79,10 +79,12 @@ doubts = Table(
     _namespace(),
     Column("entity", String, primary_key=True),
     Column("shop_id", String, primary_key=True),
-    Column("record_hash", String, nullable=False),
     Column("readings", Text, nullable=False),
 )
-"""Records that may be older than what is known of them; `readings` are when each was read."""
+"""Records that may be older than what is known of them; `readings` are when each was read.
+
+What they said does not count: a shop that tells no stamps may tell another stock each time.
+"""
 
 intents = Table(
     "intents",

@@ -191,8 +191,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         found = doubt(known) or than_open
         if found is None:
             return None
-        version = record_hash(record, "")
-        readings = store.readings(self.kept_as, shop_id, version, read_at)
+        readings = store.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return _WORD_OF_KIND[newest.kind]
         see_that_it_counts(found, readings)
