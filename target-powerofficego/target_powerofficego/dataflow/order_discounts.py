@@ -55,8 +55,8 @@ def discount_lines(
     """Return one line below zero for each VAT rate that the discounts on the order are taken from.
 
     Raises:
-        Contradiction: no way to take them off makes the shop's sums true.
-        Unusable: a discount has no amount, is more than the order, or a line has no rate.
+        Contradiction: they are more than the order, or no way to take them off makes the sums true.
+        Unusable: a discount has no amount, or a line has no rate.
     """
     raw = [
         one
@@ -123,14 +123,15 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
     """Return what the lines come to by rate, after checks.
 
     Raises:
-        Unusable: it is less than the discounts, or a line has no rate.
+        Contradiction: it is less than the discounts.
+        Unusable: a line has no rate.
     """
     sums = sums_of(lines)
     amount = sum((one.incl for one in discounts), ZERO)
     if amount > to_ore(sums.whole.incl):
         whole = to_ore(sums.whole.incl)
         msg = f"the discount is {amount}, but the order comes to {whole} before it"
-        raise Unusable(msg)
+        raise Contradiction(msg)
     if None in sums.by_rate:
         line = next(one for one in lines if one.rate is None and one.total.incl)
         name = values.shown(line.description)

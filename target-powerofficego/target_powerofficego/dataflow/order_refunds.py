@@ -185,8 +185,7 @@ def less_refunds(
     line in particular is a line below zero for each VAT rate.
 
     Raises:
-        Unusable: more was paid back than there was; a `Contradiction` when what the shop
-            tells of one does not add up.
+        Contradiction: more was paid back than there was, or what is told of one does not add up.
     """
     left = {line.reference: line for line in lines}
     lowest = lowest_by_rate(left.values())
@@ -206,10 +205,10 @@ def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decima
     what = f"refund {values.shown(refund.id)}"
     if amount < told:
         msg = f"{what} is {amount}, but its lines come to {told}"
-        raise Unusable(msg)
+        raise Contradiction(msg)
     if amount > max(before, ZERO):
         msg = f"{what} is {amount}, but the order comes to {before} before it"
-        raise Unusable(msg)
+        raise Contradiction(msg)
 
 
 def _for_no_line(
@@ -431,7 +430,7 @@ def _take_freight(
             wanted -= part
     if wanted:
         msg = f"refund {values.shown(refund.id)} pays back more freight than was paid"
-        raise Unusable(msg)
+        raise Contradiction(msg)
 
 
 def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
@@ -446,7 +445,7 @@ def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -
         msg = (
             f"refund {values.shown(refund.id)} is of more than line {values.shown(line.reference)}"
         )
-        raise Unusable(f"{msg} had left")
+        raise Contradiction(f"{msg} had left")
     total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
     left = line.quantity - quantity.copy_sign(line.quantity)
     if not left and total.incl:
