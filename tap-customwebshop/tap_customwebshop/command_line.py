@@ -6,6 +6,7 @@ word that it does not know for "false".
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
@@ -21,12 +22,15 @@ from singer_sdk.plugin_base import PluginBase
 from tap_customwebshop.plain_text import keep_logs_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
 _ENVIRONMENT = "ENV"
+_NO_OUTPUT = (
+    "standard output is closed, so nothing can be told on it; let it go to a file or a pipe"
+)
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
 
@@ -47,9 +51,28 @@ class CommandLine(PluginBase):
     def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on
         """Run the plugin; settings that are not usable end it with one line each."""
         try:
-            super().invoke(**arguments)
+            with cls.printing():
+                super().invoke(**arguments)
         except ConfigValidationError as wrong:
             cls.end_with(*wrong.errors)
+
+    @classmethod
+    @contextlib.contextmanager
+    def printing(cls) -> Iterator[None]:
+        """End with one line when what is printed inside cannot be."""
+        if sys.stdout is None:
+            cls.end_with(_NO_OUTPUT)
+        try:
+            yield
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _forget_output()
+            cls.end_with("Whoever reads the records has stopped reading.")
+        except OSError as error:
+            if error.errno is None:  # an error of requests, which is no system's
+                raise
+            _forget_output()
+            cls.end_with(f"What is printed cannot be written: {error.strerror}.")
 
     @classmethod
     def end_with(cls, *lines: str) -> NoReturn:
@@ -66,7 +89,7 @@ class CommandLine(PluginBase):
         text = file.read()
         try:
             read(load_json(text))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             cls.end_with(wrong)
         return io.StringIO(text)
 
@@ -89,6 +112,13 @@ class CommandLine(PluginBase):
             raise ConfigValidationError(msg, errors=wrong, schema={})
         told: dict[str, Any] = super()._env_var_config
         return told
+
+
+def _forget_output() -> None:
+    """Let what cannot be printed go nowhere: Python writes it once more at exit, which fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def wrong_file(path: str) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -123,11 +121,12 @@ class TapCustomWebShop(CommandLine, Tap):
             super().invoke(**arguments)
         except ShopError as error:
             cls.end_with(str(error))
-        except BrokenPipeError:
-            cls.logger.error("Whoever reads the records has stopped reading.")
-            # Python flushes standard output at exit, which would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        with cls.printing():
+            super().cb_discover(ctx, param, value)
 
     @classmethod
     @override

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -147,11 +145,12 @@ class TapPowerOfficeGo(CommandLine, Tap):
             super().invoke(**arguments)
         except GoError as error:
             cls.end_with(str(error))
-        except BrokenPipeError:
-            cls.logger.error("Whoever reads the records has stopped reading.")
-            # Python flushes standard output at exit, which would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        with cls.printing():
+            super().cb_discover(ctx, param, value)
 
     @classmethod
     @override

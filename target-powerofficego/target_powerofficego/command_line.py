@@ -6,6 +6,7 @@ word that it does not know for "false".
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
@@ -18,10 +19,11 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
+from target_powerofficego import standard_output
 from target_powerofficego.plain_text import keep_logs_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -47,9 +49,28 @@ class CommandLine(PluginBase):
     def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on
         """Run the plugin; settings that are not usable end it with one line each."""
         try:
-            super().invoke(**arguments)
+            with cls.printing():
+                super().invoke(**arguments)
         except ConfigValidationError as wrong:
             cls.end_with(*wrong.errors)
+
+    @classmethod
+    @contextlib.contextmanager
+    def printing(cls) -> Iterator[None]:
+        """End with one line when what is printed inside cannot be."""
+        if standard_output.is_closed():
+            cls.end_with(standard_output.CLOSED)
+        try:
+            yield
+            sys.stdout.flush()
+        except BrokenPipeError:
+            standard_output.forget()
+            cls.end_with("Whoever reads the records has stopped reading.")
+        except OSError as error:
+            if error.errno is None:  # an error of requests, which is no system's
+                raise
+            standard_output.forget()
+            cls.end_with(f"What is printed cannot be written: {error.strerror}.")
 
     @classmethod
     def end_with(cls, *lines: str) -> NoReturn:
@@ -66,7 +87,7 @@ class CommandLine(PluginBase):
         text = file.read()
         try:
             read(load_json(text))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             cls.end_with(wrong)
         return io.StringIO(text)
 
