@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 """When a side was read that has not told its value yet."""
 
+_LONGEST_SHOP_NAME = 20
+
 UnsettledKind = Literal["parked", "reject", "hold"]
 
 
@@ -148,6 +150,11 @@ class Erasure:
     shop_id: str
     go_id: str
     erased_at: datetime.datetime
+
+
+def is_shop_name(text: str) -> bool:
+    """Tell whether a text can be a shop's name, which is in references and in names of files."""
+    return 0 < len(text) <= _LONGEST_SHOP_NAME and all(c.isalnum() or c in "-_" for c in text)
 
 
 def now() -> datetime.datetime:
