@@ -302,7 +302,7 @@ def has_tables(location: StoreLocation) -> bool:
 
 
 def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
-    """Return the names of the columns of each table that is there."""
+    """Return each table that is there, with the names of its columns if its name is one of ours."""
     if location.path is None and not location.is_postgresql:
         return {}
     if location.path is not None and not location.path.exists():
@@ -311,7 +311,10 @@ def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
     try:
         there = sa.inspect(connection)
         return {
-            name: {column["name"] for column in there.get_columns(name)}
+            name: {
+                column["name"]
+                for column in (there.get_columns(name) if name in t.tables.tables else ())
+            }
             for name in there.get_table_names()
         }
     except sa.exc.DBAPIError as error:
