@@ -6,9 +6,11 @@ word that it does not know for "false".
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -18,14 +20,19 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
-from tap_customwebshop.plain_text import keep_logs_plain
+from tap_customwebshop import standard_output
+from tap_customwebshop.plain_text import keep_logs_plain, may_be_a_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
+NOT_SHOWN = "its name is not shown, for it may be a key in the wrong place"
+
+_LONGEST_NAME = 40
+_NAME = re.compile(r"[a-z]+([_-][a-z]+)*")
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
@@ -47,9 +54,28 @@ class CommandLine(PluginBase):
     def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on
         """Run the plugin; settings that are not usable end it with one line each."""
         try:
-            super().invoke(**arguments)
+            with cls.printing():
+                super().invoke(**arguments)
         except ConfigValidationError as wrong:
             cls.end_with(*wrong.errors)
+
+    @classmethod
+    @contextlib.contextmanager
+    def printing(cls) -> Iterator[None]:
+        """End with one line when what is printed inside cannot be."""
+        if standard_output.is_closed():
+            cls.end_with(standard_output.CLOSED)
+        try:
+            yield
+            sys.stdout.flush()
+        except BrokenPipeError:
+            standard_output.forget()
+            cls.end_with("Whoever reads the records has stopped reading.")
+        except OSError as error:
+            if error.errno is None:  # an error of requests, which is no system's
+                raise
+            standard_output.forget()
+            cls.end_with(f"What is printed cannot be written: {error.strerror}.")
 
     @classmethod
     def end_with(cls, *lines: str) -> NoReturn:
@@ -66,7 +92,7 @@ class CommandLine(PluginBase):
         text = file.read()
         try:
             read(load_json(text))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             cls.end_with(wrong)
         return io.StringIO(text)
 
@@ -91,16 +117,33 @@ class CommandLine(PluginBase):
         return told
 
 
+def is_like_a_name(text: str) -> bool:
+    """Tell whether what stands in the place of a setting's name looks like one, and like no key."""
+    return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
+def state_of(told: Any) -> None:  # noqa: ANN401 - JSON
+    """Go through a state as the SDK does, which would fail on what is none.
+
+    Raises:
+        TypeError, AttributeError: it is none.
+    """
+    for held in dict.copy(told).get("bookmarks", {}).values():
+        for part in (held, *held.get("partitions", ())):
+            dict.copy(part).get("progress_markers", {}).items()
+
+
 def wrong_file(path: str) -> str | None:
     """Say why a file is no config; None: it is one."""
+    shown = "the file that is named" if not path or may_be_a_key(path) else path
     try:
         told: object = read_json_file(path)
-    except (OSError, RuntimeError) as error:
-        return str(error)
+    except (OSError, RuntimeError):
+        return f"{shown} cannot be read; see that it is there, and may be read"
     except ValueError as error:
-        return f"{path} holds no settings as JSON: {error}"
+        return f"{shown} holds no settings as JSON: {error}"
     if not isinstance(told, dict):
-        return f'{path} must hold an object of settings, such as {{"name": "value"}}'
+        return f'{shown} must hold an object of settings, such as {{"name": "value"}}'
     return None
 
 
@@ -118,9 +161,12 @@ def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
         if variable in known:
             lines += _wrong_value(variable, value, known[variable].get("type", ()))
         elif _is_meant_as_setting(variable, prefix):
-            near = difflib.get_close_matches(variable, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"There is no setting for the variable {variable}{meant}")
+            name = variable.removeprefix(prefix).lower()
+            near = difflib.get_close_matches(name, settings, n=1)
+            meant = f"; did you mean {prefix}{near[0].upper()}?" if near else ""
+            is_shown = near or is_like_a_name(name)
+            shown = variable if is_shown else f"that begins with {prefix} ({NOT_SHOWN})"
+            lines.append(f"There is no setting for the variable {shown}{meant}")
     return lines
 
 

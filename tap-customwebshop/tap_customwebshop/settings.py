@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_customwebshop.command_line import NOT_SHOWN, is_like_a_name
 from tap_customwebshop.stamps import parse_start
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    return f"There is no setting '{name}'. {hint}"
+    shown = f"'{name}'" if close or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+    return f"There is no setting {shown}. {hint}"
 
 
 def _broken_rule(error: ValidationError) -> str:

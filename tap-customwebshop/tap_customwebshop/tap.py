@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +12,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
-from tap_customwebshop.command_line import CommandLine
+from tap_customwebshop.command_line import CommandLine, state_of
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import SETTINGS, setting_errors
@@ -116,18 +114,19 @@ class TapCustomWebShop(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, state_of)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:
             super().invoke(**arguments)
         except ShopError as error:
             cls.end_with(str(error))
-        except BrokenPipeError:
-            cls.logger.error("Whoever reads the records has stopped reading.")
-            # Python flushes standard output at exit, which would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        with cls.printing():
+            super().cb_discover(ctx, param, value)
 
     @classmethod
     @override

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
+from target_powerofficego.command_line import NOT_SHOWN, is_like_a_name
 from target_powerofficego.go_api import ConfigurationError, Connection
 
 from tap_powerofficego import stamps
@@ -179,7 +180,8 @@ def _as_number(told: object) -> object:
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    return f"There is no setting '{name}'. {hint}"
+    shown = f"'{name}'" if close or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+    return f"There is no setting {shown}. {hint}"
 
 
 def _broken_rule(error: ValidationError) -> str:

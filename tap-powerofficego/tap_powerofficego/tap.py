@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -12,7 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
-from target_powerofficego.command_line import CommandLine
+from target_powerofficego.command_line import CommandLine, state_of
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
 
@@ -140,18 +138,19 @@ class TapPowerOfficeGo(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, state_of)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:
             super().invoke(**arguments)
         except GoError as error:
             cls.end_with(str(error))
-        except BrokenPipeError:
-            cls.logger.error("Whoever reads the records has stopped reading.")
-            # Python flushes standard output at exit, which would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        with cls.printing():
+            super().cb_discover(ctx, param, value)
 
     @classmethod
     @override

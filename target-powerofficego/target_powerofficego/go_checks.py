@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.payments import CURRENCY
-from target_powerofficego.dataflow.product import EXEMPT
+from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.dataflow.vouchers import PaymentAccount, PaymentAccounts
 from target_powerofficego.go_api import ConfigurationError, MissingPrivilege
 
@@ -78,7 +78,7 @@ def sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, in
             continue
         fraction = rates.get(account.get("VatCode"))
         go_rate = Decimal(str(fraction or 0)) * 100
-        wanted = "0" if rate == EXEMPT else rate
+        wanted = "0" if rate in (EXEMPT, GIFT_CARD) else rate
         if go_rate != Decimal(wanted):
             wrong.append(
                 f"sales_accounts: account {number} carries {go_rate.normalize():f} % VAT in Go,"

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PRIVATE = 0o600
-"""The rights of such a file when it is made; those of one that is there are its owner's choice."""
+"""The rights of such a file."""
+
+_OF_OTHERS = 0o077
+
+logger = logging.getLogger("target-powerofficego")
 
 
 def private(path: str, flags: int) -> int:
@@ -20,3 +29,17 @@ def make_private(descriptor: int) -> None:
     with contextlib.suppress(OSError):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, PRIVATE)
+
+
+def keep_private(path: Path) -> None:
+    """Take from others what an earlier version let them do with a file of ours, and say so.
+
+    What is not there, is no file, or is another owner's stays as it is.
+    """
+    with contextlib.suppress(OSError):
+        there = path.stat()
+        rights = stat.S_IMODE(there.st_mode)
+        is_ours = stat.S_ISREG(there.st_mode) and there.st_uid == os.geteuid()
+        if is_ours and rights & _OF_OTHERS:
+            path.chmod(PRIVATE)
+            logger.warning("%s is for its owner alone from now on (its mode was %o)", path, rights)

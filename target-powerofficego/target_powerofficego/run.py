@@ -58,7 +58,8 @@ class Run:
     def finish(self, *, has_input: bool) -> int:
         """Settle what is still open, tell the summary and return the exit status.
 
-        0: all is well; 1: a first run's plan was printed; 3: rejects or holds are open.
+        0: all is well; 1: a first run's plan was printed, or `changes_file` cannot be written;
+        3: rejects or holds are open.
         """
         if not has_input:
             self.logger.warning(
@@ -72,8 +73,7 @@ class Run:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
             for line in self.brakes.told_by_a_plan():
                 self.logger.warning(line)
-        if self.settings.changes_file is not None:
-            write_changes(self.plan.changes(), self.settings.changes_file)
+        has_written_changes = self._write_changes()
         counts, calls = self.tally.counts(), _calls(self.client)
         tell_summary(
             counts,
@@ -88,6 +88,8 @@ class Run:
                 "This is the first run against a Go that already has entries: the plan was printed"
                 " and nothing was written. Set first_run: accept to carry it out."
             )
+            status = 1
+        if not has_written_changes:
             status = 1
         if self.number is not None:
             self.store.finish_run(
@@ -117,6 +119,22 @@ class Run:
         """Let go of everything."""
         self.settlement.close()
         self.opened.close()
+
+    def _write_changes(self) -> bool:
+        """Write the file of changes, if one is wanted; tell whether that went well."""
+        path = self.settings.changes_file
+        if path is None:
+            return True
+        try:
+            write_changes(self.plan.changes(), path)
+        except OSError as error:
+            self.logger.error(
+                "changes_file: %s cannot be written: %s; what the run did stands",
+                path,
+                error.strerror,
+            )
+            return False
+        return True
 
     def _open(self) -> dict[str, int]:
         found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)

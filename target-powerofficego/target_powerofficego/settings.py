@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.line_amounts import ZERO
 from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.payments import method_key
-from target_powerofficego.dataflow.product import EXEMPT, rate_key
+from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD, rate_key
 from target_powerofficego.dataflow.values import Unusable, vat_rate
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.side_settings import SettingsError, SideReader, SideSettings
@@ -158,7 +158,11 @@ class _Reader(SideReader):
         rounding = str(config.get("rounding_product_code") or "").strip() or None
         if rounding and "0" not in sales_accounts:
             self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
-        rates = {ZERO if rate == EXEMPT else Decimal(rate) for rate in sales_accounts}
+        rates = {
+            ZERO if rate == EXEMPT else Decimal(rate)
+            for rate in sales_accounts
+            if rate != GIFT_CARD
+        }
         return ServiceCodes(
             shipping=self._product_code("shipping"),
             fee=self._product_code("fee"),
@@ -177,8 +181,8 @@ class _Reader(SideReader):
     def _sales_accounts(self) -> dict[str, int]:
         accounts: dict[str, int] = {}
         for rate, account in (self.config.get("sales_accounts") or {}).items():
-            if rate == EXEMPT:
-                accounts[EXEMPT] = account
+            if rate in (EXEMPT, GIFT_CARD):
+                accounts[rate] = account
                 continue
             try:
                 percent = vat_rate(rate.replace(",", "."), what="the rate")

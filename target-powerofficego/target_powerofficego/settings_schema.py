@@ -337,7 +337,9 @@ _RULES = (
         ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
         " account. A rate is written with a comma, for Meltano splits names at dots. The key"
         " `exempt` is the account for what is sold without VAT to tax-exempt customers, and of"
-        " goods without VAT that are delivered abroad.",
+        " goods without VAT that are delivered abroad. The key `gift_card` is the liability account"
+        " of gift cards that are sold and redeemed without VAT; without it they go to that of"
+        " rate 0.",
     ),
     th.Property(
         "payment_accounts",

@@ -15,10 +15,11 @@ from target_powerofficego.dataflow.anonymised import Marks
 from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.merge import Owner
-from target_powerofficego.private_file import private
+from target_powerofficego.plain_text import may_be_a_key
+from target_powerofficego.private_file import keep_private, private
 from target_powerofficego.settings_schema import ENTITIES
-from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.values import LinkStoreError
+from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation
+from target_powerofficego.store.values import LinkStoreError, is_shop_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,7 @@ class SideReader:
 
     def _shop_name(self) -> str:
         name = str(self.config["shop_name"])
-        if not (0 < len(name) <= 20 and all(c.isalnum() or c in "-_" for c in name)):
+        if not is_shop_name(name):
             self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
         return name
 
@@ -112,9 +113,13 @@ class SideReader:
         told = self.config.get("changes_file")
         if not told:
             return None
+        if may_be_a_key(told):
+            self.wrong.append(f"changes_file {MAY_BE_A_KEY}, such as ./changes.jsonl")
+            return None
         path = Path(told)
         try:
             open(path, "a", encoding="utf-8", opener=private).close()
+            keep_private(path)
         except FileNotFoundError:
             folder = path.resolve().parent
             self.wrong.append(

@@ -131,7 +131,8 @@ class SettlingTarget(CommandLine, Target):
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target and exit with its status."""
-        PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
+        with cls.printing():
+            PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
         cls.print_version(print_fn=cls.logger.info)
         try:
             target = cls(
@@ -243,13 +244,12 @@ class SettlingTarget(CommandLine, Target):
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
+        require(message_dict["schema"], {"properties"})
+        require(message_dict["schema"]["properties"], set())
         stream = message_dict["stream"]
-        if not isinstance(stream, str):
-            msg = "a SCHEMA of the input does not name its stream by text"
-            raise BrokenInput(msg)
         try:
             super()._process_schema_message(message_dict)
-        except InvalidJSONSchema:
+        except (InvalidJSONSchema, RecursionError):
             msg = f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
             raise BrokenInput(msg) from None
         for stream_map in self.mapper.stream_maps[stream]:
@@ -290,8 +290,14 @@ class SettlingTarget(CommandLine, Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
         self._ends_with_state = True
+        if message_dict["value"] is not None:
+            require(message_dict["value"], set())
         if message_dict["value"]:
-            self.begin().settlement.add_state(message_dict["value"])
+            try:
+                self.begin().settlement.add_state(message_dict["value"])
+            except RecursionError:
+                msg = "a STATE of the input is nested too deep"
+                raise BrokenInput(msg) from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Ignore it: nothing is deleted from a ledger because a tap begins a stream anew."""

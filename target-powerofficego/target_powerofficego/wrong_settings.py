@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from target_powerofficego.command_line import NOT_SHOWN, is_like_a_name
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
@@ -64,5 +66,6 @@ def misspelt(names: Iterable[str], known: Collection[str]) -> list[str]:
             continue
         near = difflib.get_close_matches(name, known, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else ""
-        lines.append(f'There is no setting "{name}"{meant}')
+        shown = f'"{name}"' if near or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+        lines.append(f"There is no setting {shown}{meant}")
     return lines

@@ -280,3 +280,22 @@ def test_without_any_config_it_is_said_that_none_was_given(arguments):
     assert "No settings were given: name their file with --config FILE" in ended.stderr
     assert "is missing" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_records_on_a_full_disk_are_one_line(tmp_path):
+    with Sandbox.start() as box:
+        for number in range(300):
+            box.shop.put("customers", full_record("customers", str(number)))
+        (tmp_path / "config.json").write_text(json.dumps(box.tap_config()))
+        command = [sys.executable, "-m", "tap_customwebshop", "--config"]
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [*command, str(tmp_path / "config.json")],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+    assert ended.returncode == 1
+    assert "What is printed cannot be written: No space left on device." in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import commands
 import pytest
@@ -303,3 +304,14 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         assert tap.wait(30) == 1
     assert "Whoever reads the records has stopped reading." in said
     assert "Traceback" not in said
+
+
+def test_records_on_a_full_disk_are_one_line(merchant, config, tmp_path):
+    merchant.fill()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "tap_powerofficego", "--config", str(tmp_path / "config.json")]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert "What is printed cannot be written: No space left on device." in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -22,7 +22,7 @@ BROKEN = {
     "no stream": ('{"type": "RECORD", "record": {}}', "a RECORD of the input lacks stream"),
     "no record": (
         '{"type": "RECORD", "stream": "customers", "record": "Hemmelig"}',
-        "a record or schema of the input is no JSON object",
+        "a record, schema or state of the input is no JSON object",
     ),
     "no properties": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {}}',
@@ -34,7 +34,47 @@ BROKEN = {
     ),
     "no stream name": (
         '{"type": "SCHEMA", "stream": 5, "schema": {"properties": {}}}',
-        "a SCHEMA of the input does not name its stream by text",
+        "the message in line 3 of the input does not name its stream by text",
+    ),
+    "type in a list": (
+        '{"type": ["RECORD"], "stream": "customers", "record": {"name": "Hemmelig"}}',
+        "the message in line 3 of the input does not name its type by text",
+    ),
+    "type is an object": (
+        '{"type": {"Hemmelig": 1}}',
+        "the message in line 3 of the input does not name its type by text",
+    ),
+    "record of a stream in a list": (
+        '{"type": "RECORD", "stream": ["Hemmelig"], "record": {}}',
+        "the message in line 3 of the input does not name its stream by text",
+    ),
+    "batch of an odd stream": (
+        '{"type": "BATCH", "stream": {"Hemmelig": 1}, "encoding": [], "manifest": {}}',
+        "the message in line 3 of the input does not name its stream by text",
+    ),
+    "batch": (
+        '{"type": "BATCH", "stream": "customers", "encoding": 5, "manifest": "Hemmelig"}',
+        "BATCH messages are not taken (stream customers); send RECORDs",
+    ),
+    "version of an odd stream": (
+        '{"type": "ACTIVATE_VERSION", "stream": 5, "version": "Hemmelig"}',
+        "the message in line 3 of the input does not name its stream by text",
+    ),
+    "properties that are none": (
+        '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": ["Hemmelig"]}}',
+        "a record, schema or state of the input is no JSON object",
+    ),
+    "schema without end": (
+        '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": '
+        + '{"items":' * 900
+        + "{}"
+        + "}" * 900
+        + "}}}",
+        'the SCHEMA of the stream "orders" in the input is no JSON schema',
+    ),
+    "state that is none": (
+        '{"type": "STATE", "value": ["Hemmelig"]}',
+        "a record, schema or state of the input is no JSON object",
     ),
     "record before schema": (
         '{"type": "RECORD", "stream": "orders", "record": {"name": "Hemmelig"}}',
@@ -112,3 +152,38 @@ def test_a_reader_of_states_that_goes_away_ends_the_run_in_one_line(
     assert "Traceback" not in told
     assert "whoever reads the states of this run has stopped reading" in errors[0]
     assert len(box.go.entries("Customers")) == 1
+
+
+ODD = (None, 5, 1.5, "", "Hemmelig", ["Hemmelig"], {"Hemmelig": 1}, 10**400)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+@pytest.mark.parametrize("member", ["time_extracted", "version", "key_properties", "value"])
+def test_what_else_a_message_says_oddly_stops_nothing(
+    ledger, box, customer, message, lines_of, member, odd
+):
+    schema = json.loads(lines_of(customer()).splitlines()[0])
+    told = {"key_properties": [{**schema, "key_properties": odd}]}
+    told |= {"value": [{"type": "ACTIVATE_VERSION", "stream": "customers", "version": odd}]}
+    record = {**message(customer()), member: odd}
+
+    outcome = ledger.run(schema, *told.get(member, ()), record, fail_on="never")
+
+    assert outcome.status == 0
+    assert outcome.count("customers", "created") == 1
+    assert "Hemmelig" not in outcome.log
+
+
+def test_a_target_without_an_input_says_so(ledger):
+    name, *arguments = ledger.command_line()
+    ended = subprocess.run(
+        [commands.script(name), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.close(0),
+    )
+
+    assert ended.returncode == 1
+    assert "standard input is closed, so there is nothing to read" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -276,6 +276,10 @@ def in_row(name, value):
     return change
 
 
+LAST_STAMP = "9999-12-31T23:59:59.999999-14:00"
+"""A moment that there is none of in UTC."""
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "why"),
     [
@@ -298,7 +302,21 @@ def in_row(name, value):
         ("runs", in_row("exit_status", 2**70), "exit_status is not what it should be"),
         ("unsettled", in_row("kind", ["hold"]), "kind is not what it should be"),
         ("waits", in_row("unsettled_id", 77), "unsettled_id names a row that did not come"),
-        ("end", with_value("rows", 1), "1 rows should be before it"),
+        ("end", with_value("rows", 1), "it counts other rows than the"),
+        ("end", with_value("rows", 10**400), "it counts other rows than the"),
+        ("links", with_value("kind", ["links"]), "its kind is not known"),
+        ("links", in_row("entity", "songs"), "entity is not what it should be"),
+        ("links", in_row("entity", 10**40), "entity is not what it should be"),
+        ("links", in_row("shop_id", "1\0"), "shop_id is not what it should be"),
+        ("unsettled", in_row("entity", "songs"), "entity is not what it should be"),
+        ("runs", in_row("way", "up"), "way is not what it should be"),
+        ("runs", in_row("started_at", LAST_STAMP), "started_at is not what it should be"),
+        ("runs", in_row("id", 2**70), "id is not what it should be"),
+        ("namespaces", in_row("shop_name", "../../etc/x"), "shop_name is not what it should be"),
+        ("namespaces", in_row("shop_name", ""), "shop_name is not what it should be"),
+        ("powerofficego-links", with_value("format", 0), "this is no export of"),
+        ("powerofficego-links", with_value("format", True), "this is no export of"),
+        ("powerofficego-links", with_value("format", "4"), "this is no export of"),
         ("powerofficego-links", lambda _: '{"kind":"links"}', "this is no export of"),
         (
             "powerofficego-links",

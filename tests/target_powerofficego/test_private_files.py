@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 from target_powerofficego.links_command import main
@@ -52,3 +54,43 @@ def test_a_log_of_the_database_holds_no_values(ledger, customer, caplog):
     assert [
         word for word in ("Nordmann", "kari@example.no", "91234567") if word in caplog.text
     ] == []
+
+
+def test_files_of_an_earlier_version_are_made_private_and_that_is_said_once(
+    ledger, customer, tmp_path
+):
+    changes = tmp_path / "changes.jsonl"
+    ledger.run(customer(), changes_file=str(changes))
+    kept = sqlite3.connect(ledger.link_store)  # keeps the journals
+    kept.execute("SELECT * FROM about")
+    files = [one for one in tmp_path.iterdir() if one.is_file()]
+    for one in files:
+        one.chmod(0o644)
+
+    log = ledger.run(customer(), changes_file=str(changes)).log
+
+    told = [line for line in log.splitlines() if "is for its owner alone from now on" in line]
+    assert {one.name for one in files} >= {
+        *("links.db", "links.db-wal", "links.db-shm", "links.db.testshop.lock", "changes.jsonl")
+    }
+    assert len(told) == len(files)
+    assert f"{changes} is for its owner alone from now on (its mode was 644)" in told
+    assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
+    assert "from now on" not in ledger.run(customer(), changes_file=str(changes)).log
+    kept.close()
+
+
+def test_the_links_command_makes_a_link_store_private_too(ledger, customer):
+    ledger.run(customer())
+    ledger.link_store.chmod(0o640)
+
+    main(["check", "--link-store", str(ledger.link_store)], standalone_mode=False)
+
+    assert stat.S_IMODE(ledger.link_store.stat().st_mode) == 0o600
+
+
+def test_what_is_no_file_of_ours_keeps_its_rights(ledger, customer):
+    before = Path("/dev/null").stat().st_mode
+
+    assert ledger.run(customer(), changes_file="/dev/null").status == 0
+    assert Path("/dev/null").stat().st_mode == before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import commands
 import pytest
@@ -62,14 +64,81 @@ def test_a_link_store_of_a_newer_version_is_told_and_left_alone(ledger, box, cus
     assert outcome.writes == []
 
 
-def test_a_folder_in_place_of_the_link_store_is_told(ledger, customer):
-    ledger.link_store.mkdir()
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_changes_file_on_a_full_disk_is_told_once_all_else_is_done(
+    ledger, box, customer, dry_run
+):
+    outcome = ledger.run(customer(), changes_file="/dev/full", dry_run=dry_run)
 
-    outcome = ledger.run(customer())
-
+    told = "changes_file: /dev/full cannot be written: No space left on device"
     assert outcome.status == 1
-    assert f"the link store {ledger.link_store} cannot be opened" in outcome.log
-    assert outcome.writes == []
+    assert [line for line in outcome.log.splitlines() if told in line] != []
+    assert outcome.count("customers", "created") == 1
+    assert len(box.go.entries("Customers")) == (0 if dry_run else 1)
+    assert bool(outcome.states) is not dry_run
+    assert ledger.run(customer()).status == 0
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_states_on_a_full_disk_end_the_run_in_one_line_and_the_next_run_goes_on(
+    ledger, box, lines_of, people
+):
+    name, *arguments = ledger.command_line()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [commands.script(name), *arguments],
+            input=lines_of(*people),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    (error,) = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
+    assert ended.returncode == 1
+    assert "the states of this run cannot be written (No space left on device)" in error
+    assert "Traceback" not in ended.stderr
+    assert ledger.run(*people).status == 0
+    assert len(box.go.entries("Customers")) == len(people)
+
+
+@pytest.mark.parametrize("name", ["target-powerofficego", "powerofficego-links"])
+def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
+    ledger, box, customer, lines_of, name
+):
+    ledger.run()
+    _, *arguments = ledger.command_line()
+    if name == "powerofficego-links":
+        arguments = ["--link-store", ledger.link_store, "export"]
+    ended = subprocess.run(
+        [commands.script(name), *arguments],
+        input=lines_of(customer()),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.close(1),
+    )
+
+    assert ended.returncode == 1
+    assert "standard output is closed, so nothing can be told on it" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert box.go.entries("Customers") == []
+
+
+@pytest.mark.parametrize("words", [["export"], ["links"], ["runs", "--format", "json"], ["check"]])
+def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
+    ledger.run(customer())
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [commands.script("powerofficego-links"), "--link-store", ledger.link_store, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    told = "Error: what was asked for cannot be told in full: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
 
 
 def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, people):

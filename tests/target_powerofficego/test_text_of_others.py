@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
+import subprocess
+import sys
 import unicodedata
 
 import pytest
 from click.testing import CliRunner
+from singer_sdk.logging import ConsoleFormatter
 from target_powerofficego.links_command import main
 from target_powerofficego.plain_text import plain
+from target_powerofficego.target import TargetPowerOfficeGo
 
 STEERING = "\x1b[2J \x9b31m \u202egnp\u202c \u2066x\u2069 \r\nforged"
 NAME = "Kari [/b] [rea] [link=x]Y[/link] :smile:"
@@ -65,3 +71,66 @@ def test_what_the_links_command_shows_of_a_record_is_plain(ledger, customer, wor
     assert "\nforged" not in told
     if "json" in words:
         assert json.loads(told)["shop_id"] == f"1{STEERING}"
+
+
+@pytest.mark.parametrize("formatter", [logging.Formatter(), ConsoleFormatter()])
+@pytest.mark.parametrize("is_chained", [False, True])
+def test_a_traceback_with_text_of_others_is_plain_and_begins_no_line(formatter, is_chained):
+    said = io.StringIO()
+    logger = logging.getLogger("test.plain")
+    handler = logging.StreamHandler(said)
+    handler.setFormatter(formatter)
+    logger.addHandler(handler)
+    TargetPowerOfficeGo.get_singer_command()
+    try:
+        try:
+            raise ValueError(STEERING)
+        except ValueError as error:
+            raise (KeyError(STEERING) if is_chained else error) from None if is_chained else error
+    except (ValueError, KeyError):
+        logger.exception("a record: %s", STEERING)
+    finally:
+        logger.removeHandler(handler)
+
+    told = said.getvalue()
+    assert "Traceback" in told
+    assert "forged" in told
+    assert not steers(told)
+    assert "\nforged" not in told
+
+
+PROGRAM = """
+import sys
+from {module} import {main} as main
+def fail(*_, **__):
+    raise LookupError({text!r})
+{patch}
+sys.exit(main(["check"]) if "links" in {module!r} else main([]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "main", "patch"),
+    [
+        (
+            "target_powerofficego.links_command",
+            "main",
+            "import target_powerofficego.links_command.commands as c; c.open_store = fail",
+        ),
+        (
+            "tap_customwebshop.tap",
+            "TapCustomWebShop",
+            "main = main.cli; main.callback = fail",
+        ),
+    ],
+)
+def test_what_nobody_foresaw_ends_a_command_in_plain_text(module, main, patch):
+    program = PROGRAM.format(module=module, main=main, patch=patch, text=STEERING)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "LookupError" in ended.stderr
+    assert not steers(ended.stderr)
+    assert "\nforged" not in ended.stderr

@@ -22,6 +22,7 @@ _ACCOUNTS = (
     (1500, "Kundefordringer", "0", "Asset", True),
     (1901, "Kasse", "0", "Asset", True),
     (1920, "Bank", "0", "Asset", True),
+    (2900, "Forskudd fra kunder", "0", "Liability", True),
     (3000, "Salgsinntekt, høy sats", "3", "Income", True),
     (3001, "Salgsinntekt, middels sats", "31", "Income", True),
     (3002, "Salgsinntekt, lav sats", "33", "Income", True),

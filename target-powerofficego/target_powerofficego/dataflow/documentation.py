@@ -144,8 +144,9 @@ it, `discount:{rate}`: as the order's VAT says (see below); one with `is_in_line
 | a line without a product and SKU | on `{fee_product_code}-{rate}`, as a fee |
 | a line or charge without `tax_rate` | the one rate of `sales_accounts` whose VAT its amounts \
 tell; where several fit, the one that `taxes` names; a charge without VAT has 0 % |
-| a gift card (line `type`) | its product, or `{gift_card_product_code}-0`; without VAT unless the \
-line has a `tax_rate` |
+| a gift card (line `type`), sold or redeemed | its product, or `{gift_card_product_code}-0`; \
+without VAT unless the line has a `tax_rate`, and then on the account `gift_card` of \
+`sales_accounts`, if there is one |
 | a text (line `type`) | a Text line |
 | a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods \
 came back, a lower price where only money did, nothing where only goods did; a line takes its \

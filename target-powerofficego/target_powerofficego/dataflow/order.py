@@ -140,7 +140,7 @@ def product_from_line(line: Record, currency: str | None, rate: Decimal | None) 
         "sku": line.get("sku"),
         "name": line.get("name") or line.get("sku"),
         "unit": line.get("unit"),
-        "type": "goods",
+        "type": "gift_card" if line.get("type") == "gift_card" else "goods",
         "currency": currency,
         "price_excl": line.get("unit_price_excl"),
         "price_incl": line.get("unit_price_incl"),

@@ -57,11 +57,12 @@ class Service:
 
     code: str
     name: str
+    is_gift_card: bool = False
 
 
-def service_at(code: str, name: str, rate: Decimal) -> Service:
+def service_at(code: str, name: str, rate: Decimal, *, is_gift_card: bool = False) -> Service:
     """Return the service that amounts of one VAT rate in percent are posted on."""
-    return Service(f"{code}-{rate_key(rate)}", f"{name} {rate_key(rate)} %")
+    return Service(f"{code}-{rate_key(rate)}", f"{name} {rate_key(rate)} %", is_gift_card)
 
 
 @dataclass(frozen=True)
@@ -202,11 +203,12 @@ def _product_line(
     if rate is None and not has_product:
         rate = ZERO
     code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
+    service = service_at(code, nameless, rate or ZERO, is_gift_card=is_gift_card)
     return OrderLine(
         reference=reference,
         product_id=product_id,
         sku=sku,
-        service=None if has_product else service_at(code, nameless, rate or ZERO),
+        service=None if has_product else service,
         description=values.words(raw.get("name"), what=f"{what}, name") or sku or nameless,
         quantity=quantity,
         price=_line_price(raw, quantity, total, rate, what),

@@ -91,6 +91,9 @@ def _product_type(record: Record, _: Conversion) -> Value:
 EXEMPT = "exempt"
 """The key of `sales_accounts` for what is sold without VAT though the product bears it."""
 
+GIFT_CARD = "gift_card"
+"""The key of `sales_accounts` for gift cards: what is owed to whoever holds one, no income yet."""
+
 EXEMPT_ACCOUNT = "exempt_account"
 """The row of a product's account for that."""
 
@@ -100,12 +103,15 @@ def _exempt_account(_record: Record, conversion: Conversion) -> Value:
 
 
 def _sales_account(record: Record, conversion: Conversion) -> Value:
+    accounts = conversion.sales_account_ids
     rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
-    if rate is None and record.get("type") == "gift_card":
+    if record.get("type") == "gift_card" and not rate:
+        if GIFT_CARD in accounts:
+            return accounts[GIFT_CARD]
         rate = Decimal(0)
-    if rate is None or not conversion.sales_account_ids:
+    if rate is None or not accounts:
         return ABSENT
-    account_id = conversion.sales_account_ids.get(rate_key(rate))
+    account_id = accounts.get(rate_key(rate))
     if account_id is None:
         msg = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
         raise Unusable(msg)
@@ -261,7 +267,8 @@ PRODUCT = Table(
             Direction.TO_GO,
             _sales_account,
             same=values.same_amount,
-            note="by the setting `sales_accounts`; without it Go's own default stands",
+            note="by the setting `sales_accounts`, a gift card without VAT by its key `gift_card`;"
+            " without the setting Go's own default stands",
         ),
         Property(
             EXEMPT_ACCOUNT,

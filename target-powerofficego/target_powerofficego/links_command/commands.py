@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from target_powerofficego import standard_output
 from target_powerofficego.links_command import (
     erase_command,
     linking_commands,
@@ -43,11 +44,19 @@ class _PlainGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
         keep_logs_plain()
+        if standard_output.is_closed():
+            raise click.ClickException(standard_output.CLOSED)
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
             error.message = plain(error.message)  # type: ignore[misc]
             raise
+        except BrokenPipeError:  # as with `| head`, which click ends without a word
+            raise
+        except OSError as error:
+            standard_output.forget()
+            msg = f"what was asked for cannot be told in full: {error.strerror}"
+            raise click.ClickException(msg) from None
 
 
 @click.group(cls=_PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ import click
 
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.payments import PAYMENTS
+from target_powerofficego.store.columns import LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,11 +127,15 @@ reason_option = click.option(
 )
 
 
+NUMBER = click.IntRange(min=1, max=LARGEST_NUMBER)
+"""A number of the link store's."""
+
+
 def newest_option(what: str) -> Callable[[Decorated], Decorated]:
     """Return the option that says how many to list."""
     return click.option(
         "--newest",
-        type=click.IntRange(min=1),
+        type=NUMBER,
         default=20,
         show_default=True,
         help=f"How many {what} to list, the newest first.",

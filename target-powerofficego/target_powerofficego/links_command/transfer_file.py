@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import simplejson
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.links import UnsettledKind, now
-from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
+from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
 from target_powerofficego.store.intent_rows import KINDS
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
+from target_powerofficego.store.values import is_shop_name
+from target_powerofficego.ways import WayName, on_the_way_back
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = 5
@@ -42,9 +46,16 @@ _STAMPS = frozenset(
     }
 )
 _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
-_KINDS = {"intents": KINDS, "unsettled": get_args(UnsettledKind)}
+_WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("runs", "way"): get_args(WayName),
+    ("links", "entity"): tuple(TABLES),
+    ("intents", "kind"): KINDS,
+    ("unsettled", "kind"): get_args(UnsettledKind),
+    ("unsettled", "entity"): (*TABLES, *map(on_the_way_back, TABLES), PAYMENTS),
+    ("conflicts", "entity"): tuple(TABLES),
+}
+"""By table and column, the words that may stand there."""
 _AMOUNT = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
-_LARGEST = 2**31 - 1  # what a column of whole numbers holds in PostgreSQL
 _BASE_PARTS = (4, 5)  # both values, when each was read, and what a write of ours replaced
 
 Row = tuple[str, dict[str, Any]]
@@ -100,9 +111,9 @@ class _Reading:
             raise BadLine(number, "it comes after the end")
         elif kind == _END:
             if told.get("rows") != len(self.rows):
-                raise BadLine(number, f"{told.get('rows')} rows should be before it")
+                raise BadLine(number, f"it counts other rows than the {len(self.rows)} before it")
             self._is_whole = True
-        elif kind not in _TABLES:
+        elif not isinstance(kind, str) or kind not in _TABLES:
             raise BadLine(number, "its kind is not known")
         else:
             row = told.get("row")
@@ -160,7 +171,7 @@ def _format_of(number: int, kind: object, told: Mapping[str, Any]) -> int:
         BadLine: it is no export, or one of a newer version.
     """
     found = told.get("format")
-    if kind != _HEAD or not isinstance(found, int):
+    if kind != _HEAD or type(found) is not int or found < 1:
         raise BadLine(number, "this is no export of powerofficego-links")
     if found > FORMAT:
         raise BadLine(number, "a newer version wrote this export: upgrade target-powerofficego")
@@ -178,8 +189,10 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa:
         if column.name == "base":
             return _is_base(value)
         return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
-    if column.name == "kind":
-        return value in _KINDS[table.name]
+    if (words := _WORDS.get((table.name, column.name))) is not None:
+        return value in words
+    if column.name == "shop_name":
+        return isinstance(value, str) and is_shop_name(value)
     if column.name == "amount":
         return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
     if column.name in _STAMPS:
@@ -187,8 +200,10 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa:
     if isinstance(column.type, sa.Boolean):
         return isinstance(value, bool)
     if isinstance(column.type, sa.Integer):
-        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
-    return isinstance(value, str)
+        return (
+            isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
+        )
+    return isinstance(value, str) and "\0" not in value
 
 
 def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
@@ -202,7 +217,15 @@ def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def _is_stamp(value: object) -> bool:
+    """Tell whether a value is a moment, with its zone, that is one in UTC as well."""
     try:
-        return isinstance(value, str) and isinstance(from_stamp(value).tzinfo, datetime.tzinfo)
-    except ValueError:
+        return isinstance(value, str) and bool(to_stamp(_aware(from_stamp(value))))
+    except (ValueError, OverflowError):
         return False
+
+
+def _aware(moment: datetime.datetime) -> datetime.datetime:
+    if moment.tzinfo is None:
+        msg = "it has no zone"
+        raise ValueError(msg)
+    return moment

@@ -10,6 +10,7 @@ from target_powerofficego.links import now
 from target_powerofficego.links_command.listing import say, tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
+    NUMBER,
     Choices,
     waiting_entity_option,
     with_choices,
@@ -26,7 +27,7 @@ _WHERE_NUMBERS_ARE = "(powerofficego-links rejects and powerofficego-links holds
 
 
 @click.command()
-@click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
+@click.argument("numbers", metavar="[ID...]", nargs=-1, type=NUMBER)
 @click.option("--all", "every_one", is_flag=True, help="Every reject and hold.")
 @waiting_entity_option
 @with_choices()
@@ -55,7 +56,7 @@ def acknowledge(
 
 
 @click.command()
-@click.argument("numbers", metavar="[ID...]", nargs=-1, type=click.IntRange(min=1))
+@click.argument("numbers", metavar="[ID...]", nargs=-1, type=NUMBER)
 @click.option("--all", "every_one", is_flag=True, help="Every record that rests.")
 @waiting_entity_option
 @with_choices()

@@ -12,7 +12,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.singerlib.json import deserialize_json
 
 _NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
-
+_NAMED_BY_TEXT = ("type", "stream")
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -28,7 +28,8 @@ def read_message(line: str, number: int) -> dict[str, Any]:
     so does the character 0, which PostgreSQL cannot hold.
 
     Raises:
-        BrokenInput: the line is no JSON object.
+        BrokenInput: the line is no JSON object, or names its type or stream by something else than
+            text.
     """
     message: Any = None
     try:
@@ -43,6 +44,10 @@ def read_message(line: str, number: int) -> dict[str, Any]:
             " or something else prints to its output"
         )
         raise BrokenInput(msg)
+    for name in _NAMED_BY_TEXT:
+        if not isinstance(message.get(name, ""), str):
+            msg = f"the message in line {number} of the input does not name its {name} by text"
+            raise BrokenInput(msg)
     return _mended(message) if _NO_CHARACTER.search(line) else message
 
 
@@ -53,7 +58,7 @@ def require(message: object, members: set[str]) -> None:
         BrokenInput: it is no object, or lacks something.
     """
     if not isinstance(message, dict):
-        msg = "a record or schema of the input is no JSON object"
+        msg = "a record, schema or state of the input is no JSON object"
         raise BrokenInput(msg)
     missing = " and ".join(sorted(members.difference(message)))
     if missing:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_powerofficego.links import now
 from target_powerofficego.settle.schedule import Schedule
-from target_powerofficego.settle.state import StateGate
+from target_powerofficego.settle.state import OutputClosed, StateGate
 from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class Settlement:
     def stop(self, failure: BaseException) -> None:
         """Begin nothing more; calls in flight finish; print the last state that is true."""
         self._schedule.stop(failure)
-        self._gate.close()
+        with contextlib.suppress(OutputClosed):  # why the run ends is told already
+            self._gate.close()
 
     def close(self) -> None:
         """Let the workers go."""

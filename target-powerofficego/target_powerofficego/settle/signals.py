@@ -114,7 +114,14 @@ class InterruptibleReader(SingerReader):
 
 
 def _standard_input() -> IO[str]:
-    """Return standard input as UTF-8, which JSON is in, whatever this machine's locale says."""
+    """Return standard input as UTF-8, which JSON is in, whatever this machine's locale says.
+
+    Raises:
+        BrokenInput: the program was started without one.
+    """
+    if sys.stdin is None:
+        msg = "standard input is closed, so there is nothing to read; let a tap write to it"
+        raise BrokenInput(msg)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="strict")
     return sys.stdin

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import simplejson
+
+from target_powerofficego import standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ _SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
 
 
 class OutputClosed(Exception):  # noqa: N818 - reads as what happened
-    """Whoever reads the states has stopped reading, so none can be told any more."""
+    """No state can be told any more: nobody reads them, or the disk that they go to is full."""
 
 
 class StateGate:
@@ -32,23 +33,28 @@ class StateGate:
     def __init__(self, schedule: Schedule, output: IO[str] | None) -> None:
         self._schedule = schedule
         self._output = output
-        self._waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
-        self._printed: Mapping[str, Any] | None = None
+        self._waiting: deque[tuple[int, str]] = deque()
+        self._printed = ""
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="state", daemon=True)
         self._ticker.start()
 
     def add(self, state: Mapping[str, Any]) -> None:
-        """Take a STATE that is true once all work submitted so far is done."""
+        """Take a STATE that is true once all work submitted so far is done.
+
+        Raises:
+            RecursionError: it is nested too deep.
+        """
+        line = simplejson.dumps(state, use_decimal=True)
         with self._lock:
-            self._waiting.append((self._schedule.position, state))
+            self._waiting.append((self._schedule.position, line))
 
     def close(self) -> None:
         """Print the last state that is true by now, and no more after it.
 
         Raises:
-            OutputClosed: nobody reads it.
+            OutputClosed: nobody reads it, or it cannot be written.
         """
         self._closing.set()
         self._ticker.join()
@@ -58,27 +64,32 @@ class StateGate:
         try:
             while not self._closing.wait(_SECONDS_BETWEEN):
                 self._release()
-        except OutputClosed as closed:
-            self._schedule.interrupt(closed)
+        except BaseException as failure:  # noqa: BLE001 - handed to the thread that reads
+            self._schedule.interrupt(failure)
 
     def _release(self) -> None:
         settled = self._schedule.settled
         with self._lock:
-            state = None
+            line = None
             while self._waiting and self._waiting[0][0] <= settled:
-                state = self._waiting.popleft()[1]
-            if not state or state == self._printed or self._output is None:
+                line = self._waiting.popleft()[1]
+            if not line or line == self._printed or self._output is None:
                 return
-            self._printed = state
-            self._print(self._output, simplejson.dumps(state, use_decimal=True))
+            self._printed = line
+            self._print(self._output, line)
 
     def _print(self, output: IO[str], line: str) -> None:
         try:
             output.write(line + "\n")
             output.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self._output = None
-            # Python flushes standard output at exit, which would fail once more.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
-            msg = "whoever reads the states of this run has stopped reading; what is done is kept"
+            standard_output.forget()
+            msg = (
+                f"the states of this run cannot be written ({error.strerror}); what is done is kept"
+            )
+            if isinstance(error, BrokenPipeError):
+                msg = (
+                    "whoever reads the states of this run has stopped reading; what is done is kept"
+                )
             raise OutputClosed(msg) from None

@@ -8,6 +8,9 @@ from typing import Any
 
 import simplejson
 
+LARGEST_NUMBER = 2**31 - 1
+"""What a column of whole numbers holds in PostgreSQL."""
+
 _LONGEST_KEY = 300
 _KEPT = 200
 

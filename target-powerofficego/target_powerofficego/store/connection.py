@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from target_powerofficego.private_file import private
+from target_powerofficego.private_file import keep_private, private
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate
@@ -62,6 +62,7 @@ class StoreConnection:
         self._texts: dict[sa.Select[Any], _Text] = {}
         self._lock = threading.RLock()
         self._depth = 0
+        has_store(self.location)
         with contextlib.ExitStack() as opened:
             self._opened = opened
             if locked_for and not self.location.is_postgresql:
@@ -261,12 +262,35 @@ def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connecti
 
 
 def has_store(location: StoreLocation) -> bool:
-    """Tell whether a run has made a link store there; nothing is made by looking.
+    """Tell whether a run has made a link store there; nothing is made or changed by looking.
 
     Raises:
-        LinkStoreError: it cannot be looked at.
+        LinkStoreError: it cannot be looked at, or belongs to another program.
     """
-    return t.about.name in _table_names(location)
+    columns = _columns_by_table(location)
+    if _is_of_another(columns, is_shared=location.is_postgresql):
+        msg = (
+            f"{location} is a database of another program, and nothing was changed in it: set"
+            " link_store to a place of its own"
+        )
+        raise LinkStoreError(msg)
+    return t.about.name in columns
+
+
+def _is_of_another(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
+    """Tell by its tables' columns whether a database is another program's.
+
+    One of PostgreSQL may be shared, if no table there has the name of one of ours. A store whose
+    making was cut off has some of our tables, as they are made now.
+    """
+    ours = {table.name: set(table.c.keys()) for table in t.tables.sorted_tables}
+    if t.about.name in columns:
+        is_about_ours = columns[t.about.name] == ours[t.about.name]
+        namespaces = columns.get(t.namespaces.name, ours[t.namespaces.name])
+        return not (is_about_ours and namespaces >= ours[t.namespaces.name])
+    if not is_shared and set(columns) - set(ours):
+        return True
+    return any(columns[name] != ours[name] for name in set(columns) & set(ours))
 
 
 def has_tables(location: StoreLocation) -> bool:
@@ -275,15 +299,25 @@ def has_tables(location: StoreLocation) -> bool:
     Raises:
         LinkStoreError: it cannot be looked at.
     """
-    return bool(_table_names(location))
+    return bool(_columns_by_table(location))
 
 
-def _table_names(location: StoreLocation) -> list[str]:
+def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
+    """Return each table that is there, with the names of its columns if its name is one of ours."""
+    if location.path is None and not location.is_postgresql:
+        return {}
     if location.path is not None and not location.path.exists():
-        return []
+        return {}
     connection = connect(location)
     try:
-        return sa.inspect(connection).get_table_names()
+        there = sa.inspect(connection)
+        return {
+            name: {
+                column["name"]
+                for column in (there.get_columns(name) if name in t.tables.tables else ())
+            }
+            for name in there.get_table_names()
+        }
     except sa.exc.DBAPIError as error:
         msg = f"the link store {location} cannot be opened: {_first_line(error.orig)}"
         raise LinkStoreError(msg) from None
@@ -317,13 +351,17 @@ def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connectio
 
 
 def _make_private_file(location: StoreLocation) -> None:
-    """Make the file of a new store, which SQLite gives its journals' rights too.
+    """Make the file of a new store, or keep one private; its journals get its rights from SQLite.
 
     One that is there is not opened: closing it would let go of locks that SQLite holds on it.
     """
-    if location.path is not None and not location.path.exists():
+    if location.path is None:
+        return
+    if not location.path.exists():
         with contextlib.suppress(OSError):  # SQLite says why it cannot be
             os.close(private(str(location.path), os.O_RDWR | os.O_CREAT))
+    for journal in ("", "-wal", "-shm"):
+        keep_private(location.path.with_name(location.path.name + journal))
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from target_powerofficego.plain_text import may_be_a_key
 from target_powerofficego.store.values import LinkStoreError
+
+MAY_BE_A_KEY = (
+    "looks like a key and is not shown; if it is a path, write it with its folder or an ending"
+)
 
 _IN_MEMORY = ":memory:"
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
@@ -31,6 +36,9 @@ class StoreLocation:
         """
         if not told.strip() or "\0" in told:
             msg = "link_store is empty or no path; set it to the path of a file"
+            raise LinkStoreError(msg)
+        if may_be_a_key(told):
+            msg = f"link_store {MAY_BE_A_KEY}, such as ./links.db"
             raise LinkStoreError(msg)
         if "://" not in told:
             return cls(sa.URL.create("sqlite", database=told))

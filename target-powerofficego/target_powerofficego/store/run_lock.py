@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from target_powerofficego.private_file import PRIVATE
+from target_powerofficego.private_file import PRIVATE, keep_private
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
         return None
     see_that_it_has_a_folder(location)
     path = Path(f"{location.path.resolve()}.{shop_name}.lock")
+    keep_private(path)
     lock = FileLock(path, mode=PRIVATE)
     try:
         lock.acquire(timeout=0)

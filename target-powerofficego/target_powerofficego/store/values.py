@@ -20,6 +20,8 @@ LONGEST_REST = datetime.timedelta(hours=24)
 NEWER_VERSION = "a newer version"
 """What a record waits for that may be an old version of what is known of it."""
 
+_LONGEST_SHOP_NAME = 20
+
 UnsettledKind = Literal["parked", "reject", "hold"]
 
 
@@ -180,6 +182,11 @@ class Erasure:
     shop_id: str
     go_id: str
     erased_at: datetime.datetime
+
+
+def is_shop_name(text: str) -> bool:
+    """Tell whether a text can be a shop's name, which is in references and in names of files."""
+    return 0 < len(text) <= _LONGEST_SHOP_NAME and all(c.isalnum() or c in "-_" for c in text)
 
 
 def now() -> datetime.datetime:

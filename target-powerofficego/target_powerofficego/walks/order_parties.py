@@ -17,7 +17,7 @@ from target_powerofficego.dataflow.buyers import (
 )
 from target_powerofficego.dataflow.order import CREDIT, MADE_FOR_ORDERS, SERVICE, product_from_line
 from target_powerofficego.dataflow.order_credits import credited_order
-from target_powerofficego.dataflow.product import EXEMPT
+from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.erased import ERASED
 from target_powerofficego.links import now
 from target_powerofficego.walks.customers import Contact
@@ -124,7 +124,7 @@ class OrderParties:
         optional = frozenset(
             line.reference
             for line in lines
-            if is_vat_free
+            if (is_vat_free and not self._is_gift_card(found.get(line.reference)))
             or self._is_sold_without_vat(line, found.get(line.reference), is_abroad=is_abroad)
         )
         exempt = {found[one] for one in optional if one in found}
@@ -380,10 +380,19 @@ class OrderParties:
             return False
         if is_abroad and line.is_goods:
             return True
-        entry = self._tools.index.entry("products", str(product_id))
-        account = entry.body.get("StandardSalesAccountId") if entry else None
-        taxed = {one for rate, one in accounts.items() if rate not in ("0", EXEMPT)}
+        account = self._sales_account(product_id)
+        without_vat = ("0", EXEMPT, GIFT_CARD)
+        taxed = {one for rate, one in accounts.items() if rate not in without_vat}
         return account is None or account in taxed
+
+    def _is_gift_card(self, product_id: int | None) -> bool:
+        """Return whether a product stands on the account `gift_card` of `sales_accounts`."""
+        account = self._tools.conversion.sales_account_ids.get(GIFT_CARD)
+        return account is not None and self._sales_account(product_id) == account
+
+    def _sales_account(self, product_id: int | None) -> object:
+        entry = self._tools.index.entry("products", str(product_id))
+        return entry.body.get("StandardSalesAccountId") if entry else None
 
     def delivery_address(
         self, record: Record, buyer_id: str, customer_id: int, read_at: datetime.datetime

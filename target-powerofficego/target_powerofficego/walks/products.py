@@ -140,7 +140,7 @@ class ProductsWalk(EntityWalk):
                     "id": f"{SERVICE}{code}",
                     "sku": code,
                     "name": service.name,
-                    "type": "service",
+                    "type": "gift_card" if service.is_gift_card else "service",
                     "tax_rate": rate_key(rate),
                     MADE_FOR_ORDERS: True,
                 }
