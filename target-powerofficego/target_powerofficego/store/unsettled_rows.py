@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import LinkStoreError, Unsettled, UnsettledKind, now
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Mapping, Sequence
+
+
+_LONGEST_REST_HOURS = 24
 
 
 class UnsettledRows(StoreConnection):
@@ -37,15 +40,16 @@ class UnsettledRows(StoreConnection):
         reason: str,
         title: str | None = None,
         detail: str | None = None,
-        retry_after: datetime.timedelta | None = None,
+        is_refusal: bool = False,
         waits_for: Sequence[str] = (),
         is_as_known: bool = True,
     ) -> None:
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
         `is_as_known` tells that nothing changed of the record that needs a person to know of it
-        again. Its attempts are counted once a run, however often the run takes it up. A record that
-        is parked for a while keeps as its detail the reason a person knows of.
+        again. Its attempts are counted once a run, however often the run takes it up: by them what
+        the other side refused (`is_refusal`) rests 1, 2, 4 … 24 hours. A record that is parked for
+        a while keeps as its detail the reason a person knows of.
         """
         before = self._one_unsettled(entity, shop_id)
         known = (
@@ -53,6 +57,8 @@ class UnsettledRows(StoreConnection):
         )
         same = kind == "parked" or known == reason
         detail = known if kind == "parked" else detail
+        attempts = self._attempts(before if same else None)
+        rest = datetime.timedelta(hours=min(2 ** (attempts - 1), _LONGEST_REST_HOURS))
         values = {
             "kind": kind,
             "payload": to_json(payload),
@@ -61,8 +67,8 @@ class UnsettledRows(StoreConnection):
             "title": title,
             "detail": detail,
             "last_seen": to_stamp(now()),
-            "attempts": self._attempts(before if same else None),
-            "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
+            "attempts": attempts,
+            "next_attempt_at": to_stamp(now() + rest) if is_refusal else None,
             "acknowledged_at": to_stamp(before.acknowledged_at)
             if before and same and is_as_known and before.acknowledged_at
             else None,
@@ -101,6 +107,12 @@ class UnsettledRows(StoreConnection):
     def unsettled_of(self, entity: str, shop_id: str) -> Unsettled | None:
         """Return why a record is parked, rejected or held, if it is."""
         return self._one_unsettled(entity, shop_id)
+
+    def resting(self, entity: str, shop_id: str) -> Unsettled | None:
+        """Return what the other side refused of a record, if it is not time yet to try again."""
+        found = self._one_unsettled(entity, shop_id)
+        is_resting = found and found.next_attempt_at and found.next_attempt_at > now()
+        return found if is_resting else None
 
     def unsettled(
         self, *kinds: UnsettledKind, every_namespace: bool = False, acknowledged: bool = True
