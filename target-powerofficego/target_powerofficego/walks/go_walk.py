@@ -6,22 +6,29 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.changes import Reject
+from target_powerofficego.changes import Hold, Reject, Undecidable
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
+from target_powerofficego.sending import MOST_RUNS
 from target_powerofficego.walks.tools import Tools
 from target_powerofficego.walks.walk import Walk
 from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.writing import NOT_SEEN
 
 if TYPE_CHECKING:
     import datetime
 
+    from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.table import Record
 
 logger = logging.getLogger("target-powerofficego")
 
+_NEVER_SEEN = Hold(
+    "it may be in PowerOffice Go, but several runs have not seen it there: look for it in Go, also"
+    " among what is archived; each run goes on looking"
+)
 _NO_ANSWER = "PowerOffice Go did not answer; the next run looks whether it was done"
 
 
@@ -34,6 +41,24 @@ class GoWalk(Walk[Tools]):
     def other_way(self) -> tuple[str, ...]:
         """See `Walk`."""
         return (on_the_way_back(self.entity),)
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """See `Walk`; what may be in Go unseen is a person's work after several runs."""
+        try:
+            return super()._take(record, read_at, at_end=at_end)
+        except Undecidable as undecidable:
+            if undecidable.change is NOT_SEEN and self._was_long_unseen(record["id"]):
+                raise Undecidable(_NEVER_SEEN) from None
+            raise
+
+    def _was_long_unseen(self, shop_id: str) -> bool:
+        """Return whether several runs have not seen what may be in Go of a record."""
+        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
+            return False
+        return before.kind == "hold" or before.attempts > MOST_RUNS
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store
