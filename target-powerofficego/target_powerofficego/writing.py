@@ -189,12 +189,11 @@ class Writer:
                 if not tries_left:
                     raise
                 unanswered = unknown
-            except Refused:
-                answer = self._found_behind(intent, path, rows, unanswered) if unanswered else None
-                if answer is None:
+            except Refused as refused:
+                if unanswered is None:
                     self._store.end_intent(intent)
                     raise
-                return answer
+                return self._done_before(intent, path, rows, unanswered, refused)
             except (StopRun, TryAgainLater):
                 if unanswered is None:
                     self._store.end_intent(intent)
@@ -381,6 +380,24 @@ class Writer:
         self._store.end_intent(intent)
         msg = f"PATCH {path}: Go was edited while the answer was missing"
         raise TestFailed(msg, method="PATCH", path=path)
+
+    def _done_before(
+        self,
+        intent: Intent,
+        path: str,
+        rows: Sequence[RowChange],
+        unanswered: UnknownOutcome,
+        refused: Refused,
+    ) -> Answer:
+        """Return what a patch without an answer did, for which Go refused its repetition.
+
+        Raises:
+            UnknownOutcome: it is not seen (yet), and the next run looks; or as `_found`.
+        """
+        answer = self._found_behind(intent, path, rows, unanswered)
+        if answer is None:
+            raise unanswered from refused
+        return answer
 
     def _found_behind(
         self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome

@@ -263,6 +263,86 @@ def test_an_added_line_whose_answer_is_lost_is_there_once_though_go_shows_it_lat
     assert_all_is_known(ledger, edited(shop, line))
 
 
+NO_IDS = [None, 0, -1, True, "Kari", "17", 1.5, {"Id": 17}]
+UUID = "5b0c4f0e-0000-4000-8000-000000000009"
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        *(("customer", told) for told in [*NO_IDS, UUID]),
+        *(("order", told) for told in [*NO_IDS, 17]),
+        *((what, None) for what in ("product", "delivery address", "contact person")),
+    ],
+)
+def test_an_answer_to_a_create_that_holds_no_id_is_looked_up(box, ledger, shop, what, told):
+    method, path = WRITES[what]
+    body = {"Id": told, "TotalAmount": 250}
+    fault = box.faults.add(method=method, path=path, status=201, body=body, after_commit=True)
+
+    outcome = ledger.run(*shop)
+
+    assert fault.struck == 1
+    assert (outcome.status, ledger.unsettled()) == (0, [])
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert_all_is_known(ledger, shop)
+
+
+@pytest.mark.parametrize("told", [None, 17, "another"])
+def test_an_answer_whose_lines_hold_no_id_is_looked_up(box, ledger, shop, told):
+    lines = [{"Id": told, "ExternalImportReference": "1"}]
+    body = {"Id": UUID, "TotalAmount": 250, "SalesOrderLines": lines}
+    path = WRITES["order"][1]
+    fault = box.faults.add(method="POST", path=path, status=201, body=body, after_commit=True)
+
+    assert ledger.run(*shop).status == 0
+
+    assert fault.struck == 1
+    assert_all_is_known(ledger, shop)
+
+
+def test_an_answer_to_an_added_line_that_holds_no_id_is_looked_up(box, ledger, shop, line):
+    ledger.run(*shop)
+    body = {"Id": 17, "Quantity": 2}
+    fault = box.faults.add(method="POST", path="/lines$", status=201, body=body, after_commit=True)
+
+    assert ledger.run(*edited(shop, line)).status == 0
+
+    assert fault.struck == 1
+    assert_edits_arrived(box)
+    assert_all_is_known(ledger, edited(shop, line))
+
+
+@pytest.mark.parametrize("told", [None, 1, UUID])
+@pytest.mark.parametrize("what", ["customer", "product", "order", "changed line"])
+def test_an_answer_to_a_change_of_another_id_is_looked_up(box, ledger, shop, line, what, told):
+    ledger.run(*shop)
+    method, path = CHANGES[what]
+    body = {"Id": told, "PhoneNumber": "+4700000000", "UnitPrice": 1, "Quantity": 9}
+    fault = box.faults.add(method=method, path=path, status=200, body=body, after_commit=True)
+
+    outcome = ledger.run(*edited(shop, line))
+
+    assert fault.struck == 1
+    assert_edits_arrived(box)
+    assert (outcome.status, ledger.unsettled()) == (0, [])
+    assert_all_is_known(ledger, edited(shop, line))
+
+
+@pytest.mark.parametrize("told", NO_IDS)
+def test_nothing_is_linked_to_an_entry_of_a_list_that_holds_no_id(box, ledger, customer, told):
+    listed = [{"Id": told, "ExternalImportReference": "testshop:1001"}, None, 7]
+    box.faults.add(method="GET", path="/customers$", status=200, body=listed)
+
+    outcome = ledger.run(customer())
+
+    assert outcome.status == 0
+    line = "GET /Customers: entries without a usable Id are left out (3)"
+    assert (outcome.log.count(line), "Traceback" in outcome.log) == (1, False)
+    assert len(box.go.entries("Customers")) == 1
+    assert_all_is_known(ledger, [customer()])
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=["cut", "in other words"])
 def test_a_change_that_go_refuses_to_repeat_is_known_to_be_done_whatever_go_says(
     box, ledger, customer, refusal
@@ -279,6 +359,23 @@ def test_a_change_that_go_refuses_to_repeat_is_known_to_be_done_whatever_go_says
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
     box.go.switches.read_lag_seconds = 0
     assert_all_is_known(ledger, [customer(phone="+4798765432")])
+
+
+def test_a_change_that_go_shows_late_is_no_edit_of_gos(box, ledger, product):
+    box.go.switches.price_decimals = 2
+    ledger.run(product(price_excl="90.00"))
+    box.go.switches.read_lag_reads = 10
+    lost = box.faults.add(method="PATCH", path="/products/", reset="after")
+
+    first = ledger.run(product(price_excl="99.9999"))
+
+    assert lost.struck == 1
+    assert first.status == 3
+    box.go.switches.read_lag_reads = 0
+    assert ledger.run().status == 0
+    again = ledger.run(product(price_excl="99.9999", updated_at="2026-02-01T00:00:00Z"))
+    assert (again.status, again.calls(), ledger.unsettled()) == (0, [], [])
+    assert box.go.entries("Products")[0]["UnitPrice"] == 100
 
 
 def test_a_change_whose_answers_are_all_lost_is_agreed_on_as_go_reshaped_it(box, ledger, product):

@@ -559,6 +559,16 @@ def test_a_lost_answer_ends_in_one_voucher(ledger, box, goods, paid, vouchers, m
     assert ledger.run(paid("1"), paid("2")).writes == []
 
 
+@pytest.mark.parametrize("told", [None, 17, True, "1"])
+def test_an_answer_that_holds_no_id_ends_in_one_voucher(ledger, box, goods, paid, vouchers, told):
+    box.faults.add(method="POST", path=PATH, status=201, body={"Id": told}, after_commit=True)
+
+    assert ledger.run(*goods, paid("1")).status == 0
+
+    assert vouchers() == {VIPPS: [(1901, 250), ("1", -250)]}
+    assert ledger.run(paid("1")).writes == []
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_voucher_without_any_answer_is_posted_again_as_it_was(
     ledger, box, goods, paid, reasons, vouchers, moment
