@@ -231,6 +231,37 @@ def test_a_lost_link_store_and_a_go_that_shows_nothing_yet_make_no_reject_that_r
     assert_all_is_known(ledger, shop)
 
 
+GONE = {"deleted_at": "2026-02-01T00:00:00Z", "updated_at": "2026-02-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("customer", GONE),
+        ("product", GONE),
+        ("product", {"status": "archived", "updated_at": "2026-02-01T00:00:00Z"}),
+        ("order", GONE),
+        ("order", {"status": "cancelled", "updated_at": "2026-02-01T00:00:00Z"}),
+    ],
+)
+def test_what_leaves_the_shop_before_go_shows_it_leaves_go(box, ledger, shop, what, change):
+    customer, _, product, order = shop
+    told = {"customer": [customer], "product": [product], "order": [customer, product, order]}[what]
+    method, path = WRITES[what]
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method=method, path=path, reset="after")
+    ledger.run(*told)
+
+    outcome = ledger.run({**told[-1], **change})
+
+    assert (outcome.status, {one.kind for one in ledger.unsettled()}) == (0, {"parked"})
+    box.go.switches.read_lag_reads = 0
+    assert ledger.run().status == 0
+    assert ledger.unsettled() == []
+    there = box.go.entries(RESOURCES[what])
+    assert [one for one in there if not one.get("IsArchived")] == []
+
+
 def test_two_products_of_one_sku_make_no_two_in_go_though_an_answer_is_lost(box, ledger, product):
     box.go.switches.read_lag_reads = 10
     box.go.switches.product_code_unique = False

@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.changes import Hold, Reject, Undecidable
+from target_powerofficego.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import LinkStoreError
 from target_powerofficego.sending import MOST_RUNS
 from target_powerofficego.walks.tools import Tools
-from target_powerofficego.walks.walk import Walk
+from target_powerofficego.walks.walk import STALE, Walk
 from target_powerofficego.ways import on_the_way_back
 from target_powerofficego.writing import NOT_SEEN
 
@@ -45,13 +45,23 @@ class GoWalk(Walk[Tools]):
     def _take(
         self, record: Record, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
-        """See `Walk`; what may be in Go unseen is a person's work after several runs."""
+        """See `Walk`; what may be in Go unseen is a person's work after several runs.
+
+        Until it is seen a record is not settled, even if nothing is to be created by now.
+        """
         try:
-            return super()._take(record, read_at, at_end=at_end)
+            outcome, change = super()._take(record, read_at, at_end=at_end)
+            if change != Nothing(STALE) and self._is_create_open(record["id"]):
+                raise Undecidable(NOT_SEEN)
         except Undecidable as undecidable:
             if undecidable.change is NOT_SEEN and self._was_long_unseen(record["id"]):
                 raise Undecidable(_NEVER_SEEN) from None
             raise
+        return outcome, change
+
+    def _is_create_open(self, shop_id: str) -> bool:
+        open_ones = self.tools.store.intents_of(self._intent_entities, shop_id)
+        return any(intent.kind == "create" for intent in open_ones)
 
     def _was_long_unseen(self, shop_id: str) -> bool:
         """Return whether several runs have not seen what may be in Go of a record."""
