@@ -159,6 +159,15 @@ class Ledger:
         finally:
             store.close()
 
+    def end_rests(self) -> None:
+        """Let what the other side refused be tried by the next run, as if hours had passed."""
+        store = LinkStore(str(self.link_store))
+        try:
+            for one in store.unsettled(every_namespace=True):
+                store.retry(one.id)
+        finally:
+            store.close()
+
     def acknowledge_all(self) -> None:
         """Acknowledge all rejects and holds."""
         store = LinkStore(str(self.link_store))

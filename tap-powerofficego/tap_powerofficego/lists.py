@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.go_api import GoError
+from target_powerofficego.go_api import GoError, has_id
 
 from tap_powerofficego import stamps
 
@@ -115,7 +115,7 @@ class ListReader:
 
 
 def _entries(path: str, page: list[dict[str, Any]], read_at: datetime) -> list[Entry]:
-    if not all(isinstance(body, dict) and body.get("Id") for body in page):
-        msg = f"GET {path}: an entry of the list has no Id; nothing can be done with it"
+    if not all(has_id(path, body) for body in page):
+        msg = f"GET {path}: an entry of the list has no usable Id; nothing can be done with it"
         raise GoError(msg)
     return [Entry(body, read_at) for body in page]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import simplejson
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
@@ -222,6 +222,10 @@ class ShopRecords:
             raise ContractBrokenError(msg)
         schema = _SCHEMAS[path.split("/")[1]]
         numbers_to_text(record, schema)
+        shop_id = unquote(path.rpartition("/")[2])
+        if str(record.get("id", shop_id)).strip() != shop_id:
+            msg = f"{shown}: the answer is another record's; see docs/shop-api.md."
+            raise ContractBrokenError(msg)
         outside = frozenset(record.keys() - schema["properties"].keys())
         if outside:
             move_to_custom(record, outside)

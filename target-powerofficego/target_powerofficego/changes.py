@@ -118,10 +118,14 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Park:
-    """Wait until other records are linked; `awaited` names them as "customers:12"."""
+    """Wait until other records are linked; `awaited` names them as "customers:12".
+
+    Or, where it `is_refusal`, until the other side no longer refuses it.
+    """
 
     reason: str
     awaited: tuple[str, ...]
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True)

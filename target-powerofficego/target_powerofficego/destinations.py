@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a create goes, and how its entry is found again: a list filter, or by reference."""
+    """Where a create goes, and how its entry is found again: a list filter, or by reference.
+
+    `refuses_duplicates` tells that Go is known not to take the same a second time.
+    """
 
     entity: str
     shop_id: str
@@ -23,6 +26,11 @@ class Destination:
     member: str
     value: str
     refuses_duplicates: bool = True
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What there may be one of: an entry of this path with this reference or code."""
+        return self.path, self.value
 
     def detail(self, values_sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the intent keeps."""
@@ -98,17 +106,16 @@ def contact_destination(
 ) -> Destination:
     """Return where a customer's delivery address or contact person is created.
 
-    Go refuses a second one with the code, but in words that do not tell it from other refusals.
+    Go refuses a second one with the code, also of another customer.
     """
     return Destination(
         entity,
         shop_id,
         f"/{resource}/{contact_id}",
         f"/{resource}",
-        {"contactIds": contact_id},
+        {"externalCodes": code},
         "ExternalCode",
         code,
-        refuses_duplicates=False,
     )
 
 

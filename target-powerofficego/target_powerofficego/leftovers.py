@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.changes import RowChange
+from target_powerofficego.changes import RowChange, Undecidable
 from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
 from target_powerofficego.dataflow.order_answer import ROUNDING
 from target_powerofficego.dataflow.order_stages import Stage, with_stage
@@ -30,7 +30,7 @@ from target_powerofficego.sending import (
     note_run,
 )
 from target_powerofficego.store.intent_rows import SENDING
-from target_powerofficego.writing import SECOND_LOOK_SECONDS
+from target_powerofficego.writing import NOT_SEEN, SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,9 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
     """
     for intent in intents:
         try:
-            settle_leftovers(tools, [intent])
+            settle_leftovers(tools, [intent], is_start=True)
+        except Undecidable:
+            _tell(intent, "Go does not show it; its record looks again")
         except Refused as refused:
             logger.warning(
                 "%s %s: what became of an unanswered %s cannot be looked at (%s); the next run"
@@ -70,20 +72,26 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             )
 
 
-def settle_leftovers(tools: Tools, intents: Sequence[Intent]) -> None:
+def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
     """Settle writes without an answer, oldest first.
 
     What Go turns out to have is linked with base := (values sent, what is there). What was never
-    done is dropped: its record was not settled, so it comes again.
+    done is dropped: its record was not settled, so it comes again. A create that Go does not show
+    is sent again by a later run, when its record comes, and then known to be a second try; only
+    several runs that do not see it drop it.
 
     Raises:
+        Undecidable: with a Park, when that cannot be said yet; the intents stay.
         Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
     if intents:
         age = (now() - intents[-1].started_at).total_seconds()
         time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
     for intent in intents:
-        _SETTLING[intent.kind](tools, intent)
+        if intent.kind == "create":
+            _settle_create(tools, intent, is_start=is_start)
+        else:
+            _SETTLING[intent.kind](tools, intent)
 
 
 def _tell(intent: Intent, found: str) -> None:
@@ -96,8 +104,15 @@ def _tell(intent: Intent, found: str) -> None:
     )
 
 
-def _settle_create(tools: Tools, intent: Intent) -> None:
+def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
+    if not is_start:  # what is matched with later is to be no newer than what is seen here
+        tools.index.ensure(intent.entity)
     there = tools.writer.look_after(intent)
+    if there is None and not is_overdue(intent):
+        if is_start or tools.writer.was_sent_by_this_run(intent):
+            raise Undecidable(NOT_SEEN)
+        note_run(tools.store, intent)
+        return
     _tell(intent, "it was not done" if there is None else "it was done")
     link = tools.store.link(intent.entity, intent.shop_id)
     with tools.store.transaction():
@@ -265,7 +280,6 @@ def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
 
 
 _SETTLING = {
-    "create": _settle_create,
     "patch": _settle_patch,
     "delete": _settle_delete,
     SENDING: _settle_sending,

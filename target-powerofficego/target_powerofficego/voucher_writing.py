@@ -24,6 +24,7 @@ from target_powerofficego.go_api import (
     UnknownOutcome,
 )
 from target_powerofficego.links import now
+from target_powerofficego.walks.walk import record_hash
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ class VoucherWriter:
         tools, accounts = self._tools, self._tools.payment_accounts
         if accounts is None:
             return None
-        tools.brakes.before_create()
         body = voucher_body(voucher, tools.settings.shop_name, accounts, orders)
+        if self._rests(voucher.reference, body):
+            return None
+        tools.brakes.before_create()
         with tools.store.transaction():
             met = tools.store.vouchers_of(voucher.method, voucher.day, were_met=True)
             tools.store.put_into_voucher(voucher.payments, voucher.reference)
@@ -82,7 +85,16 @@ class VoucherWriter:
 
     def hold(self, shop_id: str, reason: str) -> None:
         """Keep what a person must see to."""
-        self._keep("hold", shop_id, Hold(reason))
+        self._keep("hold", shop_id, Hold(reason), {"id": shop_id})
+
+    def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
+        """Return whether Go refused just this voucher, and it is not time yet to try again."""
+        before = self._tools.store.resting(PAYMENTS, reference)
+        if before is None or before.payload != _payload(reference, body):
+            return False
+        self._open.add(reference)
+        self._tools.tally.count(PAYMENTS, reference, "rejected")
+        return True
 
     def forget_solved(self) -> None:
         """Forget what was open and is no longer, once all that is due was tried."""
@@ -189,12 +201,13 @@ class VoucherWriter:
             return
         self._end(intent)
         reason = f"PowerOffice Go refused it{said}"
-        self._keep("reject", intent.shop_id, Reject(reason, refused.title, refused.detail))
+        why = Reject(reason, refused.title, refused.detail, is_refusal=True)
+        self._keep("reject", intent.shop_id, why, _payload(intent.shop_id, intent.detail["body"]))
 
     def _leave_unanswered(self, intent: Intent, unknown: str) -> None:
         logger.warning("payments %s: %s", intent.shop_id, unknown)
         reason = "PowerOffice Go did not answer; the next run posts the same voucher again"
-        self._keep("reject", intent.shop_id, Reject(reason))
+        self._keep("reject", intent.shop_id, Reject(reason), {"id": intent.shop_id})
 
     def _end(
         self, intent: Intent, *, is_posted: bool = False, met: list[Payment] | None = None
@@ -212,18 +225,26 @@ class VoucherWriter:
             store.end_intent(intent)
         return {(one.order_id, one.payment_id) for one in posted}
 
-    def _keep(self, kind: UnsettledKind, shop_id: str, why: Hold | Reject) -> None:
+    def _keep(
+        self, kind: UnsettledKind, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]
+    ) -> None:
         tools = self._tools
         self._open.add(shop_id)
         tools.store.put_unsettled(
             kind,
             PAYMENTS,
             shop_id,
-            payload={"id": shop_id},
+            payload=payload,
             read_at=now(),
             reason=why.reason,
             title=why.title if isinstance(why, Reject) else None,
             detail=why.detail,
+            is_refusal=isinstance(why, Reject) and why.is_refusal,
         )
         tools.plan.add(PAYMENTS, shop_id, why)
         tools.tally.count(PAYMENTS, shop_id, "held" if kind == "hold" else "rejected")
+
+
+def _payload(reference: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is kept of a voucher that Go refused, by which the same one is known again."""
+    return {"id": reference, "sent": record_hash({**body}, "")}

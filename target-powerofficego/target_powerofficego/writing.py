@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.changes import Park, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.destinations import Destination
 from target_powerofficego.go_api import (
@@ -30,7 +31,7 @@ from target_powerofficego.patches import (
     rows_done,
     what_was_done,
 )
-from target_powerofficego.store.columns import to_stamp
+from target_powerofficego.store.columns import from_json, to_json, to_stamp
 from target_powerofficego.store.intent_rows import SENDING
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ logger = logging.getLogger("target-powerofficego")
 _MOST_TRIES = 3
 SECOND_LOOK_SECONDS = 2.0
 """PowerOffice Go v1 read from a replica up to 1 s behind; unstated for v2."""
+
+NOT_SEEN = Park(
+    "it may be in PowerOffice Go, which does not show it (yet): the next run looks for it before it"
+    " creates anything",
+    ("what Go may have",),
+)
+"""Of a create that may have been done; what Go reads from may be a replica that is behind."""
 
 _LOOK_BACK = datetime.timedelta(hours=1)
 
@@ -103,38 +111,37 @@ class Writer:
 
         Raises:
             Refused: Go said no.
+            Undecidable: with a Park, when it may be there and Go does not show it; the intent of an
+                unanswered try stays.
             UnknownOutcome: no answer, and Go could not be looked at either; the intent stays.
             StopRun, TryAgainLater: nothing was done, or the intent of an earlier try stays.
             BrakeReached: nothing was done.
         """
+        earlier = self._open_create(target)
+        was_sent = earlier is not None
         self._brakes.before_create()
-        intent = self._store.begin_intent(
-            target.entity,
-            target.shop_id,
-            "create",
-            {**target.detail(values_sent), "read_at": to_stamp(read_at)},
+        detail = {**target.detail(values_sent), "read_at": to_stamp(read_at), "sent_by": self._run}
+        intent = earlier or self._store.begin_intent(
+            target.entity, target.shop_id, "create", detail
         )
         for tries_left in reversed(range(_MOST_TRIES)):
-            is_first_try = tries_left == _MOST_TRIES - 1
             try:
                 return Answer(self._go.create(target.path, body), intent)
             except UnknownOutcome as unknown:
+                was_sent = True
                 found = self._look_carefully(target, intent, unknown, is_last=not tries_left)
                 if found is not None:
-                    return Answer(found, intent)
+                    return _found_there(found, intent, values_sent)
+                if not target.refuses_duplicates:
+                    raise Undecidable(NOT_SEEN) from unknown
                 if not tries_left:
                     raise
             except Refused as refused:
-                # How Go words a duplicate is not known, so whatever it says to a second POST may
-                # mean that the first one, whose answer was lost, was carried out.
-                may_be_there = not is_first_try or isinstance(refused, DuplicateReference)
-                found = self._look_again(target, intent) if may_be_there else None
-                if found is None:
-                    self._store.end_intent(intent)
-                    raise
-                return Answer(found, intent, was_there=is_first_try)
+                found = self._held_back_by(target, intent, refused, was_sent=was_sent)
+                there = _found_there(found, intent, values_sent)
+                return replace(there, was_there=not was_sent)
             except (StopRun, TryAgainLater):
-                if is_first_try:
+                if not was_sent:
                     self._store.end_intent(intent)
                 raise
         msg = "unreachable: the last try returns or raises"
@@ -182,12 +189,11 @@ class Writer:
                 if not tries_left:
                     raise
                 unanswered = unknown
-            except Refused:
-                answer = self._found_behind(intent, path, rows, unanswered) if unanswered else None
-                if answer is None:
+            except Refused as refused:
+                if unanswered is None:
                     self._store.end_intent(intent)
                     raise
-                return answer
+                return self._done_before(intent, path, rows, unanswered, refused)
             except (StopRun, TryAgainLater):
                 if unanswered is None:
                     self._store.end_intent(intent)
@@ -265,8 +271,40 @@ class Writer:
         return self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
 
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
-        """Return what Go holds of a create that an earlier run left unanswered, or None."""
-        return self._look(Destination.of_intent(intent), intent)
+        """Return what Go holds of a create that was left unanswered, or None.
+
+        Looked for twice where Go would take it a second time.
+        """
+        target = Destination.of_intent(intent)
+        look = self._look if target.refuses_duplicates else self._look_again
+        return look(target, intent)
+
+    @property
+    def _run(self) -> str | None:
+        """Which run this is."""
+        return to_stamp(self._store.opened_at)
+
+    def was_sent_by_this_run(self, intent: Intent) -> bool:
+        """Return whether this run has sent a create that has no answer."""
+        return bool(intent.detail.get("sent_by") == self._run)
+
+    def _open_create(self, target: Destination) -> Intent | None:
+        """Return what an earlier run left of the same create, which this run is to send now.
+
+        Raises:
+            Undecidable: with a Park, when another record's may be what Go would take twice, as two
+                of one SKU.
+        """
+        for intent in self._store.intents_of_entity(target.entity):
+            if intent.kind != "create" or Destination.of_intent(intent).place != target.place:
+                continue
+            if intent.shop_id == target.shop_id:
+                sent = {**intent.detail, "sent_by": self._run}
+                self._store.note_in_intent(intent, sent)
+                return replace(intent, detail=sent)
+            if not target.refuses_duplicates:
+                raise Undecidable(NOT_SEEN)
+        return None
 
     def _look_carefully(
         self, target: Destination, intent: Intent, unknown: UnknownOutcome, *, is_last: bool
@@ -279,8 +317,36 @@ class Writer:
             if target.refuses_duplicates and not is_last:
                 return self._look(target, intent)
             return self._look_again(target, intent)
-        except TryAgainLater as error:
+        except (TryAgainLater, Refused) as error:
             raise unknown from error
+
+    def _held_back_by(
+        self, target: Destination, intent: Intent, refused: Refused, *, was_sent: bool
+    ) -> Mapping[str, Any]:
+        """Return the entry for which Go refused a create.
+
+        How Go words a duplicate is not known, so whatever it says to a second POST may mean that
+        the first one, whose answer was lost, was carried out.
+
+        Raises:
+            Undecidable: with a Park, when Go does not show it.
+            Refused: there is none.
+        """
+        if not was_sent and not isinstance(refused, DuplicateReference):
+            self._store.end_intent(intent)
+            raise refused
+        try:
+            found = self._look_again(target, intent)
+        except (TryAgainLater, Refused):
+            found = None
+        if found is not None:
+            return found
+        is_missing_part = isinstance(refused, NotFound)  # what the body names, or an order's line
+        if is_missing_part or not was_sent:
+            self._store.end_intent(intent)
+        if is_missing_part:
+            raise refused
+        raise Undecidable(NOT_SEEN) from refused
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         """Look, and once more when a replica that is behind would show it."""
@@ -314,6 +380,24 @@ class Writer:
         self._store.end_intent(intent)
         msg = f"PATCH {path}: Go was edited while the answer was missing"
         raise TestFailed(msg, method="PATCH", path=path)
+
+    def _done_before(
+        self,
+        intent: Intent,
+        path: str,
+        rows: Sequence[RowChange],
+        unanswered: UnknownOutcome,
+        refused: Refused,
+    ) -> Answer:
+        """Return what a patch without an answer did, for which Go refused its repetition.
+
+        Raises:
+            UnknownOutcome: it is not seen (yet), and the next run looks; or as `_found`.
+        """
+        answer = self._found_behind(intent, path, rows, unanswered)
+        if answer is None:
+            raise unanswered from refused
+        return answer
 
     def _found_behind(
         self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
@@ -363,3 +447,17 @@ class Writer:
         except (TryAgainLater, Refused) as error:
             raise unknown from error
         return there
+
+
+def _found_there(
+    found: Mapping[str, Any], intent: Intent, values_sent: Mapping[str, Any]
+) -> Answer:
+    """Return what Go turns out to have of what was sent.
+
+    Raises:
+        Undecidable: with a Park, when it may be what an earlier run sent, with other values: it is
+            linked with those first.
+    """
+    if from_json(to_json(intent.detail["values"])) != from_json(to_json(values_sent)):
+        raise Undecidable(NOT_SEEN)
+    return Answer(found, intent)

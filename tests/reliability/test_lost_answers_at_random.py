@@ -9,13 +9,14 @@ from .verdict import complaints
 
 RESHAPING = {"price_decimals": 2}
 LAGGING = {"read_lag_seconds": 1}
+LATE = {"read_lag_reads": 10, "product_code_unique": False}
 CARELESS = {"read_lag_seconds": 1, "product_code_unique": False, "price_decimals": 2}
 
 
 @pytest.mark.parametrize(
     "switches",
-    [{}, RESHAPING, LAGGING, CARELESS],
-    ids=["plain", "reshaping", "lagging", "careless"],
+    [{}, RESHAPING, LAGGING, LATE, CARELESS],
+    ids=["plain", "reshaping", "lagging", "late", "careless"],
 )
 def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
     box, sync, load, seed, rounds, switches, is_long
@@ -31,7 +32,7 @@ def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
         load.edit(30)
     print(f"{faults.struck} of {len(box.requests.writes())} answers were lost: {faults.struck_by}")
     box.faults.clear()
-    box.go.switches.read_lag_seconds = 0
+    box.go.switches.read_lag_seconds = box.go.switches.read_lag_reads = 0
 
     last = sync.run()
 

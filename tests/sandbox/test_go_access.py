@@ -151,6 +151,18 @@ def test_a_late_reader_sees_the_state_as_it_was(go):
     assert [one["Name"] for one in go.get("/Customers").json()] == ["Changed AS"]
 
 
+def test_a_reader_may_be_so_many_reads_late(go):
+    go.books.switches.read_lag_reads = 2
+    made = go.customer(Name="New AS")
+    path = f"/Customers/{made['Id']}"
+    assert [go.get(path).status_code for _ in range(3)] == [404, 404, 200]
+    go.put_value(path, "Name", "Changed AS")
+    assert [go.get(path).json()["Name"] for _ in range(3)] == ["New AS", "New AS", "Changed AS"]
+    go.put_value(path, "Name", "Last AS")
+    go.books.switches.read_lag_reads = 0
+    assert go.get(path).json()["Name"] == "Last AS"
+
+
 def test_the_books_survive_a_restart(tmp_path):
     first = Storage(tmp_path / "go.sqlite")
     made = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})

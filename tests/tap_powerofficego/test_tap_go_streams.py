@@ -100,7 +100,7 @@ def test_an_entry_without_an_id_is_one_line(box, read_go):
 
     emitted = read_go("products", fails_with=GoError)
 
-    assert "GET /Products: an entry of the list has no Id" in emitted.log
+    assert "GET /Products: an entry of the list has no usable Id" in emitted.log
     assert "Genser" not in emitted.log
 
 

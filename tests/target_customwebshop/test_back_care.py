@@ -345,6 +345,34 @@ def test_of_an_order_that_waits_nothing_is_kept_that_tells_who_bought_it(linked)
     assert waiting.payload["InvoiceNo"]
 
 
+def another(edited):
+    """Return an answer that holds another record than the one that was asked for."""
+    record = {**edited.box.shop.record("customers", "1001"), "id": "1002", "phone": "+4790000077"}
+    return {"status": 200, "body": record, "headers": {"ETag": '"9"'}}
+
+
+def test_an_answer_to_a_change_that_is_another_record_is_looked_up(edited):
+    box = edited.box
+    box.faults.add(system="shop", method="PATCH", after_commit=True, **another(edited))
+
+    outcome = edited.back()
+
+    assert (outcome.status, len(outcome.writes), phone(edited)) == (0, 1, PHONE)
+    box.shop.edit("customers", "1001", {"phone": "+4790000077"})
+    edited.forward()
+    assert "+4790000077" in [one["PhoneNumber"] for one in box.go.entries("Customers")]
+
+
+def test_a_record_that_is_another_one_is_told_and_nothing_is_written_to_it(edited):
+    edited.box.faults.add(system="shop", method="GET", path="/customers/1001", **another(edited))
+
+    outcome = edited.back()
+
+    assert (outcome.status, outcome.writes) == (1, [])
+    assert "the answer is another record's" in outcome.log
+    assert "Traceback" not in outcome.log
+
+
 def test_a_weak_etag_is_told(edited):
     box = edited.box
     record = box.shop.record("customers", "1001")

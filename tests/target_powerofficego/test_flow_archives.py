@@ -204,6 +204,7 @@ def test_an_open_balance_parks_the_archive_until_it_is_settled(
     assert archived(box) == []
 
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
+    ledger.end_rests()
     outcome = ledger.run()
     assert outcome.status == 0
     assert len(archived(box)) == 1
@@ -247,10 +248,73 @@ def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, peo
     ledger.run(*({**one, **GONE} for one in people[:2]), max_archives=2)
     assert archived(box) == []
 
+    ledger.end_rests()
+
     outcome = ledger.run({**people[2], **GONE}, max_archives=2)
 
     assert outcome.status == 0
     assert len(archived(box)) == 3
+
+
+@pytest.fixture
+def with_open_balance(ledger, box, customer, product, order):
+    """A deleted customer of whom an invoice is open, so that Go refuses to archive it."""
+    ledger.run(customer(), product(), order())
+    box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
+    assert ledger.run(customer(**GONE)).status == 0
+    return customer(**GONE)
+
+
+def pay_all(box):
+    for invoice in box.go.entries("OutgoingInvoices"):
+        box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
+
+
+@pytest.mark.parametrize("is_told_again", [True, False])
+def test_an_archive_that_go_refuses_rests_longer_each_time(
+    ledger, box, with_open_balance, is_told_again
+):
+    told = [with_open_balance] if is_told_again else []
+    for hours in (1, 2, 4, 8, 16, 24, 24):
+        (parked,) = ledger.unsettled()
+        rest = parked.next_attempt_at - parked.last_seen
+        assert (parked.kind, round(rest.total_seconds() / 3600)) == ("parked", hours)
+        assert "Go does not archive it yet" in parked.reason
+        again = ledger.run(*told)
+        assert (again.status, again.writes, again.count("customers", "parked")) == (0, [], 1)
+        ledger.end_rests()
+        assert len(ledger.run(*told).writes) == 1
+    pay_all(box)
+    ledger.end_rests()
+
+    outcome = ledger.run(*told)
+
+    assert outcome.status == 0
+    assert (len(archived(box)), ledger.unsettled()) == (1, [])
+
+
+def test_an_edited_record_whose_archive_was_refused_is_tried_at_once(
+    ledger, box, with_open_balance
+):
+    pay_all(box)
+
+    outcome = ledger.run({**with_open_balance, "phone": "+4740000000"})
+
+    assert outcome.status == 0
+    assert len(archived(box)) == 1
+
+
+def test_one_that_comes_back_while_its_archive_rests_is_not_archived(
+    ledger, box, with_open_balance
+):
+    pay_all(box)
+
+    outcome = ledger.run({**with_open_balance, "deleted_at": None})
+
+    assert outcome.status == 0
+    ledger.end_rests()
+    assert ledger.run().writes == []
+    assert (archived(box), ledger.unsettled()) == ([], [])
 
 
 def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):

@@ -181,7 +181,7 @@ def test_a_list_without_entries_costs_one_call(box, client):
     ],
 )
 def test_the_last_page_is_known_by_x_pagination_or_a_short_page(box, client, header, size, calls):
-    page = [{"Id": number} for number in range(size)]
+    page = [{"Id": number} for number in range(1, size + 1)]
     box.faults.add(path="/products", status=200, body=page, headers={"X-Pagination": header})
     box.faults.add(path="/products", status=204)
 

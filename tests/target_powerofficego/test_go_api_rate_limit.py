@@ -84,6 +84,36 @@ def test_a_pause_holds_every_turn_back():
     assert turns(limit, clock, [0, 0])[0] == pytest.approx(1007)
 
 
+def arrivals_after_a_429(clock: SimulatedClock, journeys: list[float]) -> list[float]:
+    limit = limit_on(clock)
+    turns(limit, clock, [0.0] * 25)
+    limit.pause(1)
+    taken = turns(limit, clock, [0.0] * len(journeys))
+    return sorted(moment + journey for moment, journey in zip(taken, journeys, strict=True))
+
+
+@given(journeys=st.lists(st.floats(0, 0.25), min_size=11, max_size=120))
+def test_after_a_429_requests_may_bunch_more_on_their_way(journeys):
+    arrived = arrivals_after_a_429(SimulatedClock(), journeys)
+
+    for first, one_too_many in zip(arrived, arrived[10:], strict=False):
+        assert one_too_many - first >= 0.999
+
+
+def test_a_minute_after_a_429_turns_come_as_fast_as_before():
+    clock = SimulatedClock()
+    limit = limit_on(clock)
+    turns(limit, clock, [0.0] * 25)
+    limit.pause(1)
+
+    wide = turns(limit, clock, [0.0] * 400)
+    clock.time = max(clock.time, 1000 + 65)
+    usual = turns(limit, clock, [0.0] * 401)
+
+    assert 390 / (wide[390] - wide[0]) == pytest.approx(8, rel=0.01)
+    assert 400 / (usual[-1] - usual[0]) >= 9.5
+
+
 def test_a_turn_that_comes_too_late_is_told_at_once():
     clock = SimulatedClock()
     limit = limit_on(clock)

@@ -97,6 +97,7 @@ def _endpoint(
             claims = read_token(books, request.headers.get("authorization", ""))
             check_privilege(claims, published.privileges)
             sending.go_on(books)
+            books.replica.reads += request.method == "GET"
             call = Call(
                 books=books,
                 path=request.path_params,

@@ -9,6 +9,7 @@ from go_sandbox.go import bookkeeping, invoices, orders, products
 from go_sandbox.go.problems import not_found
 from go_sandbox.go.reference_data import first_entries
 from go_sandbox.go.register import Register
+from go_sandbox.go.replica import Replica
 from go_sandbox.go.resources import RESOURCES, read_changes
 from go_sandbox.go.shapes import read_body
 from go_sandbox.go.stamps import Clock
@@ -68,6 +69,7 @@ class Books:
         self.client_id = client_id
         self.client_name = client_name
         self.clock = Clock(lambda: -_SECONDS_SINCE_OPENED)
+        self.replica = Replica(switches)
         self._registers: dict[str, Register] = {}
         with storage.lock:
             self._open()
@@ -77,7 +79,7 @@ class Books:
         """Return the entries of a resource as they are stored."""
         if resource not in self._registers:
             unique = _UNIQUE.get(resource, ())
-            self._registers[resource] = Register(self.storage, resource, unique, self._lag)
+            self._registers[resource] = Register(self.storage, resource, unique, self.replica)
         return self._registers[resource]
 
     def next_number(self, series: str, first: int) -> int:
@@ -179,9 +181,6 @@ class Books:
 
     def _skew(self) -> float:
         return self.switches.clock_skew_seconds
-
-    def _lag(self) -> float:
-        return self.switches.read_lag_seconds
 
     def _existing(self, resource: str, entry_id: object) -> Entry:
         entry = self.register(resource).get(entry_id)

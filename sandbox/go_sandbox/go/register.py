@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from go_sandbox.go.replica import Moment, Replica
     from go_sandbox.storage import Storage
 
 Entry = dict[str, Any]
@@ -23,18 +21,18 @@ class Register:
         storage: where the entries survive.
         kind: the resource, such as "Customers".
         unique: fields of which an index is kept, to find who holds a value.
-        lag: how many seconds back a reader may look.
+        replica: what late readers see.
     """
 
     def __init__(
-        self, storage: Storage, kind: str, unique: tuple[str, ...], lag: Callable[[], float]
+        self, storage: Storage, kind: str, unique: tuple[str, ...], replica: Replica
     ) -> None:
         self.kind = kind
         self._table = storage.table(f"go {kind}")
         self._entries: dict[str, Entry] = {}
         self._holders: dict[str, dict[object, str]] = {field: {} for field in unique}
-        self._lag = lag
-        self._past: deque[tuple[float, str, Entry | None]] = deque()
+        self._replica = replica
+        self._past: deque[tuple[Moment, str, Entry | None]] = deque()
         for entry in self._table.values():
             self._entries[str(entry["Id"])] = entry
             self._index(entry)
@@ -85,19 +83,17 @@ class Register:
                 del holders[entry[field]]
 
     def _remember(self, key: str) -> None:
-        lag, now = self._lag(), time.monotonic()
-        while self._past and self._past[0][0] < now - lag:
+        while self._past and self._replica.shows(self._past[0][0]):
             self._past.popleft()
-        if lag:
-            self._past.append((now, key, self._entries.get(key)))
+        if self._replica.is_behind:
+            self._past.append((self._replica.now(), key, self._entries.get(key)))
 
     def _late(self) -> dict[str, Entry]:
-        seen_until = time.monotonic() - self._lag()
-        if not self._past or self._past[-1][0] < seen_until:
+        if not self._past or self._replica.shows(self._past[-1][0]):
             return self._entries
         entries = dict(self._entries)
         for moment, key, before in reversed(self._past):
-            if moment < seen_until:
+            if self._replica.shows(moment):
                 break
             if before is None:
                 entries.pop(key, None)

@@ -30,6 +30,7 @@ class Switches:
         vat_rounding: "line" rounds VAT on every line, "rate" once per VAT rate on the summed net.
             Which of them Go does is not published. Applies to an order when it is next written.
         read_lag_seconds: GETs answer from the state as it was this many seconds ago.
+        read_lag_reads: GETs answer from the state as it was this many GETs ago.
         rate_limit: requests in any one second per subscription key before 429; Go documents 10.
             None is no limit.
         send_retry_after: whether a 429 carries the header `Retry-After`.
@@ -48,6 +49,7 @@ class Switches:
     price_decimals: int | None = None
     vat_rounding: str = "line"
     read_lag_seconds: float = 0
+    read_lag_reads: int = 0
     rate_limit: int | None = None
     send_retry_after: bool = False
     product_code_unique: bool = True

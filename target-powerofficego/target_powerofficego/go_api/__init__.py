@@ -24,6 +24,7 @@ from target_powerofficego.go_api.errors import (
     Unreachable,
     WrongKeys,
 )
+from target_powerofficego.go_api.ids import has_id, with_ids
 
 __all__ = [
     "CallCount",
@@ -46,4 +47,6 @@ __all__ = [
     "UnknownOutcome",
     "Unreachable",
     "WrongKeys",
+    "has_id",
+    "with_ids",
 ]

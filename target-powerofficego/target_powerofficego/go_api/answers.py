@@ -48,7 +48,9 @@ TEST_WORDS = re.compile(
     re.I,
 )
 TAKEN_WORDS = re.compile(r"already|in use|duplicate|must be unique|not unique", re.I)
-REFERENCE_WORDS = re.compile(r"external ?import ?reference|\breference\b", re.I)
+REFERENCE_WORDS = re.compile(
+    r"external ?import ?reference|\breference\b|external ?code|\bcode\b", re.I
+)
 
 
 @dataclass(frozen=True)

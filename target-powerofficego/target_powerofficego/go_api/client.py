@@ -29,6 +29,7 @@ from target_powerofficego.go_api.errors import (
     TryAgainLater,
     WrongKeys,
 )
+from target_powerofficego.go_api.ids import has_id, is_entry_of, with_ids
 from target_powerofficego.go_api.paging import LARGEST_PAGE, pages_of, query_for
 from target_powerofficego.go_api.quiet_logs import hide_queries
 from target_powerofficego.go_api.rate_limit import RateLimit
@@ -134,7 +135,14 @@ class GoClient:
             Refused, StopRun: as their names say.
         """
         call = Call("GET", path, params=params)
-        return self._run(call, lambda answer: value_of(call, answer))
+
+        def entry(answer: Answer) -> Any:  # noqa: ANN401
+            value = value_of(call, answer)
+            if not is_entry_of(path, value):
+                raise without_answer(call, "the answer is not that entry")
+            return value
+
+        return self._run(call, entry)
 
     def list_all(
         self,
@@ -147,10 +155,12 @@ class GoClient:
     ) -> Iterator[dict[str, Any]]:
         """Yield the entries of a list, reading a page whenever the one before is used up.
 
+        Those without a usable `Id` are left out, and logged.
+
         Args:
             path: the list, such as `/Customers`.
             params: filters by Go's own names; a list of values becomes one text with commas.
-            fields: the fields wanted; all without it.
+            fields: the fields wanted, `Id` among them; all without it.
             order_by: the field that keeps pages from overlapping while entries are added.
             page_size: at most 20000.
 
@@ -160,7 +170,7 @@ class GoClient:
         pages = self.list_pages(
             path, params=params, fields=fields, order_by=order_by, page_size=page_size
         )
-        return itertools.chain.from_iterable(pages)
+        return itertools.chain.from_iterable(with_ids(path, page) for page in pages)
 
     def list_pages(
         self,
@@ -190,7 +200,11 @@ class GoClient:
             DuplicateReference: when another entry bears its reference.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        return self._write(posting(path, body))
+        call = posting(path, body)
+        entry = self._write(call)
+        if not has_id(path, entry):
+            raise without_answer(call, "the answer holds no usable Id")
+        return entry
 
     def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
         """Change an entry by a JSON Patch, all operations or none, and return it.
@@ -200,7 +214,11 @@ class GoClient:
             TestFailed: when a `test` operation met another value.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        return self._write(patching(path, operations))
+        call = patching(path, operations)
+        entry = self._write(call)
+        if not is_entry_of(path, entry):
+            raise without_answer(call, "the answer is not that entry")
+        return entry
 
     def begin(self, path: str, body: Mapping[str, Any]) -> None:
         """Ask Go with POST to begin what it does later (202); what it answers besides is not read.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import to_ore
-from target_powerofficego.go_api import MissingPrivilege, NotFound
+from target_powerofficego.go_api import MissingPrivilege, NotFound, with_ids
 from target_powerofficego.reconciliation.sides import ByRate, GoEntry, ReadEntry, with_rest
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class GoSide:
     ) -> Iterator[dict[str, Any]]:
         for page in self._go.list_pages(path, fields=fields):
             note(len(page))
-            yield from page
+            yield from with_ids(path, page)
 
     def find(self, go_id: str) -> GoEntry | None:
         """Return one entry as it is now; None when Go has it no longer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from target_powerofficego.store.columns import (
 )
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import (
+    LONGEST_REST,
     NEWER_VERSION,
     LinkStoreError,
     Unsettled,
@@ -26,7 +28,6 @@ from target_powerofficego.store.values import (
 from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Mapping, Sequence
 
 
@@ -44,15 +45,16 @@ class UnsettledRows(StoreConnection):
         reason: str,
         title: str | None = None,
         detail: str | None = None,
-        retry_after: datetime.timedelta | None = None,
+        is_refusal: bool = False,
         waits_for: Sequence[str] = (),
         is_as_known: bool = True,
     ) -> None:
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
         `is_as_known` tells that nothing changed of the record that needs a person to know of it
-        again. Its attempts are counted once a run, however often the run takes it up. A record that
-        is parked for a while keeps as its detail the reason a person knows of.
+        again. Its attempts are counted once a run, however often the run takes it up: by them what
+        the other side refused (`is_refusal`) rests 1, 2, 4 … 24 hours. A record that is parked for
+        a while keeps as its detail the reason a person knows of.
         """
         before = self._one_unsettled(entity, shop_id)
         known = (
@@ -60,6 +62,8 @@ class UnsettledRows(StoreConnection):
         )
         same = kind == "parked" or known == reason
         detail = known if kind == "parked" else detail
+        attempts = self._attempts((entity, shop_id), before if same else None)
+        rest = min(datetime.timedelta(hours=2 ** min(attempts - 1, 5)), LONGEST_REST)
         values = {
             "kind": kind,
             "payload": to_json(payload),
@@ -68,8 +72,8 @@ class UnsettledRows(StoreConnection):
             "title": title,
             "detail": detail,
             "last_seen": to_stamp(now()),
-            "attempts": self._attempts((entity, shop_id), before if same else None),
-            "next_attempt_at": to_stamp(now() + retry_after) if retry_after else None,
+            "attempts": attempts,
+            "next_attempt_at": to_stamp(now() + rest) if is_refusal else None,
             "acknowledged_at": to_stamp(before.acknowledged_at)
             if before and same and is_as_known and before.acknowledged_at
             else None,
@@ -108,6 +112,11 @@ class UnsettledRows(StoreConnection):
     def unsettled_of(self, entity: str, shop_id: str) -> Unsettled | None:
         """Return why a record is parked, rejected or held, if it is."""
         return self._one_unsettled(entity, shop_id)
+
+    def resting(self, entity: str, shop_id: str) -> Unsettled | None:
+        """Return what the other side refused of a record, if it is not time yet to try again."""
+        found = self._one_unsettled(entity, shop_id)
+        return found if found and found.rests(now()) else None
 
     def unsettled(
         self, *kinds: UnsettledKind, every_namespace: bool = False, acknowledged: bool = True

@@ -234,13 +234,14 @@ class CustomersWalk(EntityWalk):
                 raise
             tools.index.remember(place.entity, holder, now())
             return holder, False
-        if not answer.was_there:
-            tools.plan.add(place.entity, place.shop_id, Create(sent))
         there = {"ContactId": int(place.go_id), **answer.body}
+        was_made = not answer.was_there and str(there["ContactId"]) == place.go_id
+        if was_made:
+            tools.plan.add(place.entity, place.shop_id, Create(sent))
         with tools.store.transaction():
             tools.index.remember(place.entity, there, now())
             tools.store.end_intent(answer.intent)
-        return there, not answer.was_there
+        return there, was_made
 
     def _holder(self, resource: str, code: str) -> Mapping[str, Any] | None:
         """Return what has a code in Go now, whichever customer it hangs on.

@@ -345,8 +345,9 @@ class EntityWalk(TakeoverWalk):
         except TestFailed:
             raise
         except Refused as refused:
-            why = f"Go does not archive it yet ({refused.title or refused.status}); tried every run"
-            raise Undecidable(Park(why, (ARCHIVE_REFUSED,))) from None
+            said = refused.title or refused.status
+            why = f"Go does not archive it yet ({said}); tried again later, at most a day apart"
+            raise Undecidable(Park(why, (ARCHIVE_REFUSED,), is_refusal=True)) from None
         return Archive()
 
     def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:

@@ -6,24 +6,31 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.changes import Reject
+from target_powerofficego.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
 from target_powerofficego.links import UNTOUCHED, LinkStoreError
+from target_powerofficego.sending import MOST_RUNS
 from target_powerofficego.walks.told_values import sameness, told_values
 from target_powerofficego.walks.tools import Tools
-from target_powerofficego.walks.walk import Walk
+from target_powerofficego.walks.walk import OLD_VERSION, Walk
 from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.writing import NOT_SEEN
 
 if TYPE_CHECKING:
     import datetime
 
+    from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.links import Link
 
 logger = logging.getLogger("target-powerofficego")
 
+_NEVER_SEEN = Hold(
+    "it may be in PowerOffice Go, but several runs have not seen it there: look for it in Go, also"
+    " among what is archived; each run goes on looking"
+)
 _NO_ANSWER = "PowerOffice Go did not answer; the next run looks whether it was done"
 
 
@@ -36,6 +43,34 @@ class GoWalk(Walk[Tools]):
     def other_way(self) -> str:
         """See `Walk`."""
         return on_the_way_back(self.entity)
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """See `Walk`; what may be in Go unseen is a person's work after several runs.
+
+        Until it is seen a record is not settled, even if nothing is to be created by now.
+        """
+        try:
+            outcome, change = super()._take(record, read_at, at_end=at_end)
+            if change != Nothing(OLD_VERSION) and self._is_create_open(record["id"]):
+                raise Undecidable(NOT_SEEN)
+        except Undecidable as undecidable:
+            if undecidable.change is NOT_SEEN and self._was_long_unseen(record["id"]):
+                raise Undecidable(_NEVER_SEEN) from None
+            raise
+        return outcome, change
+
+    def _is_create_open(self, shop_id: str) -> bool:
+        open_ones = self.tools.store.intents_of(self._intent_entities, shop_id)
+        return any(intent.kind == "create" for intent in open_ones)
+
+    def _was_long_unseen(self, shop_id: str) -> bool:
+        """Return whether several runs have not seen what may be in Go of a record."""
+        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
+            return False
+        return before.kind == "hold" or before.attempts > MOST_RUNS
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import datetime
 import hashlib
 import json
 import logging
@@ -18,7 +17,7 @@ from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.links import LONGEST_REST, NEVER, NEWER_VERSION, LinkStoreError, now
+from target_powerofficego.links import NEVER, NEWER_VERSION, LinkStoreError
 from target_powerofficego.walks.run_tools import RunTools
 from target_powerofficego.walks.versions import (
     SURE_AFTER,
@@ -29,12 +28,13 @@ from target_powerofficego.walks.versions import (
 )
 
 if TYPE_CHECKING:
+    import datetime
+
     from target_powerofficego.changes import Change
     from target_powerofficego.dataflow.table import Record, Table
-    from target_powerofficego.links import Link
+    from target_powerofficego.links import Link, Unsettled
 
 logger = logging.getLogger("target-powerofficego")
-
 
 OTHER_WAY = "the other way"
 """What a record waits for whose write on the other way has no answer: it is no person's edit."""
@@ -93,9 +93,10 @@ class Walk(abc.ABC, Generic[AnyTools]):
                 record is not settled.
         """
         kept = self.kept(record)
-        if self._rests(kept):
-            self.tools.tally.count(self.entity, record["id"], "rejected")
-            return "rejected"
+        if (resting := self._resting(kept)) is not None:
+            outcome = "parked" if resting.kind == "parked" else "rejected"
+            self.tools.tally.count(self.entity, record["id"], outcome)
+            return outcome
         try:
             outcome, change = self._take(kept, read_at, at_end=at_end)
         except Undecidable as undecidable:
@@ -111,12 +112,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
         self._keep(record, kept, read_at, outcome, change)
         return outcome
 
-    def _rests(self, record: Record) -> bool:
-        """Tell whether the other side refused just this, and it is not time yet to try again."""
-        before = self.tools.store.unsettled_of(self.kept_as, record["id"])
-        if before is None or not before.rests(now()):
-            return False
-        return record_hash(before.payload, "") == record_hash(record, "")
+    def _resting(self, record: Record) -> Unsettled | None:
+        """Return that the other side refused just this, if it is not time yet to try again."""
+        before = self.tools.store.resting(self.kept_as, record["id"])
+        if before is None or record_hash(before.payload, "") != record_hash(record, ""):
+            return None
+        return before
 
     def stakes(self, record: Record) -> Record:
         """Return what of an open record a person is to know of again when it changes."""
@@ -249,18 +250,10 @@ class Walk(abc.ABC, Generic[AnyTools]):
             reason=change.reason,
             title=change.title if isinstance(change, Reject) else None,
             detail=change.detail if isinstance(change, (Reject, Hold)) else None,
-            retry_after=self._back_off(shop_id, change),
+            is_refusal=not isinstance(change, Hold) and change.is_refusal,
             waits_for=() if isinstance(change, Reject) else change.awaited,
             is_as_known=before is None or self._has_same_stakes(before.payload, kept),
         )
-
-    def _back_off(self, shop_id: str, change: Change) -> datetime.timedelta | None:
-        """Return how long a refusal rests: 1, 2, 4 … 24 hours; our own checks are free."""
-        if not (isinstance(change, Reject) and change.is_refusal):
-            return None
-        before = self.tools.store.unsettled_of(self.kept_as, shop_id)
-        attempts = before.attempts if before and before.reason == change.reason else 0
-        return min(datetime.timedelta(hours=2 ** min(attempts, 5)), LONGEST_REST)
 
     def identified(self, record: Record, link: Link) -> Link:
         """Return the link of a record, with when the shop made it, if that was not known yet.

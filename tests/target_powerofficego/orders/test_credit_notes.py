@@ -59,6 +59,23 @@ def cut_off(box, ledger):
     return run
 
 
+@pytest.mark.parametrize("is_refund", [True, False])
+def test_a_note_whose_answer_is_lost_is_there_once_though_go_shows_it_late(
+    ledger, box, invoiced, is_refund
+):
+    told = with_refunds(invoiced, money("50.00")) if is_refund else cancelled(invoiced)
+    box.go.switches.read_lag_reads = 12
+    lost = box.faults.add(method="POST", path="/salesorders/complete$", reset="after")
+
+    outcomes = [ledger.run(told), *(ledger.run() for _ in range(4))]
+
+    assert lost.struck == 1
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert [one.status for one in outcomes] == [0] * 5
+    assert ledger.unsettled() == []
+    assert ledger.run(told).writes == []
+
+
 # The shop tells it no more
 
 

@@ -559,6 +559,16 @@ def test_a_lost_answer_ends_in_one_voucher(ledger, box, goods, paid, vouchers, m
     assert ledger.run(paid("1"), paid("2")).writes == []
 
 
+@pytest.mark.parametrize("told", [None, 17, True, "1"])
+def test_an_answer_that_holds_no_id_ends_in_one_voucher(ledger, box, goods, paid, vouchers, told):
+    box.faults.add(method="POST", path=PATH, status=201, body={"Id": told}, after_commit=True)
+
+    assert ledger.run(*goods, paid("1")).status == 0
+
+    assert vouchers() == {VIPPS: [(1901, 250), ("1", -250)]}
+    assert ledger.run(paid("1")).writes == []
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_voucher_without_any_answer_is_posted_again_as_it_was(
     ledger, box, goods, paid, reasons, vouchers, moment
@@ -600,18 +610,41 @@ def test_a_run_that_is_killed_is_mended_by_the_next(
     assert ledger.run(*goods, paid("1"), paid("2"), paid("3")).writes == []
 
 
-def test_a_voucher_that_go_refuses_is_rejected_and_tried_again(
+REFUSED = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
+
+
+def test_a_voucher_that_go_refuses_is_rejected_and_tried_again_after_a_rest(
     ledger, box, goods, paid, reasons, vouchers
 ):
-    body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
-    box.faults.add(method="POST", path=PATH, status=400, body=body)
+    box.faults.add(method="POST", path=PATH, status=400, body=REFUSED)
     assert ledger.run(*goods, paid()).status == 3
     assert "PowerOffice Go refused it (400" in reasons()["reject", "payments", VIPPS]
     assert vouchers() == {}
 
+    resting = ledger.run()
+    assert (resting.status, resting.writes) == (3, [])
+    assert "PowerOffice Go refused it (400" in reasons()["reject", "payments", VIPPS]
+    ledger.end_rests()
     assert ledger.run().status == 0
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
     assert reasons() == {}
+
+
+@pytest.mark.parametrize("is_other_account", [True, False])
+def test_a_refused_voucher_of_more_payments_or_another_account_is_tried_at_once(
+    ledger, box, goods, paid, vouchers, is_other_account
+):
+    box.faults.add(method="POST", path=PATH, status=400, body=REFUSED)
+    assert ledger.run(*goods, paid("1")).status == 3
+
+    if is_other_account:
+        ledger.settings["payment_accounts"] = {"vipps": 1920}
+        assert ledger.run().status == 0
+    else:
+        assert ledger.run(paid("2")).status == 0
+
+    (lines,) = vouchers().values()
+    assert lines[0] == ((1920, 250) if is_other_account else (1901, 500))
 
 
 def test_a_voucher_refused_after_a_lost_answer_is_held_until_its_fate_is_known(
