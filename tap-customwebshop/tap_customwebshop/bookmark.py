@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.stamps import parse_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, parse_stamp, write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-_FUTURE = timedelta(days=1)
+FUTURE = timedelta(days=1)
+"""No bookmark lies so far ahead: what changed until then would not be read."""
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Bookmark:
         if stamp <= self._value:
             return
         if stamp > self._horizon:
-            self._horizon = write_stamp(read_at + _FUTURE)
+            self._horizon = write_stamp(read_at + FUTURE)
         if stamp > self._horizon:
             self._tell_once(
                 f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
@@ -83,7 +84,8 @@ class Bookmark:
 
     def _safe_from(self) -> str:
         moment = parse_stamp(self._value)
-        return "" if moment is None else write_stamp(moment - self.lookback)
+        safe = moment and earlier(moment, self.lookback)
+        return "" if safe is None else write_stamp(safe)
 
     def _go_back(self) -> None:
         if self._began_at is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,8 +14,9 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_customwebshop.bookmark import FUTURE
 from tap_customwebshop.client import ShopClient
-from tap_customwebshop.command_line import CommandLine
+from tap_customwebshop.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import SETTINGS, setting_errors
@@ -91,17 +93,21 @@ class TapCustomWebShop(CommandLine, Tap):
         """Take over the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is no moment.
+            ConfigValidationError: A bookmark is no moment, or one to come, by which nothing that
+                changes until then would be read.
         """
         super().load_state(state)
         for stream, held in self.state.get("bookmarks", {}).items():
             value = held.get("replication_key_value")
             moment = parse_start(value) if isinstance(value, str) else None
+            wrong = "is no moment"
             if moment is not None:
                 held["replication_key_value"] = write_stamp(moment)
-            elif value is not None:
+                wrong = "lies in the future"
+            is_to_come = moment is not None and moment > datetime.now(timezone.utc) + FUTURE
+            if is_to_come or (moment is None and value is not None):
                 msg = "The state is not usable"
-                line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
+                line = f"The state's bookmark of '{stream}' {wrong}; correct or remove it."
                 raise ConfigValidationError(msg, errors=[line], schema={})
 
     @override
@@ -116,7 +122,7 @@ class TapCustomWebShop(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, read_bookmarks)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:

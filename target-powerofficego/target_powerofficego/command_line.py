@@ -7,6 +7,7 @@ word that it does not know for "false".
 from __future__ import annotations
 
 import difflib
+import errno
 import io
 import os
 import sys
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
+OUT_OF_FILES = (
+    "this machine lets the program open no more files and connections; raise the limit (ulimit -n),"
+    " then run again"
+)
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
@@ -50,6 +55,10 @@ class CommandLine(PluginBase):
             super().invoke(**arguments)
         except ConfigValidationError as wrong:
             cls.end_with(*wrong.errors)
+        except OSError as error:
+            if not is_out_of_files(error):
+                raise
+            cls.end_with(f"{OUT_OF_FILES}.")
 
     @classmethod
     def end_with(cls, *lines: str) -> NoReturn:
@@ -66,7 +75,7 @@ class CommandLine(PluginBase):
         text = file.read()
         try:
             read(load_json(text))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             cls.end_with(wrong)
         return io.StringIO(text)
 
@@ -89,6 +98,26 @@ class CommandLine(PluginBase):
             raise ConfigValidationError(msg, errors=wrong, schema={})
         told: dict[str, Any] = super()._env_var_config
         return told
+
+
+def is_out_of_files(error: BaseException) -> bool:
+    """Tell whether something failed as this process may open no more files and connections.
+
+    The libraries for HTTP tell it in the text of their own errors only.
+    """
+    return any(f"[Errno {number}]" in repr(error) for number in (errno.EMFILE, errno.ENFILE)) or (
+        isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    )
+
+
+def read_bookmarks(state: Any) -> object:  # noqa: ANN401 - JSON
+    """Return the bookmarks of a state.
+
+    Raises:
+        TypeError, AttributeError: It is none, or they are none.
+    """
+    held = [dict.copy(one) for one in dict.copy(state).get("bookmarks", {}).values()]
+    return [dict.copy(part) for one in held for part in one.get("partitions", ())]
 
 
 def wrong_file(path: str) -> str | None:

@@ -90,7 +90,7 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
             asked_again.set()
         return Page([], None if cursor else "next", datetime.now(timezone.utc), has_numbers=False)
 
-    pages = read_pages(fetch, ahead=True)
+    pages = read_pages(fetch, path="/customers", ahead=True)
     next(pages)
     assert asked_again.wait(10)
     assert len(list(pages)) == 1
