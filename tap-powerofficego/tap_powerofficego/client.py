@@ -108,6 +108,7 @@ class GoStream(Stream):
             self.config["overlap_seconds"],
             self.earliest_change(),
             float(self.config["full_check_hours"]) if self.has_unstamped_edits else None,
+            lambda told: self.logger.warning("%s: %s", self.name, told),
         )
 
     def earliest_change(self) -> str:

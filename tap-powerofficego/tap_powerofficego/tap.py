@@ -12,12 +12,12 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
-from target_powerofficego.command_line import CommandLine
+from target_powerofficego.command_line import CommandLine, read_bookmarks
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
 
 from tap_powerofficego import stamps
-from tap_powerofficego.bookmarks import LISTED_IN_FULL_AT
+from tap_powerofficego.bookmarks import FUTURE, LISTED_IN_FULL_AT
 from tap_powerofficego.settings import SETTINGS, connection_of, setting_errors
 from tap_powerofficego.streams import STREAMS
 from tap_powerofficego.writer import LineWriter
@@ -104,18 +104,19 @@ class TapPowerOfficeGo(CommandLine, Tap):
         """Take over the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is no moment.
+            ConfigValidationError: A bookmark is no moment, or one to come, by which nothing that
+                changes until then would be read.
         """
         super().load_state(state)
         names = {one.bookmark for stream in STREAMS for one in stream.filters}
         for stream_name, held in self.state.get("bookmarks", {}).items():
             for name in sorted({*names, LISTED_IN_FULL_AT} & held.keys()):
                 held[name] = stamps.sortable(held[name])
-                if not held[name]:
+                is_to_come = name in names and held[name] > stamps.write(stamps.now() + FUTURE)
+                if not held[name] or is_to_come:
                     msg = "The state is not usable"
-                    line = (
-                        f"The state's {name} of '{stream_name}' is no moment; correct or remove it."
-                    )
+                    wrong = "lies in the future" if is_to_come else "is no moment"
+                    line = f"The state's {name} of '{stream_name}' {wrong}; correct or remove it."
                     raise ConfigValidationError(msg, errors=[line], schema={})
 
     @override
@@ -140,7 +141,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, read_bookmarks)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:

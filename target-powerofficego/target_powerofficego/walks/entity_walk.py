@@ -18,7 +18,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
-from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.dataflow.values import Unusable, instant_or_none
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import NEVER, Agreement, Link, now
 from target_powerofficego.merge import (
@@ -102,7 +102,10 @@ class EntityWalk(TakeoverWalk):
         self, record: Record, read_at: datetime.datetime, link: Link, *, at_end: bool
     ) -> tuple[str, Change]:
         """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
-        created, linked = _moment(record.get("created_at")), _moment(link.shop_created_at)
+        created, linked = (
+            instant_or_none(record.get("created_at")),
+            instant_or_none(link.shop_created_at),
+        )
         if created and linked and created < linked:
             return "unchanged", Nothing(REPLACED)
         row_values = self._read(record)
@@ -354,14 +357,6 @@ def _is_first_told_when_archived(row_values: Mapping[str, Value], link: Link) ->
         and row_values.get("archived") is True
         and any(name in row_values and one.shop_read_at == NEVER for name, one in link.base.items())
     )
-
-
-def _moment(stamp: object) -> datetime.datetime | None:
-    """Return when a record was made, as far as that can be read."""
-    try:
-        return instant(stamp, what="created_at")
-    except Unusable:
-        return None
 
 
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:
