@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.stamps import parse_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, parse_stamp, write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-_DAY = timedelta(days=1)
+FUTURE = timedelta(days=1)
+"""No bookmark lies so far ahead: what changed until then would not be read."""
+
 _SECOND = timedelta(seconds=1)  # a Date header has no fractions
 
 
@@ -46,6 +48,18 @@ class Bookmark:
         self._horizon = ""
         self._told: set[str] = set()
 
+    def see_that_it_is_past(self, told_at: datetime) -> None:
+        """See that the shop's clock has reached where this run began: less would not be read.
+
+        Raises:
+            ContractBrokenError: It lies in the future.
+        """
+        if (self._began_at or "") > write_stamp(told_at + FUTURE):
+            msg = (
+                f"The state's bookmark of '{self.stream}' lies in the future; correct or remove it."
+            )
+            raise ContractBrokenError(msg)
+
     def check(self, stamp: str) -> None:
         """Compare a record with the one before it, before it is emitted.
 
@@ -72,9 +86,9 @@ class Bookmark:
         if stamp <= self._value:
             return
         if stamp > self._horizon:
-            self._horizon = write_stamp(told_at + _SECOND if told_at else read_at + _DAY)
+            self._horizon = write_stamp(told_at + _SECOND if told_at else read_at + FUTURE)
         if stamp > self._horizon:
-            if stamp > write_stamp((told_at or read_at) + _DAY):
+            if stamp > write_stamp((told_at or read_at) + FUTURE):
                 self._tell_once(
                     f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
                     "emitted, but the bookmark does not follow"
@@ -86,7 +100,8 @@ class Bookmark:
 
     def _safe_from(self) -> str:
         moment = parse_stamp(self._value)
-        return "" if moment is None else write_stamp(moment - self.lookback)
+        safe = moment and earlier(moment, self.lookback)
+        return "" if safe is None else write_stamp(safe)
 
     def _go_back(self) -> None:
         if self._began_at is None:

@@ -11,6 +11,7 @@ import urllib3
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
+from tap_customwebshop.command_line import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.deadline import Deadline, WatchedAdapter
 from tap_customwebshop.errors import ShopError, ShopRefusedError
 from tap_customwebshop.patience import read_retry_after
@@ -170,8 +171,8 @@ class ShopConnection:
             if _origin(url) != _origin(response.url):
                 msg = (
                     f"{method} {self.shown(path)}: the shop sends this program on to another"
-                    f" server, {_origin(url)}, where the token must not go. If that is right, set"
-                    " 'api_url'."
+                    f" server, {_origin(url):.100}, where the token must not go. If that is right,"
+                    " set 'api_url'."
                 )
                 raise ShopRefusedError(msg)
             if method != "GET":
@@ -210,6 +211,8 @@ class ShopConnection:
         """Return what an attempt without an answer means."""
         if self._deadline and self._deadline.is_over:
             return self._trouble(self._too_slow())
+        if is_out_of_files(error):
+            return ShopRefusedError(f"{shown}: {OUT_OF_FILES}.")
         if isinstance(error, requests.exceptions.SSLError):
             return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
         if isinstance(error, requests.ConnectTimeout):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from tap_customwebshop.errors import ContractBrokenError
+from tap_customwebshop.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+
+_MOST_BARREN = 10
+"""Pages in a row that bring nothing new; each is a call to the shop."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,7 @@ def parse_page(body: bytes, read_at: datetime, told_at: datetime | None) -> Page
         ContractBrokenError: It is JSON of another form.
     """
     numbers: list[None] = []
-
-    def whole(text: str) -> int:
-        numbers.append(None)
-        return int(text)
-
-    def fraction(text: str) -> Decimal:
-        numbers.append(None)
-        return Decimal(text)
-
-    try:
-        answer = json.loads(body, parse_int=whole, parse_float=fraction, parse_constant=str)
-    except RecursionError as error:
-        msg = "nested too deeply"
-        raise ValueError(msg) from error
+    answer = read_json(body, lambda: numbers.append(None))
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         msg = "the answer has no list 'data'"
         raise ContractBrokenError(msg)
@@ -107,17 +96,24 @@ class _Errand(threading.Thread):
         return self._page
 
 
-def read_pages(fetch: Callable[[str | None], Page], *, ahead: bool) -> Iterator[Page]:
+def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -> Iterator[Page]:
     """Yield all pages from the first to the last.
+
+    A page may be empty, where the shop leaves out what nobody is to see, and equal to an earlier
+    one, where all its records changed meanwhile; but not one after the other for ever.
 
     Args:
         fetch: Gets the page at a cursor; None is the first page.
+        path: What is read, for messages.
         ahead: Fetch each page while the one before it is being worked on; never more than one.
 
     Raises:
-        ContractBrokenError: A cursor comes back, so the pages would go round for ever.
+        ContractBrokenError: A cursor comes back, or the pages bring nothing new any more, so that
+            they would go on for ever.
     """
     seen: set[str] = set()
+    known: set[int] = set()
+    barren = 0
     errand = _send(fetch, None, ahead=ahead)
     while True:
         page = errand.page()
@@ -125,13 +121,29 @@ def read_pages(fetch: Callable[[str | None], Page], *, ahead: bool) -> Iterator[
         if cursor is None:
             yield page
             return
-        if cursor in seen:
+        ids = _ids(page)
+        barren = barren + 1 if ids in known else 0
+        known.add(ids)
+        if cursor in seen or barren == _MOST_BARREN:
             yield page
-            msg = "the pages go round in a circle: a 'next_cursor' came back a second time"
+            what = (
+                "go round in a circle: a 'next_cursor' came back a second time"
+                if cursor in seen
+                else f"do not end: {barren} in a row are empty, or the same as earlier ones, and"
+                " name a 'next_cursor'"
+            )
+            msg = f"GET {path}: the pages {what}; repair it in the shop and run again."
             raise ContractBrokenError(msg)
         seen.add(cursor)
         errand = _send(fetch, cursor, ahead=ahead)
         yield page
+
+
+def _ids(page: Page) -> int:
+    """Return a hash of the ids of a page, whatever their order."""
+    return hash(
+        frozenset(str(one.get("id") if isinstance(one, dict) else one) for one in page.records)
+    )
 
 
 def _send(fetch: Callable[[str | None], Page], cursor: str | None, *, ahead: bool) -> _Errand:

@@ -10,8 +10,6 @@ from tap_customwebshop.fields import DECIMAL_FORMAT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_LONGEST_EXPONENT = 40
-
 
 def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
     """Move fields that the contract does not have into the record's `custom` object.
@@ -57,6 +55,4 @@ def _is_id(name: str) -> bool:
 
 
 def _digits(number: int | Decimal) -> str:
-    if isinstance(number, Decimal) and abs(number.adjusted()) <= _LONGEST_EXPONENT:
-        return format(number, "f")
-    return str(number)
+    return format(number, "f") if isinstance(number, Decimal) else str(number)

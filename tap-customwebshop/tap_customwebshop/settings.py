@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "lookback_seconds",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=10**9),
         default=300,
         title="Look-back (seconds)",
         description="How far before the bookmark each run begins, so that records which the shop "

@@ -48,6 +48,7 @@ Refuse any other parameter with 400.
 - `data` is sorted by `updated_at`, then by `id`, both ascending. The tap checks this.
 - `next_cursor` is text that the tap sends back to get the next page, and null on the last page. A
   cursor holds the place (the last `updated_at` and `id`), not a page number: rows move meanwhile.
+  A page may be empty; ten in a row that are, or that hold the ids of an earlier page, end the run.
 - `updated_at` moves on any change inside the record: an address, a line, a payment, a price.
 - A deleted record stays listed, with `deleted_at` set and `updated_at` moved.
 - Too many requests: 429 with `Retry-After`. Errors are problem bodies after RFC 9457.
@@ -98,8 +99,8 @@ The same for `/products` and `/orders`.
 - Send each record whole. Null means empty. A missing field means that the shop does not tell, so it
   is not compared with anything.
 - Only `id` and `updated_at` must be there. Without `id` the run stops at that record and says
-  which. Without a readable `updated_at` the record is read, a warning says so, and the bookmark
-  stays where it is.
+  which. Without a readable `updated_at`, the year 1 among them, the record is read, a warning says
+  so, and the bookmark stays where it is.
 - A field that is not below goes into `custom`; the log names it once in a run.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 _SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -57,6 +57,14 @@ def parse_start(text: str) -> datetime | None:
     except ValueError:
         return None
     return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+
+
+def earlier(moment: datetime, span: timedelta) -> datetime | None:
+    """Return the moment that long before another; None where the calendar does not reach."""
+    try:
+        return moment - span
+    except OverflowError:
+        return None
 
 
 def write_stamp(moment: datetime) -> str:

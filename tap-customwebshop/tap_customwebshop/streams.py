@@ -19,7 +19,7 @@ from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
 from tap_customwebshop.pages import read_pages
 from tap_customwebshop.records import move_to_custom, numbers_to_text
-from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
 from tap_customwebshop.writer import LineWriter
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tap_customwebshop.pages import Page
 
 _MOST_FIELDS_TOLD = 50
+_FIRST_YEAR = "1900"
+"""An earlier stamp is what a system writes that knows none, such as the year 1."""
 
 
 class ShopStream(Stream):
@@ -83,8 +85,11 @@ class ShopStream(Stream):
         def fetch(cursor: str | None) -> Page:
             return self._shop.get_page(self.path, query | ({"cursor": cursor} if cursor else {}))
 
-        for number, page in enumerate(read_pages(fetch, ahead=not self._is_trial()), 1):
+        pages = read_pages(fetch, path=self.path, ahead=not self._is_trial())
+        for number, page in enumerate(pages, 1):
             self._read_at, self._told_at = page.read_at, page.told_at
+            if self._bookmark is not None:
+                self._bookmark.see_that_it_is_past(page.told_at or page.read_at)
             for position, record in enumerate(page.records, 1):
                 yield self._take(record, page, f"record {position} of page {number}")
             if isinstance(self._tap.message_writer, LineWriter):
@@ -105,7 +110,7 @@ class ShopStream(Stream):
             return None
         start = parse_start(self.config.get("start_date") or "")
         mark = parse_start(self.stream_state.get("replication_key_value") or "")
-        moments = [start, mark and mark - self._lookback()]
+        moments = [start, mark and earlier(mark, self._lookback())]
         return max((moment for moment in moments if moment), default=None)
 
     def _lookback(self) -> timedelta:
@@ -150,7 +155,8 @@ class ShopStream(Stream):
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
         """The record's `updated_at` in sortable form; the record's own is made UTC."""
         value = record.get("updated_at")
-        if not isinstance(value, str) or (stamp := sortable_stamp(value)) is None:
+        stamp = sortable_stamp(value) if isinstance(value, str) else None
+        if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
             self._tell_undated(place)
             return None
         if value[-1] != "Z" or value[10] != "T":

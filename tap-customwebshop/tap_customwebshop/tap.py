@@ -12,7 +12,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
-from tap_customwebshop.command_line import CommandLine, state_of
+from tap_customwebshop.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import SETTINGS, setting_errors
@@ -114,7 +114,7 @@ class TapCustomWebShop(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE, state_of)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, read_bookmarks)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:

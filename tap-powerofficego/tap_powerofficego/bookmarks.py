@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib.json import serialize_json
@@ -15,11 +16,13 @@ from singer_sdk.singerlib.json import serialize_json
 from tap_powerofficego import stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from tap_powerofficego.lists import Entry, Listing
 
+FUTURE = timedelta(days=1)
+"""No bookmark lies so far ahead: what changed until then would not be read."""
 NEWEST = "replication_key_value"
 LISTED_IN_FULL_AT = "listed_in_full_at"
 OVERLAP_DIGEST = "overlap_digest"
@@ -50,6 +53,7 @@ class Bookmarks:
         overlap_seconds: How far before a bookmark a run begins.
         start: Nothing that changed earlier is read; "" for everything.
         full_check_hours: How often everything is listed again; None for never.
+        tell: Gives a person one line of warning.
     """
 
     filters: tuple[ChangeFilter, ...]
@@ -57,6 +61,7 @@ class Bookmarks:
     overlap_seconds: float
     start: str
     full_check_hours: float | None
+    tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self._since = {one: self._since_of(one) for one in self.filters}
@@ -98,6 +103,11 @@ class Bookmarks:
         ordered = sorted(changes, key=lambda pair: (self._is_full and not pair[0], pair[0]))
         emitted = set() if self._is_full else self._surely_emitted(listing.entries)
         return [entry for _, entry in ordered if entry.go_id not in emitted]
+
+    def to_come(self, told_at: datetime) -> str | None:
+        """Name a bookmark that Go's clock is yet to reach: what changes until then is not read."""
+        horizon = stamps.write(told_at + FUTURE)
+        return next((one.bookmark for one in self.filters if self._newest(one) > horizon), None)
 
     def advance(self, entry: Entry) -> None:
         """Move on to an entry that was emitted, as all before it in the order."""
@@ -146,7 +156,14 @@ class Bookmarks:
         What was read first may change while the rest is read, and the rest bear newer stamps. When
         Go was first asked, its clock was behind the newest stamp by no more than the reading took.
         """
-        newest = max((_stamp(entry, one) for entry in listing.entries), default="")
+        horizon = stamps.write(listing.told_at + FUTURE)
+        told = sorted(_stamp(entry, one) for entry in listing.entries)
+        newest = max((stamp for stamp in told if stamp <= horizon), default="")
+        if told and told[-1] > horizon:
+            self.tell(
+                f"an entry has a {one.member} in the future ({told[-1]}); it is emitted, but the"
+                " bookmark does not follow"
+            )
         excess = listing.seconds - self.overlap_seconds
         return stamps.before(newest, excess) if newest and excess > 0 else newest
 

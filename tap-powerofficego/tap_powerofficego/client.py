@@ -11,7 +11,7 @@ from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
-from target_powerofficego.go_api import GoError, NotFound, Unreachable
+from target_powerofficego.go_api import ConfigurationError, GoError, NotFound, Unreachable
 from typing_extensions import override
 
 from tap_powerofficego import stamps
@@ -108,6 +108,7 @@ class GoStream(Stream):
             self.config["overlap_seconds"],
             self.earliest_change(),
             float(self.config["full_check_hours"]) if self.has_unstamped_edits else None,
+            lambda told: self.logger.warning("%s: %s", self.name, told),
         )
 
     def earliest_change(self) -> str:
@@ -123,6 +124,7 @@ class GoStream(Stream):
 
         Raises:
             Unreachable: with the address that cannot be reached.
+            ConfigurationError: A bookmark of the state lies in the future, by Go's clock.
             GoError: as `ListReader.read`.
         """
         try:
@@ -143,6 +145,10 @@ class GoStream(Stream):
             else:
                 reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT, self.logger.warning)
                 reader.read_first_page(self.path, params, listing)
+        listing.told_at = self.go.told_at or listing.began_at
+        if late := self._bookmarks.to_come(listing.told_at):
+            msg = f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
+            raise ConfigurationError(msg)
         return listing
 
     def _emitted(self, entry: Entry) -> Entry | None:

@@ -37,11 +37,13 @@ class Listing:
 
     Attributes:
         found: The entries by id, as each was read last.
-        began_at: A moment before the first page was requested.
+        began_at: A moment before the first page was requested, by this machine's clock.
+        told_at: A moment that Go gave with a page; by this machine's clock where it gave none.
     """
 
     found: dict[Any, Entry] = field(default_factory=dict)
     began_at: datetime = field(default_factory=stamps.now)
+    told_at: datetime = field(default_factory=stamps.now)
     _pages: int = 0
     _ended_at: datetime | None = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta, timezone
 
-_AS_GO_WRITES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z")
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))? ?(?:[Zz]|([+-]\d\d):?(\d\d))?"
 )
@@ -19,8 +18,6 @@ def sortable(text: object) -> str:
     """
     if not isinstance(text, str):
         return ""
-    if _AS_GO_WRITES.fullmatch(text):
-        return text
     match = _RFC_3339.fullmatch(text.strip())
     if match is None:
         return ""

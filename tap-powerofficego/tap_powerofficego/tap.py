@@ -10,7 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog
-from target_powerofficego.command_line import CommandLine, state_of
+from target_powerofficego.command_line import CommandLine, read_bookmarks
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
 
@@ -138,7 +138,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
     @override
     def invoke(cls, **arguments: Any) -> None:
         if (state := arguments.get("state")) is not None:
-            arguments["state"] = cls.checked_json(state, _NO_STATE, state_of)
+            arguments["state"] = cls.checked_json(state, _NO_STATE, read_bookmarks)
         if (catalog := arguments.get("catalog")) is not None:
             arguments["catalog"] = cls.checked_json(catalog, _NO_CATALOG, Catalog.from_dict)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.order import is_made_up
+from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.erased import ERASED
 from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
@@ -76,7 +77,11 @@ class BackSide:
     def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
         """Tell whether Go changed nothing that the shop would be told."""
         link = self._tools.store.link(entity_of(entity), record["id"])
-        return link is not None and not self._walks[entity_of(entity)].moved(link, record, read_at)
+        try:
+            moved = link is None or self._walks[entity_of(entity)].moved(link, record, read_at)
+        except Unusable:  # its walk says what is wrong with it
+            return False
+        return not moved
 
     def fingerprint(self, record: Record) -> str:
         """Return a hash of an entry."""

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 import simplejson
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
+from tap_customwebshop.json_text import read_json
 from tap_customwebshop.patience import Patience
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
@@ -203,10 +204,9 @@ class ShopRecords:
         Raises:
             ContractBrokenError: it holds none, or has no tag.
         """
-        record: Any = None
         try:
-            record = simplejson.loads(answer.body, use_decimal=True)
-        except (ValueError, RecursionError):
+            record = read_json(answer.body)
+        except ValueError:
             record = None
         shown = f"{method} {self._shown(path)}"
         if not isinstance(record, dict):
@@ -258,7 +258,7 @@ def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:
 def _not_taken(shown: str, answer: Answer) -> NotTaken:
     """Return the refusal with what the shop says of it (RFC 9457), if it says anything."""
     try:
-        problem = simplejson.loads(answer.body)
+        problem = read_json(answer.body)
     except ValueError:
         problem = None
     told = problem if isinstance(problem, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import io
 import os
 import re
@@ -33,6 +34,10 @@ NOT_SHOWN = "its name is not shown, for it may be a key in the wrong place"
 
 _LONGEST_NAME = 40
 _NAME = re.compile(r"[a-z]+([_-][a-z]+)*")
+OUT_OF_FILES = (
+    "this machine lets the program open no more files and connections; raise the limit (ulimit -n),"
+    " then run again"
+)
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
@@ -58,6 +63,10 @@ class CommandLine(PluginBase):
                 super().invoke(**arguments)
         except ConfigValidationError as wrong:
             cls.end_with(*wrong.errors)
+        except OSError as error:
+            if not is_out_of_files(error):
+                raise
+            cls.end_with(f"{OUT_OF_FILES}.")
 
     @classmethod
     @contextlib.contextmanager
@@ -92,7 +101,7 @@ class CommandLine(PluginBase):
         text = file.read()
         try:
             read(load_json(text))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             cls.end_with(wrong)
         return io.StringIO(text)
 
@@ -122,13 +131,23 @@ def is_like_a_name(text: str) -> bool:
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 
 
-def state_of(told: Any) -> None:  # noqa: ANN401 - JSON
-    """Go through a state as the SDK does, which would fail on what is none.
+def is_out_of_files(error: BaseException) -> bool:
+    """Tell whether something failed as this process may open no more files and connections.
+
+    The libraries for HTTP tell it in the text of their own errors only.
+    """
+    return any(f"[Errno {number}]" in repr(error) for number in (errno.EMFILE, errno.ENFILE)) or (
+        isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    )
+
+
+def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
+    """Go through the bookmarks of a state as the SDK does, which would fail on what is none.
 
     Raises:
-        TypeError, AttributeError: it is none.
+        TypeError, AttributeError: it is none, or they are none.
     """
-    for held in dict.copy(told).get("bookmarks", {}).values():
+    for held in dict.copy(state).get("bookmarks", {}).values():
         for part in (held, *held.get("partitions", ())):
             dict.copy(part).get("progress_markers", {}).items()
 

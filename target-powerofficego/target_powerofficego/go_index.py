@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.links import LinkStore
 
+logger = logging.getLogger("target-powerofficego")
+
 _OVERLAP = datetime.timedelta(minutes=5)
+_AHEAD = datetime.timedelta(days=1)
 _STORED_AT_ONCE = 500
 
 Keys = list[str]
@@ -274,12 +278,12 @@ class GoIndex:
         self, source: Source, changed_since: str | None, full_read_at: datetime.datetime
     ) -> None:
         params: dict[str, str] = {}
-        since = values.instant(changed_since, what="Go's stamp")
+        since = values.instant_or_none(changed_since)
         if since and source.changed_filter:
             params[source.changed_filter] = (since - _OVERLAP).isoformat().replace("+00:00", "Z")
         elif source.resource == "OutgoingInvoices" and self._orders_from:
             params["fromDate"] = self._orders_from.isoformat()
-        newest = changed_since
+        newest = changed_since or "" if since else ""
         read_at = now()
         listed = self._go.list_all(f"/{source.resource}", params=params, fields=source.fields)
         # no lock of the database is held while Go is asked: others may use it meanwhile
@@ -287,5 +291,16 @@ class GoIndex:
             with self._store.transaction():
                 for body in page:
                     self.remember(source.entity, body, read_at, source)
-                    newest = max(newest or "", body.get(source.stamp) or "") or None
-        self._store.put_watermark(source.name, newest, full_read_at)
+                    newest = max(
+                        newest, _moved_at(body.get(source.stamp), self._go.told_at or read_at)
+                    )
+        self._store.put_watermark(source.name, newest or None, full_read_at)
+
+
+def _moved_at(stamp: object, told_at: datetime.datetime) -> str:
+    """Return when an entry was last changed; "" where it does not tell a moment that can be.
+
+    A watermark in the future would hide each change until then.
+    """
+    moment = values.instant_or_none(stamp)
+    return str(stamp) if moment is not None and moment <= told_at + _AHEAD else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
-from target_powerofficego.dataflow.values import instant
+from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.links import NEVER, UNTOUCHED, Agreement
 
 if TYPE_CHECKING:
@@ -69,10 +69,9 @@ class Evidence:
 def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
     """Return a side's stamp as evidence of when a person changed it, or None.
 
-    It is none when it is not later than the stamp that our own last write left there.
+    It is none when it is no moment, or not later than the stamp that our own last write left there.
     """
-    moment = instant(stamp, what="the stamp of the last change")
-    own_moment = instant(own, what="our own stamp")
+    moment, own_moment = instant_or_none(stamp), instant_or_none(own)
     is_own = moment is not None and own_moment is not None and moment <= own_moment
     return None if is_own else moment
 

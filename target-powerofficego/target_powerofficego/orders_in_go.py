@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import logging
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.payments import CURRENCY
-from target_powerofficego.dataflow.values import same_text
+from target_powerofficego.dataflow.values import Unusable, number_in_go, same_text
 from target_powerofficego.dataflow.vouchers import OrderInGo
 from target_powerofficego.go_api import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from decimal import Decimal
 
     from target_powerofficego.links import Link
     from target_powerofficego.walks.tools import Tools
+
+logger = logging.getLogger("target-powerofficego")
 
 _AT_ONCE = 50  # ids of invoices in one address
 _MEMBERS = ("Id", "CustomerId", "CurrencyCode", "CustomMatchingReference")
@@ -33,7 +36,18 @@ def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]
     real = {link.go_id: link.shop_id for link in links if not _is_made_up(link)}
     planned = {link.shop_id: _PLANNED for link in links if _is_made_up(link)}
     found = _entries(tools, real) if real else {}
-    return planned | {real[go_id]: _order(tools, entry) for go_id, entry in found.items()}
+    return planned | dict(_readable(tools, real, found))
+
+
+def _readable(
+    tools: Tools, real: Mapping[str, str], found: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, OrderInGo]]:
+    """Yield orders by the shop's ids, and say of each other what of it cannot be read."""
+    for go_id, entry in found.items():
+        try:
+            yield real[go_id], _order(tools, entry)
+        except Unusable as unusable:
+            logger.warning("orders %s: its payments wait: %s", real[go_id], unusable)
 
 
 def _is_made_up(link: Link) -> bool:
@@ -69,7 +83,7 @@ def _order(tools: Tools, entry: Mapping[str, Any]) -> OrderInGo:
 
 
 def _decimal(told: object) -> Decimal | None:
-    return None if told is None else Decimal(str(told))
+    return None if told is None else number_in_go(told, what="its balance")
 
 
 def _ledger_account(tools: Tools, customer_id: str) -> int | None:

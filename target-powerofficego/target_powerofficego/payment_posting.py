@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.payments import CURRENCY, ITS_PAYMENT
+from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.dataflow.vouchers import Voucher, by_day_and_method, reference_of
 from target_powerofficego.go_api import TryAgainLater
 from target_powerofficego.links import now
@@ -41,8 +42,8 @@ class PaymentPosting:
                 self._writer.settle_leftovers()
             if self._tools.payment_accounts is not None:
                 self._post_due()
-        except TryAgainLater as later:
-            logger.warning("payments: %s", later)
+        except (TryAgainLater, Unusable) as reason:
+            logger.warning("payments: %s", reason)
             return
         self._writer.forget_solved()
 

@@ -25,8 +25,8 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.command_line import CommandLine
-from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.command_line import OUT_OF_FILES, CommandLine, is_out_of_files
+from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.links import LinkStoreError, now
 from target_powerofficego.run import CannotStart, Run
 from target_powerofficego.settle.lines import BrokenInput, require
@@ -163,7 +163,10 @@ class SettlingTarget(CommandLine, Target):
             return _BROKE
         except BaseException as failure:
             self._stop(failure, _BROKE)
-            raise
+            if not is_out_of_files(failure):
+                raise
+            self.logger.error("%s", OUT_OF_FILES)
+            return _BROKE
         finally:
             self._close()
         return self.exit_status
@@ -328,10 +331,7 @@ def _read_at(stamp: object) -> datetime.datetime:
 @functools.lru_cache(maxsize=8)
 def _moment(stamp: str) -> datetime.datetime | None:
     """Return a moment, or None; all records of a page bear the same."""
-    try:
-        return instant(stamp, what="time_extracted")
-    except Unusable:
-        return None
+    return instant_or_none(stamp)
 
 
 def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:

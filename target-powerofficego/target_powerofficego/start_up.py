@@ -73,11 +73,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
-    known = _KnownInGo(
-        sales_accounts=sales_account_ids(go, settings.sales_accounts),
-        payment_accounts=payment_accounts(go, settings.payment_accounts),
-        guest_customer=guest_customer_id(go, settings),
-    )
+    known = _known_in_go(go, settings)
     is_plan = settings.dry_run
     if is_plan or _may_plan(settings, store, client):
         copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
@@ -126,6 +122,21 @@ def _ask_who_we_are(go: GoClient, settings: Settings) -> Mapping[str, Any]:
             return check_privileges(go, settings)
     except Unreachable as error:
         msg = f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
+        raise CannotStart(msg) from None
+
+
+def _known_in_go(go: GoClient, settings: Settings) -> _KnownInGo:
+    try:
+        return _KnownInGo(
+            sales_accounts=sales_account_ids(go, settings.sales_accounts),
+            payment_accounts=payment_accounts(go, settings.payment_accounts),
+            guest_customer=guest_customer_id(go, settings),
+        )
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        msg = (
+            "PowerOffice Go lists an account, a VAT code or a customer that cannot be read; correct"
+            " it in Go, or leave out sales_accounts, payment_accounts and guest_customer_number"
+        )
         raise CannotStart(msg) from None
 
 

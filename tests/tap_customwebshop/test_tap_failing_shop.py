@@ -36,6 +36,57 @@ def test_a_retry_after_beyond_the_budget_ends_the_run_at_once(
     assert len(scripted_shop.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("-5", "0", "1.5", "inf", "nan", "soon", "", "0" * 5000),
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "Fri, 31 Dec 2027 23:59:59 +99999999999999999999",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(
+    scripted_shop, config, answer, page, read_shop, asked
+):
+    busy = answer(status=503, headers={"Retry-After": asked})
+    scripted_shop.answers("customers", busy, page([RECORD]))
+    assert len(read_shop(config).records()) == 1
+
+
+@pytest.mark.parametrize("asked", ["9" * 400, "9" * 5000, "Fri, 31 Dec 9999 23:59:59 -1200"])
+def test_a_retry_after_for_ever_ends_the_run_at_once(
+    scripted_shop, config, answer, read_shop, asked
+):
+    scripted_shop.answers("customers", answer(status=503, headers={"Retry-After": asked}))
+    emitted = read_shop(config, fails_with=ShopUnavailableError)
+    assert "GET /customers: the shop answered 503" in emitted.log
+    assert len(scripted_shop.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("", "go round in a circle"),
+        ("/customers", "go round in a circle"),
+        ("/" + "x" * 60_000, "go round in a circle"),
+        ("/kunder/\xe6", "go round in a circle"),
+        ("http://" + "x" * 60_000 + ".no/", "another server, http://xxx"),
+    ],
+    ids=["empty", "itself", "huge", "not ASCII", "a huge host"],
+)
+def test_an_odd_redirect_ends_the_run_in_one_short_line(
+    scripted_shop, config, answer, read_shop, location, told
+):
+    away = answer(status=302, headers={"Location": location})
+    for path in ("customers", location.strip("/") or "customers", "kunder/%C3%A6", "kunder/%E6"):
+        scripted_shop.answers(path, away)
+    emitted = read_shop(config, fails_with=ShopRefusedError)
+    line = emitted.log.splitlines()[-1]
+    assert told in line
+    assert len(line) < 400
+    assert len(scripted_shop.asked) <= 5
+
+
 @pytest.mark.parametrize("fault", [{"reset": "before"}, {"reset": "after"}, {"broken_json": True}])
 def test_a_broken_answer_is_asked_for_again(box, read_shop, fault):
     box.shop.put("customers", dict(RECORD))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import tracemalloc
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from drips import DRIPS, dripping, packed
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
+from tap_customwebshop.pages import Page, read_pages
 
 
 def at(minute: int) -> str:
@@ -58,6 +60,53 @@ def test_pages_that_go_round_in_a_circle_stop_the_run(
     assert "circle" in emitted.log
 
 
+@pytest.mark.parametrize(
+    "ids", [[()], [("1", "2")], [("1",), ("2", "3")], [("2", "1"), ("1", "2")]]
+)
+def test_pages_that_bring_nothing_new_end_the_run_though_each_has_another_cursor(
+    scripted_shop, config, page, read_shop, ids
+):
+    answers = [
+        page([record(one, 1) for one in ids[number % len(ids)]], f"cursor {number}")
+        for number in range(40)
+    ]
+    scripted_shop.answers("customers", *answers)
+
+    emitted = read_shop(config, fails_with=ContractBrokenError)
+
+    assert "GET /customers: the pages do not end: 10 in a row are empty, or the same" in emitted.log
+    assert len(scripted_shop.asked) <= len(ids) + 11
+    assert {one["id"] for one in emitted.records()} == {one for page in ids for one in page}
+
+
+def test_many_records_need_no_more_memory_than_a_page():
+    numbers = iter(range(100))
+
+    def fetch(cursor):
+        number = next(numbers)
+        told = [{"id": f"{number} {one}"} for one in range(1000)]
+        return Page(told, f"{number}" if number < 99 else None, datetime.now(timezone.utc), False)
+
+    tracemalloc.start()
+    try:
+        count = sum(len(one.records) for one in read_pages(fetch, path="/orders", ahead=False))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert count == 100_000
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("empty", [1, 5])
+def test_some_empty_pages_in_the_middle_do_not_end_the_reading(
+    scripted_shop, config, page, read_shop, empty
+):
+    gap = [page([], f"gap {number}") for number in range(empty)]
+    scripted_shop.answers("customers", page([record("1", 1)], "a"), *gap, page([record("2", 2)]))
+    assert [r["id"] for r in read_shop(config).records()] == ["1", "2"]
+
+
 def test_an_empty_page_in_the_middle_does_not_end_the_reading(
     scripted_shop, config, page, read_shop
 ):
@@ -89,13 +138,59 @@ def test_numbers_keep_their_digits_and_ids_become_text(scripted_shop, config, an
 
 
 @pytest.mark.parametrize(
-    "garbage", ["false", "", 0, 5, [], ["x"], {}, {"a": None}, True, None, "12,50 kr", "\ud83d"]
+    "garbage", ["false", "", 0, 5, [], ["x"], {}, {"a": None}, True, None, "12,50 kr"]
 )
 def test_garbage_passes_as_it_is(scripted_shop, config, page, read_shop, garbage):
     fields = {"is_guest": garbage, "name": garbage, "addresses": garbage, "note": garbage}
     scripted_shop.answers("customers", page([record("1", 1, **fields)]))
     (customer,) = read_shop(config).records()
     assert customer == record("1", 1, **fields)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ('"Kari\\ud83d"', "Kari�"),
+        ('"Kari\\u0000"', "Kari�"),
+        ('"Kari \\ud83c\\udf84"', "Kari 🎄"),
+        ("1e99999999999999999999", "1e99999999999999999999"),
+        ("-1E-99999999999999999999", "-1E-99999999999999999999"),
+        ("1e999999999", "1e999999999"),
+        ("9" * 5000, "9" * 5000),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+    ],
+)
+@pytest.mark.parametrize("name", ["note", "total_incl", "whatever"])
+def test_a_value_that_nothing_can_be_done_with_spoils_itself_alone(
+    scripted_shop, config, answer, read_shop, raw, told, name
+):
+    spoilt = f'{{"id": "1", "updated_at": "{at(1)}", "{name}": {raw}}}'
+    body = f'{{"data": [{spoilt}, {{"id": 2, "updated_at": "{at(2)}"}}], "next_cursor": null}}'
+    scripted_shop.answers("orders", answer(body.encode()))
+
+    first, second = read_shop(config).records("orders")
+
+    assert (first["custom"] if name == "whatever" else first)[name] == told
+    assert second == {"id": "2", "updated_at": at(2)}
+
+
+@pytest.mark.parametrize("deep", [DEEP, "[" * 500 + "]" * 500, '{"]": ' * 500 + "1" + "}" * 500])
+def test_what_is_nested_too_deeply_is_cut_and_its_page_is_read(
+    scripted_shop, config, answer, read_shop, deep
+):
+    spoilt = f'{{"id": "1", "updated_at": "{at(1)}", "name": {deep}, "phone": "[[\\"{{"}}'
+    body = f'{{"data": [{spoilt}, {{"id": 2, "updated_at": "{at(2)}"}}], "next_cursor": null}}'
+    scripted_shop.answers("customers", answer(body.encode()))
+
+    first, second = read_shop(config).records("customers")
+
+    assert "(left out: nested too deeply)" in str(first["name"])
+    assert first["phone"] == '[["{'
+    assert second["id"] == "2"
 
 
 def test_missing_stays_missing_and_null_stays_null(scripted_shop, config, page, read_shop):
@@ -138,6 +233,30 @@ def test_a_record_without_a_readable_stamp_is_emitted_and_moves_no_bookmark(
     assert emitted.records()[1] == undated
     assert emitted.bookmarks("customers")[-1] == at(1)
     assert emitted.log.count("no readable 'updated_at'") == 1
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+def test_a_stamp_of_the_year_1_is_none_wherever_it_stands(
+    scripted_shop, config, page, read_shop, stamp
+):
+    records = [{"id": f"{n}", "updated_at": stamp} for n in range(3)]
+    scripted_shop.answers("customers", page([*records, record("3", 1), records[0]]))
+
+    emitted = read_shop(config)
+
+    assert len(emitted.records()) == 5
+    assert emitted.bookmarks("customers")[-1] == at(1)
+    assert emitted.log.count("no readable 'updated_at'") == 1
+
+
+def test_a_bookmark_in_the_year_1_reads_everything(scripted_shop, config, page, read_shop):
+    held = {"replication_key": "updated_at", "replication_key_value": "0001-01-01T00:00:00Z"}
+    scripted_shop.answers("customers", page([record("1", 2), record("2", 1)]))
+
+    emitted = read_shop(config, state={"bookmarks": {"customers": held}})
+
+    assert len(emitted.records()) == 2
+    assert "updated_since" not in scripted_shop.asked[0].query
 
 
 def test_stamps_with_an_offset_become_utc(scripted_shop, config, page, read_shop):

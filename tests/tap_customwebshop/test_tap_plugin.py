@@ -128,13 +128,35 @@ def test_a_refusing_shop_ends_the_command_with_one_error_line(
     assert config["auth_token"] not in ended.stderr
 
 
-def test_a_bookmark_that_is_no_moment_is_one_line():
-    state = {"bookmarks": {"orders": {"replication_key_value": "x"}}}
+@pytest.mark.parametrize("bookmark", ["x", "9999-12-31T23:59:59-14:00"])
+def test_a_bookmark_that_cannot_be_is_one_line(bookmark):
+    state = {"bookmarks": {"orders": {"replication_key_value": bookmark}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapCustomWebShop(config=dict(sdk_config), state=state)
     assert failure.value.errors == [
         "The state's bookmark of 'orders' is no moment; correct or remove it."
     ]
+
+
+def test_a_bookmark_that_the_shops_clock_has_not_reached_is_one_line(box, tmp_path):
+    state = {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59Z"}}}
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    ended = run_tap(
+        "--state", str(tmp_path / "state.json"), config=box.tap_config(), tmp_path=tmp_path
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    told = "The state's bookmark of 'customers' lies in the future; correct or remove it."
+    assert told in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("state", [{"bookmarks": []}, {"bookmarks": {"orders": None}}])
+def test_a_state_of_another_form_is_one_line(config, tmp_path, state):
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    ended = run_tap("--state", str(tmp_path / "state.json"), config=config, tmp_path=tmp_path)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "--state: the file holds no state" in ended.stderr.splitlines()[-1]
 
 
 @pytest.fixture

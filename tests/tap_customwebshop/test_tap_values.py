@@ -92,7 +92,7 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
             [], None if cursor else "next", datetime.now(timezone.utc), None, has_numbers=False
         )
 
-    pages = read_pages(fetch, ahead=True)
+    pages = read_pages(fetch, path="/customers", ahead=True)
     next(pages)
     assert asked_again.wait(10)
     assert len(list(pages)) == 1

@@ -315,3 +315,33 @@ def test_records_on_a_full_disk_are_one_line(merchant, config, tmp_path):
     assert ended.returncode == 1
     assert "What is printed cannot be written: No space left on device." in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"bookmarks": []}, "--state: the file holds no state"),
+        ({"bookmarks": {"customers": None}}, "--state: the file holds no state"),
+        ({"bookmarks": {"customers": {"partitions": 5}}}, "--state: the file holds no state"),
+        (
+            {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T00:00:00Z"}}},
+            "The state's replication_key_value of 'customers' lies in the future",
+        ),
+        (
+            {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59-05:00"}}},
+            "The state's replication_key_value of 'customers' is no moment",
+        ),
+    ],
+)
+def test_a_state_that_nothing_can_be_read_by_is_one_line(config, tmp_path, state, told):
+    for name, text in (("config", config), ("state", state)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(text), encoding="utf-8")
+
+    ended = commands.run(
+        "tap-powerofficego",
+        *("--config", tmp_path / "config.json", "--state", tmp_path / "state.json"),
+    )
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert told in ended.stderr.splitlines()[-1]

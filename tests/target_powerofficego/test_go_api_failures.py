@@ -463,6 +463,93 @@ def test_a_token_that_could_not_be_fetched_is_asked_for_again_even_for_a_write(b
     assert names_in(box) == ["Garn"]
 
 
+@pytest.mark.parametrize(
+    "lifetime",
+    ["1" * 400, "-5", "0", '"soon"', "null", "NaN", "Infinity", "1e99999999999999999999", "[]"],
+)
+def test_a_token_that_does_not_say_how_long_it_lasts_is_used_for_the_usual_time(
+    box, client, lifetime
+):
+    token = requests.post(
+        box.go_token_url,
+        data={"grant_type": "client_credentials"},
+        auth=(box.go.application_key, box.go.client_key),
+        headers={"Ocp-Apim-Subscription-Key": box.go.subscription_key},
+        timeout=10,
+    ).json()["access_token"]
+    body = f'{{"access_token": "{token}", "expires_in": {lifetime}}}'
+    box.faults.add(path="/oauth/token", status=200, body=body)
+
+    for _ in range(3):
+        client.create("/Products", GARN)
+
+    assert client.calls.tokens == 1
+    assert names_in(box) == ["Garn"] * 3
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/products"])
+@pytest.mark.parametrize(
+    "asked",
+    ["-5", "1.5", "inf", "nan", "soon", "9" * 5000, "Fri, 31 Dec 99999 23:59:59 GMT", "", "\xe6"],
+)
+def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(box, client, asked, path):
+    box.faults.add(path=path, status=503, headers={"Retry-After": asked.encode().decode("latin-1")})
+
+    assert client.read("/Products") is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("path", ["/oauth/token", "/v2/"])
+@pytest.mark.parametrize("asked", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 -1200"])
+def test_a_retry_after_for_ever_ends_the_run_at_once(box, client, asked, path, status):
+    box.faults.add(path=path, status=status, headers={"Retry-After": asked}, times=None)
+
+    with pytest.raises(OutOfOrder, match="PowerOffice Go answers no call at all"):
+        client.read("/Products")
+
+    assert box.requests.count("go") <= 3
+
+
+@pytest.mark.parametrize("location", ["", "/v2/Products", "/" + "x" * 60_000, "http://[", "\xe6"])
+@pytest.mark.parametrize("path", ["/oauth/token", "/products"])
+def test_a_redirect_of_go_is_followed_nowhere(box, client, location, path):
+    box.faults.add(path=path, status=302, headers={"Location": location.encode().decode("latin-1")})
+
+    with pytest.raises(StopRun, match="302") as caught:
+        client.read("/Products")
+
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "shown", ['{"nextPageLink": "x"}', '{"totalPages": 1e9}', '{"TotalPages": 999}']
+)
+def test_pages_that_name_a_next_one_for_ever_end_the_run(box, client, shown):
+    body, headers = [{"Id": 1}, {"Id": 2}], {"X-Pagination": shown}
+    box.faults.add(path="/products", status=200, body=body, headers=headers, times=None)
+
+    def read():
+        return list(client.list_all("/Products"))
+
+    if "1e9" in shown:
+        assert len(read()) == 2
+    else:
+        with pytest.raises(OutOfOrder, match="GET /Products: the pages do not end: 10 in a row"):
+            read()
+
+    assert len(box.requests.reads("go")) <= 11
+
+
+def test_a_page_that_is_equal_to_an_earlier_one_does_not_end_the_list(box, client):
+    ids = [1, 1, 2, 1, 2, 3]
+    for number, one in enumerate(ids):
+        last = number == len(ids) - 1
+        headers = {"X-Pagination": '{"nextPageLink": "%s"}' % ("" if last else "x")}
+        box.faults.add(path="/products", status=200, body=[{"Id": one}], headers=headers)
+
+    assert [one["Id"] for one in client.list_all("/Products", page_size=1)] == ids
+
+
 def test_a_wrong_token_url_is_a_configuration_error(box, connect):
     with pytest.raises(StopRun, match="check token_url"):
         connect(token_url=box.go_api_url + "/nothing").read("/Products")

@@ -367,6 +367,44 @@ def spoilt(record, path, value):
     return record
 
 
+RAW = {
+    "nested too deeply": "[" * 100_000 + "]" * 100_000,
+    "nested deeply": '{"a":' * 500 + "1" + "}" * 500,
+    "half a character": '"\\ud800"',
+    "character 0": '"\\u0000"',
+    "a huge exponent": "1e99999999999999999999",
+    "a tiny exponent": "-1E-99999999999999999999",
+    "a huge number": "1e999999999",
+    "thousands of digits": "9" * 5000,
+    "no number": "NaN",
+    "no end": "-Infinity",
+}
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_a_line_with_what_nothing_can_be_done_with_is_one_reject_or_lands(
+    ledger, box, customer, product, order, lines_of, raw
+):
+    spoilt = dict.fromkeys(("name", "custom", "updated_at", "created_at"), "spoilt")
+    text = lines_of(
+        customer(**{**spoilt, "email": "spoilt"}),
+        product(**spoilt, price_excl="spoilt", tax_rate="spoilt"),
+        {**order(**spoilt, total_incl="spoilt", placed_at="spoilt"), "lines": "spoilt"},
+        customer(id="1002", email="ola@example.no"),
+        product(id="502", sku="ULL-2"),
+        order(id="9002", number="9002", customer_id="1002", lines=[]),
+    ).replace('"spoilt"', raw)
+
+    outcome = ledger.command_on(text)
+
+    assert outcome.status == 3
+    assert outcome.states
+    assert "Traceback" not in outcome.log
+    assert "could not read it" not in _all_reasons(ledger)
+    assert "ola@example.no" in {one["EmailAddress"] for one in box.go.entries("Customers")}
+    assert "ULL-2" in {one["Code"] for one in box.go.entries("Products")}
+
+
 @few_runs
 @given(data=st.data())
 def test_no_junk_anywhere_in_a_record_breaks_the_run_or_reaches_go(

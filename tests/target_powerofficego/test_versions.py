@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from clocks import machine_off_by
 from hypothesis import given
 from hypothesis import strategies as st
+from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.links_command import main
-from target_powerofficego.walks.versions import Doubt, Version, doubt, is_older
+from target_powerofficego.walks.versions import Doubt, Version, doubt
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -55,9 +56,9 @@ def test_the_strongest_doubt_counts():
 
 
 @given(STAMPS, STAMPS)
-def test_of_two_stamps_at_most_one_is_older(one, other):
-    assert not (is_older(one, other) and is_older(other, one))
-    assert (one == other) or is_older(one, other) or is_older(other, one)
+def test_of_two_stamps_at_most_one_is_before(one, other):
+    assert not (is_before(one, other) and is_before(other, one))
+    assert (one == other) or is_before(one, other) or is_before(other, one)
 
 
 @pytest.fixture

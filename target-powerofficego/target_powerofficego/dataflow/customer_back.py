@@ -91,7 +91,8 @@ def _written_like(patch: Record, record: Record) -> Record:
 
 
 def _joined(names: list[str] | tuple[str, ...]) -> str | None:
-    return " ".join(name for name in names if name != NAMELESS) or None
+    told = (values.text(name, what="the name in Go") for name in names if name != NAMELESS)
+    return " ".join(name or "" for name in told) or None
 
 
 def _told(name: str) -> str | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import NOTHING, ORE, ZERO, Money
 from target_powerofficego.dataflow.order_sums import sums_of, tolerance
 from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import to_ore
+from target_powerofficego.dataflow.values import number_in_go, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from decimal import Decimal
 
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.values import Value
@@ -131,7 +131,7 @@ def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
     Both when the total follows either way; on each line when it follows neither way.
     """
     lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
-    total = Decimal(str(answer["TotalAmount"])) - total_in_go(answered_lines(answer).get(ROUNDING))
+    total = total_in_go(answer) - total_in_go(answered_lines(answer).get(ROUNDING))
     nets: dict[Decimal, Decimal] = {}
     for line in lines:
         rate = percent(line.get("VatRate") or 0)
@@ -182,9 +182,10 @@ def answer_differences(
 
 def total_difference(expected: Decimal, go_total: Value) -> str | None:
     """Name both totals with VAT when they differ by an øre or more; None when Go tells none."""
-    if go_total is None or abs(Decimal(str(go_total)) - expected) < ORE:
+    told = None if go_total is None else number_in_go(go_total, what="TotalAmount")
+    if told is None or abs(told - expected) < ORE:
         return None
-    in_go = to_ore(Decimal(str(go_total)))
+    in_go = to_ore(told)
     return f"total with VAT: the shop says {expected}, Go says {in_go}"
 
 
@@ -205,16 +206,17 @@ def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, A
 
 
 def total_in_go(line: Mapping[str, Any] | None) -> Decimal:
-    """Return what a line comes to in Go with VAT."""
-    return ZERO if line is None else Decimal(str(line.get("TotalAmount") or 0))
+    """Return what a line, or a whole order, comes to in Go with VAT."""
+    told = ZERO if line is None else line.get("TotalAmount") or ZERO
+    return number_in_go(told, what="TotalAmount")
 
 
 def money_in_go(line: Mapping[str, Any]) -> Money:
     """Return the amounts of a line, or of a whole order, in Go."""
-    total, net = total_in_go(line), Decimal(str(line.get("NetAmount") or 0))
+    total, net = total_in_go(line), number_in_go(line.get("NetAmount") or 0, what="NetAmount")
     return Money(net, total - net, total)
 
 
 def percent(fraction: Value) -> Decimal:
     """Return a VAT rate of Go's, which is a fraction, in percent."""
-    return Decimal(str(fraction)) * 100
+    return number_in_go(fraction, what="the VAT rate") * 100

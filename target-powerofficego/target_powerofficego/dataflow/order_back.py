@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
@@ -60,8 +59,8 @@ def _payment(order: Record, _: Conversion) -> Value:
 def _is_paid(entry: Mapping[str, Any]) -> Value:
     """Return "paid" for an invoice with nothing open; what was credited was not paid."""
     balance, total = entry.get("Balance"), entry.get("TotalAmount")
-    is_open = balance is None or Decimal(str(balance)) != 0
-    is_sale = total is not None and Decimal(str(total)) > 0
+    is_open = balance is None or values.number_in_go(balance, what="Balance") != 0
+    is_sale = total is not None and values.number_in_go(total, what="TotalAmount") > 0
     if is_open or not is_sale or entry.get("IsReversed") or entry.get(HAS_CREDIT_NOTE):
         return None
     return PAID
@@ -116,7 +115,9 @@ INVOICE_ROWS = (
         Direction.TO_SHOP,
         _invoice("balance"),
         same=values.same_amount,
-        to_shop=_to_invoice("balance", lambda value: money(Decimal(str(value)))),
+        to_shop=_to_invoice(
+            "balance", lambda value: money(values.number_in_go(value, what="Balance"))
+        ),
     ),
     Property(
         PAYMENT_ROW,

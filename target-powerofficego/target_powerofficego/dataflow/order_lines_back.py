@@ -152,9 +152,8 @@ def total_of(entry: Mapping[str, Any]) -> Decimal:
         Unusable: it is not told.
     """
     rounding = lines_of(entry).get(ROUNDING, {}).get("TotalAmount") or 0
-    return to_ore(
-        _number(entry.get("TotalAmount"), "TotalAmount") - _number(rounding, "TotalAmount")
-    )
+    total = values.number_in_go(entry.get("TotalAmount"), what="TotalAmount")
+    return to_ore(total - values.number_in_go(rounding, what="TotalAmount"))
 
 
 def _members(line: OrderLine) -> dict[str, Value]:
@@ -181,22 +180,6 @@ def _same(name: str, value: Value) -> Value:
         raise Unusable(msg) from None
 
 
-def _number(value: Value, what: str) -> Decimal:
-    """Return a number as Go tells it.
-
-    Raises:
-        Unusable: it is none.
-    """
-    try:
-        told = Decimal(str(value))
-    except InvalidOperation:
-        told = Decimal("NaN")
-    if not told.is_finite():
-        msg = f"{what} in Go is no number: {values.shown(value)}"
-        raise Unusable(msg)
-    return told
-
-
 def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
     what = f"line {reference}, "
     names = [
@@ -205,13 +188,15 @@ def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
         if name in moved or (name in NUMBERS and not set(moved).isdisjoint(NUMBERS))
     ]
     members = {
-        name: _number(line.get(name), what + name) if name in NUMBERS else line.get(name)
+        name: values.number_in_go(line.get(name), what=what + name)
+        if name in NUMBERS
+        else line.get(name)
         for name in names
     }
     amounts = (
-        to_ore(_number(line.get(name), what + name))
+        to_ore(values.number_in_go(line.get(name), what=what + name))
         for name in ("NetAmount", "VatAmount", "TotalAmount")
     )
     rate = line.get("VatRate")
-    percent = None if rate is None else _number(rate, f"{what}VatRate") * 100
+    percent = None if rate is None else values.number_in_go(rate, what=f"{what}VatRate") * 100
     return LineEdit(members, Money(*amounts), percent)

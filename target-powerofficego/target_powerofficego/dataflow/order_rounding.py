@@ -24,7 +24,7 @@ from target_powerofficego.dataflow.order_answer import (
     total_in_go,
     vat_roundings,
 )
-from target_powerofficego.dataflow.values import to_ore
+from target_powerofficego.dataflow.values import number_in_go, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -105,7 +105,7 @@ def mending(
     if answer.get("TotalAmount") is None:
         return None
     there = total_in_go(answered_lines(answer).get(ROUNDING))
-    now = Decimal(str(answer["TotalAmount"])) - there
+    now = total_in_go(answer) - there
     off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
     before = before or Mending()
     answered = _answered(lines, answer, edited_in_go, before.prices)
@@ -151,7 +151,7 @@ def _answered(
         told = [there.get(name) for name in ("ProductUnitPrice", "NetAmount", "VatRate")]
         if None in told or not line.quantity or not line.total.excl:
             continue
-        price, net, rate = (Decimal(str(one)) for one in told)
+        price, net, rate = (number_in_go(one, what="a line") for one in told)
         one = _AnsweredLine(
             line.reference,
             line.quantity,

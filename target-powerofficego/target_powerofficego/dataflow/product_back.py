@@ -96,7 +96,7 @@ def unit(value: Value, _: Record) -> Record:
     Raises:
         Unusable: no word is known for it.
     """
-    code = values.same_code(value)
+    code = values.same_code(values.text(value, what="UnitOfMeasureCode"))
     if code is not None and code not in UNIT_WORDS:
         msg = f"there is no word for the unit {values.shown(code)}"
         raise Unusable(msg)

@@ -121,7 +121,7 @@ def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSO
     """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
     found: Any = entry
     for part in path.strip("/").replace("/", ".").split("."):
-        found = None if found is None else found.get(part)
+        found = found.get(part) if isinstance(found, dict) else None
     return found
 
 
@@ -191,6 +191,19 @@ def amount(value: object, *, what: str) -> Decimal | None:
             return Decimal(plain)
     msg = f'{what} {shown(value)} is not a number; it should be written like "12.50"'
     raise Unusable(msg)
+
+
+def number_in_go(value: object, *, what: str) -> Decimal:
+    """Return a number as Go tells it.
+
+    Raises:
+        Unusable: it is none, or one that no amount, rate or quantity can be.
+    """
+    told = same_amount(value)
+    if not isinstance(told, Decimal):
+        msg = f"{what} in Go is no number: {shown(value)}"
+        raise Unusable(msg)
+    return Decimal(str(value))
 
 
 def vat_rate(value: object, *, what: str) -> Decimal | None:
@@ -327,9 +340,17 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
     return moment.astimezone(datetime.timezone.utc)
 
 
+def instant_or_none(stamp: object) -> datetime.datetime | None:
+    """Return the moment of a stamp; None where it is missing, or is none, as the year 1 is none."""
+    try:
+        return instant(stamp, what="the stamp")
+    except Unusable:
+        return None
+
+
 def is_before(stamp: str | None, other: str | None) -> bool:
     """Tell whether one of Go's stamps is earlier than another; false where one is missing."""
-    one, two = instant(stamp, what="Go's stamp"), instant(other, what="Go's stamp")
+    one, two = instant_or_none(stamp), instant_or_none(other)
     return one is not None and two is not None and one < two
 
 
@@ -373,10 +394,14 @@ def same_text(value: Value) -> Value:
 
 
 def same_amount(value: Value) -> Value:
-    """Normalise a number for comparing: 1, 1.0 and "1.00" are the same."""
+    """Normalise a number for comparing: 1, 1.0 and "1.00" are the same; what is none stays so."""
     if value is None or isinstance(value, bool):
         return value
-    return Decimal(str(value)).normalize()
+    try:
+        number = Decimal(str(value)).normalize()
+    except ArithmeticError:
+        return value
+    return number if number.is_finite() else value
 
 
 def same_code(value: Value) -> Value:

@@ -157,7 +157,8 @@ def payments_there(
     for one in payments:
         line = lines.get(line_reference(shop_name, one))
         if line is not None:
-            amount = values.to_ore(-Decimal(str(line.get("CurrencyAmount") or 0)))
+            paid = values.number_in_go(line.get("CurrencyAmount") or 0, what="CurrencyAmount")
+            amount = values.to_ore(-paid)
             found.append(
                 Payment(one.order_id, one.payment_id, one.day, one.method, amount, one.currency)
             )

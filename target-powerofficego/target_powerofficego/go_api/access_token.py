@@ -12,7 +12,6 @@ from target_powerofficego.go_api.answers import (
     LATER,
     Problem,
     is_entry,
-    read_json,
     seconds_to_wait,
     seconds_when_turned_away,
 )
@@ -22,6 +21,7 @@ from target_powerofficego.go_api.errors import (
     TryAgainLater,
     WrongKeys,
 )
+from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from target_powerofficego.go_api.connection import Connection
     from target_powerofficego.go_api.sender import Answer
 
-# Go's own figure, used only for an answer that does not name one.
+# Go's own figure, used only for an answer that names none that can be.
 USUAL_LIFETIME_SECONDS = 1200
+LONGEST_LIFETIME_SECONDS = 86400
 LARGEST_MARGIN_SECONDS = 60
 GRANT = b"grant_type=client_credentials"
 
@@ -110,12 +111,21 @@ def _token_in(response: Answer, asked_at: float) -> Token | None:
     try:
         body = read_json(response.content)
         value = body["access_token"]
-        lifetime = float(body.get("expires_in", USUAL_LIFETIME_SECONDS))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError):
         return None
     if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
         return None
+    lifetime = _lifetime(body.get("expires_in"))
     return Token(value, asked_at + lifetime - min(LARGEST_MARGIN_SECONDS, lifetime / 5))
+
+
+def _lifetime(told: object) -> float:
+    """Return for how many seconds a token is good; one that lasts less is told by a 401."""
+    try:
+        seconds = float(str(told))
+    except ValueError:
+        return USUAL_LIFETIME_SECONDS
+    return seconds if 0 < seconds <= LONGEST_LIFETIME_SECONDS else USUAL_LIFETIME_SECONDS
 
 
 def _failure_of(response: Answer) -> GoError:

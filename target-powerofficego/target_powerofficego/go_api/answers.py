@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import simplejson
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
@@ -26,6 +25,7 @@ from target_powerofficego.go_api.errors import (
     UnknownOutcome,
     Unreachable,
 )
+from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
     from target_powerofficego.go_api.call import Call
@@ -37,6 +37,8 @@ LEAST_WAIT_SECONDS = 1.0
 _YEARS = range(2000, 9000)  # what a Date header may be believed to tell
 # A used-up quota (403 of the gateway) lasts for hours or days; nothing shorter is worth a try.
 QUOTA_WAIT_SECONDS = 3600.0
+# What Go asks for beyond it is the same to any run: too long.
+LONGEST_WAIT_SECONDS = 30 * 86400.0
 LONGEST_TITLE = 120
 LATER = "try again later"
 
@@ -77,25 +79,11 @@ class Problem:
         detail = members.get("detail")
         return cls(
             status=response.status_code,
-            title=" ".join(_storable(title).split())[:LONGEST_TITLE],
-            detail=_storable(detail),
+            title=" ".join(str(title or "").split())[:LONGEST_TITLE],
+            detail=str(detail or ""),
             is_from_gateway=is_from_gateway,
             is_cut=is_cut,
         )
-
-
-def _storable(told: object) -> str:
-    """Return text as any database takes it: without NUL and without halves of characters."""
-    return str(told or "").replace("\0", "").encode(errors="replace").decode()
-
-
-def read_json(content: bytes) -> Any:  # noqa: ANN401
-    """Return the JSON value, numbers with a fraction as Decimal.
-
-    Raises:
-        ValueError: when it is no JSON.
-    """
-    return simplejson.loads(content, use_decimal=True)
 
 
 def is_entry(value: object) -> bool:
@@ -163,6 +151,8 @@ def not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
         later = TryAgainLater(f"{what}: not sent, {unanswered}; {LATER}")
         later.retry_after = unanswered.next_turn
         return later
+    if unanswered.is_for_good:
+        return ConfigurationError(f"{what}: not sent, {unanswered}")
     if not unanswered.had_left:
         return Unreachable(f"{what}: not sent, {unanswered}; check the address and the network")
     return None
@@ -172,9 +162,10 @@ def seconds_to_wait(response: Answer) -> float | None:
     """Return the seconds that the `Retry-After` header asks for, None without a readable one."""
     header = response.headers.get("Retry-After")
     try:
-        return Retry().parse_retry_after(header) if header else None
-    except InvalidHeader:
+        asked = Retry().parse_retry_after(header) if header else None
+    except (InvalidHeader, ValueError, OverflowError):  # thousands of digits, the year 99999
         return None
+    return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
 
 
 def date_of(response: Answer) -> datetime.datetime | None:

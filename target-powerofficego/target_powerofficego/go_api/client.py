@@ -190,7 +190,7 @@ class GoClient:
         def read_page(number: int) -> tuple[list[dict[str, Any]], str | None]:
             return self._read_page(Call("GET", path, params={**query, "PageNumber": number}))
 
-        return pages_of(read_page, page_size)
+        return pages_of(read_page, page_size, path)
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entry with POST and return it as Go answers it.

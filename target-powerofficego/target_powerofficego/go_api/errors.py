@@ -7,7 +7,7 @@ GoError
  │   ├─ WrongKeys           Go does not accept the keys
  │   ├─ MissingPrivilege    the keys are good, but lack a privilege
  │   ├─ Unreachable         no connection within the retry budget: name, refused, TLS
- │   ├─ OutOfOrder          the call failed for its whole budget, and nothing else is answered
+ │   ├─ OutOfOrder          Go failed for the whole budget, whatever was asked; or a list has no end
  │   └─ StopRequested       `GoClient.cancel()` was called while this call waited its turn
  ├─ TryAgainLater           repeat in a later run: a read that kept failing, or any call that Go
  │                          kept turning away unread; nothing was done by this call
@@ -83,7 +83,7 @@ class Unreachable(StopRun):
 
 
 class OutOfOrder(StopRun):
-    """Go kept failing or turning calls away for a whole retry budget, whatever was asked."""
+    """Go kept failing for a whole retry budget, whatever was asked; or a list of it has no end."""
 
 
 class StopRequested(StopRun):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from target_powerofficego.command_line import is_out_of_files
 from target_powerofficego.go_api.rate_limit import NoTurnInTime
 from target_powerofficego.go_api.transport import GivenHeaders, TurnTakingAdapter, words_for
 
@@ -40,10 +41,19 @@ class NotAnswered(Exception):  # noqa: N818
     Attributes:
         had_left: whether the other side may have got the request.
         next_turn: seconds until its turn would have come, for one that gave up waiting for it.
+        is_for_good: whether it will not be otherwise as long as this process lasts.
     """
 
-    def __init__(self, why: str, *, had_left: bool, next_turn: float | None = None) -> None:
+    def __init__(
+        self,
+        why: str,
+        *,
+        had_left: bool,
+        next_turn: float | None = None,
+        is_for_good: bool = False,
+    ) -> None:
         super().__init__(why)
+        self.is_for_good = is_for_good
         self.had_left = had_left
         self.next_turn = next_turn
 
@@ -163,7 +173,8 @@ class Sender:
         patience = self._patience
         is_over = patience is not None and patience.is_over
         why = words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
-        return NotAnswered(why, had_left=patience is not None)
+        is_for_good = patience is None and is_out_of_files(error)
+        return NotAnswered(why, had_left=patience is not None, is_for_good=is_for_good)
 
 
 def _content(response: requests.Response) -> bytes:

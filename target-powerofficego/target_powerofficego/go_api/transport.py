@@ -13,6 +13,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from target_powerofficego.command_line import OUT_OF_FILES, is_out_of_files
+
 if TYPE_CHECKING:
     import socket
 
@@ -88,6 +90,8 @@ class GivenHeaders(requests.auth.AuthBase):
 
 def words_for(error: Exception, timeout_seconds: float) -> str:
     """Return what went wrong in plain words, without the address or anything that was sent."""
+    if is_out_of_files(error):
+        return OUT_OF_FILES
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy did not let the call through"
     if isinstance(error, requests.exceptions.SSLError):

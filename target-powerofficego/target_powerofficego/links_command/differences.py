@@ -9,10 +9,10 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import Direction
+from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.store.values import NEVER
 from target_powerofficego.walks.stamps import newest_stamp
-from target_powerofficego.walks.versions import is_older
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def differences(
         return
     rows = {row.name: row for row in TABLES[link.entity].rows}
     stamp = newest_stamp(entry)
-    is_behind = any(is_older(stamp, one) for one in (link.own_stamp, known_stamp))
+    is_behind = any(is_before(stamp, one) for one in (link.own_stamp, known_stamp))
     for name, agreed in link.base.items():
         if name.startswith(LINE):
             yield from _in_line(name.removeprefix(LINE), agreed)

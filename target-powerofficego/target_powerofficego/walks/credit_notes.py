@@ -19,6 +19,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.line_amounts import NOTHING
 from target_powerofficego.dataflow.order import CREDIT
 from target_powerofficego.dataflow.order_amounts import order_amounts
+from target_powerofficego.dataflow.order_answer import total_in_go
 from target_powerofficego.dataflow.order_credits import CANCEL, credit_lines, credit_name
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.go_index import Entry
@@ -394,7 +395,7 @@ def _untold(name: str) -> str:
 def _total_of(found: Mapping[str, Any] | Entry | None) -> Decimal:
     """Return what a credit note that was found in Go comes to with VAT."""
     body = found.body if isinstance(found, Entry) else found or {}
-    return to_ore(Decimal(str(body.get("TotalAmount") or 0)))
+    return to_ore(total_in_go(body))
 
 
 def _stands(found: Mapping[str, Any] | Entry | None) -> str | None:

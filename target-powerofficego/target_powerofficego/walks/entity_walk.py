@@ -18,7 +18,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
-from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.dataflow.values import Unusable, instant_or_none, is_before
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
 from target_powerofficego.links import NEVER, Agreement, Link, now
 from target_powerofficego.merge import (
@@ -37,7 +37,6 @@ from target_powerofficego.walks.takeovers import (
     is_known_deleted,
     passed_on,
 )
-from target_powerofficego.walks.versions import is_older
 from target_powerofficego.walks.walk import REPLACED, created_at, record_hash
 
 if TYPE_CHECKING:
@@ -103,7 +102,10 @@ class EntityWalk(TakeoverWalk):
         self, record: Record, read_at: datetime.datetime, link: Link, *, at_end: bool
     ) -> tuple[str, Change]:
         """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
-        created, linked = _moment(record.get("created_at")), _moment(link.shop_created_at)
+        created, linked = (
+            instant_or_none(record.get("created_at")),
+            instant_or_none(link.shop_created_at),
+        )
         if created and linked and created < linked:
             return "unchanged", Nothing(REPLACED)
         row_values = self._read(record)
@@ -269,8 +271,8 @@ class EntityWalk(TakeoverWalk):
         """Tell whether Go shows an entry as it was before what is known of it."""
         known = self.tools.store.last_version(self.other_way, link.shop_id)
         stamp = newest_stamp(entry.body)
-        return is_older(stamp, link.own_stamp) or (
-            known is not None and is_older(stamp, known.stamp)
+        return is_before(stamp, link.own_stamp) or (
+            known is not None and is_before(stamp, known.stamp)
         )
 
     def _carry_out(
@@ -365,14 +367,6 @@ def _is_first_told_when_archived(row_values: Mapping[str, Value], link: Link) ->
         and row_values.get("archived") is True
         and any(name in row_values and one.shop_read_at == NEVER for name, one in link.base.items())
     )
-
-
-def _moment(stamp: object) -> datetime.datetime | None:
-    """Return when a record was made, as far as that can be read."""
-    try:
-        return instant(stamp, what="created_at")
-    except Unusable:
-        return None
 
 
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, from_kept, order_amounts
+from target_powerofficego.dataflow.order_answer import total_in_go
 from target_powerofficego.dataflow.order_credits import (
     CANCEL,
     credit_lines,
@@ -35,6 +35,7 @@ from target_powerofficego.walks.order_form import (
 
 if TYPE_CHECKING:
     import datetime
+    from decimal import Decimal
 
     from target_powerofficego.dataflow.order_refunds import Refund
     from target_powerofficego.dataflow.table import Record, Table
@@ -221,7 +222,7 @@ def _other_vat(order: OrderInGoForm, link: Link) -> str:
 
 
 def _total(invoice: Entry) -> Decimal:
-    return to_ore(Decimal(str(invoice.body.get("TotalAmount") or 0)))
+    return to_ore(total_in_go(invoice.body))
 
 
 def _see_that_it_comes_to(total: Decimal, invoice: Entry) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Hold, RowChange, Undecidable
@@ -12,6 +11,7 @@ from target_powerofficego.dataflow.order_answer import (
     ROUNDING,
     answer_differences,
     rate_differences,
+    total_in_go,
 )
 from target_powerofficego.dataflow.order_charges import service_line
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS, Service
@@ -27,6 +27,7 @@ from target_powerofficego.merge_lines import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.links import Link
@@ -188,7 +189,7 @@ def _edited_in_go(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -
 def _rounding_there(answer: Mapping[str, Any]) -> Decimal:
     lines = answer.get("SalesOrderLines") or ()
     found = [one for one in lines if one.get("ExternalImportReference") == ROUNDING]
-    return Decimal(str(found[0].get("TotalAmount") or 0)) if found else ZERO
+    return total_in_go(found[0] if found else None)
 
 
 def _line_changes(there: Mapping[str, Value], line: Mapping[str, Value]) -> tuple[RowChange, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.line_amounts import ORE
@@ -14,7 +13,7 @@ from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import NUMBERS, unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
-from target_powerofficego.dataflow.values import to_ore
+from target_powerofficego.dataflow.values import number_in_go, to_ore
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
@@ -23,6 +22,7 @@ from target_powerofficego.walks.walk import text_id
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
     from target_powerofficego.changes import RowChange
     from target_powerofficego.dataflow.buyers import AgreedBuyer
@@ -305,7 +305,9 @@ def _is_another(reference: str, order: OrderInGoForm, link: Link) -> bool:
 
 def _net(members: Mapping[str, Value]) -> Decimal:
     """Return what Go makes of a line without VAT; of a text nothing."""
-    quantity, price, allowance = (Decimal(str(members.get(name) or 0)) for name in NUMBERS)
+    quantity, price, allowance = (
+        number_in_go(members.get(name) or 0, what=name) for name in NUMBERS
+    )
     return to_ore(quantity * price * (1 - allowance / 100))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import instant
+from target_powerofficego.dataflow.values import instant_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,6 @@ def newest_stamp(entry: Mapping[str, Any]) -> str | None:
     """
     address = entry.get("MailAddress")
     stamps = [entry.get(_STAMP), address.get(_STAMP) if isinstance(address, dict) else None]
-    moments = {instant(one, what="Go's stamp"): one for one in stamps if one}
+    moments = {instant_or_none(one): one for one in stamps}
     found = {moment: one for moment, one in moments.items() if moment is not None}
     return found[max(found)] if found else None

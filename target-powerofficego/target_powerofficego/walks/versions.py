@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Park, Undecidable
-from target_powerofficego.dataflow.values import Unusable, instant
+from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.links import NEWER_VERSION
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterable
 
 SURE_AFTER = 3
@@ -50,23 +49,9 @@ def doubt(versions: Iterable[Version]) -> Doubt | None:
 
 
 def _doubt(one: Version) -> Doubt | None:
-    if is_older(one.stamp, one.known):
+    if is_before(one.stamp, one.known):
         return Doubt.OLDER
-    return Doubt.PERHAPS if one.seems_old and not is_older(one.known, one.stamp) else None
-
-
-def is_older(stamp: str | None, other: str | None) -> bool:
-    """Tell whether a stamp is earlier than another of the same side; not where one is missing."""
-    one, two = _moment(stamp), _moment(other)
-    return one is not None and two is not None and one < two
-
-
-def _moment(stamp: object) -> datetime.datetime | None:
-    """Return a stamp's moment; None where it is missing or cannot be read."""
-    try:
-        return instant(stamp, what="the stamp")
-    except Unusable:
-        return None
+    return Doubt.PERHAPS if one.seems_old and not is_before(one.known, one.stamp) else None
 
 
 def see_that_it_counts(found: Doubt, readings: int) -> None:

@@ -13,6 +13,7 @@ import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.command_line import is_out_of_files
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
@@ -107,7 +108,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
             outcome, change = "rejected", Reject(str(unusable))
         except self.stops:
             raise
-        except Exception as error:  # noqa: BLE001 - one bad record never stops the others
+        except Exception as error:  # one bad record never stops the others
+            if is_out_of_files(error):
+                raise
             outcome, change = "rejected", self._refusal(error) or _own_fault(error)
         self._keep(record, kept, read_at, outcome, change)
         return outcome

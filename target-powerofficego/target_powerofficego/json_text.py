@@ -1,0 +1,127 @@
+"""JSON of others, read so that what nothing can be done with spoils only the value that it is in.
+
+A shop, Go or a tap may send what Python, a database or an amount in kroner cannot hold. Were it an
+error, one such record would keep all others of its page from being read, in each run anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEEPEST = 100
+_TOO_DEEP = '"(left out: nested too deeply)"'
+_MOST_MARKS = 1 << 20
+"""Brackets of a text that are looked at again and again; larger ones are gone through once."""
+_MOST_DIGITS = 40
+"""Before the decimal point, or zeros behind it; no amount, rate, quantity or id has as many."""
+
+_NO_CHARACTER = re.compile(r"[\ud800-\udfff]|\\u(?:[dD][89a-fA-F]|0000)")
+_MARKS = re.compile(r'"|[\[{]+|[\]}]+')
+_ALL_BUT_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
+
+
+def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any:  # noqa: ANN401
+    """Return the JSON value; numbers with a fraction are Decimal, digit by digit.
+
+    What cannot be worked with becomes text or a sign in a text, which a reader finds unusable where
+    it wants a number or something else:
+
+    - NaN, infinity and a number that is huge or tiny beyond sense: the text that stands there.
+    - Half of a surrogate pair, which UTF-8 cannot hold, and the character 0, which PostgreSQL
+      cannot: a replacement character.
+    - What is nested more than a hundred deep: a text that says so.
+
+    Args:
+        told: the text.
+        note_number: called for each number.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+
+    def whole(digits: str) -> int | str:
+        note_number()
+        return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+    def broken(digits: str) -> Decimal | str:
+        note_number()
+        return fraction(digits)
+
+    text = told if isinstance(told, str) else _decoded(told)
+    if _is_deep(text):
+        text = _without_depths(text)
+    value = json.loads(text, parse_int=whole, parse_float=broken, parse_constant=str)
+    return _mended(value) if _NO_CHARACTER.search(text) else value
+
+
+def fraction(digits: str) -> Decimal | str:
+    """Return a number of JSON as a Decimal, or as it stands where nobody can work with it."""
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:  # its exponent has twenty digits
+        return digits
+    return number if abs(number.adjusted()) <= _MOST_DIGITS else digits
+
+
+def is_odd(text: str) -> bool:
+    """Tell whether JSON text may hold what another reader than `read_json` cannot take."""
+    return _is_deep(text) or _NO_CHARACTER.search(text) is not None
+
+
+def _decoded(told: bytes) -> str:
+    return told.decode(json.detect_encoding(told), "surrogatepass")
+
+
+def _is_deep(text: str) -> bool:
+    """Tell whether text may be nested too deeply: false is certain; much faster than to read it."""
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return False
+    told = text.encode(errors="surrogatepass").replace(rb"\\", b"").replace(rb"\"", b"")
+    marks = told.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")
+    left = b"".join(marks.split(b'"')[::2])  # what stands in no text
+    for _ in range(_DEEPEST // 2):  # each takes one or two of the innermost levels
+        if not left or len(left) > _MOST_MARKS:
+            break
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+    return bool(left)
+
+
+def _without_depths(text: str) -> str:
+    """Return JSON text without what is nested too deeply.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    kept: list[str] = []
+    depth = begin = position = 0
+    while found := _MARKS.search(text, position):
+        before, position = depth, found.end()
+        if found[0] == '"':
+            position = scanstring(text, position)[1]
+        elif found[0][0] in "[{":
+            depth += len(found[0])
+            if before <= _DEEPEST < depth:
+                kept += text[begin : found.start() + _DEEPEST - before], _TOO_DEEP
+        else:
+            depth -= len(found[0])
+            if depth <= _DEEPEST < before:
+                begin = found.start() + before - _DEEPEST
+    return "".join(kept) + text[begin:] if depth <= _DEEPEST else ""
+
+
+def _mended(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(one) for name, one in value.items()}
+    return value

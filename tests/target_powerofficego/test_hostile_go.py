@@ -1,0 +1,142 @@
+"""One entry of Go that nothing can be done with stops no other, in the list and read alone."""
+
+from __future__ import annotations
+
+import pytest
+import simplejson
+
+pytestmark = pytest.mark.both_link_stores
+
+RAW = {
+    "nested too deeply": "[" * 100_000 + "]" * 100_000,
+    "nested deeply": '{"a":' * 500 + "1" + "}" * 500,
+    "half a character": '"Kari\\ud800"',
+    "character 0": '"Kari\\u0000"',
+    "a huge exponent": "1e99999999999999999999",
+    "a tiny exponent": "-1E-99999999999999999999",
+    "a huge number": "1e999999999",
+    "thousands of digits": "9" * 5000,
+    "no number": "NaN",
+    "no end": "Infinity",
+    "another kind": '{"a": [1]}',
+}
+STAMPS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2026-13-01"]
+STAMPS += ["9999-12-31T23:59:59-14:00", "2199-01-01T00:00:00Z", 5, ["x"], {}, True, "", None]
+
+
+def spoil(box, resource, go_id, *members, raw):
+    """Let Go tell something else of an entry from now on, in its lists and alone."""
+    entries = [dict(one) for one in box.go.entries(resource)]
+    (spoilt,) = [one for one in entries if str(one["Id"]) == go_id]
+    spoilt.update(dict.fromkeys(members, "spoilt"))
+    for path, told in ((f"/{resource}$", entries), (f"/{resource}/{go_id}(/complete)?$", spoilt)):
+        body = simplejson.dumps(told, use_decimal=True).replace('"spoilt"', raw)
+        box.faults.add(system="go", method="GET", path=path, status=200, body=body, times=None)
+
+
+def own_faults(ledger):
+    return [one.reason for one in ledger.unsettled() if "could not read it" in one.reason]
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_a_customer_of_go_that_is_hostile_stops_no_other(linked, raw):
+    box = linked.box
+    person, firm = (linked.go_id("customers", one) for one in ("1001", "2001"))
+    members = ("Name", "FirstName", "EmailAddress", "OrganizationNumber", "IsPerson", "Number")
+    spoil(box, "Customers", person, *members, "MailAddress", "IsArchived", "Id2", raw=raw)
+    for shop_id in ("1001", "2001"):
+        box.shop.edit("customers", shop_id, {"phone": "+4790000001"})
+
+    outcome = linked.forward(full_check_hours=0)
+
+    assert outcome.status in (0, 3)
+    assert outcome.states
+    assert box.go.entry("Customers", firm)["PhoneNumber"] == "+4790000001"
+    assert own_faults(linked.ledger) == []
+    box.faults.clear()
+    assert linked.forward(full_check_hours=0).status == 0
+    assert box.go.entry("Customers", person)["PhoneNumber"] == "+4790000001"
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_a_product_of_go_that_is_hostile_stops_no_other(linked, product, raw):
+    box = linked.box
+    box.shop.put("products", product(id="502", sku="ULL-2"))
+    linked.forward()
+    spoilt, other = (linked.go_id("products", one) for one in ("501", "502"))
+    members = ("Name", "Code", "Gtin", "UnitPrice", "UnitCost", "IsActive", "Description")
+    spoil(box, "Products", spoilt, *members, raw=raw)
+    for shop_id in ("501", "502"):
+        box.shop.edit("products", shop_id, {"cost_price": "41.00"})
+
+    outcome = linked.forward(full_check_hours=0)
+
+    assert outcome.status in (0, 3)
+    assert outcome.states
+    assert box.go.entry("Products", other)["UnitCost"] == 41
+    assert own_faults(linked.ledger) == []
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_an_order_of_go_that_is_hostile_stops_no_other(linked, order, raw):
+    box = linked.box
+    spoilt = linked.go_id("orders", "9001")
+    members = ("TotalAmount", "NetAmount", "SalesOrderStatus", "CustomerReference", "OrderNo")
+    spoil(box, "SalesOrders", spoilt, *members, raw=raw)
+    box.shop.edit("orders", "9001", {"reference": "Ola"})
+    box.shop.put("orders", order(id="9002", number="9002"))
+
+    outcome = linked.forward(full_check_hours=0)
+
+    assert outcome.status in (0, 3)
+    assert outcome.states
+    assert len(box.go.entries("SalesOrders")) == 2
+    assert own_faults(linked.ledger) == []
+
+
+@pytest.mark.parametrize("stamp", STAMPS, ids=str)
+def test_a_stamp_of_go_that_is_no_moment_stops_nothing_and_hides_no_change(linked, stamp):
+    box = linked.box
+    ids = [linked.go_id("customers", one) for one in ("1001", "2001")]
+    raw = simplejson.dumps(stamp)
+    spoil(box, "Customers", ids[0], "LastChangedDateTimeOffset", raw=raw)
+    for shop_id in ("1001", "2001"):
+        box.shop.edit("customers", shop_id, {"phone": "+4790000001"})
+    assert linked.forward(full_check_hours=0).status == 0
+    assert [box.go.entry("Customers", one)["PhoneNumber"] for one in ids] == ["+4790000001"] * 2
+
+    box.faults.clear()
+    box.go.edit("Customers", ids[1], {"EmailAddress": "ny@example.no"})
+    box.shop.edit("customers", "2001", {"phone": "+4790000002"})
+    outcome = linked.forward()
+
+    (listed,) = [one for one in outcome.reads if one.path.lower().endswith("/customers")]
+    since = listed.query.get("lastChangedDateTimeOffsetGreaterThan", "")
+    assert since < box.go.entry("Customers", ids[1])["LastChangedDateTimeOffset"]
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+@pytest.mark.parametrize("member", ["Code", "Rate"])
+def test_a_vat_code_of_go_that_is_hostile_is_one_line_at_most(linked, raw, member):
+    box = linked.box
+    codes = [{**one, member: "spoilt"} for one in box.go.entries("VatCodes")]
+    body = simplejson.dumps(codes, use_decimal=True).replace('"spoilt"', raw)
+    box.faults.add(system="go", method="GET", path="/vatcodes$", status=200, body=body, times=None)
+
+    outcome = linked.ledger.command(sales_accounts={"25": 3000}, payment_accounts={"vipps": 1920})
+
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.log
+    assert " | ERROR " in outcome.log.splitlines()[-1]
+
+
+def test_an_entry_without_an_id_is_told_and_left_out(linked):
+    box = linked.box
+    spoil(box, "Customers", linked.go_id("customers", "1001"), "Id", raw="null")
+    box.shop.edit("customers", "2001", {"phone": "+4790000001"})
+
+    outcome = linked.forward(full_check_hours=0)
+
+    assert "GET /Customers: an entry of the list has no Id; it is left out" in outcome.log
+    firm = box.go.entry("Customers", linked.go_id("customers", "2001"))
+    assert firm["PhoneNumber"] == "+4790000001"
