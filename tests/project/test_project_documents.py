@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 
 import pytest
 from tap_customwebshop.tap import TapCustomWebShop
@@ -13,7 +16,11 @@ from target_powerofficego.settings import Settings
 from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
-OTHER_PROGRAMS = ("pip", "pytest", "python", "uv", "curl", "tail", "test", "sqlite3", ".ci/run")
+OTHER_PROGRAMS = (
+    *("pip", "pytest", "python", "python3", "curl", "tail", "test", "sqlite3", "git"),
+    *("uv", ".uv/bin/uv", ".ci/run", ".ci/resolved"),
+)
+ADDRESS = "https://git.example.com/customwebshop-powerofficego/blob/main/"
 PROGRAMS = (
     *("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
     "target-customwebshop",
@@ -68,13 +75,21 @@ def test_the_two_configs_of_the_readme_are_valid(project):
 def test_each_link_between_the_documents_leads_somewhere(project, name):
     path = project / name
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
-        if link.startswith("http"):
-            continue
         file, _, heading = link.partition("#")
-        linked = path.parent / file
+        if file.startswith(ADDRESS):
+            linked = project / file.removeprefix(ADDRESS)
+        elif file.startswith("http"):
+            continue
+        else:
+            assert not file or path.parent not in packages(project), "on an index it leads nowhere"
+            linked = path.parent / file if file else path
         assert linked.exists(), link
         if heading:
             assert heading in headings(linked), link
+
+
+def packages(project):
+    return [path.parent for path in project.glob("*/pyproject.toml")]
 
 
 def headings(path):
@@ -94,7 +109,8 @@ def test_each_command_that_a_document_shows_exists(project, run_command, name):
     told = [words for words in shown if words]
     assert told
     for words in told:
-        program, *rest = words[2:] if words[:2] == ["uv", "run"] else words
+        is_by_uv = words[0].endswith("uv") and words[1:2] == ["run"]
+        program, *rest = words[2:] if is_by_uv else words
         if program == "powerofficego-links":
             assert f"  {rest[0]} " in run_command(program, "--help").stdout
         elif program == "meltano":
@@ -115,6 +131,36 @@ def test_the_changelog_begins_with_the_version_of_every_package(project):
     changelog = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+).*\n\n- .+", changelog, re.MULTILINE)
     assert newest[1] == version
+
+
+def test_a_tag_names_the_version_of_what_is_tagged(project):
+    tags = subprocess.run(
+        ["git", "tag", "--points-at", "HEAD", "v*"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    pyproject = (project / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f'version = "{tag[1:]}"' in pyproject for tag in tags)
+
+
+def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tmp_path):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(project / ".ci" / "version.py", tmp_path / ".ci")
+    for path in (project / "pyproject.toml", *project.glob("*/pyproject.toml")):
+        copied = tmp_path / path.relative_to(project)
+        copied.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copied)
+
+    subprocess.run([sys.executable, tmp_path / ".ci" / "version.py", "1.4.2"], check=True)
+
+    for path in tmp_path.rglob("pyproject.toml"):
+        told = path.read_text(encoding="utf-8")
+        assert '\nversion = "1.4.2"\n' in told
+        assert "0.1,<0.2" not in told
+    way_back = (tmp_path / "target-customwebshop" / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"tap-customwebshop>=1.4,<1.5"' in way_back
 
 
 def test_the_licence_is_the_one_that_every_package_names(project):

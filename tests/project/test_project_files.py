@@ -17,7 +17,7 @@ HOMES = ("ho" + "me/", "ro" + "ot/", "wo" + "rk/", "Us" + "ers/")
 INDEXES = ("pypi" + ".org", "python" + "hosted", "--index" + "-url")
 OF_A_MACHINE = re.compile("|".join(rf"(?<![\w.$}}])/{home}\w" for home in HOMES))
 OF_AN_INDEX = re.compile("|".join(map(re.escape, INDEXES)))
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 def test_no_file_names_a_place_on_a_machine_or_a_package_index(committed_files):
@@ -40,9 +40,9 @@ def pyprojects(project):
         yield tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def test_every_package_is_for_the_same_pythons(project):
+def test_every_package_is_for_the_same_pythons_and_for_those_to_come(project):
     for pyproject in pyprojects(project):
-        assert pyproject["project"]["requires-python"] == ">=3.10,<3.14"
+        assert pyproject["project"]["requires-python"] == ">=3.10"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -66,5 +66,5 @@ def test_ci_ends_with_the_test_command_of_the_readme(project):
     ci = (project / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     readme = (project / "README.md").read_text(encoding="utf-8")
     assert ci[-1] == "uv run pytest"
-    assert f"pip install uv && {ci[-1]}\n" in readme
+    assert f" && .uv/bin/{ci[-1]}\n" in readme
     assert (project / ".ci" / "run").stat().st_mode & 0o100

@@ -58,7 +58,24 @@ def test_no_letter_of_a_description_is_lost_with_its_markup(html):
     assert Counter(letters) <= Counter(shown)
 
 
-def test_markup_becomes_plain_lines():
-    html = "<p>Varm &amp; god</p><ul><li>ull</li><li>myk</li></ul>"
-
-    assert plain_text(html).split() == ["Varm", "&", "god", "*", "ull", "*", "myk"]
+@pytest.mark.parametrize(
+    ("html", "lines"),
+    [
+        ("<p>Varm &amp; god</p><ul><li>ull</li><li>myk</li></ul>", "Varm & god||* ull|* myk"),
+        ("<h2>Mål</h2>Se her<p>en<p>to<ol><li>a<li>b</ol>c", "Mål||Se her||en||to||1. a|2. b|c"),
+        ("<ul><li>a<ul><li>b<li></ul><li><p>c</p></ul>", "* a|+ b|+||* c"),
+        ("<div>en<div>to</div>\n tre</div>fire<br>fem<br><br>seks", "en|to|tre|fire|fem||seks"),
+        ("<dl><dt>Farge<dd>rød</dl><section>a</section>b<hr>c", "Farge|rød|a|b|c"),
+        ("a <b> b</b>\n<i>c</i>&nbsp; d<q>e</q><span>f</span>g", 'a b c d"e" f g'),
+        ("<pre>a  b\n c</pre>d  e", "a  b|c|d e"),
+        (
+            "Mål:<table><tr><th>Str.<th>Bryst<tr><td>XXL</td><td><p>100</p><p>cm</td></table>x",
+            "Mål:|Str.  Bryst|100|XXL|cm||x",
+        ),
+        ("<table><td>a<table><tr><td>b<td>c</table>d</td><td>e", "a|b  c  e||d"),
+        (f"<table><td>{'a' * 101}<td>b<tr><td>c<td>d</table>", f"{'a' * 101}  b|c  d"),
+        ("</table></ul></td>a<td>b</li></pre>", "a b"),
+    ],
+)
+def test_markup_becomes_the_lines_that_a_browser_shows(html, lines):
+    assert plain_text(html).split("\n") == lines.split("|")

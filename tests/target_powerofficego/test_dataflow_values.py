@@ -6,11 +6,13 @@ import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import pycountry
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from target_powerofficego.dataflow import product_back, values
 from target_powerofficego.dataflow.addresses import read_address
+from target_powerofficego.dataflow.iso_codes import COUNTRIES, CURRENCIES
 from target_powerofficego.dataflow.prices import price_repairs, price_without_vat
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.units import UNIT_WORDS, unit_code
@@ -407,3 +409,8 @@ def test_a_price_written_back_to_the_shop_comes_out_as_the_price_in_go(in_go, re
         assume(False)
 
     assert price_without_vat({**record, **patch}) == in_go
+
+
+def test_the_codes_of_countries_and_currencies_are_those_of_the_standards():
+    assert {one.alpha_2 for one in pycountry.countries} == COUNTRIES
+    assert {one.alpha_3 for one in pycountry.currencies} == CURRENCIES

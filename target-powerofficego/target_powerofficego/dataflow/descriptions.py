@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from html import unescape
-
-from inscriptis import get_text
+from itertools import zip_longest
 
 from target_powerofficego.dataflow.values import ENTITY
 
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(/?)([a-z][a-z0-9]*)(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE
+)
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+
+_APART = ("p", "figure", "h1", "h2", "h3", "h4", "h5", "h6")
+"""Elements with an empty line before and after them."""
+_BLOCKS = (
+    *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details"),
+    *("div", "dl", "dt", "fieldset", "figcaption", "footer", "form", "header", "hr", "html", "li"),
+    *("main", "nav", "ol", "pre", "section", "summary", "table", "title", "ul"),
+)
+_ROWS = ("table", "tr", "tbody", "thead", "tfoot")
+_CELLS = ("td", "th")
+_BULLETS = ("* ", "+ ", "o ", "- ")
+_BETWEEN_CELLS = "  "
+_WIDEST_COLUMN = 100  # characters; what is longer is prose, and nothing stands below it
 
 
 def plain_text(html: str | None) -> str | None:
     """Return a description without its HTML markup, lines trimmed.
 
-    A `<` that begins no tag is text: "str. <M". What the converter cannot show (elements nested
-    too deep, half a character) is kept by only taking the tags out.
+    A `<` that begins no tag is text: "str. <M".
     """
     if html is None or not is_marked_up(html):
         return html
-    marked_up = re.sub(rf"(?!{_TAG.pattern})<", "&lt;", _UNSEEN.sub(" ", html), flags=_TAG.flags)
-    shown_text = _trimmed(get_text(marked_up))
-    stripped = _trimmed(unescape(_TAG.sub(" ", marked_up)))
-    return (shown_text if _signs(shown_text) >= _signs(stripped) else stripped) or None
+    shown = _Shown()
+    place = 0
+    seen = _UNSEEN.sub(" ", html).strip()
+    for tag in _TAG.finditer(seen):
+        shown.write(seen[place : tag.start()])
+        if name := (tag[2] or "").lower():
+            (shown.close if tag[1] else shown.open)(name)
+        place = tag.end()
+    shown.write(seen[place:])
+    return shown.text()
 
 
 def is_marked_up(text: str | None) -> bool:
@@ -32,9 +52,168 @@ def is_marked_up(text: str | None) -> bool:
     return text is not None and any(one.search(text) for one in (_TAG, ENTITY, _UNSEEN))
 
 
-def _trimmed(text: str) -> str:
-    return "\n".join(line.strip() for line in text.splitlines()).strip()
+@dataclass
+class _Page:
+    """Lines of text, the last of them still being written: a description, or a cell of a table."""
+
+    lines: list[str] = field(default_factory=list)
+    line: str = ""
+    bullet: str = ""
+    is_apart: bool = True
+
+    def write(self, text: str, *, as_it_is: bool = False) -> None:
+        if not as_it_is:
+            before = " " if not self.line or self.line[-1].isspace() else ""
+            text = re.sub(r"\s+", " ", before + text)[len(before) :]
+        if text and not self.line:
+            text, self.bullet = self.bullet + text, ""
+        self.line += text
+
+    def end_line(self) -> bool:
+        """Begin a new line; return whether there was one to end."""
+        line, self.line = self.line.removesuffix(" "), ""
+        if line:
+            self.lines.append(line)
+            self.is_apart = False
+        return bool(line)
+
+    def stand_apart(self) -> None:
+        """Leave a line empty, unless one is or nothing was written yet."""
+        if not self.is_apart:
+            self.lines.append("")
+        self.is_apart = True
+
+    def end_item(self) -> None:
+        """End the line; an item of a list that held nothing is a bullet."""
+        if not self.end_line() and self.bullet:
+            self.lines.append(self.bullet)
+            self.is_apart = False
+        self.bullet = ""
 
 
-def _signs(text: str) -> int:
-    return sum(not character.isspace() for character in text)
+class _Shown:
+    """What a browser would show of HTML, as lines of text; no tag is taken for granted to be ended.
+
+    The columns of a table stand below each other.
+    """
+
+    def __init__(self) -> None:
+        self._pages = [_Page()]
+        self._tables: list[list[list[_Page]]] = []
+        self._lists: list[str | int] = []
+        self._is_in_paragraph = False
+        self._depth_as_it_is = 0
+
+    def text(self) -> str | None:
+        while self._tables:
+            self._end_table()
+        page = self._pages[0]
+        page.end_item()
+        lines = "\n".join(page.lines).splitlines()
+        return "\n".join(line.strip() for line in lines).strip() or None
+
+    def write(self, text: str) -> None:
+        plain = unescape(unescape(text))
+        self._pages[-1].write(plain, as_it_is=self._depth_as_it_is > 0)
+
+    def open(self, name: str) -> None:
+        """Take the beginning of an element."""
+        page = self._pages[-1]
+        if name == "br":
+            if not page.end_line():
+                page.lines.append("")
+        elif name in ("span", "q"):
+            page.write('"' if name == "q" else " ")
+        elif name in _ROWS or name in _CELLS:
+            self._open_in_table(name)
+        elif name in _APART or name in _BLOCKS:
+            self._begin_block(name)
+            self._is_in_paragraph = name == "p"
+        if name in ("ul", "ol"):
+            self._lists.append(1 if name == "ol" else _BULLETS[len(self._lists) % len(_BULLETS)])
+        elif name == "li":
+            self._begin_item()
+        elif name == "pre":
+            self._depth_as_it_is += 1
+
+    def close(self, name: str) -> None:
+        """Take the end of an element."""
+        page = self._pages[-1]
+        if name in ("span", "q"):
+            page.write('"' if name == "q" else " ")
+        elif name == "table" and self._tables:
+            self._end_table()
+        elif name in _CELLS and self._tables:
+            self._end_cell()
+        elif name == "li":
+            page.end_item()
+        elif name in _APART or name in _BLOCKS:
+            self._begin_block(name)
+        if name in ("ul", "ol") and self._lists:
+            self._lists.pop()
+        elif name == "pre":
+            self._depth_as_it_is = max(0, self._depth_as_it_is - 1)
+
+    def _begin_block(self, name: str) -> None:
+        page = self._pages[-1]
+        page.end_line()
+        if name in _APART or self._is_in_paragraph:
+            page.stand_apart()
+        self._is_in_paragraph = False
+
+    def _begin_item(self) -> None:
+        page = self._pages[-1]
+        page.end_item()
+        number = self._lists[-1] if self._lists else _BULLETS[0]
+        if isinstance(number, int):
+            self._lists[-1] = number + 1
+            number = f"{number}. "
+        page.bullet = number
+
+    def _open_in_table(self, name: str) -> None:
+        if name == "table":
+            self._begin_block(name)
+            self._tables.append([])
+            return
+        if not self._tables:
+            self._pages[-1].write(" ")
+            return
+        self._end_cell()
+        rows = self._tables[-1]
+        if name == "tr" or not rows:
+            rows.append([])
+        if name in _CELLS:
+            rows[-1].append(_Page())
+            self._pages.append(rows[-1][-1])
+        self._is_in_paragraph = False
+
+    def _end_cell(self) -> None:
+        """End the open cell of the innermost table, if one is."""
+        rows = self._tables[-1]
+        if rows and rows[-1] and rows[-1][-1] is self._pages[-1]:
+            self._pages.pop().end_item()
+
+    def _end_table(self) -> None:
+        self._end_cell()
+        self._is_in_paragraph = False
+        page = self._pages[-1]
+        page.end_line()
+        if lines := _side_by_side(self._tables.pop()):
+            page.lines += [*lines, ""]
+            page.is_apart = False
+
+
+def _side_by_side(rows: list[list[_Page]]) -> list[str]:
+    """Return the lines of a table, each cell in the middle of its row and at its column's left."""
+    lines_of = [["\n".join(cell.lines).split("\n") for cell in row] for row in rows]
+    columns = zip_longest(*lines_of, fillvalue=[""])
+    longest = [max(len(line) for cell in column for line in cell) for column in columns]
+    widths = [width if width <= _WIDEST_COLUMN else 0 for width in longest]
+    shown = []
+    for row in lines_of:
+        height = max(map(len, row), default=0)
+        cells = [[""] * ((height - len(lines)) // 2) + lines for lines in row]
+        for line in zip_longest(*cells, fillvalue=""):
+            padded = (text.ljust(width) for text, width in zip(line, widths, strict=False))
+            shown.append(_BETWEEN_CELLS.join(padded))
+    return shown

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-import pycountry
 from stdnum import ean
 from stdnum.no import orgnr
+
+from target_powerofficego.dataflow.iso_codes import COUNTRIES, CURRENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -241,15 +242,10 @@ def country(value: object, *, what: str) -> str | None:
     code = text(value, what=what)
     if code is None:
         return None
-    if not _is_country(code.upper()):
+    if code.upper() not in COUNTRIES:
         msg = f'{what} {shown(code)} is not a country code; it should be two letters such as "NO"'
         raise Unusable(msg)
     return code.upper()
-
-
-@lru_cache(maxsize=512)
-def _is_country(code: str) -> bool:
-    return len(code) == 2 and pycountry.countries.get(alpha_2=code) is not None
 
 
 def currency(value: object, *, what: str) -> str | None:
@@ -261,7 +257,7 @@ def currency(value: object, *, what: str) -> str | None:
     code = text(value, what=what)
     if code is None:
         return None
-    if pycountry.currencies.get(alpha_3=code.upper()) is None:
+    if code.upper() not in CURRENCIES:
         msg = f'{what} {shown(code)} is not a currency code; it should be like "NOK"'
         raise Unusable(msg)
     return code.upper()

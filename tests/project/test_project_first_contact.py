@@ -1,0 +1,115 @@
+"""The README's two commands, and .ci/run, where nothing may be installed into the Python there is.
+
+Debian, Ubuntu and Homebrew mark their Python as EXTERNALLY-MANAGED (PEP 668), and pip then refuses.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pip
+import pytest
+
+COMMANDS = re.compile(r"^python3 -m pip install .* && .*$", re.MULTILINE)
+UV = "#!/bin/sh\necho uv $*\n"
+"""A stand-in: it tells what it was asked for."""
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """What a shell sees where the only Python is a marked one, and an index that has only uv."""
+    home = tmp_path / "usr"
+    library = home / Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
+    library.mkdir(parents=True)
+    for part in Path(sysconfig.get_path("stdlib")).iterdir():
+        if part.name not in ("EXTERNALLY-MANAGED", "site-packages"):
+            (library / part.name).symlink_to(part)
+    (library / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=use apt\n")
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "pip").symlink_to(Path(pip.__file__).parent)
+
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("bash", "dirname", "env", "sh"):
+        (programs / name).symlink_to(shutil.which(name))
+    python = programs / "python3"
+    variables = f'PYTHONHOME="{home}" PYTHONPATH="{modules}"'
+    python.write_text(f'#!/bin/sh\n{variables} exec "{sys._base_executable}" "$@"\n')
+    python.chmod(0o755)
+
+    index = tmp_path / "index"
+    index.mkdir()
+    write_wheel_of_uv(index)
+    return {
+        "HOME": str(tmp_path),
+        "PATH": str(programs),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_NO_INDEX": "1",
+        "PYTHONNOUSERSITE": "1",
+    }
+
+
+def write_wheel_of_uv(folder):
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(folder / "uv-1.0-py3-none-any.whl", "w") as wheel:
+        program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        program.external_attr = (stat.S_IFREG | 0o755) << 16
+        wheel.writestr(program, UV)
+        for name, text in about.items():
+            wheel.writestr(f"uv-1.0.dist-info/{name}", text)
+
+
+def run(shell_line, *, folder, environment):
+    return subprocess.run(
+        ["bash", "-c", shell_line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_marked_python_takes_no_package(marked, tmp_path):
+    refused = run("python3 -m pip install uv", folder=tmp_path, environment=marked)
+
+    assert refused.returncode
+    assert "externally-managed-environment" in refused.stderr
+
+
+def test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once(
+    marked, tmp_path, project
+):
+    shown = COMMANDS.findall((project / "README.md").read_text(encoding="utf-8"))
+    assert len(shown) == 2
+    for command, asked in zip(shown, ("run demo", "run pytest"), strict=True):
+        ended = run(command, folder=tmp_path, environment=marked)
+
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.splitlines()[-1] == f"uv {asked}"
+
+
+def test_what_must_pass_runs_with_python_and_pip_alone(marked, tmp_path, project):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(project / ".ci" / "run", tmp_path / ".ci" / "run")
+
+    ended = run(".ci/run", folder=tmp_path, environment=marked)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[0] == "uv sync"
+    assert ended.stdout.splitlines()[-1] == "uv run pytest"

@@ -1,0 +1,190 @@
+"""What an index would get: the packages as they are built, and installed where nothing else is."""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from go_sandbox import Sandbox
+from go_sandbox.seed.store import seed_store
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+UV = os.environ.get("UV") or shutil.which("uv")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+MOST_INSTALLED = 60_000_000  # bytes, of which SQLAlchemy, needed by the SDK, is a quarter
+
+
+def pyproject_of(folder):
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folders(project):
+    """The packages' folders by their names."""
+    paths = sorted(path.parent for path in project.glob("*/pyproject.toml"))
+    return {pyproject_of(path)["project"]["name"]: path for path in paths}
+
+
+@pytest.fixture(scope="module")
+def dist(project, tmp_path_factory):
+    """A folder with a source archive of each package, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [UV, "build", "--all-packages", "--quiet", "--out-dir", folder], cwd=project, check=True
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheels(dist):
+    """What each package's wheel holds, by the package's name."""
+    opened = [zipfile.ZipFile(path) for path in sorted(dist.glob("*.whl"))]
+    return {about(wheel)["Name"]: wheel for wheel in opened}
+
+
+def about(wheel):
+    (name,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
+    return email.message_from_bytes(wheel.read(name))
+
+
+def test_each_package_is_built_as_an_index_wants_it(dist, folders):
+    built = sorted(dist.glob("*-*"))
+
+    told = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *built],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(built) == 2 * len(folders)
+    assert told.returncode == 0, told.stdout
+
+
+def test_each_wheel_holds_its_code_its_types_and_the_licence(wheels, folders, project):
+    licence = (project / "LICENSE").read_bytes()
+    assert set(wheels) == set(folders)
+    for name, wheel in wheels.items():
+        package = name.replace("-", "_")
+        code = {str(path.relative_to(folders[name])) for path in folders[name].rglob("*.py")}
+        files = set(wheel.namelist())
+        assert {*code, f"{package}/py.typed"} <= files
+        assert {one.partition("/")[0] for one in files if "dist-info" not in one} == {package}
+        (told,) = (one for one in files if one.endswith("/licenses/LICENSE"))
+        assert wheel.read(told) == licence
+
+
+def test_each_wheel_says_what_it_is_whose_and_where_to_ask(wheels):
+    for name, wheel in wheels.items():
+        told = about(wheel)
+        classifiers = told.get_all("Classifier")
+        assert told["License-Expression"] == "Apache-2.0"
+        assert told["Requires-Python"] == ">=3.10"
+        assert told["Author"]
+        assert told["Keywords"]
+        assert told["Summary"]
+        assert {f"Programming Language :: Python :: {one}" for one in PYTHONS} <= set(classifiers)
+        assert "Typing :: Typed" in classifiers
+        urls = dict(one.split(", ") for one in told.get_all("Project-URL"))
+        assert {"Documentation", "Repository", "Issues", "Changelog"} <= set(urls)
+        assert all(url.startswith(urls["Repository"]) for url in urls.values())
+        links = re.findall(r"\]\(([^)\s]+)\)", told.get_payload(decode=True).decode())
+        assert all(link.startswith(("https://", "#")) for link in links), name
+
+
+def test_siblings_are_of_one_minor_version_and_others_are_bound_only_from_below(wheels):
+    for wheel in wheels.values():
+        version = about(wheel)["Version"]
+        major, minor = map(int, version.split(".")[:2])
+        for one in map(Requirement, about(wheel).get_all("Requires-Dist")):
+            if one.name in wheels:
+                assert one.specifier == SpecifierSet(f">={major}.{minor},<{major}.{minor + 1}")
+                assert one.specifier.contains(version)
+            elif one.name != "singer-sdk":
+                assert {bound.operator for bound in one.specifier} == {">="}, one
+
+
+@pytest.fixture(scope="module")
+def installed(dist, project, tmp_path_factory):
+    """The folder of the commands of an environment that has the wheels and what they need."""
+    folder = tmp_path_factory.mktemp("installed")
+    tested = folder / "tested.txt"
+    tested.write_text("\n".join(pyproject_of(project)["tool"]["uv"]["constraint-dependencies"]))
+    uv = [UV, "--quiet"]
+    venv = [*uv, "venv", "--python", sys.executable, folder / "venv"]
+    subprocess.run(venv, cwd=folder, check=True)
+    wheels = [path for path in dist.glob("*.whl") if not path.name.startswith("go_sandbox")]
+    install = [*uv, "pip", "install", "--python", folder / "venv", "--constraint", tested, *wheels]
+    subprocess.run(install, cwd=folder, check=True)
+    return folder / "venv" / "bin"
+
+
+def test_what_is_installed_is_small(installed):
+    (packages,) = (installed.parent / "lib").glob("python*/site-packages")
+
+    size = sum(path.stat().st_size for path in packages.rglob("*") if path.suffix != ".pyc")
+
+    assert size < MOST_INSTALLED
+
+
+def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
+    def pipe(tap, target):
+        both = f"{tap} --config {tap}.json | {target} --config {target}.json"
+        subprocess.run(
+            ["bash", "-o", "pipefail", "-c", both],
+            cwd=tmp_path,
+            env={"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)},
+            check=True,
+        )
+
+    with Sandbox.start() as box:
+        seed_store(box.shop, customers=2, products=2, orders=2)
+        for name, config in configs(box, tmp_path).items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
+
+        pipe("tap-customwebshop", "target-powerofficego")
+        posted = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
+        assert posted == {f"testshop:{one['id']}" for one in box.shop.records("orders")}
+
+        box.requests.clear()
+        pipe("tap-customwebshop", "target-powerofficego")
+        assert box.requests.writes() == []
+
+        customer = next(
+            one for one in box.go.entries("Customers") if one["ExternalImportReference"]
+        )
+        box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
+        pipe("tap-powerofficego", "target-customwebshop")
+        shop_id = customer["ExternalImportReference"].removeprefix("testshop:")
+        assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
+
+
+def configs(box, folder):
+    """Return the settings of each plugin, for a sandbox."""
+    shop = box.tap_config()
+    go = box.target_config(
+        link_store=str(folder / "links.db"),
+        requests_per_second=100,
+        sales_accounts={"25": 3000, "15": 3001, "0": 3100},
+    )
+    read = ("environment", "api_url", "token_url", "application_key", "client_key")
+    return {
+        "tap-customwebshop": shop,
+        "target-powerofficego": go,
+        "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
+        "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
+        | {name: go[name] for name in ("shop_name", "link_store")},
+    }
