@@ -85,7 +85,8 @@ def test_many_records_need_no_more_memory_than_a_page():
     def fetch(cursor):
         number = next(numbers)
         told = [{"id": f"{number} {one}"} for one in range(1000)]
-        return Page(told, f"{number}" if number < 99 else None, datetime.now(timezone.utc), False)
+        cursor = f"{number}" if number < 99 else None
+        return Page(told, cursor, datetime.now(timezone.utc), None, has_numbers=False)
 
     tracemalloc.start()
     try:

@@ -15,6 +15,7 @@ from target_powerofficego.links import LinkStore
 pytestmark = pytest.mark.both_link_stores
 
 LATER = "2026-01-06T10:00:00Z"
+LATEST = "2026-01-07T10:00:00Z"
 
 
 @pytest.fixture
@@ -279,14 +280,16 @@ def test_a_bad_version_of_a_landed_record_leaves_go_as_it_is(ledger, box, reason
     assert bad.status == 3
     assert bad.writes == []
     assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
-    assert ledger.run(product()).status == 0
+    assert ledger.run(product(updated_at=LATEST)).status == 0
     assert reasons() == {}
 
 
 def test_a_record_that_is_bad_and_then_good_again_in_one_run_is_settled(ledger, reasons, product):
     ledger.run(product())
 
-    outcome = ledger.run(product(name="x" * 401, updated_at=LATER), product())
+    bad = product(name="x" * 401, updated_at=LATER)
+
+    outcome = ledger.run(bad, product(updated_at=LATEST))
 
     assert outcome.status == 0
     assert reasons() == {}

@@ -256,7 +256,7 @@ def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
 
 
-OLD = "2020-01-01T00:00:00Z"
+OLD = "2026-01-06T10:00:00Z"
 
 
 def test_a_change_that_was_not_done_is_written_though_a_bookkeeper_edited_another_property(

@@ -619,7 +619,7 @@ def test_a_change_lost_while_a_bookkeeper_edits_another_property_is_merged_again
         when="before",
     )
     box.faults.add(method="PATCH", path="/customers/", reset="before")
-    edited = customer(first_name="Karianne", phone="+4798765432", updated_at="2020-01-01T00:00:00Z")
+    edited = customer(first_name="Karianne", phone="+4798765432", updated_at="2026-01-06T10:00:00Z")
 
     outcome = ledger.run(edited, patch_guard=patch_guard)
 
