@@ -10,6 +10,8 @@ import sys
 
 import declarations
 import pytest
+import sqlalchemy as sa
+import yaml
 from go_sandbox import Sandbox
 from go_sandbox.demo.meltano import Meltano
 
@@ -152,12 +154,79 @@ def test_a_run_with_open_rejects_says_so_and_how_they_are_shown(both_ways, stran
     assert told, both_ways.stdout
     assert "the product has no SKU" in stranger.run(*told[1].split()).stdout
 
-    told = stranger.run("invoke", "target-powerofficego:check", "--newer-than", "3h")
+    told = stranger.run("invoke", "target-customwebshop:check", "--newer-than", "3h")
     assert told.returncode == 3, told.stdout
     assert "products: 1 reject waits for a person" in told.stdout
 
 
-def test_a_command_works_at_either_target_and_with_words_of_its_own(both_ways, stranger):
-    ended = stranger.run("invoke", "target-customwebshop:acknowledge", "--all")
+@pytest.fixture
+def other(request, stranger, folder):
+    """Adds a plugin of somebody else, as one that the Hub has no definition of."""
+    if not request.config.getoption("--long"):
+        pytest.skip("it installs a plugin of somebody else; run with --long")
+
+    def add(name, kind, pip_url, settings):
+        path = folder / "meltano.yml"
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plugin = {
+            "name": name,
+            "namespace": name.replace("-", "_"),
+            "pip_url": pip_url,
+            "settings": [{"name": setting} for setting in settings],
+            "config": settings,
+        }
+        if kind == "extractors":
+            plugin["capabilities"] = ["catalog", "discover"]
+        told["plugins"][kind].append(plugin)
+        path.write_text(yaml.safe_dump(told), encoding="utf-8")
+
+    return add
+
+
+def test_duckdb_has_what_the_shop_has(other, stranger, folder):
+    settings = {"path": str(folder / "kept.duckdb"), "default_target_schema": "shop"}
+    other("target-duckdb", "loaders", "target-duckdb", settings)
+    ended = stranger.run("run", "--full-refresh", "tap-customwebshop", "target-duckdb")
     assert ended.returncode == 0, ended.stdout
-    assert "the reject of products 2 is acknowledged" in ended.stdout
+    python = folder / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "python"
+    query = "select last_name from shop.customers"
+    program = (
+        f"import duckdb; print(duckdb.connect({settings['path']!r}).sql({query!r}).fetchall())"
+    )
+    rows = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
+    assert rows.stdout.strip() in {"[('Ødegård',)]", "[('Aas',)]"}
+
+
+def test_a_database_has_what_go_has(other, stranger, forward, box, postgresql):
+    address = f"postgresql+psycopg://postgres@/postgres?host={postgresql}"
+    settings = {"sqlalchemy_url": address, "default_target_schema": "go"}
+    other("target-postgres", "loaders", "meltanolabs-target-postgres", settings)
+    ended = stranger.run("run", "--full-refresh", "tap-powerofficego", "target-postgres")
+    assert ended.returncode == 0, ended.stdout
+    with sa.create_engine(address).connect() as database:
+        query = sa.text('select "LastName" from go.customers')
+        assert [row[0] for row in database.execute(query)] == [
+            one["LastName"] for one in box.go.entries("Customers")
+        ]
+
+
+def test_customers_of_a_csv_file_go_to_go_by_stream_maps(other, stranger, folder, box):
+    path = folder / "kunder.csv"
+    path.write_text("nr,navn,epost\n900,Fjord AS,post@fjord.example\n", encoding="utf-8")
+    files = [{"path": str(path), "format": "csv", "table_name": "kunder", "primary_keys": ["nr"]}]
+    other("tap-spreadsheets", "extractors", "tap-spreadsheets", {"files": files})
+    maps = {
+        "kunder": {
+            "__alias__": "customers",
+            "__else__": None,
+            "__key_properties__": ["id"],
+            "id": "str(int(nr))",
+            "type": "'company'",
+            "company_name": "navn",
+            "email": "epost",
+        }
+    }
+    told = {"TARGET_POWEROFFICEGO_STREAM_MAPS": json.dumps(maps)}
+    ended = stranger.run("run", "tap-spreadsheets", "target-powerofficego", **told)
+    assert "1 write to PowerOffice Go" in ended.stdout, ended.stdout
+    assert "Fjord AS" in [one.get("Name") for one in box.go.entries("Customers")]
