@@ -188,18 +188,18 @@ def _known_to_meltano(kind: str, definition: dict) -> dict[Path, str]:
     return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
 
 
-def move(repository: str) -> None:
+def move(project: Path, repository: str) -> None:
     """Put another address of the repository in every file that names it."""
-    old = yaml.safe_load((PROJECT / "target-powerofficego" / "hub.yml").read_text("utf-8"))["repo"]
+    old = yaml.safe_load((project / "target-powerofficego" / "hub.yml").read_text("utf-8"))["repo"]
     listed = subprocess.run(
         ["git", "grep", "--untracked", "--files-with-matches", "--fixed-strings", "-z", old],
-        cwd=PROJECT,
+        cwd=project,
         capture_output=True,
         text=True,
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        path = PROJECT / name
+        path = project / name
         path.write_text(path.read_text("utf-8").replace(old, repository), "utf-8")
 
 
@@ -218,7 +218,7 @@ if __name__ == "__main__":
     parser.add_argument("--install-from", choices=["git", "pypi"], help="where plugins come from")
     told = parser.parse_args()
     if told.repository:
-        move(told.repository)
+        move(PROJECT, told.repository)
     if told.install_from:
         install_from(told.install_from)
     write()

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 
 import declarations
 import pytest
@@ -67,8 +66,7 @@ def repository(tmp_path_factory):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(declarations.PROJECT / name, folder / name)
     git(folder, "init", "--quiet")
-    moves = [sys.executable, "tests/declarations.py", "--repository", folder.as_uri()]
-    subprocess.run(moves, cwd=folder, check=True)
+    declarations.move(folder, folder.as_uri())
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Moved")
     return folder
@@ -101,7 +99,6 @@ def stranger(repository, box, folder, tmp_path_factory):
         adds = ("add", "--plugin-type", kind.removesuffix("s"), "--no-install", name)
         ended = project.run(*adds, "--from-ref", str(repository / name / "hub.yml"))
         assert ended.returncode == 0, ended.stdout
-    project.install()
     return project
 
 
@@ -121,7 +118,7 @@ def both_ways(forward, stranger, box):
     return stranger.run("run", *BACK, *FORWARD)
 
 
-def test_four_of_four_plugins_install_by_git(stranger, folder):
+def test_four_of_four_plugins_install_by_git_when_they_are_run(both_ways, folder):
     for name, kind in declarations.PLUGINS.items():
         assert (folder / ".meltano" / kind / name / "venv" / "bin" / name).exists()
 
@@ -183,7 +180,7 @@ def other(request, stranger, folder):
     return add
 
 
-def test_duckdb_has_what_the_shop_has(other, stranger, folder):
+def test_duckdb_has_what_the_shop_has(other, stranger, folder, box):
     settings = {"path": str(folder / "kept.duckdb"), "default_target_schema": "shop"}
     other("target-duckdb", "loaders", "target-duckdb", settings)
     ended = stranger.run("run", "--full-refresh", "tap-customwebshop", "target-duckdb")
@@ -197,13 +194,14 @@ def test_duckdb_has_what_the_shop_has(other, stranger, folder):
     assert rows.stdout.strip() in {"[('Ødegård',)]", "[('Aas',)]"}
 
 
-def test_a_database_has_what_go_has(other, stranger, forward, box, postgresql):
+def test_a_database_has_what_go_has(other, stranger, forward, box, request):
+    postgresql = request.getfixturevalue("postgresql")
     address = f"postgresql+psycopg://postgres@/postgres?host={postgresql}"
     settings = {"sqlalchemy_url": address, "default_target_schema": "go"}
     other("target-postgres", "loaders", "meltanolabs-target-postgres", settings)
     ended = stranger.run("run", "--full-refresh", "tap-powerofficego", "target-postgres")
     assert ended.returncode == 0, ended.stdout
-    with sa.create_engine(address).connect() as database:
+    with sa.create_engine(address, poolclass=sa.NullPool).connect() as database:
         query = sa.text('select "LastName" from go.customers')
         assert [row[0] for row in database.execute(query)] == [
             one["LastName"] for one in box.go.entries("Customers")
