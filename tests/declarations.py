@@ -57,9 +57,12 @@ def current() -> dict[Path, str]:
     for name, kind in PLUGINS.items():
         folder = PROJECT / name
         files[folder / "README.md"] = _with_table(folder / "README.md", name)
-        files[folder / "hub.yml"] = definition = _definition(folder / "hub.yml", name)
-        files |= _known_to_meltano(kind, yaml.safe_load(definition))
-    return files | _known_to_meltano("utilities", links_plugin())
+        files[folder / "hub.yml"] = text = _definition(folder / "hub.yml", name)
+        definition = yaml.safe_load(text)
+        files |= _known_to_meltano(kind, definition)
+        if name == "target-powerofficego":
+            files |= _known_to_meltano("utilities", _links_plugin(definition))
+    return files
 
 
 @functools.cache
@@ -156,26 +159,26 @@ def _commands(name: str) -> dict:
     }
 
 
-def links_plugin() -> dict:
+def _links_plugin(target: dict) -> dict:
     """Return `powerofficego-links` as a plugin of its own, for Meltano runs it as a block then.
 
     It has the settings of the target that it uses, by the target's variables.
     """
     settings = []
-    properties = about("target-powerofficego")["settings"]["properties"]
-    for name in go_settings.USED:
-        variable = f"TARGET_POWEROFFICEGO_{name.upper()}"
-        setting = declared(name, properties[name])
-        settings.append({**setting, "value": f"${variable}", "env": variable})
+    for setting in target["settings"]:
+        if setting["name"] in go_settings.USED:
+            variable = f"TARGET_POWEROFFICEGO_{setting['name'].upper()}"
+            settings.append({**setting, "value": f"${variable}", "env": variable})
     return {
         "name": _LINKS,
         "namespace": "powerofficego_links",
-        "variant": "powerofficego",
+        "variant": target["variant"],
         "label": "What PowerOffice Go's link store knows",
+        "pip_url": target["pip_url"],
         "executable": _LINKS,
         "commands": {
-            command: {"args": command, "description": one["description"]}
-            for command, one in _commands("target-powerofficego").items()
+            command: {"args": one["args"], "description": one["description"]}
+            for command, one in target["commands"].items()
         },
         "settings": settings,
     }
