@@ -81,6 +81,7 @@ class Run:
             open_ones,
             is_plan=self.is_plan,
             system=self.client.system,
+            exit_status=status,
             logger=self.logger,
         )
         if self.is_plan and not self.settings.dry_run and counts:

@@ -146,7 +146,7 @@ def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano
     assert config["faker_config"] == {"seed": 1}
 
 
-def test_owners_and_rates_with_decimals_come_through_meltano_whole(meltano):
+def test_owners_and_numbers_with_decimals_come_through_meltano_whole(meltano):
     owners = {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
     accounts = {"25": 3000, "11,11": 3002}
     config = printed_config(
@@ -155,6 +155,8 @@ def test_owners_and_rates_with_decimals_come_through_meltano_whole(meltano):
         "demo",
         TARGET_POWEROFFICEGO_OWNERS=json.dumps(owners),
         TARGET_POWEROFFICEGO_SALES_ACCOUNTS=json.dumps(accounts),
+        TARGET_POWEROFFICEGO_CLOCK_MARGIN="2.5",
     )
+    assert config["clock_margin"] == "2.5"
     assert config["owners"] == owners
     assert config["sales_accounts"] == accounts

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import declarations
 import pytest
 import yaml
 
@@ -23,17 +23,12 @@ class Plugin:
     name: str
     folder: Path
     about: dict[str, Any]
-    readme_table: str
     declared: dict[str, Any]
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings by name, as JSON schema."""
         return self.about["settings"]["properties"]
-
-    @property
-    def readme(self) -> str:
-        return (self.folder / "README.md").read_text(encoding="utf-8")
 
     @property
     def hub(self) -> dict[str, Any]:
@@ -62,25 +57,16 @@ def meltano_yml(project):
     return yaml.safe_load((project / "meltano.yml").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        "tap-customwebshop",
-        "target-powerofficego",
-        "tap-powerofficego",
-        "target-customwebshop",
-    ],
-)
+@pytest.fixture(scope="session", params=declarations.PLUGINS)
 def plugin(request, project, meltano_yml):
     name = request.param
-    kind = "extractors" if name.startswith("tap") else "loaders"
-    markdown = command(name, "--about", "--format=markdown").stdout
     return Plugin(
         name=name,
         folder=project / name,
-        about=json.loads(command(name, "--about", "--format=json").stdout),
-        readme_table=markdown[markdown.index("| Setting") : markdown.index("\n\nA full list")],
-        declared=next(one for one in meltano_yml["plugins"][kind] if one["name"] == name),
+        about=declarations.about(name),
+        declared=next(
+            one for one in meltano_yml["plugins"][declarations.PLUGINS[name]] if one["name"] == name
+        ),
     )
 
 

@@ -1,11 +1,10 @@
-"""meltano.yml, the Hub definitions, the READMEs and `--about` tell the same settings."""
+"""What is declared of the plugins is what they tell of themselves, and meltano.yml keeps to it."""
 
 from __future__ import annotations
 
 import io
-import re
 
-import pytest
+import declarations
 from dotenv import dotenv_values
 
 OPTIONAL = {
@@ -16,76 +15,54 @@ OPTIONAL = {
     )
 }
 """Variables that both ways share and the example need not name."""
-INSTALLED_WITH = {
-    "tap-powerofficego": ["target-powerofficego"],
-    "target-customwebshop": ["tap-customwebshop", "target-powerofficego"],
+ONE_OF_EACH = {
+    *("api_url", "workers", "request_timeout", "retry_seconds", "changes_file", "max_changes"),
+    *("stream_maps", "stream_map_config", "faker_config"),
 }
-"""What has to be installed with a plugin, and before it, because it is imported."""
+"""Settings that both targets have, each for itself."""
 
 
-def kind_of(schema):
-    if schema.get("secret"):
-        return "password"
-    if "enum" in schema:
-        return "options"
-    if schema.get("format") in ("date", "date-time"):
-        return "date_iso8601"
-    return {"number": "decimal"}.get(schema["type"][0], schema["type"][0])
-
-
-def as_declared(name, schema):
-    """Return a setting of `--about` in the form of meltano.yml and the Hub."""
-    declared = {
-        "name": name,
-        "label": schema["title"],
-        "kind": kind_of(schema),
-        "description": schema["description"],
-    }
-    if schema.get("secret"):
-        declared["sensitive"] = True
-    if "enum" in schema:
-        declared["options"] = schema["enum"]
-    if "default" in schema:
-        declared["value"] = schema["default"]
-    return declared
-
-
-def without_labels_of_options(setting):
-    setting = {name: value for name, value in setting.items() if name not in ("placeholder", "env")}
-    if "options" in setting:
-        setting["options"] = [option["value"] for option in setting["options"]]
-    return setting
-
-
-def shared_variable(setting):
-    """Return the variable of another plugin that a setting of meltano.yml is taken from."""
-    value = setting.get("value")
+def shared_variable(value):
+    """Return the variable of another plugin that meltano.yml takes a setting from."""
     return value[1:] if isinstance(value, str) and value.startswith("$") else None
 
 
-@pytest.mark.parametrize("where", ["hub", "declared"])
-def test_every_setting_of_about_is_declared_to_the_hub_and_in_meltano_yml(plugin, where):
-    told = [as_declared(name, schema) for name, schema in plugin.settings.items()]
-    declared = [without_labels_of_options(one) for one in getattr(plugin, where)["settings"]]
-    for one, other in zip(declared, told, strict=True):
-        if where == "declared" and shared_variable(one):
-            one.pop("value")
-            other.pop("value", None)
-    assert declared == told
+def test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py():
+    for path, text in declarations.current().items():
+        assert path.read_text(encoding="utf-8") == text, path
 
 
-def test_a_setting_that_another_plugin_has_too_is_taken_from_its_variable(plugin, meltano_yml):
+def test_no_definition_of_a_plugin_is_left_from_earlier(project):
+    written = {path for path in declarations.current() if path.suffix == ".lock"}
+    assert set((project / "plugins").rglob("*.lock")) == written
+
+
+def test_meltano_yml_sets_only_settings_that_exist_and_takes_shared_ones_from_one_variable(
+    plugin, meltano_yml
+):
     """So that keys, addresses and rules stand in one place, and cannot differ between the ways."""
-    plugins = [*meltano_yml["plugins"]["extractors"], *meltano_yml["plugins"]["loaders"]]
     names = {
-        f"{one['name'].replace('-', '_')}_{setting['name']}".upper()
-        for one in plugins
-        for setting in one["settings"]
+        f"{name}_{setting}".replace("-", "_").upper()
+        for name in declarations.PLUGINS
+        for setting in declarations.about(name)["settings"]["properties"]
     }
-    for setting in plugin.declared["settings"]:
-        variable = shared_variable(setting)
+    for setting, value in plugin.declared.get("config", {}).items():
+        assert setting in plugin.settings
+        variable = shared_variable(value)
         assert variable is None or variable in names
-        assert variable is None or variable.lower().endswith(f"_{setting['name']}")
+        assert variable is None or variable.lower().endswith(f"_{setting}")
+
+
+def test_a_setting_of_both_targets_is_shared_unless_it_is_said_to_be_one_of_each(meltano_yml):
+    """A new setting that both ways have must not differ between them by being forgotten."""
+    forward, back = (
+        declarations.about(name)["settings"]["properties"]
+        for name in ("target-powerofficego", "target-customwebshop")
+    )
+    of_back = next(
+        one for one in meltano_yml["plugins"]["loaders"] if one["name"] == "target-customwebshop"
+    )
+    assert set(forward) & set(back) - ONE_OF_EACH <= set(of_back["config"])
 
 
 def test_every_setting_has_a_title_and_a_description(plugin):
@@ -94,21 +71,18 @@ def test_every_setting_has_a_title_and_a_description(plugin):
         assert schema.get("description", "").endswith((".", ").")), name
 
 
-def test_the_settings_table_in_the_readme_is_the_one_of_about(plugin):
-    assert plugin.readme_table in plugin.readme
-
-
-def test_the_hub_and_meltano_yml_tell_the_same_capabilities_and_needed_settings(plugin):
-    for declared in (plugin.hub, plugin.declared):
-        assert declared["capabilities"] == plugin.about["capabilities"]
-        assert declared["settings_group_validation"] == [plugin.about["settings"]["required"]]
-        assert declared["executable"] == plugin.name
-    assert plugin.declared["namespace"] == plugin.hub["namespace"]
-    assert plugin.declared["label"] == plugin.hub["label"]
-    installed = [*INSTALLED_WITH.get(plugin.name, []), plugin.name]
+def test_meltano_yml_installs_each_plugin_with_what_it_imports(plugin):
+    installed = [*declarations.needed_by(plugin.name), plugin.name]
     assert plugin.declared["pip_url"].split() == [f"./{name}" for name in installed]
-    assert plugin.hub["pip_url"].split() == installed
-    assert plugin.hub["supported_python_versions"] == plugin.about["supported_python_versions"]
+    assert plugin.declared["variant"] == plugin.hub["variant"]
+
+
+def test_the_hub_installs_each_plugin_by_git_or_by_its_name_with_what_it_imports(plugin):
+    repository = "https://git.example.com/anywhere"
+    by_git = declarations.pip_url(plugin.name, repository=repository, by_git=True).split()
+    installed = [*declarations.needed_by(plugin.name), plugin.name]
+    assert by_git == [f"git+{repository}#subdirectory={name}" for name in installed]
+    assert declarations.pip_url(plugin.name, repository=repository, by_git=False) == plugin.name
 
 
 def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
@@ -118,12 +92,9 @@ def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
         for declared in environment["config"]["plugins"].values():
             configs += [one.get("config", {}) for one in declared]
     assert secrets
-    assert not secrets.intersection(name for config in configs for name in config)
-    assert not [
-        one
-        for one in plugin.declared["settings"]
-        if one["name"] in secrets and "value" in one and not shared_variable(one)
-    ]
+    for config in configs:
+        for name in secrets & set(config):
+            assert shared_variable(config[name]), name
 
 
 def test_each_environment_of_meltano_sets_only_settings_that_exist(meltano_yml, plugin):
@@ -151,17 +122,7 @@ def test_the_job_ends_with_the_check_and_no_usage_data_is_sent(meltano_yml):
     assert jobs["sync"][-1] == "powerofficego-links:check"
     assert {schedule["job"] for schedule in meltano_yml["schedules"]} == {"sync"}
     for loader in meltano_yml["plugins"]["loaders"]:
-        assert loader["config"] == {"fail_on": "never"}
-
-
-def test_each_command_of_the_links_plugin_exists(meltano_yml, run_command):
-    declared = meltano_yml["plugins"]["utilities"][0]
-    assert declared["name"] == "powerofficego-links"
-    told = run_command("powerofficego-links", "--help").stdout
-    shown = re.findall(r"^  ([a-z]+)  ", told.partition("Commands:")[2], flags=re.MULTILINE)
-    assert sorted(declared["commands"]) == sorted(shown)
-    for name, command in declared["commands"].items():
-        assert command["args"] == name
+        assert loader["config"]["fail_on"] == "never"
 
 
 def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret(project, plugin):
@@ -175,11 +136,9 @@ def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret
         if name.startswith(prefix)
     }
     assert set(told) <= set(plugin.settings)
-    shared = {
-        one["name"]: variable
-        for one in plugin.declared["settings"]
-        if (variable := shared_variable(one))
-    }
+    config = plugin.declared.get("config", {})
+    shared = {name: shared_variable(value) for name, value in config.items()}
+    shared = {name: variable for name, variable in shared.items() if variable}
     assert set(shared.values()) - set(values) <= OPTIONAL
     needed = set(plugin.about["settings"]["required"]) - set(told) - set(shared)
     assert needed <= {"environment"}

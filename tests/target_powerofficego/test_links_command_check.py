@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from clocks import machine_off_by
 from ledger import A_PERSON
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
@@ -45,7 +47,60 @@ def test_check_is_content_after_a_run_in_which_all_landed(ledger, links, custome
     told = links("check")
 
     assert told.exit_code == 0
-    assert told.output == "nothing waits for a person\n"
+    assert told.output.splitlines()[1:] == ["nothing waits for a person"]
+
+
+@pytest.mark.parametrize(("longest", "status"), [("3h", 1), ("190m", 0), ("1d", 0)])
+def test_check_names_the_age_of_the_newest_run_and_fails_if_none_is_newer(
+    ledger, links, customer, longest, status
+):
+    with machine_off_by(-datetime.timedelta(minutes=185)):
+        ledger.run(customer())
+
+    told = links("check", "--newer-than", longest)
+
+    assert told.exit_code == status
+    age = "the newest run for the shop testshop ended 3 hours ago (run 1, forward)"
+    assert told.stdout.splitlines()[0] == age
+    why = f"{age}: see whether what starts the runs still does, and its log\n"
+    assert told.stderr == (why if status else "")
+
+
+def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, links, customer):
+    with machine_off_by(-datetime.timedelta(days=2, hours=1)):
+        ledger.run(customer())
+    ledger.run(shop_name="another", new_namespace=True)
+
+    told = links("check", "--newer-than", "3h")
+
+    assert told.exit_code == 1
+    assert "for the shop testshop ended 2 days ago (run 1, forward): see" in told.stderr
+    assert "another" not in told.stderr
+    assert links("check", "--newer-than", "3h", "--shop-name", "another").exit_code == 0
+    unknown = links("check", "--shop-name", "anohter")
+    assert unknown.exit_code == 1
+    assert "knows no shop anohter; it knows another, testshop" in unknown.stderr
+
+
+def test_a_run_that_is_under_way_is_new_however_long_it_takes(ledger, links):
+    ledger.run()
+    with machine_off_by(-datetime.timedelta(hours=5)):
+        under_way = TargetPowerOfficeGo(config=ledger.config())
+        run = under_way.begin()
+    try:
+        told = links("check", "--newer-than", "3h")
+        assert told.exit_code == 0
+        assert "has been under way for 5 hours (run 2, forward)" in told.output
+    finally:
+        under_way.process_endofpipe()
+        run.close()
+
+
+@pytest.mark.parametrize("age", ["3", "h", "-1h", "3 h", "3w"])
+def test_an_age_is_a_number_and_a_unit(links, age):
+    told = links("check", "--newer-than", age)
+    assert told.exit_code == 2
+    assert "say 90m, 3h or 2d" in told.output
 
 
 def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
@@ -58,7 +113,7 @@ def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
     told = links("check")
 
     assert told.exit_code == 3
-    assert told.output.splitlines() == [
+    assert told.output.splitlines()[1:] == [
         "customers: 1 hold waits for a person; see powerofficego-links holds --entity customers",
         "products: 2 rejects wait for a person; see powerofficego-links rejects --entity products",
     ]
@@ -118,7 +173,7 @@ def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, c
 
     of_products = links("acknowledge", "--all", "--entity", "products")
     assert len(of_products.output.splitlines()) == 2
-    assert links("check").output.startswith("customers: 1 hold waits")
+    assert "\ncustomers: 1 hold waits" in links("check").output
 
     of_all = links("acknowledge", "--all")
     assert "the hold of customers 1001 is acknowledged" in of_all.output
@@ -135,7 +190,7 @@ def test_a_payment_that_waits_is_listed_as_check_says_and_acknowledged_by_its_en
     box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
     ledger.run(customer(), product(), order(payments=[{**one, "paid_at": "2026-01-05T09:31:00Z"}]))
 
-    told = links("check").output
+    told = links("check").output.splitlines()[-1]
     assert told.startswith("payments: 1 reject waits for a person; see powerofficego-links ")
     listed = links(*told.split("see powerofficego-links ")[1].split()).output
     assert "testshop:payments:vipps:2026-01-05" in listed
@@ -252,7 +307,52 @@ def test_the_console_script_reads_the_environment_and_passes_its_exit_status_on(
     )
 
     assert (ended.returncode, ended.stderr) == (3, "")
-    assert ended.stdout.startswith("products: 1 reject waits for a person")
+    assert "\nproducts: 1 reject waits for a person" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "command"),
+    [
+        ({}, "powerofficego-links"),
+        ({"MELTANO_UTILITY_NAME": "powerofficego-links"}, "meltano invoke powerofficego-links:"),
+        (
+            {"MELTANO_LOADER_NAME": "target-powerofficego", "MELTANO_ENVIRONMENT": "production"},
+            "meltano --environment production invoke target-powerofficego:",
+        ),
+    ],
+)
+def test_a_run_and_check_tell_the_command_that_works_where_they_run(
+    ledger, links, product, monkeypatch, variables, command
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    ran = ledger.run(product(sku=None))
+
+    command += "" if variables else " "
+    assert ran.log.splitlines()[-1].endswith(
+        "nothing was written to PowerOffice Go; 1 reject waits for a person, so the exit status is"
+        f" 3; see {command}rejects"
+    )
+    told = links("check").output.splitlines()[-1]
+    assert told.endswith(f"; see {command}rejects --entity products")
+
+
+def test_the_last_line_of_a_run_says_that_nothing_waits_or_what_would(ledger, customer, product):
+    planned = ledger.run(customer(), product(sku=None), dry_run=True)
+    assert planned.log.splitlines()[-1].endswith(
+        "this is what a run would do: nothing was written to PowerOffice Go; 1 reject would wait"
+        " for a person"
+    )
+    first = ledger.run(customer())
+    assert first.log.splitlines()[-1].endswith(
+        "1 write to PowerOffice Go; nothing waits for a person"
+    )
+    again = ledger.run(customer(), product(sku=None), fail_on="never")
+    assert again.log.splitlines()[-1].endswith(
+        "nothing was written to PowerOffice Go; 1 reject waits for a person; see"
+        " powerofficego-links rejects"
+    )
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

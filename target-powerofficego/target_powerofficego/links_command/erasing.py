@@ -13,6 +13,7 @@ from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links import Link
 from target_powerofficego.merge_lines import LINE
+from target_powerofficego.shown_by import shown_by
 from target_powerofficego.walks.order_form import ADDRESS_KEY, REFUNDS, lasting
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
         named = ", ".join(one.shop_id for one in waiting)
         msg = (
             f"customer {shop_id} is not in Go yet, and its orders ({named}) would be lost: see to"
-            " them first (powerofficego-links holds, powerofficego-links rejects)"
+            f" them first ({shown_by('holds')}, {shown_by('rejects')})"
         )
         raise CannotErase(msg)
     told = store.unsettled_of(_CUSTOMERS, shop_id)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "TARGET_POWEROFFICEGO_"
 _ENVIRONMENT = "ENV"
-_USED = (
+USED = (
     *("application_key", "client_key", "subscription_key", "environment", "api_url", "token_url"),
     *("shop_name", "link_store", "time_zone"),
     *("requests_per_second", "workers", "request_timeout", "retry_seconds"),
@@ -39,7 +39,7 @@ def told_config(paths: Sequence[str]) -> dict[str, Any]:
             config |= _of_file(path)
     if not paths or _ENVIRONMENT in paths:
         config |= _of_environment()
-    return {name: config[name] for name in _USED if config.get(name) not in (None, "")}
+    return {name: config[name] for name in USED if config.get(name) not in (None, "")}
 
 
 def settings_of(config: dict[str, Any]) -> Settings:
@@ -80,7 +80,7 @@ def _of_file(path: str) -> dict[str, Any]:
 def _of_environment() -> dict[str, Any]:
     properties = CONFIG.to_dict()["properties"]
     try:
-        used = {"properties": {name: properties[name] for name in _USED}}
+        used = {"properties": {name: properties[name] for name in USED}}
         return parse_environment_config(used, _PREFIX)
     except ValueError as error:
         msg = f"a variable {_PREFIX}… cannot be read: {error}"

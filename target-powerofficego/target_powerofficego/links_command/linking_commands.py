@@ -18,6 +18,7 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
+from target_powerofficego.shown_by import shown_by
 
 if TYPE_CHECKING:
     from target_powerofficego.links import LinkStore, Namespace
@@ -92,7 +93,7 @@ def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
     how = " as a follower" if there.is_follower else ""
     msg = (
         f"{entity} {shop_id} is linked to {there.go_id} in Go{how}; nothing was changed:"
-        f" unlink it first (powerofficego-links unlink {entity} {shop_id})"
+        f" unlink it first ({shown_by(f'unlink {entity} {shop_id}')})"
     )
     raise click.ClickException(msg)
 
@@ -108,7 +109,7 @@ def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
     if entry is None:
         msg = (
             f"Go had no entry {go_id} among its {entity} at the last run; nothing was changed"
-            " (powerofficego-links holds shows the ids of the candidates)"
+            f" ({shown_by('holds')} shows the ids of the candidates)"
         )
         raise click.ClickException(msg)
     holder = _holder(store, namespace, wanted, entry[0].get("ExternalImportReference"))

@@ -12,11 +12,13 @@ from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.store.columns import LARGEST_NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 LINK_STORE_VARIABLE = "TARGET_POWEROFFICEGO_LINK_STORE"
+LINK_STORE_VARIABLES = (LINK_STORE_VARIABLE, "TARGET_CUSTOMWEBSHOP_LINK_STORE")
+"""Meltano tells the variables of the target as whose command it runs this one."""
 _DEFAULT_LINK_STORE = "powerofficego-links.db"
 
 
@@ -33,10 +35,10 @@ class Choices:
         return self.told_link_store or _DEFAULT_LINK_STORE
 
 
-def with_choices(*, variable: str | None = None) -> Callable[[Decorated], Decorated]:
+def with_choices(*, variables: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
     """Add the options of `Choices`.
 
-    Only the outermost command reads the environment variable, so that it never overrules an option.
+    Only the outermost command reads the variables, so that they never overrule an option.
     """
 
     def decorate(command: Decorated) -> Decorated:
@@ -52,7 +54,7 @@ def with_choices(*, variable: str | None = None) -> Callable[[Decorated], Decora
             "--link-store",
             "told_link_store",
             metavar="PATH",
-            envvar=variable,
+            envvar=variables,
             callback=_choose,
             expose_value=False,
             help="The link store of target-powerofficego: a path, or a database URL.  [env var:"

@@ -16,14 +16,13 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.links_command.unsettled_listing import unsettled_row
+from target_powerofficego.shown_by import shown_by
 from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from target_powerofficego.links import LinkStore, Unsettled
-
-_WHERE_NUMBERS_ARE = "(powerofficego-links rejects and powerofficego-links holds show the numbers)"
 
 
 @click.command()
@@ -115,7 +114,8 @@ def _do_for_all(
         if missing:
             named = ", ".join(str(number) for number in missing)
             msg = f"there is no {what} with the number {named}; nothing was {changed}"
-            raise click.ClickException(f"{msg} {_WHERE_NUMBERS_ARE}")
+            where = f"({shown_by('rejects')} and {shown_by('holds')} show the numbers)"
+            raise click.ClickException(f"{msg} {where}")
 
 
 def _tell_each(choices: Choices, found: Iterable[Unsettled], outcome: str) -> None:

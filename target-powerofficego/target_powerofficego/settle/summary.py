@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from target_powerofficego.settle.tally import OUTCOMES
+from target_powerofficego.shown_by import shown_by
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Mapping
 
 
@@ -22,30 +23,54 @@ def tell_summary(
     *,
     is_plan: bool,
     system: str,
+    exit_status: int,
     logger: logging.Logger,
 ) -> None:
-    """Tell what came of the records, the calls it took, and what waits for a person.
+    """Tell what came of the records, the calls it took, and last what waits for a person.
 
     `system` is what the calls went to.
     """
+    ending = _ending(
+        calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
+    )
     console = Console(stderr=True)
     if not console.is_terminal:
         summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
         if is_plan:
             summary["nothing_was_written"] = True
         logger.info("run summary: %s", json.dumps(summary, sort_keys=True))
+        logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
         return
     console.print(outcome_table(counts))
-    if is_plan:
-        console.print("This is what a run would do: nothing was written.")
     console.print(
         f"Calls to {system}: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
     )
-    if any(open_ones.values()):
-        console.print(
-            f"{open_ones.get('reject', 0)} rejects and {open_ones.get('hold', 0)} holds wait for a"
-            " person: powerofficego-links rejects, powerofficego-links holds"
-        )
+    console.print(ending, markup=False, soft_wrap=True)
+
+
+def _ending(
+    writes: int, open_ones: Mapping[str, int], *, is_plan: bool, system: str, exit_status: int
+) -> str:
+    """Say whether anything was written, and what waits for a person, in one line."""
+    written = f"{_counted(writes, 'write')} to {system}"
+    if is_plan:
+        written = f"this is what a run would do: nothing was written to {system}"
+    elif not writes:
+        written = f"nothing was written to {system}"
+    kinds = [kind for kind, number in open_ones.items() if number]
+    if not kinds:
+        return f"{written}; nothing waits for a person"
+    counted = " and ".join(_counted(open_ones[kind], kind) for kind in kinds)
+    if is_plan:
+        return f"{written}; {counted} would wait for a person"
+    verb = "waits" if sum(open_ones.values()) == 1 else "wait"
+    status = f", so the exit status is {exit_status}" if exit_status else ""
+    commands = " and ".join(shown_by(f"{kind}s") for kind in kinds)
+    return f"{written}; {counted} {verb} for a person{status}; see {commands}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:

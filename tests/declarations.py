@@ -1,0 +1,227 @@
+"""Writes what each plugin tells of itself into the files that repeat it.
+
+    uv run python tests/declarations.py
+
+The schema of the settings in a plugin's code is the only list of them that is written by hand; it
+is shown by `--about`. From it come the end of each `hub.yml`, the tables in the READMEs, and the
+definitions under `plugins/`, by which Meltano knows the plugins of `meltano.yml`. A test fails when
+they are not current.
+
+Where the repository is stands in each `hub.yml`. This changes it in every file that names it:
+
+    uv run python tests/declarations.py --repository https://git.example.com/new-place
+
+and this lets Meltano install the plugins by their names from PyPI, or by git as they are today:
+
+    uv run python tests/declarations.py --install-from pypi
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import re
+import subprocess
+from importlib.metadata import requires
+from pathlib import Path
+
+import yaml
+from commands import run
+from packaging.requirements import Requirement
+from target_powerofficego.links_command import go_settings, main
+
+PROJECT = Path(__file__).resolve().parents[1]
+PLUGINS = {
+    "tap-customwebshop": "extractors",
+    "tap-powerofficego": "extractors",
+    "target-powerofficego": "loaders",
+    "target-customwebshop": "loaders",
+}
+"""Each plugin, and what Meltano calls its kind."""
+WRITTEN = "# From here on written by `uv run python tests/declarations.py`.\n"
+_LINKS = "powerofficego-links"
+_TABLE = re.compile(r"^\| Setting .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+
+
+def write() -> None:
+    """Bring every file up to date."""
+    for path, text in current().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def current() -> dict[Path, str]:
+    """Return what each of the files should hold."""
+    files = {}
+    for name, kind in PLUGINS.items():
+        folder = PROJECT / name
+        files[folder / "README.md"] = _with_table(folder / "README.md", name)
+        files[folder / "hub.yml"] = text = _definition(folder / "hub.yml", name)
+        definition = yaml.safe_load(text)
+        files |= _known_to_meltano(kind, definition)
+        if name == "target-powerofficego":
+            files |= _known_to_meltano("utilities", _links_plugin(definition))
+    return files
+
+
+@functools.cache
+def about(name: str) -> dict:
+    """Return what a plugin tells of itself."""
+    return json.loads(run(name, "--about", "--format=json").stdout)
+
+
+def _with_table(readme: Path, name: str) -> str:
+    told = run(name, "--about", "--format=markdown").stdout
+    table = _TABLE.search(told)[0]
+    return _TABLE.sub(lambda _: table, readme.read_text(encoding="utf-8"))
+
+
+def _definition(path: Path, name: str) -> str:
+    """Return a hub.yml whose end is current."""
+    by_hand, _, end = path.read_text(encoding="utf-8").partition(WRITTEN)
+    told = about(name)
+    described = {
+        "pip_url": pip_url(
+            name,
+            repository=yaml.safe_load(by_hand)["repo"],
+            by_git=(yaml.safe_load(end) or {}).get("pip_url", "git+").startswith("git+"),
+        ),
+        "supported_python_versions": told["supported_python_versions"],
+        "capabilities": told["capabilities"],
+        **({"commands": _commands(name)} if PLUGINS[name] == "loaders" else {}),
+        "settings_group_validation": [told["settings"]["required"]],
+        "settings": [
+            declared(setting, schema) for setting, schema in told["settings"]["properties"].items()
+        ],
+    }
+    return by_hand + WRITTEN + yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+
+
+def pip_url(name: str, *, repository: str, by_git: bool) -> str:
+    """Return what pip is told to install a plugin; by git also what it needs of its siblings."""
+    if not by_git:
+        return name
+    return " ".join(f"git+{repository}#subdirectory={one}" for one in (*needed_by(name), name))
+
+
+def needed_by(name: str) -> list[str]:
+    """Return the plugins that one imports, in the order in which they can be installed."""
+    siblings = sorted(
+        {one.name for one in map(Requirement, requires(name) or ()) if one.name in PLUGINS}
+    )
+    further = {other for one in siblings for other in needed_by(one)}
+    return [*sorted(further - set(siblings)), *siblings]
+
+
+def declared(name: str, schema: dict) -> dict:
+    """Return a setting as Meltano and its Hub declare one."""
+    described = {
+        "name": name,
+        "label": schema["title"],
+        "kind": _kind(schema),
+        "description": schema["description"],
+    }
+    if schema.get("secret"):
+        described["sensitive"] = True
+    if "enum" in schema:
+        described["options"] = [
+            {"label": one.replace("_", " ").capitalize(), "value": one} for one in schema["enum"]
+        ]
+    if "examples" in schema:
+        described["placeholder"] = schema["examples"][0]
+    if "default" in schema:
+        described["value"] = schema["default"]
+    return described
+
+
+def _kind(schema: dict) -> str:
+    if schema.get("secret"):
+        return "password"
+    if "enum" in schema:
+        return "options"
+    if schema.get("format") in ("date", "date-time"):
+        return "date_iso8601"
+    # Not "decimal": Meltano 4 reads one from a variable, and then cannot write it for the plugin.
+    return {"number": "string"}.get(schema["type"][0], schema["type"][0])
+
+
+def _commands(name: str) -> dict:
+    """Return the commands of `powerofficego-links` as those of a target, on its own link store."""
+    return {
+        command: {
+            "args": command,
+            "executable": _LINKS,
+            "description": main.commands[command].get_short_help_str(200),
+        }
+        for command in sorted(main.commands)
+        if command != "reconcile" or name == "target-powerofficego"  # it needs the keys to Go
+    }
+
+
+def _links_plugin(target: dict) -> dict:
+    """Return `powerofficego-links` as a plugin of its own, for Meltano runs it as a block then.
+
+    It has the settings of the target that it uses, by the target's variables.
+    """
+    settings = []
+    for setting in target["settings"]:
+        if setting["name"] in go_settings.USED:
+            variable = f"TARGET_POWEROFFICEGO_{setting['name'].upper()}"
+            settings.append({**setting, "value": f"${variable}", "env": variable})
+    return {
+        "name": _LINKS,
+        "namespace": "powerofficego_links",
+        "variant": target["variant"],
+        "label": "What PowerOffice Go's link store knows",
+        "pip_url": target["pip_url"],
+        "executable": _LINKS,
+        "commands": {
+            command: {"args": one["args"], "description": one["description"]}
+            for command, one in target["commands"].items()
+        },
+        "settings": settings,
+    }
+
+
+def _known_to_meltano(kind: str, definition: dict) -> dict[Path, str]:
+    """Return the file by which Meltano knows a plugin, as `meltano add` would have written it."""
+    path = PROJECT / "plugins" / kind / f"{definition['name']}--{definition['variant']}.lock"
+    content = {"plugin_type": kind, **definition}
+    return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
+
+
+def move(project: Path, repository: str) -> None:
+    """Put another address of the repository in every file that names it."""
+    old = yaml.safe_load((project / "target-powerofficego" / "hub.yml").read_text("utf-8"))["repo"]
+    listed = subprocess.run(
+        ["git", "grep", "--untracked", "--files-with-matches", "--fixed-strings", "-z", old],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        path = project / name
+        path.write_text(path.read_text("utf-8").replace(old, repository), "utf-8")
+
+
+def install_from(source: str) -> None:
+    """Let each hub.yml install the plugin from `pypi` or by `git`."""
+    for name in PLUGINS:
+        path = PROJECT / name / "hub.yml"
+        first = "git+" if source == "git" else name
+        text = re.sub(r"^pip_url: .*\n(  .*\n)*", "", path.read_text("utf-8"), flags=re.MULTILINE)
+        path.write_text(text.replace(WRITTEN, f"{WRITTEN}pip_url: {first}\n"), "utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Bring up to date what `--about` tells.")
+    parser.add_argument("--repository", metavar="ADDRESS", help="where the repository is now")
+    parser.add_argument("--install-from", choices=["git", "pypi"], help="where plugins come from")
+    told = parser.parse_args()
+    if told.repository:
+        move(PROJECT, told.repository)
+    if told.install_from:
+        install_from(told.install_from)
+    write()

@@ -1,0 +1,230 @@
+"""A Meltano project of somebody else, who adds our plugins by their definitions for the Hub."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import declarations
+import pytest
+import sqlalchemy as sa
+import yaml
+from go_sandbox import Sandbox
+from go_sandbox.demo.meltano import Meltano
+
+MELTANO_YML = """\
+project_id: a-stranger
+default_environment: dev
+environments:
+- name: dev
+plugins:
+  loaders:
+  - name: target-jsonl
+    namespace: target_jsonl
+    pip_url: target-jsonl
+    config: {destination_path: output, do_timestamp_file: false}
+    settings: [{name: destination_path}, {name: do_timestamp_file, kind: boolean}]
+"""
+CUSTOMER = {
+    "id": "1",
+    "type": "person",
+    "first_name": "Åse",
+    "last_name": "Ødegård",
+    "email": "ase@example.com",
+}
+PRODUCT = {
+    "id": "1",
+    "sku": "KOPP",
+    "name": "Kopp",
+    "type": "goods",
+    "status": "active",
+    "currency": "NOK",
+    "price_excl": "80.00",
+    "tax_rate": "25",
+}
+FORWARD = ("tap-customwebshop", "target-powerofficego")
+BACK = ("tap-powerofficego", "target-customwebshop")
+
+
+def git(folder, *arguments):
+    by = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    command = ["git", *by, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """This repository as it is here, moved to an address of its own."""
+    if not (declarations.PROJECT / ".git").exists():
+        pytest.skip("this is no git clone, so it is not known what is committed")
+    folder = tmp_path_factory.mktemp("repository")
+    listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in filter(None, git(declarations.PROJECT, *listed).split("\0")):
+        if (declarations.PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(declarations.PROJECT / name, folder / name)
+    git(folder, "init", "--quiet")
+    declarations.move(folder, folder.as_uri())
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Moved")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox.start() as started:
+        started.shop.put("customers", CUSTOMER)
+        started.shop.put("products", PRODUCT)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stranger")
+    (folder / "meltano.yml").write_text(MELTANO_YML, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stranger(repository, box, folder, tmp_path_factory):
+    """A project that has our four plugins as the Hub would give them, and only what they need."""
+    project = Meltano(folder, box, tmp_path_factory.mktemp("kept"))
+    for name in list(project.variables):
+        if name.endswith(("_LINK_STORE", "_ROUNDING_PRODUCT_CODE")):
+            del project.variables[name]
+    project.variables["MELTANO_ENVIRONMENT"] = "dev"
+    for name, kind in declarations.PLUGINS.items():
+        adds = ("add", "--plugin-type", kind.removesuffix("s"), "--no-install", name)
+        ended = project.run(*adds, "--from-ref", str(repository / name / "hub.yml"))
+        assert ended.returncode == 0, ended.stdout
+    return project
+
+
+@pytest.fixture(scope="module")
+def forward(stranger, box):
+    """What came of a run of the shop's records into a file, and into Go."""
+    return stranger.run("run", "tap-customwebshop", "target-jsonl", *FORWARD)
+
+
+@pytest.fixture(scope="module")
+def both_ways(forward, stranger, box):
+    """What came of a run back and forward, after an edit in Go and a mistake in the shop."""
+    (customer,) = box.go.entries("Customers")
+    box.go.edit("Customers", customer["Id"], {"LastName": "Aas"})
+    box.shop.put("products", {**PRODUCT, "id": "2", "sku": None})
+    box.requests.clear()
+    return stranger.run("run", *BACK, *FORWARD)
+
+
+def test_four_of_four_plugins_install_by_git_when_they_are_run(both_ways, folder):
+    for name, kind in declarations.PLUGINS.items():
+        assert (folder / ".meltano" / kind / name / "venv" / "bin" / name).exists()
+
+
+def test_a_target_of_somebody_else_takes_what_the_shop_has(forward, folder):
+    (path,) = folder.glob("output/customers*.jsonl")
+    (record,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert record["last_name"] == "Ødegård"
+
+
+def test_the_shop_lands_in_go_with_the_defaults_of_the_hub(forward, box):
+    assert forward.returncode == 0, forward.stdout
+    assert "2 writes to PowerOffice Go; nothing waits for a person" in forward.stdout
+    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+
+
+def test_an_edit_in_go_comes_back_and_no_lines_are_read_for_it(both_ways, box):
+    assert box.shop.record("customers", "1")["last_name"] == "Aas"
+    assert "1 write to the shop; nothing waits for a person" in both_ways.stdout
+    assert not [one for one in box.requests.reads("go") if one.path.endswith("/Complete")]
+
+
+def test_a_run_with_open_rejects_says_so_and_how_they_are_shown(both_ways, stranger):
+    assert both_ways.returncode == 1
+    told = re.search(
+        r"nothing was written to PowerOffice Go; 1 reject waits for a person, so the exit status is"
+        r" 3; see meltano (.*:rejects)",
+        both_ways.stdout,
+    )
+    assert told, both_ways.stdout
+    assert "the product has no SKU" in stranger.run(*told[1].split()).stdout
+
+    told = stranger.run("invoke", "target-customwebshop:check", "--newer-than", "3h")
+    assert told.returncode == 3, told.stdout
+    assert "products: 1 reject waits for a person" in told.stdout
+
+
+@pytest.fixture
+def other(request, stranger, folder):
+    """Adds a plugin of somebody else, as one that the Hub has no definition of."""
+    if not request.config.getoption("--long"):
+        pytest.skip("it installs a plugin of somebody else; run with --long")
+
+    def add(name, kind, pip_url, settings):
+        path = folder / "meltano.yml"
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plugin = {
+            "name": name,
+            "namespace": name.replace("-", "_"),
+            "pip_url": pip_url,
+            "settings": [{"name": setting} for setting in settings],
+            "config": settings,
+        }
+        if kind == "extractors":
+            plugin["capabilities"] = ["catalog", "discover"]
+        told["plugins"][kind].append(plugin)
+        path.write_text(yaml.safe_dump(told), encoding="utf-8")
+
+    return add
+
+
+def test_duckdb_has_what_the_shop_has(other, stranger, folder, box):
+    settings = {"path": str(folder / "kept.duckdb"), "default_target_schema": "shop"}
+    other("target-duckdb", "loaders", "target-duckdb", settings)
+    ended = stranger.run("run", "--full-refresh", "tap-customwebshop", "target-duckdb")
+    assert ended.returncode == 0, ended.stdout
+    python = folder / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "python"
+    query = "select last_name from shop.customers"
+    program = (
+        f"import duckdb; print(duckdb.connect({settings['path']!r}).sql({query!r}).fetchall())"
+    )
+    rows = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
+    assert rows.stdout.strip() in {"[('Ødegård',)]", "[('Aas',)]"}
+
+
+def test_a_database_has_what_go_has(other, stranger, forward, box, request):
+    postgresql = request.getfixturevalue("postgresql")
+    address = f"postgresql+psycopg://postgres@/postgres?host={postgresql}"
+    settings = {"sqlalchemy_url": address, "default_target_schema": "go"}
+    other("target-postgres", "loaders", "meltanolabs-target-postgres", settings)
+    ended = stranger.run("run", "--full-refresh", "tap-powerofficego", "target-postgres")
+    assert ended.returncode == 0, ended.stdout
+    with sa.create_engine(address, poolclass=sa.NullPool).connect() as database:
+        query = sa.text('select "LastName" from go.customers')
+        assert [row[0] for row in database.execute(query)] == [
+            one["LastName"] for one in box.go.entries("Customers")
+        ]
+
+
+def test_customers_of_a_csv_file_go_to_go_by_stream_maps(other, stranger, folder, box):
+    path = folder / "kunder.csv"
+    path.write_text("nr,navn,epost\n900,Fjord AS,post@fjord.example\n", encoding="utf-8")
+    files = [{"path": str(path), "format": "csv", "table_name": "kunder", "primary_keys": ["nr"]}]
+    other("tap-spreadsheets", "extractors", "tap-spreadsheets", {"files": files})
+    maps = {
+        "kunder": {
+            "__alias__": "customers",
+            "__else__": None,
+            "__key_properties__": ["id"],
+            "id": "str(int(nr))",
+            "type": "'company'",
+            "company_name": "navn",
+            "email": "epost",
+        }
+    }
+    told = {"TARGET_POWEROFFICEGO_STREAM_MAPS": json.dumps(maps)}
+    ended = stranger.run("run", "tap-spreadsheets", "target-powerofficego", **told)
+    assert "1 write to PowerOffice Go" in ended.stdout, ended.stdout
+    assert "Fjord AS" in [one.get("Name") for one in box.go.entries("Customers")]

@@ -1,0 +1,77 @@
+"""Each hub.yml is one that Meltano Hub takes, as its schemas say."""
+
+from __future__ import annotations
+
+import re
+
+import declarations
+import pytest
+
+NEEDED = {"name", "namespace", "variant", "quality"}
+TOLD = {
+    *("label", "description", "repo", "domain_url", "logo_url", "pip_url", "executable"),
+    *("usage", "settings_preamble", "keywords", "supported_python_versions", "capabilities"),
+    *("settings", "settings_group_validation", "maintenance_status"),
+}
+"""What the Hub does not ask for, and ours tell nevertheless."""
+TAKEN = {*NEEDED, *TOLD, "commands", "docs", "prereq", "next_steps", "definition", "log_parser"}
+OF_A_SETTING = {
+    *("name", "aliases", "label", "value", "placeholder", "kind", "description", "tooltip"),
+    *("documentation", "env", "options", "hidden", "sensitive"),
+}
+KINDS = {
+    *("string", "integer", "boolean", "options", "object", "array", "date_iso8601", "password"),
+    *("decimal", "file", "email", "hidden", "oauth"),
+}
+CAPABILITIES = {
+    "extractors": {
+        *("properties", "catalog", "discover", "state", "about", "stream-maps", "test", "batch"),
+        *("schema-flattening", "activate-version", "log-based", "structured-logging"),
+    },
+    "loaders": {
+        *("about", "stream-maps", "activate-version", "batch", "soft-delete", "hard-delete"),
+        *("datatype-failsafe", "schema-flattening", "target-schema", "validate-records"),
+        "structured-logging",
+    },
+}
+
+
+def test_a_definition_has_what_the_hub_needs_and_nothing_that_it_refuses(plugin):
+    taken = TAKEN | ({"select"} if declarations.PLUGINS[plugin.name] == "extractors" else set())
+    assert set(plugin.hub) <= taken
+    assert set(plugin.hub) >= NEEDED | TOLD
+    assert plugin.hub["name"] == plugin.hub["executable"] == plugin.name
+    assert plugin.hub["quality"] in {"gold", "silver", "bronze", "unknown"}
+    assert plugin.hub["maintenance_status"] in {"active", "beta", "development", "inactive"}
+    assert set(plugin.hub["capabilities"]) <= CAPABILITIES[declarations.PLUGINS[plugin.name]]
+    for version in plugin.hub["supported_python_versions"]:
+        assert re.fullmatch(r"3\.[0-9]+", version)
+    kind = declarations.PLUGINS[plugin.name]
+    assert plugin.hub["logo_url"].startswith(f"/assets/logos/{kind}/")
+
+
+def test_its_settings_are_of_the_kinds_that_the_hub_knows(plugin):
+    names = [setting["name"] for setting in plugin.hub["settings"]]
+    assert sorted(names) == sorted(set(names))
+    for setting in plugin.hub["settings"]:
+        assert set(setting) <= OF_A_SETTING
+        assert setting["kind"] in KINDS
+        assert all(isinstance(one["value"], str) for one in setting.get("options", ()))
+    for needed in plugin.hub["settings_group_validation"]:
+        assert set(needed) <= set(names)
+
+
+def test_no_lines_are_read_where_nobody_asks_for_them():
+    """The lines of an order, or an invoice, cost a call of their own."""
+    definition = declarations.current()[declarations.PROJECT / "tap-powerofficego" / "hub.yml"]
+    for stream, lines in (("salesorders", "SalesOrderLines"), ("outgoing_invoices", "Lines")):
+        assert f"- '!{stream}.{lines}'\n" in definition
+
+
+@pytest.mark.parametrize("name", ["target-powerofficego", "target-customwebshop"])
+def test_each_command_that_a_definition_tells_of_is_one_of_powerofficego_links(name, run_command):
+    text = declarations.current()[declarations.PROJECT / name / "hub.yml"]
+    told = re.findall(rf"invoke {name}:([a-z]+)", text)
+    assert told
+    shown = run_command("powerofficego-links", "--help").stdout
+    assert all(f"\n  {command} " in shown for command in told)
