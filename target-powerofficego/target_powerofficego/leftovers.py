@@ -109,9 +109,11 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
         tools.index.ensure(intent.entity)
     there = tools.writer.look_after(intent)
     if there is None and not is_overdue(intent):
-        if is_start or tools.writer.was_sent_by_this_run(intent):
+        is_own = tools.writer.was_sent_by_this_run(intent)
+        if not is_own:  # at the start too: its record may never come again
+            note_run(tools.store, intent)
+        if is_start or is_own:
             raise Undecidable(NOT_SEEN)
-        note_run(tools.store, intent)
         return
     _tell(intent, "it was not done" if there is None else "it was done")
     link = tools.store.link(intent.entity, intent.shop_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from click.testing import CliRunner
 from clocks import machine_off_by, read_at
+from target_powerofficego.links_command import main
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -112,6 +114,26 @@ def test_the_value_that_our_write_replaced_is_an_edit_once_it_is_read_three_time
     linked.forward()
 
     assert phones() == (before, before)
+    assert linked.open_ones() == {}
+
+
+def test_a_record_of_before_our_own_write_is_taken_as_it_is_once_a_person_says_so(
+    linked, in_go, phones
+):
+    early = linked.shop_records()
+    before, _ = phones()
+    in_go(FIRST)
+    linked.back()
+    for second in (1, 2, 3):  # the shop was put back to a backup
+        linked.ledger.run(*read_at(early, datetime.timedelta(seconds=second)))
+    (held,) = linked.ledger.unsettled("hold")
+
+    store = str(linked.ledger.link_store)
+    told = CliRunner().invoke(main, ["--link-store", store, "retry", str(held.id)])
+
+    assert told.exit_code == 0
+    assert linked.ledger.run().status == 0
+    assert phones()[1] == before
     assert linked.open_ones() == {}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import pytest
+from target_powerofficego.links import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -212,6 +214,23 @@ def test_what_several_runs_have_not_seen_is_a_hold_until_it_shows(box, ledger, c
     assert ledger.run().status == 0
     assert len(box.go.entries("Customers")) == 1
     assert_all_is_known(ledger, [customer()])
+
+
+def test_what_is_never_seen_and_whose_record_never_comes_again_is_not_looked_for_for_ever(
+    box, ledger, product
+):
+    box.faults.add(method="POST", path="/products$", reset="before")
+    ledger.run(product())
+    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        (lost,) = store.unsettled(every_namespace=True)
+        store.namespace = 1
+        store.clear_unsettled(lost.entity, lost.shop_id)  # the run was killed before it kept that
+
+    told = [ledger.run().log for _ in range(5)]
+
+    looked = ["unanswered create" in log for log in told]
+    assert looked == [True, True, True, True, False]
+    assert "it was not done" in told[3]
 
 
 def test_a_lost_link_store_and_a_go_that_shows_nothing_yet_make_no_reject_that_rests(

@@ -186,16 +186,19 @@ class UnsettledRows(StoreConnection):
                 )
             )
         entity = entity_of(row.entity)
-        own = "own_shop_stamp" if entity == row.entity else "own_stamp"
-        self._connection.execute(
-            sa.update(t.links)
-            .where(
-                t.links.c.namespace == row.namespace,
-                t.links.c.entity == entity,
-                t.links.c.shop_id == row.shop_id,
-            )
-            .values({own: None})
+        of_it = (
+            t.links.c.namespace == row.namespace,
+            t.links.c.entity == entity,
+            t.links.c.shop_id == row.shop_id,
         )
+        link = self._first(sa.select(t.links).where(*of_it))
+        if link is None:
+            return
+        known: dict[str, Any] = {"own_stamp": None}
+        if entity == row.entity:
+            base = {name: one[:4] for name, one in from_json(link.base).items()}
+            known = {"own_shop_stamp": None, "base": to_json(base)}  # without what was replaced
+        self._connection.execute(sa.update(t.links).where(*of_it).values(known))
 
     def _one_unsettled(self, entity: str, shop_id: str) -> Unsettled | None:
         query = sa.select(t.unsettled).where(
