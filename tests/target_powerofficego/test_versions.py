@@ -120,6 +120,20 @@ def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, 
     assert phone() == THIRD  # the clock that was wrong is forgotten
 
 
+def test_what_waits_for_more_readings_and_is_not_read_again_is_for_a_person(ledger, read, phone):
+    ledger.run(read(FIRST, days=DAYS))
+    ledger.run(read(SECOND, reading=1))  # in the same second, and then the bookmark moves on
+
+    statuses = [ledger.run().status for _ in range(8)]
+
+    assert (statuses, phone()) == ([0] * 5 + [3] * 3, FIRST)
+    (held,) = ledger.unsettled("hold")
+    assert "powerofficego-links retry" in held.reason
+    ledger.run(read(SECOND, updated_at=LATE, reading=2))
+    assert phone() == SECOND
+    assert ledger.unsettled() == []
+
+
 def test_an_older_version_that_is_sent_again_undoes_nothing(ledger, read, phone):
     old = read(FIRST)
     ledger.run(old)

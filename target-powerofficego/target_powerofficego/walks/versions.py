@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SURE_AFTER = 3
 """How often a version is read before it is no old one: each reading has its own moment."""
 
+MOST_RUNS = 6
+"""How many runs it waits for that; a tap reads on from its bookmark, and may not read it again."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -54,13 +57,23 @@ def _doubt(one: Version) -> Doubt | None:
     return Doubt.PERHAPS if one.seems_old and not is_before(one.known, one.stamp) else None
 
 
-def see_that_it_counts(found: Doubt, readings: int) -> None:
+def see_that_it_counts(found: Doubt, readings: int, *, is_overdue: bool) -> None:
     """Let a record that may be an old version wait until it was read often enough.
 
+    `is_overdue`: it has waited for `MOST_RUNS`.
+
     Raises:
-        Undecidable: with a Park; with a Hold where an older version is shown again and again.
+        Undecidable: with a Park; with a Hold where an older version is shown again and again, or no
+            stamp tells and it is not read again.
     """
     if readings < SURE_AFTER:
+        if is_overdue and found is Doubt.PERHAPS:
+            reason = (
+                "it may be an older version than the one last dealt with; no stamp tells, and it"
+                " was not read again: save it there once more, or let it be taken as it is by"
+                " powerofficego-links retry"
+            )
+            raise Undecidable(Hold(reason, awaited=(NEWER_VERSION,)))
         reason = "it may be an older version than the one last dealt with; the next readings tell"
         raise Undecidable(Park(reason, (NEWER_VERSION,)))
     if found is Doubt.OLDER:

@@ -21,6 +21,7 @@ from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.links import NEVER, NEWER_VERSION, LinkStoreError
 from target_powerofficego.walks.run_tools import RunTools
 from target_powerofficego.walks.versions import (
+    MOST_RUNS,
     SURE_AFTER,
     Doubt,
     Version,
@@ -180,7 +181,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
         link = store.link(self.entity, shop_id)
         settled = store.last_version(self.kept_as, shop_id)
         newest = store.unsettled_of(self.kept_as, shop_id)
+        is_overdue = False
         if newest is not None and NEWER_VERSION in store.awaited_by(newest.id):
+            is_overdue = newest.kind == "hold" or newest.attempts >= MOST_RUNS
             newest = None
         known = []
         if link is not None:
@@ -198,7 +201,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         readings = store.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return _WORD_OF_KIND[newest.kind]
-        see_that_it_counts(found, readings)
+        see_that_it_counts(found, readings, is_overdue=is_overdue)
         return None
 
     @abc.abstractmethod
