@@ -69,8 +69,8 @@ def see_that_it_counts(found: Doubt, readings: int, *, is_overdue: bool) -> None
     if readings < SURE_AFTER:
         if is_overdue and found is Doubt.PERHAPS:
             reason = (
-                "it may be an older version than the one last dealt with: no stamp tells, it was"
-                " not read again: save it there once more, or let it be taken as it is by"
+                "it may be an older version than the one last dealt with; no stamp tells, and it"
+                " was not read again: save it there once more, or let it be taken as it is by"
                 " powerofficego-links retry"
             )
             raise Undecidable(Hold(reason, awaited=(NEWER_VERSION,)))
