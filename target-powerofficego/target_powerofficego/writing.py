@@ -346,6 +346,10 @@ class Writer:
             self._store.end_intent(intent)
         if is_missing_part:
             raise refused
+        logger.warning(
+            "%s %s: Go refused the create (%s), as if it had it already, and does not show it yet",
+            *(intent.entity, intent.shop_id, refused),
+        )
         raise Undecidable(NOT_SEEN) from refused
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:

@@ -175,6 +175,10 @@ def test_an_older_version_leaves_a_newer_one_open_as_it_is(ledger, read, phone):
     (kept,) = ledger.unsettled("reject")
     assert kept.payload["phone"] == "+4790000009"
     assert phone() == SECOND
+    for reading in (7, 8):  # the shop tells it again and again: that is what it holds now
+        ledger.run(read(THIRD, updated_at="2026-01-05T10:00:04Z", reading=reading))
+    assert phone() == THIRD
+    assert ledger.unsettled() == []
 
 
 def test_a_mended_record_is_not_kept_away_by_the_clock_that_read_the_bad_one(ledger, read, phone):

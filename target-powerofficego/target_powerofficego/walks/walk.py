@@ -23,7 +23,6 @@ from target_powerofficego.walks.run_tools import RunTools
 from target_powerofficego.walks.versions import (
     MOST_RUNS,
     SURE_AFTER,
-    Doubt,
     Version,
     doubt,
     see_that_it_counts,
@@ -195,13 +194,16 @@ class Walk(abc.ABC, Generic[AnyTools]):
         if newest is not None:
             seems_old = read_at < newest.read_at
             than_open = doubt([Version(stamp, self.stamp_of(newest.payload), seems_old=seems_old)])
-        found = doubt(known) or than_open
-        if found is None:
+        found = doubt(known)
+        if found is None and than_open is None:
             return None
         readings = store.readings(self.kept_as, shop_id, read_at)
-        if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
+        if newest and than_open and readings < SURE_AFTER:
             return _WORD_OF_KIND[newest.kind]
-        see_that_it_counts(found, readings, is_overdue=is_overdue)
+        if (
+            found is not None
+        ):  # an open one is in nobody's books: what is read since takes its place
+            see_that_it_counts(found, readings, is_overdue=is_overdue)
         return None
 
     @abc.abstractmethod
