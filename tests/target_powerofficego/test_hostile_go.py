@@ -137,6 +137,6 @@ def test_an_entry_without_an_id_is_told_and_left_out(linked):
 
     outcome = linked.forward(full_check_hours=0)
 
-    assert "GET /Customers: an entry of the list has no Id; it is left out" in outcome.log
+    assert "GET /Customers: entries without a usable Id are left out" in outcome.log
     firm = box.go.entry("Customers", linked.go_id("customers", "2001"))
     assert firm["PhoneNumber"] == "+4790000001"

@@ -12,7 +12,7 @@ from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import IO
 
     from target_powerofficego.links import LinkStore, Unsettled, UnsettledKind
@@ -86,7 +86,7 @@ class Settlement:
             self._tally.count_unchanged(entity_of(entity))
             return
         self._seen.add(key)
-        self._submit(entity, record, read_at)
+        self._submit(entity, record, lambda: self._side.take(entity, record, read_at, at_end=False))
 
     def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
@@ -111,7 +111,7 @@ class Settlement:
         """Take up the records that waited for this one, which is linked now."""
         for one in self._store.waiting_for(_own_key(entity, shop_id)):
             if one.entity != entity:
-                self._submit(one.entity, one.payload, one.read_at, is_from_worker=True)
+                self._take_up(one, is_from_worker=True)
 
     def finish(self) -> None:
         """Bring to an end what is still open, in the order that makes most of it possible."""
@@ -151,20 +151,36 @@ class Settlement:
         own = [one for one in found if one.entity in entities]
         return sorted(own, key=lambda one: entities.index(one.entity))
 
+    def _take_up(
+        self, one: Unsettled, *, at_end: bool = False, is_from_worker: bool = False
+    ) -> None:
+        """Take a record that waits once more, unless a newer version was dealt with meanwhile."""
+
+        def take() -> object:
+            before = self._store.unsettled_of(one.entity, one.shop_id)
+            if before is None or (before.read_at, before.payload) != (one.read_at, one.payload):
+                return None
+            return self._side.take(one.entity, one.payload, one.read_at, at_end=at_end)
+
+        self._submit(
+            one.entity, one.payload, take, is_thorough=at_end, is_from_worker=is_from_worker
+        )
+
     def _submit(
         self,
         entity: str,
         record: Record,
-        read_at: datetime.datetime,
+        take: Callable[[], object],
         *,
-        at_end: bool = False,
+        is_thorough: bool = False,
         is_from_worker: bool = False,
     ) -> None:
+        """Let a record be taken once its turn comes; `is_thorough`: what it needs may be made."""
         writes, reads = self._side.keys(entity, record)
-        if at_end:  # what is missing may be made now, and must not be made by two at once
+        if is_thorough:  # must not be made by two at once
             writes, reads = {*writes, *reads}, ()
         self._schedule.submit(
-            lambda: self._side.take(entity, record, read_at, at_end=at_end),
+            take,
             writes={_own_key(entity, record["id"]), *writes},
             reads=reads,
             is_from_worker=is_from_worker,
@@ -176,13 +192,13 @@ class Settlement:
             rests = one.rests(now())
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
             if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
-                self._submit(one.entity, one.payload, one.read_at)
+                self._take_up(one)
 
     def _take_up_parked(self) -> None:
         archives = {one.id for one in self._side.archives()}
         for one in self._open("parked"):
             if one.id not in archives:
-                self._submit(one.entity, one.payload, one.read_at, at_end=True)
+                self._take_up(one, at_end=True)
 
     def _forget_needless(self) -> None:
         """Forget what could not be made for other records, once none of them waits for it."""

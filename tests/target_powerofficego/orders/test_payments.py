@@ -76,12 +76,12 @@ def vouchers(box):
 
 
 @pytest.fixture
-def days_after_noon(monkeypatch):
-    """Sets the clock by which a day is over to so many days after NOON, where it stands first."""
+def days_after_noon(box):
+    """Sets the clock by which a day is over, Go's, to days after NOON, where it stands first."""
 
     def set_clock(days):
-        moment = NOON + datetime.timedelta(days=days)
-        monkeypatch.setattr("target_powerofficego.payment_posting.now", lambda: moment)
+        ahead = NOON + datetime.timedelta(days=days) - datetime.datetime.now(datetime.timezone.utc)
+        box.go.switches.clock_skew_seconds = ahead.total_seconds()
 
     set_clock(0)
     return set_clock
