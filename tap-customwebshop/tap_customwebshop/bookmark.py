@@ -48,13 +48,16 @@ class Bookmark:
         self._horizon = ""
         self._told: set[str] = set()
 
-    def see_that_it_is_past(self, told_at: datetime) -> None:
-        """See that the shop's clock has reached where this run began: less would not be read.
+    def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
+        """See that the shop's clock has reached what was asked for, or changes would not be read.
+
+        A shop that gives no moment with a page is believed a day more than this machine's clock.
 
         Raises:
             ContractBrokenError: It lies in the future.
         """
-        if (self._began_at or "") > write_stamp(told_at + FUTURE):
+        margin = self.lookback + _SECOND
+        if (self._began_at or "") > write_stamp(told_at + margin if told_at else read_at + FUTURE):
             msg = (
                 f"The state's bookmark of '{self.stream}' lies in the future; correct or remove it."
             )

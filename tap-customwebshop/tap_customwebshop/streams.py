@@ -89,7 +89,7 @@ class ShopStream(Stream):
         for number, page in enumerate(pages, 1):
             self._read_at, self._told_at = page.read_at, page.told_at
             if self._bookmark is not None:
-                self._bookmark.see_that_it_is_past(page.told_at or page.read_at)
+                self._bookmark.see_that_it_is_past(page.read_at, page.told_at)
             for position, record in enumerate(page.records, 1):
                 yield self._take(record, page, f"record {position} of page {number}")
             if isinstance(self._tap.message_writer, LineWriter):

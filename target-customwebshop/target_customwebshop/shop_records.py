@@ -123,7 +123,7 @@ class ShopRecords:
             raise _not_taken(shown, answer)
         try:
             return self._record("PATCH", path, answer, now())
-        except ContractBrokenError as error:
+        except (ContractBrokenError, TryLater) as error:
             raise NoAnswer(str(error)) from None
 
     def cancel(self) -> None:
@@ -224,8 +224,8 @@ class ShopRecords:
         numbers_to_text(record, schema)
         shop_id = unquote(path.rpartition("/")[2])
         if str(record.get("id", shop_id)).strip() != shop_id:
-            msg = f"{shown}: the answer is another record's; see docs/shop-api.md."
-            raise ContractBrokenError(msg)
+            msg = f"{shown}: the answer is another record's; see docs/shop-api.md"
+            raise TryLater(msg)
         outside = frozenset(record.keys() - schema["properties"].keys())
         if outside:
             move_to_custom(record, outside)

@@ -284,6 +284,17 @@ def test_the_bookmark_never_passes_the_shops_own_clock(box, read_shop, days):
     assert datetime.fromisoformat(mark.replace("Z", "+00:00")).isoformat() == before
 
 
+def test_a_shop_whose_clock_was_ahead_and_is_put_right_hides_no_change(box, read_shop):
+    box.shop.clock_skew_seconds = 3600
+    box.shop.put("customers", {"id": "1"})
+    state = read_shop(box.tap_config()).states()[-1]
+    box.shop.clock_skew_seconds = 0
+
+    emitted = read_shop(box.tap_config(), state=state, fails_with=ContractBrokenError)
+
+    assert "bookmark of 'customers' lies in the future" in emitted.log
+
+
 def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(
     scripted_shop, config, page, read_shop
 ):

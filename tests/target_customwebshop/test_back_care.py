@@ -363,14 +363,21 @@ def test_an_answer_to_a_change_that_is_another_record_is_looked_up(edited):
     assert "+4790000077" in [one["PhoneNumber"] for one in box.go.entries("Customers")]
 
 
-def test_a_record_that_is_another_one_is_told_and_nothing_is_written_to_it(edited):
-    edited.box.faults.add(system="shop", method="GET", path="/customers/1001", **another(edited))
+def test_a_record_that_is_another_one_keeps_no_other_from_being_written(edited):
+    box = edited.box
+    box.go.edit("Customers", edited.go_id("customers", "2001"), {"PhoneNumber": "+4790000078"})
+    told = another(edited)
+    box.faults.add(system="shop", method="GET", path="/customers/1001", times=None, **told)
 
     outcome = edited.back()
 
-    assert (outcome.status, outcome.writes) == (1, [])
-    assert "the answer is another record's" in outcome.log
-    assert "Traceback" not in outcome.log
+    assert outcome.status == 3
+    assert [one.path for one in outcome.writes] == ["/customers/2001"]
+    (reason,) = edited.open_ones().values()
+    assert "the answer is another record's" in reason
+    box.faults.clear()
+    assert edited.back().status == 0
+    assert phone(edited) == PHONE
 
 
 def test_a_weak_etag_is_told(edited):
