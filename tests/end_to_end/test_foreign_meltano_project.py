@@ -55,8 +55,10 @@ def git(folder, *arguments):
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
+def repository(tmp_path_factory, request):
     """This repository as it is here, moved to an address of its own."""
+    if not request.config.getoption("--long"):
+        pytest.skip("it takes minutes to install all: --long")
     if not (declarations.PROJECT / ".git").exists():
         pytest.skip("this is no git clone, so it is not known what is committed")
     folder = tmp_path_factory.mktemp("repository")

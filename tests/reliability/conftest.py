@@ -100,7 +100,7 @@ def pytest_generate_tests(metafunc):
     if "batch" not in metafunc.fixturenames:
         return
     is_long = metafunc.config.getoption("--long")
-    wanted = metafunc.config.getoption("--histories", default=None) or (10_000 if is_long else 100)
+    wanted = metafunc.config.getoption("--histories", default=None) or (10_000 if is_long else 24)
     batches = -(-wanted // (3 * _pairs_a_batch(metafunc.config)))
     metafunc.parametrize("batch", range(batches))
 

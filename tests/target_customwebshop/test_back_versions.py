@@ -9,8 +9,6 @@ from click.testing import CliRunner
 from clocks import machine_off_by, read_at
 from target_powerofficego.links_command import main
 
-pytestmark = pytest.mark.both_link_stores
-
 AHEAD, BEHIND = (datetime.timedelta(days=days) for days in (400, -400))
 FIRST, SECOND = "+4790000001", "+4790000002"
 
@@ -99,6 +97,7 @@ def test_a_record_read_before_our_own_write_and_sent_after_it_undoes_nothing(
     assert linked.open_ones() == {}
 
 
+@pytest.mark.both_link_stores
 def test_the_value_that_our_write_replaced_is_an_edit_once_it_is_read_three_times(
     linked, in_go, phones
 ):
@@ -117,6 +116,7 @@ def test_the_value_that_our_write_replaced_is_an_edit_once_it_is_read_three_time
     assert linked.open_ones() == {}
 
 
+@pytest.mark.both_link_stores
 def test_a_record_of_before_our_own_write_is_taken_as_it_is_once_a_person_says_so(
     linked, in_go, phones
 ):

@@ -13,8 +13,6 @@ from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.links_command import main
 from target_powerofficego.walks.versions import Doubt, Version, doubt
 
-pytestmark = pytest.mark.both_link_stores
-
 DAYS = 400
 EARLY, LATE = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"
 FIRST, SECOND, THIRD = "+4790000001", "+4790000002", "+4790000003"
@@ -101,6 +99,7 @@ def test_an_edit_within_the_same_second_goes_on(ledger, read, phone):
     assert phone() == SECOND
 
 
+@pytest.mark.both_link_stores
 @pytest.mark.parametrize("stamp", [None, EARLY])
 def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, read, phone, stamp):
     ledger.run(read(FIRST, updated_at=stamp, days=DAYS))
@@ -147,6 +146,7 @@ def test_an_older_version_that_is_sent_again_undoes_nothing(ledger, read, phone)
     assert ledger.unsettled() == []
 
 
+@pytest.mark.both_link_stores
 def test_an_older_version_that_is_shown_again_and_again_is_for_a_person(ledger, read, phone):
     ledger.run(read(FIRST, updated_at=LATE))
     back_up = [read(SECOND, reading=reading) for reading in (1, 2, 3, 4)]
