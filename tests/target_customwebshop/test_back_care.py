@@ -422,7 +422,7 @@ def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
     edited.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000009"})
     broken = edited.back()
     assert (broken.status, broken.states) == (1, [])
-    (told,) = [line for line in broken.log.splitlines() if "401" in line]
+    (told,) = [line for line in broken.log.splitlines() if "answered 401" in line]
     assert told.endswith(
         "GET /customers/1001: the shop answered 401: it does not know the key; correct the setting"
         " 'auth_token', then run again."
