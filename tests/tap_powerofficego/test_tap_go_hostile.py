@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import pytest
 import simplejson
+from hostile_json import RAW
 from target_powerofficego.go_api import OutOfOrder
-
-RAW = {
-    "nested too deeply": "[" * 100_000 + "]" * 100_000,
-    "nested deeply": '{"a":' * 500 + "1" + "}" * 500,
-    "half a character": '"Kari\\ud800"',
-    "character 0": '"Kari\\u0000"',
-    "a huge exponent": "1e99999999999999999999",
-    "a tiny exponent": "-1E-99999999999999999999",
-    "a huge number": "1e999999999",
-    "thousands of digits": "9" * 5000,
-    "no number": "NaN",
-    "no end": "-Infinity",
-}
 
 
 def spoil(box, entries, member, raw):

@@ -7,20 +7,9 @@ import io
 import pytest
 import simplejson
 from both_ways import singer_lines
+from hostile_json import RAW
 from target_customwebshop.target import TargetCustomWebShop
 
-RAW = {
-    "nested too deeply": "[" * 100_000 + "]" * 100_000,
-    "nested deeply": '{"a":' * 500 + "1" + "}" * 500,
-    "half a character": '"Kari\\ud800"',
-    "character 0": '"Kari\\u0000"',
-    "a huge exponent": "1e99999999999999999999",
-    "a tiny exponent": "-1E-99999999999999999999",
-    "a huge number": "1e999999999",
-    "thousands of digits": "9" * 5000,
-    "no number": "NaN",
-    "no end": "-Infinity",
-}
 STAMPS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2026-13-01", 5, {}, None]
 NEW = "+4790000001"
 

@@ -200,9 +200,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
         readings = store.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and readings < SURE_AFTER:
             return _WORD_OF_KIND[newest.kind]
-        if (
-            found is not None
-        ):  # an open one is in nobody's books: what is read since takes its place
+        # an open one is in nobody's books, so what was read so often since takes its place
+        if found is not None:
             see_that_it_counts(found, readings, is_overdue=is_overdue)
         return None
 
