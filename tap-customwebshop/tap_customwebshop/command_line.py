@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import errno
 import io
 import os
 import re
@@ -22,6 +21,7 @@ from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
 from tap_customwebshop import standard_output
+from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.plain_text import keep_logs_plain, may_be_a_key
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ NOT_SHOWN = "its name is not shown, for it may be a key in the wrong place"
 
 _LONGEST_NAME = 40
 _NAME = re.compile(r"[a-z]+([_-][a-z]+)*")
-OUT_OF_FILES = (
-    "this machine lets the program open no more files and connections; raise the limit (ulimit -n),"
-    " then run again"
-)
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
@@ -129,16 +125,6 @@ class CommandLine(PluginBase):
 def is_like_a_name(text: str) -> bool:
     """Tell whether what stands in the place of a setting's name looks like one, and like no key."""
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
-
-
-def is_out_of_files(error: BaseException) -> bool:
-    """Tell whether something failed as this process may open no more files and connections.
-
-    The libraries for HTTP tell it in the text of their own errors only.
-    """
-    return any(f"[Errno {number}]" in repr(error) for number in (errno.EMFILE, errno.ENFILE)) or (
-        isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
-    )
 
 
 def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON

@@ -11,9 +11,9 @@ import urllib3
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
-from tap_customwebshop.command_line import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.deadline import Deadline, WatchedAdapter
 from tap_customwebshop.errors import ShopError, ShopRefusedError
+from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.patience import read_retry_after
 from tap_customwebshop.settings import is_plain_address
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow.order import is_made_up
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.erased import ERASED
-from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.products import ProductsWalk
 from target_powerofficego.walks.walk import record_hash
-from target_powerofficego.ways import entity_of, on_the_way_back
+from target_powerofficego.ways import ENTITIES, entity_of, on_the_way_back
 
 from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.walk import CREDIT_NOTES, BackWalk

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.sinks import RecordSink
+from target_powerofficego.dataflow.values import text_id
 from target_powerofficego.singer_target import DroppedSink
 from target_powerofficego.sinks import MELTANO_TEST_STREAM
-from target_powerofficego.walks.walk import text_id
 from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:

@@ -8,14 +8,15 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import ShopConnection
 from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.errors import CannotStart
 from target_powerofficego.links import LinkStore
 from target_powerofficego.plan import Plan
-from target_powerofficego.run import CannotStart, Run
+from target_powerofficego.run import Run
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
@@ -23,12 +24,13 @@ from target_powerofficego.store.connection import has_store
 from target_customwebshop.back_side import BackSide
 from target_customwebshop.dry_shop import DryShop
 from target_customwebshop.errors import TryLater
+from target_customwebshop.settings import BackSettings
 from target_customwebshop.shop_records import ShopRecords
 from target_customwebshop.tools import BackTools
 from target_customwebshop.writing import ShopWriter
 
 if TYPE_CHECKING:
-    from target_customwebshop.settings import BackSettings
+    from collections.abc import Mapping
 
 logger = logging.getLogger("target-customwebshop")
 
@@ -40,12 +42,14 @@ class BackRun(Run):
     side: BackSide
 
 
-def start(settings: BackSettings, output: IO[str]) -> BackRun:
-    """Open a run.
+def start(config: Mapping[str, Any], output: IO[str]) -> BackRun:
+    """Open a run by a config that fits the schema.
 
     Raises:
+        SettingsError: with one line for each setting that cannot be right.
         CannotStart, LinkStoreError, ShopError: with one line that says why.
     """
+    settings = BackSettings.from_config(config)
     with contextlib.ExitStack() as opened:
         run = _start(settings, opened, output)
         run.opened = opened.pop_all()

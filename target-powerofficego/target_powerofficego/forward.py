@@ -10,18 +10,17 @@ from target_powerofficego.changes import Hold
 from target_powerofficego.dataflow.buyers import buyer_as_customer, read_buyer
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, product_from_line
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
-from target_powerofficego.dataflow.values import ABSENT, Unusable
+from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.matching import MATCHED_ON
 from target_powerofficego.payment_posting import PaymentPosting
-from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.walks.customers import CustomersWalk
 from target_powerofficego.walks.entity_walk import ARCHIVE_REFUSED
 from target_powerofficego.walks.erased_archives import archive_erased
 from target_powerofficego.walks.meeting import ARCHIVING
 from target_powerofficego.walks.orders import OrdersWalk
 from target_powerofficego.walks.products import ProductsWalk
-from target_powerofficego.walks.walk import record_hash, text_id
-from target_powerofficego.ways import once_deleted
+from target_powerofficego.walks.walk import record_hash
+from target_powerofficego.ways import ENTITIES, once_deleted
 
 if TYPE_CHECKING:
     import datetime

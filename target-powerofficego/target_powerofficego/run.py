@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
 
 
-class CannotStart(Exception):  # noqa: N818 - reads as what it says
-    """The run cannot start as things are; the text says why in one line."""
-
-
 class Client(Protocol):
     """The HTTP client of the system that is written to."""
 

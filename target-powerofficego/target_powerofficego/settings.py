@@ -15,8 +15,9 @@ from target_powerofficego.dataflow.order_lines import ServiceCodes
 from target_powerofficego.dataflow.payments import method_key
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD, rate_key
 from target_powerofficego.dataflow.values import Unusable, vat_rate
+from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import ConfigurationError, Connection
-from target_powerofficego.side_settings import SettingsError, SideReader, SideSettings
+from target_powerofficego.side_settings import SideReader, SideSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

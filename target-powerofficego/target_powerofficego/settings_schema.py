@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from target_powerofficego.dataflow.anonymised import DEFAULT_MARKS
 from target_powerofficego.dataflow.order import LIVE_STATUSES, ORDER_STATUSES
 
-ENTITIES = ("customers", "products", "orders")
+_MARKS = ("[deleted]", "[slettet]", "[redacted]", "[anonymized]", "[anonymised]", ".invalid")
+"""What WordPress and others write; `.invalid` is a domain that RFC 2606 keeps free of mail."""
 
 _CONNECTION = (
     th.Property(
@@ -306,7 +306,7 @@ _RULES = (
     th.Property(
         "anonymised_marks",
         th.ArrayType(th.StringType),
-        default=list(DEFAULT_MARKS),
+        default=list(_MARKS),
         title="Anonymised marks",
         description="What the shop writes in place of the names and e-mail addresses that it wipes;"
         " one that begins with a dot is the end of a mail domain. What the shop has anonymised, Go"

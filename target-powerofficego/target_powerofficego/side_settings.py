@@ -17,9 +17,9 @@ from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.merge import Owner
 from target_powerofficego.plain_text import may_be_a_key
 from target_powerofficego.private_file import keep_private, private
-from target_powerofficego.settings_schema import ENTITIES
 from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation
 from target_powerofficego.store.values import LinkStoreError, is_shop_name
+from target_powerofficego.ways import ENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 
 SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone", "anonymised_marks")
 """The settings that both ways must have the same: by them each decides what flows, and who wins."""
-
-
-class SettingsError(Exception):
-    """One or more settings cannot be right; `lines` has one line each."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("; ".join(lines))
-        self.lines = lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,14 +25,14 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.command_line import OUT_OF_FILES, CommandLine, is_out_of_files
+from target_powerofficego.command_line import CommandLine
 from target_powerofficego.dataflow.values import instant_or_none
-from target_powerofficego.links import LinkStoreError, now
-from target_powerofficego.run import CannotStart, Run
+from target_powerofficego.errors import CannotStart, SettingsError
+from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
-from target_powerofficego.side_settings import SettingsError
+from target_powerofficego.store.values import LinkStoreError, now
 from target_powerofficego.wrong_settings import NO_SETTINGS, broken_rules, misspelt
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
+
+    from target_powerofficego.run import Run
 
 _KEYS = ("id", "Id")
 """What tells a record's id in the shop, and in Go."""
@@ -68,13 +70,11 @@ class SettlingTarget(CommandLine, Target):
         sinks: the sink class by the name of the stream, in small letters.
         key: the member that tells a record's id.
         tap: the tap that is to be read from.
-        one_line: errors of the other system that end the run with one line.
     """
 
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
     key: ClassVar[str]
     tap: ClassVar[str]
-    one_line: ClassVar[tuple[type[Exception], ...]] = ()
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -145,7 +145,7 @@ class SettlingTarget(CommandLine, Target):
 
     def run(self, file_input: IO[str] | None = None) -> int:
         """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
-        one_line: tuple[type[Exception], ...] = (*_ONE_LINE, *self.one_line)
+        one_line: tuple[type[Exception], ...] = (*_ONE_LINE, *self.one_line())
         try:
             self.begin()
             self.listen(file_input)
@@ -172,12 +172,16 @@ class SettlingTarget(CommandLine, Target):
         return self.exit_status
 
     @abc.abstractmethod
+    def one_line(self) -> tuple[type[Exception], ...]:
+        """Return the errors of the other system that end the run with one line."""
+
+    @abc.abstractmethod
     def open_run(self) -> Run:
         """Open a run by the settings; states are printed to standard output.
 
         Raises:
             SettingsError, CannotStart, LinkStoreError: with one line each that says why; so does
-                what `one_line` names.
+                what `one_line` returns.
         """
 
     def begin(self) -> Run:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.sinks import RecordSink
 
-from target_powerofficego.walks.walk import text_id
+from target_powerofficego.dataflow.values import text_id
 
 if TYPE_CHECKING:
     from target_powerofficego.target import TargetPowerOfficeGo

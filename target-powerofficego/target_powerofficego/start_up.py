@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.brakes import Brakes
-from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo, DryWriter
+from target_powerofficego.errors import CannotStart
 from target_powerofficego.forward import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
 from target_powerofficego.go_checks import (
@@ -24,22 +24,21 @@ from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_at_start
 from target_powerofficego.links import LinkStore, now
 from target_powerofficego.plan import Plan
-from target_powerofficego.run import CannotStart, Run
-from target_powerofficego.settings_schema import ENTITIES
+from target_powerofficego.run import Run
+from target_powerofficego.settings import Settings
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.run_lock import see_that_it_has_a_folder
 from target_powerofficego.walks.tools import Tools
+from target_powerofficego.ways import ENTITIES, PAYMENTS
 from target_powerofficego.writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_powerofficego.dataflow.vouchers import PaymentAccounts
-    from target_powerofficego.settings import Settings
-
 logger = logging.getLogger("target-powerofficego")
 
 _KEPT_AS = (*ENTITIES, PAYMENTS)
@@ -57,12 +56,14 @@ class _KnownInGo:
     guest_customer: str | None
 
 
-def start(settings: Settings, output: IO[str]) -> Run:
-    """Open a run.
+def start(config: Mapping[str, Any], output: IO[str]) -> Run:
+    """Open a run by a config that fits the schema.
 
     Raises:
+        SettingsError: with one line for each setting that cannot be right.
         CannotStart, LinkStoreError, StopRun, TryAgainLater: with one line that says why.
     """
+    settings = Settings.from_config(config)
     with contextlib.ExitStack() as opened:
         run = _start(settings, opened, output)
         run.opened = opened.pop_all()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_powerofficego.go_api import GoError
-from target_powerofficego.settings import Settings
 from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.singer_target import SettlingTarget
 from target_powerofficego.sinks import SINKS
-from target_powerofficego.start_up import start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +25,20 @@ class TargetPowerOfficeGo(SettlingTarget):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "id"
     tap = "tap-customwebshop"
-    one_line = (GoError,)
+
+    # What runs takes long to load, and neither --help nor --about needs it.
+
+    def one_line(self) -> tuple[type[Exception], ...]:
+        """See `SettlingTarget`."""
+        from target_powerofficego.go_api import GoError  # noqa: PLC0415
+
+        return (GoError,)
 
     def open_run(self) -> Run:
         """See `SettlingTarget`."""
-        return start(Settings.from_config(self.config), sys.stdout)
+        from target_powerofficego.start_up import start  # noqa: PLC0415
+
+        return start(self.config, sys.stdout)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""

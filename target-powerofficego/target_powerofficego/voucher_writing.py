@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Create, Hold, Reject
-from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.dataflow.vouchers import Voucher, payments_there, voucher_body
 from target_powerofficego.go_api import (
     DuplicateReference,
@@ -25,6 +24,7 @@ from target_powerofficego.go_api import (
 )
 from target_powerofficego.links import now
 from target_powerofficego.walks.walk import record_hash
+from target_powerofficego.ways import PAYMENTS
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:

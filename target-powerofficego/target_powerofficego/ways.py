@@ -10,6 +10,12 @@ from typing import Literal
 
 WayName = Literal["forward", "back"]
 
+ENTITIES = ("customers", "products", "orders")
+"""What is kept the same on both sides; each may need those before it."""
+
+PAYMENTS = "payments"
+"""What vouchers and their intents, and what is open of them, are kept under."""
+
 _BACK = "_back"
 _DELETED = "_deleted"
 

@@ -25,9 +25,6 @@ None where that is not known."""
 NEVER_KNOWN = "anonymised in the shop and never in Go"
 """Why nothing is done with a customer, nor kept: should it be made for an order, it is there."""
 
-DEFAULT_MARKS = ("[deleted]", "[slettet]", "[redacted]", "[anonymized]", "[anonymised]", ".invalid")
-"""What WordPress and others write; `.invalid` is a domain that RFC 2606 keeps free of mail."""
-
 _NAMES = ("company_name", "first_name", "last_name")
 _ADDRESS = ("line1", "line2", "postal_code", "city", "country_code")
 _OF_A_CUSTOMER = ("id", "type", "is_active", "created_at", "updated_at", "deleted_at")

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Record
 
-PAYMENTS = "payments"
-"""What vouchers and their intents, and what is open of them, are kept under."""
-
 CURRENCY = "NOK"
 """The one currency that payments are posted in: how a voucher in another one is to name its rate,
 and what Go makes of it, is not known."""

@@ -17,7 +17,6 @@ from html.entities import html5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from stdnum import ean
 from stdnum.no import orgnr
 
@@ -141,6 +140,14 @@ def shop_id(value: object, *, what: str) -> str | None:
         msg = f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}"
         raise Unusable(msg)
     return told
+
+
+def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
+    """Return an id as text, or None when it is none or too long to be one."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    told = str(value).strip()
+    return told if 0 < len(told) <= LONGEST_ID else None
 
 
 def number_of_digits(number: str | None) -> int | None:
@@ -440,6 +447,8 @@ def same_phone(value: str | None) -> str | None:
     plain = same_text(value)
     if plain is None:
         return None
+    import phonenumbers  # noqa: PLC0415 - takes long to load, and --help needs no number read
+
     try:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:

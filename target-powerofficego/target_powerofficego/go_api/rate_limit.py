@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING, cast
-
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
 
 from target_powerofficego.go_api.errors import ConfigurationError, StopRequested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pyrate_limiter import RateItem
 
 # Requests do not all travel equally fast. A window a little longer than the second that Go counts
 # lets a request overtake the ones before it by 30 ms, and still leaves 97 percent of the limit.
@@ -55,9 +56,13 @@ class RateLimit:
         if int(requests_per_second) != requests_per_second or requests_per_second < 1:
             message = "requests_per_second must be a whole number, at least 1"
             raise ConfigurationError(message)
+        # takes long to load, and --help gives no turns
+        from pyrate_limiter import InMemoryBucket, Rate, RateItem  # noqa: PLC0415
+
         self._usual = Rate(int(requests_per_second), WINDOW_MILLISECONDS)
         self._wide = Rate(int(requests_per_second), WIDE_WINDOW_MILLISECONDS)
         self._bucket = InMemoryBucket([self._usual])
+        self._request_at: Callable[[int], RateItem] = functools.partial(RateItem, "request")
         self._stop = stop
         self._now = now
         self._wait = wait or stop.wait
@@ -95,7 +100,7 @@ class RateLimit:
         if now < self._paused_until:
             return self._paused_until - now
         self._bucket.rates = [self._wide if now < self._wide_until else self._usual]
-        request = RateItem("request", int(now * 1000))
+        request = self._request_at(int(now * 1000))
         self._bucket.leak(request.timestamp)
         if self._bucket.put(request):
             return 0

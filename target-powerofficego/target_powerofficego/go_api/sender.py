@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from target_powerofficego.command_line import is_out_of_files
 from target_powerofficego.go_api.rate_limit import NoTurnInTime
 from target_powerofficego.go_api.transport import GivenHeaders, TurnTakingAdapter, words_for
+from target_powerofficego.open_files import is_out_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from target_powerofficego.command_line import OUT_OF_FILES, is_out_of_files
+from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
     import socket

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from singer_sdk.configuration._dict_config import parse_environment_config
 
+from target_powerofficego.errors import SettingsError
 from target_powerofficego.settings import Settings
 from target_powerofficego.settings_schema import CONFIG
-from target_powerofficego.side_settings import SettingsError
 from target_powerofficego.wrong_settings import broken_rules
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.store.columns import LARGEST_NUMBER
+from target_powerofficego.ways import ENTITIES, PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,7 +72,7 @@ def _choose(context: click.Context, option: click.Parameter, value: str | None) 
 class EntityChoice(click.Choice):  # type: ignore[type-arg]
     """One of these entities, in any case, and singular or plural as with streams."""
 
-    def __init__(self, entities: Iterable[str] = TABLES) -> None:
+    def __init__(self, entities: Iterable[str] = ENTITIES) -> None:
         super().__init__(list(entities), case_sensitive=False)
 
     def convert(
@@ -93,7 +92,7 @@ entity_option = click.option(
 
 waiting_entity_option = click.option(
     "--entity",
-    type=EntityChoice((*TABLES, PAYMENTS)),
+    type=EntityChoice((*ENTITIES, PAYMENTS)),
     help="Only this entity; payments are vouchers that are not posted.",
 )
 

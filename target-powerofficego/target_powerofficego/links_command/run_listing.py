@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.dataflow.payments import PAYMENTS
 from target_powerofficego.links_command.listing import Column, Listing
 from target_powerofficego.settle.tally import OUTCOMES
+from target_powerofficego.ways import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from target_powerofficego.private_file import keep_private, private
 from target_powerofficego.store import tables as t
@@ -19,7 +19,9 @@ from target_powerofficego.store.run_lock import lock_file, lock_session
 from target_powerofficego.store.values import LinkStoreError, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.dialects import postgresql
 
 _CONNECT_SECONDS = 10
 _Text = tuple[str, "list[str] | None"]
@@ -222,11 +224,21 @@ def _upsert_text(
 
     SQLAlchemy keeps no such statement: it would be compiled anew for each row.
     """
-    insert = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(table)
+    insert = _insert_of(dialect)(table)
     statement = insert.on_conflict_do_update(
         index_elements=key, set_={name: insert.excluded[name] for name in values}
     )
     return _text_of(statement.compile(dialect=dialect, column_keys=row))
+
+
+def _insert_of(
+    dialect: sa.Dialect,
+) -> Callable[[sa.Table], sqlite.Insert] | Callable[[sa.Table], postgresql.Insert]:
+    if dialect.name != "postgresql":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a file needs none of it
+
+    return postgresql.insert
 
 
 def _text_of(compiled: sa.Compiled) -> _Text:

@@ -13,11 +13,10 @@ from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.order_lines_back import NUMBERS, unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
-from target_powerofficego.dataflow.values import number_in_go, to_ore
+from target_powerofficego.dataflow.values import number_in_go, text_id, to_ore
 from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
-from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
     import datetime

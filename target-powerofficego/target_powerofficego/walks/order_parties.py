@@ -21,7 +21,6 @@ from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.erased import ERASED
 from target_powerofficego.links import now
 from target_powerofficego.walks.customers import Contact
-from target_powerofficego.walks.walk import text_id
 
 if TYPE_CHECKING:
     import datetime
@@ -351,7 +350,9 @@ class OrderParties:
         if not self._tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
-        raw = next(one for one in record["lines"] if text_id(one.get("id")) == line.reference)
+        raw = next(
+            one for one in record["lines"] if values.text_id(one.get("id")) == line.reference
+        )
         currency = values.text(record.get("currency"), what="currency")
         product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
         self._products.take(product, read_at, at_end=True)

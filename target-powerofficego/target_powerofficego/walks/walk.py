@@ -7,18 +7,18 @@ import hashlib
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
-from target_powerofficego.command_line import is_out_of_files
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
-from target_powerofficego.dataflow.values import LONGEST_ID, Contradiction, Unusable, instant
+from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.links import NEVER, NEWER_VERSION, LinkStoreError
+from target_powerofficego.open_files import is_out_of_files
 from target_powerofficego.walks.run_tools import RunTools
 from target_powerofficego.walks.versions import (
     MOST_RUNS,
@@ -308,11 +308,3 @@ def _own_fault(error: Exception) -> Reject:
     place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else "unknown place"
     logger.error("A record could not be read: %s in %s", type(error).__name__, place)
     return Reject(f"this program could not read it ({type(error).__name__} in {place}); report it")
-
-
-def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
-    """Return an id as text, or None when it is none or too long to be one."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    told = str(value).strip()
-    return told if 0 < len(told) <= LONGEST_ID else None
