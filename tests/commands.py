@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _SCRIPTS = ("tap-customwebshop", "target-powerofficego", "tap-powerofficego")
 _SCRIPTS += ("target-customwebshop", "powerofficego-links")
+_LOADED_LATER = ("target_powerofficego.start_up", "target_customwebshop.start_up")
+_LOADED_LATER += ("target_powerofficego.links_command.reconciling",)
+_LOADED_LATER += ("phonenumbers", "pyrate_limiter")
+"""What they load only once there is work for it, besides the commands of `powerofficego-links`."""
 _LENGTH_BYTES = 4
 _LONGEST_SECONDS = 120
 
@@ -182,6 +186,10 @@ def _serve(wishes: socket.socket) -> Callable[[], object]:
     scripts = {one.name: one for one in entry_points(group="console_scripts")}
     for name in _SCRIPTS:
         importlib.import_module(scripts[name].module)
+    for name in _LOADED_LATER:
+        importlib.import_module(name)
+    for command in scripts["powerofficego-links"].load().commands.values():
+        assert command.loaded
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

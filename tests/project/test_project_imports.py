@@ -1,12 +1,15 @@
-"""Each plugin installs and runs alone: what a package imports is its own or declared."""
+"""What a package imports is its own or declared, and no command loads more than it needs."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 
+import commands
+import declarations
 import pytest
 
 try:
@@ -68,7 +71,8 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
 
 
 @pytest.mark.parametrize(
-    "name", ["command_line.py", "plain_text.py", "json_text.py", "standard_output.py"]
+    "name",
+    ["command_line.py", "plain_text.py", "json_text.py", "open_files.py", "standard_output.py"],
 )
 def test_what_both_of_the_main_pair_need_is_the_same_in_both(project, name):
     """A copy each, for the pair stands alone."""
@@ -104,3 +108,55 @@ def modules_in(distribution):
     except importlib.metadata.PackageNotFoundError:
         return set()
     return {file.parts[0].removesuffix(".py") for file in files}
+
+
+NEEDS_WORK = {"sqlalchemy", "rich", "pyrate_limiter", "phonenumbers"}
+"""What takes long to load, and only a run or a list needs."""
+
+
+def loaded_by(*python):
+    """Return the top-level modules that Python loads until it ends well."""
+    program = [sys.executable, "-X", "importtime", *python]
+    told = subprocess.run(program, capture_output=True, text=True, check=True).stderr
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines()}
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "--about"])
+@pytest.mark.parametrize("name", declarations.PLUGINS)
+def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words):
+    loaded = loaded_by(commands.script(name), words)
+
+    assert PACKAGES[name] in loaded
+    assert not loaded & NEEDS_WORK
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(words):
+    loaded = loaded_by(commands.script("powerofficego-links"), words)
+
+    assert "click" in loaded
+    assert not loaded & {*NEEDS_WORK, "singer_sdk", "requests", "urllib3", "stdnum"}
+
+
+def test_no_command_of_the_link_store_needs_the_sdk():
+    """But for what `reconcile` reads: Go's settings are declared by the SDK."""
+    loaded = loaded_by(
+        "-c",
+        "from target_powerofficego.links_command import main\n"
+        "assert all(one.loaded for one in main.commands.values())",
+    )
+
+    assert "sqlalchemy" in loaded
+    assert "singer_sdk" not in loaded
+
+
+def test_a_link_store_in_a_file_loads_nothing_of_postgresql(tmp_path):
+    program = (
+        "import sys; from target_powerofficego.links import LinkStore\n"
+        "store = LinkStore(sys.argv[1])\n"
+        "store.enter('1', None, 'testshop', new_namespace=False)\n"
+        "store.start_run('forward', {})\n"
+        "assert not [one for one in sys.modules if 'postgresql' in one], sys.modules\n"
+    )
+
+    assert "sqlalchemy" in loaded_by("-c", program, str(tmp_path / "links.db"))

@@ -46,13 +46,24 @@ def test_the_commands_are_those_that_are_documented():
     ]
 
 
-@pytest.mark.parametrize("command", [main, *main.commands.values()], ids=lambda one: one.name)
+LOADED = [one.loaded for one in main.commands.values()]
+
+
+@pytest.mark.parametrize("command", [main, *LOADED], ids=lambda one: one.name)
 def test_every_command_and_option_has_help(command):
     assert command.help
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help, option.name
             assert option.help.rstrip("]").strip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_tells_of_a_command_what_its_own_help_begins_with(name):
+    told = main.commands[name]
+
+    assert told.loaded.name == name
+    assert told.help == told.loaded.get_short_help_str(limit=200)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -171,7 +182,8 @@ def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
         told = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
         assert "does not exist: no run has happened yet" in told.output
     for command in ("link", "unlink"):
-        parameter = next(one for one in main.commands[command].params if one.name == "entity")
+        parameters = main.commands[command].loaded.params
+        parameter = next(one for one in parameters if one.name == "entity")
         assert parameter.type.convert(entity, parameter, None) == plural
 
 

@@ -1,47 +1,47 @@
-"""The command group `powerofficego-links`, and its `check`, which ends a Meltano job."""
+"""The command group `powerofficego-links`: its commands, each loaded once it is asked for."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+import pkgutil
+from typing import Any
 
 import click
 
 from target_powerofficego import standard_output
-from target_powerofficego.links_command import (
-    erase_command,
-    linking_commands,
-    listing_commands,
-    reconcile_command,
-    transfer_commands,
-    waiting_commands,
-)
-from target_powerofficego.links_command.ages import Age, AgeType
-from target_powerofficego.links_command.listing import say, tell_as_json
-from target_powerofficego.links_command.opening import open_store
-from target_powerofficego.links_command.options import (
-    LINK_STORE_VARIABLES,
-    Choices,
-    only_shop_option,
-    with_choices,
-)
-from target_powerofficego.links_command.unended_runs import UnendedRuns, unended_runs
-from target_powerofficego.links_command.unsettled_listing import PLURALS
+from target_powerofficego.links_command.options import LINK_STORE_VARIABLES, with_choices
 from target_powerofficego.plain_text import keep_logs_plain, plain
-from target_powerofficego.shown_by import shown_by
-from target_powerofficego.ways import entity_of
 
-if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Iterable
 
-    from target_powerofficego.links import LinkStore, Run
+class CommandToLoad(click.Command):
+    """Stands for a command in the group's help, and loads it once the command is asked for.
 
-WAITS_FOR_A_PERSON = 3
-"""The exit status of `check` while rejects or holds are open that nobody has acknowledged."""
+    What reads the link store or prints a table takes long to load; the group's help needs neither.
 
-BROKE = 1
-"""The exit status of a run that broke, and of `check` after one, or after one that was killed."""
+    Args:
+        name: the command's name.
+        place: its module in this package, and its name there.
+        help: the first sentence of its help.
+    """
+
+    def __init__(self, name: str, place: str, help: str) -> None:  # noqa: A002 - as click has it
+        super().__init__(name, help=help)
+        self._place = place
+
+    @property
+    def loaded(self) -> click.Command:
+        """The command itself."""
+        command: click.Command = pkgutil.resolve_name(f"{__package__}.{self._place}")
+        return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's, passed on
+    ) -> click.Context:
+        """Return the context of the command itself, which click then invokes."""
+        return self.loaded.make_context(info_name, args, parent, **extra)
 
 
 class _PlainGroup(click.Group):
@@ -77,101 +77,38 @@ def main() -> None:
     """
 
 
-@main.command()
-@click.option(
-    "--newer-than",
-    "longest",
-    metavar="AGE",
-    type=AgeType(),
-    help="Exit 1 unless a run of each shop is newer than this: 90m, 3h or 2d, say.",
-)
-@only_shop_option
-@with_choices()
-@click.pass_obj
-def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: str | None) -> None:
-    """Exit 3 while rejects or holds wait for a person.
-
-    They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
-    exit status is 0. Exit 1: the last run of a way broke or did not end, the newest run of a shop
-    is older than --newer-than, or there is no link store, so no run has happened. Made to be the
-    last block of `meltano run`.
-    """
-    with open_store(choices.link_store) as store:
-        shops = _shops(store, shop_name)
-        found = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
-        unended = unended_runs(store)
-        runs = [run for run in store.newest_runs() if run.shop_name in shops]
-    failures = _failures(runs, unended)
-    ages = [Age.of(shop, runs, unended) for shop in shops]
-    failures += [age.too_long() for age in ages if longest is not None and age.is_over(longest)]
-    for line in failures:
-        say(line, is_error=True)
-    waiting = Counter((entity_of(one.entity), one.kind) for one in found if one.shop_name in shops)
-    if choices.output_format == "json":
-        for (entity, kind), number in sorted(waiting.items()):
-            tell_as_json({"entity": entity, "kind": kind, "waiting": number})
-    else:
-        for age in ages:
-            say(age.in_words())
-        for (entity, kind), number in sorted(waiting.items()):
-            counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
-            listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
-            say(f"{entity}: {counted} for a person; see {listed}")
-        if not (waiting or failures):
-            say("nothing waits for a person")
-    if failures:
-        click.get_current_context().exit(BROKE)
-    if waiting:
-        click.get_current_context().exit(WAITS_FOR_A_PERSON)
-
-
-def _shops(store: LinkStore, told: str | None) -> list[str]:
-    """Return the shops that are meant.
-
-    Raises:
-        click.ClickException: the link store does not know the one that was told.
-    """
-    known = sorted({one.shop_name for one in store.namespaces()})
-    if told is None:
-        return known
-    if told not in known:
-        msg = f"the link store knows no shop {told}; it knows {', '.join(known) or 'none'}"
-        raise click.ClickException(msg)
-    return [told]
-
-
-def _failures(runs: Iterable[Run], unended: UnendedRuns) -> list[str]:
-    """Say of each shop and way whether its last run was killed or broke.
-
-    A dry run, or the plan of a first run, is on no record.
-    """
-    cut_off = {run.id for run in unended.cut_off}
-    lines = []
-    for run in runs:
-        last = f"the last run for the shop {run.shop_name}"
-        which = f"(run {run.id}, {run.way})"
-        if run.id in cut_off:
-            lines.append(f"{last} did not end {which}: run it again, and it goes on from there")
-        elif run.exit_status == BROKE:
-            lines.append(f"{last} broke {which}: see the end of its log, and run it again")
-    return lines
-
-
 for _command in (
-    listing_commands.rejects,
-    listing_commands.holds,
-    listing_commands.parked,
-    listing_commands.conflicts,
-    listing_commands.links,
-    listing_commands.differences,
-    listing_commands.runs,
-    reconcile_command.reconcile,
-    waiting_commands.acknowledge,
-    waiting_commands.retry,
-    linking_commands.link,
-    linking_commands.unlink,
-    erase_command.erase,
-    transfer_commands.export_store,
-    transfer_commands.import_store,
+    (
+        "acknowledge",
+        "waiting_commands:acknowledge",
+        "Note that a person knows of these rejects or holds.",
+    ),
+    ("check", "check_command:check", "Exit 3 while rejects or holds wait for a person."),
+    ("conflicts", "listing_commands:conflicts", "List properties that both sides changed."),
+    ("differences", "listing_commands:differences", "List linked records whose properties differ."),
+    ("erase", "erase_command:erase", "Erase a customer's personal data from the link store."),
+    (
+        "export",
+        "transfer_commands:export_store",
+        "Write the link store as text, to move it or to restore it.",
+    ),
+    (
+        "holds",
+        "listing_commands:holds",
+        "List records that could be written but need a person first.",
+    ),
+    ("import", "transfer_commands:import_store", "Read an export into an empty link store."),
+    ("link", "linking_commands:link", "Say which entry in Go a record of the shop is."),
+    ("links", "listing_commands:links", "List which record of the shop is which entry in Go."),
+    ("parked", "listing_commands:parked", "List records that wait for another record, or for Go."),
+    ("reconcile", "reconcile_command:reconcile", "Compare a period's orders with Go's books."),
+    (
+        "rejects",
+        "listing_commands:rejects",
+        "List records that cannot be written, with the reason.",
+    ),
+    ("retry", "waiting_commands:retry", "Let the next run try records at once that rest."),
+    ("runs", "listing_commands:runs", "List the newest runs and what came of each."),
+    ("unlink", "linking_commands:unlink", "Forget which entry in Go a record of the shop is."),
 ):
-    main.add_command(_command)
+    main.add_command(CommandToLoad(*_command))
