@@ -1,0 +1,61 @@
+"""Tells what starting a command costs, against what `import singer_sdk` alone costs.
+
+`python benchmarks/start_cost.py [--rounds 7]`
+
+Seconds of work of whole processes, user and system. All are run in turn, and of each the least of
+all rounds counts: what else the machine does makes a process slower, never faster. Before that each
+is run once, uncounted, so that Python has compiled what it loads. Goals: 1.3 times for a command of
+a plugin, and half of that for the help of `powerofficego-links`, which needs no SDK. Exit status 1:
+a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from measuring import work_of
+
+PLUGINS = ("tap-customwebshop", "target-powerofficego", "tap-powerofficego", "target-customwebshop")
+GOAL = 1.3
+SDK = "import singer_sdk"
+OPTIONS = ("--version", "--help", "--about")
+COMMANDS = {f"{name} {option}": GOAL for name in PLUGINS for option in OPTIONS}
+COMMANDS["powerofficego-links --help"] = GOAL / 2
+
+
+def least_work(rounds: int) -> dict[str, float]:
+    """Return the least seconds of work of the SDK's import and of each command."""
+    compiled = {**os.environ}
+    compiled.pop("PYTHONDONTWRITEBYTECODE", None)
+    lines = {SDK: [sys.executable, "-c", SDK]}
+    for line in COMMANDS:
+        name, option = line.split()
+        lines[line] = [Path(sys.executable).with_name(name), option]
+    for command in lines.values():
+        work_of(command, env=compiled)
+    measured = [
+        {line: work_of(command, env=compiled) for line, command in lines.items()}
+        for _ in range(rounds)
+    ]
+    return {line: min(one[line] for one in measured) for line in lines}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    work = least_work(parser.parse_args().rounds)
+    print(f"{SDK:<32}{work[SDK]:6.2f} s of work")
+    missed = False
+    for line, goal in COMMANDS.items():
+        ratio = work[line] / work[SDK]
+        missed = missed or ratio > goal
+        word = "missed" if ratio > goal else "met"
+        print(f"{line:<32}{work[line]:6.2f} s of work, {ratio:.2f} times; goal {goal:.2f} {word}")
+    sys.exit(missed)
+
+
+if __name__ == "__main__":
+    main()
