@@ -19,7 +19,9 @@ import pytest
 from go_sandbox import Sandbox
 from go_sandbox.command import environment
 from go_sandbox.seed.store import seed_store
+from ledger import A_PERSON
 from meltano.cli import cli as meltano
+from target_powerofficego.links_command import main as links
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
@@ -89,6 +91,18 @@ NOT_RUN = {
 }
 """Why a command is not run here: in words, or the test that runs it."""
 
+FILES = {
+    "shop.json": "tap-customwebshop",
+    "go.json": "target-powerofficego",
+    "go-read.json": "tap-powerofficego",
+    "shop-write.json": "target-customwebshop",
+}
+"""The config files of the documents, and whose they are."""
+OF_THEIR_OWN = {
+    "tap-powerofficego/README.md": {"go.json": "go-read.json", "state.json": "back.json"},
+}
+"""Documents in which a file holds what it holds under another name in the others."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -135,14 +149,14 @@ def box():
 
 
 @pytest.fixture(scope="module")
-def prepared(box, tmp_path_factory):
+def prepared(box, configs, tmp_path_factory):
     """A folder with all files that the documents name, after a run: one customer is held."""
     folder = tmp_path_factory.mktemp("prepared")
-    held = next(one for one in box.shop.records("customers") if one["id"] == "1901")
+    email = box.shop.record("customers", "1901")["email"]
     for _ in range(2):
-        box.go.create("Customers", {**A_PERSON, "EmailAddress": held["email"]})
-    for name, config in configs(box).items():
-        (folder / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
+    for name, plugin in FILES.items():
+        (folder / name).write_text(json.dumps(configs(box)[plugin]), encoding="utf-8")
     told = commands.run("tap-customwebshop", "--config", "shop.json", cwd=folder)
     ended = commands.run(
         "target-powerofficego", "--config", "go.json", given=told.stdout, cwd=folder
@@ -156,31 +170,6 @@ def prepared(box, tmp_path_factory):
     (folder / "docs").mkdir()
     (folder / ".curlrc").write_text("fail\n")  # a refusal of the sandbox is a failure
     return folder
-
-
-A_PERSON = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
-
-
-def configs(box):
-    """Return the config files of the documents, for a sandbox."""
-    shop = box.tap_config()
-    go = box.target_config(
-        requests_per_second=100, sales_accounts={"25": 3000, "15": 3001, "0": 3100}
-    )
-    not_read = ("shop_name", "sales_accounts")
-    return {
-        "shop": shop,
-        "go": go,
-        "go-read": {name: told for name, told in go.items() if name not in not_read},
-        "shop-write": {**{name: shop[name] for name in ("api_url", "auth_token")}}
-        | {"shop_name": go["shop_name"]},
-    }
-
-
-OF_THEIR_OWN = {
-    "tap-powerofficego/README.md": {"go.json": "go-read.json", "state.json": "back.json"},
-}
-"""Documents in which a file holds what it holds under another name in the others."""
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +261,8 @@ def test_what_a_document_shows_works_as_it_stands(shown, run_lines):
     statuses, printed = run_lines(shown)
 
     told = dict(zip(shown.lines, statuses, strict=True))
-    assert told == {line: documented_statuses(line) for line in shown.lines}, printed
+    expected = {line: documented_statuses(line) for line in shown.lines}
+    assert told == expected, printed[-2000:]
 
 
 @pytest.fixture(scope="module")
@@ -287,21 +277,26 @@ def known_to_meltano(meltano_yml):
 def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltano_yml):
     """What comes of it is told by tests/end_to_end/test_meltano_project.py."""
     options, (name, *words) = taken(meltano, shlex.split(line.removeprefix("uv run "))[1:])
-    _, named = taken(meltano.get_command(click.Context(meltano), name), words)
+    taken(meltano.get_command(click.Context(meltano), name), words)
+    blocks = [word for word in words if not word.startswith("-")]
+    if name == "invoke":
+        blocks = words[:1]
+        command, *others = [*words[0].split(":")[1:], *words[1:]]
+        taken(links.commands[command], others)
 
     environments = {one["name"] for one in meltano_yml["environments"]}
     assert options.get("environment") in {None, *environments}
-    assert set(named[:1] if name == "invoke" else named) <= known_to_meltano
+    assert set(blocks) <= known_to_meltano
 
 
 def taken(command, words):
-    """Return the options and the other words that a command of Meltano takes.
+    """Return the options that a command takes of these words, and the words of its subcommand.
 
     Raises:
         click.NoSuchOption: it has no such option.
     """
     context = click.Context(command, **command.context_settings)
-    options, others, _ = command.make_parser(context).parse_args(words)
+    options, others, _ = command.make_parser(context).parse_args([*words])
     return options, others
 
 

@@ -157,7 +157,9 @@ def test_what_is_installed_is_small(installed):
     assert size_of(installed) < MOST_INSTALLED
 
 
-def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(install, folders, tmp_path):
+def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
+    install, folders, configs, tmp_path
+):
     alone = install("tap_powerofficego", "target_powerofficego")
     there = {path.name for path in packages_of(alone).iterdir()}
     ours = {name.replace("-", "_") for name in folders}
@@ -168,7 +170,7 @@ def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(install, fo
 
     with Sandbox.start() as box:
         customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
-        told = configs(box, tmp_path)["tap-powerofficego"]
+        told = configs(box)["tap-powerofficego"]
         (tmp_path / "go.json").write_text(json.dumps(told), encoding="utf-8")
         ended = subprocess.run(
             [alone / "tap-powerofficego", "--config", "go.json"],
@@ -185,7 +187,7 @@ def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(install, fo
     assert json.loads(ended.stdout.splitlines()[-1])["value"]["bookmarks"]["customers"]
 
 
-def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
+def test_the_wheels_sync_a_shop_both_ways(installed, configs, tmp_path):
     def pipe(tap, target):
         both = f"{tap} --config {tap}.json | {target} --config {target}.json"
         subprocess.run(
@@ -197,7 +199,7 @@ def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
 
     with Sandbox.start() as box:
         seed_store(box.shop, customers=2, products=2, orders=2)
-        for name, config in configs(box, tmp_path).items():
+        for name, config in configs(box, link_store=str(tmp_path / "links.db")).items():
             (tmp_path / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
 
         pipe("tap-customwebshop", "target-powerofficego")
@@ -215,21 +217,3 @@ def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
         pipe("tap-powerofficego", "target-customwebshop")
         shop_id = customer["ExternalImportReference"].removeprefix("testshop:")
         assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
-
-
-def configs(box, folder):
-    """Return the settings of each plugin, for a sandbox."""
-    shop = box.tap_config()
-    go = box.target_config(
-        link_store=str(folder / "links.db"),
-        requests_per_second=100,
-        sales_accounts={"25": 3000, "15": 3001, "0": 3100},
-    )
-    read = ("environment", "api_url", "token_url", "application_key", "client_key")
-    return {
-        "tap-customwebshop": shop,
-        "target-powerofficego": go,
-        "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
-        "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
-        | {name: go[name] for name in ("shop_name", "link_store")},
-    }
