@@ -14,6 +14,10 @@ Where the repository is stands in each `hub.yml`. This changes it in every file 
 and this lets Meltano install the plugins by their names from PyPI, or by git as they are today:
 
     uv run python tests/declarations.py --install-from pypi
+
+The root README shows the end of what the demo prints. This plays the demo, which takes two minutes:
+
+    uv run python tests/declarations.py --demo
 """
 
 from __future__ import annotations
@@ -23,11 +27,13 @@ import functools
 import json
 import re
 import subprocess
+import sys
 from importlib.metadata import requires
 from pathlib import Path
 
 import yaml
 from commands import run
+from go_sandbox.demo.acts import WHAT_EACH_RUN_WROTE
 from packaging.requirements import Requirement
 from target_powerofficego.links_command import go_settings, main
 
@@ -42,6 +48,8 @@ PLUGINS = {
 WRITTEN = "# From here on written by `uv run python tests/declarations.py`.\n"
 _LINKS = "powerofficego-links"
 _TABLE = re.compile(r"^\| Setting .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+_LAST_ACT = re.compile(rf"^{WHAT_EACH_RUN_WROTE} ─+\n(.*?)\n\n", re.MULTILINE | re.DOTALL)
+_SHOWN = re.compile(r"(?<=^```text\n)First run.*?(?=\n```$)", re.MULTILINE | re.DOTALL)
 
 
 def write() -> None:
@@ -75,6 +83,19 @@ def _with_table(readme: Path, name: str) -> str:
     told = run(name, "--about", "--format=markdown").stdout
     table = _TABLE.search(told)[0]
     return _TABLE.sub(lambda _: table, readme.read_text(encoding="utf-8"))
+
+
+def with_demo(printed: str) -> str:
+    """Return the root README as it is to be by what the demo printed."""
+    (shown,) = _LAST_ACT.findall(printed)
+    return _SHOWN.sub(lambda _: shown, (PROJECT / "README.md").read_text(encoding="utf-8"))
+
+
+def play_demo() -> None:
+    """Put the end of what the demo prints into the root README."""
+    demo = [Path(sys.executable).with_name("demo")]
+    played = subprocess.run(demo, capture_output=True, text=True, encoding="utf-8", check=True)
+    (PROJECT / "README.md").write_text(with_demo(played.stdout), encoding="utf-8")
 
 
 def _definition(path: Path, name: str) -> str:
@@ -219,9 +240,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Bring up to date what `--about` tells.")
     parser.add_argument("--repository", metavar="ADDRESS", help="where the repository is now")
     parser.add_argument("--install-from", choices=["git", "pypi"], help="where plugins come from")
+    parser.add_argument("--demo", action="store_true", help="show in the README what it prints")
     told = parser.parse_args()
     if told.repository:
         move(PROJECT, told.repository)
     if told.install_from:
         install_from(told.install_from)
+    if told.demo:
+        play_demo()
     write()

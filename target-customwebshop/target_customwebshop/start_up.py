@@ -14,6 +14,7 @@ from tap_customwebshop.connection import ShopConnection
 from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.errors import CannotStart
+from target_powerofficego.leftovers import let_land
 from target_powerofficego.links import LinkStore
 from target_powerofficego.plan import Plan
 from target_powerofficego.run import Run
@@ -138,7 +139,9 @@ def _tools(
 
 def _settle_leftovers(tools: BackTools) -> None:
     """See what became of changes without an answer; one that cannot be looked at waits alone."""
-    for intent in tools.store.intents("back"):
+    intents = tools.store.intents("back")
+    let_land(tools.store, intents, is_start=True)
+    for intent in intents:
         try:
             tools.writer.settle_leftovers([intent])
         except TryLater as later:

@@ -13,6 +13,7 @@ from target_powerofficego.dataflow.anonymised import is_anonymised_customer
 from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
+from target_powerofficego.leftovers import let_land
 from target_powerofficego.links import Agreement, LinkStoreError
 from target_powerofficego.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
 from target_powerofficego.walks.entity_walk import both_edited
@@ -110,7 +111,9 @@ class BackWalk(Walk[BackTools]):
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store
-        self.tools.writer.settle_leftovers(store.intents_of((self.kept_as,), shop_id))
+        intents = store.intents_of((self.kept_as,), shop_id)
+        let_land(store, intents)
+        self.tools.writer.settle_leftovers(intents)
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, NotTaken):

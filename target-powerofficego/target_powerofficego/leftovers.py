@@ -35,7 +35,7 @@ from target_powerofficego.writing import NOT_SEEN, SECOND_LOOK_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_powerofficego.links import Intent
+    from target_powerofficego.links import Intent, LinkStore
     from target_powerofficego.walks.tools import Tools
 
 logger = logging.getLogger("target-powerofficego")
@@ -56,6 +56,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
+    let_land(tools.store, intents, is_start=True)
     for intent in intents:
         try:
             settle_leftovers(tools, [intent], is_start=True)
@@ -72,6 +73,15 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             )
 
 
+def let_land(store: LinkStore, intents: Sequence[Intent], *, is_start: bool = False) -> None:
+    """Wait until what was sent last is there, or never will be.
+
+    A run that was cut off sent it before this one could begin, however long it had tried.
+    """
+    if (is_start and intents) or any(one.started_at >= store.opened_at for one in intents):
+        time.sleep(SECOND_LOOK_SECONDS)
+
+
 def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
     """Settle writes without an answer, oldest first.
 
@@ -84,9 +94,8 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool 
         Undecidable: with a Park, when that cannot be said yet; the intents stay.
         Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    if intents:
-        age = (now() - intents[-1].started_at).total_seconds()
-        time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
+    if not is_start:
+        let_land(tools.store, intents)
     for intent in intents:
         if intent.kind == "create":
             _settle_create(tools, intent, is_start=is_start)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from target_powerofficego.links import LinkStoreError
 from target_powerofficego.settle.plan_listing import tell_plan, write_changes
+from target_powerofficego.settle.progress import progress_of
 from target_powerofficego.settle.summary import tell_summary
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from target_powerofficego.go_api import CallCount
     from target_powerofficego.links import LinkStore, UnsettledKind
     from target_powerofficego.plan import Plan
+    from target_powerofficego.settle.progress import Standing
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
     from target_powerofficego.side_settings import SideSettings
@@ -51,6 +53,20 @@ class Run:
     kept_as: tuple[str, ...]
     logger: logging.Logger
 
+    def __post_init__(self) -> None:
+        """Tell from now on how far the run is."""
+        self._progress = progress_of(self.note, self.client.system, self.logger)
+        self._progress.start()
+
+    def note(self) -> Standing:
+        """Record in the store how far the run is, and return it."""
+        if self.number is not None:
+            with contextlib.suppress(LinkStoreError):  # whatever else needs the store says so
+                self.store.note_run(
+                    self.number, outcomes=self.tally.counts(), calls=_calls(self.client)
+                )
+        return self.settlement.standing(self.client.calls.writes)
+
     def finish(self, *, has_input: bool) -> int:
         """Settle what is still open, tell the summary and return the exit status.
 
@@ -63,6 +79,7 @@ class Run:
                 " selected; see its log"
             )
         self.settlement.finish()
+        self._progress.close()
         open_ones = self._open()
         status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
         if self.is_plan:
@@ -102,6 +119,7 @@ class Run:
         """End the run early: calls in flight finish, what is settled stays so."""
         self.client.cancel()
         self.settlement.stop(failure)
+        self._progress.close()
         if self.number is None:
             return
         with contextlib.suppress(LinkStoreError):  # it may be why the run ends
@@ -114,6 +132,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._progress.close()
         self.settlement.close()
         self.opened.close()
 

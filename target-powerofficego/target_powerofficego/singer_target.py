@@ -202,11 +202,20 @@ class SettlingTarget(CommandLine, Target):
 
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""
+        self._tell_metrics()
         has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
         self.exit_status = self.begin().finish(has_input=has_input)
         self._close()
 
+    def _tell_metrics(self) -> None:
+        """Let each sink tell once how many records it took, as the SDK's own targets do."""
+        for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
+            sink.clean_up()
+        self._sinks_to_clear.clear()
+        self._sinks_active.clear()
+
     def _stop(self, failure: BaseException, exit_status: int) -> None:
+        self._tell_metrics()
         if self._run is not None:
             self._run.stop(failure, exit_status=exit_status)
 
@@ -293,6 +302,7 @@ class SettlingTarget(CommandLine, Target):
             if record is not None:
                 sink = self.get_sink(stream_map.stream_alias, record=record)
                 sink.process_record(record, {"read_at": read_at})
+                sink.record_counter_metric.increment()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import declarations
 import pytest
 from go_sandbox import Sandbox
 from go_sandbox.demo.keeping import how_to_play
@@ -75,8 +76,19 @@ def test_the_demo_fits_into_80_columns(small_demo):
     assert "…  " not in small_demo.stdout
 
 
-def test_the_demo_shows_how_the_habits_of_real_shops_land():
-    ended = play("--customers", "20", "--products", "20", "--orders", "60")
+@pytest.fixture(scope="module")
+def whole_demo():
+    return play()
+
+
+def test_the_readme_shows_the_end_of_the_demo(whole_demo):
+    """If not, `uv run python tests/declarations.py --demo` writes it."""
+    readme = (declarations.PROJECT / "README.md").read_text(encoding="utf-8")
+    assert readme == declarations.with_demo(whole_demo.stdout)
+
+
+def test_the_demo_shows_how_the_habits_of_real_shops_land(whole_demo):
+    ended = whole_demo
     told = " ".join(ended.stdout.split())
     assert ended.returncode == 0, ended.stdout
     assert "25 %: 831.36 + 207.84" in told

@@ -83,3 +83,23 @@ def committed_files(project):
     if listed.returncode:
         pytest.skip("this is no git clone, so it is not known what is committed")
     return [project / name for name in listed.stdout.split("\0") if (project / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def configs():
+    """Makes the settings of each plugin, for a sandbox: `configs(box, link_store=…)`."""
+
+    def make(box, **ours):
+        shop = box.tap_config()
+        accounts = {"25": 3000, "15": 3001, "0": 3100}
+        go = box.target_config(requests_per_second=100, sales_accounts=accounts, **ours)
+        read = ("environment", "api_url", "token_url", "application_key", "client_key")
+        return {
+            "tap-customwebshop": shop,
+            "target-powerofficego": go,
+            "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
+            "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
+            | {"shop_name": go["shop_name"], **ours},
+        }
+
+    return make

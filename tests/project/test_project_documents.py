@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,15 +15,7 @@ from target_powerofficego.settings import Settings
 from target_powerofficego.settings_schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
-OTHER_PROGRAMS = (
-    *("pip", "pytest", "python", "python3", "curl", "tail", "test", "sqlite3", "git"),
-    *("uv", ".uv/bin/uv", ".ci/run", ".ci/resolved"),
-)
 ADDRESS = "https://git.example.com/customwebshop-powerofficego/blob/main/"
-PROGRAMS = (
-    *("sandbox", "demo", "tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
-    "target-customwebshop",
-)
 DOCUMENTS = (
     "README.md",
     "docs/operations.md",
@@ -95,31 +86,6 @@ def packages(project):
 def headings(path):
     titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_each_command_that_a_document_shows_exists(project, run_command, name):
-    text = (project / name).read_text(encoding="utf-8")
-    shown = [
-        shlex.split(part)
-        for block in blocks(text, "sh", "")
-        for line in block.replace("\\\n", " ").splitlines()
-        for part in re.split(r"&& | \| ", line.partition("#")[0])
-    ]
-    told = [words for words in shown if words]
-    assert told
-    for words in told:
-        is_by_uv = words[0].endswith("uv") and words[1:2] == ["run"]
-        program, *rest = words[2:] if is_by_uv else words
-        if program == "powerofficego-links":
-            assert f"  {rest[0]} " in run_command(program, "--help").stdout
-        elif program == "meltano":
-            assert set(rest) & {"run", "install", "invoke"}
-        elif program in PROGRAMS:
-            options = {word.split("=")[0] for word in rest if word.startswith("--")}
-            assert options <= set(re.findall(r"--[a-z-]+", run_command(program, "--help").stdout))
-        else:
-            assert program in OTHER_PROGRAMS
 
 
 def test_the_changelog_begins_with_the_version_of_every_package(project):

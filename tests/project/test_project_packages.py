@@ -118,29 +118,76 @@ def test_siblings_are_of_one_minor_version_and_others_are_bound_only_from_below(
 
 
 @pytest.fixture(scope="module")
-def installed(dist, project, tmp_path_factory):
-    """The folder of the commands of an environment that has the wheels and what they need."""
-    folder = tmp_path_factory.mktemp("installed")
-    tested = folder / "tested.txt"
-    tested.write_text("\n".join(pyproject_of(project)["tool"]["uv"]["constraint-dependencies"]))
-    uv = [UV, "--quiet"]
-    venv = [*uv, "venv", "--python", sys.executable, folder / "venv"]
-    subprocess.run(venv, cwd=folder, check=True)
-    wheels = [path for path in dist.glob("*.whl") if not path.name.startswith("go_sandbox")]
-    install = [*uv, "pip", "install", "--python", folder / "venv", "--constraint", tested, *wheels]
-    subprocess.run(install, cwd=folder, check=True)
-    return folder / "venv" / "bin"
+def install(dist, project, tmp_path_factory):
+    """Installs wheels and what they need where nothing is; returns the folder of the commands."""
+
+    def install(*names):
+        folder = tmp_path_factory.mktemp("installed")
+        tested = folder / "tested.txt"
+        tested.write_text("\n".join(pyproject_of(project)["tool"]["uv"]["constraint-dependencies"]))
+        uv = [UV, "--quiet"]
+        venv = [*uv, "venv", "--python", sys.executable, folder / "venv"]
+        subprocess.run(venv, cwd=folder, check=True)
+        wheels = [path for path in dist.glob("*.whl") if path.name.split("-")[0] in names]
+        into = ["--python", folder / "venv", "--constraint", tested]
+        subprocess.run([*uv, "pip", "install", *into, *wheels], cwd=folder, check=True)
+        return folder / "venv" / "bin"
+
+    return install
+
+
+@pytest.fixture(scope="module")
+def installed(install, folders):
+    """The folder of the commands of an environment that has all four plugins."""
+    return install(*(name.replace("-", "_") for name in folders if name != "go-sandbox"))
+
+
+def packages_of(commands):
+    (packages,) = (commands.parent / "lib").glob("python*/site-packages")
+    return packages
+
+
+def size_of(commands):
+    """Return how many bytes an environment holds, without what Python compiles by itself."""
+    files = packages_of(commands).rglob("*")
+    return sum(path.stat().st_size for path in files if path.suffix != ".pyc")
 
 
 def test_what_is_installed_is_small(installed):
-    (packages,) = (installed.parent / "lib").glob("python*/site-packages")
-
-    size = sum(path.stat().st_size for path in packages.rglob("*") if path.suffix != ".pyc")
-
-    assert size < MOST_INSTALLED
+    assert size_of(installed) < MOST_INSTALLED
 
 
-def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
+def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
+    install, folders, configs, tmp_path
+):
+    alone = install("tap_powerofficego", "target_powerofficego")
+    there = {path.name for path in packages_of(alone).iterdir()}
+    ours = {name.replace("-", "_") for name in folders}
+    assert there & ours == {"tap_powerofficego", "target_powerofficego"}
+    readme = (folders["tap-powerofficego"] / "README.md").read_text(encoding="utf-8")
+    (most,) = re.findall(r"(\d+) MB in all", readme)
+    assert size_of(alone) < int(most) * 1_000_000, size_of(alone)
+
+    with Sandbox.start() as box:
+        customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
+        told = configs(box)["tap-powerofficego"]
+        (tmp_path / "go.json").write_text(json.dumps(told), encoding="utf-8")
+        ended = subprocess.run(
+            [alone / "tap-powerofficego", "--config", "go.json"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    read = [(one["stream"], one["record"]["Id"]) for one in told if one["type"] == "RECORD"]
+    assert ("customers", customer["Id"]) in read
+    assert json.loads(ended.stdout.splitlines()[-1])["value"]["bookmarks"]["customers"]
+
+
+def test_the_wheels_sync_a_shop_both_ways(installed, configs, tmp_path):
     def pipe(tap, target):
         both = f"{tap} --config {tap}.json | {target} --config {target}.json"
         subprocess.run(
@@ -152,7 +199,7 @@ def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
 
     with Sandbox.start() as box:
         seed_store(box.shop, customers=2, products=2, orders=2)
-        for name, config in configs(box, tmp_path).items():
+        for name, config in configs(box, link_store=str(tmp_path / "links.db")).items():
             (tmp_path / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
 
         pipe("tap-customwebshop", "target-powerofficego")
@@ -170,21 +217,3 @@ def test_the_wheels_sync_a_shop_both_ways(installed, tmp_path):
         pipe("tap-powerofficego", "target-customwebshop")
         shop_id = customer["ExternalImportReference"].removeprefix("testshop:")
         assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
-
-
-def configs(box, folder):
-    """Return the settings of each plugin, for a sandbox."""
-    shop = box.tap_config()
-    go = box.target_config(
-        link_store=str(folder / "links.db"),
-        requests_per_second=100,
-        sales_accounts={"25": 3000, "15": 3001, "0": 3100},
-    )
-    read = ("environment", "api_url", "token_url", "application_key", "client_key")
-    return {
-        "tap-customwebshop": shop,
-        "target-powerofficego": go,
-        "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
-        "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
-        | {name: go[name] for name in ("shop_name", "link_store")},
-    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +14,12 @@ from pathlib import Path
 import commands
 import pytest
 from both_ways import singer_lines
+from clocks import machine_off_by
 from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.links import LinkStore
 from target_powerofficego.patches import is_form_of
+from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 PHONE = "+47 900 00 001"
 
@@ -97,6 +101,21 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, moment, reshapes
     assert edited.open_ones() == {}
     assert edited.forward().writes == []
     assert edited.back().writes == []
+
+
+def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_the_shop_is_looked_at(edited):
+    box = edited.box
+    running = start(edited)
+    box.faults.on("shop", "PATCH", "/customers/1001", lambda _: running.kill(), when="after")
+    running.communicate(singer_lines(edited.entries()), timeout=60)
+    box.requests.clear()
+
+    begun = time.monotonic()
+    with machine_off_by(datetime.timedelta(hours=1)):
+        assert edited.back().status == 0
+
+    looked = box.requests.matching("shop", "GET", "/customers/1001")[0]
+    assert looked.at - begun >= SECOND_LOOK_SECONDS
 
 
 def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import datetime
 
 import pytest
+from clocks import machine_off_by
 from target_powerofficego.links import LinkStore
+from target_powerofficego.writing import SECOND_LOOK_SECONDS
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -321,6 +324,22 @@ def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
 
     assert outcome.status == 0
     assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 4"
+
+
+def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_looked_at(
+    box, ledger, shop, edited_shop, run_and_kill
+):
+    """However long ago the change was begun, by whichever clock: its last try may be on its way."""
+    ledger.run(*shop)
+    run_and_kill("PATCH", "/products/", *edited_shop, moment="after")
+    box.requests.clear()
+
+    with machine_off_by(datetime.timedelta(hours=1)):
+        assert ledger.run(*edited_shop).status == 0
+
+    begun = box.requests.matching("go", "POST", "/oauth/token")[0]
+    looked = box.requests.matching("go", "GET", "/products/")[0]
+    assert looked.at - begun.at >= SECOND_LOOK_SECONDS
 
 
 LATER = "2026-02-01T00:00:00Z"

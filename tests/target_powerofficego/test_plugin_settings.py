@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
@@ -37,6 +40,33 @@ def test_stream_maps_rename_change_filter_and_drop(ledger, box, customer, messag
 
     assert outcome.status == 0
     assert names(box) == ["Eva", "Kari!"]
+
+
+@pytest.mark.parametrize("number", [900, "900"])
+def test_the_stream_maps_of_the_readme_make_customers_of_the_rows_of_a_file(
+    ledger, box, message, request, number
+):
+    readme = (request.config.rootpath / "target-powerofficego" / "README.md").read_text("utf-8")
+    (settings,) = [
+        json.loads(one)
+        for one in re.findall(r"^```json\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+        if "stream_maps" in one
+    ]
+    row = {"nr": number, "navn": "Fjord AS", "epost": "post@fjord.example", "by": "Bergen"}
+    kinds = {name: {"type": ["string", "number"]} for name in row}
+    schema = {
+        "type": "SCHEMA",
+        "stream": "kunder",
+        "schema": {"type": "object", "properties": kinds},
+        "key_properties": ["nr"],
+    }
+
+    outcome = ledger.run(schema, message(row, "kunder"), **settings)
+
+    assert outcome.status == 0, outcome.log
+    (company,) = box.go.entries("Customers")
+    assert company["ExternalImportReference"].endswith(":900")
+    assert (company["Name"], company["EmailAddress"]) == ("Fjord AS", "post@fjord.example")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,11 +28,24 @@ if TYPE_CHECKING:
 _PRICE_RISE = Decimal("1.10")
 _ORE = Decimal("0.01")
 _EDITS_IN_GO = 4
+_ENTRIES = {
+    "customers": ("customer", "customers"),
+    "contactpersons": ("contact", "contacts"),
+    "deliveryaddresses": ("address", "addresses"),
+    "products": ("product", "products"),
+    "orders": ("order", "orders"),
+    "lines": ("order line", "order lines"),
+}
+"""How the end of a path of either system tells what is there, and what people call it."""
+_DONE = {"POST": "created", "PATCH": "changed", "DELETE": "removed"}
 _LONG_AGO = REFERENCE - timedelta(weeks=2)
 _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
 _PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
 _ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
 _PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
+
+WHAT_EACH_RUN_WROTE = "What each run wrote"
+"""The title of the last act, which is short enough for the README."""
 
 
 class Demo:
@@ -41,6 +56,8 @@ class Demo:
         self._meltano = meltano
         self._console = console
         self._broken: list[str] = []
+        self._act = ""
+        self._wrote: list[tuple[str, list[str]]] = []
 
     def play(self, *, customers: int, products: int, orders: int) -> list[str]:
         """Play all acts; return the promises that were not kept, best none.
@@ -60,6 +77,7 @@ class Demo:
             self._sync_both_ways()
         if not self._broken and named_habits(self._box.shop):
             self._sync_after_retiring()
+        self._tell_what_each_run_wrote()
         return self._broken
 
     def _fill_the_shop(self, customers: int, products: int, orders: int) -> None:
@@ -240,12 +258,26 @@ class Demo:
         self._meltano.sync(*options, both_ways=both_ways)
         self._console.print(outcome_table(newest_outcomes(self._meltano.link_store)))
         requests = self._box.requests
+        wrote = [
+            f"{where}: {', '.join(entries)} {done}"
+            for system, where in (("go", "Go"), ("shop", "shop"))
+            for done, entries in _written(requests.writes(system)).items()
+        ]
+        self._wrote.append((self._act, wrote))
         self._say(
             f"Calls to Go: {len(requests.reads('go'))} reads, {len(requests.writes('go'))} writes;"
             f" at most {requests.busiest_second('go')} in any one second, tokens included."
         )
 
+    def _tell_what_each_run_wrote(self) -> None:
+        self._title(WHAT_EACH_RUN_WROTE)
+        for run, wrote in self._wrote:
+            self._console.print(run, style="bold")
+            for line in wrote or ["nothing written"]:
+                self._say(f"  {line}")
+
     def _title(self, text: str) -> None:
+        self._act = text
         self._console.print()
         self._console.rule(text, align="left", style="bold cyan")
 
@@ -262,6 +294,22 @@ def _telling_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:
         return has_discount, len({line["VatRate"] for line in lines}), -len(lines)
 
     return max(orders, key=tells, default=None)
+
+
+def _written(writes: list[Request]) -> dict[str, list[str]]:
+    """Return how much was created, changed and removed: "71 customers", and so on."""
+    counts = Counter(
+        (_DONE[one.method], re.findall("|".join(_ENTRIES), one.path.lower())[-1]) for one in writes
+    )
+    told = {
+        done: [
+            f"{counts[done, name]} {words[counts[done, name] > 1]}"
+            for name, words in _ENTRIES.items()
+            if counts[done, name]
+        ]
+        for done in _DONE.values()
+    }
+    return {done: entries for done, entries in told.items() if entries}
 
 
 def _body(request: Request) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from go_sandbox.go.problems import GatewayRefusal
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
 
 
 class TokenRefusal(Exception):  # noqa: N818
@@ -23,27 +23,27 @@ class TokenRefusal(Exception):  # noqa: N818
         self.body = {"error": error, "error_description": description}
 
 
-def issue_token(books: Books, authorization: str, grant_type: str | None) -> dict[str, Any]:
+def issue_token(ledger: Ledger, authorization: str, grant_type: str | None) -> dict[str, Any]:
     """Return the answer of the token endpoint.
 
     Raises:
         TokenRefusal: the keys are not those of this client, or the grant type is another.
     """
-    if _basic(authorization) != (books.application_key, books.client_key):
+    if _basic(authorization) != (ledger.application_key, ledger.client_key):
         raise TokenRefusal("invalid_client", "The application key or the client key is not valid")
     if not grant_type:
         raise TokenRefusal("invalid_request", "grant_type is missing")
     if grant_type != "client_credentials":
         raise TokenRefusal("unsupported_grant_type", "grant_type must be client_credentials")
-    lifetime = books.switches.token_seconds
+    lifetime = ledger.switches.token_seconds
     claims = {
         "token": "",
         "expires_at": int(time.time() * 1000) + lifetime * 1000,
-        "roles": sorted(books.switches.privileges),
-        "goAllowSendInvoice": books.switches.allow_send_invoice,
+        "roles": sorted(ledger.switches.privileges),
+        "goAllowSendInvoice": ledger.switches.allow_send_invoice,
     }
     claims["token"] = _unsigned_jwt(claims)
-    tokens = books.storage.table("go tokens")
+    tokens = ledger.storage.table("go tokens")
     for token in tokens.values():
         if token["expires_at"] < time.time() * 1000:
             tokens.delete(token["token"])
@@ -51,14 +51,14 @@ def issue_token(books: Books, authorization: str, grant_type: str | None) -> dic
     return {"access_token": claims["token"], "token_type": "bearer", "expires_in": lifetime}
 
 
-def read_token(books: Books, authorization: str) -> dict[str, Any]:
+def read_token(ledger: Ledger, authorization: str) -> dict[str, Any]:
     """Return the claims of the bearer token in the header `Authorization`.
 
     Raises:
         GatewayRefusal: the token is missing, unknown, expired or revoked (401).
     """
     scheme, _, token = authorization.partition(" ")
-    claims = books.storage.table("go tokens").get(token.strip())
+    claims = ledger.storage.table("go tokens").get(token.strip())
     if scheme.lower() != "bearer" or not claims or claims["expires_at"] <= time.time() * 1000:
         raise GatewayRefusal(401, "Access token is missing or invalid")
     return claims

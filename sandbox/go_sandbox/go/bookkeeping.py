@@ -14,7 +14,7 @@ from go_sandbox.go.problems import broken_rule
 from go_sandbox.go.vat import rounded
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _KIND = "Outgoing invoice"
@@ -28,11 +28,11 @@ _COUNTED = (
 )
 
 
-def pay(books: Books, invoice: Entry, amount: object = None) -> Entry:
+def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
     """Book a payment of an invoice, or that a credit note is paid out; return it as it is then.
 
     Args:
-        books: the client's books.
+        ledger: the client's ledger.
         invoice: the invoice or credit note.
         amount: how much, in the invoice's currency; None is all that is open.
 
@@ -41,10 +41,10 @@ def pay(books: Books, invoice: Entry, amount: object = None) -> Entry:
     """
     balance = Decimal(invoice["Balance"])
     paid = _checked(amount, abs(balance), f"open on {invoice['InvoiceNo']}")
-    return invoices.change(books, invoice, {"Balance": balance - paid.copy_sign(balance)})
+    return invoices.change(ledger, invoice, {"Balance": balance - paid.copy_sign(balance)})
 
 
-def credit(books: Books, invoice: Entry, amount: object = None) -> Entry:
+def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
     """Credit an invoice and return the credit note.
 
     What is still open of the invoice is matched with the credit note at once. The rest of the
@@ -55,7 +55,7 @@ def credit(books: Books, invoice: Entry, amount: object = None) -> Entry:
     a price that was let down, nothing that came back.
 
     Args:
-        books: the client's books.
+        ledger: the client's ledger.
         invoice: the invoice.
         amount: how much with VAT, in the invoice's currency; None is all not yet credited.
 
@@ -65,22 +65,22 @@ def credit(books: Books, invoice: Entry, amount: object = None) -> Entry:
     number, total = invoice["InvoiceNo"], Decimal(invoice["TotalAmount"])
     if invoice["VoucherType"] != "OutgoingInvoice":
         raise broken_rule(_KIND, f"{number} is a credit note and cannot be credited")
-    uncredited = total - _credited(books, invoice)
+    uncredited = total - _credited(ledger, invoice)
     credited = _checked(amount, uncredited, f"left to credit of {number}")
-    charged = books.invoice_lines(invoice["Id"])
+    charged = ledger.invoice_lines(invoice["Id"])
     if credited == total:
-        lines = [_returned(books, line) for line in charged]
+        lines = [_returned(ledger, line) for line in charged]
         net = Decimal(invoice["NetAmount"])
     else:
-        lines = _let_down(books, charged, credited)
+        lines = _let_down(ledger, charged, credited)
         net = Decimal(-sum(line["NetAmount"] for line in lines))
-    note = _note(books, invoice, net=net, total=credited)
-    books.register("OutgoingInvoiceLines").put({"Id": note["Id"], "Lines": lines})
-    stock.take(books, {"SalesOrderStatus": "Draft", "SalesOrderLines": lines})
-    return _matched(books, invoice, note)
+    note = _note(ledger, invoice, net=net, total=credited)
+    ledger.register("OutgoingInvoiceLines").put({"Id": note["Id"], "Lines": lines})
+    stock.take(ledger, {"SalesOrderStatus": "Draft", "SalesOrderLines": lines})
+    return _matched(ledger, invoice, note)
 
 
-def reverse(books: Books, invoice: Entry) -> Entry:
+def reverse(ledger: Ledger, invoice: Entry) -> Entry:
     """Take an invoice back as if it had never been, and return the credit note that does it.
 
     The contract shows `IsReversed` on an invoice but does not tell how Go reverses one. Here it is
@@ -89,11 +89,11 @@ def reverse(books: Books, invoice: Entry) -> Entry:
     Raises:
         Refusal: it is a credit note, or something of it was credited before.
     """
-    if _credited(books, invoice):
+    if _credited(ledger, invoice):
         raise broken_rule(_KIND, f"{invoice['InvoiceNo']} was credited and cannot be reversed")
-    note = credit(books, invoice)
-    after = books.register("OutgoingInvoices").get(invoice["Id"]) or invoice
-    invoices.change(books, after, {"IsReversed": True})
+    note = credit(ledger, invoice)
+    after = ledger.register("OutgoingInvoices").get(invoice["Id"]) or invoice
+    invoices.change(ledger, after, {"IsReversed": True})
     return note
 
 
@@ -112,34 +112,34 @@ def _checked(asked: object, most: Decimal, what: str) -> Decimal:
     return amount
 
 
-def _credited(books: Books, invoice: Entry) -> Decimal:
-    entries = books.register("OutgoingInvoices").values()
+def _credited(ledger: Ledger, invoice: Entry) -> Decimal:
+    entries = ledger.register("OutgoingInvoices").values()
     notes = [one for one in entries if one["RelatedInvoiceNo"] == invoice["InvoiceNo"]]
     return -sum((Decimal(note["TotalAmount"]) for note in notes), Decimal(0))
 
 
-def _returned(books: Books, line: Entry) -> Entry:
+def _returned(ledger: Ledger, line: Entry) -> Entry:
     negative = {name: -line[name] for name in _COUNTED if line[name]}
-    return {**line, **negative, **_own_members(books)}
+    return {**line, **negative, **_own_members(ledger)}
 
 
-def _let_down(books: Books, lines: list[Entry], credited: Decimal) -> list[Entry]:
+def _let_down(ledger: Ledger, lines: list[Entry], credited: Decimal) -> list[Entry]:
     charged = [line for line in lines if line["TotalAmount"]]
     total = sum(Decimal(line["TotalAmount"]) for line in charged)
     shares = [rounded(credited * line["TotalAmount"] / total) for line in charged[:-1]]
     shares.append(credited - sum(shares))
     return [
-        _let_down_line(books, line, share)
+        _let_down_line(ledger, line, share)
         for line, share in zip(charged, shares, strict=True)
         if share
     ]
 
 
-def _let_down_line(books: Books, line: Entry, share: Decimal) -> Entry:
+def _let_down_line(ledger: Ledger, line: Entry, share: Decimal) -> Entry:
     net = rounded(share / (1 + Decimal(line["VatRate"])))
     return {
         **line,
-        **_own_members(books),
+        **_own_members(ledger),
         "ProductId": None,
         "ProductCode": None,
         "ProductUnitPrice": net,
@@ -153,35 +153,35 @@ def _let_down_line(books: Books, line: Entry, share: Decimal) -> Entry:
     }
 
 
-def _own_members(books: Books) -> Entry:
-    number = books.next_number("invoice line", first=50_000_001)
+def _own_members(ledger: Ledger) -> Entry:
+    number = ledger.next_number("invoice line", first=50_000_001)
     return {"Id": number, "ExternalImportReference": None}
 
 
-def _note(books: Books, invoice: Entry, *, net: Decimal, total: Decimal) -> Entry:
+def _note(ledger: Ledger, invoice: Entry, *, net: Decimal, total: Decimal) -> Entry:
     draft = {
-        "SalesOrderNo": books.next_number("sales order", first=1),
-        "SalesOrderDate": books.clock.today(),
+        "SalesOrderNo": ledger.next_number("sales order", first=1),
+        "SalesOrderDate": ledger.clock.today(),
         "CurrencyExchangeRate": invoice["CurrencyExchangeRate"],
         "NetAmount": -net,
         "TotalAmount": -total,
     }
     return {
         **invoice,
-        **invoices.posting(books, draft),
+        **invoices.posting(ledger, draft),
         "NetAmount": -net,
         "TotalAmount": -total,
         "Id": str(uuid4()),
         "ExternalImportReference": None,
         "IsCreatedByCurrentIntegration": False,
         "RelatedInvoiceNo": invoice["InvoiceNo"],
-        "VoucherDate": books.clock.today(),
-        "DueDate": books.clock.today(),
+        "VoucherDate": ledger.clock.today(),
+        "DueDate": ledger.clock.today(),
     }
 
 
-def _matched(books: Books, invoice: Entry, note: Entry) -> Entry:
+def _matched(ledger: Ledger, invoice: Entry, note: Entry) -> Entry:
     balance, credited = Decimal(invoice["Balance"]), -note["TotalAmount"]
     matched = min(balance, credited)
-    invoices.change(books, invoice, {"Balance": balance - matched})
-    return books.register("OutgoingInvoices").put({**note, "Balance": matched - credited})
+    invoices.change(ledger, invoice, {"Balance": balance - matched})
+    return ledger.register("OutgoingInvoices").put({**note, "Balance": matched - credited})

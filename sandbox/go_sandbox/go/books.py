@@ -6,85 +6,24 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
 from go_sandbox.go import bookkeeping, invoices, orders, products
+from go_sandbox.go.ledger import Ledger
 from go_sandbox.go.problems import not_found
-from go_sandbox.go.reference_data import first_entries
-from go_sandbox.go.register import Register
-from go_sandbox.go.replica import Replica
 from go_sandbox.go.resources import RESOURCES, read_changes
 from go_sandbox.go.shapes import read_body
-from go_sandbox.go.stamps import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from go_sandbox.go.register import Entry
-    from go_sandbox.go.switches import Switches
-    from go_sandbox.storage import Storage
-
-_UNIQUE = {
-    "BankVouchers": ("ExternalImportReference",),
-    "ContactDeliveryAddresses": ("ExternalCode",),
-    "ContactPersons": ("ExternalCode",),
-    "Customers": ("ExternalImportReference", "ExternalNumber", "Number", "SubledgerAccountId"),
-    "Products": ("Code",),
-    "SalesOrders": ("ExternalImportReference",),
-    "OutgoingInvoices": ("ExternalImportReference", "InvoiceNo"),
-    "GeneralLedgerAccounts": ("AccountNo",),
-    "VatCodes": ("Code",),
-    "PaymentTerms": ("CreditDays",),
-}
-
-# The client's first entries are older than any clock that is behind, which so may be set at once.
-_SECONDS_SINCE_OPENED = 365 * 24 * 60 * 60
 
 
-class Books:
-    """The accounting state of one Go client.
+class Books(Ledger):
+    """The ledger of one Go client, and what a bookkeeper does in it.
 
     The methods act as a bookkeeper would in Go's own screens: stamps move as Go moves them, and a
     confirmed order is unlocked for an edit and confirmed again. They raise `Refusal` when a rule of
     Go is broken or an entry does not exist.
-
-    Args:
-        storage: where the state survives a restart.
-        switches: limits and unknown behaviour, changeable at any time.
-        client_id: the id of the client, as text.
-        client_name: the name of the company.
     """
-
-    application_key = "fake-application-key"
-    client_key = "fake-client-key"
-    subscription_key = "fake-subscription-key"
-
-    def __init__(
-        self,
-        storage: Storage,
-        switches: Switches,
-        *,
-        client_id: str = "5b0c4f0e-0000-4000-8000-000000000001",
-        client_name: str = "Fjordbutikken AS",
-    ) -> None:
-        self.storage = storage
-        self.switches = switches
-        self.client_id = client_id
-        self.client_name = client_name
-        self.clock = Clock(lambda: -_SECONDS_SINCE_OPENED)
-        self.replica = Replica(switches)
-        self._registers: dict[str, Register] = {}
-        with storage.lock:
-            self._open()
-        self.clock = Clock(self._skew)
-
-    def register(self, resource: str) -> Register:
-        """Return the entries of a resource as they are stored."""
-        if resource not in self._registers:
-            unique = _UNIQUE.get(resource, ())
-            self._registers[resource] = Register(self.storage, resource, unique, self.replica)
-        return self._registers[resource]
-
-    def next_number(self, series: str, first: int) -> int:
-        """Return the next number of a series of ids or numbers."""
-        return self.storage.next_number(f"go {series}", first)
 
     def entries(self, resource: str) -> list[Entry]:
         """Return all entries of a resource as the API shows them; orders with their lines."""
@@ -159,11 +98,6 @@ class Books:
             invoice = self._existing("OutgoingInvoices", invoice_id)
             return deepcopy(bookkeeping.reverse(self, invoice))
 
-    def invoice_lines(self, invoice_id: object) -> list[Entry]:
-        """Return the lines of an invoice."""
-        with self.storage.lock:
-            return deepcopy(self._existing("OutgoingInvoiceLines", invoice_id)["Lines"])
-
     def revoke_tokens(self) -> None:
         """Make every token that was given so far invalid."""
         with self.storage.lock:
@@ -172,15 +106,9 @@ class Books:
                 tokens.delete(token["token"])
 
     def _open(self) -> None:
-        for resource, entries in first_entries().items():
-            if not len(self.register(resource)):
-                for entry in entries:
-                    self.register(resource).put(entry)
+        super()._open()
         if not len(self.register("ProductGroups")):
             products.create_group(self, {"Code": "1", "Name": "Varer"})
-
-    def _skew(self) -> float:
-        return self.switches.clock_skew_seconds
 
     def _existing(self, resource: str, entry_id: object) -> Entry:
         entry = self.register(resource).get(entry_id)

@@ -11,7 +11,7 @@ from go_sandbox.go.contact_rules import check_email, checked_address
 from go_sandbox.go.problems import broken_rule, duplicate, in_use, unknown_reference
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _KIND = "Customer"
@@ -22,7 +22,7 @@ _NOWHERE_BY_CODE = ("InvoiceBrandingThemeCode", "DeliveryTerm", "SalesPersonEmpl
 _MOST_COPIES = 10
 
 
-def create(books: Books, body: dict[str, Any]) -> Entry:
+def create(ledger: Ledger, body: dict[str, Any]) -> Entry:
     """Add a customer from a body read as `CustomerPostDto`.
 
     Raises:
@@ -30,45 +30,45 @@ def create(books: Books, body: dict[str, Any]) -> Entry:
     """
     customer: Entry = {**dict.fromkeys(schema.CUSTOMER), **_flags_off(), **_present(body)}
     customer.pop("SubLedgerNumberSeriesId", None)
-    _resolve_codes(books, customer)
-    now = books.clock.stamp()
-    customer["Id"] = books.next_number("contact", first=20_000_001)
+    _resolve_codes(ledger, customer)
+    now = ledger.clock.stamp()
+    customer["Id"] = ledger.next_number("contact", first=20_000_001)
     if customer["MailAddress"]:
-        customer["MailAddress"] = _mail_address(books, None, customer["MailAddress"], now)
-    _check(books, customer)
+        customer["MailAddress"] = _mail_address(ledger, None, customer["MailAddress"], now)
+    _check(ledger, customer)
     customer["InvoiceDeliveryType"] = customer["InvoiceDeliveryType"] or _usual_delivery(customer)
-    customer["Number"] = customer["Number"] or _next_number(books)
+    customer["Number"] = customer["Number"] or _next_number(ledger)
     customer["SubledgerAccountId"] = customer["Id"] + 10_000_000
     for name in ("ContactCreated", "CustomerCreated", "LastChanged"):
         customer[f"{name}DateTimeOffset"] = now
-    return books.register("Customers").put(_hide(customer))
+    return ledger.register("Customers").put(_hide(customer))
 
 
-def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
+def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     """Change a customer; an edit of the address alone does not move the customer's own stamp.
 
     Raises:
         Refusal: a rule of Go is broken.
     """
-    now = books.clock.stamp()
+    now = ledger.clock.stamp()
     after: Entry = {**before, **changes}
     if changes.get("MailAddress"):
-        address = _mail_address(books, before["MailAddress"], changes["MailAddress"], now)
+        address = _mail_address(ledger, before["MailAddress"], changes["MailAddress"], now)
         after["MailAddress"] = address
-    _resolve_codes(books, after)
-    _check(books, after)
+    _resolve_codes(ledger, after)
+    _check(ledger, after)
     if (
         after["IsArchived"]
         and not before["IsArchived"]
-        and references.open_balance(books, before["Id"])
+        and references.open_balance(ledger, before["Id"])
     ):
         raise broken_rule(_KIND, f"IsArchived: customer {before['Id']} has an open balance")
     if any(after[name] != before[name] for name in after if name != "MailAddress"):
         after["LastChangedDateTimeOffset"] = now
-    return books.register("Customers").put(_hide(after))
+    return ledger.register("Customers").put(_hide(after))
 
 
-def delete(books: Books, customer: Entry) -> None:
+def delete(ledger: Ledger, customer: Entry) -> None:
     """Delete a customer with its addresses and contact persons.
 
     Raises:
@@ -76,13 +76,13 @@ def delete(books: Books, customer: Entry) -> None:
     """
     customer_id = customer["Id"]
     for kind in ("SalesOrders", "OutgoingInvoices"):
-        if any(entry["CustomerId"] == customer_id for entry in books.register(kind).values()):
+        if any(entry["CustomerId"] == customer_id for entry in ledger.register(kind).values()):
             raise in_use(_KIND, customer_id, f"it is linked to {kind}")
     for kind in ("ContactDeliveryAddresses", "ContactPersons"):
-        for entry in books.register(kind).values():
+        for entry in ledger.register(kind).values():
             if entry["ContactId"] == customer_id:
-                books.register(kind).remove(entry["Id"])
-    books.register("Customers").remove(customer_id)
+                ledger.register(kind).remove(entry["Id"])
+    ledger.register("Customers").remove(customer_id)
 
 
 def _flags_off() -> Entry:
@@ -105,35 +105,35 @@ def _usual_delivery(customer: Entry) -> str:
     return "PdfByEmail" if has_email else "Print"
 
 
-def _next_number(books: Books) -> int:
-    customers = books.register("Customers")
-    number = books.next_number("customer", first=_NUMBERS.start)
+def _next_number(ledger: Ledger) -> int:
+    customers = ledger.register("Customers")
+    number = ledger.next_number("customer", first=_NUMBERS.start)
     while customers.holder("Number", number):
-        number = books.next_number("customer", first=_NUMBERS.start)
+        number = ledger.next_number("customer", first=_NUMBERS.start)
     return number
 
 
-def _mail_address(books: Books, before: Entry | None, address: Entry, now: str) -> Entry:
+def _mail_address(ledger: Ledger, before: Entry | None, address: Entry, now: str) -> Entry:
     names = schema.CONTACT_ADDRESS_POST.names
     checked = checked_address(_KIND, address, names=names)
     if before and all(before[name] == checked[name] for name in names):
         return before
-    address_id = before["Id"] if before else books.next_number("address", first=30_000_001)
+    address_id = before["Id"] if before else ledger.next_number("address", first=30_000_001)
     return {**checked, "Id": address_id, "LastChangedDateTimeOffset": now}
 
 
-def _resolve_codes(books: Books, customer: Entry) -> None:
+def _resolve_codes(ledger: Ledger, customer: Entry) -> None:
     for name in (*_NOWHERE, *_NOWHERE_BY_CODE):
         if customer[name] is not None:
             raise unknown_reference(_KIND, name, customer[name])
     for group in customer["ContactGroupIds"] or []:
         raise unknown_reference(_KIND, "ContactGroupIds", group)
     references.resolve_department(_KIND, customer)
-    references.resolve_payment_term(books, _KIND, customer)
-    references.check_currency(books, _KIND, customer["CurrencyCode"])
+    references.resolve_payment_term(ledger, _KIND, customer)
+    references.check_currency(ledger, _KIND, customer["CurrencyCode"])
 
 
-def _check(books: Books, customer: Entry) -> None:
+def _check(ledger: Ledger, customer: Entry) -> None:
     _check_names(customer)
     for field in _EMAILS:
         check_email(_KIND, field, customer[field])
@@ -147,7 +147,7 @@ def _check(books: Books, customer: Entry) -> None:
         detail = f"Number must lie between {_NUMBERS.start} and {_NUMBERS.stop - 1}"
         raise broken_rule(_KIND, detail)
     for field in ("ExternalImportReference", "ExternalNumber", "Number"):
-        holder = books.register("Customers").holder(field, customer[field])
+        holder = ledger.register("Customers").holder(field, customer[field])
         if holder and holder["Id"] != customer["Id"]:
             raise duplicate(_KIND, field, customer[field], holder["Id"])
 

@@ -12,14 +12,14 @@ from go_sandbox.go.stamps import days_after
 from go_sandbox.go.vat import sales_account
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _SAME = (set(order_schema.INVOICE) & set(order_schema.ORDER)) - {"CreatedDateTimeOffset"}
 
 
 def send(
-    books: Books, order: Entry, *, by_integration: bool, request: dict[str, Any] | None = None
+    ledger: Ledger, order: Entry, *, by_integration: bool, request: dict[str, Any] | None = None
 ) -> Entry:
     """Turn an order into an invoice (a credit note if its sum is negative) and return that.
 
@@ -32,44 +32,44 @@ def send(
     if not order["SalesOrderLines"]:
         raise broken_rule("Sales order", f"order {order['SalesOrderNo']} has no lines to invoice")
     request = request or {}
-    customer = books.register("Customers").get(order["CustomerId"]) or {}
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
     invoice = {
         **dict.fromkeys(order_schema.INVOICE),
         **{name: order[name] for name in _SAME},
-        **posting(books, order),
-        **_terms(books, order, customer, request),
-        **_delivery_address(books, order),
+        **posting(ledger, order),
+        **_terms(ledger, order, customer, request),
+        **_delivery_address(ledger, order),
         "CustomerNo": customer["Number"],
         "InvoiceDeliveryType": customer["InvoiceDeliveryType"],
         "IsCreatedByCurrentIntegration": by_integration,
     }
-    lines = [_line(books, line) for line in order["SalesOrderLines"]]
-    books.register("OutgoingInvoiceLines").put({"Id": invoice["Id"], "Lines": lines})
-    stock.take(books, order)
-    books.register("SalesOrders").remove(order["Id"])
-    return books.register("OutgoingInvoices").put(matching.take_payment(books, invoice))
+    lines = [_line(ledger, line) for line in order["SalesOrderLines"]]
+    ledger.register("OutgoingInvoiceLines").put({"Id": invoice["Id"], "Lines": lines})
+    stock.take(ledger, order)
+    ledger.register("SalesOrders").remove(order["Id"])
+    return ledger.register("OutgoingInvoices").put(matching.take_payment(ledger, invoice))
 
 
-def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
+def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     """Change an invoice as its payment does: a new `Balance` moves only the balance's stamp."""
     after = {**before, **changes}
-    now = books.clock.stamp()
+    now = ledger.clock.stamp()
     if after["Balance"] != before["Balance"]:
         after["Balance"] = Decimal(after["Balance"])
         after["BalanceLastChangedDateTimeOffset"] = now
     if any(after[name] != before[name] for name in after if "Balance" not in name):
         after["LastChangedDateTimeOffset"] = now
-    return books.register("OutgoingInvoices").put(after)
+    return ledger.register("OutgoingInvoices").put(after)
 
 
-def posting(books: Books, order: Entry) -> Entry:
+def posting(ledger: Ledger, order: Entry) -> Entry:
     """Return what an order gets when it is posted: its numbers, its stamps and an open balance."""
-    now = books.clock.stamp()
+    now = ledger.clock.stamp()
     credit = order["TotalAmount"] < 0
     rate = order["CurrencyExchangeRate"] or Decimal(1)
     return {
-        "InvoiceNo": books.next_number("invoice", first=1001),
-        "VoucherNo": books.next_number("voucher", first=1),
+        "InvoiceNo": ledger.next_number("invoice", first=1001),
+        "VoucherNo": ledger.next_number("voucher", first=1),
         "VoucherType": "OutgoingCreditNote" if credit else "OutgoingInvoice",
         "OrderNo": order["SalesOrderNo"],
         "OrderDate": order["SalesOrderDate"],
@@ -84,11 +84,11 @@ def posting(books: Books, order: Entry) -> Entry:
     }
 
 
-def _terms(books: Books, order: Entry, customer: Entry, request: dict[str, Any]) -> Entry:
-    terms = books.register("PaymentTerms")
+def _terms(ledger: Ledger, order: Entry, customer: Entry, request: dict[str, Any]) -> Entry:
+    terms = ledger.register("PaymentTerms")
     usual = next(term for term in terms.values() if term["IsDefault"])
     term = terms.get(order["PaymentTermId"]) or terms.get(customer["PaymentTermId"]) or usual
-    date = request.get("VoucherDate") or books.clock.today()
+    date = request.get("VoucherDate") or ledger.clock.today()
     return {
         "PaymentTermId": term["Id"],
         "PaymentTerm": term["CreditDays"],
@@ -98,9 +98,9 @@ def _terms(books: Books, order: Entry, customer: Entry, request: dict[str, Any])
     }
 
 
-def _delivery_address(books: Books, order: Entry) -> Entry:
-    addresses = books.register("ContactDeliveryAddresses")
-    address = addresses.get(order["ContactDeliveryAddressId"]) or primary_address(books, order)
+def _delivery_address(ledger: Ledger, order: Entry) -> Entry:
+    addresses = ledger.register("ContactDeliveryAddresses")
+    address = addresses.get(order["ContactDeliveryAddressId"]) or primary_address(ledger, order)
     return {
         "DeliveryAddress1": address.get("AddressLine1"),
         "DeliveryAddress2": address.get("AddressLine2"),
@@ -110,14 +110,14 @@ def _delivery_address(books: Books, order: Entry) -> Entry:
     }
 
 
-def _line(books: Books, line: Entry) -> Entry:
-    product = books.register("Products").get(line["ProductId"])
+def _line(ledger: Ledger, line: Entry) -> Entry:
+    product = ledger.register("Products").get(line["ProductId"])
     account: Entry = {}
     if product:
-        account = sales_account(books, product, standard=bool(line["UseStandardSalesAccount"]))
+        account = sales_account(ledger, product, standard=bool(line["UseStandardSalesAccount"]))
     return {
         **{name: line.get(name) for name in order_schema.INVOICE_LINE},
-        "Id": books.next_number("invoice line", first=50_000_001),
+        "Id": ledger.next_number("invoice line", first=50_000_001),
         "AccountId": account.get("Id"),
         "AccountNo": account.get("AccountNo"),
         "IsAccrued": False,

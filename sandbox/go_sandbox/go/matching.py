@@ -6,21 +6,21 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 
-def take_payment(books: Books, invoice: Entry) -> Entry:
+def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
     """Match an invoice that is just posted with a payment that waits for it; return it then.
 
     Both are settled when customer and `CustomMatchingReference` are the same and the amounts are
     opposite. A payment of another amount stays open: what Go makes of that is not known.
     """
     reference = invoice["CustomMatchingReference"]
-    for payment in books.register("OpenPayments").values() if reference else ():
+    for payment in ledger.register("OpenPayments").values() if reference else ():
         same = payment["CustomMatchingReference"] == reference
         is_theirs = same and payment["CustomerId"] == invoice["CustomerId"]
         if is_theirs and payment["Balance"] and payment["Balance"] == -invoice["Balance"]:
-            books.register("OpenPayments").put({**payment, "Balance": Decimal(0)})
+            ledger.register("OpenPayments").put({**payment, "Balance": Decimal(0)})
             return {**invoice, "Balance": Decimal(0)}
     return invoice

@@ -13,14 +13,14 @@ from go_sandbox.go.vat import line_amounts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _KIND = "Sales order"
 _TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
 
 
-def new_line(books: Books, order: Entry, body: dict[str, Any]) -> Entry:
+def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
     """Return a line of the order from a body read as `SalesOrderLinePostDto`.
 
     Raises:
@@ -32,10 +32,10 @@ def new_line(books: Books, order: Entry, body: dict[str, Any]) -> Entry:
     if line["SortOrder"] is None:
         orders = [other["SortOrder"] for other in order["SalesOrderLines"]]
         line["SortOrder"] = max(orders, default=-1) + 1
-    return completed(books, order, line)
+    return completed(ledger, order, line)
 
 
-def completed(books: Books, order: Entry, line: Entry) -> Entry:
+def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
     """Return the line checked, with what it inherits and its amounts.
 
     Raises:
@@ -48,8 +48,8 @@ def completed(books: Books, order: Entry, line: Entry) -> Entry:
     if line["LineType"] == "Text":
         _check_text(line)
     elif line["ProductId"] is not None or line["ProductCode"] is not None:
-        _inherit(books, order, line)
-    return {**line, **line_amounts(books, line)}
+        _inherit(ledger, order, line)
+    return {**line, **line_amounts(ledger, line)}
 
 
 def check_references(lines: Iterable[Entry]) -> None:
@@ -67,12 +67,12 @@ def check_references(lines: Iterable[Entry]) -> None:
         holders[reference] = line["Id"]
 
 
-def _inherit(books: Books, order: Entry, line: Entry) -> None:
-    product = _product(books, line)
+def _inherit(ledger: Ledger, order: Entry, line: Entry) -> None:
+    product = _product(ledger, line)
     if line["Quantity"] is None:
         raise broken_rule(_KIND, "Quantity is required on a line with a product")
-    group = books.register("ProductGroups").get(product["ProductGroupId"]) or {}
-    customer = books.register("Customers").get(order["CustomerId"]) or {}
+    group = ledger.register("ProductGroups").get(product["ProductGroupId"]) or {}
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
     inherited = {
         "Description": product["Name"],
         "ProductUnitPrice": _first(product["UnitPrice"], group.get("UnitPrice")),
@@ -83,7 +83,7 @@ def _inherit(books: Books, order: Entry, line: Entry) -> None:
     }
     for name, value in inherited.items():
         line[name] = _first(line[name], value)
-    line["ProductUnitPrice"] = references.kept_price(books, line["ProductUnitPrice"])
+    line["ProductUnitPrice"] = references.kept_price(ledger, line["ProductUnitPrice"])
     line |= {"ProductId": product["Id"], "ProductCode": product["Code"]}
 
 
@@ -91,8 +91,8 @@ def _first(*values: object) -> Any:  # noqa: ANN401
     return next((value for value in values if value is not None), None)
 
 
-def _product(books: Books, line: Entry) -> Entry:
-    products = books.register("Products")
+def _product(ledger: Ledger, line: Entry) -> Entry:
+    products = ledger.register("Products")
     if line["ProductId"] is not None:
         product, name = products.get(line["ProductId"]), "ProductId"
     else:

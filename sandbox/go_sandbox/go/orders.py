@@ -13,7 +13,7 @@ from go_sandbox.go.shapes import words
 from go_sandbox.go.vat import order_amounts
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _KIND = "Sales order"
@@ -23,7 +23,7 @@ _NOWHERE = (
 )
 
 
-def create(books: Books, body: dict[str, Any], *, by_integration: bool) -> Entry:
+def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Entry:
     """Add an order with its lines from a body read as `SalesOrderCompletePostDto`.
 
     Raises:
@@ -31,22 +31,22 @@ def create(books: Books, body: dict[str, Any], *, by_integration: bool) -> Entry
     """
     order: Entry = {**dict.fromkeys(order_schema.ORDER), **body, "Id": str(uuid4())}
     line_bodies = body.get("SalesOrderLines") or []
-    _resolve_customer(books, order)
+    _resolve_customer(ledger, order)
     order["CurrencyCode"] = (
-        order["CurrencyCode"] or _customer(books, order)["CurrencyCode"] or "NOK"
+        order["CurrencyCode"] or _customer(ledger, order)["CurrencyCode"] or "NOK"
     )
     order["SalesOrderStatus"] = order["SalesOrderStatus"] or "Draft"
     order["IsCreatedByCurrentIntegration"] = by_integration
     order["SalesOrderLines"] = []
     for line_body in line_bodies:
-        order["SalesOrderLines"].append(new_line(books, order, line_body))
-    order = _checked(books, order)
-    order["SalesOrderNo"] = books.next_number("sales order", first=1)
-    order["CreatedDateTimeOffset"] = books.clock.stamp()
-    return _stored(books, None, order)
+        order["SalesOrderLines"].append(new_line(ledger, order, line_body))
+    order = _checked(ledger, order)
+    order["SalesOrderNo"] = ledger.next_number("sales order", first=1)
+    order["CreatedDateTimeOffset"] = ledger.clock.stamp()
+    return _stored(ledger, None, order)
 
 
-def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
+def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     """Change the header of an order; a confirmed one may only be set back to Draft.
 
     Raises:
@@ -59,23 +59,23 @@ def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
         raise broken_rule(_KIND, "SalesOrderStatus is required")
     if after["CustomerId"] is None:
         raise broken_rule(_KIND, "CustomerId is required")
-    _resolve_customer(books, after)
-    return before if after == before else _stored(books, before, _checked(books, after))
+    _resolve_customer(ledger, after)
+    return before if after == before else _stored(ledger, before, _checked(ledger, after))
 
 
-def add_line(books: Books, order: Entry, body: dict[str, Any]) -> Entry:
+def add_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
     """Add a line from a body read as `SalesOrderLinePostDto` and return it.
 
     Raises:
         Refusal: the order is confirmed, or a rule of Go is broken.
     """
     _check_unlocked(order)
-    line = new_line(books, order, body)
-    _store_lines(books, order, [*order["SalesOrderLines"], line])
+    line = new_line(ledger, order, body)
+    _store_lines(ledger, order, [*order["SalesOrderLines"], line])
     return line
 
 
-def change_line(books: Books, order: Entry, line_id: str, changes: dict[str, Any]) -> Entry:
+def change_line(ledger: Ledger, order: Entry, line_id: str, changes: dict[str, Any]) -> Entry:
     """Change a line and return it.
 
     Raises:
@@ -86,14 +86,14 @@ def change_line(books: Books, order: Entry, line_id: str, changes: dict[str, Any
     changed = {**before, **changes}
     if changes.get("ProductId") is None and "ProductId" in changes:
         changed["ProductCode"] = None
-    after = completed(books, order, changed)
+    after = completed(ledger, order, changed)
     lines = [after if line["Id"] == line_id else line for line in order["SalesOrderLines"]]
     if after != before:
-        _store_lines(books, order, lines)
+        _store_lines(ledger, order, lines)
     return after
 
 
-def delete_line(books: Books, order: Entry, line_id: str) -> None:
+def delete_line(ledger: Ledger, order: Entry, line_id: str) -> None:
     """Delete a line.
 
     Raises:
@@ -103,10 +103,10 @@ def delete_line(books: Books, order: Entry, line_id: str) -> None:
     if order["SalesOrderStatus"] == "Confirmed":
         raise in_use("Sales order line", line_id, "the order is confirmed")
     kept = [line for line in order["SalesOrderLines"] if line["Id"] != line_id]
-    _store_lines(books, order, kept)
+    _store_lines(ledger, order, kept)
 
 
-def delete(books: Books, order: Entry) -> None:
+def delete(ledger: Ledger, order: Entry) -> None:
     """Delete an order with its lines.
 
     Raises:
@@ -114,15 +114,15 @@ def delete(books: Books, order: Entry) -> None:
     """
     if order["SalesOrderStatus"] == "Confirmed":
         raise in_use(_KIND, order["Id"], "it is confirmed; set it back to Draft first")
-    books.register("SalesOrders").remove(order["Id"])
+    ledger.register("SalesOrders").remove(order["Id"])
 
 
-def present(books: Books, order: Entry, *, inherited: bool = False) -> Entry:
+def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
     """Return the complete order as the API shows it; `inherited` fills what the customer gives."""
-    customer = _customer(books, order)
+    customer = _customer(ledger, order)
     shown = {**order, "CustomerNo": customer["Number"]}
     if inherited:
-        address_id = primary_address(books, order).get("Id")
+        address_id = primary_address(ledger, order).get("Id")
         shown["ContactDeliveryAddressId"] = order["ContactDeliveryAddressId"] or address_id
         for name in ("PaymentTermId", "PaymentTerm"):
             shown[name] = customer[name] if order["PaymentTermId"] is None else order[name]
@@ -146,9 +146,9 @@ def line_of(order: Entry, line_id: str) -> Entry:
     raise not_found("Sales order line", line_id)
 
 
-def primary_address(books: Books, order: Entry) -> Entry:
+def primary_address(ledger: Ledger, order: Entry) -> Entry:
     """Return the delivery address of the order's customer that orders inherit, or an empty one."""
-    addresses = books.register("ContactDeliveryAddresses").values()
+    addresses = ledger.register("ContactDeliveryAddresses").values()
     mine = [one for one in addresses if one["ContactId"] == order["CustomerId"]]
     return next((one for one in mine if one["IsPrimary"]), {})
 
@@ -162,42 +162,42 @@ def _check_unlocked(order: Entry) -> None:
         raise _locked(order)
 
 
-def _store_lines(books: Books, order: Entry, lines: list[Entry]) -> None:
-    _stored(books, order, _checked(books, {**order, "SalesOrderLines": lines}))
+def _store_lines(ledger: Ledger, order: Entry, lines: list[Entry]) -> None:
+    _stored(ledger, order, _checked(ledger, {**order, "SalesOrderLines": lines}))
 
 
-def _customer(books: Books, order: Entry) -> Entry:
-    customer = books.register("Customers").get(order["CustomerId"])
+def _customer(ledger: Ledger, order: Entry) -> Entry:
+    customer = ledger.register("Customers").get(order["CustomerId"])
     if customer is None:
         raise unknown_reference(_KIND, "CustomerId", order["CustomerId"])
     return customer
 
 
-def _resolve_customer(books: Books, order: Entry) -> None:
+def _resolve_customer(ledger: Ledger, order: Entry) -> None:
     if order["CustomerId"] is None:
         number = order["CustomerNo"]
         if number is None:
             raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
-        customer = books.register("Customers").holder("Number", number)
+        customer = ledger.register("Customers").holder("Number", number)
         if customer is None:
             raise unknown_reference(_KIND, "CustomerNo", number)
         order["CustomerId"] = customer["Id"]
-    order["CustomerNo"] = _customer(books, order)["Number"]
+    order["CustomerNo"] = _customer(ledger, order)["Number"]
 
 
-def _checked(books: Books, order: Entry) -> Entry:
-    references.check_currency(books, _KIND, order["CurrencyCode"])
+def _checked(ledger: Ledger, order: Entry) -> Entry:
+    references.check_currency(ledger, _KIND, order["CurrencyCode"])
     references.resolve_department(_KIND, order)
-    references.resolve_payment_term(books, _KIND, order)
+    references.resolve_payment_term(ledger, _KIND, order)
     _check_unknown(order)
-    _check_contact(books, order)
-    _check_reference(books, order)
+    _check_contact(ledger, order)
+    _check_reference(ledger, order)
     check_references(order["SalesOrderLines"])
     lines = sorted(order["SalesOrderLines"], key=lambda line: line["SortOrder"])
-    lines = [completed(books, order, line) for line in lines]
+    lines = [completed(ledger, order, line) for line in lines]
     order = {**order, "SalesOrderLines": lines, "LineCount": len(lines)}
-    order |= order_amounts(lines, books.switches.vat_rounding)
-    _check_related(books, order)
+    order |= order_amounts(lines, ledger.switches.vat_rounding)
+    _check_related(ledger, order)
     return order
 
 
@@ -211,14 +211,14 @@ def _check_unknown(order: Entry) -> None:
                 raise unknown_reference(_KIND, field, order[field])
 
 
-def _check_contact(books: Books, order: Entry) -> None:
+def _check_contact(ledger: Ledger, order: Entry) -> None:
     for field, resource in (
         ("ContactDeliveryAddressId", "ContactDeliveryAddresses"),
         ("CustomerReferenceContactPersonId", "ContactPersons"),
     ):
         if order[field] is None:
             continue
-        contact = books.register(resource).get(order[field])
+        contact = ledger.register(resource).get(order[field])
         if contact is None:
             raise unknown_reference(_KIND, field, order[field])
         if contact["ContactId"] != order["CustomerId"]:
@@ -227,25 +227,25 @@ def _check_contact(books: Books, order: Entry) -> None:
             order["CustomerReference"] = f"{contact['FirstName']} {contact['LastName']}"
 
 
-def _check_reference(books: Books, order: Entry) -> None:
+def _check_reference(ledger: Ledger, order: Entry) -> None:
     for resource in ("SalesOrders", "OutgoingInvoices"):
         reference = order["ExternalImportReference"]
-        holder = books.register(resource).holder("ExternalImportReference", reference)
+        holder = ledger.register(resource).holder("ExternalImportReference", reference)
         if holder and holder["Id"] != order["Id"]:
             raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
 
 
-def _check_related(books: Books, order: Entry) -> None:
+def _check_related(ledger: Ledger, order: Entry) -> None:
     number = order["RelatedInvoiceNo"]
     if number is None:
         return
     if order["TotalAmount"] >= Decimal(0):
         raise broken_rule(_KIND, "RelatedInvoiceNo can be set only on an order with a negative sum")
-    if books.register("OutgoingInvoices").holder("InvoiceNo", number) is None:
+    if ledger.register("OutgoingInvoices").holder("InvoiceNo", number) is None:
         raise unknown_reference(_KIND, "RelatedInvoiceNo", number)
 
 
-def _stored(books: Books, before: Entry | None, order: Entry) -> Entry:
-    order = {**order, "LastChangedDateTimeOffset": books.clock.stamp()}
-    stock.reserve(books, before, order)
-    return books.register("SalesOrders").put(order)
+def _stored(ledger: Ledger, before: Entry | None, order: Entry) -> Entry:
+    order = {**order, "LastChangedDateTimeOffset": ledger.clock.stamp()}
+    stock.reserve(ledger, before, order)
+    return ledger.register("SalesOrders").put(order)

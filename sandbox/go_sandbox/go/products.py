@@ -1,4 +1,4 @@
-"""Products and product groups: codes, sales accounts, stock, and what keeps one in the books."""
+"""Products and product groups: codes, sales accounts, stock, and what keeps one in the ledger."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from go_sandbox.go import references, schema
 from go_sandbox.go.problems import broken_rule, duplicate, in_use, unknown_reference
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _STOCK = {"StockOnHand", "StockAvailable", "StockOnHandLastChangedDatetimeOffset"}
 _GTIN_LENGTH = 13
 
 
-def create(books: Books, body: dict[str, Any]) -> Entry:
+def create(ledger: Ledger, body: dict[str, Any]) -> Entry:
     """Add a product from a body read as `ProductPostDto`.
 
     Raises:
         Refusal: a rule of Go is broken.
     """
-    product = _new(books, schema.PRODUCT, body)
+    product = _new(ledger, schema.PRODUCT, body)
     product["IsStockItem"] = bool(product["IsStockItem"])
-    _resolve_group(books, product)
-    product = _checked(books, product)
+    _resolve_group(ledger, product)
+    product = _checked(ledger, product)
     if product["IsStockItem"]:
         on_hand = product["StockOnHand"] or Decimal(0)
         stamp = product["LastChangedDateTimeOffset"]
         product |= {"StockOnHand": on_hand, "StockAvailable": on_hand}
         product["StockOnHandLastChangedDatetimeOffset"] = stamp
-    return books.register("Products").put(product)
+    return ledger.register("Products").put(product)
 
 
-def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
+def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     """Change a product; an edit of stock moves only the stock's own stamp.
 
     Raises:
@@ -48,93 +48,93 @@ def change(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
         after["StockOnHand"] = after["StockOnHand"] or Decimal(0)
     elif before["IsStockItem"] and not after["IsStockItem"]:
         after |= dict.fromkeys(_STOCK)
-    after = _checked(books, after)
-    now = books.clock.stamp()
+    after = _checked(ledger, after)
+    now = ledger.clock.stamp()
     if any(after[name] != before[name] for name in after if name not in _STOCK):
         after["LastChangedDateTimeOffset"] = now
     if after["StockOnHand"] is not None and after["StockOnHand"] != before["StockOnHand"]:
         moved = after["StockOnHand"] - (before["StockOnHand"] or 0)
         after["StockAvailable"] = (after["StockAvailable"] or 0) + moved
         after["StockOnHandLastChangedDatetimeOffset"] = now
-    return books.register("Products").put(after)
+    return ledger.register("Products").put(after)
 
 
-def delete(books: Books, product: Entry) -> None:
+def delete(ledger: Ledger, product: Entry) -> None:
     """Delete a product.
 
     Raises:
         Refusal: an order or an invoice has a line with it (409).
     """
-    for order in books.register("SalesOrders").values():
+    for order in ledger.register("SalesOrders").values():
         if any(line["ProductId"] == product["Id"] for line in order["SalesOrderLines"]):
             raise in_use("Product", product["Id"], f"sales order {order['SalesOrderNo']} has it")
-    for invoice in books.register("OutgoingInvoiceLines").values():
+    for invoice in ledger.register("OutgoingInvoiceLines").values():
         if any(line["ProductId"] == product["Id"] for line in invoice["Lines"]):
             raise in_use("Product", product["Id"], "an invoice has it")
-    books.register("Products").remove(product["Id"])
+    ledger.register("Products").remove(product["Id"])
 
 
-def present(books: Books, product: Entry) -> Entry:
+def present(ledger: Ledger, product: Entry) -> Entry:
     """Return the product as the API shows it, with account numbers and its group's code."""
-    group = books.register("ProductGroups").get(product["ProductGroupId"])
-    return {**_with_account_numbers(books, product), "ProductGroupCode": group and group["Code"]}
+    group = ledger.register("ProductGroups").get(product["ProductGroupId"])
+    return {**_with_account_numbers(ledger, product), "ProductGroupCode": group and group["Code"]}
 
 
-def create_group(books: Books, body: dict[str, Any]) -> Entry:
+def create_group(ledger: Ledger, body: dict[str, Any]) -> Entry:
     """Add a product group from a body read as `ProductGroupPostDto`.
 
     Raises:
         Refusal: a sales account is unknown.
     """
-    return books.register("ProductGroups").put(
-        _checked(books, _new(books, schema.PRODUCT_GROUP, body), kind="Product group")
+    return ledger.register("ProductGroups").put(
+        _checked(ledger, _new(ledger, schema.PRODUCT_GROUP, body), kind="Product group")
     )
 
 
-def change_group(books: Books, before: Entry, changes: dict[str, Any]) -> Entry:
+def change_group(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     """Change a product group.
 
     Raises:
         Refusal: a sales account is unknown.
     """
-    after = _checked(books, {**before, **changes}, kind="Product group")
+    after = _checked(ledger, {**before, **changes}, kind="Product group")
     if after != before:
-        after["LastChangedDateTimeOffset"] = books.clock.stamp()
-    return books.register("ProductGroups").put(after)
+        after["LastChangedDateTimeOffset"] = ledger.clock.stamp()
+    return ledger.register("ProductGroups").put(after)
 
 
-def delete_group(books: Books, group: Entry) -> None:
+def delete_group(ledger: Ledger, group: Entry) -> None:
     """Delete a product group.
 
     Raises:
         Refusal: a product belongs to it (409).
     """
-    for product in books.register("Products").values():
+    for product in ledger.register("Products").values():
         if product["ProductGroupId"] == group["Id"]:
             raise in_use("Product group", group["Id"], f"product {product['Id']} belongs to it")
-    books.register("ProductGroups").remove(group["Id"])
+    ledger.register("ProductGroups").remove(group["Id"])
 
 
-def present_group(books: Books, group: Entry) -> Entry:
+def present_group(ledger: Ledger, group: Entry) -> Entry:
     """Return the product group as the API shows it, with account numbers."""
-    return _with_account_numbers(books, group)
+    return _with_account_numbers(ledger, group)
 
 
-def _new(books: Books, members: tuple[str, ...], body: dict[str, Any]) -> Entry:
-    now = books.clock.stamp()
+def _new(ledger: Ledger, members: tuple[str, ...], body: dict[str, Any]) -> Entry:
+    now = ledger.clock.stamp()
     return {
         **dict.fromkeys(members),
         **body,
         "IsArchived": bool(body.get("IsArchived")),
         "ProductType": body.get("ProductType") or "Product",
-        "Id": books.next_number("product", first=40_000_001),
+        "Id": ledger.next_number("product", first=40_000_001),
         "CreatedDateTimeOffset": now,
         "LastChangedDateTimeOffset": now,
     }
 
 
-def _resolve_group(books: Books, product: Entry) -> None:
-    groups = books.register("ProductGroups")
+def _resolve_group(ledger: Ledger, product: Entry) -> None:
+    groups = ledger.register("ProductGroups")
     code = product["ProductGroupCode"]
     if product["ProductGroupId"] is None:
         usual = groups.values()[:1] if code is None else []
@@ -144,21 +144,21 @@ def _resolve_group(books: Books, product: Entry) -> None:
         product["ProductGroupId"] = next((group["Id"] for group in (*named, *usual)), None)
 
 
-def _checked(books: Books, entry: Entry, kind: str = "Product") -> Entry:
-    entry = {**entry, "UnitPrice": references.kept_price(books, entry["UnitPrice"])}
+def _checked(ledger: Ledger, entry: Entry, kind: str = "Product") -> Entry:
+    entry = {**entry, "UnitPrice": references.kept_price(ledger, entry["UnitPrice"])}
     for name in ("StandardSalesAccount", "OptionalSalesAccount"):
-        entry[f"{name}Id"] = references.sales_account_id(books, kind, name, entry)
+        entry[f"{name}Id"] = references.sales_account_id(ledger, kind, name, entry)
         entry[name] = None
     if not (entry["Name"] or "").strip() and kind == "Product":
         raise broken_rule(kind, "Name is required")
     if kind == "Product":
-        _check_product(books, entry)
+        _check_product(ledger, entry)
     return entry
 
 
-def _check_product(books: Books, product: Entry) -> None:
+def _check_product(ledger: Ledger, product: Entry) -> None:
     group_id = product["ProductGroupId"]
-    if group_id is not None and books.register("ProductGroups").get(group_id) is None:
+    if group_id is not None and ledger.register("ProductGroups").get(group_id) is None:
         raise unknown_reference("Product", "ProductGroupId", group_id)
     if product["StockOnHand"] is not None and not product["IsStockItem"]:
         raise broken_rule("Product", "StockOnHand can be set only when IsStockItem is true")
@@ -166,13 +166,13 @@ def _check_product(books: Books, product: Entry) -> None:
     if gtin and not (len(gtin) == _GTIN_LENGTH and ean.is_valid(gtin)):
         raise broken_rule("Product", "Gtin must have 13 digits and a right check digit")
     code = product["Code"]
-    holder = books.register("Products").holder("Code", code) if code else None
-    if books.switches.product_code_unique and holder and holder["Id"] != product["Id"]:
+    holder = ledger.register("Products").holder("Code", code) if code else None
+    if ledger.switches.product_code_unique and holder and holder["Id"] != product["Id"]:
         raise duplicate("Product", "Code", code, holder["Id"])
 
 
-def _with_account_numbers(books: Books, entry: Entry) -> Entry:
-    accounts = books.register("GeneralLedgerAccounts")
+def _with_account_numbers(ledger: Ledger, entry: Entry) -> Entry:
+    accounts = ledger.register("GeneralLedgerAccounts")
     shown = dict(entry)
     for name in ("StandardSalesAccount", "OptionalSalesAccount"):
         account = accounts.get(entry[f"{name}Id"])

@@ -10,7 +10,7 @@ from go_sandbox.go.reference_data import DEPARTMENTS
 from go_sandbox.go.vat import rounded
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _ALLOWANCE = (Decimal(-1000), Decimal(100))
@@ -34,13 +34,13 @@ def resolve_department(kind: str, entry: Entry) -> None:
         entry["DepartmentId"] = DEPARTMENTS[code]
 
 
-def resolve_payment_term(books: Books, kind: str, entry: Entry) -> None:
+def resolve_payment_term(ledger: Ledger, kind: str, entry: Entry) -> None:
     """Fill the payment term's id from its days, or the days from the id; the id wins.
 
     Raises:
         Refusal: there is no such payment term (404).
     """
-    terms = books.register("PaymentTerms")
+    terms = ledger.register("PaymentTerms")
     if entry["PaymentTermId"] is not None:
         term = terms.get(entry["PaymentTermId"])
         if term is None:
@@ -54,13 +54,13 @@ def resolve_payment_term(books: Books, kind: str, entry: Entry) -> None:
     entry |= {"PaymentTermId": term["Id"], "PaymentTerm": term["CreditDays"]}
 
 
-def check_currency(books: Books, kind: str, code: str | None) -> None:
+def check_currency(ledger: Ledger, kind: str, code: str | None) -> None:
     """Check that a currency is one of the client's.
 
     Raises:
         Refusal: there is no such currency (404).
     """
-    if code is not None and books.register("Currencies").get(code) is None:
+    if code is not None and ledger.register("Currencies").get(code) is None:
         raise unknown_reference(kind, "CurrencyCode", code)
 
 
@@ -75,13 +75,13 @@ def check_allowance(kind: str, allowance: Decimal | None) -> None:
         raise broken_rule(kind, f"Allowance must lie between {lowest} and {highest}")
 
 
-def sales_account_id(books: Books, kind: str, name: str, entry: Entry) -> int | None:
+def sales_account_id(ledger: Ledger, kind: str, name: str, entry: Entry) -> int | None:
     """Return the id of a sales account given by id or by number; the id wins.
 
     Raises:
         Refusal: there is no such account (404), or it is not active.
     """
-    accounts = books.register("GeneralLedgerAccounts")
+    accounts = ledger.register("GeneralLedgerAccounts")
     account_id, number = entry[f"{name}Id"], entry[name]
     if account_id is None and number is None:
         return None
@@ -93,18 +93,18 @@ def sales_account_id(books: Books, kind: str, name: str, entry: Entry) -> int | 
     return int(account["Id"])
 
 
-def kept_price(books: Books, price: Decimal | None) -> Decimal | None:
+def kept_price(ledger: Ledger, price: Decimal | None) -> Decimal | None:
     """Return a unit price with the decimals that the books keep."""
-    decimals = books.switches.price_decimals
+    decimals = ledger.switches.price_decimals
     if price is None or decimals is None:
         return price
     return rounded(price, Decimal(1).scaleb(-decimals))
 
 
-def open_balance(books: Books, customer_id: int) -> bool:
+def open_balance(ledger: Ledger, customer_id: int) -> bool:
     """Tell whether a customer has an invoice, credit note or payment that is not settled."""
     entries = (
-        *books.register("OutgoingInvoices").values(),
-        *books.register("OpenPayments").values(),
+        *ledger.register("OutgoingInvoices").values(),
+        *ledger.register("OpenPayments").values(),
     )
     return any(entry["CustomerId"] == customer_id and entry["Balance"] for entry in entries)

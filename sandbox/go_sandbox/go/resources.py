@@ -12,7 +12,7 @@ from go_sandbox.go.shapes import read_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
     from go_sandbox.go.shapes import Shape
 
@@ -33,19 +33,19 @@ class Resource:
     label: str
     post: Shape
     patch: Shape
-    create: Callable[[Books, Entry, object], Entry] | None
-    change: Callable[[Books, Entry, Entry], Entry] | None
-    delete: Callable[[Books, Entry], None] | None
+    create: Callable[[Ledger, Entry, object], Entry] | None
+    change: Callable[[Ledger, Entry, Entry], Entry] | None
+    delete: Callable[[Ledger, Entry], None] | None
 
 
-def _alone(create: Callable[[Books, Entry], Entry]) -> Callable[[Books, Entry, object], Entry]:
-    return lambda books, body, _contact_id: create(books, body)
+def _alone(create: Callable[[Ledger, Entry], Entry]) -> Callable[[Ledger, Entry, object], Entry]:
+    return lambda ledger, body, _contact_id: create(ledger, body)
 
 
 def _at_contact(
-    create: Callable[[Books, object, Entry], Entry],
-) -> Callable[[Books, Entry, object], Entry]:
-    return lambda books, body, contact_id: create(books, contact_id, body)
+    create: Callable[[Ledger, object, Entry], Entry],
+) -> Callable[[Ledger, Entry, object], Entry]:
+    return lambda ledger, body, contact_id: create(ledger, contact_id, body)
 
 
 RESOURCES = {

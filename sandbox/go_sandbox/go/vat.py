@@ -11,7 +11,7 @@ from go_sandbox.go.reference_data import OPTIONAL_ACCOUNT_NO, STANDARD_ACCOUNT_N
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _ORE = Decimal("0.01")
@@ -22,10 +22,10 @@ def rounded(amount: Decimal, step: Decimal = _ORE) -> Decimal:
     return amount.quantize(step, rounding=ROUND_HALF_UP)
 
 
-def sales_account(books: Books, product: Entry, *, standard: bool) -> Entry:
+def sales_account(ledger: Ledger, product: Entry, *, standard: bool) -> Entry:
     """Return the sales account of a product: its own, else its group's, else the client's."""
-    accounts = books.register("GeneralLedgerAccounts")
-    group = books.register("ProductGroups").get(product["ProductGroupId"]) or {}
+    accounts = ledger.register("GeneralLedgerAccounts")
+    group = ledger.register("ProductGroups").get(product["ProductGroupId"]) or {}
     field = "StandardSalesAccountId" if standard else "OptionalSalesAccountId"
     for source in (product, group):
         account = accounts.get(source.get(field))
@@ -38,17 +38,17 @@ def sales_account(books: Books, product: Entry, *, standard: bool) -> Entry:
     return usual
 
 
-def line_amounts(books: Books, line: Entry) -> dict[str, Any]:
+def line_amounts(ledger: Ledger, line: Entry) -> dict[str, Any]:
     """Return VAT members and amounts of a line; all zero without a product.
 
     Net is quantity x price less the allowance (percent); prices exclude VAT.
     """
-    product = books.register("Products").get(line["ProductId"])
+    product = ledger.register("Products").get(line["ProductId"])
     if product is None:
         empty = dict.fromkeys(("VatCode", "VatId", "VatRate"))
         return {**empty, **dict.fromkeys(("NetAmount", "VatAmount", "TotalAmount"), Decimal(0))}
-    account = sales_account(books, product, standard=bool(line["UseStandardSalesAccount"]))
-    vat = books.register("VatCodes").holder("Code", account["VatCode"]) or {"Rate": Decimal(0)}
+    account = sales_account(ledger, product, standard=bool(line["UseStandardSalesAccount"]))
+    vat = ledger.register("VatCodes").holder("Code", account["VatCode"]) or {"Rate": Decimal(0)}
     price = line["ProductUnitPrice"] or Decimal(0)
     share = 1 - (line["Allowance"] or Decimal(0)) / 100
     net = rounded((line["Quantity"] or Decimal(0)) * price * share)

@@ -12,13 +12,13 @@ from go_sandbox.go.references import check_currency
 from go_sandbox.go.voucher_schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
 
 if TYPE_CHECKING:
-    from go_sandbox.go.books import Books
+    from go_sandbox.go.ledger import Ledger
     from go_sandbox.go.register import Entry
 
 _KIND = "Bank voucher"
 
 
-def post(books: Books, body: dict[str, Any]) -> Entry:
+def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
     """Post a voucher from a body read as `BankVoucherPostDto`.
 
     A line on a customer's ledger account settles an invoice of that customer which has the same
@@ -28,63 +28,63 @@ def post(books: Books, body: dict[str, Any]) -> Entry:
         Refusal: the lines do not sum to zero, an account is unknown (404), or the reference is
             held by another voucher.
     """
-    vouchers = books.register("BankVouchers")
+    vouchers = ledger.register("BankVouchers")
     reference = body.get("ExternalImportReference")
     holder = vouchers.holder("ExternalImportReference", reference)
     if holder:
         raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
-    check_currency(books, _KIND, body["CurrencyCode"])
-    now = books.clock.stamp()
-    lines = [_line(books, line, now) for line in body.get("VoucherLines") or []]
+    check_currency(ledger, _KIND, body["CurrencyCode"])
+    now = ledger.clock.stamp()
+    lines = [_line(ledger, line, now) for line in body.get("VoucherLines") or []]
     if not lines or sum(line["CurrencyAmount"] for line in lines):
         raise broken_rule(_KIND, "VoucherLines must be there and sum to zero")
     voucher = {
         **dict.fromkeys(VOUCHER),
         **body,
         "Id": str(uuid4()),
-        "VoucherNo": books.next_number("voucher", first=1),
+        "VoucherNo": ledger.next_number("voucher", first=1),
         "IsReversed": False,
         "CreatedDateTimeOffset": now,
         "VoucherLines": lines,
     }
     for line in lines:
-        _settle(books, voucher, line)
+        _settle(ledger, voucher, line)
     return vouchers.put(voucher)
 
 
-def open_items(books: Books, date: str) -> list[Entry]:
+def open_items(ledger: Ledger, date: str) -> list[Entry]:
     """Return the ledger entries that are open, of vouchers until the date, that day included."""
-    invoices_then = books.register("OutgoingInvoices").values(late=True)
-    invoiced = [_invoice_entry(books, one) for one in invoices_then]
-    entries = [*invoiced, *books.register("OpenPayments").values(late=True)]
+    invoices_then = ledger.register("OutgoingInvoices").values(late=True)
+    invoiced = [_invoice_entry(ledger, one) for one in invoices_then]
+    entries = [*invoiced, *ledger.register("OpenPayments").values(late=True)]
     return [one for one in entries if one["Balance"] and one["VoucherDate"] <= date]
 
 
-def _line(books: Books, body: dict[str, Any], now: str) -> Entry:
+def _line(ledger: Ledger, body: dict[str, Any], now: str) -> Entry:
     account_id = body["AccountId"]
-    known = books.register("GeneralLedgerAccounts").get(account_id)
-    if not known and not books.register("Customers").holder("SubledgerAccountId", account_id):
+    known = ledger.register("GeneralLedgerAccounts").get(account_id)
+    if not known and not ledger.register("Customers").holder("SubledgerAccountId", account_id):
         raise unknown_reference(_KIND, "AccountId", account_id)
-    if books.register("VatCodes").get(body["VatId"]) is None:
+    if ledger.register("VatCodes").get(body["VatId"]) is None:
         raise unknown_reference(_KIND, "VatId", body["VatId"])
     return {
         **dict.fromkeys(VOUCHER_LINE),
         **body,
         "CurrencyAmount": body.get("CurrencyAmount") or Decimal(0),
-        "Id": books.next_number("voucher line", first=60_000_001),
+        "Id": ledger.next_number("voucher line", first=60_000_001),
         "CreatedDateTimeOffset": now,
     }
 
 
-def _settle(books: Books, voucher: Entry, line: Entry) -> None:
-    customer = books.register("Customers").holder("SubledgerAccountId", line["AccountId"])
+def _settle(ledger: Ledger, voucher: Entry, line: Entry) -> None:
+    customer = ledger.register("Customers").holder("SubledgerAccountId", line["AccountId"])
     if customer is None:
         return
     reference, amount = line["CustomMatchingReference"], line["CurrencyAmount"]
-    for invoice in books.register("OutgoingInvoices").values():
+    for invoice in ledger.register("OutgoingInvoices").values():
         same = reference and invoice["CustomMatchingReference"] == reference
         if same and invoice["CustomerId"] == customer["Id"] and invoice["Balance"] == -amount:
-            invoices.change(books, invoice, {"Balance": Decimal(0)})
+            invoices.change(ledger, invoice, {"Balance": Decimal(0)})
             return
     entry = {
         **_customer_members(customer),
@@ -99,11 +99,11 @@ def _settle(books: Books, voucher: Entry, line: Entry) -> None:
         "VoucherNo": voucher["VoucherNo"],
         "VoucherType": "BankJournal",
     }
-    books.register("OpenPayments").put(entry)
+    ledger.register("OpenPayments").put(entry)
 
 
-def _invoice_entry(books: Books, invoice: Entry) -> Entry:
-    customer = books.register("Customers").get(invoice["CustomerId"]) or {}
+def _invoice_entry(ledger: Ledger, invoice: Entry) -> Entry:
+    customer = ledger.register("Customers").get(invoice["CustomerId"]) or {}
     return {
         **_customer_members(customer),
         **{name: invoice[name] for name in set(invoice) & set(LEDGER_ENTRY)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-_BACKLOG = 500
+_BACKLOG = 5000
+"""What may be read ahead; enough to tell early how long most runs take."""
 
 
 @dataclass
@@ -19,6 +21,7 @@ class _Task:
     position: int
     work: Callable[[], object]
     writes: frozenset[str]
+    kind: str | None = None
     waits_for: int = 0
     followers: list[_Task] = field(default_factory=list)
 
@@ -38,6 +41,8 @@ class Schedule:
         self._next_position = 0
         self._done_ahead: list[int] = []
         self._settled = 0
+        self._submitted_kinds: Counter[str] = Counter()
+        self._done_kinds: Counter[str] = Counter()
         self._failure: BaseException | None = None
 
     @property
@@ -57,6 +62,11 @@ class Schedule:
         with self._changed:
             return key in self._last_writer
 
+    def kinds(self) -> tuple[Counter[str], Counter[str]]:
+        """Return how much work of each kind was submitted, and how much of that is done."""
+        with self._changed:
+            return self._submitted_kinds.copy(), self._done_kinds.copy()
+
     def submit(
         self,
         work: Callable[[], object],
@@ -64,8 +74,11 @@ class Schedule:
         writes: Collection[str],
         reads: Collection[str] = (),
         is_from_worker: bool = False,
+        kind: str | None = None,
     ) -> None:
         """Add work; blocks while the backlog is full, unless it comes from a worker itself.
+
+        `kinds` counts it by its kind.
 
         Raises:
             BaseException: what earlier work failed with.
@@ -77,9 +90,11 @@ class Schedule:
                 if is_from_worker:
                     return
                 raise self._failure
-            task = _Task(self._next_position, work, frozenset(writes))
+            task = _Task(self._next_position, work, frozenset(writes), kind)
             self._next_position += 1
             self._unfinished += 1
+            if kind is not None:
+                self._submitted_kinds[kind] += 1
             before = {
                 id(one): one for key in (*writes, *reads) if (one := self._last_writer.get(key))
             }
@@ -131,6 +146,8 @@ class Schedule:
 
     def _finish(self, task: _Task) -> None:
         self._unfinished -= 1
+        if task.kind is not None:
+            self._done_kinds[task.kind] += 1
         heapq.heappush(self._done_ahead, task.position)
         while self._done_ahead and self._done_ahead[0] == self._settled:
             heapq.heappop(self._done_ahead)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_powerofficego.links import now
+from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
+from target_powerofficego.settle.tally import WAITING
 from target_powerofficego.ways import entity_of
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class Settlement:
         self._schedule = Schedule(workers)
         self._gate = StateGate(self._schedule, output)
         self._seen: set[tuple[str, str]] = set()
+        self._passed: Counter[str] = Counter()
+        self._is_all_read = False
         self._unsettled = {(one.entity, one.shop_id) for one in self._open()}
 
     def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
@@ -84,9 +89,15 @@ class Settlement:
         is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
         if is_known_settled and not is_busy and self._side.is_settled(entity, record, read_at):
             self._tally.count_unchanged(entity_of(entity))
+            self._passed[entity_of(entity)] += 1
             return
         self._seen.add(key)
-        self._submit(entity, record, lambda: self._side.take(entity, record, read_at, at_end=False))
+        self._submit(
+            entity,
+            record,
+            lambda: self._side.take(entity, record, read_at, at_end=False),
+            kind=entity_of(entity),
+        )
 
     def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
@@ -102,6 +113,20 @@ class Settlement:
             f" again: give it one in {self._side.source}, then acknowledge this",
         )
         self._tally.count(entity_of(entity), shop_id, "rejected")
+        self._passed[entity_of(entity)] += 1
+
+    def standing(self, writes: int) -> Standing:
+        """Return how far the run is, after so many writes; any thread may ask."""
+        submitted, done = self._schedule.kinds()
+        passed = self._passed.copy()
+        outcomes = self._tally.counts().values()
+        return Standing(
+            seen=dict(submitted + passed),
+            done=dict(done + passed),
+            writes=writes,
+            waiting=sum(one.get(kind, 0) for one in outcomes for kind in WAITING),
+            is_all_read=self._is_all_read,
+        )
 
     def add_state(self, state: Mapping[str, Any]) -> None:
         """Take a STATE; it is printed once all records before it are settled."""
@@ -115,6 +140,7 @@ class Settlement:
 
     def finish(self) -> None:
         """Bring to an end what is still open, in the order that makes most of it possible."""
+        self._is_all_read = True
         self._schedule.drain()
         self._retry_refused()
         self._schedule.drain()
@@ -172,6 +198,7 @@ class Settlement:
         record: Record,
         take: Callable[[], object],
         *,
+        kind: str | None = None,
         is_thorough: bool = False,
         is_from_worker: bool = False,
     ) -> None:
@@ -184,6 +211,7 @@ class Settlement:
             writes={_own_key(entity, record["id"]), *writes},
             reads=reads,
             is_from_worker=is_from_worker,
+            kind=kind,
         )
 
     def _retry_refused(self) -> None:

@@ -38,7 +38,7 @@ def tell_summary(
         summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
         if is_plan:
             summary["nothing_was_written"] = True
-        logger.info("run summary: %s", json.dumps(summary, sort_keys=True))
+        logger.info("run summary: %s", json.dumps(summary, sort_keys=True), extra=summary)
         logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
         return
     console.print(outcome_table(counts))

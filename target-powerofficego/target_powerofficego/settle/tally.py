@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.changes import Conflict
 
+WAITING = ("parked", "rejected", "held")
 OUTCOMES = (
     "created",
     "linked",
@@ -22,9 +23,7 @@ OUTCOMES = (
     "credited",
     "anonymised",
     "unchanged",
-    "parked",
-    "rejected",
-    "held",
+    *WAITING,
 )
 
 

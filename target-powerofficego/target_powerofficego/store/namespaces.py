@@ -156,6 +156,12 @@ class Namespaces(StoreConnection):
         told = from_json(to_json(settings))
         return [name for name, value in before.items() if name in told and told[name] != value]
 
+    def note_run(
+        self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]
+    ) -> None:
+        """Record how far a run is that is under way."""
+        self._update_run(run_id, outcomes=to_json(outcomes), calls=to_json(calls))
+
     def finish_run(
         self,
         run_id: int,
@@ -167,17 +173,17 @@ class Namespaces(StoreConnection):
     ) -> None:
         """Record how a run ended."""
         told = outcomes if has_input else {**outcomes, _NO_INPUT: True}
+        self._update_run(
+            run_id,
+            finished_at=to_stamp(now()),
+            exit_status=exit_status,
+            outcomes=to_json(told),
+            calls=to_json(calls),
+        )
+
+    def _update_run(self, run_id: int, **values: object) -> None:
         with self.transaction():
-            self._connection.execute(
-                sa.update(t.runs)
-                .where(t.runs.c.id == run_id)
-                .values(
-                    finished_at=to_stamp(now()),
-                    exit_status=exit_status,
-                    outcomes=to_json(told),
-                    calls=to_json(calls),
-                )
-            )
+            self._connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(values))
 
     def runs(self, newest: int = 20) -> list[Run]:
         """Return the newest runs of all namespaces, newest first."""

@@ -1,0 +1,234 @@
+"""How far a run is: a line every ten seconds, on a terminal a bar, and roughly when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TextIO
+
+_CALLS_OF_A_NEW_RECORD = {"customers": 1.5, "products": 1.0, "orders": 1.0}
+"""What a kind of record takes in relation to the others, until one of them was done."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run is at one moment.
+
+    Attributes:
+        seen: records that were read so far, by entity.
+        done: those of them that were dealt with.
+        writes: requests that may have changed something.
+        waiting: records of this run that are parked, rejected or held.
+        is_all_read: whether the input has come to its end.
+    """
+
+    seen: Mapping[str, int]
+    done: Mapping[str, int]
+    writes: int
+    waiting: int
+    is_all_read: bool
+
+    @property
+    def left(self) -> dict[str, int]:
+        """Records that are yet to be dealt with, by entity."""
+        return {entity: number - self.done.get(entity, 0) for entity, number in self.seen.items()}
+
+
+class Pace:
+    """How long one record of each entity takes, by those that were done so far."""
+
+    def __init__(self) -> None:
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._done: Counter[str] = Counter()
+        self._unspent = 0.0
+
+    def note(self, seconds: float, done: Mapping[str, int]) -> None:
+        """Take in what was done in so many seconds; where nothing was, they count for the next."""
+        self._unspent += seconds
+        costs = {entity: self._cost(entity) * number for entity, number in done.items()}
+        whole = sum(costs.values())
+        if not whole:
+            return
+        for entity, cost in costs.items():
+            self._seconds[entity] += self._unspent * cost / whole
+            self._done[entity] += done[entity]
+        self._unspent = 0.0
+
+    def seconds_for(self, records: Mapping[str, int]) -> float | None:
+        """Return how long so many records take at this pace; None while none was done."""
+        if not any(self._done.values()):
+            return None
+        return sum(self._cost(entity) * number for entity, number in records.items())
+
+    def _cost(self, entity: str) -> float:
+        if self._done[entity]:
+            return self._seconds[entity] / self._done[entity]
+        calls = sum(_CALLS_OF_A_NEW_RECORD[one] * number for one, number in self._done.items())
+        seconds_a_call = sum(self._seconds.values()) / calls if calls else 1.0
+        return _CALLS_OF_A_NEW_RECORD[entity] * seconds_a_call
+
+
+class Teller(Protocol):
+    """Tells a person how far a run is."""
+
+    seconds_between: float
+
+    def tell(self, words: str, standing: Standing) -> None:
+        """Tell it, in words and in figures."""
+
+    def close(self) -> None:
+        """Tell nothing more."""
+
+
+class Progress:
+    """Tells again and again how far a run is, from a thread of its own once it is started.
+
+    Args:
+        standing: returns how far the run is now.
+        teller: whom it is told to.
+        system: what is written to, as a person calls it.
+        clock: a clock in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        standing: Callable[[], Standing],
+        teller: Teller,
+        system: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._standing = standing
+        self._teller = teller
+        self._system = system
+        self._clock = clock
+        self._noted_at = clock()
+        self._done: Mapping[str, int] = {}
+        self._pace = Pace()
+        self._closing = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
+
+    def start(self) -> None:
+        """Tell it from now on."""
+        self._ticker.start()
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._closing.set()
+        if self._ticker.is_alive():
+            self._ticker.join()
+        self._teller.close()
+
+    def tell(self) -> float | None:
+        """Tell how far the run is now; return how many seconds it takes from here, if known."""
+        standing, now = self._standing(), self._clock()
+        newly_done = Counter(standing.done)
+        newly_done.subtract(self._done)
+        self._pace.note(now - self._noted_at, newly_done)
+        self._noted_at, self._done = now, standing.done
+        seconds_left = self._pace.seconds_for(standing.left) if standing.is_all_read else None
+        self._teller.tell(_in_words(standing, seconds_left, self._system), standing)
+        return seconds_left
+
+    def _tick(self) -> None:
+        while not self._closing.wait(self._teller.seconds_between):
+            self.tell()
+
+
+class Lines:
+    """Tells it in the log."""
+
+    seconds_between = 10.0
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def tell(self, words: str, standing: Standing) -> None:
+        """See `Teller`."""
+        self._logger.info("%s", words, extra={"progress": dataclasses.asdict(standing)})
+
+    def close(self) -> None:
+        """See `Teller`."""
+
+
+class Bar:
+    """Draws a bar at the foot of a terminal, which the lines of the log pass by above."""
+
+    seconds_between = 2.0
+
+    def __init__(self, console: Console) -> None:
+        self._drawn = RichProgress(
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._task = self._drawn.add_task("reading", total=None)
+        self._stderr = sys.stderr
+        self._drawn.start()  # from here on sys.stderr prints above the bar
+        _log_to(sys.stderr, instead_of=self._stderr)
+
+    def tell(self, words: str, standing: Standing) -> None:
+        """See `Teller`."""
+        seen, done = sum(standing.seen.values()), sum(standing.done.values())
+        total = seen if standing.is_all_read else None
+        self._drawn.update(self._task, description=words, total=total, completed=done, refresh=True)
+
+    def close(self) -> None:
+        """See `Teller`."""
+        _log_to(self._stderr, instead_of=sys.stderr)
+        self._drawn.stop()
+
+
+def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
+    """Let the log go to another stream."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is instead_of:
+            handler.setStream(stream)
+
+
+def progress_of(standing: Callable[[], Standing], system: str, logger: logging.Logger) -> Progress:
+    """Return what tells the progress of a run where a person sees it: on a terminal, or the log."""
+    console = Console(stderr=True)
+    teller = Bar(console) if console.is_terminal else Lines(logger)
+    return Progress(standing, teller, system)
+
+
+def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
+    seen, done = sum(standing.seen.values()), sum(standing.done.values())
+    parts = [
+        f"{done:,} of {seen:,} records done{'' if standing.is_all_read else ' so far'}",
+        f"{standing.writes:,} writes to {system}",
+    ]
+    if standing.waiting:
+        parts.append(f"{standing.waiting:,} waiting")
+    if not standing.is_all_read:
+        parts.append("more is being read")
+    elif done == seen:
+        parts.append("now what waited and payments")
+    elif seconds_left is not None:
+        parts.append(f"about {_rounded(seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _rounded(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} seconds"
+    if minutes < 90:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} h {minutes % 60} min"

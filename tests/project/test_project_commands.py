@@ -1,0 +1,309 @@
+"""Each command that a document shows is run as it stands, against a sandbox, or says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import commands
+import pytest
+from go_sandbox import Sandbox
+from go_sandbox.command import environment
+from go_sandbox.seed.store import seed_store
+from ledger import A_PERSON
+from meltano.cli import cli as meltano
+from target_powerofficego.links_command import main as links
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (
+    "README.md",
+    "docs/dataflow.md",
+    "docs/operations.md",
+    "docs/security.md",
+    "docs/shop-api.md",
+    "tap-customwebshop/README.md",
+    "tap-powerofficego/README.md",
+    "target-customwebshop/README.md",
+    "target-powerofficego/README.md",
+    "sandbox/README.md",  # last, for it changes how the two systems behave
+)
+OURS = re.compile(
+    r"(uv run|\.ci/\w+|meltano|powerofficego-links|(tap|target)-\w+|sandbox|demo|curl .*\$ADMIN) "
+)
+SHOWN = re.compile(r"^```(\w*)\n(.*?)^```$|(?<!`)`([^`]+)`", re.DOTALL | re.MULTILINE)
+
+FIRST_CONTACT = (
+    "test_project_first_contact.py"
+    "::test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once"
+)
+NOT_RUN = {
+    "python3 -m pip install --upgrade --target .uv uv && .uv/bin/uv run demo": FIRST_CONTACT,
+    "python3 -m pip install --upgrade --target .uv uv && .uv/bin/uv run pytest": FIRST_CONTACT,
+    "uv run demo": "test_demo.py::test_the_readme_shows_the_end_of_the_demo",
+    "uv run demo --keep": (
+        "test_demo.py::test_both_ways_run_by_hand_with_the_variables_that_keep_prints"
+    ),
+    "uv run sandbox --seed": (
+        "test_server_command.py::test_it_prints_variables_that_work_and_stops_at_ctrl_c"
+    ),
+    "uv run python tests/declarations.py": (
+        "test_project_settings.py"
+        "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"
+    ),
+    "uv run python .ci/version.py 0.2.0": (
+        "test_project_documents.py"
+        "::test_one_command_writes_a_version_and_the_bounds_that_go_with_it"
+    ),
+    "uv build --all-packages": (
+        "test_project_packages.py::test_each_package_is_built_as_an_index_wants_it"
+    ),
+    ".ci/run": (
+        "test_project_first_contact.py::test_what_must_pass_runs_with_python_and_pip_alone"
+    ),
+    **dict.fromkeys(
+        (
+            "pip install ./tap-customwebshop",
+            "pip install ./tap-customwebshop ./target-powerofficego",
+            "pip install ./tap-customwebshop ./target-powerofficego ./target-customwebshop",
+            "pip install ./tap-powerofficego ./target-customwebshop",
+            "pip install ./target-powerofficego",
+            "pip install ./target-powerofficego ./tap-powerofficego",
+            'pip install "./target-powerofficego[postgresql]"',
+            "uv sync",
+            "uv run python .ci/pin.py",
+            ".ci/resolved lowest-direct tests/target_powerofficego",
+            ".ci/resolved highest tests/target_powerofficego",
+        ),
+        "installs from an index",
+    ),
+    "uv run pytest": "would run this test",
+    "uv run pytest tests/reliability --long": "takes five hours",
+    "git tag v0.2.0": "makes a release",
+}
+"""Why a command is not run here: in words, or the test that runs it."""
+
+FILES = {
+    "shop.json": "tap-customwebshop",
+    "go.json": "target-powerofficego",
+    "go-read.json": "tap-powerofficego",
+    "shop-write.json": "target-customwebshop",
+}
+"""The config files of the documents, and whose they are."""
+OF_THEIR_OWN = {
+    "tap-powerofficego/README.md": {"go.json": "go-read.json", "state.json": "back.json"},
+}
+"""Documents in which a file holds what it holds under another name in the others."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Commands that a document shows in one place; each line is one of a shell's."""
+
+    document: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.lines[0]}"
+
+
+def shown_in(document):
+    """Return what is to be run of a document, in the order of its text."""
+    for language, block, code in SHOWN.findall((PROJECT / document).read_text(encoding="utf-8")):
+        if language == "sh" or (not language and OURS.match(block)):
+            whole = re.sub(r"\\\n\s*", "", block).splitlines()
+            told = [line.partition("  #")[0].rstrip() for line in whole]
+            yield Shown(document, tuple(line for line in told if line and line[0] != "#"))
+        elif OURS.match(code):
+            yield Shown(document, (" ".join(code.split()),))
+
+
+ALL = [one for document in DOCUMENTS for one in shown_in(document)]
+LINES = {line for one in ALL for line in one.lines}
+OF_MELTANO = sorted(line for line in LINES if re.match(r"(uv run )?meltano ", line))
+
+
+def to_be_run():
+    """Return what is run here: each line once, although several documents show it."""
+    done = {*NOT_RUN, *OF_MELTANO}
+    for one in ALL:
+        lines = tuple(line for line in one.lines if line not in done)
+        done |= {*lines}
+        if lines:
+            yield Shown(one.document, lines)
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox.start() as started:
+        seed_store(started.shop, customers=8, products=8, orders=12, with_mistakes=True)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def prepared(box, configs, tmp_path_factory):
+    """A folder with all files that the documents name, after a run: one customer is held."""
+    folder = tmp_path_factory.mktemp("prepared")
+    email = box.shop.record("customers", "1901")["email"]
+    for _ in range(2):
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
+    for name, plugin in FILES.items():
+        (folder / name).write_text(json.dumps(configs(box)[plugin]), encoding="utf-8")
+    told = commands.run("tap-customwebshop", "--config", "shop.json", cwd=folder)
+    ended = commands.run(
+        "target-powerofficego", "--config", "go.json", given=told.stdout, cwd=folder
+    )
+    assert ended.returncode == 3, ended.stderr
+    (folder / "state.json").write_text(ended.stdout.splitlines()[-1], encoding="utf-8")
+    (folder / "back.json").write_text("{}", encoding="utf-8")
+    sandbox = (PROJECT / "sandbox" / "README.md").read_text(encoding="utf-8")
+    (order,) = re.findall(r"^```json\n(.*?)^```$", sandbox, re.DOTALL | re.MULTILINE)
+    (folder / "order.json").write_text(order, encoding="utf-8")
+    (folder / "docs").mkdir()
+    (folder / ".curlrc").write_text("fail\n")  # a refusal of the sandbox is a failure
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words(box, prepared):
+    """What stands in the sandbox for the words that the documents use, as regular expressions."""
+
+    def listed(*arguments):
+        told = commands.run("powerofficego-links", *arguments, "--format", "json", cwd=prepared)
+        return [json.loads(line) for line in told.stdout.splitlines()]
+
+    mine = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
+    linked = [one for one in box.go.entries("Customers") if one["ExternalImportReference"]]
+    candidate = next(one for one in box.go.entries("Customers") if one["LastName"] == "Nordmann")
+    to_send, to_reverse, order = box.go.entries("SalesOrders")[:3]
+    guest = next(one for one in box.shop.records("orders") if one["is_guest"])
+    return {
+        r"\b17\b": listed("rejects")[0]["id"],
+        r"(?<=customer)(s?) 1001\b": r"\1 1901",
+        r"\b5012\b": candidate["Id"],
+        r"\bENTITY SHOP_ID GO_ID\b": f"customers 1901 {candidate['Id']}",
+        r"kari@example\.no": guest["buyer"]["email"],
+        r"(?<=orders )ID\b": order["ExternalImportReference"].partition(":")[2],
+        r"\bNUMBER\b": listed("rejects")[0]["id"],
+        r"(?<=/Customers/)ID\b": mine["Id"],
+        r"(?<=contact_id=)ID\b": linked[0]["Id"],
+        r"(?<=/SalesOrders/)ID\b": order["Id"],
+        r"\bLINE_ID\b": order["SalesOrderLines"][0]["Id"],
+        r"(?<=/OutgoingInvoices/)ID(?=/reverse)": box.go.send_invoice(to_reverse["Id"])["Id"],
+        r"(?<=/OutgoingInvoices/)ID\b": box.go.send_invoice(to_send["Id"])["Id"],
+    }
+
+
+@pytest.fixture
+def run_lines(box, prepared, words, tmp_path):
+    """Runs lines in one shell, where a person is who says yes; returns what each came to."""
+    folder = tmp_path / "folder"
+    shutil.copytree(prepared, folder)
+
+    def run(shown):
+        for name, other in OF_THEIR_OWN.get(shown.document, {}).items():
+            shutil.copy(folder / other, folder / name)
+        lines = shown.lines
+        for word, value in words.items():
+            lines = [re.sub(word, str(value), line) for line in lines]
+        script = "".join(f"{line}\necho ${{PIPESTATUS[@]}} >> statuses\n" for line in lines)
+        person, terminal = pty.openpty()
+        os.write(person, b"y\n" * len(lines))
+        ended = subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env=variables(box, folder),
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        os.close(person)
+        os.close(terminal)
+        return (folder / "statuses").read_text().splitlines(), ended.stdout
+
+    return run
+
+
+def variables(box, folder):
+    uv = os.environ.get("UV") or shutil.which("uv")
+    programs = (Path(sys.executable).parent, Path(uv).parent, os.environ["PATH"])
+    return {
+        **os.environ,
+        **environment(box),
+        "ADMIN": box.admin_url,
+        "CURL_HOME": str(folder),
+        "PATH": os.pathsep.join(map(str, programs)),
+        "UV_NO_SYNC": "1",
+        "UV_PROJECT": str(PROJECT),
+    }
+
+
+def documented_statuses(line):
+    """Return what the programs of a line end with; 3 tells that something waits for a person."""
+    if "&&" in line or "||" in line:
+        return "0"
+    tells = re.compile(r"(uv run )?(target-powerofficego|powerofficego-links check)\b")
+    return " ".join("3" if tells.match(part) else "0" for part in re.split(r" *\| ", line))
+
+
+@pytest.mark.parametrize("shown", list(to_be_run()), ids=str)
+def test_what_a_document_shows_works_as_it_stands(shown, run_lines):
+    statuses, printed = run_lines(shown)
+
+    told = dict(zip(shown.lines, statuses, strict=True))
+    expected = {line: documented_statuses(line) for line in shown.lines}
+    assert told == expected, printed[-2000:]
+
+
+@pytest.fixture(scope="module")
+def known_to_meltano(meltano_yml):
+    """What `meltano run` and `meltano invoke` take in this project."""
+    plugins = [json.loads(path.read_text("utf-8")) for path in PROJECT.glob("plugins/*/*.lock")]
+    commands = [f"{one['name']}:{name}" for one in plugins for name in one.get("commands", ())]
+    return {*commands, *(one["name"] for one in [*plugins, *meltano_yml["jobs"]])}
+
+
+@pytest.mark.parametrize("line", OF_MELTANO)
+def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltano_yml):
+    """What comes of it is told by tests/end_to_end/test_meltano_project.py."""
+    options, (name, *words) = taken(meltano, shlex.split(line.removeprefix("uv run "))[1:])
+    taken(meltano.get_command(click.Context(meltano), name), words)
+    blocks = [word for word in words if not word.startswith("-")]
+    if name == "invoke":
+        blocks = words[:1]
+        command, *others = [*words[0].split(":")[1:], *words[1:]]
+        taken(links.commands[command], others)
+
+    environments = {one["name"] for one in meltano_yml["environments"]}
+    assert options.get("environment") in {None, *environments}
+    assert set(blocks) <= known_to_meltano
+
+
+def taken(command, words):
+    """Return the options that a command takes of these words, and the words of its subcommand.
+
+    Raises:
+        click.NoSuchOption: it has no such option.
+    """
+    context = click.Context(command, **command.context_settings)
+    options, others, _ = command.make_parser(context).parse_args([*words])
+    return options, others
+
+
+@pytest.mark.parametrize("line", NOT_RUN)
+def test_what_is_not_run_is_shown_somewhere_and_the_test_that_runs_it_exists(line):
+    file, is_test, name = NOT_RUN[line].partition("::")
+    assert line in LINES
+    if is_test:
+        (path,) = PROJECT.glob(f"tests/*/{file}")
+        assert f"def {name}(" in path.read_text(encoding="utf-8")

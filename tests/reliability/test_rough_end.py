@@ -1,0 +1,71 @@
+"""A first load at ten requests a second: how far it is, and when it ends, on Go's own clock."""
+
+import io
+import threading
+
+import pytest
+from target_powerofficego.settle.progress import Progress
+from target_powerofficego.target import TargetPowerOfficeGo
+
+from .load import Load
+
+REQUESTS_A_SECOND = 10
+SECONDS_BETWEEN = 10
+
+
+class Told:
+    """Keeps what was told, and when."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.words = {}
+
+    def tell(self, words, _):
+        self.words[self.clock()] = words
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def records(is_long):
+    """How many customers, products and orders there are: 3,000, or 600."""
+    share = 1 if is_long else 0.2
+    return {
+        "customers": int(1000 * share),
+        "products": int(500 * share),
+        "orders": int(1500 * share),
+    }
+
+
+def test_from_half_way_on_the_rough_end_is_within_a_fifth(box, sync, seed, records):
+    Load(box, seed, **records)
+    lock = threading.Lock()
+    requests = 0
+    ends = {}
+
+    def clock():
+        return requests / REQUESTS_A_SECOND
+
+    def count(_):
+        nonlocal requests
+        with lock:
+            requests += 1
+            if requests % (REQUESTS_A_SECOND * SECONDS_BETWEEN) == 0:
+                left = progress.tell()
+                ends[clock()] = None if left is None else clock() + left
+
+    target = TargetPowerOfficeGo(config=sync.config)
+    told = Told(clock)
+    progress = Progress(target.begin().note, told, "PowerOffice Go", clock)
+    box.faults.on("go", None, None, count, times=None)
+
+    assert target.run(io.StringIO(sync.all_records())) == 0
+
+    end = clock()
+    print(f"{end:.0f} s", ends, *told.words.values(), sep="\n")
+    late = {at: said for at, said in ends.items() if at >= end / 2}
+    assert len(late) >= 3
+    off = {at: abs(said - end) for at, said in late.items()}
+    assert [at for at in late if off[at] > max(SECONDS_BETWEEN, (end - at) / 5)] == []
+    assert all(f"of {sum(records.values()):,} records done" in told.words[at] for at in late)

@@ -1,0 +1,207 @@
+"""How far a run is: lines, a bar, what the list of runs shows meanwhile, metrics."""
+
+import io
+import json
+import logging
+import threading
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from target_powerofficego.links_command import main
+from target_powerofficego.settle.progress import Bar, Pace, Progress, Standing
+
+ENTITIES = ("customers", "products", "orders")
+LONGEST_SECONDS = 15
+
+
+class Waiting(logging.Handler):
+    """Lets one wait for a line of the log."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+        self.line = None
+        self._has_come = threading.Event()
+
+    def emit(self, record):
+        if self.words in record.getMessage():
+            self.line = record
+            self._has_come.set()
+
+    def wait(self):
+        assert self._has_come.wait(LONGEST_SECONDS), f'no line with "{self.words}"'
+
+
+@pytest.fixture
+def line_of_progress():
+    """A handler of the run's log that waits for a line of progress."""
+    waiting = Waiting("records done")
+    logger = logging.getLogger("target-powerofficego")
+    level = logger.level
+    logger.addHandler(waiting)
+    logger.setLevel(logging.INFO)
+    yield waiting
+    logger.removeHandler(waiting)
+    logger.setLevel(level)
+
+
+def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
+    ledger, box, customer, line_of_progress
+):
+    shown = []
+
+    def look(_):
+        line_of_progress.wait()
+        words = ["--link-store", str(ledger.link_store), "--format", "json", "runs"]
+        shown.append(json.loads(CliRunner().invoke(main, words).output))
+
+    box.faults.on("go", "POST", "/customers$", look, skip=2)
+    people = [customer(id=str(n), email=f"k{n}@example.no", addresses=[]) for n in range(1, 6)]
+
+    assert ledger.run(*people, workers=1).status == 0
+
+    told = line_of_progress.line
+    assert told.getMessage() == (
+        "2 of 5 records done, 3 writes to PowerOffice Go, about 20 seconds left"
+    )
+    assert told.progress["seen"] == {"customers": 5}
+    (run,) = shown
+    assert run["exit_status"] is None
+    assert run["outcomes"] == {"customers": {"created": 2}}
+    assert run["calls"]["writes"] == 3
+
+
+class Kept:
+    """Keeps what was told last."""
+
+    words = ""
+
+    def tell(self, words, _):
+        self.words = words
+
+
+@pytest.mark.parametrize(
+    ("seen", "done", "waiting", "is_all_read", "words"),
+    [
+        (5000, 0, 0, False, "0 of 5,000 records done so far, 7 writes to Go, more is being read"),
+        (20, 10, 0, True, "10 of 20 records done, 7 writes to Go, about 10 seconds left"),
+        (
+            3000,
+            30,
+            2,
+            True,
+            "30 of 3,000 records done, 7 writes to Go, 2 waiting, about 16 minutes left",
+        ),
+        (90_000, 90, 0, True, "90 of 90,000 records done, 7 writes to Go, about 2 h 46 min left"),
+        (
+            3,
+            3,
+            1,
+            True,
+            "3 of 3 records done, 7 writes to Go, 1 waiting, now what waited and payments",
+        ),
+        (3, 0, 0, True, "0 of 3 records done, 7 writes to Go"),
+    ],
+)
+def test_in_words(seen, done, waiting, is_all_read, words):
+    standing = Standing({"orders": seen}, {"orders": done}, 7, waiting, is_all_read)
+    kept = Kept()
+    moments = iter([0.0, 10.0])
+
+    Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell()
+
+    assert kept.words == words
+
+
+@given(
+    st.fixed_dictionaries({one: st.floats(0.01, 60) for one in ENTITIES}),
+    st.fixed_dictionaries({one: st.integers(1, 1000) for one in ENTITIES}),
+)
+def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left):
+    pace = Pace()
+    for entity in ENTITIES:
+        pace.note(0, {})
+        pace.note(seconds[entity] * 4, {})
+        pace.note(seconds[entity] * 6, {entity: 10})
+
+    expected = sum(seconds[entity] * number for entity, number in left.items())
+    assert pace.seconds_for(left) == pytest.approx(expected)
+
+
+def test_nothing_is_said_of_the_end_before_anything_was_done():
+    assert Pace().seconds_for({"orders": 3}) is None
+
+
+def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    handler = logging.StreamHandler(screen)
+    logging.getLogger().addHandler(handler)
+    try:
+        bar = Bar(Console(stderr=True, force_terminal=True, width=100))
+        bar.tell("3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, True))
+        logging.getLogger("a plugin").warning("a line of the log [b]")
+        during = screen.getvalue()
+        bar.close()
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert "3 of 8 records done [b]" in during
+    line = during.index("a line of the log [b]\n")
+    assert "\x1b[2K" in during[:line]  # the bar is wiped first, and drawn again below
+    assert "3 of 8 records done [b]" in during[line:]
+    assert handler.stream is screen
+
+
+def test_a_run_on_a_terminal_draws_a_bar_and_ends_with_what_it_did(ledger, customer, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+
+    told = ledger.run(customer())
+
+    assert told.status == 0
+    assert "\x1b[?25l" in told.log  # the cursor is hidden while the bar is drawn
+    assert told.log.index("\x1b[?25h") < told.log.index("to PowerOffice Go; nothing waits")
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_each_sink_tells_how_many_records_it_took(ledger, box, customer, product, breaks):
+    if breaks:
+        box.faults.add(method="POST", path="/products$", status=403, times=None)
+
+    told = ledger.command(customer(), customer(id="2", email="k2@example.no"), product())
+
+    assert told.status == int(breaks)
+    lines = [one for one in told.log.splitlines() if "METRIC: " in one]
+    counts = [json.loads(one.split("METRIC: ")[1]) for one in lines]
+    assert {one["tags"]["stream"]: one["value"] for one in counts} == {
+        "customers": 2,
+        "products": 1,
+    }
+
+
+def test_structured_logs_have_the_summary_in_fields_of_its_own(
+    ledger, customer, tmp_path, monkeypatch
+):
+    config = tmp_path / "log.yml"
+    config.write_text(
+        """
+version: 1
+disable_existing_loggers: false
+formatters: {structured: {"()": singer_sdk.logging.StructuredFormatter}}
+handlers: {default: {class: logging.StreamHandler, formatter: structured, stream: ext://sys.stderr}}
+root: {level: INFO, handlers: [default]}
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", str(config))
+
+    told = ledger.command(customer())
+
+    lines = [json.loads(one) for one in told.log.splitlines() if one.startswith("{")]
+    (summary,) = [one["extra"] for one in lines if one["message"].startswith("run summary")]
+    assert summary["records"] == {"customers": {"created": 1}}
+    assert summary["calls"]["writes"] == 1
+    assert summary["unacknowledged"] == {"reject": 0, "hold": 0}
