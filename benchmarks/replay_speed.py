@@ -22,8 +22,9 @@ from go_sandbox import Sandbox
 from measuring import measured
 from tap_customwebshop.schemas import ORDERS
 from tap_speed import order
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.forward import settings_fingerprint
-from target_powerofficego.links import LinkStore, now
+from target_powerofficego.links import LinkStore
 from target_powerofficego.settings import Settings
 from target_powerofficego.settle.lines import read_message
 from target_powerofficego.target import TargetPowerOfficeGo

@@ -20,9 +20,10 @@ from zoneinfo import ZoneInfo
 
 from go_sandbox import Sandbox
 from measuring import measured
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.links import Link, LinkStore, now
+from target_powerofficego.links import Link, LinkStore
 from target_powerofficego.merge import created_base
 
 _MINUTE = 60

@@ -7,7 +7,7 @@ import datetime
 import types
 from unittest import mock
 
-from target_powerofficego.store import values
+from target_powerofficego.dataflow import agreement
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def machine_off_by(offset):
 
     names = {name: getattr(datetime, name) for name in dir(datetime)}
     wrong = types.SimpleNamespace(**{**names, "datetime": Clock})
-    with mock.patch.object(values, "datetime", wrong):
+    with mock.patch.object(agreement, "datetime", wrong):
         yield
 
 

@@ -10,7 +10,6 @@ import contextlib
 import difflib
 import io
 import os
-import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +21,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from tap_customwebshop import standard_output
 from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
-from tap_customwebshop.plain_text import keep_logs_plain, may_be_a_key
+from tap_customwebshop.plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
-NOT_SHOWN = "its name is not shown, for it may be a key in the wrong place"
 
-_LONGEST_NAME = 40
-_NAME = re.compile(r"[a-z]+([_-][a-z]+)*")
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
@@ -120,11 +116,6 @@ class CommandLine(PluginBase):
             raise ConfigValidationError(msg, errors=wrong, schema={})
         told: dict[str, Any] = super()._env_var_config
         return told
-
-
-def is_like_a_name(text: str) -> bool:
-    """Tell whether what stands in the place of a setting's name looks like one, and like no key."""
-    return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 
 
 def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON

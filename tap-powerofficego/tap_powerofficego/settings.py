@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
-from target_powerofficego.command_line import NOT_SHOWN, is_like_a_name
 from target_powerofficego.go_api import ConfigurationError, Connection
+from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name
 
 from tap_powerofficego import stamps
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, RowChange, Undecidable
 from target_powerofficego.dataflow import order_lines_back
+from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.order_lines_patch import patch_of
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.links import Agreement
 from target_powerofficego.merge_lines import LINE, base_members, merge_lines
 from target_powerofficego.walks.walk import OTHER_WAY
 

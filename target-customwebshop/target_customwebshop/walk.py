@@ -9,12 +9,13 @@ from tap_customwebshop.errors import ShopError
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.anonymised import is_anonymised_customer
 from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.leftovers import let_land
-from target_powerofficego.links import Agreement, LinkStoreError
+from target_powerofficego.links import LinkStoreError
 from target_powerofficego.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
 from target_powerofficego.walks.entity_walk import both_edited
 from target_powerofficego.walks.stamps import newest_stamp

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
-from target_powerofficego.links import Agreement, now
 from target_powerofficego.patches import is_form_of
 from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.walks.told_values import sameness, told_values

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Agreement
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.go_api import NotFound
-from target_powerofficego.links import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import RowChange, Undecidable
 from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.order_answer import ROUNDING
 from target_powerofficego.dataflow.order_stages import Stage, with_stage
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.go_api import NotFound, Refused
-from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.links import Link
 from target_powerofficego.merge import created_base
 from target_powerofficego.merge_lines import LINE, lines_by_reference
 from target_powerofficego.patches import rows_done, what_was_done

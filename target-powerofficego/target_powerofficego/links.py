@@ -15,10 +15,7 @@ from target_powerofficego.store.payment_rows import PaymentRows
 from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     LONGEST_REST,
-    NEVER,
     NEWER_VERSION,
-    UNTOUCHED,
-    Agreement,
     Erasure,
     Intent,
     KeptConflict,
@@ -29,15 +26,11 @@ from target_powerofficego.store.values import (
     Settled,
     Unsettled,
     UnsettledKind,
-    now,
 )
 
 __all__ = [
     "LONGEST_REST",
-    "NEVER",
     "NEWER_VERSION",
-    "UNTOUCHED",
-    "Agreement",
     "Erasure",
     "Intent",
     "KeptConflict",
@@ -49,7 +42,6 @@ __all__ = [
     "Settled",
     "Unsettled",
     "UnsettledKind",
-    "now",
 ]
 
 

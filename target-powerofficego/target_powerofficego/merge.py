@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Conflict, RowChange
+from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement
 from target_powerofficego.dataflow.values import instant_or_none
-from target_powerofficego.links import NEVER, UNTOUCHED, Agreement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

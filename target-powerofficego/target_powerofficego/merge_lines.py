@@ -12,8 +12,8 @@ from target_powerofficego.dataflow.order_lines_back import NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Agreement
 
 
 @dataclass(frozen=True)

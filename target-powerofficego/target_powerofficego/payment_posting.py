@@ -6,11 +6,11 @@ import logging
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.payments import CURRENCY, ITS_PAYMENT
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.dataflow.vouchers import Voucher, by_day_and_method, reference_of
 from target_powerofficego.go_api import TryAgainLater
-from target_powerofficego.links import now
 from target_powerofficego.orders_in_go import orders_in_go
 from target_powerofficego.voucher_writing import VoucherWriter
 

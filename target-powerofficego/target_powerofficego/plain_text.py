@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import TracebackType
 
+NOT_SHOWN = "its name is not shown, for it may be a key in the wrong place"
+
+_LONGEST_NAME = 40
+_NAME = re.compile(r"[a-z]+([_-][a-z]+)*")
 _KEY = re.compile(r"(?=.*[0-9])[A-Za-z0-9+=_-]{16,}")
 
 
@@ -29,6 +33,11 @@ def plain(text: str) -> str:
 def may_be_a_key(text: str) -> bool:
     """Tell whether what stands in the place of a path looks like a key: no folder, no ending."""
     return _KEY.fullmatch(text) is not None
+
+
+def is_like_a_name(text: str) -> bool:
+    """Tell whether what stands in the place of a setting's name looks like one, and like no key."""
+    return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 
 
 def keep_logs_plain() -> None:

@@ -26,13 +26,14 @@ from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.command_line import CommandLine
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
-from target_powerofficego.store.values import LinkStoreError, now
+from target_powerofficego.store.values import LinkStoreError
 from target_powerofficego.wrong_settings import NO_SETTINGS, broken_rules, misspelt
 
 if TYPE_CHECKING:

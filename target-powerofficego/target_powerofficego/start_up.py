@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.brakes import Brakes
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dry_go import DryGo, DryWriter
 from target_powerofficego.errors import CannotStart
@@ -22,7 +23,7 @@ from target_powerofficego.go_checks import (
 )
 from target_powerofficego.go_index import GoIndex
 from target_powerofficego.leftovers import settle_at_start
-from target_powerofficego.links import LinkStore, now
+from target_powerofficego.links import LinkStore
 from target_powerofficego.plan import Plan
 from target_powerofficego.run import Run
 from target_powerofficego.settings import Settings

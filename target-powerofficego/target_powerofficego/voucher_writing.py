@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Create, Hold, Reject
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.vouchers import Voucher, payments_there, voucher_body
 from target_powerofficego.go_api import (
     DuplicateReference,
@@ -22,7 +23,6 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
-from target_powerofficego.links import now
 from target_powerofficego.walks.walk import record_hash
 from target_powerofficego.ways import PAYMENTS
 from target_powerofficego.writing import SECOND_LOOK_SECONDS

@@ -25,7 +25,11 @@ PACKAGES = {
     "sandbox": "go_sandbox",
 }
 BUILT_ON = {
-    "tap_powerofficego": ("target_powerofficego.go_api", "target_powerofficego.command_line"),
+    "tap_powerofficego": (
+        "target_powerofficego.go_api",
+        "target_powerofficego.command_line",
+        "target_powerofficego.plain_text",
+    ),
     "target_customwebshop": ("tap_customwebshop", "target_powerofficego"),
 }
 """The way back is built on the way forward; the main pair stands alone."""

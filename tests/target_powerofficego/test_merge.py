@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock
-from target_powerofficego.links import Agreement
 from target_powerofficego.merge import Evidence, Owner, Side, first_meeting, merge
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone.utc)

@@ -15,8 +15,8 @@ from target_powerofficego.dataflow.values import same_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.links import Agreement
 
 ANONYMISED = "anonymised"
 """Marks a record that the shop has anonymised. Of an order it is the id of the customer in Go, or

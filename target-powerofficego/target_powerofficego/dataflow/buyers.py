@@ -18,8 +18,8 @@ from target_powerofficego.dataflow.values import Unusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.links import Agreement
 
 BUYER = "buyer_id"
 """Under this an order's base keeps who bought, by id in the shop: several may share a customer in

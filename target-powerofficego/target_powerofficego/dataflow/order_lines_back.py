@@ -16,9 +16,9 @@ from target_powerofficego.dataflow.values import Unusable, to_ore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Agreement
 
 NUMBERS = ("Quantity", "ProductUnitPrice", "Allowance")
 """The members that flow together, for they make one amount."""

@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.links import Agreement, now
+from target_powerofficego.dataflow.agreement import Agreement, now
 
 if TYPE_CHECKING:
     import datetime

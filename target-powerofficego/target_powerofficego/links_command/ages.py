@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.links import now
+from target_powerofficego.dataflow.agreement import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

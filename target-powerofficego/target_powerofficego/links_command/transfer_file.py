@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import simplejson
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.links import UnsettledKind, now
+from target_powerofficego.links import UnsettledKind
 from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
 from target_powerofficego.store.intent_rows import KINDS
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.links import now
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.links_command.listing import say, tell_as_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
-from target_powerofficego.store.values import KeptConflict, now
+from target_powerofficego.store.values import KeptConflict
 from target_powerofficego.ways import on_the_way_back
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.private_file import keep_private, private
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate
 from target_powerofficego.store.run_lock import lock_file, lock_session
-from target_powerofficego.store.values import LinkStoreError, now
+from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import new_id
 from target_powerofficego.store.link_rows import LinkRows
-from target_powerofficego.store.values import Intent, now
+from target_powerofficego.store.values import Intent
 from target_powerofficego.ways import entity_of, on_the_way_back
 
 if TYPE_CHECKING:

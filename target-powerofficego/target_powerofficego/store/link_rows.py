@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement, now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import (
     from_json,
@@ -14,7 +15,7 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
-from target_powerofficego.store.values import NEVER, UNTOUCHED, Agreement, Link, Settled, now
+from target_powerofficego.store.values import Link, Settled
 from target_powerofficego.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import (
     from_json,
@@ -15,7 +16,7 @@ from target_powerofficego.store.columns import (
     to_stamp,
 )
 from target_powerofficego.store.connection import StoreConnection, new_id
-from target_powerofficego.store.values import LinkStoreError, Namespace, Run, now
+from target_powerofficego.store.values import LinkStoreError, Namespace, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import (
     from_json,
@@ -23,7 +24,6 @@ from target_powerofficego.store.values import (
     LinkStoreError,
     Unsettled,
     UnsettledKind,
-    now,
 )
 from target_powerofficego.ways import entity_of
 

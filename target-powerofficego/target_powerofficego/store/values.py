@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.values import Value
-
-NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
-"""When a side was read that has not told its value yet."""
 
 LONGEST_REST = datetime.timedelta(hours=24)
 """How long what the other side refused rests at most before it is tried again."""
@@ -37,25 +35,6 @@ class Namespace:
     client_id: str
     shop_name: str
     newest_run: int
-
-
-UNTOUCHED = object()
-"""Stands for what a write of ours replaced in the shop where there was none."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """What a row's two sides held when they last agreed, in Go's form, and when each was read.
-
-    `replaced` is what our own last write of the row to the shop replaced there, until the shop has
-    told what it holds since: a record that was read before that write says it again.
-    """
-
-    shop: Value
-    go: Value
-    shop_read_at: datetime.datetime
-    go_read_at: datetime.datetime
-    replaced: Value = UNTOUCHED
 
 
 @dataclass(frozen=True)
@@ -187,8 +166,3 @@ class Erasure:
 def is_shop_name(text: str) -> bool:
     """Tell whether a text can be a shop's name, which is in references and in names of files."""
     return 0 < len(text) <= _LONGEST_SHOP_NAME and all(c.isalnum() or c in "-_" for c in text)
-
-
-def now() -> datetime.datetime:
-    """Return this moment, aware, in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from target_powerofficego.changes import Change, Differing, Hold, Park, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.line_amounts import NOTHING
 from target_powerofficego.dataflow.order import CREDIT
 from target_powerofficego.dataflow.order_amounts import order_amounts
@@ -24,7 +25,6 @@ from target_powerofficego.dataflow.order_credits import CANCEL, credit_lines, cr
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.go_index import Entry
 from target_powerofficego.leftovers import settle_leftovers
-from target_powerofficego.links import Agreement, now
 from target_powerofficego.walks.order_form import (
     CREDITED,
     TAKEN_BACK,

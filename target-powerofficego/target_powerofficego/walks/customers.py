@@ -18,6 +18,7 @@ from target_powerofficego.changes import (
 )
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import addresses, customer, values
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.anonymised import (
     ANONYMISED,
     NEVER_KNOWN,
@@ -32,7 +33,6 @@ from target_powerofficego.destinations import (
 )
 from target_powerofficego.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import Refused, TestFailed
-from target_powerofficego.links import Agreement, now
 from target_powerofficego.matching import match_customer
 from target_powerofficego.walks.entity_walk import EntityWalk
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.changes import Hold, RowChange, Undecidable
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
 from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.destinations import line_destination
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
-from target_powerofficego.links import Agreement, Link, now
 from target_powerofficego.merge_lines import LINE, LinesMerge, are_same, lines_by_reference
 from target_powerofficego.walks.order_form import UNLOCKED, OrderInGoForm, partly_agreed
 from target_powerofficego.writing import SECOND_LOOK_SECONDS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Table
     from target_powerofficego.go_index import Entry
-    from target_powerofficego.links import Intent
+    from target_powerofficego.links import Intent, Link
     from target_powerofficego.walks.tools import Tools
     from target_powerofficego.writing import Answer
 

@@ -17,10 +17,10 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.agreement import NEVER, Agreement, now
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import Unusable, instant_or_none, is_before
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
-from target_powerofficego.links import NEVER, Agreement, Link, now
 from target_powerofficego.merge import (
     Evidence,
     Side,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.go_index import Entry
+    from target_powerofficego.links import Link
     from target_powerofficego.merge import Merge
 
 ARCHIVE_REFUSED = "archive refused"

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Archive, RowChange
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.go_api import (
     NotFound,
     Refused,
@@ -13,7 +14,6 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
-from target_powerofficego.links import now
 
 if TYPE_CHECKING:
     from target_powerofficego.links import Erasure

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Reject, Undecidable
+from target_powerofficego.dataflow.agreement import UNTOUCHED
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.leftovers import settle_leftovers
-from target_powerofficego.links import UNTOUCHED, LinkStoreError
+from target_powerofficego.links import LinkStoreError
 from target_powerofficego.sending import MOST_RUNS
 from target_powerofficego.walks.told_values import sameness, told_values
 from target_powerofficego.walks.tools import Tools

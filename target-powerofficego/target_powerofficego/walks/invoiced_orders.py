@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, from_kept, order_amounts
 from target_powerofficego.dataflow.order_answer import total_in_go
 from target_powerofficego.dataflow.order_credits import (
@@ -17,7 +18,6 @@ from target_powerofficego.dataflow.order_credits import (
 from target_powerofficego.dataflow.order_refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import to_ore
-from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.credit_notes import see_that_it_credits
 from target_powerofficego.walks.order_form import (

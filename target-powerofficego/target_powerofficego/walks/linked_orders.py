@@ -14,13 +14,13 @@ from target_powerofficego.changes import (
     RowChange,
     Undecidable,
 )
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.buyers import BUYER, BUYER_TOLD
 from target_powerofficego.dataflow.order_amounts import AMOUNTS
 from target_powerofficego.dataflow.order_answer import total_difference, vat_difference
 from target_powerofficego.dataflow.payments import ITS_PAYMENT
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.go_index import Entry
-from target_powerofficego.links import Link, now
 from target_powerofficego.merge import Evidence, Side, go_side, human_edit, merge
 from target_powerofficego.merge_lines import (
     LINE,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Table
-    from target_powerofficego.links import Unsettled
+    from target_powerofficego.links import Link, Unsettled
     from target_powerofficego.merge import Merge
     from target_powerofficego.walks.drafts import Drafts
     from target_powerofficego.walks.invoiced_orders import InvoicedOrders

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Create, Hold, Nothing, Park, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.order import GUEST, MADE_FOR_ORDERS
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.links import Link
 from target_powerofficego.matching import claim_on
 from target_powerofficego.merge import Side, created_base, first_meeting, go_side
 from target_powerofficego.walks.go_walk import GoWalk

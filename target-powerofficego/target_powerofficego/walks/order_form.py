@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.line_amounts import ORE
 from target_powerofficego.dataflow.order_amounts import AMOUNTS, as_kept, from_kept, order_amounts
 from target_powerofficego.dataflow.order_credits import CANCEL
@@ -14,7 +15,6 @@ from target_powerofficego.dataflow.order_lines_back import NUMBERS, unmet
 from target_powerofficego.dataflow.order_refunds import REFUND_LINE, read_refunds
 from target_powerofficego.dataflow.order_stages import STAGE
 from target_powerofficego.dataflow.values import number_in_go, text_id, to_ore
-from target_powerofficego.links import Agreement, now
 from target_powerofficego.merge_lines import LINE, are_same, base_members, lines_by_reference
 from target_powerofficego.walks.order_parties import wanted_address
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from target_powerofficego.changes import Change, Hold, RowChange, Undecidable
 from target_powerofficego.changes import Link as LinkChange
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.order_answer import total_difference
 from target_powerofficego.dataflow.order_stages import asked_stage, status_of, with_stage
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.links import Agreement, Link, now
+from target_powerofficego.links import Link
 from target_powerofficego.walks.order_form import CREDITED, OrderInGoForm, agreed_base
 from target_powerofficego.walks.walk import created_at
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.dataflow import addresses, values
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.anonymised import ANONYMISED
 from target_powerofficego.dataflow.buyers import (
     AgreedBuyer,
@@ -19,7 +20,6 @@ from target_powerofficego.dataflow.order import CREDIT, MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.order_credits import credited_order
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.erased import ERASED
-from target_powerofficego.links import now
 from target_powerofficego.walks.customers import Contact
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.dataflow.addresses import Address
+    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.buyers import Buyer
     from target_powerofficego.dataflow.order_lines import OrderLine
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Agreement, Link, Unsettled
+    from target_powerofficego.links import Link, Unsettled
     from target_powerofficego.walks.customers import CustomersWalk
     from target_powerofficego.walks.products import ProductsWalk
     from target_powerofficego.walks.tools import Tools

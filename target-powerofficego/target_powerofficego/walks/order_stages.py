@@ -19,6 +19,7 @@ from target_powerofficego.changes import (
     Undecidable,
 )
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.buyers import order_email
 from target_powerofficego.dataflow.order_answer import answer_differences
 from target_powerofficego.dataflow.order_stages import (
@@ -32,7 +33,6 @@ from target_powerofficego.dataflow.order_stages import (
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.go_api import MissingPrivilege, Refused, UnknownOutcome
 from target_powerofficego.go_index import Entry
-from target_powerofficego.links import now
 from target_powerofficego.sending import (
     Progress,
     Sending,

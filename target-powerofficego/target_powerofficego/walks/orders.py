@@ -12,6 +12,7 @@ from target_powerofficego.changes import (
     Nothing,
     Undecidable,
 )
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.anonymised import (
     ANONYMISED,
     is_anonymised_order,
@@ -29,7 +30,7 @@ from target_powerofficego.destinations import order_destination
 from target_powerofficego.erased import impersonal_order
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.go_index import Entry
-from target_powerofficego.links import Link, now
+from target_powerofficego.links import Link
 from target_powerofficego.merge_lines import LINE
 from target_powerofficego.walks.credit_notes import CreditNotes
 from target_powerofficego.walks.drafts import Drafts

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.changes import Hold, Nothing, Park, Patch, Undecidable
 from target_powerofficego.changes import Link as LinkChange
+from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS, is_made_up
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.erased import ERASED
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.links import NEVER, UNTOUCHED, Agreement, Link, LinkStoreError
+from target_powerofficego.links import Link, LinkStoreError
 from target_powerofficego.walks.meeting import MeetingWalk
 from target_powerofficego.walks.walk import OTHER_WAY, created_at
 

@@ -13,11 +13,12 @@ import orjson
 
 from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.dataflow.agreement import NEVER
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
 from target_powerofficego.erased import ERASED_CUSTOMER
-from target_powerofficego.links import NEVER, NEWER_VERSION, LinkStoreError
+from target_powerofficego.links import NEWER_VERSION, LinkStoreError
 from target_powerofficego.open_files import is_out_of_files
 from target_powerofficego.walks.run_tools import RunTools
 from target_powerofficego.walks.versions import (

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.links import Agreement, now
+from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.links_command import main
 from target_powerofficego.merge_lines import merge_lines
 
