@@ -23,8 +23,8 @@ from measuring import measured
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.links import Link, LinkStore
-from target_powerofficego.merge import created_base
+from target_powerofficego.decisions.merge import created_base
+from target_powerofficego.store.link_store import Link, LinkStore
 
 _MINUTE = 60
 CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))

@@ -13,7 +13,7 @@ import pytest
 import simplejson
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from ledger import Ledger

@@ -18,14 +18,14 @@ import commands
 import psycopg
 import pytest
 from go_sandbox import Sandbox
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_powerofficego.links import Unsettled
+    from target_powerofficego.store.link_store import Unsettled
 
 CREATED = "2026-01-02T09:00:00Z"
 UPDATED = "2026-01-05T10:00:00Z"

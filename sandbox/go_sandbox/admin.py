@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import simplejson
 from starlette.applications import Starlette
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from go_sandbox.faults import Faults
+    from go_sandbox.go.books import Books
     from go_sandbox.random_faults import RandomFaults
-    from go_sandbox.server import Sandbox
+    from go_sandbox.requests_log import RequestLog
+    from go_sandbox.shop.shop import Shop
     from go_sandbox.trigger import Fault
 
     Answering = Callable[[Request], Awaitable[Response]]
     Doing = Callable[[Request, dict[str, Any]], Any]
 
 
-def create_app(box: Sandbox) -> Starlette:
+class Box(Protocol):
+    """What the admin surface shows of a sandbox, and lets be changed."""
+
+    go: Books
+    shop: Shop
+    faults: Faults
+    requests: RequestLog
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where everything is."""
+
+
+def create_app(box: Box) -> Starlette:
     """Return the admin surface of a sandbox as an ASGI app."""
     admin = Admin(box)
     routes: list[tuple[str, str, Doing]] = [
@@ -68,18 +84,12 @@ def create_app(box: Sandbox) -> Starlette:
 class Admin:
     """What each address of the admin surface does; every method returns what is answered."""
 
-    def __init__(self, box: Sandbox) -> None:
+    def __init__(self, box: Box) -> None:
         self._box = box
 
     def addresses(self, _: Request, __: dict[str, Any]) -> dict[str, str]:
         """Tell where everything is."""
-        box = self._box
-        return {
-            "go_api_url": box.go_api_url,
-            "go_token_url": box.go_token_url,
-            "shop_api_url": box.shop_api_url,
-            "admin_url": box.admin_url,
-        }
+        return self._box.addresses
 
     def go_entries(self, request: Request, _: dict[str, Any]) -> list[dict[str, Any]]:
         """List all entries of a resource of Go."""

@@ -127,6 +127,12 @@ class Sandbox:
         return self._servers[2].url
 
     @property
+    def addresses(self) -> dict[str, str]:
+        """Where everything is."""
+        names = ("go_api_url", "go_token_url", "shop_api_url", "admin_url")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def shop_token(self) -> str:
         """The bearer token of the shop's API; an obviously fake one."""
         return self.shop.token

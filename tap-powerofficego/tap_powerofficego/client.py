@@ -20,12 +20,11 @@ from tap_powerofficego.lists import Entry, Listing, ListReader
 from tap_powerofficego.settings import LARGEST_PAGE, connection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from target_powerofficego.go_api import GoClient
-
-    from tap_powerofficego.tap import TapPowerOfficeGo
 
 _STATE_EACH = 1000
 _STATE_EACH_WITH_LINES = 100
@@ -53,9 +52,9 @@ class GoStream(Stream):
     has_unstamped_edits: ClassVar[bool] = False
     lines: ClassVar[str] = ""
 
-    def __init__(self, tap: TapPowerOfficeGo) -> None:
+    def __init__(self, tap: Tap, client: Callable[[], GoClient]) -> None:
         super().__init__(tap, schema=self.entry_schema)
-        self._go_tap = tap
+        self._client = client
         members = (one.member for one in self.filters if one.bookmark == NEWEST)
         self.replication_key = next(members, None)
         self._page_size: int = self.config.get("page_size", LARGEST_PAGE)
@@ -67,7 +66,7 @@ class GoStream(Stream):
     @property
     def go(self) -> GoClient:
         """The client of all streams."""
-        return self._go_tap.go
+        return self._client()
 
     @property
     @override

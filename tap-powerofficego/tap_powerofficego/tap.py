@@ -76,7 +76,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        return [stream(self) for stream in STREAMS]
+        return [stream(self, lambda: self.go) for stream in STREAMS]
 
     @property
     @override

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.order import is_made_up
+from target_powerofficego.dataflow.orders.order import is_made_up
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.erased import ERASED
-from target_powerofficego.walks.customers import CustomersWalk
-from target_powerofficego.walks.products import ProductsWalk
-from target_powerofficego.walks.walk import record_hash
-from target_powerofficego.ways import ENTITIES, entity_of, on_the_way_back
+from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.store.ways import ENTITIES, entity_of, on_the_way_back
+from target_powerofficego.sync.customers import CustomersWalk
+from target_powerofficego.sync.products import ProductsWalk
 
 from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.walk import CREDIT_NOTES, BackWalk
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.links import Link, Unsettled
+    from target_powerofficego.store.link_store import Link, Unsettled
 
     from target_customwebshop.tools import BackTools
 

@@ -6,15 +6,22 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.changes import Hold, Nothing, Park, Patch, RowChange, Undecidable
-from target_powerofficego.dataflow import order_lines_back
 from target_powerofficego.dataflow.agreement import Agreement
-from target_powerofficego.dataflow.order_lines_patch import patch_of
-from target_powerofficego.dataflow.order_refunds import read_refunds
+from target_powerofficego.dataflow.orders import lines_back
+from target_powerofficego.dataflow.orders.lines_patch import patch_of
+from target_powerofficego.dataflow.orders.refunds import read_refunds
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.merge_lines import LINE, base_members, merge_lines
-from target_powerofficego.walks.walk import OTHER_WAY
+from target_powerofficego.decisions.changes import (
+    Hold,
+    Nothing,
+    Park,
+    Patch,
+    RowChange,
+    Undecidable,
+)
+from target_powerofficego.decisions.merge_lines import LINE, base_members, merge_lines
+from target_powerofficego.settle.record_flow import OTHER_WAY
 
 from target_customwebshop.merge_patch import patched
 from target_customwebshop.walk import BackWalk
@@ -24,11 +31,11 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_powerofficego.changes import Change, Reject
-    from target_powerofficego.dataflow.order_lines_back import LineEdit
+    from target_powerofficego.dataflow.orders.lines_back import LineEdit
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Link
+    from target_powerofficego.decisions.changes import Change, Reject
+    from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read
 
@@ -56,9 +63,9 @@ class OrderBackWalk(BackWalk):
         try:
             lines = self._lines_of(link, entry)
             return lines is not None and bool(
-                order_lines_back.unmet(lines, base)
-                or any(order_lines_back.refusals(lines, base))
-                or order_lines_back.edits(lines, base)
+                lines_back.unmet(lines, base)
+                or any(lines_back.refusals(lines, base))
+                or lines_back.edits(lines, base)
             )
         except Unusable:
             return True  # told as a reject once it is settled
@@ -69,7 +76,7 @@ class OrderBackWalk(BackWalk):
         is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
         if not is_told or not base:
             return None
-        return order_lines_back.lines_of(entry)
+        return lines_back.lines_of(entry)
 
     def _merge_and_write(
         self, link: Link, entry: Record, read_at: datetime.datetime, moved: Sequence[str]
@@ -96,10 +103,10 @@ class OrderBackWalk(BackWalk):
             return "unchanged", Nothing()
         link = self._met(link, lines, read_at)
         base = base_members(link.base)
-        refused = [*order_lines_back.refusals(lines, base)]
+        refused = [*lines_back.refusals(lines, base)]
         if refused:
             raise Undecidable(Hold("; ".join(refused)))
-        edited = order_lines_back.edits(lines, base)
+        edited = lines_back.edits(lines, base)
         if not edited:
             return "unchanged", Nothing()
         found = self.tools.shop.read(self.entity, link.shop_id)
@@ -111,10 +118,10 @@ class OrderBackWalk(BackWalk):
                 "its lines were edited in Go, but a refund was made in the shop: see to it there"
             )
             raise Undecidable(Hold(reason))
-        shop = order_lines_back.members_by_reference(found.record)
+        shop = lines_back.members_by_reference(found.record)
         self._check_conflicts(link, shop, lines)
         try:
-            total = order_lines_back.total_of(entry)
+            total = lines_back.total_of(entry)
             patch = patch_of(found.record, edited, total)
         except Unusable as unusable:
             raise Undecidable(Hold(str(unusable))) from None
@@ -161,7 +168,7 @@ class OrderBackWalk(BackWalk):
         base = base_members(link.base)
         met = {
             f"{LINE}{reference}": replace(base[reference], go=line, go_read_at=read_at)
-            for reference, line in order_lines_back.unmet(lines, base).items()
+            for reference, line in lines_back.unmet(lines, base).items()
         }
         if met:
             link = replace(link, base={**link.base, **met})
@@ -238,5 +245,5 @@ def _shown(
         RowChange(f"line {reference}: {name}", "", shop[reference][name], value)
         for reference, edit in edited.items()
         for name, value in edit.members.items()
-        if not order_lines_back.agree({name: shop[reference][name]}, {name: value})
+        if not lines_back.agree({name: shop[reference][name]}, {name: value})
     )

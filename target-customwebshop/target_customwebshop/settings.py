@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.settings import wrong_address, wrong_token
 from target_powerofficego.errors import SettingsError
-from target_powerofficego.side_settings import SideReader, SideSettings
+from target_powerofficego.settings.both_ways import SideReader, SideSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ They bear the names of tap-customwebshop's and target-powerofficego's, and mean 
 from __future__ import annotations
 
 from singer_sdk import typing as th
-from target_powerofficego.settings_schema import CONFIG as FORWARD
+from target_powerofficego.settings.schema import CONFIG as FORWARD
 
 _SHOP = (
     th.Property(

@@ -8,10 +8,12 @@ from singer_sdk.sinks import RecordSink
 from target_powerofficego.dataflow.values import text_id
 from target_powerofficego.singer_target import DroppedSink
 from target_powerofficego.sinks import MELTANO_TEST_STREAM
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.store.ways import on_the_way_back
 
 if TYPE_CHECKING:
-    from target_customwebshop.target import TargetCustomWebShop
+    from target_powerofficego.singer_target import SettlingTarget
+
+    from target_customwebshop.start_up import BackRun
 
 
 class EntrySink(RecordSink):
@@ -20,7 +22,7 @@ class EntrySink(RecordSink):
     entity: str
     has_credit_notes = False
 
-    def __init__(self, target: TargetCustomWebShop, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(self, target: SettlingTarget[BackRun], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(target, *args, **kwargs)
         self._begin = target.begin
 

@@ -11,16 +11,16 @@ from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import ShopConnection
-from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.errors import CannotStart
-from target_powerofficego.leftovers import let_land
-from target_powerofficego.links import LinkStore
-from target_powerofficego.plan import Plan
-from target_powerofficego.run import Run
+from target_powerofficego.settle.brakes import Brakes
+from target_powerofficego.settle.plan import Plan
+from target_powerofficego.settle.run import Run
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
+from target_powerofficego.store.link_store import LinkStore
+from target_powerofficego.sync.unanswered_writes import let_land
 
 from target_customwebshop.back_side import BackSide
 from target_customwebshop.dry_shop import DryShop

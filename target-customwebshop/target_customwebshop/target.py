@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.singer_target import SettlingTarget
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_customwebshop.start_up import BackRun
 
 
-class TargetCustomWebShop(SettlingTarget):
+class TargetCustomWebShop(SettlingTarget["BackRun"]):
     """Writes what was edited in PowerOffice Go to the linked records of a web shop."""
 
     name = "target-customwebshop"
@@ -27,10 +27,6 @@ class TargetCustomWebShop(SettlingTarget):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
     tap = "tap-powerofficego"
-
-    def begin(self) -> BackRun:
-        """Return the run of the way back; see `SettlingTarget`."""
-        return cast("BackRun", super().begin())
 
     def process_endofpipe(self) -> None:
         """Tell of payments only after an input that is whole: a credit note may be missing."""

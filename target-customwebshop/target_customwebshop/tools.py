@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_powerofficego.walks.run_tools import RunTools
+from target_powerofficego.settle.context import RunTools
 
 if TYPE_CHECKING:
     from target_customwebshop.settings import BackSettings

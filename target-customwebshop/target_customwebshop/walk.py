@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
-from target_powerofficego.brakes import BrakeReached
-from target_powerofficego.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.anonymised import is_anonymised_customer
-from target_powerofficego.dataflow.order_back import HAS_CREDIT_NOTE, PAYMENT_ROW
+from target_powerofficego.dataflow.orders.back import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.leftovers import let_land
-from target_powerofficego.links import LinkStoreError
-from target_powerofficego.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
-from target_powerofficego.walks.entity_walk import both_edited
-from target_powerofficego.walks.stamps import newest_stamp
-from target_powerofficego.walks.walk import OTHER_WAY, Walk
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
+from target_powerofficego.decisions.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
+from target_powerofficego.settle.brakes import BrakeReached
+from target_powerofficego.settle.record_flow import OTHER_WAY, Walk
+from target_powerofficego.store.link_store import LinkStoreError
+from target_powerofficego.store.ways import on_the_way_back
+from target_powerofficego.sync.go_stamps import newest_stamp
+from target_powerofficego.sync.linked import both_edited
+from target_powerofficego.sync.unanswered_writes import let_land
 
 from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, NotThere, TryLater
 from target_customwebshop.merge_patch import patched
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping, Sequence
 
-    from target_powerofficego.changes import Change, RowChange
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.links import Link
-    from target_powerofficego.merge import Merge
+    from target_powerofficego.decisions.changes import Change, RowChange
+    from target_powerofficego.decisions.merge import Merge
+    from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.payments import CURRENCY
+from target_powerofficego.dataflow.orders.payments import CURRENCY
+from target_powerofficego.dataflow.orders.vouchers import PaymentAccount, PaymentAccounts
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
-from target_powerofficego.dataflow.vouchers import PaymentAccount, PaymentAccounts
 from target_powerofficego.go_api import ConfigurationError, MissingPrivilege
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from target_powerofficego.go_api import GoClient
-    from target_powerofficego.settings import Settings
+    from target_powerofficego.settings.forward import Settings
 
 _PRIVILEGES = ("Customer_Full", "Product_Full", "SalesOrders_Full")
 _POSTING_PAYMENTS = ("BankVoucher_Full",)

@@ -10,7 +10,7 @@ import abc
 import functools
 import re
 import sys
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import (
@@ -24,17 +24,17 @@ from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
-from target_powerofficego.brakes import BrakeReached
 from target_powerofficego.command_line import CommandLine
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
+from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
+from target_powerofficego.settle.brakes import BrakeReached
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
 from target_powerofficego.settle.state import OutputClosed
 from target_powerofficego.store.values import LinkStoreError
-from target_powerofficego.wrong_settings import NO_SETTINGS, broken_rules, misspelt
 
 if TYPE_CHECKING:
     import datetime
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
-    from target_powerofficego.run import Run
+    from target_powerofficego.settle.run import Run
+
+RunOfWay = TypeVar("RunOfWay", bound="Run")
 
 _KEYS = ("id", "Id")
 """What tells a record's id in the shop, and in Go."""
@@ -64,7 +66,7 @@ class DroppedSink(RecordSink):
         """Do nothing; the stream map lets no record through."""
 
 
-class SettlingTarget(CommandLine, Target):
+class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     """Settles records through a `Run`; a subclass says how one is opened and what it takes.
 
     Class attributes:
@@ -82,7 +84,7 @@ class SettlingTarget(CommandLine, Target):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     message_reader_class = InterruptibleReader
-    _run: Run | None = None
+    _run: RunOfWay | None = None
     exit_status = 0
     _ends_with_state = False
 
@@ -177,7 +179,7 @@ class SettlingTarget(CommandLine, Target):
         """Return the errors of the other system that end the run with one line."""
 
     @abc.abstractmethod
-    def open_run(self) -> Run:
+    def open_run(self) -> RunOfWay:
         """Open a run by the settings; states are printed to standard output.
 
         Raises:
@@ -185,7 +187,7 @@ class SettlingTarget(CommandLine, Target):
                 what `one_line` returns.
         """
 
-    def begin(self) -> Run:
+    def begin(self) -> RunOfWay:
         """Return the run; it is opened unless it is open.
 
         Raises:

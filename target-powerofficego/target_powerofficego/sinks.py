@@ -9,7 +9,8 @@ from singer_sdk.sinks import RecordSink
 from target_powerofficego.dataflow.values import text_id
 
 if TYPE_CHECKING:
-    from target_powerofficego.target import TargetPowerOfficeGo
+    from target_powerofficego.settle.run import Run
+    from target_powerofficego.singer_target import SettlingTarget
 
 MELTANO_TEST_STREAM = "meltano_test_stream"
 
@@ -19,7 +20,7 @@ class GoSink(RecordSink):
 
     entity: str
 
-    def __init__(self, target: TargetPowerOfficeGo, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(self, target: SettlingTarget[Run], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(target, *args, **kwargs)
         self._begin = target.begin
 

@@ -8,12 +8,10 @@ import logging
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from target_powerofficego.brakes import Brakes
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.dry_go import DryGo, DryWriter
 from target_powerofficego.errors import CannotStart
-from target_powerofficego.forward import ForwardSide, settings_fingerprint
+from target_powerofficego.forward_side import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
 from target_powerofficego.go_checks import (
     check_privileges,
@@ -21,25 +19,27 @@ from target_powerofficego.go_checks import (
     payment_accounts,
     sales_account_ids,
 )
-from target_powerofficego.go_index import GoIndex
-from target_powerofficego.leftovers import settle_at_start
-from target_powerofficego.links import LinkStore
-from target_powerofficego.plan import Plan
-from target_powerofficego.run import Run
-from target_powerofficego.settings import Settings
+from target_powerofficego.settings.forward import Settings
+from target_powerofficego.settle.brakes import Brakes
+from target_powerofficego.settle.plan import Plan
+from target_powerofficego.settle.run import Run
 from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
+from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.run_lock import see_that_it_has_a_folder
-from target_powerofficego.walks.tools import Tools
-from target_powerofficego.ways import ENTITIES, PAYMENTS
-from target_powerofficego.writing import Writer
+from target_powerofficego.store.ways import ENTITIES, PAYMENTS
+from target_powerofficego.sync.context import Tools
+from target_powerofficego.sync.go.dry import DryGo, DryWriter
+from target_powerofficego.sync.go.index import GoIndex
+from target_powerofficego.sync.go.writer import Writer
+from target_powerofficego.sync.unanswered_writes import settle_at_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.dataflow.vouchers import PaymentAccounts
+    from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
 logger = logging.getLogger("target-powerofficego")
 
 _KEPT_AS = (*ENTITIES, PAYMENTS)

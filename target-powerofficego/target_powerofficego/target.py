@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_powerofficego.settings_schema import CONFIG
+from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.singer_target import SettlingTarget
 from target_powerofficego.sinks import SINKS
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from singer_sdk import Sink
 
-    from target_powerofficego.run import Run
+    from target_powerofficego.settle.run import Run
 
 
-class TargetPowerOfficeGo(SettlingTarget):
+class TargetPowerOfficeGo(SettlingTarget["Run"]):
     """Keeps PowerOffice Go's customers, products and sales orders the same as a web shop's."""
 
     name = "target-powerofficego"

@@ -11,8 +11,8 @@ import sys
 import pytest
 from tap_customwebshop.tap import TapCustomWebShop
 from target_powerofficego.dataflow.documentation import EXAMPLES, document
-from target_powerofficego.settings import Settings
-from target_powerofficego.settings_schema import CONFIG
+from target_powerofficego.settings.forward import Settings
+from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
 ADDRESS = "https://git.example.com/customwebshop-powerofficego/blob/main/"

@@ -156,7 +156,7 @@ def test_no_command_of_the_link_store_needs_the_sdk():
 
 def test_a_link_store_in_a_file_loads_nothing_of_postgresql(tmp_path):
     program = (
-        "import sys; from target_powerofficego.links import LinkStore\n"
+        "import sys; from target_powerofficego.store.link_store import LinkStore\n"
         "store = LinkStore(sys.argv[1])\n"
         "store.enter('1', None, 'testshop', new_namespace=False)\n"
         "store.start_run('forward', {})\n"

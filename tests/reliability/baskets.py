@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
 
-from target_powerofficego.dataflow.order_answer import ROUNDING
+from target_powerofficego.dataflow.orders.answer import ROUNDING
 
 ORE = Decimal("0.01")
 RATES = ("25", "25", "15", "12", "11.11", "0")

@@ -19,7 +19,7 @@ from clocks import machine_off_by, read_at
 from ledger import singer_lines as shop_lines
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.values import same_text
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Conversion

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import commands
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow.order_answer import answer_differences
-from target_powerofficego.dataflow.order_credits import credit_lines, nothing_left
-from target_powerofficego.dataflow.order_lines import ServiceCodes
-from target_powerofficego.dataflow.order_reading import order_total, read_lines
-from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
-from target_powerofficego.dataflow.order_rounding import Mending, mending
+from target_powerofficego.dataflow.orders.answer import answer_differences
+from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
+from target_powerofficego.dataflow.orders.lines import ServiceCodes
+from target_powerofficego.dataflow.orders.reading import order_total, read_lines
+from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.rounding import Mending, mending
 
 from .baskets import ORE, basket, in_go
 

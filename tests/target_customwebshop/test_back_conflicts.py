@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 MARGIN = datetime.timedelta(minutes=10)
 

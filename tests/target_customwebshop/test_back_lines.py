@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target_customwebshop.merge_patch import patched
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.line_amounts import Money
-from target_powerofficego.dataflow.order_lines_back import LineEdit
-from target_powerofficego.dataflow.order_lines_patch import patch_of
-from target_powerofficego.dataflow.order_reading import order_total, read_lines
+from target_powerofficego.dataflow.orders.line_amounts import Money
+from target_powerofficego.dataflow.orders.lines_back import LineEdit
+from target_powerofficego.dataflow.orders.lines_patch import patch_of
+from target_powerofficego.dataflow.orders.reading import order_total, read_lines
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 ORE = Decimal("0.01")
 

@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from target_customwebshop.merge_patch import patched
 from target_powerofficego.dataflow.customer import CUSTOMER
-from target_powerofficego.dataflow.order import ORDER
+from target_powerofficego.dataflow.orders.order import ORDER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.dataflow.units import UNIT_WORDS

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from target_powerofficego.dataflow.buyers import BUYER_TOLD
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 LATER, LAST = "2026-01-06T10:00:00Z", "2026-01-07T10:00:00Z"
 MARKS = {"email": "deleted@site.invalid", "name": "[deleted]", "company_name": "[deleted]"}

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.dataflow.buyers import BUYER_TOLD, guest_id
-from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
+from target_powerofficego.store.link_store import LinkStore
 
 LATER = "2026-01-06T10:00:00Z"
 FJORD, FJELL = "923609016", "974760673"

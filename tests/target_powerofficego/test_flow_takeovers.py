@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 LATER, LAST = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 GONE = {"deleted_at": LATER, "updated_at": LATER}

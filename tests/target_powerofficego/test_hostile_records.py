@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ledger import A_PERSON
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.links_command import main
+from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 
 pytestmark = pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
 

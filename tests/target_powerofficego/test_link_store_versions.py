@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
 from target_powerofficego.store import migrations
+from target_powerofficego.store.link_store import LinkStore
 
 VERSION_1 = """
 CREATE TABLE about (schema_version INTEGER NOT NULL, PRIMARY KEY (schema_version));

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.dataflow.order import stakes
-from target_powerofficego.erased import impersonal_order
-from target_powerofficego.links import LinkStore
+from target_powerofficego.dataflow.orders.order import stakes
+from target_powerofficego.decisions.erased import impersonal_order
 from target_powerofficego.links_command import main
+from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
 
 ORG_NR = "923609016"

@@ -12,8 +12,8 @@ from pathlib import Path
 import commands
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.links import Link, LinkStore
 from target_powerofficego.links_command import main
+from target_powerofficego.store.link_store import Link, LinkStore
 
 SCRIPT = Path(sys.executable).with_name("powerofficego-links")
 JANUARY = ("--from", "2026-01-01", "--to", "2026-01-31")

@@ -6,7 +6,7 @@ import contextlib
 import copy
 
 import pytest
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 pytestmark = pytest.mark.both_link_stores
 

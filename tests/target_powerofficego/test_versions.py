@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.links_command import main
-from target_powerofficego.walks.versions import Doubt, Version, doubt
+from target_powerofficego.settle.versions import Doubt, Version, doubt
 
 DAYS = 400
 EARLY, LATE = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"

@@ -1,1 +1,4 @@
-"""The property tables: which shop property is which Go property, and how a value crosses."""
+"""Which shop property is which Go property, and how a value crosses; pure.
+
+Imports no other room.
+"""

@@ -11,8 +11,8 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import folded
 from target_powerofficego.dataflow.customer import company_name
 from target_powerofficego.dataflow.names import person_names
-from target_powerofficego.dataflow.order import GUEST, MADE_FOR_ORDERS, buyer_name
-from target_powerofficego.dataflow.order_credits import credited_order
+from target_powerofficego.dataflow.orders.credits import credited_order
+from target_powerofficego.dataflow.orders.order import GUEST, MADE_FOR_ORDERS, buyer_name
 from target_powerofficego.dataflow.values import Unusable
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.go_fields import GO_FIELDS
-from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
-from target_powerofficego.dataflow.order_lines_back import BACK_MEMBERS
+from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
+from target_powerofficego.dataflow.orders.lines_back import BACK_MEMBERS
 from target_powerofficego.dataflow.overrides import TABLES, apply_overrides
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.go_fields import GO_FIELDS, GoField
-from target_powerofficego.dataflow.order import ORDER
+from target_powerofficego.dataflow.orders.order import ORDER
 from target_powerofficego.dataflow.product import PRODUCT
 from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
 

@@ -14,8 +14,8 @@ from target_powerofficego.dataflow.agreement import now
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_powerofficego.links import Run
     from target_powerofficego.links_command.unended_runs import UnendedRuns
+    from target_powerofficego.store.link_store import Run
 
 _UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
 """By its letter: a unit's name, and its seconds."""

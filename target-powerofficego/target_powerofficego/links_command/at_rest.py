@@ -13,7 +13,7 @@ from target_powerofficego.links_command.opening import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_powerofficego.links import LinkStore, Namespace
+    from target_powerofficego.store.link_store import LinkStore, Namespace
 
 
 @contextlib.contextmanager

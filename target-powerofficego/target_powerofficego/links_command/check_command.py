@@ -13,14 +13,14 @@ from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.unended_runs import UnendedRuns, unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
-from target_powerofficego.shown_by import shown_by
-from target_powerofficego.ways import entity_of
+from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable
 
-    from target_powerofficego.links import LinkStore, Run
+    from target_powerofficego.store.link_store import LinkStore, Run
 
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while rejects or holds are open that nobody has acknowledged."""

@@ -9,7 +9,7 @@ from target_powerofficego.links_command.listing import Column, Listing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_powerofficego.links import KeptConflict
+    from target_powerofficego.store.link_store import KeptConflict
 
 _COLUMNS = (
     Column("entity", "entity"),

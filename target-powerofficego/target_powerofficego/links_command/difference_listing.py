@@ -10,7 +10,7 @@ from target_powerofficego.links_command.listing import Column, Listing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_powerofficego.links import Link
+    from target_powerofficego.store.link_store import Link
 
 _COLUMNS = (
     Column("entity", "entity"),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import NEVER
-from target_powerofficego.dataflow.order_lines import LINE_MEMBERS
+from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import Direction
 from target_powerofficego.dataflow.values import is_before
-from target_powerofficego.merge_lines import LINE
-from target_powerofficego.walks.stamps import newest_stamp
+from target_powerofficego.decisions.merge_lines import LINE
+from target_powerofficego.sync.go_stamps import newest_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.table import Property
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.links import Link
+    from target_powerofficego.store.link_store import Link
 
 _NOT_COMPARED = (Direction.ON_CREATE, Direction.TO_SHOP)
 

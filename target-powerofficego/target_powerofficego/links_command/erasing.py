@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.buyers import BUYER, guest_id, known_ids
-from target_powerofficego.dataflow.order import GUEST
-from target_powerofficego.dataflow.order_amounts import AMOUNTS
+from target_powerofficego.dataflow.orders.amounts import AMOUNTS
+from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.dataflow.values import same_email
-from target_powerofficego.erased import ORDER_ROWS, erased_id, impersonal_order
-from target_powerofficego.links import Link
-from target_powerofficego.merge_lines import LINE
-from target_powerofficego.shown_by import shown_by
-from target_powerofficego.walks.order_form import ADDRESS_KEY, REFUNDS, lasting
-from target_powerofficego.ways import PAYMENTS
+from target_powerofficego.decisions.erased import ORDER_ROWS, erased_id, impersonal_order
+from target_powerofficego.decisions.merge_lines import LINE
+from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.store.link_store import Link
+from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.sync.orders.wanted import ADDRESS_KEY, REFUNDS, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_powerofficego.links import LinkStore, Unsettled
+    from target_powerofficego.store.link_store import LinkStore, Unsettled
 
 _CUSTOMERS, _ORDERS = "customers", "orders"
 

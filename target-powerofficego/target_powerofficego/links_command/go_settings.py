@@ -10,9 +10,9 @@ import click
 from singer_sdk.configuration._dict_config import parse_environment_config
 
 from target_powerofficego.errors import SettingsError
-from target_powerofficego.settings import Settings
-from target_powerofficego.settings_schema import CONFIG
-from target_powerofficego.wrong_settings import broken_rules
+from target_powerofficego.settings.complaints import broken_rules
+from target_powerofficego.settings.forward import Settings
+from target_powerofficego.settings.schema import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from target_powerofficego.links_command.listing import Column, Listing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_powerofficego.links import Link
+    from target_powerofficego.store.link_store import Link
 
 _COLUMNS = (
     Column("entity", "entity"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.links import Link
 from target_powerofficego.links_command.at_rest import confirm, store_at_rest
 from target_powerofficego.links_command.listing import say
 from target_powerofficego.links_command.options import (
@@ -18,10 +17,11 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
-from target_powerofficego.shown_by import shown_by
+from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.store.link_store import Link
 
 if TYPE_CHECKING:
-    from target_powerofficego.links import LinkStore, Namespace
+    from target_powerofficego.store.link_store import LinkStore, Namespace
 
 _NEXT = "the next run of target-powerofficego"
 

@@ -28,7 +28,7 @@ from target_powerofficego.links_command.unended_runs import unended_runs
 from target_powerofficego.links_command.unsettled_listing import Filter, unsettled_listing
 
 if TYPE_CHECKING:
-    from target_powerofficego.links import UnsettledKind
+    from target_powerofficego.store.link_store import UnsettledKind
 
 
 @click.command()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.store.connection import has_store
+from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation
 
 if TYPE_CHECKING:

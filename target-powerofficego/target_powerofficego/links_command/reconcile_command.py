@@ -8,7 +8,7 @@ import click
 
 from target_powerofficego.links_command.options import Choices, with_choices
 from target_powerofficego.links_command.reconcile_listing import tell_comparison
-from target_powerofficego.reconciliation.sides import Period
+from target_powerofficego.links_command.reconciliation.sides import Period
 
 if TYPE_CHECKING:
     import datetime

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.links_command.listing import Column, Listing, tell, tell_as_json
-from target_powerofficego.reconciliation.findings import rate_in_words
-from target_powerofficego.reconciliation.sums import ALL_RATES
+from target_powerofficego.links_command.reconciliation.findings import rate_in_words
+from target_powerofficego.links_command.reconciliation.sums import ALL_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_powerofficego.dataflow.line_amounts import Money
-    from target_powerofficego.reconciliation.comparison import Comparison
-    from target_powerofficego.reconciliation.findings import Finding
-    from target_powerofficego.reconciliation.sides import EntryKind, Period
-    from target_powerofficego.reconciliation.sums import SumsRow
+    from target_powerofficego.dataflow.orders.line_amounts import Money
+    from target_powerofficego.links_command.reconciliation.comparison import Comparison
+    from target_powerofficego.links_command.reconciliation.findings import Finding
+    from target_powerofficego.links_command.reconciliation.sides import EntryKind, Period
+    from target_powerofficego.links_command.reconciliation.sums import SumsRow
 
 _SUMS = (
     Column("currency", "currency"),

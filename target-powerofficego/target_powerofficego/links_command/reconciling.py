@@ -12,18 +12,18 @@ from rich.progress import Progress, TaskID
 from target_powerofficego.go_api import GoClient, GoError
 from target_powerofficego.links_command.go_settings import settings_of, told_config
 from target_powerofficego.links_command.opening import open_store
-from target_powerofficego.reconciliation.comparison import Comparison, compare
-from target_powerofficego.reconciliation.go_side import GoSide
-from target_powerofficego.reconciliation.matched import Books
-from target_powerofficego.reconciliation.shop_side import shop_orders
+from target_powerofficego.links_command.reconciliation.comparison import Comparison, compare
+from target_powerofficego.links_command.reconciliation.go_side import GoSide
+from target_powerofficego.links_command.reconciliation.matched import Books
+from target_powerofficego.links_command.reconciliation.shop_side import shop_orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_powerofficego.links import LinkStore
     from target_powerofficego.links_command.options import Choices
-    from target_powerofficego.reconciliation.sides import Period
-    from target_powerofficego.settings import Settings
+    from target_powerofficego.links_command.reconciliation.sides import Period
+    from target_powerofficego.settings.forward import Settings
+    from target_powerofficego.store.link_store import LinkStore
 
 _START_UP_SECONDS = 10.0
 """How long the first call is tried; a wrong address should be told while one is still looking."""

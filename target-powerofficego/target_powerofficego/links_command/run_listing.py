@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.links_command.listing import Column, Listing
 from target_powerofficego.settle.tally import OUTCOMES
-from target_powerofficego.ways import PAYMENTS
+from target_powerofficego.store.ways import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from target_powerofficego.links import Run
+    from target_powerofficego.store.link_store import Run
 
 _COLUMNS = (
     Column("run", "id"),

@@ -9,14 +9,14 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from target_powerofficego.links import LinkStore, LinkStoreError
 from target_powerofficego.links_command.listing import say, say_json
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.transfer_file import BadLine, lines_of, read_lines
-from target_powerofficego.private_file import make_private
 from target_powerofficego.store.connection import has_tables
+from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.private_file import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

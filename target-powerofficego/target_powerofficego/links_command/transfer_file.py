@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.links import UnsettledKind
 from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
 from target_powerofficego.store.intent_rows import KINDS
+from target_powerofficego.store.link_store import UnsettledKind
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
 from target_powerofficego.store.values import is_shop_name
-from target_powerofficego.ways import PAYMENTS, WayName, on_the_way_back
+from target_powerofficego.store.ways import PAYMENTS, WayName, on_the_way_back
 
 if TYPE_CHECKING:
     import datetime

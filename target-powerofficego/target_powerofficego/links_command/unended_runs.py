@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_powerofficego.links import LinkStoreError
+from target_powerofficego.store.link_store import LinkStoreError
 
 if TYPE_CHECKING:
-    from target_powerofficego.links import LinkStore, Run
+    from target_powerofficego.store.link_store import LinkStore, Run
 
 
 @dataclass(frozen=True)

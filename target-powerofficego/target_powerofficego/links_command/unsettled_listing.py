@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.links_command.listing import Column, Listing
-from target_powerofficego.ways import entity_of
+from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_powerofficego.links import Unsettled, UnsettledKind
+    from target_powerofficego.store.link_store import Unsettled, UnsettledKind
 
 PLURALS: dict[UnsettledKind, str] = {"reject": "rejects", "hold": "holds", "parked": "parked"}
 

@@ -16,13 +16,13 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.links_command.unsettled_listing import unsettled_row
-from target_powerofficego.shown_by import shown_by
-from target_powerofficego.ways import entity_of
+from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_powerofficego.links import LinkStore, Unsettled
+    from target_powerofficego.store.link_store import LinkStore, Unsettled
 
 
 @click.command()

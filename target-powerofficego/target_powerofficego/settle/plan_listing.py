@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from target_powerofficego.plain_text import plain
-from target_powerofficego.private_file import private
+from target_powerofficego.store.private_file import private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from target_powerofficego.plan import PlannedChange, PlannedField
+    from target_powerofficego.settle.plan import PlannedChange, PlannedField
 
 _FIRST = ("customers", "products", "orders")
 """What a plan lists first; what hangs on them comes after."""

@@ -11,15 +11,15 @@ from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
 from target_powerofficego.settle.tally import WAITING
-from target_powerofficego.ways import entity_of
+from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection, Mapping
     from typing import IO
 
-    from target_powerofficego.links import LinkStore, Unsettled, UnsettledKind
     from target_powerofficego.settle.tally import Tally
+    from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
 Record = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.settle.tally import OUTCOMES
-from target_powerofficego.shown_by import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

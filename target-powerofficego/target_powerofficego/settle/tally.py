@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import logging
 
-    from target_powerofficego.changes import Conflict
+    from target_powerofficego.decisions.changes import Conflict
 
 WAITING = ("parked", "rejected", "held")
 OUTCOMES = (

@@ -1,1 +1,4 @@
-"""The tables of the link store and the SQL that reads and writes them; nowhere else is SQL."""
+"""What is remembered: the tables of the link store, and the SQL that reads and writes them.
+
+Nowhere else is SQL. Imports `decisions` and `dataflow`.
+"""

@@ -11,10 +11,10 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import KeptConflict
-from target_powerofficego.ways import on_the_way_back
+from target_powerofficego.store.ways import on_the_way_back
 
 if TYPE_CHECKING:
-    from target_powerofficego.changes import Conflict
+    from target_powerofficego.decisions.changes import Conflict
 
 
 class ConflictRows(StoreConnection):

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.private_file import keep_private, private
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate
+from target_powerofficego.store.private_file import keep_private, private
 from target_powerofficego.store.run_lock import lock_file, lock_session
 from target_powerofficego.store.values import LinkStoreError
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.erased import ERASED, ErasedCustomers
+from target_powerofficego.decisions.erased import ERASED, ErasedCustomers
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import StoreConnection
 from target_powerofficego.store.values import Erasure, LinkStoreError
-from target_powerofficego.ways import on_the_way_back, once_deleted
+from target_powerofficego.store.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

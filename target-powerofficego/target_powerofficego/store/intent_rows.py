@@ -12,12 +12,12 @@ from target_powerofficego.store.columns import from_json, from_stamp, to_json, t
 from target_powerofficego.store.connection import new_id
 from target_powerofficego.store.link_rows import LinkRows
 from target_powerofficego.store.values import Intent
-from target_powerofficego.ways import entity_of, on_the_way_back
+from target_powerofficego.store.ways import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from target_powerofficego.ways import WayName
+    from target_powerofficego.store.ways import WayName
 
 COMPARISON = "compare"
 """The kind of what is no write, but a note that one is yet to be compared with the shop."""

@@ -16,7 +16,7 @@ from target_powerofficego.store.columns import (
 )
 from target_powerofficego.store.unsettled_rows import UnsettledRows
 from target_powerofficego.store.values import Link, Settled
-from target_powerofficego.ways import on_the_way_back, once_deleted
+from target_powerofficego.store.ways import on_the_way_back, once_deleted
 
 if TYPE_CHECKING:
     import datetime

@@ -21,7 +21,7 @@ from target_powerofficego.store.values import LinkStoreError, Namespace, Run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.ways import WayName
+    from target_powerofficego.store.ways import WayName
 
 
 _NO_INPUT = "no_input"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.payments import Payment, PostedPayment
+from target_powerofficego.dataflow.orders.payments import Payment, PostedPayment
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.store.connection import StoreConnection

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from target_powerofficego.private_file import PRIVATE, keep_private
+from target_powerofficego.store.private_file import PRIVATE, keep_private
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:

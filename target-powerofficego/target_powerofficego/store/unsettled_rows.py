@@ -25,7 +25,7 @@ from target_powerofficego.store.values import (
     Unsettled,
     UnsettledKind,
 )
-from target_powerofficego.ways import entity_of
+from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from target_powerofficego.links import LinkStore
+from target_powerofficego.store.link_store import LinkStore
 
 
 @pytest.fixture

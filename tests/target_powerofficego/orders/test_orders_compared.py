@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.decisions.merge_lines import merge_lines
 from target_powerofficego.links_command import main
-from target_powerofficego.merge_lines import merge_lines
 
 LATER = "2026-01-06T10:00:00Z"
 ODD = {"quantity": "3", "unit_price_excl": None, "unit_price_incl": None}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ledger import singer_lines
-from target_powerofficego.dataflow.line_amounts import choose_price
-from target_powerofficego.dataflow.order_answer import answer_differences
-from target_powerofficego.dataflow.order_reading import order_total, read_lines
+from target_powerofficego.dataflow.orders.answer import answer_differences
+from target_powerofficego.dataflow.orders.line_amounts import choose_price
+from target_powerofficego.dataflow.orders.reading import order_total, read_lines
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
 ORE = Decimal("0.01")

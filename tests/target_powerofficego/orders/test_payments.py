@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.links import LinkStore
 from target_powerofficego.links_command import main
+from target_powerofficego.store.link_store import LinkStore
 
 DAY = "2026-01-05"
 LATER = "2026-01-06T10:00:00Z"

@@ -10,14 +10,14 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.changes import Undecidable
-from target_powerofficego.dataflow.order_credits import credit_lines, nothing_left
-from target_powerofficego.dataflow.order_lines import ServiceCodes
-from target_powerofficego.dataflow.order_reading import read_lines
-from target_powerofficego.dataflow.order_refund_shares import split
-from target_powerofficego.dataflow.order_refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
+from target_powerofficego.dataflow.orders.lines import ServiceCodes
+from target_powerofficego.dataflow.orders.reading import read_lines
+from target_powerofficego.dataflow.orders.refund_shares import split
+from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
 from target_powerofficego.dataflow.values import Contradiction
-from target_powerofficego.walks.credit_notes import see_that_it_credits
+from target_powerofficego.decisions.changes import Undecidable
+from target_powerofficego.sync.orders.credit_notes import see_that_it_credits
 
 CODES = ServiceCodes()
 RATES = ("25", "15", "12", "11.11", "0")

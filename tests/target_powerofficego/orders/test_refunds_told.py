@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.dataflow.line_amounts import Money
-from target_powerofficego.dataflow.order_charges import service_line
-from target_powerofficego.dataflow.order_lines import ServiceCodes, service_at
-from target_powerofficego.dataflow.order_reading import read_lines
-from target_powerofficego.dataflow.order_refunds import (
+from target_powerofficego.dataflow.orders.charges import service_line
+from target_powerofficego.dataflow.orders.line_amounts import Money
+from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at
+from target_powerofficego.dataflow.orders.reading import read_lines
+from target_powerofficego.dataflow.orders.refunds import (
     less_refunds,
     read_refunds,
     splits_in_words,

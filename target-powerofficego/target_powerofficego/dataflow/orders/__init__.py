@@ -1,0 +1,1 @@
+"""How an order crosses: its lines, charges and refunds, VAT and rounding to the øre; pure."""

@@ -1,0 +1,89 @@
+"""The lines of a credit note: what an order came to less after a refund than before; pure.
+
+PowerOffice Go credits by quantity: a line of a credit note has a quantity below zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.orders.line_amounts import ZERO, Price, choose_price
+from target_powerofficego.dataflow.orders.order import CREDIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_powerofficego.dataflow.orders.lines import OrderLine
+
+CANCEL = ""
+"""In place of a refund's id, which is never empty: the credit note of what is left of an order that
+was cancelled."""
+
+_CANCELLED = ":cancel"
+_REFUNDED = ":refund:"
+
+
+def credit_name(order_id: str, refund_id: str) -> str:
+    """Return what a credit note of an order is called in its reference in Go."""
+    told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
+    return order_id + told
+
+
+def credited_order(shop_id: str) -> str:
+    """Return the id of the order that a credit note is linked for; any other id is its own."""
+    if not shop_id.startswith(CREDIT):
+        return shop_id
+    order_id, is_refund, _ = shop_id.removeprefix(CREDIT).partition(_REFUNDED)
+    return order_id if is_refund else order_id.removesuffix(_CANCELLED)
+
+
+def credit_lines(
+    before: Sequence[OrderLine], after: Iterable[OrderLine]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return the lines of a credit note of what is gone, and their sum with VAT.
+
+    That sum is exactly what the lines after come to, less those before. Where goods came back, that
+    many are credited; where only money did, one unit of that amount. A line that is no more is
+    credited whole; one that is new stands on the credit note as it is.
+    """
+    old = {line.reference: line for line in before}
+    new = {line.reference: line for line in after}
+    removed = nothing_left(line for line in before if line.reference not in new)
+    found = [_credited(old.get(line.reference), line) for line in (*new.values(), *removed)]
+    lines = tuple(
+        replace(line, sort_order=place)
+        for place, line in enumerate(one for one in found if one is not None)
+    )
+    return lines, sum((line.total.incl for line in lines), ZERO)
+
+
+def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    """Return lines of which everything is taken back."""
+    return tuple(
+        replace(
+            line,
+            quantity=ZERO,
+            price=Price(line.price.unit_price, ZERO),
+            total=line.total - line.total,
+        )
+        for line in lines
+    )
+
+
+def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
+    """Return the line of what is gone of a line; None if nothing of its amount is."""
+    if before is None:
+        return after
+    gone = before.total - after.total
+    if not gone.incl and not gone.excl:
+        return None
+    quantity = before.quantity - after.quantity or Decimal(1).copy_sign(gone.excl)
+    price = choose_price(
+        quantity=quantity,
+        total_excl=gone.excl,
+        unit_price=before.price.unit_price,
+        discount=before.price.allowance / 100,
+    )
+    return replace(before, quantity=-quantity, price=price, total=-gone)

@@ -1,0 +1,270 @@
+"""The lines of an order in Go's form: products, gift cards, texts, freight, fees and discounts.
+
+No VAT can be sent to PowerOffice Go, which works it out by the product's sales account. What Go
+answers is compared afterwards (`order_answer`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.line_amounts import (
+    NORWEGIAN_RATES,
+    ZERO,
+    Money,
+    Price,
+    Rates,
+    choose_price,
+    read_money,
+)
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.units import unit_code
+from target_powerofficego.dataflow.values import Unusable, to_ore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+
+
+@dataclass(frozen=True)
+class ServiceCodes:
+    """The codes of the products in Go that are posted on where the shop has none.
+
+    `rates` are the merchant's VAT rates in percent, where they are set: a line or charge of which
+    no rate is told has one of these.
+    """
+
+    shipping: str = "FRAKT"
+    fee: str = "GEBYR"
+    discount: str = "RABATT"
+    gift_card: str = "GAVEKORT"
+    rounding: str | None = None
+    rates: tuple[Decimal, ...] = ()
+
+
+NOT_GOODS = ("shipping:", "fee:", "rounding:")
+"""So begin the references of freight, fees and rounding; a line of the shop has its id."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A product in Go that is made when absent: its code, and what it is called."""
+
+    code: str
+    name: str
+    is_gift_card: bool = False
+
+
+def service_at(code: str, name: str, rate: Decimal, *, is_gift_card: bool = False) -> Service:
+    """Return the service that amounts of one VAT rate in percent are posted on."""
+    return Service(f"{code}-{rate_key(rate)}", f"{name} {rate_key(rate)} %", is_gift_card)
+
+
+@dataclass(frozen=True)
+class OrderLine:
+    """One line as it is to stand in Go; `reference` names it among the lines of its order.
+
+    A line is of a shop product (`product_id` and `sku`), of a service, or a text alone. `rate` is
+    the VAT rate in percent that Go must answer. `vat_moved` is by how much (krone) the VAT of its
+    rate was moved from what the shop tells so that the order comes to its total; one line bears it.
+    """
+
+    reference: str
+    product_id: str | None
+    sku: str | None
+    service: Service | None
+    description: str | None
+    quantity: Decimal
+    price: Price
+    unit: str
+    sort_order: int
+    rate: Decimal | None
+    total: Money
+    is_text: bool = False
+    is_gift_card: bool = False
+    vat_moved: Decimal = ZERO
+
+    @property
+    def is_goods(self) -> bool:
+        """Whether it was sold, so that a discount on the whole order is taken from it."""
+        return not (self.is_gift_card or self.reference.startswith(NOT_GOODS))
+
+    def values(self, product_go_id: int | None, *, standard_account: bool) -> dict[str, Value]:
+        """Return the line as PowerOffice Go names its members.
+
+        Price, allowance, description and UseStandardSalesAccount are always given, for Go inherits
+        what is left out from the product or the customer.
+        """
+        if self.is_text:
+            return {
+                "LineType": "Text",
+                "Description": self.description,
+                "SortOrder": self.sort_order,
+            }
+        return {
+            "LineType": "Normal",
+            "ProductId": product_go_id,
+            "Description": self.description,
+            "Quantity": self.quantity,
+            "ProductUnitPrice": self.price.unit_price,
+            "Allowance": self.price.allowance,
+            "UnitOfMeasureCode": self.unit,
+            "SortOrder": self.sort_order,
+            "UseStandardSalesAccount": standard_account,
+        }
+
+
+LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
+    "ProductId": values.same_amount,
+    "Description": values.same_text,
+    "Quantity": values.same_amount,
+    "ProductUnitPrice": values.same_amount,
+    "Allowance": values.same_amount,
+    "UnitOfMeasureCode": values.same_code,
+    "SortOrder": values.same_amount,
+    "UseStandardSalesAccount": values.same_flag,
+}
+"""The members of a line that are compared, with how each is normalised."""
+
+
+def rates_of(order: Record, codes: ServiceCodes) -> Rates:
+    """Return the rates that an untold one is among: of the merchant, else of Norway.
+
+    Raises:
+        Unusable: a row of `taxes` cannot be read.
+    """
+    rows = dicts(order.get("taxes"), what="taxes")
+    named = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
+    return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
+
+
+def product_lines(
+    order: Record, codes: ServiceCodes, rates: Rates
+) -> tuple[list[OrderLine], list[str]]:
+    """Return the lines of `lines`, in the shop's order, and why others cannot be read."""
+    found: list[OrderLine] = []
+    reasons: list[str] = []
+    for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
+        what = f"line {number}"
+        try:
+            if raw.get("type") == "text":
+                found.append(_text_line(raw, what, len(found)))
+            else:
+                found.append(_product_line(raw, what, len(found), codes, rates))
+        except Unusable as unusable:
+            reasons.append(str(unusable))
+    return found, reasons
+
+
+def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    amounts = [raw.get(name) for name in ("total_excl", "total_incl")]
+    if any(values.amount(one, what=f"{what}, total") for one in amounts):
+        msg = f"{what} is a text but has an amount"
+        raise Unusable(msg)
+    return OrderLine(
+        reference=_reference(raw, what),
+        product_id=None,
+        sku=None,
+        service=None,
+        description=values.words(raw.get("name"), what=f"{what}, name"),
+        quantity=ZERO,
+        price=Price(ZERO, ZERO),
+        unit="EA",
+        sort_order=sort_order,
+        rate=rate,
+        total=Money(ZERO, ZERO, ZERO),
+        is_text=True,
+    )
+
+
+def _product_line(
+    raw: Record, what: str, sort_order: int, codes: ServiceCodes, rates: Rates
+) -> OrderLine:
+    reference = _reference(raw, what)
+    sku = values.text(raw.get("sku"), what=f"{what}, sku", longest=100)
+    product_id = values.shop_id(raw.get("product_id"), what=f"{what}, product_id")
+    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    is_gift_card = raw.get("type") == "gift_card"
+    if quantity is None:
+        msg = f"{what} has no quantity"
+        raise Unusable(msg)
+    has_product = product_id is not None or sku is not None
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    rate = ZERO if rate is None and is_gift_card else rate
+    total = read_money(raw, rate, what)
+    if rate is None and (codes.rates or not has_product):
+        rate = rates.of(total, what)
+    if rate is None and not has_product:
+        rate = ZERO
+    code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
+    service = service_at(code, nameless, rate or ZERO, is_gift_card=is_gift_card)
+    return OrderLine(
+        reference=reference,
+        product_id=product_id,
+        sku=sku,
+        service=None if has_product else service,
+        description=values.words(raw.get("name"), what=f"{what}, name") or sku or nameless,
+        quantity=quantity,
+        price=_line_price(raw, quantity, total, rate, what),
+        unit=unit_code(values.text(raw.get("unit"), what=f"{what}, unit")),
+        sort_order=sort_order,
+        rate=rate,
+        total=total,
+        is_gift_card=is_gift_card,
+    )
+
+
+def _reference(raw: Record, what: str) -> str:
+    reference = values.text(raw.get("id"), what=f"{what}, id")
+    if reference is None:
+        msg = f"{what} has no id"
+        raise Unusable(msg)
+    return reference
+
+
+def _line_price(
+    raw: Record, quantity: Decimal, total: Money, rate: Decimal | None, what: str
+) -> Price:
+    unit_price = values.amount(raw.get("unit_price_excl"), what=f"{what}, unit_price_excl")
+    if unit_price is None and rate is not None:
+        incl = values.amount(raw.get("unit_price_incl"), what=f"{what}, unit_price_incl")
+        unit_price = None if incl is None else to_ore(incl / (1 + rate / 100))
+    try:
+        return choose_price(
+            quantity=quantity,
+            total_excl=to_ore(total.excl),
+            unit_price=unit_price,
+            discount=_discount(raw, total, what),
+        )
+    except Unusable as unusable:
+        msg = f"{what}: {unusable}"
+        raise Unusable(msg) from None
+
+
+def _discount(raw: Record, total: Money, what: str) -> Decimal:
+    """Return the part that was taken off the line, between 0 and 1."""
+    for kind, left in (("excl", total.excl), ("incl", total.incl)):
+        taken = values.amount(raw.get(f"discount_{kind}"), what=f"{what}, discount_{kind}")
+        if taken and left + taken:
+            return taken / (left + taken)
+    return ZERO
+
+
+def dicts(raw: object, *, what: str) -> list[Record]:
+    """Return a list of objects; null is an empty one.
+
+    Raises:
+        Unusable: it is something else.
+    """
+    if raw is None:
+        return []
+    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+        msg = f"{what} should be a list but is a {values.kind_of(raw)}"
+        raise Unusable(msg)
+    return raw

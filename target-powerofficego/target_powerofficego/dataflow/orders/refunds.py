@@ -1,0 +1,468 @@
+"""Refunds of an order, and the order's lines less what was paid back; pure."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, spread_lines
+from target_powerofficego.dataflow.orders.line_amounts import (
+    NOTHING,
+    ORE,
+    ZERO,
+    Money,
+    choose_price,
+    with_vat_of,
+)
+from target_powerofficego.dataflow.orders.lines import OrderLine, ServiceCodes, dicts
+from target_powerofficego.dataflow.orders.refund_shares import (
+    UNTOLD,
+    ToldVat,
+    discount_shares,
+    lowest_by_rate,
+    positive,
+    read_vat,
+    refund_shares,
+    split,
+    together,
+    told_shares,
+)
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from target_powerofficego.dataflow.table import Record
+
+REFUND_LINE = "refund:"
+"""So begin the references of lines of what was paid back for no line in particular."""
+
+_ONE = Decimal(1)
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
+_REFUNDED = ("refunded", "partially_refunded")
+_FREIGHT = "shipping:"
+_PREFIXES = {"lines": "", "shipping": _FREIGHT, "fees": "fee:"}
+"""What begins a line's reference in Go, by the member of the order that the shop tells it in."""
+
+
+@dataclass(frozen=True)
+class RefundedLine:
+    """What was paid back for a line, freight or fee, with VAT, and how many units came back.
+
+    `references` are the lines that the order has under that id; none, when it has no such id.
+    """
+
+    line_id: str
+    references: tuple[str, ...]
+    quantity: Decimal
+    amount: Decimal | None
+
+
+@dataclass(frozen=True)
+class Refund:
+    """One refund: what was paid back in all, with VAT; of the lines, and of the freight.
+
+    `vat` is what the shop tells of its VAT.
+    """
+
+    id: str
+    amount: Decimal | None
+    lines: tuple[RefundedLine, ...]
+    shipping: Decimal
+    created_at: object = None
+    vat: ToldVat = UNTOLD
+
+
+def read_refunds(order: Record) -> tuple[Refund, ...]:
+    """Return the refunds of an order, the earliest first.
+
+    Those of which it is not told when come last, in the order that they are told in.
+
+    Raises:
+        Unusable: one cannot be read, or has no id or no amount at all; or two have one id.
+    """
+    told = dicts(order.get("refunds"), what="refunds")
+    named = _references(order) if told else {}
+    found = tuple(
+        _refund(raw, f"refund {number}", named) for number, raw in enumerate(told, start=1)
+    )
+    ids = [one.id for one in found]
+    doubled = sorted({one for one in ids if ids.count(one) > 1})
+    if doubled:
+        msg = f"two refunds have the id {' and '.join(map(values.shown, doubled))}"
+        raise Unusable(msg)
+    return tuple(sorted(found, key=_paid_back_at))
+
+
+def _paid_back_at(refund: Refund) -> datetime.datetime:
+    try:
+        moment = values.instant(refund.created_at, what="created_at")
+    except Unusable:  # it matters only for a credit note, which tells of it
+        moment = None
+    return moment or _LAST
+
+
+def untold_refund(order: Record, paid_back: Decimal) -> str | None:
+    """Say in words that the order was paid back, but the refunds do not tell how; else None.
+
+    `paid_back` is what its refunds come to.
+
+    Raises:
+        Unusable: `total_refunded` is no number.
+    """
+    told = values.amount(order.get("total_refunded"), what="total_refunded")
+    if told is not None and to_ore(abs(told)) != paid_back:
+        back = to_ore(abs(told))
+        return f"the shop says that {back} was paid back, but its refunds come to {paid_back}"
+    is_marked = order.get("status") == "refunded" or order.get("payment_status") in _REFUNDED
+    if is_marked and not paid_back and values.amount(order.get("total_incl"), what="total_incl"):
+        return "the shop says that it was paid back, but tells no refund"
+    return None
+
+
+def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
+    """Return the references of the order's lines, freight and fees by the ids that the shop tells.
+
+    Freight or a fee without an id cannot be named.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for member, prefix in _PREFIXES.items():
+        for raw in dicts(order.get(member), what=member):
+            shop_id = values.text(raw.get("id"), what=f"{member}, id")
+            if shop_id is not None:
+                found[shop_id] = (*found.get(shop_id, ()), f"{prefix}{shop_id}")
+    return found
+
+
+def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Refund:
+    shop_id = values.text(raw.get("id"), what=f"{what}, id")
+    if shop_id is None:
+        msg = f"{what} has no id"
+        raise Unusable(msg)
+    lines = tuple(
+        _refunded_line(one, f"{what}, line {number}", named)
+        for number, one in enumerate(dicts(raw.get("lines"), what=f"{what}, lines"), start=1)
+    )
+    vat = read_vat(raw, what)
+    amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
+    amount = vat.incl if amount is None else amount
+    shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
+    if amount is None and not shipping and not any(map(_is_told, lines)):
+        msg = f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
+        raise Unusable(msg)
+    return Refund(shop_id, amount, lines, shipping, raw.get("created_at"), vat)
+
+
+def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> RefundedLine:
+    line_id = values.text(raw.get("line_id"), what=f"{what}, line_id")
+    if line_id is None:
+        msg = f"{what} has no line_id"
+        raise Unusable(msg)
+    references = named.get(line_id, ())
+    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    if quantity is None:  # freight and fees are one unit each
+        quantity = ZERO if line_id in references or not references else _ONE
+    amount = positive(raw.get("amount_incl"), what)
+    return RefundedLine(line_id, references, abs(quantity), amount)
+
+
+def _is_told(line: RefundedLine) -> bool:
+    return line.amount is not None or bool(line.quantity)
+
+
+def less_refunds(
+    lines: Iterable[OrderLine], refunds: Iterable[Refund], codes: ServiceCodes
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return the lines less what was paid back, and what that is with VAT.
+
+    Each refund is taken off what those before it left, so their order decides which VAT rates bear
+    one. A line of which all units came back stays, with a quantity of 0. What was paid back for no
+    line in particular is a line below zero for each VAT rate.
+
+    Raises:
+        Contradiction: more was paid back than there was, or what is told of one does not add up.
+    """
+    left = {line.reference: line for line in lines}
+    lowest = lowest_by_rate(left.values())
+    paid_back = ZERO
+    for refund in refunds:
+        before = tuple(left.values())
+        told = _take_named(left, refund)
+        amount = told if refund.amount is None else refund.amount
+        _check_amount(refund, amount, told, _sum(before))
+        if amount or told:
+            left |= _for_no_line(before, left, refund, amount - told, lowest, codes)
+        paid_back += _sum(before) - _sum(left.values())
+    return tuple(left.values()), paid_back
+
+
+def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
+    what = f"refund {values.shown(refund.id)}"
+    if amount < told:
+        msg = f"{what} is {amount}, but its lines come to {told}"
+        raise Contradiction(msg)
+    if amount > max(before, ZERO):
+        msg = f"{what} is {amount}, but the order comes to {before} before it"
+        raise Contradiction(msg)
+
+
+def _for_no_line(
+    before: Sequence[OrderLine],
+    left: Mapping[str, OrderLine],
+    refund: Refund,
+    rest: Decimal,
+    lowest: dict[Decimal, Decimal],
+    codes: ServiceCodes,
+) -> dict[str, OrderLine]:
+    """Return the lines below zero of what a refund does not take from the lines that it names.
+
+    Where the shop tells its VAT, that decides; at 0 % it may so take more than was sold.
+    """
+    what, now = f"refund {values.shown(refund.id)}", tuple(left.values())
+
+    def spread(shares: ByRate) -> list[OrderLine]:
+        reference = f"{REFUND_LINE}{refund.id}"
+        return spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
+
+    if not refund.vat.is_told:
+        found = spread(refund_shares(rest, now, lowest, what))
+    else:
+        shares = told_shares(refund.vat, rest, before, now, lowest, what)
+        after = (*now, *spread(shares))
+        without_vat = lowest_by_rate(after).get(ZERO, ZERO)
+        lowest[ZERO] = min(lowest.get(ZERO, ZERO), without_vat)
+        found = spread(together(shares, refund_shares(ZERO, after, lowest, what)))
+    return {line.reference: line for line in found}
+
+
+def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> list[str]:
+    """Say how what was paid back for no line, with no VAT told, is taken off the lines.
+
+    `lines` are less the refunds. Of an order that is paid back whole nothing is split.
+    """
+    shares: dict[str, list[OrderLine]] = defaultdict(list)
+    for line in lines:
+        shares[line.reference.rpartition(":")[0]].append(line)
+    if not any(one.incl for one in (by_rate(lines) or {}).values()):
+        return []
+    return [
+        f"{amount} of refund {values.shown(refund.id)} is for no line and tells no VAT: it is taken"
+        f" as a price reduction, {_at_rates(found)}"
+        for refund in refunds
+        if not refund.vat.is_told
+        for found in [shares[f"{REFUND_LINE}{refund.id}"]]
+        if (amount := -_sum(found)) > 0
+    ]
+
+
+def _at_rates(lines: Iterable[OrderLine]) -> str:
+    told = [f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines]
+    return " and ".join(told)
+
+
+def _sum(lines: Iterable[OrderLine]) -> Decimal:
+    return sum((line.total.incl for line in lines), ZERO)
+
+
+def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
+    """Take a refund from what it names; return what that comes to with VAT."""
+    before = _sum(left.values())
+    parts = _named_parts(left, refund)
+    freight = [reference for reference, _ in parts if reference.startswith(_FREIGHT)]
+    told = sum((part.amount or ZERO for one, part in parts if one in freight), ZERO)
+    wanted = max(refund.shipping - told, ZERO)
+    if refund.shipping:  # it tells of freight that is named without an amount
+        parts = [one for one in parts if one[0] not in freight or one[1].amount is not None]
+    amounts, along = _settled(_read_named(left, refund, parts), refund, before, wanted)
+    for (reference, part), amount in zip(parts, amounts, strict=True):
+        left[reference] = _less(left[reference], refund, part.quantity, amount)
+    for reference, amount in along.items():
+        is_all = amount == abs(left[reference].total.incl)
+        quantity = abs(left[reference].quantity) if is_all else ZERO
+        left[reference] = _less(left[reference], refund, quantity, amount)
+    _take_freight(left, refund, wanted, freight)
+    return before - _sum(left.values())
+
+
+def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[str, RefundedLine]]:
+    """Return what a refund names, each with the reference of its line; not what costs nothing."""
+    found = []
+    for part in refund.lines:
+        there = [one for one in part.references or (part.line_id,) if one in left]
+        what = f"refund {values.shown(refund.id)} names a line {values.shown(part.line_id)}"
+        if len(there) > 1:
+            msg = f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
+            raise Contradiction(msg)
+        if there:
+            found.append((there[0], part))
+        elif not part.references or part.amount:
+            msg = f"{what} that the order does not have"
+            raise Unusable(msg)
+    return found
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What the parts that a refund names come to, before what was paid back in all is looked at.
+
+    `amounts` are those of the parts in turn, `gross` their sum. `untold` are, by their place, those
+    of which the shop tells only how many units came back. `shares` are what all of them bear of the
+    order's discounts, by reference; `shares_of_untold` what those bear; `discounts` what is left of
+    these. `sold` are the places of parts above zero. `tolerance` is what the shop may have rounded
+    by: an øre on each unit that is left of a part, and on each share.
+    """
+
+    amounts: list[Decimal]
+    gross: Decimal
+    untold: dict[int, Decimal]
+    shares: dict[str, Decimal]
+    shares_of_untold: dict[str, Decimal]
+    discounts: dict[str, Decimal]
+    sold: list[int]
+    tolerance: Decimal
+
+
+def _read_named(
+    left: Mapping[str, OrderLine], refund: Refund, parts: Sequence[tuple[str, RefundedLine]]
+) -> _Named:
+    rest, amounts = dict(left), []
+    for reference, part in parts:
+        amount = _cost(rest[reference], part.quantity) if part.amount is None else part.amount
+        rest[reference] = _less(rest[reference], refund, part.quantity, amount)
+        amounts.append(amount)
+    untold: dict[int, Decimal] = {}
+    of_untold: dict[str, Decimal] = defaultdict(Decimal)
+    for place, (reference, part) in enumerate(parts):
+        if part.amount is None and amounts[place] and left[reference].total.incl > 0:
+            untold[place] = amounts[place]
+            of_untold[reference] += amounts[place]
+    taken = {one: line.total.incl - rest[one].total.incl for one, line in left.items()}
+    shares = discount_shares(left.values(), taken)
+    units = sum((max(abs(left[reference].quantity), _ONE) for reference, _ in parts), ZERO)
+    sold = [place for place, (reference, _) in enumerate(parts) if left[reference].total.incl > 0]
+    return _Named(
+        amounts,
+        sum(taken.values(), ZERO),
+        untold,
+        shares,
+        discount_shares(left.values(), of_untold),
+        {reference: -left[reference].total.incl for reference in shares},
+        sold,
+        ORE * (units + len(shares)),
+    )
+
+
+def _settled(
+    named: _Named, refund: Refund, before: Decimal, freight: Decimal
+) -> tuple[list[Decimal], dict[str, Decimal]]:
+    """Return what each part comes to, and what they take along of the discounts, by reference.
+
+    What they come to beyond what was paid back is their share of the order's discounts, and in all
+    that was left of the order whatever rounding makes it. What that does not explain was kept, and
+    lowers what is told by its number alone, in proportion.
+    """
+    whole, most = named.gross + freight, sum(named.shares.values(), ZERO)
+    own, cost = sum(named.shares_of_untold.values(), ZERO), sum(named.untold.values(), ZERO)
+    if refund.amount is None:
+        return named.amounts, _along(named, min(max(own, whole - max(before, ZERO)), most))
+    excess = max(whole - refund.amount, ZERO)
+    came_back_for_nothing = named.untold and excess == cost
+    is_all = refund.amount == before and not named.untold
+    if (is_all or excess <= most + named.tolerance) and not came_back_for_nothing:
+        along = _along(named, excess)
+        return _lowered(named, excess - sum(along.values(), ZERO)), along
+    if not named.untold or excess > cost:
+        return named.amounts, {}
+    paid = cost - excess
+    gross = to_ore(cost * paid / (cost - own)) if paid else ZERO
+    parts = dict(zip(named.untold, split(gross, [*named.untold.values()]), strict=True))
+    amounts = [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
+    return amounts, _along(named, gross - paid)
+
+
+def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
+    """Return an amount by the discounts that bear it, in proportion to the shares in them.
+
+    Those of what is told by its number alone, if they suffice. Odd øre beyond all shares go where
+    most is left.
+    """
+    own, shares = named.shares_of_untold, named.shares
+    bounds = own if amount <= sum(own.values(), ZERO) else shares
+    parts = split(min(amount, sum(bounds.values(), ZERO)), [*bounds.values()])
+    found = dict(zip(bounds, parts, strict=True))
+    room = {reference: named.discounts[reference] - one for reference, one in found.items()}
+    if room:
+        most = max(room, key=room.__getitem__)
+        found[most] += min(amount - sum(parts, ZERO), room[most])
+    return {reference: one for reference, one in found.items() if one}
+
+
+def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
+    """Return the amounts of the parts, less in proportion what no discount has left."""
+    bounds = {place: named.amounts[place] for place in named.sold if named.amounts[place]}
+    left = sum(bounds.values(), ZERO) - odd
+    if not odd or left < 0:
+        return named.amounts
+    parts = dict(zip(bounds, split(left, [*bounds.values()]), strict=True))
+    return [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
+
+
+def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
+    """Return what units of a line cost, as an amount above zero whatever the line's sign is."""
+    return to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
+
+
+def _take_freight(
+    left: dict[str, OrderLine], refund: Refund, wanted: Decimal, named: Collection[str]
+) -> None:
+    """Take freight that is told by its amount alone, first from what the refund names."""
+    there = [one for one in left if one.startswith(_FREIGHT)]
+    for reference in sorted(there, key=lambda one: one not in named):
+        line = left[reference]
+        part = min(wanted, line.total.incl)
+        if part > 0:
+            left[reference] = _less(line, refund, ZERO, part)
+            wanted -= part
+    if wanted:
+        msg = f"refund {values.shown(refund.id)} pays back more freight than was paid"
+        raise Contradiction(msg)
+
+
+def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
+    """Return a line less what was paid back for it.
+
+    Goods that came back without money change nothing. Money without goods lowers the price; so does
+    money that was kept when all goods came back.
+    """
+    if not amount and line.total.incl:
+        return line
+    if quantity > abs(line.quantity) or amount > abs(line.total.incl):
+        msg = (
+            f"refund {values.shown(refund.id)} is of more than line {values.shown(line.reference)}"
+        )
+        raise Contradiction(f"{msg} had left")
+    total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
+    left = line.quantity - quantity.copy_sign(line.quantity)
+    if not left and total.incl:
+        left = line.quantity
+    price = choose_price(
+        quantity=left,
+        total_excl=total.excl,
+        unit_price=line.price.unit_price,
+        discount=line.price.allowance / 100,
+    )
+    return replace(line, quantity=left, price=price, total=total)
+
+
+def _remaining(line: OrderLine, incl: Decimal) -> Money:
+    if not incl:
+        return NOTHING
+    if line.rate is not None:
+        return with_vat_of(incl, line.rate)
+    excl = to_ore(line.total.excl * incl / line.total.incl)
+    return Money(excl, incl - excl, incl)

@@ -1,0 +1,297 @@
+"""What the shop says that an order comes to, and lines that say the same, to the øre; pure.
+
+Shops round VAT on each line, once per rate or once per order, and some do not round lines at all.
+All of that is lawful, so what a shop tells is true when the lines come to it within rounding, and
+the lines are then given the øre that are missing. What no rounding explains is a contradiction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, repriced
+from target_powerofficego.dataflow.orders.lines import dicts
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.values import to_ore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.orders.lines import OrderLine
+    from target_powerofficego.dataflow.table import Record
+
+
+def tolerance(count: int) -> Decimal:
+    """Return by how many krone the VAT of so many amounts at one rate may differ by rounding."""
+    return (count + 1) * ORE / 2
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What lines come to at each VAT rate in percent, and how many amounts that is made of.
+
+    None stands for lines of which no rate is told.
+    """
+
+    by_rate: Mapping[Decimal | None, Money]
+    counts: Mapping[Decimal | None, int]
+
+    @property
+    def whole(self) -> Money:
+        """The sums of all rates."""
+        return sum(self.by_rate.values(), NOTHING)
+
+    @property
+    def tolerance(self) -> Decimal:
+        """By how much lawful roundings of the whole order may differ."""
+        return sum((tolerance(count) for count in self.counts.values()), ZERO)
+
+    def at(self, rate: Decimal | None) -> Money:
+        """Return what the lines of one rate come to."""
+        return self.by_rate.get(rate, NOTHING)
+
+
+def sums_of(lines: Iterable[OrderLine]) -> Sums:
+    """Return what lines come to by VAT rate; those of nothing are left out."""
+    by_rate: dict[Decimal | None, Money] = {}
+    counts: Counter[Decimal | None] = Counter()
+    for line in lines:
+        if line.total != NOTHING:
+            by_rate[line.rate] = by_rate.get(line.rate, NOTHING) + line.total
+            counts[line.rate] += 1
+    return Sums(by_rate, counts)
+
+
+@dataclass(frozen=True)
+class ToldTax:
+    """A row of an order's `taxes`: VAT of one rate, and what it is of, where that is told."""
+
+    base: Decimal | None
+    tax: Decimal
+
+
+@dataclass(frozen=True)
+class ToldSums:
+    """An order's totals as the shop tells them, as sold; None where it does not.
+
+    `incl` and `excl` are without what the shop takes off or adds to round the whole order.
+    `by_rate` names each rate that has VAT; one that it does not name has none.
+    """
+
+    incl: Decimal | None = None
+    excl: Decimal | None = None
+    tax: Decimal | None = None
+    by_rate: Mapping[Decimal, ToldTax] = field(default_factory=dict)
+
+    def tax_at(self, rate: Decimal | None) -> Decimal | None:
+        """Return the VAT of a rate; None when nothing is told of any."""
+        if not self.by_rate or rate is None:
+            return None
+        return self.by_rate[rate].tax if rate in self.by_rate else ZERO
+
+    def base_at(self, rate: Decimal | None) -> Decimal | None:
+        """Return what the VAT of a rate is of; None when that is not told.
+
+        What is said of 0 % is not taken: shops count what was paid by gift card off it or do not.
+        """
+        return self.by_rate[rate].base if rate and rate in self.by_rate else None
+
+    @property
+    def whole_excl(self) -> Decimal | None:
+        """All without VAT, as it is told or follows."""
+        if self.excl is not None or self.tax is None or self.incl is None:
+            return self.excl
+        return self.incl - self.tax
+
+    @property
+    def whole_tax(self) -> Decimal | None:
+        """All VAT, whichever way it is told."""
+        if self.tax is not None:
+            return self.tax
+        if self.by_rate:
+            return sum((one.tax for one in self.by_rate.values()), ZERO)
+        return None if self.excl is None or self.incl is None else self.incl - self.excl
+
+    def contradictions(self, sums: Sums) -> Iterator[str]:
+        """Say in words which told sums the lines do not come to, by more than rounding explains."""
+        known = sums.by_rate.keys() | self.by_rate.keys()
+        for rate in sorted((one for one in known if one is not None), reverse=True):
+            if None in sums.by_rate:  # which may be of any rate
+                break
+            most = tolerance(sums.counts.get(rate, 0))
+            for what, told, ours in (
+                ("VAT", self.tax_at(rate), sums.at(rate).tax),
+                ("the amount without VAT", self.base_at(rate), sums.at(rate).excl),
+            ):
+                if told is not None and abs(told - ours) > most:
+                    yield f"{what} at {rate_key(rate)} % is {_two(told, ours)}"
+        whole = sums.whole
+        for what, told, ours in (
+            ("total_tax", self.whole_tax, whole.tax),
+            ("total_excl", self.excl, whole.excl),
+            ("total_incl", self.incl, whole.incl),
+        ):
+            if told is not None and abs(told - ours) > sums.tolerance:
+                yield f"{what} is {_two(told, ours)}"
+
+    def of_one_rate(self, sums: Sums) -> ToldSums:
+        """Return the sums by rate too, where they follow: the lines have one rate with VAT."""
+        rates = [rate for rate in sums.by_rate if rate != ZERO]
+        if self.by_rate or self.whole_tax is None or len(rates) != 1 or rates[0] is None:
+            return self
+        base = self.whole_excl if len(sums.by_rate) == 1 else None
+        return replace(self, by_rate={rates[0]: ToldTax(base, self.whole_tax)})
+
+
+def _two(told: Decimal, ours: Decimal) -> str:
+    return f"{to_ore(told)}, but the lines come to {to_ore(ours)}"
+
+
+def told_sums(order: Record, rounding: Decimal) -> ToldSums:
+    """Return the totals that an order tells, without its `rounding`.
+
+    Some shops count that into `total_excl`.
+
+    Raises:
+        Unusable: one is no number.
+    """
+    excl, tax, incl = (
+        values.amount(order.get(name), what=name)
+        for name in ("total_excl", "total_tax", "total_incl")
+    )
+    if excl is not None and tax is not None and excl + tax == incl:
+        excl -= rounding
+    without = None if incl is None else to_ore(incl) - rounding
+    return ToldSums(without, excl, tax, _taxes(order))
+
+
+def _taxes(order: Record) -> dict[Decimal, ToldTax]:
+    """Return the rows of `taxes` by rate; none where one of them names no rate or no VAT."""
+    found: dict[Decimal, ToldTax] = {}
+    for raw in dicts(order.get("taxes"), what="taxes"):
+        rate = values.vat_rate(raw.get("rate"), what="taxes, rate")
+        base = values.amount(raw.get("base"), what="taxes, base")
+        tax = values.amount(raw.get("amount"), what="taxes, amount")
+        if rate is None or tax is None:
+            return {}
+        before = found.get(rate, ToldTax(ZERO, ZERO))
+        known = None if base is None or before.base is None else before.base + base
+        found[rate] = ToldTax(known, before.tax + tax)
+    return found
+
+
+def misrated(sums: Sums) -> Iterator[str]:
+    """Say in words which rate's lines tell another VAT than that rate gives.
+
+    With VAT and without may each have been rounded by itself, which doubles what they are apart.
+    """
+    for rate, one in sums.by_rate.items():
+        if rate is None:
+            continue
+        due = one.excl * rate / 100
+        if abs(one.tax - due) > 2 * tolerance(sums.counts[rate]):
+            percent = rate_key(rate)
+            yield (
+                f"its lines at {percent} % tell VAT of {to_ore(one.tax)}, but {percent} % of"
+                f" {to_ore(one.excl)} is {to_ore(due)}"
+            )
+
+
+def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]:
+    """Return lines in whole øre that come to what the shop tells, by rate and in all.
+
+    The lines are those that no told sum contradicts beyond rounding.
+    """
+    sums = sums_of(lines)
+    found = list(lines)
+    for rate, wanted in _wanted(sums, told.of_one_rate(sums)).items():
+        places = [
+            place for place, line in enumerate(lines) if line.rate == rate and line.total != NOTHING
+        ]
+        excl = in_ore([lines[place].total.excl for place in places], wanted.excl)
+        tax = in_ore([lines[place].total.tax for place in places], wanted.tax)
+        for place, net, vat in zip(places, excl, tax, strict=True):
+            found[place] = with_total(lines[place], Money(net, vat, net + vat))
+        told_tax = told.tax_at(rate)
+        if told_tax is not None:
+            first = found[places[0]]
+            found[places[0]] = replace(first, vat_moved=wanted.tax - to_ore(told_tax))
+    return tuple(found)
+
+
+def with_total(line: OrderLine, total: Money) -> OrderLine:
+    """Return a line that comes to this, at a price that gives it."""
+    if total.excl == line.total.excl:
+        return replace(line, total=total)
+    price = repriced(line.price, quantity=line.quantity, total_excl=total.excl)
+    return replace(line, total=total, price=price)
+
+
+def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
+    """Return parts in whole øre that come to the whole: those nearest to the next øre are moved."""
+    found = [to_ore(part) for part in parts]
+    missing = whole - sum(found, ZERO)
+    step = ORE.copy_sign(missing)
+    order = sorted(range(len(parts)), key=lambda n: ((found[n] - parts[n]) * step, -abs(parts[n])))
+    for turn in range(int(abs(missing) / ORE)):
+        found[order[turn % len(order)]] += step
+    return found
+
+
+def _wanted(sums: Sums, told: ToldSums) -> dict[Decimal | None, Money]:
+    """Return what the lines of each rate are to come to, in whole øre.
+
+    That is what the shop tells of the rate, else what its lines come to; what is missing then of
+    the order's total was rounded away somewhere, and is given to where that is told least firmly.
+    """
+    own = {rate: _whole_ore(one) for rate, one in sums.by_rate.items()}
+    excl = {rate: _or(told.base_at(rate), one.excl) for rate, one in own.items()}
+    tax = {rate: _or(told.tax_at(rate), one.tax) for rate, one in own.items()}
+    if told.incl is not None and own:
+        if not told.by_rate and told.whole_excl is not None:
+            _give(to_ore(told.whole_excl) - sum(excl.values(), ZERO), excl, own)
+        missing = told.incl - sum(excl.values(), ZERO) - sum(tax.values(), ZERO)
+        missing = _give_back(missing, tax, {rate: one.tax for rate, one in own.items()})
+        missing = _give_back(missing, excl, {rate: one.excl for rate, one in own.items()})
+        taxed = {rate: one for rate, one in own.items() if one.tax and told.tax_at(rate) is None}
+        if taxed:
+            _give(missing, tax, taxed)
+        else:
+            _give(missing, excl, own)
+    return {rate: Money(excl[rate], tax[rate], excl[rate] + tax[rate]) for rate in own}
+
+
+def _whole_ore(one: Money) -> Money:
+    return Money(to_ore(one.excl), to_ore(one.incl) - to_ore(one.excl), to_ore(one.incl))
+
+
+def _or(told: Decimal | None, own: Decimal) -> Decimal:
+    return own if told is None else to_ore(told)
+
+
+def _give_back(
+    missing: Decimal, amounts: dict[Decimal | None, Decimal], own: Mapping[Decimal | None, Decimal]
+) -> Decimal:
+    """Move amounts back towards what the lines come to, as far as that fills what is missing."""
+    for rate, amount in amounts.items():
+        away = own[rate] - amount
+        if away * missing > 0:
+            moved = min(abs(away), abs(missing)).copy_sign(missing)
+            amounts[rate] += moved
+            missing -= moved
+    return missing
+
+
+def _give(
+    missing: Decimal,
+    amounts: dict[Decimal | None, Decimal],
+    bearing: Mapping[Decimal | None, Money],
+) -> None:
+    """Add what is missing to the rates that bear it, the largest first, an øre each in turn."""
+    rates = sorted(bearing, key=lambda rate: -abs(bearing[rate].incl))
+    for rate, more in zip(rates, in_ore([ZERO] * len(rates), missing), strict=True):
+        amounts[rate] += more

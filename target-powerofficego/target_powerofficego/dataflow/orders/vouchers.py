@@ -1,0 +1,165 @@
+"""Bank vouchers: which payments one holds, its reference, and the body that Go is sent; pure.
+
+One voucher for each day and payment method debits the account of the method, and credits the
+customer ledger line by line (PowerOffice's documents on payment events and on payments of orders).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.payments import CURRENCY, Payment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class PaymentAccount:
+    """The account that payments of a method are debited to, by number and by id in Go."""
+
+    number: int
+    go_id: int
+    vat_id: int
+
+
+@dataclass(frozen=True)
+class PaymentAccounts:
+    """The accounts by method, and the id of the VAT code for lines without VAT."""
+
+    by_method: Mapping[str, PaymentAccount]
+    no_vat_id: int
+
+
+@dataclass(frozen=True)
+class OrderInGo:
+    """What Go says of an order that was paid: who owes, how it is matched, and what is open.
+
+    `open_amount` and `invoice_total` are None while the order is no invoice yet.
+    `ledger_account_id` is the customer's own account in the customer ledger.
+    """
+
+    currency: str | None
+    matching_reference: str | None
+    ledger_account_id: int | None
+    open_amount: Decimal | None = None
+    invoice_no: int | None = None
+    invoice_total: Decimal | None = None
+
+    def open_beside(self, posted: Decimal) -> Decimal | None:
+        """Return what is open of the invoice beside what was posted from here, None: no invoice.
+
+        Go need not have matched that yet, and then its balance still holds it.
+        """
+        if self.open_amount is None or self.invoice_total is None:
+            return self.open_amount
+        return min(self.open_amount, self.invoice_total - posted)
+
+
+@dataclass(frozen=True)
+class Voucher:
+    """The payments of a day and a method that are posted together, under one reference."""
+
+    reference: str
+    day: str
+    method: str
+    payments: tuple[Payment, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """What was paid in all."""
+        return sum((one.amount for one in self.payments), Decimal(0))
+
+    def shown(self, account: PaymentAccount) -> dict[str, Any]:
+        """Return the voucher for a plan: by the shop's ids, for Go has yet to give its own."""
+        paid: dict[str, Decimal] = {}
+        for one in self.payments:
+            name = f"credit, order {one.order_id}"
+            paid[name] = paid.get(name, Decimal(0)) + one.amount
+        return {
+            "VoucherDate": self.day,
+            "CurrencyCode": CURRENCY,
+            f"debit, account {account.number}": self.total,
+            **paid,
+        }
+
+
+def reference_of(shop_name: str, method: str, day: str, taken: Collection[str]) -> str:
+    """Return the reference of the next voucher of a day and method, after those that are taken."""
+    references = values.numbered_references(shop_name, f"payments:{method}:{day}")
+    return next(reference for reference in references if reference not in taken)
+
+
+def line_reference(shop_name: str, payment: Payment) -> str:
+    """Return by what the line of a payment is known again in Go's voucher."""
+    return values.short_reference(shop_name, f"{payment.order_id}:{payment.payment_id}")
+
+
+def by_day_and_method(payments: Iterable[Payment]) -> dict[tuple[str, str], list[Payment]]:
+    """Return payments by what is posted together, days in their order."""
+    found: dict[tuple[str, str], list[Payment]] = {}
+    for one in sorted(payments, key=lambda one: (one.day, one.method, one.order_id)):
+        found.setdefault((one.day, one.method), []).append(one)
+    return found
+
+
+def voucher_body(
+    voucher: Voucher,
+    shop_name: str,
+    accounts: PaymentAccounts,
+    orders: Mapping[str, OrderInGo],
+) -> dict[str, Any]:
+    """Return a voucher as `BankVoucherPostDto`; `orders` are by the shop's ids.
+
+    A positive amount is a debit. Every line needs AccountId, VatId and PostingDate.
+    """
+    account = accounts.by_method[voucher.method]
+    usual = {"PostingDate": voucher.day, "CurrencyCode": CURRENCY}
+    debit = {
+        **usual,
+        "AccountId": account.go_id,
+        "VatId": account.vat_id,
+        "CurrencyAmount": voucher.total,
+    }
+    paid = [
+        {
+            **usual,
+            "AccountId": orders[one.order_id].ledger_account_id,
+            "VatId": accounts.no_vat_id,
+            "CurrencyAmount": -one.amount,
+            "CustomMatchingReference": orders[one.order_id].matching_reference,
+            "ExternalLineReference": line_reference(shop_name, one),
+        }
+        for one in voucher.payments
+    ]
+    return {
+        "ExternalImportReference": voucher.reference,
+        "VoucherDate": voucher.day,
+        "CurrencyCode": CURRENCY,
+        "Description": f"{shop_name}: {voucher.method} {voucher.day}",
+        "VoucherLines": [debit, *paid],
+    }
+
+
+def payments_there(
+    entry: Mapping[str, Any], shop_name: str, payments: Sequence[Payment]
+) -> list[Payment]:
+    """Return which of these payments a voucher of Go holds, with the amounts it has of them."""
+    lines = {
+        line["ExternalLineReference"]: line
+        for line in entry.get("VoucherLines") or ()
+        if line.get("ExternalLineReference")
+    }
+    found = []
+    for one in payments:
+        line = lines.get(line_reference(shop_name, one))
+        if line is not None:
+            paid = values.number_in_go(line.get("CurrencyAmount") or 0, what="CurrencyAmount")
+            amount = values.to_ore(-paid)
+            found.append(
+                Payment(one.order_id, one.payment_id, one.day, one.method, amount, one.currency)
+            )
+    return found

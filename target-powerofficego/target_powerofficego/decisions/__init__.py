@@ -1,0 +1,1 @@
+"""What follows from what both sides changed; pure. Imports `dataflow`."""

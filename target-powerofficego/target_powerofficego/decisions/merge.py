@@ -1,0 +1,278 @@
+"""The three-way merge: what did each side change since they last agreed, and what follows?
+
+Pure. A row is compared in Go's form, after normalising. The same merge serves both ways.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement
+from target_powerofficego.dataflow.values import instant_or_none
+from target_powerofficego.decisions.changes import Conflict, RowChange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Property, Table
+    from target_powerofficego.dataflow.values import Value
+
+
+class Owner(enum.Enum):
+    """Who decides a conflict."""
+
+    SHOP = "shop"
+    GO = "go"
+    NEWEST = "newest"
+
+
+class Way(enum.Enum):
+    """Which way values flow; the value is the side that is written to."""
+
+    FORWARD = "go"
+    BACK = "shop"
+
+    @property
+    def source(self) -> str:
+        """The side that the values come from."""
+        return "shop" if self is Way.FORWARD else "go"
+
+    def takes(self, row: Property) -> bool:
+        """Tell whether a row flows this way."""
+        return row.direction.reaches_go if self is Way.FORWARD else row.direction.reaches_shop
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """When a person last changed each side, as far as the stamps tell; None where they do not."""
+
+    shop: datetime.datetime | None
+    go: datetime.datetime | None
+    margin: datetime.timedelta = datetime.timedelta(minutes=5)
+    silent_rows: frozenset[str] = frozenset()
+    """Rows whose edits in Go do not move its stamp (addresses): it tells nothing of them."""
+    asked: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
+    """Rows that a person was asked to decide, with both values; a later stamp is of other edits."""
+
+    def newest(self, row: str) -> Owner | None:
+        """Return the side that changed last, or None when the stamps are too near or missing."""
+        if self.shop is None or self.go is None or row in self.silent_rows:
+            return None
+        if abs(self.shop - self.go) <= self.margin:
+            return None
+        return Owner.SHOP if self.shop > self.go else Owner.GO
+
+
+def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
+    """Return a side's stamp as evidence of when a person changed it, or None.
+
+    It is none when it is no moment, or not later than the stamp that our own last write left there.
+    """
+    moment, own_moment = instant_or_none(stamp), instant_or_none(own)
+    is_own = moment is not None and own_moment is not None and moment <= own_moment
+    return None if is_own else moment
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's values by row name, and when they were read.
+
+    `is_behind`: it was shown as it was before what is known of it, so that it tells of no edit.
+    """
+
+    values: Mapping[str, Value]
+    read_at: datetime.datetime
+    is_behind: bool = False
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The outcome for one entity: what to write, the base of all other rows, conflicts."""
+
+    writes: tuple[RowChange, ...]
+    base: Mapping[str, Agreement]
+    conflicts: tuple[Conflict, ...]
+
+    @property
+    def open_conflicts(self) -> tuple[Conflict, ...]:
+        """The conflicts that a person must decide."""
+        return tuple(conflict for conflict in self.conflicts if conflict.winner is None)
+
+
+def go_side(
+    table: Table, entry: Mapping[str, Any], read_at: datetime.datetime, *, is_behind: bool = False
+) -> Side:
+    """Return Go's side of an entry."""
+    return Side({row.name: row.from_go(entry) for row in table.active}, read_at, is_behind)
+
+
+def merge(
+    table: Table,
+    shop: Side,
+    go: Side,
+    base: Mapping[str, Agreement],
+    *,
+    owners: Mapping[str, Owner],
+    evidence: Evidence,
+    way: Way = Way.FORWARD,
+) -> Merge:
+    """Merge the rows of a linked entity that flow one way; a row that a side lacks is left alone.
+
+    `owners` gives the owner by row name; a row without one is decided by the newest stamp.
+    """
+    writes: list[RowChange] = []
+    conflicts: list[Conflict] = []
+    base = {name: _as_told(name, one, table, shop) for name, one in base.items()}
+    agreed = dict(base)
+    is_behind = (go if way is Way.FORWARD else shop).is_behind
+    for row in table.active:
+        if not way.takes(row) or row.name not in shop.values or row.name not in go.values:
+            continue
+        seen = Agreement(shop.values[row.name], go.values[row.name], shop.read_at, go.read_at)
+        known = base.get(row.name)
+        if known is None and not row.is_dictated:
+            agreed[row.name] = seen
+            continue
+        one = known or replace(seen, go=None, go_read_at=NEVER)
+        if not is_behind and row.are_equal(seen.shop, seen.go):
+            if known is None or not _holds(row, one, seen):
+                agreed[row.name] = seen
+            continue
+        if not _moved(row, one, seen, way.source):
+            continue
+        has_moved = not is_behind and _moved(row, one, seen, way.value)
+        if has_moved and not row.overwrites and not row.is_dictated:
+            owner = owners.get(row.name, Owner.NEWEST)
+            conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=one)
+            conflicts.append(conflict)
+            if conflict.winner == way.value:  # the source's edit is answered, and not told again
+                agreed[row.name] = _with(one, seen, way.source)
+            if conflict.winner != way.source:
+                continue
+        current = getattr(one if is_behind else seen, way.value)
+        writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
+    return Merge(tuple(writes), agreed, tuple(conflicts))
+
+
+def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[str]:
+    """Name the rows that flow to the shop and that Go has changed since the sides agreed."""
+    found = []
+    for row in table.active:
+        one = base.get(row.name)
+        if row.name not in go.values or not row.direction.reaches_shop:
+            continue
+        value = go.values[row.name]
+        if one is None:
+            found += [row.name] if row.is_dictated and row.same(value) is not None else []
+        elif not row.are_equal(value, one.go):
+            found.append(row.name)
+    return found
+
+
+def _as_told(name: str, one: Agreement, table: Table, shop: Side) -> Agreement:
+    """Forget what a write of ours replaced in the shop once that tells what it holds since."""
+    if one.replaced is UNTOUCHED or name not in shop.values:
+        return one
+    is_told = table.row(name).are_equal(shop.values[name], one.shop)
+    return replace(one, replaced=UNTOUCHED) if is_told else one
+
+
+def _moved(row: Property, one: Agreement, seen: Agreement, side: str) -> bool:
+    return not row.are_equal(getattr(seen, side), getattr(one, side))
+
+
+def _holds(row: Property, one: Agreement, seen: Agreement) -> bool:
+    return not _moved(row, one, seen, "shop") and not _moved(row, one, seen, "go")
+
+
+def _with(one: Agreement, seen: Agreement, side: str) -> Agreement:
+    """Return a base with one side as it was seen."""
+    if side == "shop":
+        return replace(one, shop=seen.shop, shop_read_at=seen.shop_read_at)
+    return replace(one, go=seen.go, go_read_at=seen.go_read_at)
+
+
+def created_base(
+    table: Table,
+    sent: Mapping[str, Value],
+    answer: Mapping[str, Any],
+    read_at: datetime.datetime,
+    answered_at: datetime.datetime,
+) -> dict[str, Agreement]:
+    """Return the base of an entry that we created: what was sent, and what Go made of it.
+
+    What the shop has not told counts as empty there, so that it is written once it is told.
+    """
+    return {
+        row.name: Agreement(
+            sent.get(row.name),
+            row.from_go(answer),
+            read_at if row.name in sent else NEVER,
+            answered_at,
+        )
+        for row in table.active
+        if row.name in sent or row.direction.reaches_go
+    }
+
+
+def first_meeting(
+    table: Table, shop: Side, go: Side, *, on_link: str
+) -> tuple[dict[str, Agreement], tuple[str, ...]]:
+    """Return the base of a new link, and the rows that differ.
+
+    The base is both values as they stand, so nothing is written until one side is edited. With
+    another `on_link` the base is chosen such that the losing side counts as unchanged: `shop`: the
+    shop's values are written; `go`: Go's flow back; `fill_empty`: the empty side is filled, an
+    address as a whole. A value that is empty empties nothing: nobody has cleared it.
+    """
+    base: dict[str, Agreement] = {}
+    differing: list[str] = []
+    for row in table.active:
+        if row.name not in shop.values:
+            continue
+        s, g = shop.values[row.name], go.values.get(row.name)
+        if row.direction.reaches_go and not row.are_equal(s, g):
+            differing.append(row.name)
+            winner = _met(table, row, shop, go, on_link)
+            s, g = (g, g) if winner == "shop" else (s, s) if winner == "go" else (s, g)
+        base[row.name] = Agreement(s, g, shop.read_at, go.read_at)
+    return base, tuple(differing)
+
+
+def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str | None:
+    """Return the side whose value is written to the other at a first meeting; None: neither."""
+    if on_link in ("shop", "go"):
+        leading = shop if on_link == "shop" else go
+        return on_link if row.same(leading.values.get(row.name)) is not None else None
+    if on_link == "fill_empty":
+        if _is_empty(table, row, go):
+            return "shop"
+        if _is_empty(table, row, shop):
+            return "go"
+    return None
+
+
+def _is_empty(table: Table, row: Property, side: Side) -> bool:
+    """Tell whether a side has nothing in a row, nor in those that make one address with it."""
+    group = row.go.rpartition(".")[0]
+    together = [one for one in table.active if group and one.go.rpartition(".")[0] == group]
+    return all(one.same(side.values.get(one.name)) is None for one in together or [row])
+
+
+def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence) -> Conflict:
+    if owner is not Owner.NEWEST:
+        return Conflict(row.name, s, g, owner.value, f"owner is {owner.value}")
+    if row.same(s) is None:
+        return Conflict(row.name, s, g, Owner.GO.value, "an empty value does not win")
+    if row.same(g) is None:
+        return Conflict(row.name, s, g, Owner.SHOP.value, "an empty value does not win")
+    asked = evidence.asked.get(row.name)
+    is_asked = asked is not None and row.are_equal(asked[0], s) and row.are_equal(asked[1], g)
+    newest = None if is_asked else evidence.newest(row.name)
+    if newest is None:
+        why = "both were edited, and the stamps do not tell which was edited last"
+        return Conflict(row.name, s, g, None, why)
+    return Conflict(row.name, s, g, newest.value, f"edited last in {newest.value}")

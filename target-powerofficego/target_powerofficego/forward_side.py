@@ -1,0 +1,207 @@
+"""The forward side: PowerOffice Go as what shop records are settled into."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.buyers import buyer_as_customer, read_buyer
+from target_powerofficego.dataflow.orders.amounts import AMOUNTS
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, product_from_line
+from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
+from target_powerofficego.decisions.changes import Hold
+from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.store.ways import ENTITIES, once_deleted
+from target_powerofficego.sync.customers import CustomersWalk
+from target_powerofficego.sync.erasures import archive_erased
+from target_powerofficego.sync.linked import ARCHIVE_REFUSED
+from target_powerofficego.sync.matching import MATCHED_ON
+from target_powerofficego.sync.orders.order import OrdersWalk
+from target_powerofficego.sync.payments.posting import PaymentPosting
+from target_powerofficego.sync.products import ProductsWalk
+from target_powerofficego.sync.unlinked import ARCHIVING
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.settings.forward import Settings
+    from target_powerofficego.store.link_store import Unsettled
+    from target_powerofficego.sync.context import Tools
+    from target_powerofficego.sync.into_go import GoWalk
+
+
+class ForwardSide:
+    """Customers, products and orders of the shop, settled into Go."""
+
+    entities: tuple[str, ...] = ENTITIES
+    source = "the shop"
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        customers = CustomersWalk(tools)
+        products = ProductsWalk(tools)
+        self._orders = OrdersWalk(tools, customers, products)
+        self._walks: dict[str, GoWalk] = {
+            "customers": customers,
+            "products": products,
+            "orders": self._orders,
+        }
+
+    def take(
+        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> object:
+        """Settle, park, reject or hold one record."""
+        return self._walks[entity].take(record, read_at, at_end=at_end)
+
+    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+        """Tell whether a record is the very one last settled."""
+        del read_at
+        settled = self._tools.store.last_settled(entity, record["id"])
+        return settled is not None and settled.record_hash == self.fingerprint(record)
+
+    def fingerprint(self, record: Record) -> str:
+        """Return a hash of a record and of all that decides what becomes of it."""
+        return record_hash(record, self._tools.fingerprint)
+
+    def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
+        """Return what a record is matched on, so that two of one kind are settled one by one.
+
+        An order waits for its customer and products that are under way, and for earlier orders of
+        the same buyer, whose address or guest it may share.
+        """
+        if entity == "orders":
+            return self._order_keys(record)
+        return [*self._match_keys(entity, record), *self._keys_until_now(entity, record)], ()
+
+    def _match_keys(self, entity: str, record: Record) -> list[str]:
+        """Return the values that a customer or product is matched on, as matching reads them.
+
+        A value that cannot be read is matched on nothing: it rejects the record.
+        """
+        table = self._tools.settings.tables[entity]
+        found = []
+        for name, same in MATCHED_ON[entity].items():
+            with contextlib.suppress(Unusable):
+                value = table.row(name).to_go(record, self._tools.conversion)
+                found += [f"{name}:{same(value)}"] if value is not ABSENT and same(value) else []
+        return found
+
+    def _keys_until_now(self, entity: str, record: Record) -> list[str]:
+        """Return what a record that is deleted was matched on: another may take over its entry.
+
+        A shop often empties what it deletes.
+        """
+        if not record.get("deleted_at"):
+            return []
+        link = self._tools.store.link(entity, record["id"])
+        base = link.base if link else {}
+        return [
+            f"{name}:{same(value)}"
+            for name, same in MATCHED_ON[entity].items()
+            if name in base
+            for value in (base[name].shop, base[name].go)
+            if same(value)
+        ]
+
+    def _order_keys(self, record: Record) -> tuple[list[str], list[str]]:
+        writes: list[str] = []
+        reads: list[str] = []
+        buyer = read_buyer(record)
+        matched: list[str] = []
+        with contextlib.suppress(Unusable):
+            customer = buyer_as_customer(record, buyer.customer_id or buyer.guest_id)
+            matched = self._match_keys("customers", customer)
+        if buyer.customer_id is None:
+            writes += [f"customers:{buyer.guest_id}", *matched]
+        else:
+            writes.append(f"orders of:{buyer.customer_id}")
+            reads += [f"customers:{buyer.customer_id}", *matched]
+        if buyer.customer_id and buyer.company_id:  # it may be the company's, found or made
+            writes += [f"customers:{buyer.company_id}", *matched]
+        lines = record.get("lines")
+        for line in lines if isinstance(lines, list) else ():
+            if isinstance(line, dict):
+                reads.append(f"products:{text_id(line.get('product_id'))}")
+                reads += self._match_keys("products", product_from_line(line, None, None))
+        return writes, reads
+
+    def archives(self) -> list[Unsettled]:
+        """Return the parked records that are to be archived."""
+        store = self._tools.store
+        return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
+
+    def is_made_for_others(self, unsettled: Unsettled) -> bool:
+        """Tell whether a customer or product was made from an order that needs it."""
+        return MADE_FOR_ORDERS in unsettled.payload
+
+    def settle_archives(self, archives: list[Unsettled]) -> None:
+        """Archive all, or hold them all when there are more new ones than `max_archives`.
+
+        What was made in Go for an order, of a record that had left the shop before, does not count.
+        """
+        most = self._tools.settings.max_archives
+        waiting = self._tools.store.waiting_for(ARCHIVING)
+        new = {one.id: one.entity for one in waiting if not self.is_made_for_others(one)}
+        told = " and ".join(sorted(set(new.values())))
+        too_many = (
+            f"{len(new)} {told} are to be archived, more than max_archives ({most}): if that is"
+            " meant, raise it for one run"
+        )
+        for one in archives:
+            if one.id in new and len(new) > most:
+                self._hold_archive(one, too_many)
+            else:
+                self.take(one.entity, one.payload, one.read_at, at_end=True)
+
+    def _hold_archive(self, one: Unsettled, reason: str) -> None:
+        self._tools.store.put_unsettled(
+            "hold",
+            one.entity,
+            one.shop_id,
+            payload=one.payload,
+            read_at=one.read_at,
+            reason=reason,
+        )
+        self._tools.plan.add(one.entity, one.shop_id, Hold(reason))
+        self._tools.tally.count(one.entity, one.shop_id, "held")
+
+    def settle_payments(self) -> None:
+        """Post the payments whose day is over, and say which ones are left out."""
+        PaymentPosting(self._tools).post()
+        self._orders.payments.tell_left_out()
+
+    def settle_erased(self) -> None:
+        """Archive the entries of customers that were erased."""
+        archive_erased(self._tools)
+
+
+def settings_fingerprint(settings: Settings) -> str:
+    """Return a hash of all settings that decide what a record becomes in Go."""
+    told = (
+        settings.shop_name,
+        settings.owners,
+        settings.time_zone.key,
+        settings.orders_from,
+        sorted(settings.order_statuses),
+        sorted(settings.confirm_on),
+        sorted(settings.invoice_on),
+        settings.guests,
+        settings.is_vat_abroad_ours,
+        settings.guest_customer_number,
+        settings.anonymised_marks.domains,
+        sorted(settings.anonymised_marks.words),
+        sorted(settings.sales_accounts.items()),
+        settings.service_codes,
+        once_deleted(""),  # what was deleted before this was kept is known once it is read again
+        AMOUNTS,  # a link of before these were kept gets them once its order is read again
+        sorted(settings.payment_accounts.items()),
+        [
+            (row.name, row.shop, row.go, row.direction.value)
+            for table in settings.tables.values()
+            for row in table.rows
+        ],
+    )
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,160 @@
+"""The settings that both targets have, under the same names, checked and typed.
+
+Every setting that cannot be right is told in one line at start-up, all of them at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from target_powerofficego.dataflow.anonymised import Marks
+from target_powerofficego.dataflow.overrides import apply_overrides
+from target_powerofficego.dataflow.product import with_stock
+from target_powerofficego.decisions.merge import Owner
+from target_powerofficego.plain_text import may_be_a_key
+from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation
+from target_powerofficego.store.private_file import keep_private, private
+from target_powerofficego.store.values import LinkStoreError, is_shop_name
+from target_powerofficego.store.ways import ENTITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Table
+
+
+SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone", "anonymised_marks")
+"""The settings that both ways must have the same: by them each decides what flows, and who wins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideSettings:
+    """The settings of a run on either way."""
+
+    shop_name: str
+    link_store: StoreLocation
+    workers: int = 4
+    request_timeout: int = 60
+    retry_seconds: int = 300
+    dry_run: bool = False
+    changes_file: Path | None = None
+    owners: Mapping[str, Mapping[str, Owner]] = field(default_factory=dict)
+    clock_margin: datetime.timedelta = datetime.timedelta(minutes=5)
+    max_changes: int | None = None
+    fails_on_unacknowledged: bool = True
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
+    anonymised_marks: Marks = field(default_factory=lambda: Marks.of(()))
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Those of `SHARED`, as they were told; owners as they are read, for they have two forms."""
+
+
+class SideReader:
+    """Reads one config and collects what is wrong with it."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.wrong: list[str] = []
+
+    def of_either_way(self) -> dict[str, Any]:
+        """Return the members of `SideSettings`."""
+        config = self.config
+        tables = self._tables()
+        owners = self._owners(tables)
+        shared = {name: config.get(name) or None for name in SHARED}
+        shared["owners"] = {
+            entity: {row: one.value for row, one in by_row.items()}
+            for entity, by_row in owners.items()
+        }
+        return {
+            "shop_name": self._shop_name(),
+            "link_store": self._link_store(),
+            "workers": config["workers"],
+            "request_timeout": config["request_timeout"],
+            "retry_seconds": config["retry_seconds"],
+            "dry_run": config["dry_run"],
+            "changes_file": self._changes_file(),
+            "owners": owners,
+            "clock_margin": datetime.timedelta(seconds=float(config["clock_margin"])),
+            "max_changes": config.get("max_changes"),
+            "fails_on_unacknowledged": config["fail_on"] == "unacknowledged",
+            "tables": tables,
+            "time_zone": self._time_zone(),
+            "anonymised_marks": Marks.of(config["anonymised_marks"]),
+            "shared": shared,
+        }
+
+    def _shop_name(self) -> str:
+        name = str(self.config["shop_name"])
+        if not is_shop_name(name):
+            self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
+        return name
+
+    def _link_store(self) -> StoreLocation:
+        try:
+            return StoreLocation.of(str(self.config["link_store"]))
+        except LinkStoreError as error:
+            self.wrong.append(str(error))
+            return StoreLocation.in_memory()
+
+    def _changes_file(self) -> Path | None:
+        told = self.config.get("changes_file")
+        if not told:
+            return None
+        if may_be_a_key(told):
+            self.wrong.append(f"changes_file {MAY_BE_A_KEY}, such as ./changes.jsonl")
+            return None
+        path = Path(told)
+        try:
+            open(path, "a", encoding="utf-8", opener=private).close()
+            keep_private(path)
+        except FileNotFoundError:
+            folder = path.resolve().parent
+            self.wrong.append(
+                f"changes_file: there is no folder {folder}; create it, or correct the path"
+            )
+        except OSError as error:
+            self.wrong.append(f"changes_file: {told} cannot be written: {error.strerror}")
+        except ValueError:
+            self.wrong.append("changes_file is no path")
+        return path
+
+    def _tables(self) -> dict[str, Table]:
+        tables, wrong = apply_overrides(self.config.get("properties") or {})
+        self.wrong += wrong
+        return {**tables, "products": with_stock(tables["products"], self.config["stock"])}
+
+    def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
+        owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
+        for entity, told in (self.config.get("owners") or {}).items():
+            if entity not in tables:
+                self.wrong.append(f'owners: "{entity}" must be customers, products or orders')
+                continue
+            by_row = told if isinstance(told, dict) else {"*": told}
+            owners[entity] = self._owners_of(tables[entity], by_row)
+        return owners
+
+    def _owners_of(self, table: Table, told: Mapping[str, Any]) -> dict[str, Owner]:
+        """Return the owner of each row that has one; "*" stands for the rows that are not named."""
+        rows = [row.name for row in table.rows]
+        owners: dict[str, Owner] = {}
+        for name in sorted(told, key=rows.__contains__):
+            named = f"{table.entity}.{name}"
+            if name != "*" and name not in rows:
+                self.wrong.append(f'owners: there is no row "{named}" in docs/dataflow.md')
+            elif told[name] not in [owner.value for owner in Owner]:
+                self.wrong.append(f"owners: {named} must be shop, go or newest")
+            else:
+                owners |= dict.fromkeys(rows if name == "*" else [name], Owner(told[name]))
+        return owners
+
+    def _time_zone(self) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.config["time_zone"])
+        except (ZoneInfoNotFoundError, ValueError):
+            self.wrong.append("time_zone: there is no such zone; write it like Europe/Oslo")
+            return ZoneInfo("UTC")

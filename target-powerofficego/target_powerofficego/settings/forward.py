@@ -1,0 +1,210 @@
+"""The settings of target-powerofficego, checked and typed.
+
+Every setting that cannot be right is told in one line at start-up, all of them at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.orders.line_amounts import ZERO
+from target_powerofficego.dataflow.orders.lines import ServiceCodes
+from target_powerofficego.dataflow.orders.payments import method_key
+from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD, rate_key
+from target_powerofficego.dataflow.values import Unusable, vat_rate
+from target_powerofficego.errors import SettingsError
+from target_powerofficego.go_api import ConfigurationError, Connection
+from target_powerofficego.settings.both_ways import SideReader, SideSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(SideSettings):
+    """The settings of one run forward, checked and typed."""
+
+    connection: Connection
+    new_namespace: bool = False
+    requests_per_second: int = 10
+    full_check: datetime.timedelta = datetime.timedelta(hours=24)
+    plans_first_run: bool = False
+    on_link: str = "keep"
+    tests_patches: bool = True
+    write_references: bool = True
+    max_archives: int = 10
+    max_creates: int | None = None
+    match_customers_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    orders_from: datetime.date | None = None
+    order_statuses: frozenset[str] = frozenset()
+    confirm_on: frozenset[str] = frozenset()
+    invoice_on: frozenset[str] = frozenset()
+    guests: str = "by_email"
+    is_vat_abroad_ours: bool = False
+    guest_customer_number: int | None = None
+    create_missing_products: bool = True
+    sales_accounts: Mapping[str, int] = field(default_factory=dict)
+    service_codes: ServiceCodes = field(default_factory=ServiceCodes)
+    payment_accounts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Check and type a config that fits the schema.
+
+        Raises:
+            SettingsError: with one line for each setting that cannot be right.
+        """
+        return _Reader(config).settings()
+
+
+class _Reader(SideReader):
+    def settings(self) -> Settings:
+        config = self.config
+        connection = self._connection()
+        sales_accounts = self._sales_accounts()
+        settings = {
+            **self.of_either_way(),
+            "new_namespace": config["new_namespace"],
+            "requests_per_second": config["requests_per_second"],
+            "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
+            "plans_first_run": self._plans_first_run(),
+            "on_link": config["on_link"],
+            "tests_patches": config["patch_guard"] == "test",
+            "write_references": config["write_references"],
+            "max_archives": config["max_archives"],
+            "max_creates": config.get("max_creates"),
+            "match_customers_on": self._match_customers_on(),
+            "orders_from": self._orders_from(),
+            "order_statuses": frozenset(config["order_statuses"]),
+            "confirm_on": self._stage_statuses("confirm_on"),
+            "invoice_on": self._stage_statuses("invoice_on"),
+            "guests": config["guests"],
+            "is_vat_abroad_ours": config["abroad_vat"] == "norwegian",
+            "guest_customer_number": self._guest_customer_number(),
+            "create_missing_products": config["create_missing_products"],
+            "sales_accounts": sales_accounts,
+            "service_codes": self._service_codes(sales_accounts),
+            "payment_accounts": self._payment_accounts(),
+        }
+        if self.wrong or connection is None:
+            raise SettingsError(self.wrong)
+        return Settings(connection=connection, **settings)
+
+    def _connection(self) -> Connection | None:
+        config = self.config
+        empty = [
+            name
+            for name in ("application_key", "client_key", "subscription_key")
+            if not str(config.get(name) or "").strip()
+        ]
+        if empty:
+            self.wrong += [f"{name} is empty" for name in empty]
+            return None
+        try:
+            return Connection.for_environment(
+                config["environment"],
+                application_key=config["application_key"],
+                client_key=config["client_key"],
+                subscription_key=config["subscription_key"],
+                api_url=config.get("api_url") or None,
+                token_url=config.get("token_url") or None,
+            )
+        except ConfigurationError as error:
+            self.wrong.append(str(error))
+            return None
+
+    def _plans_first_run(self) -> bool:
+        default = "plan" if self.config["environment"] == "production" else "accept"
+        return (self.config.get("first_run") or default) == "plan"
+
+    def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
+        told = self.config["match_customers_on"]
+        for kind, names in told.items():
+            for name in names:
+                if name not in ("organization_number", "email"):
+                    self.wrong.append(
+                        f"match_customers_on: {kind} cannot be matched on that;"
+                        " use organization_number or email"
+                    )
+        return {kind: tuple(told.get(kind, ())) for kind in ("company", "person")}
+
+    def _orders_from(self) -> datetime.date | None:
+        told = self.config.get("orders_from")
+        try:
+            return datetime.date.fromisoformat(str(told)[:10]) if told else None
+        except ValueError:
+            self.wrong.append("orders_from must be a date like 2026-01-31")
+            return None
+
+    def _stage_statuses(self, name: str) -> frozenset[str]:
+        written = self.config["order_statuses"]
+        self.wrong += [
+            f"{name}: an order that is {status} is not written to Go; add that to order_statuses"
+            for status in self.config[name]
+            if status not in written
+        ]
+        return frozenset(self.config[name])
+
+    def _guest_customer_number(self) -> int | None:
+        number = self.config.get("guest_customer_number")
+        if self.config["guests"] == "one_customer" and number is None:
+            self.wrong.append("guests is one_customer, so guest_customer_number is needed")
+        return number
+
+    def _service_codes(self, sales_accounts: Mapping[str, int]) -> ServiceCodes:
+        config = self.config
+        rounding = str(config.get("rounding_product_code") or "").strip() or None
+        if rounding and "0" not in sales_accounts:
+            self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
+        rates = {
+            ZERO if rate == EXEMPT else Decimal(rate)
+            for rate in sales_accounts
+            if rate != GIFT_CARD
+        }
+        return ServiceCodes(
+            shipping=self._product_code("shipping"),
+            fee=self._product_code("fee"),
+            discount=self._product_code("discount"),
+            gift_card=self._product_code("gift_card"),
+            rounding=rounding,
+            rates=tuple(sorted(rates, reverse=True)),
+        )
+
+    def _product_code(self, name: str) -> str:
+        code = str(self.config[f"{name}_product_code"]).strip()
+        if not code:
+            self.wrong.append(f"{name}_product_code is empty")
+        return code
+
+    def _sales_accounts(self) -> dict[str, int]:
+        accounts: dict[str, int] = {}
+        for rate, account in (self.config.get("sales_accounts") or {}).items():
+            if rate in (EXEMPT, GIFT_CARD):
+                accounts[rate] = account
+                continue
+            try:
+                percent = vat_rate(rate.replace(",", "."), what="the rate")
+            except Unusable:
+                percent = None
+            if percent is None:
+                self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
+            elif rate_key(percent) in accounts:
+                self.wrong.append(f"sales_accounts: the rate {rate_key(percent)} is named twice")
+            else:
+                accounts[rate_key(percent)] = account
+        return accounts
+
+    def _payment_accounts(self) -> dict[str, int]:
+        accounts: dict[str, int] = {}
+        for told, account in (self.config.get("payment_accounts") or {}).items():
+            method = method_key(told)
+            if method is None:
+                self.wrong.append("payment_accounts: a payment method has no name")
+            elif method in accounts:
+                self.wrong.append(f'payment_accounts: "{method}" is named twice')
+            else:
+                accounts[method] = account
+        return accounts

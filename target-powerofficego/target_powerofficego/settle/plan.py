@@ -1,0 +1,150 @@
+"""What a run decided, change by change: the plan of a dry run, and the record of a real one."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.decisions.changes import (
+    Archive,
+    Confirm,
+    Create,
+    Credit,
+    Delete,
+    Hold,
+    Invoice,
+    Link,
+    Park,
+    Patch,
+    Reject,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Table
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.decisions.changes import Change
+
+
+@dataclass(frozen=True)
+class PlannedField:
+    """A property of the side that is written to, its value before and after, in Go's form."""
+
+    property: str
+    before: Value
+    after: Value
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """One decision about one record, named by its shop id: the same in a plan and in what is done.
+
+    `what` is the change in one word; `fields` are what would be written, `why` says why it is not.
+    """
+
+    entity: str
+    record: str
+    what: str
+    fields: tuple[PlannedField, ...] = ()
+    why: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as an object of stable keys."""
+        return {
+            "entity": self.entity,
+            "record": self.record,
+            "what": self.what,
+            "fields": [
+                {"property": one.property, "from": one.before, "to": one.after}
+                for one in self.fields
+            ],
+            "why": self.why,
+        }
+
+
+_WORDS: dict[type, str] = {
+    Create: "create",
+    Patch: "change",
+    Link: "link",
+    Archive: "archive",
+    Delete: "delete",
+    Credit: "credit",
+    Confirm: "confirm",
+    Invoice: "send invoice",
+    Park: "park",
+    Reject: "reject",
+    Hold: "hold",
+}
+
+
+class Plan:
+    """Collects decisions, in the order they were made; kept only where they will be shown.
+
+    `is_dry` tells that nothing is written, so that what Go would answer is not known; `names_shop`
+    that properties are told by the shop's names, as they are on the way back.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        *,
+        is_dry: bool,
+        is_kept: bool,
+        names_shop: bool = False,
+    ) -> None:
+        self.is_dry = is_dry
+        self._is_kept = is_kept
+        self._properties = {
+            entity: {row.name: row.shop if names_shop else row.go for row in table.rows}
+            for entity, table in tables.items()
+        }
+        self._lock = threading.Lock()
+        self._changes: list[PlannedChange] = []
+
+    def add(self, entity: str, shop_id: str, change: Change) -> None:
+        """Note a decision."""
+        if not self._is_kept:
+            return
+        fields = tuple(self._fields(entity, change))
+        planned = PlannedChange(entity, shop_id, _WORDS[type(change)], fields, _why(change))
+        with self._lock:
+            self._changes.append(planned)
+
+    def changes(self) -> list[PlannedChange]:
+        """Return what was decided; a record that waited and was then taken up is told once."""
+        with self._lock:
+            found = list(self._changes)
+        last = {(one.entity, one.record): number for number, one in enumerate(found)}
+        return [
+            one
+            for number, one in enumerate(found)
+            if one.what != "park" or last[one.entity, one.record] == number
+        ]
+
+    def _fields(self, entity: str, change: Change) -> list[PlannedField]:
+        named = self._properties.get(entity, {})
+        if isinstance(change, (Create, Credit)):
+            return [
+                PlannedField(named.get(name, name), None, value)
+                for name, value in change.values.items()
+                if value is not None
+            ]
+        rows = change.rows if isinstance(change, Patch) else ()
+        return [PlannedField(named.get(row.row, row.row), row.before, row.after) for row in rows]
+
+
+def _why(change: Change) -> str:
+    if isinstance(change, (Park, Reject, Hold)):
+        return change.reason
+    if isinstance(change, (Confirm, Invoice)):
+        return f"it is {change.status} in the shop"
+    if not isinstance(change, Link):
+        return ""
+    told = f"with {change.go_id}"
+    if change.shared_with is not None:
+        kind = "shares the entry of" if change.is_follower else "takes over the entry of"
+        told = f"{kind} {change.shared_with}"
+    differing = ", ".join(change.differences)
+    return f"{told}; differing, not written: {differing}" if differing else told

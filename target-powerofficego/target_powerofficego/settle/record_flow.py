@@ -1,0 +1,311 @@
+"""The frame of every walk: each record ends settled, parked, rejected or held."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import orjson
+
+from target_powerofficego.dataflow.agreement import NEVER
+from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
+from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
+from target_powerofficego.decisions.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.decisions.erased import ERASED_CUSTOMER
+from target_powerofficego.open_files import is_out_of_files
+from target_powerofficego.settle.brakes import BrakeReached
+from target_powerofficego.settle.context import RunTools
+from target_powerofficego.settle.versions import (
+    MOST_RUNS,
+    SURE_AFTER,
+    Version,
+    doubt,
+    see_that_it_counts,
+)
+from target_powerofficego.store.link_store import NEWER_VERSION, LinkStoreError
+
+if TYPE_CHECKING:
+    import datetime
+
+    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.decisions.changes import Change
+    from target_powerofficego.store.link_store import Link, Unsettled
+
+logger = logging.getLogger("target-powerofficego")
+
+OTHER_WAY = "the other way"
+"""What a record waits for whose write on the other way has no answer: it is no person's edit."""
+
+OLD_VERSION = "a newer version waits"
+"""Why an older version of a record that is open says nothing."""
+
+REPLACED = "deleted in the shop, where its id is another record's since"
+"""Why an old record that is sent again says nothing of the one that has its id now."""
+
+
+def record_hash(record: Record, fingerprint: str) -> str:
+    """Return a hash of a record and of the tables and settings it is read by."""
+    try:
+        body = orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a whole number beyond 64 bits, or nested too deep
+        body = json.dumps(record, default=str, sort_keys=True).encode()
+    return hashlib.blake2b(body, digest_size=16, key=fingerprint.encode()[:64]).hexdigest()
+
+
+AnyTools = TypeVar("AnyTools", bound=RunTools)
+
+
+class Walk(abc.ABC, Generic[AnyTools]):
+    """Takes records of one entity through the rooms; safe to use from several workers."""
+
+    entity: str
+    stops: tuple[type[Exception], ...] = (BrakeReached, LinkStoreError)
+    """What ends the run."""
+
+    def __init__(self, tools: AnyTools) -> None:
+        self.tools = tools
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which the store keeps what is settled or open."""
+        return self.entity
+
+    @property
+    @abc.abstractmethod
+    def other_way(self) -> str:
+        """The name under which the other way keeps such a record and its writes."""
+
+    @property
+    def table(self) -> Table:
+        """The property table of this entity."""
+        return self.tools.settings.tables[self.entity]
+
+    def take(self, record: Record, read_at: datetime.datetime, *, at_end: bool = False) -> str:
+        """Settle one record, whatever happens to it; return the outcome in one word.
+
+        `at_end` is true once no more input comes, when what is still missing may be made.
+
+        Raises:
+            BrakeReached, LinkStoreError, and what else `stops` names: the run cannot go on; the
+                record is not settled.
+        """
+        kept = self.kept(record)
+        if (resting := self._resting(kept)) is not None:
+            outcome = "parked" if resting.kind == "parked" else "rejected"
+            self.tools.tally.count(self.entity, record["id"], outcome)
+            return outcome
+        try:
+            outcome, change = self._take(kept, read_at, at_end=at_end)
+        except Undecidable as undecidable:
+            outcome, change = _WORDS[type(undecidable.change)], undecidable.change
+        except Contradiction as contradiction:
+            outcome, change = "held", Hold(str(contradiction))
+        except Unusable as unusable:
+            outcome, change = "rejected", Reject(str(unusable))
+        except self.stops:
+            raise
+        except Exception as error:  # one bad record never stops the others
+            if is_out_of_files(error):
+                raise
+            outcome, change = "rejected", self._refusal(error) or _own_fault(error)
+        self._keep(record, kept, read_at, outcome, change)
+        return outcome
+
+    def _resting(self, record: Record) -> Unsettled | None:
+        """Return that the other side refused just this, if it is not time yet to try again."""
+        before = self.tools.store.resting(self.kept_as, record["id"])
+        if before is None or record_hash(before.payload, "") != record_hash(record, ""):
+            return None
+        return before
+
+    def stakes(self, record: Record) -> Record:
+        """Return what of an open record a person is to know of again when it changes."""
+        del record
+        return {}
+
+    def _has_same_stakes(self, before: Record, record: Record) -> bool:
+        return record_hash(self.stakes(before), "") == record_hash(self.stakes(record), "")
+
+    def kept(self, record: Record) -> Record:
+        """Return a record as it may be worked with and kept: without what was erased."""
+        return record
+
+    @abc.abstractmethod
+    def _settle(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """Decide and write; return the outcome in one word, and the change.
+
+        Raises:
+            Undecidable, Unusable, and what `stops` and `_refusal` know.
+        """
+
+    @abc.abstractmethod
+    def _settle_leftovers(self, shop_id: str) -> None:
+        """See first what became of a record's writes that have no answer."""
+
+    @abc.abstractmethod
+    def _refusal(self, error: Exception) -> Reject | None:
+        """Return what an error of the side that is written to means for the record.
+
+        None: it is none of that side.
+        """
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        self._settle_leftovers(record["id"])
+        open_word = self._see_that_it_is_the_newest(record, read_at)
+        if open_word is not None:
+            return open_word, Nothing(OLD_VERSION)
+        if self.tools.store.intents_of((self.other_way,), record["id"]):
+            reason = "a write of the other way has no answer yet; the next run that way looks"
+            raise Undecidable(Park(reason, (OTHER_WAY,)))
+        return self._settle(record, read_at, at_end=at_end)
+
+    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
+        """See that a record is no older version of what is known of it.
+
+        Returned is the outcome, in one word, of a newer version that is open and stays so.
+
+        Raises:
+            Undecidable: with a Park or Hold, where it may be an older version than was settled.
+        """
+        store, shop_id = self.tools.store, record["id"]
+        stamp = self.stamp_of(record)
+        link = store.link(self.entity, shop_id)
+        settled = store.last_version(self.kept_as, shop_id)
+        newest = store.unsettled_of(self.kept_as, shop_id)
+        is_overdue = False
+        if newest is not None and NEWER_VERSION in store.awaited_by(newest.id):
+            is_overdue = newest.kind == "hold" or newest.attempts >= MOST_RUNS
+            newest = None
+        known = []
+        if link is not None:
+            replaced = self._shows_what_was_replaced(record, link)
+            known.append(Version(stamp, self._own_stamp(link), seems_old=replaced))
+        if settled is not None:
+            known.append(Version(stamp, settled.stamp, seems_old=read_at < settled.read_at))
+        than_open = None
+        if newest is not None:
+            seems_old = read_at < newest.read_at
+            than_open = doubt([Version(stamp, self.stamp_of(newest.payload), seems_old=seems_old)])
+        found = doubt(known)
+        if found is None and than_open is None:
+            return None
+        readings = store.readings(self.kept_as, shop_id, read_at)
+        if newest and than_open and readings < SURE_AFTER:
+            return _WORD_OF_KIND[newest.kind]
+        # an open one is in nobody's books, so what was read so often since takes its place
+        if found is not None:
+            see_that_it_counts(found, readings, is_overdue=is_overdue)
+        return None
+
+    @abc.abstractmethod
+    def stamp_of(self, record: Record) -> str | None:
+        """Return when a record's own side says that it was last changed."""
+
+    @abc.abstractmethod
+    def _own_stamp(self, link: Link) -> str | None:
+        """Return that side's stamp as our own last write to it left it."""
+
+    def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
+        """Tell whether a record has a value that our own last write to its side replaced."""
+        del record, link
+        return False
+
+    def _keep(
+        self,
+        record: Record,
+        kept: Record,
+        read_at: datetime.datetime,
+        outcome: str,
+        change: Change,
+    ) -> None:
+        tools = self.tools
+        shop_id = record["id"]
+        if not isinstance(change, Nothing):
+            tools.plan.add(self.entity, shop_id, change)
+        tools.tally.count(self.entity, shop_id, outcome)
+        if not isinstance(change, (Park, Reject, Hold)):
+            if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
+                fingerprint = record_hash(record, tools.fingerprint)
+                is_made = MADE_FOR_ORDERS in record  # it is no reading of the record
+                tools.store.put_settled(
+                    self.kept_as,
+                    shop_id,
+                    fingerprint,
+                    NEVER if is_made else read_at,
+                    self.stamp_of(record),
+                )
+            return
+        before = tools.store.unsettled_of(self.kept_as, shop_id)
+        tools.store.put_unsettled(
+            "parked"
+            if isinstance(change, Park)
+            else "hold"
+            if isinstance(change, Hold)
+            else "reject",
+            self.kept_as,
+            shop_id,
+            payload=kept,
+            read_at=read_at,
+            reason=change.reason,
+            title=change.title if isinstance(change, Reject) else None,
+            detail=change.detail if isinstance(change, (Reject, Hold)) else None,
+            is_refusal=not isinstance(change, Hold) and change.is_refusal,
+            waits_for=() if isinstance(change, Reject) else change.awaited,
+            is_as_known=before is None or self._has_same_stakes(before.payload, kept),
+        )
+
+    def identified(self, record: Record, link: Link) -> Link:
+        """Return the link of a record, with when the shop made it, if that was not known yet.
+
+        Raises:
+            Undecidable: with a Hold, when the shop has given the id to another record.
+        """
+        created = created_at(record)
+        if created and not link.shop_created_at:
+            link = replace(link, shop_created_at=created)
+            self.tools.store.put_link(link)
+        if created and link.shop_created_at and not _is_same_moment(created, link.shop_created_at):
+            reason = (
+                f"the shop now has another record under the id {record['id']}"
+                f" (created {created}, the linked one {link.shop_created_at})"
+            )
+            raise Undecidable(Hold(reason))
+        return link
+
+
+def created_at(record: Record) -> str | None:
+    """Return when the shop made a record, as it says so; what is no text tells nothing."""
+    stamp = record.get("created_at")
+    return stamp if isinstance(stamp, str) and stamp.strip() else None
+
+
+def _is_same_moment(one: object, other: object) -> bool:
+    """Tell whether two stamps mean the same; what is no stamp is compared as it stands."""
+    try:
+        return instant(one, what="created_at") == instant(other, what="created_at")
+    except Unusable:
+        return one == other
+
+
+_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+_WORD_OF_KIND = {"parked": "parked", "reject": "rejected", "hold": "held"}
+_WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
+
+
+def _own_fault(error: Exception) -> Reject:
+    """Name where our own code broke, without values, which may be personal data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else "unknown place"
+    logger.error("A record could not be read: %s in %s", type(error).__name__, place)
+    return Reject(f"this program could not read it ({type(error).__name__} in {place}); report it")

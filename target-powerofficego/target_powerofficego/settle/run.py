@@ -1,0 +1,163 @@
+"""One run, once it is open: how it comes to its end, and what is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from target_powerofficego.settle.plan_listing import tell_plan, write_changes
+from target_powerofficego.settle.progress import progress_of
+from target_powerofficego.settle.summary import tell_summary
+from target_powerofficego.store.link_store import LinkStoreError
+
+if TYPE_CHECKING:
+    import logging
+
+    from target_powerofficego.go_api import CallCount
+    from target_powerofficego.settings.both_ways import SideSettings
+    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.settle.plan import Plan
+    from target_powerofficego.settle.progress import Standing
+    from target_powerofficego.settle.settlement import Settlement
+    from target_powerofficego.settle.tally import Tally
+    from target_powerofficego.store.link_store import LinkStore, UnsettledKind
+
+_OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
+
+
+class Client(Protocol):
+    """The HTTP client of the system that is written to."""
+
+    calls: CallCount
+    system: str
+
+    def cancel(self) -> None:
+        """End every wait, and every later call; those in flight finish."""
+
+
+@dataclass
+class Run:
+    """What is open while a run lasts; `kept_as` are the names of what it settles in the store."""
+
+    settings: SideSettings
+    store: LinkStore
+    client: Client
+    settlement: Settlement
+    plan: Plan
+    brakes: Brakes
+    tally: Tally
+    number: int | None
+    is_plan: bool
+    opened: contextlib.ExitStack
+    kept_as: tuple[str, ...]
+    logger: logging.Logger
+
+    def __post_init__(self) -> None:
+        """Tell from now on how far the run is."""
+        self._progress = progress_of(self.note, self.client.system, self.logger)
+        self._progress.start()
+
+    def note(self) -> Standing:
+        """Record in the store how far the run is, and return it."""
+        if self.number is not None:
+            with contextlib.suppress(LinkStoreError):  # whatever else needs the store says so
+                self.store.note_run(
+                    self.number, outcomes=self.tally.counts(), calls=_calls(self.client)
+                )
+        return self.settlement.standing(self.client.calls.writes)
+
+    def finish(self, *, has_input: bool) -> int:
+        """Settle what is still open, tell the summary and return the exit status.
+
+        0: all is well; 1: a first run's plan was printed, or `changes_file` cannot be written;
+        3: rejects or holds are open.
+        """
+        if not has_input:
+            self.logger.warning(
+                "no input: the tap sent no message, so it broke at its start, or nothing is"
+                " selected; see its log"
+            )
+        self.settlement.finish()
+        self._progress.close()
+        open_ones = self._open()
+        status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
+        if self.is_plan:
+            tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
+            for line in self.brakes.told_by_a_plan():
+                self.logger.warning(line)
+        has_written_changes = self._write_changes()
+        counts, calls = self.tally.counts(), _calls(self.client)
+        tell_summary(
+            counts,
+            calls,
+            open_ones,
+            is_plan=self.is_plan,
+            system=self.client.system,
+            exit_status=status,
+            logger=self.logger,
+        )
+        if self.is_plan and not self.settings.dry_run and counts:
+            self.logger.error(
+                "This is the first run against a Go that already has entries: the plan was printed"
+                " and nothing was written. Set first_run: accept to carry it out."
+            )
+            status = 1
+        if not has_written_changes:
+            status = 1
+        if self.number is not None:
+            self.store.finish_run(
+                self.number,
+                exit_status=status,
+                outcomes=counts,
+                calls=calls,
+                has_input=has_input,
+            )
+        return status
+
+    def stop(self, failure: BaseException, *, exit_status: int) -> None:
+        """End the run early: calls in flight finish, what is settled stays so."""
+        self.client.cancel()
+        self.settlement.stop(failure)
+        self._progress.close()
+        if self.number is None:
+            return
+        with contextlib.suppress(LinkStoreError):  # it may be why the run ends
+            self.store.finish_run(
+                self.number,
+                exit_status=exit_status,
+                outcomes=self.tally.counts(),
+                calls=_calls(self.client),
+            )
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._progress.close()
+        self.settlement.close()
+        self.opened.close()
+
+    def _write_changes(self) -> bool:
+        """Write the file of changes, if one is wanted; tell whether that went well."""
+        path = self.settings.changes_file
+        if path is None:
+            return True
+        try:
+            write_changes(self.plan.changes(), path)
+        except OSError as error:
+            self.logger.error(
+                "changes_file: %s cannot be written: %s; what the run did stands",
+                path,
+                error.strerror,
+            )
+            return False
+        return True
+
+    def _open(self) -> dict[str, int]:
+        found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
+        own = [one.kind for one in found if one.entity in self.kept_as]
+        return {kind: own.count(kind) for kind in _OPEN_KINDS}
+
+
+def _calls(client: Client) -> dict[str, int]:
+    calls = client.calls
+    return {"reads": calls.reads, "writes": calls.writes, "tokens": calls.tokens}

@@ -1,0 +1,55 @@
+"""What a shop record says, in Go's form, under the names that the base of its link has."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.customer import what_hangs_on
+from target_powerofficego.dataflow.orders.amounts import AMOUNTS, as_kept, order_amounts
+from target_powerofficego.dataflow.orders.lines_back import agree, members_by_reference
+from target_powerofficego.dataflow.orders.reading import read_lines
+from target_powerofficego.dataflow.values import ABSENT, Unusable
+from target_powerofficego.decisions.merge_lines import LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_powerofficego.dataflow.table import Conversion, Record, Table
+    from target_powerofficego.dataflow.values import Value
+
+
+def told_values(
+    entity: str, record: Record, table: Table, conversion: Conversion
+) -> dict[str, Value]:
+    """Return a record in Go's form, each row by itself; what cannot be read is left out.
+
+    Of a customer also what becomes entries of their own, of an order also its lines and what they
+    come to.
+    """
+    found: dict[str, Value] = {}
+    with contextlib.suppress(Unusable):
+        if entity == "customers":
+            found |= what_hangs_on(record)
+        elif entity == "orders":
+            members = members_by_reference(record)
+            found |= {f"{LINE}{reference}": one for reference, one in members.items()}
+    for row in table.active:
+        try:
+            value = row.to_go(record, conversion)
+        except Unusable:
+            continue
+        if value is not ABSENT:
+            found[row.name] = value
+    if entity == "orders":
+        with contextlib.suppress(Unusable):
+            found[AMOUNTS] = as_kept(order_amounts(found, read_lines(record)))
+    return found
+
+
+def sameness(table: Table) -> Callable[[str, Value, Value], bool]:
+    """Return what tells whether two values of one name are the same."""
+    rows = {row.name: row for row in table.rows}
+    return lambda name, one, other: (
+        rows[name].are_equal(one, other) if name in rows else agree(one, other)
+    )

@@ -1,0 +1,37 @@
+"""What every walk into Go works with, one set a run."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from target_powerofficego.settle.context import RunTools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
+    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.settings.forward import Settings
+    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.sync.go.index import GoIndex
+    from target_powerofficego.sync.go.writer import Writer
+
+
+@dataclass(kw_only=True)
+class Tools(RunTools):
+    """The store, Go, and what is known of the run; shared by all workers.
+
+    `on_linked` is told each record that gets a link, so that what waits for it is taken up.
+    """
+
+    settings: Settings
+    go: GoClient
+    index: GoIndex
+    writer: Writer
+    brakes: Brakes
+    payment_accounts: PaymentAccounts | None
+    guest_customer_id: str | None
+    on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
+    service_products: threading.Lock = field(default_factory=threading.Lock)

@@ -1,0 +1,91 @@
+"""Archives the customers in Go whose personal data was erased: the law keeps the ledger's entry."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.decisions.changes import Archive, RowChange
+from target_powerofficego.go_api import (
+    NotFound,
+    Refused,
+    TestFailed,
+    TryAgainLater,
+    UnknownOutcome,
+)
+
+if TYPE_CHECKING:
+    from target_powerofficego.store.link_store import Erasure
+    from target_powerofficego.sync.context import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+_KEPT_AS = "erased"
+"""The name under which the store keeps that Go refused an archive."""
+
+
+def archive_erased(tools: Tools) -> None:
+    """Archive each entry that is open; what Go refuses rests, what it does not answer does not.
+
+    Raises:
+        StopRun, BrakeReached, LinkStoreError: the run cannot go on.
+    """
+    for erasure in tools.store.open_erasures():
+        if tools.store.resting(_KEPT_AS, erasure.shop_id) is not None:
+            continue
+        try:
+            _archive(tools, erasure)
+        except NotFound:
+            _end(tools, erasure)
+        except TestFailed:
+            _tell_open(erasure, "it was edited meanwhile; the next run tries again")
+        except Refused as refused:
+            said = refused.title or refused.status
+            why = f"Go refused it ({said}), perhaps because its balance is open"
+            _rest(tools, erasure, f"{why}; tried again later, at most a day apart")
+        except (TryAgainLater, UnknownOutcome):
+            _tell_open(erasure, "Go gave no answer; the next run tries again")
+
+
+def _archive(tools: Tools, erasure: Erasure) -> None:
+    path = f"/Customers/{erasure.go_id}"
+    there = tools.go.read(path)
+    is_archived = there.get("IsArchived")
+    if is_archived:
+        _end(tools, erasure)
+        return
+    row = RowChange("archived", "/IsArchived", is_archived, True)
+    answer = tools.writer.change(
+        erasure.entity, erasure.shop_id, path, [row], read_at=now(), whole=there
+    )
+    with tools.store.transaction():
+        tools.index.remember(erasure.entity, answer.body, now())
+        _end(tools, erasure)
+        tools.store.end_intent(answer.intent)
+    tools.plan.add(erasure.entity, erasure.shop_id, Archive())
+    tools.tally.count(erasure.entity, erasure.shop_id, "archived")
+
+
+def _end(tools: Tools, erasure: Erasure) -> None:
+    with tools.store.transaction():
+        tools.store.end_erasure(erasure)
+        tools.store.clear_unsettled(_KEPT_AS, erasure.shop_id)
+
+
+def _rest(tools: Tools, erasure: Erasure, why: str) -> None:
+    reason = f"an erased customer (id {erasure.go_id} in Go) is not archived yet: {why}"
+    tools.store.put_unsettled(
+        "parked",
+        _KEPT_AS,
+        erasure.shop_id,
+        payload={"id": erasure.shop_id},
+        read_at=now(),
+        reason=reason,
+        is_refusal=True,
+    )
+    _tell_open(erasure, why)
+
+
+def _tell_open(erasure: Erasure, why: str) -> None:
+    logger.warning("An erased customer (id %s in Go) is not archived yet: %s", erasure.go_id, why)

@@ -1,0 +1,306 @@
+"""What Go holds, read in bulk and kept in the link store: no record costs a call of its own.
+
+Ten calls a second are all there is. An entity is listed in full at first and again every
+`full_check_hours`, for address and stock edits do not move an entry's stamp; in between, only what
+changed since Go's own newest stamp, with an overlap. It is read when the first record needs it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import itertools
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.go_api import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_powerofficego.dataflow.table import Table
+    from target_powerofficego.go_api import GoClient
+    from target_powerofficego.store.link_store import LinkStore
+
+logger = logging.getLogger("target-powerofficego")
+
+_OVERLAP = datetime.timedelta(minutes=5)
+_AHEAD = datetime.timedelta(days=1)
+_STORED_AT_ONCE = 500
+
+Keys = list[str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One list of Go: its fields, its filter for what changed, and the keys of an entry."""
+
+    entity: str
+    resource: str
+    changed_filter: str | None
+    stamp: str
+    fields: tuple[str, ...] | None
+    keys: Callable[[Mapping[str, Any]], Keys]
+
+    @property
+    def name(self) -> str:
+        """What its watermark is kept under; other fields make it another list, read anew."""
+        digest = hashlib.sha256(" ".join(self.fields or ()).encode()).hexdigest()
+        return f"{self.resource} {digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as last read from Go."""
+
+    go_id: str
+    body: Mapping[str, Any]
+    read_at: datetime.datetime
+
+    @property
+    def is_invoice(self) -> bool:
+        """Whether an order has left the sales orders and become an invoice or credit note."""
+        return "InvoiceNo" in self.body
+
+
+def _customer_keys(entry: Mapping[str, Any]) -> Keys:
+    return [
+        *_key("ref", entry.get("ExternalImportReference")),
+        *_key("org", values.same_organization_number(entry.get("OrganizationNumber"))),
+        *_key("email", values.same_email(entry.get("EmailAddress"))),
+    ]
+
+
+def _product_keys(entry: Mapping[str, Any]) -> Keys:
+    return [
+        *_key("code", values.same_code(entry.get("Code"))),
+        *_key("gtin", values.same_gtin(entry.get("Gtin"))),
+    ]
+
+
+def _order_keys(entry: Mapping[str, Any]) -> Keys:
+    return [
+        *_key("ref", entry.get("ExternalImportReference")),
+        *(_key("credits", entry.get("RelatedInvoiceNo")) if "InvoiceNo" in entry else ()),
+    ]
+
+
+def _contact_keys(entry: Mapping[str, Any]) -> Keys:
+    return [*_key("contact", entry.get("ContactId")), *_key("code", entry.get("ExternalCode"))]
+
+
+def _key(kind: str, value: object) -> Keys:
+    return [f"{kind}:{value}"] if value else []
+
+
+def _fields(table: Table, *more: str) -> tuple[str, ...]:
+    """Return the members that matching and merging need."""
+    names = [row.go.split(".")[0] for row in table.active if row.direction.reaches_go]
+    return tuple(dict.fromkeys(["Id", *more, *names, "LastChangedDateTimeOffset"]))
+
+
+def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
+    """Return the lists that are read, with the members that the property tables name."""
+    by_change = ("lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset")
+    customers = _fields(
+        tables["customers"],
+        "Number",
+        "SubledgerAccountId",
+        "ExternalImportReference",
+        "OrganizationNumber",
+        "EmailAddress",
+        "IsPerson",
+        "Name",
+    )
+    products = _fields(tables["products"], "Code", "Gtin")
+    return (
+        Source("customers", "Customers", *by_change, customers, _customer_keys),
+        Source("products", "Products", *by_change, products, _product_keys),
+        Source("orders", "SalesOrders", *by_change, _ORDER_FIELDS, _order_keys),
+        Source(
+            "orders",
+            "OutgoingInvoices",
+            "sentDateTimeOffsetGreaterThan",
+            "SentDateTimeOffset",
+            _INVOICE_FIELDS,
+            _order_keys,
+        ),
+        Source("delivery_addresses", "ContactDeliveryAddresses", *by_change, None, _contact_keys),
+        Source("contact_persons", "ContactPersons", *by_change, None, _contact_keys),
+    )
+
+
+_ORDER_FIELDS = (
+    "Id",
+    "ExternalImportReference",
+    "SalesOrderNo",
+    "SalesOrderStatus",
+    "TotalAmount",
+    "LastChangedDateTimeOffset",
+)
+"""Enough to find an order and to compare its total; a merge reads the order itself, with lines. No
+member tells who bought."""
+
+_INVOICE_FIELDS = (
+    "Id",
+    "ExternalImportReference",
+    "InvoiceNo",
+    "OrderNo",
+    "SentDateTimeOffset",
+    "TotalAmount",
+    "RelatedInvoiceNo",
+)
+
+
+class GoIndex:
+    """Finds entries of Go by id or key; `orders_from` bounds the invoices that are listed."""
+
+    def __init__(
+        self,
+        store: LinkStore,
+        go: GoClient,
+        *,
+        tables: Mapping[str, Table],
+        full_check: datetime.timedelta,
+        orders_from: datetime.date | None,
+    ) -> None:
+        self._store = store
+        self._go = go
+        self._sources = sources(tables)
+        self._erased = store.erased_customers()
+        self._full_check = full_check
+        self._orders_from = orders_from
+        self._opened_at = now()
+        self._read: set[str] = set()
+        self._reading = threading.RLock()
+
+    def find(self, entity: str, key: str) -> list[Entry]:
+        """Return the entries found by a key such as "ref:shop:12"."""
+        self.ensure(entity)
+        found = (self.entry(entity, go_id) for go_id in self._store.go_ids(entity, key))
+        return [entry for entry in found if entry is not None]
+
+    def find_present(self, entity: str, key: str) -> list[Entry]:
+        """As `find`, after reading again what an earlier run read: Go may have it no longer.
+
+        For linking, which is for good.
+        """
+        found = self.find(entity, key)
+        old = [entry for entry in found if not self._opened_at <= entry.read_at <= now()]
+        for entry in old:
+            self.read_again(entity, entry.go_id)
+        return self.find(entity, key) if old else found
+
+    def entry(self, entity: str, go_id: str) -> Entry | None:
+        """Return an entry by its id in Go."""
+        self.ensure(entity)
+        stored = self._store.go_entry(entity, go_id)
+        return None if stored is None else Entry(go_id, *stored)
+
+    def read_again(self, entity: str, go_id: str) -> Entry | None:
+        """Read one entry from Go now; None when Go has it no longer.
+
+        An order that is no sales order any more is looked for among the outgoing invoices.
+        """
+        read_at = now()
+        for source in self._sources:
+            if source.entity != entity:
+                continue
+            try:
+                body = self._go.read(f"/{source.resource}/{go_id}")
+            except NotFound:
+                continue
+            return self.remember(entity, body, read_at, source)
+        self._store.remove_go_entry(entity, go_id)
+        return None
+
+    def read_invoice(self, entity: str, go_id: str) -> Entry | None:
+        """Read the invoice of an order now, which has the order's id; None when there is none."""
+        source = next(one for one in self._sources if one.resource == "OutgoingInvoices")
+        read_at = now()
+        try:
+            body = self._go.read(f"/{source.resource}/{go_id}")
+        except NotFound:
+            return None
+        return self.remember(entity, body, read_at, source)
+
+    def remember(
+        self,
+        entity: str,
+        body: Mapping[str, Any],
+        read_at: datetime.datetime,
+        source: Source | None = None,
+    ) -> Entry:
+        """Keep an entry that Go just answered; of an erased customer only what orders need."""
+        source = source or next(one for one in self._sources if one.entity == entity)
+        told = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
+        kept = self._erased.kept_entry(entity, told)
+        go_id = str(body["Id"])
+        if kept is None:
+            return Entry(go_id, told, read_at)
+        self._store.put_go_entry(entity, go_id, kept, source.keys(kept), read_at)
+        return Entry(go_id, kept, read_at)
+
+    def forget(self, entity: str, go_id: str) -> None:
+        """Drop an entry that we deleted in Go."""
+        self._store.remove_go_entry(entity, go_id)
+
+    def ensure(self, entity: str) -> None:
+        """Read an entity in bulk, once a run."""
+        if entity in self._read:
+            return
+        with self._reading:
+            if entity in self._read:
+                return
+            of_entity = [source for source in self._sources if source.entity == entity]
+            if any(self._is_full_read_due(source) for source in of_entity):
+                with self._store.transaction():
+                    self._store.clear_go_entries(entity)
+                    for source in of_entity:
+                        self._store.remove_watermark(source.name)
+            for source in of_entity:
+                mark = self._store.watermark(source.name)
+                self._list(source, *(mark or (None, now())))
+            self._read.add(entity)
+
+    def _is_full_read_due(self, source: Source) -> bool:
+        mark = self._store.watermark(source.name)
+        if mark is None:
+            return True
+        age = now() - mark[1]  # less than nothing, where a clock was wrong
+        return not datetime.timedelta(0) <= age < self._full_check
+
+    def _list(
+        self, source: Source, changed_since: str | None, full_read_at: datetime.datetime
+    ) -> None:
+        params: dict[str, str] = {}
+        since = values.instant_or_none(changed_since)
+        if since and source.changed_filter:
+            params[source.changed_filter] = (since - _OVERLAP).isoformat().replace("+00:00", "Z")
+        elif source.resource == "OutgoingInvoices" and self._orders_from:
+            params["fromDate"] = self._orders_from.isoformat()
+        newest = changed_since or "" if since else ""
+        read_at = now()
+        listed = self._go.list_all(f"/{source.resource}", params=params, fields=source.fields)
+        # no lock of the database is held while Go is asked: others may use it meanwhile
+        while page := list(itertools.islice(listed, _STORED_AT_ONCE)):
+            with self._store.transaction():
+                for body in page:
+                    self.remember(source.entity, body, read_at, source)
+                    newest = max(
+                        newest, _moved_at(body.get(source.stamp), self._go.told_at or read_at)
+                    )
+        self._store.put_watermark(source.name, newest or None, full_read_at)
+
+
+def _moved_at(stamp: object, told_at: datetime.datetime) -> str:
+    """Return when an entry was last changed; "" where it does not tell a moment that can be.
+
+    A watermark in the future would hide each change until then.
+    """
+    moment = values.instant_or_none(stamp)
+    return str(stamp) if moment is not None and moment <= told_at + _AHEAD else ""

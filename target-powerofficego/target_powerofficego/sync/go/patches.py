@@ -1,0 +1,91 @@
+"""JSON Patches: what one is made of, and what became of one that got no answer; pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.values import member_at, same_text
+from target_powerofficego.go_api import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.decisions.changes import RowChange
+
+
+_ROUNDING = Decimal("0.005")  # krone: a system that keeps whole øre
+
+
+def patch_operations(
+    rows: Sequence[RowChange], whole: Mapping[str, Any] | None, *, tests: bool
+) -> Iterator[Operation]:
+    """Yield the JSON Patch: first every `test` of what was merged against, then every `replace`."""
+    nested: dict[str, dict[str, Any]] = {}
+    flat: list[RowChange] = []
+    for row in rows:
+        parent, _, leaf = row.path.lstrip("/").rpartition("/")
+        if parent and whole is not None and whole.get(parent) is None:
+            nested.setdefault(parent, {})[leaf] = row.after
+        else:
+            flat.append(row)
+    if tests:
+        yield from (Operation("test", f"/{parent}", None) for parent in nested)
+        yield from (Operation("test", row.path, row.before) for row in flat)
+    for parent, members in nested.items():
+        given = {name: value for name, value in members.items() if value is not None}
+        if given:
+            yield Operation("replace", f"/{parent}", given)
+    yield from (Operation("replace", row.path, row.after) for row in flat)
+
+
+def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
+    """Return the rows that a patch without an answer has changed, as far as Go's values tell.
+
+    A person may have edited the entry since, so only what was sent, or a form of it, is ours.
+    """
+    return tuple(
+        row
+        for row in rows
+        if not _is_at(entry, row, row.before) and is_form_of(member_at(entry, row.path), row.after)
+    )
+
+
+def is_form_of(value: Value, sent: Value) -> bool:
+    """Tell whether a system may have made this of what was sent: other spaces, case or rounding.
+
+    Of a line of an order each member that was sent is looked at.
+    """
+    if same_text(value) == same_text(sent):
+        return True
+    if isinstance(sent, dict) and isinstance(value, dict):
+        return all(is_form_of(value.get(name), one) for name, one in sent.items())
+    if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
+        return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
+    if isinstance(sent, str) and isinstance(value, str):
+        return _letters(value) == _letters(sent)
+    return False
+
+
+def _letters(text: str) -> str:
+    return "".join(one for one in text.casefold() if one.isalnum())
+
+
+def is_untouched(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
+    """Tell whether every row still holds the value merged against, so that nothing was done."""
+    return all(_is_at(entry, row, row.before) for row in rows)
+
+
+def what_was_done(done: Sequence[RowChange], rows: Sequence[RowChange]) -> str:
+    """Say in words, for the log, what became of a patch."""
+    if not done:
+        return "it was not done"
+    if len(done) == len(rows):
+        return "it was done"
+    open_ones = ", ".join(row.row for row in rows if row not in done)
+    return f"it was done, but for {open_ones}, which Go holds as before"
+
+
+def _is_at(entry: Mapping[str, Any], row: RowChange, value: Value) -> bool:
+    return bool(same_text(member_at(entry, row.path)) == same_text(value))

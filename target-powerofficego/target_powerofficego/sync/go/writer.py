@@ -1,0 +1,467 @@
+"""Writes to Go that leave an intent first, so that nothing is done twice when an answer is lost.
+
+A POST to PowerOffice Go is not idempotent. What is about to be sent is committed to the link store
+before the call; the caller replaces the intent by the answer in one transaction. Where an answer is
+missing, Go is looked at before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.decisions.changes import Park, Undecidable
+from target_powerofficego.go_api import (
+    DuplicateReference,
+    NotFound,
+    Refused,
+    StopRun,
+    TestFailed,
+    TryAgainLater,
+    UnknownOutcome,
+)
+from target_powerofficego.store.columns import from_json, to_json, to_stamp
+from target_powerofficego.store.intent_rows import SENDING
+from target_powerofficego.sync.go.destinations import Destination
+from target_powerofficego.sync.go.patches import (
+    is_untouched,
+    patch_operations,
+    rows_done,
+    what_was_done,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_powerofficego.decisions.changes import RowChange
+    from target_powerofficego.go_api import GoClient, Operation
+    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.store.link_store import Intent, Link, LinkStore
+
+logger = logging.getLogger("target-powerofficego")
+
+_MOST_TRIES = 3
+SECOND_LOOK_SECONDS = 2.0
+"""PowerOffice Go v1 read from a replica up to 1 s behind; unstated for v2."""
+
+NOT_SEEN = Park(
+    "it may be in PowerOffice Go, which does not show it (yet): the next run looks for it before it"
+    " creates anything",
+    ("what Go may have",),
+)
+"""Of a create that may have been done; what Go reads from may be a replica that is behind."""
+
+_LOOK_BACK = datetime.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Go answered to a write, or holds after one whose answer was lost."""
+
+    body: Mapping[str, Any]
+    intent: Intent
+    was_there: bool = False
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """An entry that Go has no longer; `was_gone` when it had it no longer already.
+
+    An order that was gone may be an invoice.
+    """
+
+    intent: Intent
+    was_gone: bool = False
+
+
+class Writer:
+    """Sends writes, each under an intent."""
+
+    def __init__(
+        self,
+        store: LinkStore,
+        go: GoClient,
+        brakes: Brakes,
+        *,
+        tests_patches: bool,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._go = go
+        self._brakes = brakes
+        self._tests_patches = tests_patches
+        self._wait = wait
+
+    def create(
+        self,
+        target: Destination,
+        body: Mapping[str, Any],
+        values_sent: Mapping[str, Any],
+        *,
+        read_at: datetime.datetime,
+    ) -> Answer:
+        """Create an entry once; `was_there` when Go turns out to have it already.
+
+        `values_sent` and when their record was read are what a later run makes the base of, should
+        the answer never come.
+
+        Raises:
+            Refused: Go said no.
+            Undecidable: with a Park, when it may be there and Go does not show it; the intent of an
+                unanswered try stays.
+            UnknownOutcome: no answer, and Go could not be looked at either; the intent stays.
+            StopRun, TryAgainLater: nothing was done, or the intent of an earlier try stays.
+            BrakeReached: nothing was done.
+        """
+        earlier = self._open_create(target)
+        was_sent = earlier is not None
+        self._brakes.before_create()
+        detail = {**target.detail(values_sent), "read_at": to_stamp(read_at), "sent_by": self._run}
+        intent = earlier or self._store.begin_intent(
+            target.entity, target.shop_id, "create", detail
+        )
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                return Answer(self._go.create(target.path, body), intent)
+            except UnknownOutcome as unknown:
+                was_sent = True
+                found = self._look_carefully(target, intent, unknown, is_last=not tries_left)
+                if found is not None:
+                    return _found_there(found, intent, values_sent)
+                if not target.refuses_duplicates:
+                    raise Undecidable(NOT_SEEN) from unknown
+                if not tries_left:
+                    raise
+            except Refused as refused:
+                found = self._held_back_by(target, intent, refused, was_sent=was_sent)
+                there = _found_there(found, intent, values_sent)
+                return replace(there, was_there=not was_sent)
+            except (StopRun, TryAgainLater):
+                if not was_sent:
+                    self._store.end_intent(intent)
+                raise
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def change(
+        self,
+        entity: str,
+        shop_id: str,
+        path: str,
+        rows: Sequence[RowChange],
+        *,
+        read_at: datetime.datetime,
+        whole: Mapping[str, Any] | None = None,
+        line: str | None = None,
+    ) -> Answer:
+        """Patch an entry, guarded by a `test` of each value merged against.
+
+        `whole` is the entry as last read; a member of it that is null is replaced as a whole,
+        since a JSON Patch cannot reach into it. `line` is the reference of an order's line.
+
+        Raises:
+            TestFailed: Go holds another value: read again, merge again.
+            Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
+        """
+        self._brakes.before_change()
+        detail = {
+            "path": path,
+            "rows": {row.row: [row.path, row.before, row.after] for row in rows},
+            "read_at": to_stamp(read_at),
+            "line": line,
+        }
+        intent = self._store.begin_intent(entity, shop_id, "patch", detail)
+        unanswered: UnknownOutcome | None = None
+        operations = list(patch_operations(rows, whole, tests=self._tests_patches))
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                return Answer(self.patch(path, operations, whole), intent)
+            except UnknownOutcome as unknown:
+                answer = self._found(intent, path, rows, unknown)
+                if answer is None and not tries_left:
+                    answer = self._found_behind(intent, path, rows, unknown)
+                if answer is not None:
+                    return answer
+                if not tries_left:
+                    raise
+                unanswered = unknown
+            except Refused as refused:
+                if unanswered is None:
+                    self._store.end_intent(intent)
+                    raise
+                return self._done_before(intent, path, rows, unanswered, refused)
+            except (StopRun, TryAgainLater):
+                if unanswered is None:
+                    self._store.end_intent(intent)
+                raise
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def patch(
+        self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Send a patch and return the entry that Go answers; `whole` is the entry as last read."""
+        del whole
+        answer: Mapping[str, Any] = self._go.change(path, operations)
+        return answer
+
+    def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Deletion:
+        """Delete an entry; one that is gone already counts as deleted.
+
+        `line` is the reference of an order's line.
+
+        Raises:
+            Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
+        """
+        self._brakes.before_change()
+        intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path, "line": line})
+        for tries_left in reversed(range(_MOST_TRIES)):
+            is_first_try = tries_left == _MOST_TRIES - 1
+            try:
+                self._go.delete(path)
+            except NotFound:
+                return Deletion(intent, was_gone=True)
+            except UnknownOutcome:
+                if not tries_left:
+                    raise
+            except (Refused, StopRun, TryAgainLater) as error:
+                if is_first_try or isinstance(error, Refused):
+                    self._store.end_intent(intent)
+                raise
+            else:
+                return Deletion(intent)
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def send_invoice(
+        self, link: Link, request: Mapping[str, Any], status: str, read_at: datetime.datetime
+    ) -> None:
+        """Ask Go to make an order's invoice and to send it: once, it is never repeated here.
+
+        The intent stays also when Go has taken it (202), until the invoice is known to be made or
+        not. `status` is the order's, which a later run keeps as what asked for it.
+
+        Raises:
+            UnknownOutcome: no answer.
+            Refused, StopRun, TryAgainLater, BrakeReached: nothing was done.
+        """
+        self._brakes.before_change()
+        intent = self.note_sending(link, status, read_at, is_accepted=False)
+        try:
+            self._go.begin(f"/SalesOrders/{link.go_id}/createAndSendInvoice", request)
+        except (Refused, StopRun, TryAgainLater):
+            self._store.end_intent(intent)
+            raise
+        self._store.note_in_intent(intent, {**intent.detail, "accepted": True})
+
+    def note_sending(
+        self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
+    ) -> Intent:
+        """Keep that Go is asked for an order's invoice, or has been and is at it."""
+        detail = {
+            "status": status,
+            "read_at": to_stamp(read_at),
+            "accepted": is_accepted,
+            "seen_by": to_stamp(self._store.opened_at),
+        }
+        return self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
+
+    def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
+        """Return what Go holds of a create that was left unanswered, or None.
+
+        Looked for twice where Go would take it a second time.
+        """
+        target = Destination.of_intent(intent)
+        look = self._look if target.refuses_duplicates else self._look_again
+        return look(target, intent)
+
+    @property
+    def _run(self) -> str | None:
+        """Which run this is."""
+        return to_stamp(self._store.opened_at)
+
+    def was_sent_by_this_run(self, intent: Intent) -> bool:
+        """Return whether this run has sent a create that has no answer."""
+        return bool(intent.detail.get("sent_by") == self._run)
+
+    def _open_create(self, target: Destination) -> Intent | None:
+        """Return what an earlier run left of the same create, which this run is to send now.
+
+        Raises:
+            Undecidable: with a Park, when another record's may be what Go would take twice, as two
+                of one SKU.
+        """
+        for intent in self._store.intents_of_entity(target.entity):
+            if intent.kind != "create" or Destination.of_intent(intent).place != target.place:
+                continue
+            if intent.shop_id == target.shop_id:
+                sent = {**intent.detail, "sent_by": self._run}
+                self._store.note_in_intent(intent, sent)
+                return replace(intent, detail=sent)
+            if not target.refuses_duplicates:
+                raise Undecidable(NOT_SEEN)
+        return None
+
+    def _look_carefully(
+        self, target: Destination, intent: Intent, unknown: UnknownOutcome, *, is_last: bool
+    ) -> Mapping[str, Any] | None:
+        """Look for an entry whose answer was lost.
+
+        Twice where Go would take it a second time, and before giving up.
+        """
+        try:
+            if target.refuses_duplicates and not is_last:
+                return self._look(target, intent)
+            return self._look_again(target, intent)
+        except (TryAgainLater, Refused) as error:
+            raise unknown from error
+
+    def _held_back_by(
+        self, target: Destination, intent: Intent, refused: Refused, *, was_sent: bool
+    ) -> Mapping[str, Any]:
+        """Return the entry for which Go refused a create.
+
+        How Go words a duplicate is not known, so whatever it says to a second POST may mean that
+        the first one, whose answer was lost, was carried out.
+
+        Raises:
+            Undecidable: with a Park, when Go does not show it.
+            Refused: there is none.
+        """
+        if not was_sent and not isinstance(refused, DuplicateReference):
+            self._store.end_intent(intent)
+            raise refused
+        try:
+            found = self._look_again(target, intent)
+        except (TryAgainLater, Refused):
+            found = None
+        if found is not None:
+            return found
+        is_missing_part = isinstance(refused, NotFound)  # what the body names, or an order's line
+        if is_missing_part or not was_sent:
+            self._store.end_intent(intent)
+        if is_missing_part:
+            raise refused
+        logger.warning(
+            "%s %s: Go refused the create (%s), as if it had it already, and does not show it yet",
+            *(intent.entity, intent.shop_id, refused),
+        )
+        raise Undecidable(NOT_SEEN) from refused
+
+    def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
+        """Look, and once more when a replica that is behind would show it."""
+        found = self._look(target, intent)
+        if found is None:
+            self._wait(SECOND_LOOK_SECONDS)
+            found = self._look(target, intent)
+        return found
+
+    def _found(
+        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
+    ) -> Answer | None:
+        """Read an entry that a patch without an answer may have changed; None if it did not.
+
+        Raises:
+            TestFailed: a person edited it meanwhile, so not all of it is as it was sent.
+            UnknownOutcome: it cannot be read.
+        """
+        there = self._read(path, unknown)
+        if is_untouched(there, rows):
+            return None
+        done = rows_done(there, rows)
+        logger.info(
+            "%s %s: a change got no answer; %s",
+            intent.entity,
+            intent.shop_id,
+            what_was_done(done, rows),
+        )
+        if len(done) == len(rows):
+            return Answer(there, intent)
+        self._store.end_intent(intent)
+        msg = f"PATCH {path}: Go was edited while the answer was missing"
+        raise TestFailed(msg, method="PATCH", path=path)
+
+    def _done_before(
+        self,
+        intent: Intent,
+        path: str,
+        rows: Sequence[RowChange],
+        unanswered: UnknownOutcome,
+        refused: Refused,
+    ) -> Answer:
+        """Return what a patch without an answer did, for which Go refused its repetition.
+
+        Raises:
+            UnknownOutcome: it is not seen (yet), and the next run looks; or as `_found`.
+        """
+        answer = self._found_behind(intent, path, rows, unanswered)
+        if answer is None:
+            raise unanswered from refused
+        return answer
+
+    def _found_behind(
+        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
+    ) -> Answer | None:
+        """As `_found`, once a replica that is behind would show it."""
+        self._wait(SECOND_LOOK_SECONDS)
+        return self._found(intent, path, rows, unknown)
+
+    def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
+        if target.path == "/SalesOrders/Complete":
+            return self._look_for_order(target, intent)
+        # PowerOffice Go reads a comma in a filter as the end of one value.
+        params = {name: told for name, told in target.look_params.items() if "," not in told}
+        try:
+            for entry in self._go.list_all(target.look_path, params=params):
+                if values.same_text(entry.get(target.member)) == target.value:
+                    return entry
+        except NotFound:  # the order that the line belongs to is invoiced or removed
+            return None
+        return None
+
+    def _look_for_order(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
+        """Look among sales orders and invoices changed since: there is no filter by reference."""
+        since = (intent.started_at - _LOOK_BACK).isoformat().replace("+00:00", "Z")
+        fields = ("Id", "ExternalImportReference")
+        lists = (
+            ("/SalesOrders", {"lastChangedDateTimeOffsetGreaterThan": since}),
+            ("/OutgoingInvoices", {"sentDateTimeOffsetGreaterThan": since}),
+        )
+        for path, params in lists:
+            for entry in self._go.list_all(path, params=params, fields=fields):
+                if entry.get(target.member) == target.value:
+                    whole = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
+                    return self._read_if_there(whole)
+        return None
+
+    def _read_if_there(self, path: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = self._go.read(path)
+        except NotFound:
+            return None
+        return found
+
+    def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
+        try:
+            there: Mapping[str, Any] = self._go.read(path)
+        except (TryAgainLater, Refused) as error:
+            raise unknown from error
+        return there
+
+
+def _found_there(
+    found: Mapping[str, Any], intent: Intent, values_sent: Mapping[str, Any]
+) -> Answer:
+    """Return what Go turns out to have of what was sent.
+
+    Raises:
+        Undecidable: with a Park, when it may be what an earlier run sent, with other values: it is
+            linked with those first.
+    """
+    if from_json(to_json(intent.detail["values"])) != from_json(to_json(values_sent)):
+        raise Undecidable(NOT_SEEN)
+    return Answer(found, intent)

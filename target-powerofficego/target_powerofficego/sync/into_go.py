@@ -1,0 +1,128 @@
+"""What the walks of all entities into Go have in common."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.agreement import UNTOUCHED
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
+from target_powerofficego.decisions.changes import Hold, Nothing, Reject, Undecidable
+from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
+from target_powerofficego.settle.brakes import BrakeReached
+from target_powerofficego.settle.record_flow import OLD_VERSION, Walk
+from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.store.link_store import LinkStoreError
+from target_powerofficego.store.ways import on_the_way_back
+from target_powerofficego.sync.context import Tools
+from target_powerofficego.sync.go.writer import NOT_SEEN
+from target_powerofficego.sync.invoice_sending import MOST_RUNS
+from target_powerofficego.sync.unanswered_writes import settle_leftovers
+
+if TYPE_CHECKING:
+    import datetime
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.decisions.changes import Change
+    from target_powerofficego.store.link_store import Link
+
+logger = logging.getLogger("target-powerofficego")
+
+_NEVER_SEEN = Hold(
+    "it may be in PowerOffice Go, but several runs have not seen it there: look for it in Go, also"
+    " among what is archived; each run goes on looking"
+)
+_NO_ANSWER = "PowerOffice Go did not answer; the next run looks whether it was done"
+
+
+class GoWalk(Walk[Tools]):
+    """The walk of a shop record into Go."""
+
+    stops = (StopRun, BrakeReached, LinkStoreError)
+
+    @property
+    def other_way(self) -> str:
+        """See `Walk`."""
+        return on_the_way_back(self.entity)
+
+    def _take(
+        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+    ) -> tuple[str, Change]:
+        """See `Walk`; what may be in Go unseen is a person's work after several runs.
+
+        Until it is seen a record is not settled, even if nothing is to be created by now.
+        """
+        try:
+            outcome, change = super()._take(record, read_at, at_end=at_end)
+            if change != Nothing(OLD_VERSION) and self._is_create_open(record["id"]):
+                raise Undecidable(NOT_SEEN)
+        except Undecidable as undecidable:
+            if undecidable.change is NOT_SEEN and self._was_long_unseen(record["id"]):
+                raise Undecidable(_NEVER_SEEN) from None
+            raise
+        return outcome, change
+
+    def _is_create_open(self, shop_id: str) -> bool:
+        open_ones = self.tools.store.intents_of(self._intent_entities, shop_id)
+        return any(intent.kind == "create" for intent in open_ones)
+
+    def _was_long_unseen(self, shop_id: str) -> bool:
+        """Return whether several runs have not seen what may be in Go of a record."""
+        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
+            return False
+        return before.kind == "hold" or before.attempts > MOST_RUNS
+
+    def _settle_leftovers(self, shop_id: str) -> None:
+        store = self.tools.store
+        settle_leftovers(self.tools, store.intents_of(self._intent_entities, shop_id))
+
+    @property
+    def _intent_entities(self) -> tuple[str, ...]:
+        """What a record's writes are kept under while they have no answer."""
+        return (self.entity,)
+
+    def _refusal(self, error: Exception) -> Reject | None:
+        if isinstance(error, Refused):
+            return _go_refusal(error)
+        if isinstance(error, (TryAgainLater, UnknownOutcome)):
+            logger.warning("%s: %s", self.entity, error)
+            return Reject(_NO_ANSWER)
+        return None
+
+    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
+        """See `Walk`; a record that was made for an order is no version of it."""
+        if MADE_FOR_ORDERS in record:
+            return None
+        return super()._see_that_it_is_the_newest(record, read_at)
+
+    def stamp_of(self, record: Record) -> str | None:
+        """See `Walk`."""
+        stamp = record.get("updated_at")
+        return stamp if isinstance(stamp, str) else None
+
+    def _own_stamp(self, link: Link) -> str | None:
+        return link.own_shop_stamp
+
+    def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
+        written = {name: one for name, one in link.base.items() if one.replaced is not UNTOUCHED}
+        if not written:
+            return False
+        told = told_values(self.entity, record, self.table, self.tools.conversion)
+        same = sameness(self.table)
+        return any(
+            name in told
+            and same(name, told[name], one.replaced)
+            and not same(name, told[name], one.shop)
+            for name, one in written.items()
+        )
+
+
+def _go_refusal(refused: Refused) -> Reject:
+    said = f": {refused.title}" if refused.title else ""
+    return Reject(
+        f"PowerOffice Go refused it ({refused.status}{said})",
+        title=refused.title or None,
+        detail=refused.detail or None,
+        is_refusal=True,
+    )

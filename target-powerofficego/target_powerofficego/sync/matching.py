@@ -1,0 +1,220 @@
+"""An unlinked customer or product: is it already in Go? From the index, no call per record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.addresses import folded
+from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.decisions.changes import Create, Hold, Link, Undecidable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.store.link_store import Link as LinkedRecord
+    from target_powerofficego.store.link_store import LinkStore
+    from target_powerofficego.sync.go.index import Entry, GoIndex
+
+_KEYS = {"organization_number": "org", "email": "email", "sku": "code", "gtin": "gtin"}
+MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {
+    "customers": {
+        "organization_number": values.same_organization_number,
+        "email": values.same_email,
+    },
+    "products": {"sku": values.same_code, "gtin": values.same_gtin},
+}
+"""The rows that an unlinked record is matched on, each with how its value is normalised."""
+
+
+def claim_on(entity: str, go_id: str) -> str:
+    """Return what records stand under that claim an entry of Go which another record has."""
+    return f"{entity} in Go:{go_id}"
+
+
+def match_customer(
+    shop_id: str,
+    row_values: Mapping[str, Value],
+    *,
+    is_gone: bool,
+    shop_name: str,
+    match_on: Sequence[str],
+    index: GoIndex,
+    store: LinkStore,
+) -> Link | Create:
+    """Find a customer by our reference, then by each field in `match_on`.
+
+    A second company with the organisation number of a linked one becomes its follower; a guest
+    shares the Go customer that it is matched with. By e-mail a person is never found to be a
+    company, nor a company a person. `is_gone` tells that the shop deleted the record: it
+    takes nothing from another one. Of a record that is new under the id of a deleted one our
+    reference tells nothing.
+
+    Raises:
+        Undecidable: with a Hold naming all candidates.
+    """
+    claim = _CustomerClaim(shop_id, row_values, is_gone, shop_name, store)
+    own = values.short_reference(shop_name, shop_id)
+    is_known = is_gone or not store.was_deleted("customers", shop_id)
+    by_reference = index.find_present("customers", f"ref:{own}") if is_known else []
+    if by_reference:
+        return claim.on("reference", by_reference[0])
+    for field in match_on:
+        value = MATCHED_ON["customers"][field](row_values.get(field))
+        if not value:
+            continue
+        found = index.find_present("customers", f"{_KEYS[field]}:{value}")
+        is_guest = shop_id.startswith(GUEST)
+        candidates = [
+            entry
+            for entry in found
+            if not _is_anothers(entry, shop_name)
+            and (field != "email" or _is_alike(entry, row_values, is_guest=is_guest))
+        ]
+        if len(candidates) > 1:
+            raise Undecidable(Hold(_several(field, candidates)))
+        if candidates:
+            return claim.on(field, candidates[0])
+    return Create(row_values)
+
+
+def match_product(
+    shop_id: str,
+    row_values: Mapping[str, Value],
+    *,
+    is_gone: bool,
+    index: GoIndex,
+    store: LinkStore,
+) -> Link | Create:
+    """Find a product by its code (SKU), then by its GTIN; `is_gone` as for `match_customer`.
+
+    Raises:
+        Undecidable: with a Hold naming all candidates, or the record that has the entry already.
+    """
+    for field, same in MATCHED_ON["products"].items():
+        name, value = field.upper(), same(row_values.get(field))
+        candidates = index.find_present("products", f"{_KEYS[field]}:{value}") if value else []
+        if field == "gtin":
+            candidates = [one for one in candidates if not store.links_to("products", one.go_id)]
+        if len(candidates) > 1:
+            raise Undecidable(Hold(_several(name, candidates)))
+        if not candidates:
+            continue
+        go_id = candidates[0].go_id
+        owner = store.owner_of("products", go_id)
+        if owner is None:
+            return Link(go_id)
+        if not is_gone and store.was_deleted("products", owner.shop_id):
+            return Link(go_id, shared_with=owner.shop_id, takes_over=True)
+        if owner.shop_id == shop_id:
+            return Link(go_id)
+        if is_gone:
+            return Link(go_id, is_follower=True, shared_with=owner.shop_id)
+        reason = (
+            f"it has the same {name} as product {owner.shop_id}, which is linked already: give one"
+            f" of the two another {name}, or delete product {owner.shop_id} in the shop"
+        )
+        raise Undecidable(Hold(reason, awaited=(claim_on("products", go_id),)))
+    return Create(row_values)
+
+
+@dataclass(frozen=True)
+class _CustomerClaim:
+    """What becomes of a customer that matches an entry of Go which others may have."""
+
+    shop_id: str
+    row_values: Mapping[str, Value]
+    is_gone: bool
+    shop_name: str
+    store: LinkStore
+
+    def on(self, field: str, entry: Entry) -> Link:
+        """Link the one candidate, share it with the record that has it, or take it over.
+
+        Raises:
+            Undecidable: with a Hold naming that record.
+        """
+        owner = self.store.owner_of("customers", entry.go_id)
+        referred = self.shop_id if field == "reference" else self._referred_to(entry)
+        other = owner.shop_id if owner else referred
+        is_guest = self.shop_id.startswith(GUEST)
+        is_same = field != "email" or _has_same_name(self.row_values, entry, owner)
+        if owner and not self.is_gone and self.store.was_deleted("customers", owner.shop_id):
+            if is_same or is_guest:
+                has_rivals = field != "organization_number"
+                return Link(entry.go_id, shared_with=other, takes_over=True, has_rivals=has_rivals)
+            raise self._hold(entry, _of_a_deleted_one(other, entry))
+        if not other or other == self.shop_id:
+            return Link(entry.go_id)
+        if is_guest or (self.is_gone and is_same and owner):
+            return Link(entry.go_id, is_follower=True, shared_with=other)
+        if other.startswith(GUEST) and not self.is_gone:
+            return Link(entry.go_id, shared_with=other)
+        if field == "organization_number":
+            return Link(entry.go_id, is_follower=True, shared_with=other)
+        raise self._hold(entry, _of_another(field, other, entry))
+
+    def _referred_to(self, entry: Entry) -> str:
+        reference: str = entry.body.get("ExternalImportReference") or ""
+        return reference.removeprefix(f"{self.shop_name}:")
+
+    def _hold(self, entry: Entry, reason: str) -> Undecidable:
+        return Undecidable(Hold(reason, awaited=(claim_on("customers", entry.go_id),)))
+
+
+def _of_another(field: str, other: str, entry: Entry) -> str:
+    return (
+        f"it has the same {field} as customer {other}, who is Go's customer {_named(entry)}; two"
+        " customers are not made one without a person: correct it on one of the two, or delete"
+        f" customer {other} in the shop"
+    )
+
+
+def _of_a_deleted_one(other: str, entry: Entry) -> str:
+    return (
+        f"it has the e-mail of customer {other}, whom the shop deleted, but another name; that one"
+        f" is Go's customer {_named(entry)}: if both are the same person, write the name in Go as"
+        " the shop does, else remove the e-mail there"
+    )
+
+
+_NAMES = {"company_name": "Name", "first_name": "FirstName", "last_name": "LastName"}
+
+
+def _has_same_name(
+    row_values: Mapping[str, Value], entry: Entry, owner: LinkedRecord | None
+) -> bool:
+    """Return whether a customer is named as an entry of Go, or as the record that has the entry."""
+    told = {name: folded(row_values[name]) for name in _NAMES if row_values.get(name)}
+    base = owner.base if owner else {}
+    in_go = {name: folded(entry.body.get(_NAMES[name])) for name in told}
+    in_shop = {name: folded(base[name].shop) for name in told if name in base}
+    return bool(told) and told in (in_go, in_shop)
+
+
+def _is_alike(entry: Entry, row_values: Mapping[str, Value], *, is_guest: bool) -> bool:
+    """Return whether an entry with the same e-mail address may be the customer, person or company.
+
+    A guest's company, which is not known by a number then, has the same name too.
+    """
+    is_person, told = entry.body.get("IsPerson"), row_values.get("company_name")
+    if is_person is not None and is_person is not row_values.get("type"):
+        return False
+    return not is_guest or told is None or folded(told) == folded(entry.body.get("Name"))
+
+
+def _is_anothers(entry: Entry, shop_name: str) -> bool:
+    reference = entry.body.get("ExternalImportReference") or ""
+    return bool(reference) and not reference.startswith(f"{shop_name}:")
+
+
+def _several(field: str, candidates: Sequence[Entry]) -> str:
+    named = " and ".join(_named(entry) for entry in candidates)
+    return f"several entries in Go have its {field}: {named}; it is not known which one is meant"
+
+
+def _named(entry: Entry) -> str:
+    number = entry.body.get("Number") or entry.body.get("Code")
+    return f"{number} (id {entry.go_id})" if number else f"id {entry.go_id}"

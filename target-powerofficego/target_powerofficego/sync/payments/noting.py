@@ -1,0 +1,119 @@
+"""What becomes of an order's payments when the order is settled: kept, to be posted at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.orders.payments import (
+    ITS_PAYMENT,
+    PAID_STATUSES,
+    ToldPayments,
+    not_posted_yet,
+    read_payments,
+    what_changed,
+)
+from target_powerofficego.dataflow.values import Unusable, currency, shown
+from target_powerofficego.decisions.changes import Hold, Undecidable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.store.link_store import Link
+    from target_powerofficego.sync.context import Tools
+
+SEE_TO_IT = "see to it by hand; no further payment of the order is posted"
+
+
+class OrderPayments:
+    """Keeps which payments of orders are to be posted, and holds what changed after it was.
+
+    Posting itself waits until the payment's day is over and all input is settled.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._lock = threading.Lock()
+        self._without_account: set[tuple[str, str, str]] = set()
+        self._strange: set[tuple[str, str]] = set()
+
+    @contextlib.contextmanager
+    def noted(self, record: Record) -> Iterator[None]:
+        """Note the payments of an order once the order itself is settled, or held.
+
+        Raises:
+            Undecidable: with a Hold, when a posted payment is no longer as it was posted; what the
+                order itself is held for comes first.
+        """
+        own: Hold | None = None
+        try:
+            yield
+        except Undecidable as undecidable:
+            if not isinstance(undecidable.change, Hold):
+                raise
+            own = undecidable.change
+        wrong = self._note(record)
+        if own is not None:
+            # a reason that is told again as it was kept may have a payment's in it
+            of_order = own.reason.partition(f"; {ITS_PAYMENT}")[0]
+            raise Undecidable(replace(own, reason="; ".join([of_order, *wrong])))
+        if wrong:
+            raise Undecidable(Hold("; ".join(wrong)))
+
+    def tell_left_out(self) -> None:
+        """Say in words which payments of this run are not posted, for want of a setting."""
+        methods = Counter(method for method, _, _ in self._without_account)
+        for method, number in sorted(methods.items()):
+            self._tools.tally.note(
+                f"payments by {shown(method)} are not posted ({number} in this run):"
+                " the method has no account in payment_accounts"
+            )
+        for word, number in sorted(Counter(word for word, _ in self._strange).items()):
+            self._tools.tally.note(
+                f"payments with the status {shown(word)} are not posted ({number} orders in this"
+                f" run): only {' and '.join(PAID_STATUSES)} count as paid"
+            )
+
+    def _note(self, record: Record) -> list[str]:
+        """Keep what is to be posted of an order, and return what is wrong with what was."""
+        store, order_id = self._tools.store, record["id"]
+        accounts = self._tools.settings.payment_accounts
+        posted = store.posted_payments(order_id)
+        if not posted and not accounts:
+            return []
+        link = store.link("orders", order_id)
+        if link is None:
+            store.replace_due_payments(order_id, ())
+            return [
+                f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
+            ]
+        told = read_payments(record, self._currency(record, link), self._tools.settings.time_zone)
+        if told is None:
+            return []
+        wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, told)]
+        due = [] if wrong else not_posted_yet(posted, told, accounts)
+        store.replace_due_payments(order_id, due)
+        if accounts:
+            self._remark(order_id, told)
+        return wrong
+
+    def _currency(self, record: Record, link: Link) -> str | None:
+        """Return the currency that the shop tells, else the one that Go answered; None: neither."""
+        with contextlib.suppress(Unusable):
+            told = currency(record.get("currency"), what="currency")
+            agreed = link.base.get("currency")
+            return told or (agreed.go if agreed is not None else None)
+        return None
+
+    def _remark(self, order_id: str, told: ToldPayments) -> None:
+        for why in told.left_out:
+            self._tools.tally.note_repair("orders", order_id, why)
+        accounts = self._tools.settings.payment_accounts
+        without = {one for one in told.paid if one.method not in accounts}
+        with self._lock:
+            self._without_account |= {(one.method, order_id, one.payment_id) for one in without}
+            self._strange |= {(word, order_id) for word in told.strange_statuses}

@@ -1,0 +1,162 @@
+"""Posts payments to Go at the end of a run: what is due, what is not, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.orders.payments import CURRENCY, ITS_PAYMENT
+from target_powerofficego.dataflow.orders.vouchers import Voucher, by_day_and_method, reference_of
+from target_powerofficego.dataflow.values import Unusable
+from target_powerofficego.go_api import TryAgainLater
+from target_powerofficego.sync.payments.orders_in_go import orders_in_go
+from target_powerofficego.sync.payments.vouchers import VoucherWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_powerofficego.dataflow.orders.payments import Payment
+    from target_powerofficego.dataflow.orders.vouchers import OrderInGo
+    from target_powerofficego.sync.context import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+
+class PaymentPosting:
+    """Posts one voucher for each day that is over and each method; what is late goes on another."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._writer = VoucherWriter(tools)
+
+    def post(self) -> None:
+        """Post all payments that are due.
+
+        Raises:
+            StopRun, BrakeReached, LinkStoreError: the run cannot go on.
+        """
+        try:
+            if not self._tools.plan.is_dry:
+                self._writer.settle_leftovers()
+            if self._tools.payment_accounts is not None:
+                self._post_due()
+        except (TryAgainLater, Unusable) as reason:
+            logger.warning("payments: %s", reason)
+            return
+        self._writer.forget_solved()
+
+    def _post_due(self) -> None:
+        told_at = self._tools.go.told_at or now()
+        today = told_at.astimezone(self._tools.settings.time_zone).date()
+        accounts = self._tools.settings.payment_accounts
+        due = self._tools.store.due_payments(before=today)
+        due = [one for one in due if one.method in accounts]
+        if not due:
+            return
+        orders = orders_in_go(self._tools, {one.order_id for one in due})
+        groups = by_day_and_method(self._postable(due, orders))
+        for (day, method), payments in groups.items():
+            self._post_group(day, method, payments, orders)
+
+    def _post_group(
+        self,
+        day: str,
+        method: str,
+        payments: list[Payment],
+        orders: Mapping[str, OrderInGo],
+    ) -> None:
+        """Post the payments of a day and method.
+
+        Where Go has a voucher that the store did not post, or did not post alone, what that one
+        does not hold goes on the next.
+        """
+        shop_name = self._tools.settings.shop_name
+        taken = self._tools.store.vouchers_of(method, day, were_met=False)
+        while payments:
+            reference = reference_of(shop_name, method, day, taken)
+            taken.add(reference)
+            voucher = Voucher(reference, day, method, tuple(payments))
+            there = self._writer.post(voucher, orders)
+            if there is None:
+                return
+            payments = [one for one in payments if (one.order_id, one.payment_id) not in there]
+
+    def _postable(
+        self, due: Iterable[Payment], orders: Mapping[str, OrderInGo]
+    ) -> Iterable[Payment]:
+        """Yield the payments that can be posted as Go stands; say of each other why it is not."""
+        still_open = {
+            order_id: order.open_beside(self._posted(order_id))
+            for order_id, order in orders.items()
+        }
+        uncovered: dict[str, list[str]] = {}
+        for one in due:
+            order = orders.get(one.order_id)
+            why = _why_not(order)
+            if why is not None:
+                self._leave_out(one, f"is not posted: {why}")
+            elif order is not None and not self._is_booked_by_hand(one, order):
+                why = _why_not_covered(one, order, still_open)
+                if why is None:
+                    yield one
+                else:
+                    told = f"{ITS_PAYMENT} {one.said} is not posted: {why}"
+                    uncovered.setdefault(one.order_id, []).append(told)
+        for order_id, reasons in uncovered.items():
+            self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
+
+    def _posted(self, order_id: str) -> Decimal:
+        """Return what was posted of an order so far."""
+        posted = self._tools.store.posted_payments(order_id)
+        return sum((one.payment.amount for one in posted), Decimal(0))
+
+    def _is_booked_by_hand(self, one: Payment, order: OrderInGo) -> bool:
+        """Tell whether nothing is open of an invoice of which no payment was posted from here."""
+        store = self._tools.store
+        if order.open_amount is None or order.open_amount > 0:
+            return False
+        if store.posted_payments(one.order_id):
+            return False
+        invoice = f"its invoice {order.invoice_no} in Go"
+        why = f"nothing is open of {invoice}, so it was posted already or booked by hand"
+        self._leave_out(one, f"is not posted: {why}")
+        store.drop_due_payment(one)
+        return True
+
+    def _leave_out(self, one: Payment, why: str) -> None:
+        repair = f"{ITS_PAYMENT} {one.said} {why}"
+        self._tools.tally.note_repair("orders", one.order_id, repair)
+
+
+def _why_not(order: OrderInGo | None) -> str | None:
+    """Say why no payment of an order can be posted, None: one can."""
+    if order is None:
+        return "the order is not in Go any more"
+    if order.currency not in (None, CURRENCY):
+        return f"in Go the order is in {order.currency}, and only {CURRENCY} is posted"
+    if order.matching_reference is None:
+        return "its order has no CustomMatchingReference in Go, by which it would be matched"
+    if order.ledger_account_id is None:
+        return "Go tells no account of its customer in the customer ledger"
+    return None
+
+
+def _why_not_covered(
+    one: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
+) -> str | None:
+    """Say that less is open of the order's invoice; None: it covers the payment, or is yet to be.
+
+    What is covered is no longer open for the payments that follow.
+    """
+    left = still_open[one.order_id]
+    if left is None:
+        return None
+    if one.amount > left:
+        told = f"only {left:.2f}" if left > 0 else "nothing"
+        is_less = order.open_amount is not None and left < order.open_amount
+        beside = ", beside what is posted from here" if is_less else ""
+        return f"{told} is open of its invoice {order.invoice_no} in Go{beside}"
+    still_open[one.order_id] = left - one.amount
+    return None

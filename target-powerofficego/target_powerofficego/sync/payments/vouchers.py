@@ -1,0 +1,250 @@
+"""Posts vouchers of payments under intents, each once: Go refuses a second one of its reference.
+
+No list of vouchers exists, so a voucher whose answer is missing cannot be looked for. The very same
+one is posted again instead; that it is refused as a duplicate means that it is there. Which
+payments are in a voucher is committed to the link store before it is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.orders.vouchers import Voucher, payments_there, voucher_body
+from target_powerofficego.decisions.changes import Create, Hold, Reject
+from target_powerofficego.go_api import (
+    DuplicateReference,
+    NotFound,
+    Refused,
+    StopRun,
+    TryAgainLater,
+    UnknownOutcome,
+)
+from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.orders.payments import Payment
+    from target_powerofficego.dataflow.orders.vouchers import OrderInGo
+    from target_powerofficego.store.link_store import Intent, UnsettledKind
+    from target_powerofficego.sync.context import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+_PATH = "/Vouchers/BankJournals"
+_MOST_TRIES = 3
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+Key = tuple[str, str]
+"""An order's id and the id of one of its payments."""
+
+
+class VoucherWriter:
+    """Posts vouchers, and keeps what is open of those that were not."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._open: set[str] = set()
+
+    def settle_leftovers(self) -> None:
+        """Post again the vouchers whose answer never came.
+
+        Raises:
+            StopRun: the run cannot go on; the intents stay.
+        """
+        for intent in self._tools.store.intents_of_entity(PAYMENTS):
+            if self._send(intent, None, was_sent=True) is not None:
+                logger.info("payments %s: an unanswered voucher is in Go now", intent.shop_id)
+
+    def post(self, voucher: Voucher, orders: Mapping[str, OrderInGo]) -> set[Key] | None:
+        """Post a voucher and return which of its payments are in Go by it; None: that is not known.
+
+        Raises:
+            StopRun, TryAgainLater, BrakeReached: nothing was done.
+        """
+        tools, accounts = self._tools, self._tools.payment_accounts
+        if accounts is None:
+            return None
+        body = voucher_body(voucher, tools.settings.shop_name, accounts, orders)
+        if self._rests(voucher.reference, body):
+            return None
+        tools.brakes.before_create()
+        with tools.store.transaction():
+            met = tools.store.vouchers_of(voucher.method, voucher.day, were_met=True)
+            tools.store.put_into_voucher(voucher.payments, voucher.reference)
+            detail = {"body": body, "is_met": voucher.reference in met}
+            intent = tools.store.begin_intent(PAYMENTS, voucher.reference, "create", detail)
+        shown = Create(voucher.shown(accounts.by_method[voucher.method]))
+        return self._send(intent, shown, was_sent=False)
+
+    def hold(self, shop_id: str, reason: str) -> None:
+        """Keep what a person must see to."""
+        self._keep("hold", shop_id, Hold(reason), {"id": shop_id})
+
+    def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
+        """Return whether Go refused just this voucher, and it is not time yet to try again."""
+        before = self._tools.store.resting(PAYMENTS, reference)
+        if before is None or before.payload != _payload(reference, body):
+            return False
+        self._open.add(reference)
+        self._tools.tally.count(PAYMENTS, reference, "rejected")
+        return True
+
+    def forget_solved(self) -> None:
+        """Forget what was open and is no longer, once all that is due was tried."""
+        for one in self._tools.store.unsettled("reject", "hold"):
+            if one.entity == PAYMENTS and one.shop_id not in self._open:
+                self._tools.store.clear_unsettled(PAYMENTS, one.shop_id)
+
+    def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
+        """Send a voucher until it is known to be in Go, or not; see `post`."""
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                self._tools.go.create(_PATH, intent.detail["body"])
+            except UnknownOutcome as unknown:
+                was_sent = True
+                if not tries_left:
+                    self._leave_unanswered(intent, str(unknown))
+                    return None
+                time.sleep(SECOND_LOOK_SECONDS)
+            except DuplicateReference as refused:
+                return self._meet(intent, refused, shown, was_sent=was_sent)
+            except Refused as refused:
+                self._refuse(intent, refused, was_sent=was_sent)
+                return None
+            except (StopRun, TryAgainLater):
+                if not was_sent:
+                    self._end(intent)
+                raise
+            else:
+                return self._posted(intent, shown)
+        msg = "unreachable: the last try returns or raises"
+        raise AssertionError(msg)
+
+    def _posted(self, intent: Intent, shown: Create | None) -> set[Key]:
+        if shown is not None:
+            self._tools.plan.add(PAYMENTS, intent.shop_id, shown)
+        self._tools.tally.count(PAYMENTS, intent.shop_id, "created")
+        return self._end(intent, is_posted=True)
+
+    def _meet(
+        self,
+        intent: Intent,
+        refused: DuplicateReference,
+        shown: Create | None,
+        *,
+        was_sent: bool,
+    ) -> set[Key] | None:
+        """Take what Go has under a reference: it tells the id of the voucher that bears it.
+
+        It need not be the one that was sent: an earlier link store may have posted another one.
+        """
+        was_sent = was_sent and not intent.detail["is_met"]
+        try:
+            entry = self._read(refused, intent.shop_id)
+        except (StopRun, TryAgainLater):
+            if not was_sent:
+                self._end(intent)
+            raise
+        if entry is None and was_sent:
+            return self._posted(intent, shown)
+        if entry is not None:
+            payments = self._tools.store.payments_in(intent.shop_id)
+            there = payments_there(entry, self._tools.settings.shop_name, payments)
+            if was_sent and len(there) == len(payments):
+                return self._posted(intent, shown)
+            self._tools.tally.count(PAYMENTS, intent.shop_id, "linked")
+            return self._end(intent, met=there)
+        self._end(intent)
+        self.hold(
+            intent.shop_id,
+            "Go has a voucher with this reference, and which payments it holds cannot be looked up:"
+            " no payment of that day and method is posted; see to it by hand",
+        )
+        return None
+
+    def _read(self, refused: Refused, reference: str) -> Mapping[str, Any] | None:
+        """Read the voucher whose id Go's words name; None: there is none that bears the reference.
+
+        The words are not relied on: what is read must bear the reference.
+        """
+        for go_id in dict.fromkeys(_UUID.findall(f"{refused.title} {refused.detail}")):
+            for is_last in (False, True):
+                try:
+                    entry: Mapping[str, Any] = self._tools.go.read(f"{_PATH}/{go_id}")
+                except NotFound:
+                    if not is_last:
+                        time.sleep(SECOND_LOOK_SECONDS)
+                except Refused:
+                    break
+                else:
+                    if entry.get("ExternalImportReference") == reference:
+                        return entry
+                    break
+        return None
+
+    def _refuse(self, intent: Intent, refused: Refused, *, was_sent: bool) -> None:
+        """Keep why Go did not take a voucher; one that was sent before may be there even so."""
+        said = f" ({refused.status}: {refused.title})" if refused.title else f" ({refused.status})"
+        if was_sent:
+            self.hold(
+                intent.shop_id,
+                f"it was sent without an answer, and then refused{said}: whether it is in Go is not"
+                " known; look in Go, each run tries again",
+            )
+            return
+        self._end(intent)
+        reason = f"PowerOffice Go refused it{said}"
+        why = Reject(reason, refused.title, refused.detail, is_refusal=True)
+        self._keep("reject", intent.shop_id, why, _payload(intent.shop_id, intent.detail["body"]))
+
+    def _leave_unanswered(self, intent: Intent, unknown: str) -> None:
+        logger.warning("payments %s: %s", intent.shop_id, unknown)
+        reason = "PowerOffice Go did not answer; the next run posts the same voucher again"
+        self._keep("reject", intent.shop_id, Reject(reason), {"id": intent.shop_id})
+
+    def _end(
+        self, intent: Intent, *, is_posted: bool = False, met: list[Payment] | None = None
+    ) -> set[Key]:
+        """End an intent: the voucher was posted, or met with these payments in it, or neither."""
+        store = self._tools.store
+        with store.transaction():
+            if met is not None:
+                store.note_met(intent.shop_id, met)
+            elif is_posted:
+                store.note_posted(intent.shop_id)
+            else:
+                store.take_out_of_voucher(intent.shop_id)
+            posted = store.payments_in(intent.shop_id)
+            store.end_intent(intent)
+        return {(one.order_id, one.payment_id) for one in posted}
+
+    def _keep(
+        self, kind: UnsettledKind, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]
+    ) -> None:
+        tools = self._tools
+        self._open.add(shop_id)
+        tools.store.put_unsettled(
+            kind,
+            PAYMENTS,
+            shop_id,
+            payload=payload,
+            read_at=now(),
+            reason=why.reason,
+            title=why.title if isinstance(why, Reject) else None,
+            detail=why.detail,
+            is_refusal=isinstance(why, Reject) and why.is_refusal,
+        )
+        tools.plan.add(PAYMENTS, shop_id, why)
+        tools.tally.count(PAYMENTS, shop_id, "held" if kind == "hold" else "rejected")
+
+
+def _payload(reference: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is kept of a voucher that Go refused, by which the same one is known again."""
+    return {"id": reference, "sent": record_hash({**body}, "")}

@@ -1,0 +1,149 @@
+"""The walk of a product, and of the services that freight, fees and discounts are posted on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, SERVICE
+from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
+from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
+from target_powerofficego.go_api import TestFailed
+from target_powerofficego.sync.go.destinations import Destination, product_destination
+from target_powerofficego.sync.linked import EntityWalk
+from target_powerofficego.sync.matching import match_product
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Mapping, Sequence
+    from decimal import Decimal
+
+    from target_powerofficego.dataflow.orders.lines import Service
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.decisions.changes import Change, Create, RowChange
+    from target_powerofficego.decisions.changes import Link as LinkChange
+    from target_powerofficego.store.link_store import Link
+
+
+class ProductsWalk(EntityWalk):
+    """Products of the shop."""
+
+    entity = "products"
+    silent_rows = frozenset({"stock_on_hand"})
+
+    def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
+        """See `match_product`."""
+        return match_product(
+            record["id"],
+            row_values,
+            is_gone=self.is_gone(record),
+            index=self.tools.index,
+            store=self.tools.store,
+        )
+
+    def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
+        """See that a new SKU is not the code of another product; Go perhaps allows two of a kind.
+
+        Raises:
+            Undecidable: with a Hold naming it.
+        """
+        for row in rows:
+            code = values.same_code(row.after) if row.row == "sku" else None
+            found = self.tools.index.find("products", f"code:{code}") if code else []
+            others = [entry.go_id for entry in found if entry.go_id != link.go_id]
+            if others:
+                reason = (
+                    f"its new SKU {values.shown(row.after)} is the code of another product in Go"
+                    f" (id {' and '.join(others)}): give that one another code there, or this one"
+                    " another SKU"
+                )
+                raise Undecidable(Hold(reason))
+
+    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
+        """Return where the product is created."""
+        return product_destination(record["id"], row_values["sku"])
+
+    def lacking_exempt_account(self, go_ids: Collection[int]) -> list[Link]:
+        """Return the links of products that the setting `exempt` has not reached yet.
+
+        What a person set in Go since is no lack: that the product was given it once is enough.
+        """
+        account = self.tools.conversion.sales_account_ids.get(EXEMPT)
+        if account is None:
+            return []
+        links = [
+            link
+            for go_id in sorted(go_ids)
+            for link in self.tools.store.links_to(self.entity, str(go_id))
+            if link.base and not link.is_follower  # one without a base has yet to be met
+        ]
+        return [
+            link
+            for link in links
+            if (agreed := link.base.get(EXEMPT_ACCOUNT)) is None or agreed.shop != account
+        ]
+
+    def give_exempt_account(self, link: Link, read_at: datetime.datetime) -> None:
+        """Write the account `exempt` to a linked product that the shop does not send now.
+
+        At the end of input: then only other orders may want the same, one after the other.
+
+        Raises:
+            Undecidable: with a Hold, when the two sides cannot be merged.
+        """
+        with self.tools.service_products:
+            if not self.lacking_exempt_account([int(link.go_id)]):
+                return
+            self._settle_leftovers(link.shop_id)
+            try:
+                change = self._with_exempt_account(link.shop_id, read_at)
+            except TestFailed:
+                self.tools.index.read_again(self.entity, link.go_id)
+                change = self._with_exempt_account(link.shop_id, read_at)
+        if isinstance(change, Patch):
+            self.tools.plan.add(self.entity, link.shop_id, change)
+            self.tools.tally.count(self.entity, link.shop_id, "changed")
+
+    def _with_exempt_account(self, shop_id: str, read_at: datetime.datetime) -> Change:
+        link = self.tools.store.link(self.entity, shop_id)
+        entry = self._entry(link) if link else None
+        if link is None or entry is None:
+            return Nothing("gone from Go")
+        record = {"id": shop_id}
+        told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
+        merged = self._merge(record, told, read_at, link, entry)
+        try:
+            return self._carry_out(record, link, entry, merged, read_at, at_end=False)
+        except Undecidable as undecidable:
+            reason = f"product {shop_id}: {undecidable.change.reason}"
+            raise Undecidable(Hold(reason)) from None
+
+    def id_by_code(self, code: str) -> int | None:
+        """Return the id of the one product in Go with this code, or None."""
+        found = self.tools.index.find_present("products", f"code:{values.same_code(code)}")
+        return int(found[0].go_id) if len(found) == 1 else None
+
+    def service(self, service: Service, rate: Decimal, read_at: datetime.datetime) -> int | None:
+        """Return the id of a service's product at this VAT rate; made when absent.
+
+        None when it could not be made; it is then among the rejects.
+        """
+        code = service.code
+        known = self.id_by_code(code)
+        if known is not None:
+            return known
+        with self.tools.service_products:
+            known = self.id_by_code(code)
+            if known is None:
+                record: Record = {
+                    "id": f"{SERVICE}{code}",
+                    "sku": code,
+                    "name": service.name,
+                    "type": "gift_card" if service.is_gift_card else "service",
+                    "tax_rate": rate_key(rate),
+                    MADE_FOR_ORDERS: True,
+                }
+                self.take(record, read_at, at_end=True)
+                known = self.id_by_code(code)
+        return known

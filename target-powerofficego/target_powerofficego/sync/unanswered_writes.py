@@ -1,0 +1,298 @@
+"""Writes whose answer never came: Go is looked at, and the base follows what it turns out to hold.
+
+An earlier run left them when it was cut off, or this one when Go could not be looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
+from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.orders.answer import ROUNDING
+from target_powerofficego.dataflow.orders.stages import Stage, with_stage
+from target_powerofficego.dataflow.values import member_at
+from target_powerofficego.decisions.changes import RowChange, Undecidable
+from target_powerofficego.decisions.merge import created_base
+from target_powerofficego.decisions.merge_lines import LINE, lines_by_reference
+from target_powerofficego.go_api import NotFound, Refused
+from target_powerofficego.store.intent_rows import SENDING
+from target_powerofficego.store.link_store import Link
+from target_powerofficego.sync.go.patches import rows_done, what_was_done
+from target_powerofficego.sync.go.writer import NOT_SEEN, SECOND_LOOK_SECONDS
+from target_powerofficego.sync.invoice_sending import (
+    Progress,
+    Sending,
+    is_overdue,
+    look,
+    may_still_come,
+    note_failure,
+    note_run,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_powerofficego.store.link_store import Intent, LinkStore
+    from target_powerofficego.sync.context import Tools
+
+logger = logging.getLogger("target-powerofficego")
+
+_LINES = "/Lines"
+
+_PARTS: Mapping[str, tuple[str, tuple[str, ...], Callable[[str | None], str | None]]] = {
+    "delivery_addresses": ("shipping_address", DELIVERY_MEMBERS, folded),
+    "contact_persons": ("contact_person", ("FirstName", "LastName"), lambda name: name),
+}
+"""What hangs on a customer: its name in the base, its members in their order there, and how the
+shop's value of one is kept."""
+
+
+def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
+    """Settle what earlier runs left; a write that Go refuses to be asked about waits on alone.
+
+    Raises:
+        StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+    """
+    let_land(tools.store, intents, is_start=True)
+    for intent in intents:
+        try:
+            settle_leftovers(tools, [intent], is_start=True)
+        except Undecidable:
+            _tell(intent, "Go does not show it; its record looks again")
+        except Refused as refused:
+            logger.warning(
+                "%s %s: what became of an unanswered %s cannot be looked at (%s); the next run"
+                " looks again, and nothing is written to it until then",
+                intent.entity,
+                intent.shop_id,
+                intent.kind,
+                refused,
+            )
+
+
+def let_land(store: LinkStore, intents: Sequence[Intent], *, is_start: bool = False) -> None:
+    """Wait until what was sent last is there, or never will be.
+
+    A run that was cut off sent it before this one could begin, however long it had tried.
+    """
+    if (is_start and intents) or any(one.started_at >= store.opened_at for one in intents):
+        time.sleep(SECOND_LOOK_SECONDS)
+
+
+def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
+    """Settle writes without an answer, oldest first.
+
+    What Go turns out to have is linked with base := (values sent, what is there). What was never
+    done is dropped: its record was not settled, so it comes again. A create that Go does not show
+    is sent again by a later run, when its record comes, and then known to be a second try; only
+    several runs that do not see it drop it.
+
+    Raises:
+        Undecidable: with a Park, when that cannot be said yet; the intents stay.
+        Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+    """
+    if not is_start:
+        let_land(tools.store, intents)
+    for intent in intents:
+        if intent.kind == "create":
+            _settle_create(tools, intent, is_start=is_start)
+        else:
+            _SETTLING[intent.kind](tools, intent)
+
+
+def _tell(intent: Intent, found: str) -> None:
+    logger.info(
+        "%s %s: looked what became of an unanswered %s: %s",
+        intent.entity,
+        intent.shop_id,
+        intent.kind,
+        found,
+    )
+
+
+def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
+    if not is_start:  # what is matched with later is to be no newer than what is seen here
+        tools.index.ensure(intent.entity)
+    there = tools.writer.look_after(intent)
+    if there is None and not is_overdue(intent):
+        is_own = tools.writer.was_sent_by_this_run(intent)
+        if not is_own:  # at the start too: its record may never come again
+            note_run(tools.store, intent)
+        if is_start or is_own:
+            raise Undecidable(NOT_SEEN)
+        return
+    _tell(intent, "it was not done" if there is None else "it was done")
+    link = tools.store.link(intent.entity, intent.shop_id)
+    with tools.store.transaction():
+        if there is None:
+            pass
+        elif intent.detail["path"].endswith(_LINES):
+            _agree_on_line(tools, intent, intent.detail["values"], there)
+        elif intent.entity not in tools.settings.tables:  # what hangs on a customer
+            tools.index.remember(intent.entity, there, now())
+        elif link is None:
+            tools.store.put_link(_link(tools, intent, there))
+            tools.index.remember(intent.entity, there, now())
+        _end(tools, intent)
+
+
+def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
+    table = tools.settings.tables[intent.entity]
+    sent = intent.detail["values"]
+    base = created_base(table, sent, there, intent.read_at, now())
+    lines = lines_by_reference(there)
+    rows = {row.name for row in table.rows}
+    for name in sent.keys() - rows:  # an order's lines, and what is kept of it beside Go's values
+        in_go = lines.get(name.removeprefix(LINE)) if name.startswith(LINE) else None
+        base[name] = Agreement(sent[name], in_go, intent.read_at, now())
+    return Link(intent.entity, intent.shop_id, str(there["Id"]), base=base)
+
+
+def _settle_patch(tools: Tools, intent: Intent) -> None:
+    path = intent.detail["path"]
+    there = _read_line(tools, path) if _LINES in path else _read(tools, path)
+    rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
+    done = () if there is None else rows_done(there, rows)
+    _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
+    with tools.store.transaction():
+        if there is not None and done:
+            after = {row.row: row.after for row in done}
+            if _LINES in path:
+                _agree_on_line(tools, intent, after, there)
+            elif intent.entity in _PARTS:
+                _agree_on_part(tools, intent, after, there)
+            else:
+                _agree_on_rows(tools, intent, after, there)
+        _end(tools, intent)
+
+
+def _agree_on_rows(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    link = tools.store.link(intent.entity, intent.shop_id)
+    if link is None:
+        return
+    at = {name: path for name, (path, _, _) in intent.detail["rows"].items()}
+    agreed = {
+        name: Agreement(value, member_at(there, at[name]), intent.read_at, now())
+        for name, value in sent.items()
+        if name in link.base
+    }
+    tools.store.put_link(replace(link, base={**link.base, **agreed}))
+
+
+def _agree_on_part(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    """Take what was sent of a delivery address or contact person into the base of its customer."""
+    name, members, kept = _PARTS[intent.entity]
+    link = tools.store.link("customers", intent.shop_id)
+    before = link.base.get(name) if link else None
+    if link is None or before is None or before.shop is None:
+        return
+    shop, go = list(before.shop), list(before.go or (there.get(member) for member in members))
+    for place, member in enumerate(members):
+        if member in sent:
+            shop[place], go[place] = kept(sent[member]), there.get(member)
+    one = Agreement(shop, go, intent.read_at, now())
+    tools.store.put_link(replace(link, base={**link.base, name: one}))
+
+
+def _agree_on_line(
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+) -> None:
+    """Take the members of a line that were sent, and what Go has of them, into the base."""
+    link = tools.store.link(intent.entity, intent.shop_id)
+    if link is None:
+        return
+    reference = there.get("ExternalImportReference")
+    if reference == ROUNDING:
+        return
+    name = f"{LINE}{reference}"
+    before = link.base.get(name)
+    shop, go = (before.shop, before.go) if before else ({}, {})
+    in_go = {member: there.get(member) for member in ("Id", *sent)}
+    one = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
+    tools.store.put_link(replace(link, base={**link.base, name: one}))
+
+
+def _settle_delete(tools: Tools, intent: Intent) -> None:
+    link = tools.store.link(intent.entity, intent.shop_id)
+    is_gone = link is not None and _is_gone(tools, intent, link)
+    _tell(intent, "it was done" if is_gone else "it was not done")
+    with tools.store.transaction():
+        if link is not None and is_gone:
+            line = intent.detail.get("line")
+            if line is None:
+                tools.store.delete_link(intent.entity, intent.shop_id)
+            else:
+                base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
+                tools.store.put_link(replace(link, base=base))
+        _end(tools, intent)
+
+
+def _settle_sending(tools: Tools, intent: Intent) -> None:
+    """See whether Go made an invoice; the intent stays as long as it may still do so.
+
+    It stays with Go's words where Go could not, for the order's record to be held with them.
+    """
+    link = tools.store.link(intent.entity, intent.shop_id)
+    told = Sending(Progress.UNSEEN)
+    if link is not None:
+        told = look(tools, link.go_id, is_late=is_overdue(intent))
+    _tell(intent, told.progress.value)
+    if link is not None and may_still_come(told, intent):
+        note_run(tools.store, intent)
+        return
+    if link is not None and told.progress is Progress.FAILED:
+        note_failure(tools.store, intent, told)
+        return
+    stage = Stage.UNDELIVERED if told.why else Stage.INVOICED
+    with tools.store.transaction():
+        if link is not None and told.progress is Progress.SENT:
+            base = with_stage(link.base, stage, intent.detail["status"], intent.read_at)
+            tools.store.put_link(replace(link, base=base))
+            tools.tally.count_stage(intent.entity, intent.shop_id, "invoiced")
+        tools.store.end_intent(intent)
+
+
+def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
+    if intent.detail.get("line") is not None:
+        return _read_line(tools, intent.detail["path"]) is None
+    return tools.index.read_again(intent.entity, link.go_id) is None
+
+
+def _end(tools: Tools, intent: Intent) -> None:
+    """End an intent; what it did to a linked order is yet to be compared with the shop's."""
+    if intent.entity == "orders":
+        is_linked = tools.store.link(intent.entity, intent.shop_id) is not None
+        note = tools.store.note_comparison if is_linked else tools.store.end_comparison
+        note(intent.entity, intent.shop_id)
+    tools.store.end_intent(intent)
+
+
+def _read(tools: Tools, path: str) -> Mapping[str, Any] | None:
+    try:
+        there: Mapping[str, Any] = tools.go.read(path)
+    except NotFound:
+        return None
+    return there
+
+
+def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
+    """Return a line of an order, which Go gives with the whole order; None when it is gone."""
+    order_path, _, line_id = path.partition(f"{_LINES}/")
+    complete = _read(tools, f"{order_path}/Complete") or {}
+    lines: list[Mapping[str, Any]] = complete.get("SalesOrderLines") or []
+    return next((line for line in lines if str(line.get("Id")) == line_id), None)
+
+
+_SETTLING = {
+    "patch": _settle_patch,
+    "delete": _settle_delete,
+    SENDING: _settle_sending,
+}

@@ -1,1 +1,0 @@
-"""The way of a record of each entity: read, match or merge, decide, write, settle."""

@@ -1,0 +1,109 @@
+"""The rooms of the packages: imports go down only, and never in a circle."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+PACKAGES = {
+    "tap_customwebshop": "tap-customwebshop",
+    "target_powerofficego": "target-powerofficego",
+    "tap_powerofficego": "tap-powerofficego",
+    "target_customwebshop": "target-customwebshop",
+    "go_sandbox": "sandbox",
+}
+
+THE_FACE = ""
+ROOMS = (
+    THE_FACE,
+    "links_command",
+    "sync.orders",
+    "sync.payments",
+    "sync",
+    "sync.go",
+    "settle",
+    "settings",
+    "store",
+    "decisions",
+    "dataflow",
+    "go_api",
+    "at hand everywhere",
+)
+"""Of target-powerofficego, each above those that it may import."""
+AT_HAND = ("errors", "json_text", "open_files", "plain_text", "standard_output")
+
+
+@pytest.fixture(scope="module")
+def imports(project):
+    """The modules of the project that each of its modules imports, for types too."""
+    files = {
+        _name(path.relative_to(project / folder)): path
+        for package, folder in PACKAGES.items()
+        for path in (project / folder / package).rglob("*.py")
+    }
+    return {name: _imported(name, path, files) for name, path in files.items()}
+
+
+def _name(path):
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported(name, path, files):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            members = {f"{node.module}.{one.name}" for one in node.names}
+            found |= {one if one in files else node.module for one in members}
+        elif isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+    return (found & files.keys()) - {name}
+
+
+def room_of(name):
+    """Return the place in `ROOMS` of the room that a module of target-powerofficego is in."""
+    inside = name.partition(".")[2]
+    if inside in AT_HAND:
+        return ROOMS.index("at hand everywhere")
+    fitting = [one for one in ROOMS if one and f"{inside}.".startswith(f"{one}.")]
+    return ROOMS.index(max(fitting, key=len, default=THE_FACE))
+
+
+def test_a_room_imports_only_rooms_below_it(imports):
+    upwards = [
+        f"{name} imports {other}"
+        for name, others in imports.items()
+        for other in others
+        if name.startswith("target_powerofficego") and other.startswith("target_powerofficego.")
+        if room_of(name) > room_of(other)
+    ]
+    assert upwards == []
+
+
+def test_no_module_imports_itself_by_way_of_others(imports):
+    def reached_from(start):
+        reached, ahead = set(), [start]
+        while ahead:
+            for other in imports[ahead.pop()] - reached:
+                reached.add(other)
+                ahead.append(other)
+        return reached
+
+    assert [name for name in imports if name in reached_from(name)] == []
+
+
+def test_each_room_says_what_it_is_for(project):
+    package = project / "target-powerofficego" / "target_powerofficego"
+    for room in ROOMS[1:-1]:
+        text = (package / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+        assert len(ast.get_docstring(ast.parse(text)) or "") > 40, room
+
+
+def test_each_file_that_the_architecture_names_is_there(project):
+    text = (project / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = (project, project / "target-powerofficego" / "target_powerofficego")
+    named = {one for one in re.findall(r"`([\w/.-]+)`", text) if "/" in one or one.endswith(".py")}
+    assert len(named) > 30
+    assert [one for one in named if not any((place / one).exists() for place in places)] == []
