@@ -326,6 +326,33 @@ def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
     assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 4"
 
 
+@pytest.mark.parametrize("is_settled_before", [True, False])
+def test_a_mail_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
+    box, ledger, customer, address, run_and_kill, is_settled_before
+):
+    """Go tells of an edit of an address by no stamp of its customer's, so no list names it."""
+    moved, again = (
+        customer(addresses=[address(line1=line)], updated_at=stamp)
+        for line, stamp in (
+            ("Kaien 3", "2026-02-01T00:00:00Z"),
+            ("Kaien 4", "2026-02-02T00:00:00Z"),
+        )
+    )
+    box.go.switches.clock_skew_seconds = -24 * 60 * 60
+    ledger.run(customer())
+    box.go.switches.clock_skew_seconds = 0
+    ledger.run(customer(id="2", email="another@example.no"))
+    run_and_kill("PATCH", "/customers/", moved, moment="after")
+    if is_settled_before:
+        assert ledger.run().status == 0
+
+    outcome = ledger.run(again)
+
+    assert outcome.status == 0, outcome.log
+    entry, _ = box.go.entries("Customers")
+    assert entry["MailAddress"]["AddressLine1"] == "Kaien 4"
+
+
 def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_looked_at(
     box, ledger, shop, edited_shop, run_and_kill
 ):

@@ -153,15 +153,18 @@ def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
 
 
 def _settle_patch(tools: Tools, intent: Intent) -> None:
-    path = intent.detail["path"]
-    there = _read_line(tools, path) if _LINES in path else _read(tools, path)
+    path, read_at = intent.detail["path"], now()
+    is_line = _LINES in path
+    there = _read_line(tools, path) if is_line else _read(tools, path)
     rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
     done = () if there is None else rows_done(there, rows)
     _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
     with tools.store.transaction():
+        if there is not None and not is_line:  # no list need tell of it: an address moves no stamp
+            tools.index.remember(intent.entity, there, read_at)
         if there is not None and done:
             after = {row.row: row.after for row in done}
-            if _LINES in path:
+            if is_line:
                 _agree_on_line(tools, intent, after, there)
             elif intent.entity in _PARTS:
                 _agree_on_part(tools, intent, after, there)
