@@ -140,7 +140,7 @@ def _tools(
 def _settle_leftovers(tools: BackTools) -> None:
     """See what became of changes without an answer; one that cannot be looked at waits alone."""
     intents = tools.store.intents("back")
-    let_land(tools.store, intents, is_start=True)
+    let_land(intents)
     for intent in intents:
         try:
             tools.writer.settle_leftovers([intent])

@@ -20,7 +20,6 @@ from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.store.ways import on_the_way_back
 from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.linked import both_edited
-from target_powerofficego.sync.unanswered_writes import let_land
 
 from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, NotThere, TryLater
 from target_customwebshop.merge_patch import patched
@@ -112,9 +111,7 @@ class BackWalk(Walk[BackTools]):
 
     def _settle_leftovers(self, shop_id: str) -> None:
         store = self.tools.store
-        intents = store.intents_of((self.kept_as,), shop_id)
-        let_land(store, intents)
-        self.tools.writer.settle_leftovers(intents)
+        self.tools.writer.settle_leftovers(store.intents_of((self.kept_as,), shop_id))
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, NotTaken):

@@ -196,6 +196,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         if self._run is None:
             with self.message_reader.interruptible():  # type: ignore[attr-defined]
                 self._run = self.open_run()
+            self._run.tell_progress()
         return self._run
 
     @property
@@ -211,7 +212,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         self._close()
 
     def _tell_metrics(self) -> None:
-        """Let each sink tell once how many records it took, as the SDK's own targets do."""
+        """Let each sink tell how many records it took, as those of the SDK's own targets do."""
         for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
             sink.clean_up()
         self._sinks_to_clear.clear()

@@ -283,7 +283,7 @@ def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltan
     if name == "invoke":
         blocks = words[:1]
         command, *others = [*words[0].split(":")[1:], *words[1:]]
-        taken(links.commands[command], others)
+        taken(links.commands[command].loaded, others)
 
     environments = {one["name"] for one in meltano_yml["environments"]}
     assert options.get("environment") in {None, *environments}

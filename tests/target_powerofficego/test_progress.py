@@ -1,14 +1,20 @@
 """How far a run is: lines, a bar, what the list of runs shows meanwhile, metrics."""
 
+import contextlib
 import io
 import json
 import logging
+import os
+import pty
+import subprocess
 import threading
 
+import commands
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
 from target_powerofficego.settle.progress import Bar, Pace, Progress, Standing
@@ -101,13 +107,13 @@ class Kept:
             3,
             1,
             True,
-            "3 of 3 records done, 7 writes to Go, 1 waiting, now what waited and payments",
+            "3 of 3 records done, 7 writes to Go, 1 waiting, retrying what waited",
         ),
         (3, 0, 0, True, "0 of 3 records done, 7 writes to Go"),
     ],
 )
 def test_in_words(seen, done, waiting, is_all_read, words):
-    standing = Standing({"orders": seen}, {"orders": done}, 7, waiting, is_all_read)
+    standing = Standing({"orders": seen}, {"orders": done}, 0, 7, waiting, is_all_read)
     kept = Kept()
     moments = iter([0.0, 10.0])
 
@@ -131,6 +137,20 @@ def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left
     assert pace.seconds_for(left) == pytest.approx(expected)
 
 
+def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
+    standing = iter(
+        [
+            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, 0, True),
+            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, 0, True),
+        ]
+    )
+    kept, moments = Kept(), iter([0.0, 10.0, 20.0])
+    progress = Progress(lambda: next(standing), kept, "Go", lambda: next(moments))
+
+    assert (progress.tell(), progress.tell()) == (20, 10)
+    assert kept.words.startswith("95,200 of 95,300 records done")
+
+
 def test_nothing_is_said_of_the_end_before_anything_was_done():
     assert Pace().seconds_for({"orders": 3}) is None
 
@@ -142,7 +162,7 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
     logging.getLogger().addHandler(handler)
     try:
         bar = Bar(Console(stderr=True, force_terminal=True, width=100))
-        bar.tell("3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, True))
+        bar.tell("3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, 0, True))
         logging.getLogger("a plugin").warning("a line of the log [b]")
         during = screen.getvalue()
         bar.close()
@@ -156,14 +176,45 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
     assert handler.stream is screen
 
 
-def test_a_run_on_a_terminal_draws_a_bar_and_ends_with_what_it_did(ledger, customer, monkeypatch):
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+def on_a_terminal(ledger, text, **environment):
+    """Run the target with its log on a terminal, and return what it printed there."""
+    mine, its = pty.openpty()
+    command, *arguments = ledger.command_line()
+    line = [commands.script(command), *arguments]
+    told = {**os.environ, "TERM": "xterm", "COLUMNS": "90", **environment}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        line, stdin=pipe, stdout=pipe, stderr=its, env=told, text=True
+    ) as running:
+        os.close(its)
+        running.stdin.write(text)
+        running.stdin.close()
+        printed = b""
+        with contextlib.suppress(OSError):  # how Linux ends a terminal that nobody writes to
+            while read := os.read(mine, 4096):
+                printed += read
+        os.close(mine)
+    assert running.returncode == 0
+    return printed.decode()
 
-    told = ledger.run(customer())
 
-    assert told.status == 0
-    assert "\x1b[?25l" in told.log  # the cursor is hidden while the bar is drawn
-    assert told.log.index("\x1b[?25h") < told.log.index("to PowerOffice Go; nothing waits")
+def test_a_run_on_a_terminal_draws_a_bar_and_ends_with_what_it_did(ledger, customer):
+    told = on_a_terminal(ledger, singer_lines(customer()))
+
+    assert "\x1b[?25l" in told  # the cursor is hidden while the bar is drawn
+    assert told.index("\x1b[?25h") < told.index("to PowerOffice Go; nothing waits")
+
+
+def test_on_a_terminal_that_can_draw_nothing_lines_are_told(ledger, customer):
+    told = on_a_terminal(ledger, singer_lines(customer()), TERM="dumb")
+
+    assert "\x1b[?25l" not in told
+
+
+def test_where_colours_are_forced_into_a_file_no_bar_is_drawn(ledger, customer, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    assert "\x1b[?25l" not in ledger.command(customer()).log
 
 
 @pytest.mark.parametrize("breaks", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import sys
@@ -28,8 +29,9 @@ class Standing:
     """How far a run is at one moment.
 
     Attributes:
-        seen: records that were read so far, by entity.
+        seen: records that were read so far and brought something new, by entity.
         done: those of them that were dealt with.
+        passed: records that brought nothing new, which takes no time.
         writes: requests that may have changed something.
         waiting: records of this run that are parked, rejected or held.
         is_all_read: whether the input has come to its end.
@@ -37,6 +39,7 @@ class Standing:
 
     seen: Mapping[str, int]
     done: Mapping[str, int]
+    passed: int
     writes: int
     waiting: int
     is_all_read: bool
@@ -186,12 +189,16 @@ class Bar:
         """See `Teller`."""
         seen, done = sum(standing.seen.values()), sum(standing.done.values())
         total = seen if standing.is_all_read else None
-        self._drawn.update(self._task, description=words, total=total, completed=done, refresh=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            self._drawn.update(
+                self._task, description=words, total=total, completed=done, refresh=True
+            )
 
     def close(self) -> None:
         """See `Teller`."""
         _log_to(self._stderr, instead_of=sys.stderr)
-        self._drawn.stop()
+        with contextlib.suppress(OSError):
+            self._drawn.stop()
 
 
 def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
@@ -203,13 +210,15 @@ def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
 
 def progress_of(standing: Callable[[], Standing], system: str, logger: logging.Logger) -> Progress:
     """Return what tells the progress of a run where a person sees it: on a terminal, or the log."""
-    console = Console(stderr=True)
-    teller = Bar(console) if console.is_terminal else Lines(logger)
+    console = Console(stderr=True, soft_wrap=True)
+    is_drawn = sys.stderr.isatty() and console.is_interactive
+    teller = Bar(console) if is_drawn else Lines(logger)
     return Progress(standing, teller, system)
 
 
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
-    seen, done = sum(standing.seen.values()), sum(standing.done.values())
+    seen = standing.passed + sum(standing.seen.values())
+    done = standing.passed + sum(standing.done.values())
     parts = [
         f"{done:,} of {seen:,} records done{'' if standing.is_all_read else ' so far'}",
         f"{standing.writes:,} writes to {system}",
@@ -219,7 +228,7 @@ def _in_words(standing: Standing, seconds_left: float | None, system: str) -> st
     if not standing.is_all_read:
         parts.append("more is being read")
     elif done == seen:
-        parts.append("now what waited and payments")
+        parts.append("retrying what waited")
     elif seconds_left is not None:
         parts.append(f"about {_rounded(seconds_left)} left")
     return ", ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from target_powerofficego.settle.plan_listing import tell_plan, write_changes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settings.both_ways import SideSettings
     from target_powerofficego.settle.brakes import Brakes
     from target_powerofficego.settle.plan import Plan
-    from target_powerofficego.settle.progress import Standing
+    from target_powerofficego.settle.progress import Progress, Standing
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
     from target_powerofficego.store.link_store import LinkStore, UnsettledKind
@@ -53,7 +53,9 @@ class Run:
     kept_as: tuple[str, ...]
     logger: logging.Logger
 
-    def __post_init__(self) -> None:
+    _progress: Progress | None = field(default=None, init=False)
+
+    def tell_progress(self) -> None:
         """Tell from now on how far the run is."""
         self._progress = progress_of(self.note, self.client.system, self.logger)
         self._progress.start()
@@ -79,7 +81,7 @@ class Run:
                 " selected; see its log"
             )
         self.settlement.finish()
-        self._progress.close()
+        self._end_progress()
         open_ones = self._open()
         status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
         if self.is_plan:
@@ -119,7 +121,7 @@ class Run:
         """End the run early: calls in flight finish, what is settled stays so."""
         self.client.cancel()
         self.settlement.stop(failure)
-        self._progress.close()
+        self._end_progress()
         if self.number is None:
             return
         with contextlib.suppress(LinkStoreError):  # it may be why the run ends
@@ -132,9 +134,14 @@ class Run:
 
     def close(self) -> None:
         """Let go of everything."""
-        self._progress.close()
+        self._end_progress()
         self.settlement.close()
         self.opened.close()
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
 
     def _write_changes(self) -> bool:
         """Write the file of changes, if one is wanted; tell whether that went well."""

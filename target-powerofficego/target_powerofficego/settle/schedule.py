@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-_BACKLOG = 5000
-"""What may be read ahead; enough to tell early how long most runs take."""
+_BACKLOG = 20_000
+"""What may be read ahead, in weights: some 20 MB; enough to tell early how long most runs take."""
 
 
 @dataclass
@@ -22,6 +22,7 @@ class _Task:
     work: Callable[[], object]
     writes: frozenset[str]
     kind: str | None = None
+    weight: int = 1
     waits_for: int = 0
     followers: list[_Task] = field(default_factory=list)
 
@@ -38,6 +39,7 @@ class Schedule:
         self._changed = threading.Condition()
         self._last_writer: dict[str, _Task] = {}
         self._unfinished = 0
+        self._weight = 0
         self._next_position = 0
         self._done_ahead: list[int] = []
         self._settled = 0
@@ -75,24 +77,26 @@ class Schedule:
         reads: Collection[str] = (),
         is_from_worker: bool = False,
         kind: str | None = None,
+        weight: int = 1,
     ) -> None:
         """Add work; blocks while the backlog is full, unless it comes from a worker itself.
 
-        `kinds` counts it by its kind.
+        `kinds` counts it by its kind; `weight` is what it adds to the backlog.
 
         Raises:
             BaseException: what earlier work failed with.
         """
         with self._changed:
-            while not is_from_worker and self._unfinished >= _BACKLOG and self._failure is None:
+            while not is_from_worker and self._weight >= _BACKLOG and self._failure is None:
                 self._changed.wait()
             if self._failure is not None:
                 if is_from_worker:
                     return
                 raise self._failure
-            task = _Task(self._next_position, work, frozenset(writes), kind)
+            task = _Task(self._next_position, work, frozenset(writes), kind, weight)
             self._next_position += 1
             self._unfinished += 1
+            self._weight += weight
             if kind is not None:
                 self._submitted_kinds[kind] += 1
             before = {
@@ -146,6 +150,7 @@ class Schedule:
 
     def _finish(self, task: _Task) -> None:
         self._unfinished -= 1
+        self._weight -= task.weight
         if task.kind is not None:
             self._done_kinds[task.kind] += 1
         heapq.heappush(self._done_ahead, task.position)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_powerofficego.dataflow.agreement import now
@@ -78,7 +77,7 @@ class Settlement:
         self._schedule = Schedule(workers)
         self._gate = StateGate(self._schedule, output)
         self._seen: set[tuple[str, str]] = set()
-        self._passed: Counter[str] = Counter()
+        self._passed = 0
         self._is_all_read = False
         self._unsettled = {(one.entity, one.shop_id) for one in self._open()}
 
@@ -89,7 +88,7 @@ class Settlement:
         is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
         if is_known_settled and not is_busy and self._side.is_settled(entity, record, read_at):
             self._tally.count_unchanged(entity_of(entity))
-            self._passed[entity_of(entity)] += 1
+            self._passed += 1
             return
         self._seen.add(key)
         self._submit(
@@ -113,16 +112,16 @@ class Settlement:
             f" again: give it one in {self._side.source}, then acknowledge this",
         )
         self._tally.count(entity_of(entity), shop_id, "rejected")
-        self._passed[entity_of(entity)] += 1
+        self._passed += 1
 
     def standing(self, writes: int) -> Standing:
         """Return how far the run is, after so many writes; any thread may ask."""
         submitted, done = self._schedule.kinds()
-        passed = self._passed.copy()
         outcomes = self._tally.counts().values()
         return Standing(
-            seen=dict(submitted + passed),
-            done=dict(done + passed),
+            seen=dict(submitted),
+            done=dict(done),
+            passed=self._passed,
             writes=writes,
             waiting=sum(one.get(kind, 0) for one in outcomes for kind in WAITING),
             is_all_read=self._is_all_read,
@@ -212,6 +211,7 @@ class Settlement:
             reads=reads,
             is_from_worker=is_from_worker,
             kind=kind,
+            weight=1 + sum(len(one) for one in record.values() if isinstance(one, list)),
         )
 
     def _retry_refused(self) -> None:

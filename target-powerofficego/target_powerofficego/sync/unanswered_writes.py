@@ -36,7 +36,7 @@ from target_powerofficego.sync.invoice_sending import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from target_powerofficego.store.link_store import Intent, LinkStore
+    from target_powerofficego.store.link_store import Intent
     from target_powerofficego.sync.context import Tools
 
 logger = logging.getLogger("target-powerofficego")
@@ -57,7 +57,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    let_land(tools.store, intents, is_start=True)
+    let_land(intents)
     for intent in intents:
         try:
             settle_leftovers(tools, [intent], is_start=True)
@@ -74,12 +74,12 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             )
 
 
-def let_land(store: LinkStore, intents: Sequence[Intent], *, is_start: bool = False) -> None:
-    """Wait until what was sent last is there, or never will be.
+def let_land(intents: Sequence[Intent]) -> None:
+    """Wait until what a run that was cut off had sent is there, or never will be.
 
-    A run that was cut off sent it before this one could begin, however long it had tried.
+    It sent it before this one could begin, however long it had tried.
     """
-    if (is_start and intents) or any(one.started_at >= store.opened_at for one in intents):
+    if intents:
         time.sleep(SECOND_LOOK_SECONDS)
 
 
@@ -95,8 +95,9 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool 
         Undecidable: with a Park, when that cannot be said yet; the intents stay.
         Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    if not is_start:
-        let_land(tools.store, intents)
+    if intents and not is_start:
+        age = (now() - intents[-1].started_at).total_seconds()
+        time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
     for intent in intents:
         if intent.kind == "create":
             _settle_create(tools, intent, is_start=is_start)
