@@ -368,3 +368,37 @@ def test_an_option_beats_the_environment_before_and_after_the_command(
     )
 
     assert told.exit_code == 3
+
+
+class Exploding(str):
+    """A text that breaks the code that reads it."""
+
+    def _explode(self, *_):
+        msg = "Kari Nordmann"
+        raise RuntimeError(msg)
+
+    __str__ = _explode
+
+
+def test_a_fault_of_this_program_is_told_apart_and_where_it_is(ledger, links, customer, caplog):
+    target = TargetPowerOfficeGo(config=ledger.config())
+    run = target.begin()
+    broken = {**customer(), "first_name": Exploding("Kari")}
+    run.settlement.take("customers", broken, datetime.datetime.now(datetime.timezone.utc))
+    run.settlement.take("customers", {"id": "2"}, datetime.datetime.now(datetime.timezone.utc))
+    assert run.finish(has_input=True) == 3
+    run.close()
+
+    assert "1 reject is a fault of this program; report" in caplog.text
+    assert "customers 1001: a fault of this program" in caplog.text
+    assert "RuntimeError at record_flow.py:" in caplog.text
+    assert "Nordmann" not in caplog.text
+    told = links("check")
+    assert told.exit_code == 3
+    assert "customers: 2 rejects wait for a person" in told.output
+    assert "1 reject is a fault of this program; report" in told.output
+    rows = [json.loads(line) for line in links("--format", "json", "rejects").output.splitlines()]
+    assert {row["shop_id"]: row["title"] for row in rows} == {
+        "1001": "a fault of this program",
+        "2": None,
+    }

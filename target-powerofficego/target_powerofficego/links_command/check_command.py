@@ -14,6 +14,7 @@ from target_powerofficego.links_command.options import Choices, only_shop_option
 from target_powerofficego.links_command.unended_runs import UnendedRuns, unended_runs
 from target_powerofficego.links_command.unsettled_listing import PLURALS
 from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.settle.summary import own_faults_in_words
 from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
     for line in failures:
         say(line, is_error=True)
     waiting = Counter((entity_of(one.entity), one.kind) for one in found if one.shop_name in shops)
+    own_faults = sum(one.is_own_fault for one in found if one.shop_name in shops)
     if choices.output_format == "json":
         for (entity, kind), number in sorted(waiting.items()):
             tell_as_json({"entity": entity, "kind": kind, "waiting": number})
@@ -69,6 +71,8 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
             counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
             listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
             say(f"{entity}: {counted} for a person; see {listed}")
+        if own_faults:
+            say(own_faults_in_words(own_faults))
         if not (waiting or failures):
             say("nothing waits for a person")
     if failures:

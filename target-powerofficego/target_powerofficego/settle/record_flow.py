@@ -6,7 +6,9 @@ import abc
 import hashlib
 import json
 import logging
+import traceback
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import orjson
@@ -27,7 +29,7 @@ from target_powerofficego.settle.versions import (
     doubt,
     see_that_it_counts,
 )
-from target_powerofficego.store.link_store import NEWER_VERSION, LinkStoreError
+from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
 
 if TYPE_CHECKING:
     import datetime
@@ -112,9 +114,24 @@ class Walk(abc.ABC, Generic[AnyTools]):
         except Exception as error:  # one bad record never stops the others
             if is_out_of_files(error):
                 raise
-            outcome, change = "rejected", self._refusal(error) or _own_fault(error)
+            outcome, change = (
+                "rejected",
+                self._refusal(error) or self._own_fault(record["id"], error),
+            )
         self._keep(record, kept, read_at, outcome, change)
         return outcome
+
+    def _own_fault(self, shop_id: str, error: Exception) -> Reject:
+        """Say where our own code broke, without values, which may be personal data."""
+        steps = traceback.extract_tb(error.__traceback__)
+        logger.error(
+            "%s %s: a fault of this program, please report it with this line: %s at %s",
+            *(self.entity, shop_id, type(error).__name__),
+            ", in ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in steps),
+        )
+        place = f"{steps[-1].name}, line {steps[-1].lineno}"
+        reason = f"this program could not read it ({type(error).__name__} in {place}); report it"
+        return Reject(reason, title=OWN_FAULT)
 
     def _resting(self, record: Record) -> Unsettled | None:
         """Return that the other side refused just this, if it is not time yet to try again."""
@@ -299,13 +316,3 @@ def _is_same_moment(one: object, other: object) -> bool:
 _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
 _WORD_OF_KIND = {"parked": "parked", "reject": "rejected", "hold": "held"}
 _WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}
-
-
-def _own_fault(error: Exception) -> Reject:
-    """Name where our own code broke, without values, which may be personal data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else "unknown place"
-    logger.error("A record could not be read: %s in %s", type(error).__name__, place)
-    return Reject(f"this program could not read it ({type(error).__name__} in {place}); report it")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.progress import Progress, Standing
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
-    from target_powerofficego.store.link_store import LinkStore, UnsettledKind
+    from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
 
@@ -82,7 +82,10 @@ class Run:
             )
         self.settlement.finish()
         self._end_progress()
-        open_ones = self._open()
+        waiting = self._waiting()
+        open_ones: dict[str, int] = {
+            kind: sum(one.kind == kind for one in waiting) for kind in _OPEN_KINDS
+        }
         status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
         if self.is_plan:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
@@ -94,6 +97,7 @@ class Run:
             counts,
             calls,
             open_ones,
+            own_faults=sum(one.is_own_fault for one in waiting),
             is_plan=self.is_plan,
             system=self.client.system,
             exit_status=status,
@@ -159,10 +163,10 @@ class Run:
             return False
         return True
 
-    def _open(self) -> dict[str, int]:
+    def _waiting(self) -> list[Unsettled]:
+        """Return what waits for a person on this way."""
         found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
-        own = [one.kind for one in found if one.entity in self.kept_as]
-        return {kind: own.count(kind) for kind in _OPEN_KINDS}
+        return [one for one in found if one.entity in self.kept_as]
 
 
 def _calls(client: Client) -> dict[str, int]:

@@ -21,6 +21,7 @@ def tell_summary(
     calls: Mapping[str, Any],
     open_ones: Mapping[str, int],
     *,
+    own_faults: int,
     is_plan: bool,
     system: str,
     exit_status: int,
@@ -28,7 +29,7 @@ def tell_summary(
 ) -> None:
     """Tell what came of the records, the calls it took, and last what waits for a person.
 
-    `system` is what the calls went to.
+    `system` is what the calls went to, `own_faults` how many rejects are faults of this program.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
@@ -39,13 +40,23 @@ def tell_summary(
         if is_plan:
             summary["nothing_was_written"] = True
         logger.info("run summary: %s", json.dumps(summary, sort_keys=True), extra=summary)
+        if own_faults:
+            logger.error("%s", own_faults_in_words(own_faults))
         logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
         return
     console.print(outcome_table(counts))
     console.print(
         f"Calls to {system}: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
     )
+    if own_faults:
+        console.print(own_faults_in_words(own_faults))
     console.print(ending, markup=False, soft_wrap=True)
+
+
+def own_faults_in_words(number: int) -> str:
+    """Say that this program failed on so many records, and what to do about it."""
+    which = "1 reject is a fault" if number == 1 else f"{number} rejects are faults"
+    return f"{which} of this program; report the lines of the log that say where"
 
 
 def _ending(

@@ -16,6 +16,7 @@ from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     LONGEST_REST,
     NEWER_VERSION,
+    OWN_FAULT,
     Erasure,
     Intent,
     KeptConflict,
@@ -31,6 +32,7 @@ from target_powerofficego.store.values import (
 __all__ = [
     "LONGEST_REST",
     "NEWER_VERSION",
+    "OWN_FAULT",
     "Erasure",
     "Intent",
     "KeptConflict",

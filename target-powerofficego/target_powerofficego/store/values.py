@@ -18,6 +18,9 @@ LONGEST_REST = datetime.timedelta(hours=24)
 NEWER_VERSION = "a newer version"
 """What a record waits for that may be an old version of what is known of it."""
 
+OWN_FAULT = "a fault of this program"
+"""The title of a reject for which neither the record nor the other side is to blame."""
+
 _LONGEST_SHOP_NAME = 20
 
 UnsettledKind = Literal["parked", "reject", "hold"]
@@ -103,6 +106,11 @@ class Unsettled:
     next_attempt_at: datetime.datetime | None
     acknowledged_at: datetime.datetime | None
     shop_name: str = ""
+
+    @property
+    def is_own_fault(self) -> bool:
+        """Whether neither the record nor the other side is to blame."""
+        return self.title == OWN_FAULT
 
     def rests(self, at: datetime.datetime) -> bool:
         """Tell whether the other side refused it, and it is not time yet to try again.
