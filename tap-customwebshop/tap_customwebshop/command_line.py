@@ -11,15 +11,16 @@ import difflib
 import io
 import os
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
 from tap_customwebshop import standard_output
+from tap_customwebshop.environment import add_dotenv, settings_of_variables
 from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
 
@@ -114,8 +115,7 @@ class CommandLine(PluginBase):
         if wrong := wrong_variables(cls._env_var_prefix, schema["properties"]):
             msg = "The variables are not usable"
             raise ConfigValidationError(msg, errors=wrong, schema={})
-        told: dict[str, Any] = super()._env_var_config
-        return told
+        return settings_of_variables(schema, cls._env_var_prefix)
 
 
 def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
@@ -132,6 +132,8 @@ def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
 def wrong_file(path: str) -> str | None:
     """Say why a file is no config; None: it is one."""
     shown = "the file that is named" if not path or may_be_a_key(path) else path
+    if Path(path).exists() and not Path(path).is_file():
+        return f"{shown} is no file, such as a pipe, which can be read only once"
     try:
         told: object = read_json_file(path)
     except (OSError, RuntimeError):
@@ -150,7 +152,7 @@ def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
         prefix: what the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
         settings: the schema of each setting by its name.
     """
-    parse_environment_config({}, prefix)  # for what stands in .env, which it adds to the others
+    add_dotenv()
     known = {prefix + name.upper(): schema for name, schema in settings.items()}
     lines: list[str] = []
     for variable, value in sorted(os.environ.items()):

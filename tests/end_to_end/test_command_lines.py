@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import commands
 import pytest
+from singer_sdk.configuration import _dict_config
 
 BOOLEANS = {
     "tap-customwebshop": "flattening_enabled",
@@ -231,3 +233,30 @@ def test_help_says_what_a_plugin_does_and_where_more_stands(name):
     told = " ".join(commands.run(name, "--help").stdout.split())
     assert "PowerOffice Go" in told or "web shop" in told
     assert "--about tells its settings, its README.md the rest." in told
+
+
+@pytest.mark.parametrize("package", ["tap_customwebshop", "target_powerofficego"])
+def test_an_exported_variable_counts_more_than_a_dotenv_file(package, tmp_path, monkeypatch):
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("SHOP_API_URL=https://old.example.com\nSHOP_SHOP_NAME=myshop\n", "utf-8")
+    monkeypatch.setattr(_dict_config, "find_dotenv", lambda: str(dotenv))
+    monkeypatch.setattr(os, "environ", {**os.environ, "SHOP_API_URL": "https://new.example.com"})
+    schema = {"properties": {"api_url": {"type": "string"}, "shop_name": {"type": "string"}}}
+
+    told = importlib.import_module(f"{package}.environment").settings_of_variables(schema, "SHOP_")
+
+    assert told == {"api_url": "https://new.example.com", "shop_name": "myshop"}
+
+
+def test_a_config_that_is_a_pipe_is_told_in_one_line(tmp_path):
+    target = commands.script("target-powerofficego")
+    ended = subprocess.run(
+        ["bash", "-c", f"{target} --config <(echo '{{}}')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "is no file, such as a pipe, which can be read only once" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -57,20 +57,22 @@ def write_configs(box, tmp_path):
 
 @pytest.fixture
 def run_lines(box, tmp_path, request):
-    """Runs the lines of the README that begin so; returns the state that they keep."""
+    """Runs the README's lines of a way; returns their exit status, and the next run's state."""
     readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
 
     def run(kept):
-        first = f"test -s {kept} "
-        (lines,) = [code for code in readme.split("```sh\n") if code.startswith(first)]
+        blocks = [block.partition("```")[0] for block in readme.split("```sh\n")]
+        (lines,) = [block for block in blocks if f"test -s {kept} " in block]
         box.requests.clear()
-        subprocess.run(
-            ["bash", "-c", lines.partition("```")[0]],
+        ended = subprocess.run(
+            ["bash", "-c", lines],
             cwd=tmp_path,
             env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
             check=False,
         )
-        return (tmp_path / kept).read_text(encoding="utf-8")
+        states = (tmp_path / f"{kept}l").read_text(encoding="utf-8").splitlines()
+        before = (tmp_path / kept).read_text(encoding="utf-8").strip()
+        return ended.returncode, states[-1] if states else before
 
     return run
 
@@ -135,12 +137,13 @@ def test_the_lines_of_the_readme_can_be_repeated_and_a_run_without_a_state_loses
     seed_store(box.shop, customers=2, products=2, orders=2)
     write_configs()
 
-    state = run_lines("state.json")
+    status, state = run_lines("state.json")
+    assert status == 0
     assert len(box.go.entries("SalesOrders")) == 2
     write_configs(dry_run=True)
-    assert run_lines("state.json") == state
+    assert run_lines("state.json") == (0, state)
     write_configs()
-    assert run_lines("state.json") == state
+    assert run_lines("state.json") == (0, state)
     asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
     assert None not in asked
 
@@ -154,7 +157,8 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
     edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
     box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
 
-    state = run_lines("back.json")
+    status, state = run_lines("back.json")
+    assert status == 0
 
     shop_id = edited["ExternalImportReference"].removeprefix("testshop:")
     assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
@@ -162,6 +166,18 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
     assert asked
     assert all("lastChangedDateTimeOffsetGreaterThan" in query for query in asked)
     assert json.loads(state)["bookmarks"]["customers"]
+
+
+@pytest.mark.parametrize("kept", ["state.json", "back.json"])
+def test_the_lines_of_the_readme_fail_when_the_tap_does(pipe, box, run_lines, kept):
+    seed_store(box.shop, customers=2, products=2, orders=2)
+    pipe()
+    system = "shop" if kept == "state.json" else "go"
+    box.faults.add(system=system, method="GET", status=403, times=None)
+
+    status, _ = run_lines(kept)
+
+    assert status == 1
 
 
 @pytest.mark.parametrize(

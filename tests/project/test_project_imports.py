@@ -76,7 +76,14 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
 
 @pytest.mark.parametrize(
     "name",
-    ["command_line.py", "plain_text.py", "json_text.py", "open_files.py", "standard_output.py"],
+    [
+        "command_line.py",
+        "environment.py",
+        "plain_text.py",
+        "json_text.py",
+        "open_files.py",
+        "standard_output.py",
+    ],
 )
 def test_what_both_of_the_main_pair_need_is_the_same_in_both(project, name):
     """A copy each, for the pair stands alone."""

@@ -370,6 +370,16 @@ def test_an_option_beats_the_environment_before_and_after_the_command(
     assert told.exit_code == 3
 
 
+def test_a_run_that_could_not_start_is_none_that_went_well(ledger, links):
+    assert ledger.run(client_key="wrong").status == 1
+
+    told = links("check")
+
+    assert told.exit_code == 1
+    assert "no run is on record" in told.stderr
+    assert "nothing waits" not in told.output
+
+
 class Exploding(str):
     """A text that breaks the code that reads it."""
 

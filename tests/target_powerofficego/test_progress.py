@@ -71,7 +71,7 @@ def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
 
     told = line_of_progress.line
     assert told.getMessage() == (
-        "2 of 5 records done, 3 writes to PowerOffice Go, about 20 seconds left"
+        "2 of 5 records done, about 20 seconds left, 3 writes to PowerOffice Go"
     )
     assert told.progress["seen"] == {"customers": 5}
     (run,) = shown
@@ -90,30 +90,30 @@ class Kept:
 
 
 @pytest.mark.parametrize(
-    ("seen", "done", "waiting", "is_all_read", "words"),
+    ("seen", "done", "parked", "is_all_read", "words"),
     [
-        (5000, 0, 0, False, "0 of 5,000 records done so far, 7 writes to Go, more is being read"),
-        (20, 10, 0, True, "10 of 20 records done, 7 writes to Go, about 10 seconds left"),
+        (5000, 0, 0, False, "0 of 5,000 records done, more being read, 7 writes to Go"),
+        (20, 10, 0, True, "10 of 20 records done, about 10 seconds left, 7 writes to Go"),
         (
             3000,
             30,
             2,
             True,
-            "30 of 3,000 records done, 7 writes to Go, 2 waiting, about 16 minutes left",
+            "30 of 3,000 records done, about 16 minutes left, 7 writes to Go, 2 parked",
         ),
-        (90_000, 90, 0, True, "90 of 90,000 records done, 7 writes to Go, about 2 h 46 min left"),
+        (90_000, 90, 0, True, "90 of 90,000 records done, about 2 h 46 min left, 7 writes to Go"),
         (
             3,
             3,
             1,
             True,
-            "3 of 3 records done, 7 writes to Go, 1 waiting, retrying what waited",
+            "3 of 3 records done, retrying what waited, 7 writes to Go, 1 parked",
         ),
         (3, 0, 0, True, "0 of 3 records done, 7 writes to Go"),
     ],
 )
-def test_in_words(seen, done, waiting, is_all_read, words):
-    standing = Standing({"orders": seen}, {"orders": done}, 0, 7, waiting, is_all_read)
+def test_in_words(seen, done, parked, is_all_read, words):
+    standing = Standing({"orders": seen}, {"orders": done}, 0, 7, parked, 0, is_all_read)
     kept = Kept()
     moments = iter([0.0, 10.0])
 
@@ -140,8 +140,8 @@ def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left
 def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
     standing = iter(
         [
-            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, 0, True),
-            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, 0, True),
+            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, 0, 0, True),
+            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, 0, 0, True),
         ]
     )
     kept, moments = Kept(), iter([0.0, 10.0, 20.0])
@@ -162,7 +162,9 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
     logging.getLogger().addHandler(handler)
     try:
         bar = Bar(Console(stderr=True, force_terminal=True, width=100))
-        bar.tell("3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, 0, True))
+        bar.tell(
+            "3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, 0, 0, True)
+        )
         logging.getLogger("a plugin").warning("a line of the log [b]")
         during = screen.getvalue()
         bar.close()

@@ -19,7 +19,7 @@ from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Run
 
@@ -46,7 +46,7 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
 
     They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
     exit status is 0. Exit 1: the last run of a way broke or did not end, the newest run of a shop
-    is older than --newer-than, or there is no link store, so no run has happened. Made to be the
+    is older than --newer-than, or no run is on record. Made to be the
     last block of `meltano run`.
     """
     with open_store(choices.link_store) as store:
@@ -96,11 +96,13 @@ def _shops(store: LinkStore, told: str | None) -> list[str]:
     return [told]
 
 
-def _failures(runs: Iterable[Run], unended: UnendedRuns) -> list[str]:
+def _failures(runs: Sequence[Run], unended: UnendedRuns) -> list[str]:
     """Say of each shop and way whether its last run was killed or broke.
 
     A dry run, or the plan of a first run, is on no record.
     """
+    if not runs:
+        return ["no run is on record: none came as far as Go; see the log of the first one"]
     cut_off = {run.id for run in unended.cut_off}
     lines = []
     for run in runs:

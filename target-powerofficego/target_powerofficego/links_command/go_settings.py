@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from singer_sdk.configuration._dict_config import parse_environment_config
 
+from target_powerofficego.environment import settings_of_variables
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.settings.complaints import broken_rules
 from target_powerofficego.settings.forward import Settings
@@ -81,7 +81,7 @@ def _of_environment() -> dict[str, Any]:
     properties = CONFIG.to_dict()["properties"]
     try:
         used = {"properties": {name: properties[name] for name in USED}}
-        return parse_environment_config(used, _PREFIX)
+        return settings_of_variables(used, _PREFIX)
     except ValueError as error:
         msg = f"a variable {_PREFIX}… cannot be read: {error}"
         raise click.ClickException(msg) from None

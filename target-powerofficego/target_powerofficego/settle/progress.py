@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +34,8 @@ class Standing:
         done: those of them that were dealt with.
         passed: records that brought nothing new, which takes no time.
         writes: requests that may have changed something.
-        waiting: records of this run that are parked, rejected or held.
+        parked: records of this run that wait for another one, or for a later reading.
+        open_ones: records of this run that are rejected or held.
         is_all_read: whether the input has come to its end.
     """
 
@@ -41,7 +43,8 @@ class Standing:
     done: Mapping[str, int]
     passed: int
     writes: int
-    waiting: int
+    parked: int
+    open_ones: int
     is_all_read: bool
 
     @property
@@ -166,6 +169,9 @@ class Lines:
         """See `Teller`."""
 
 
+_AS_WIDE_AS_THERE_IS = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+
+
 class Bar:
     """Draws a bar at the foot of a terminal, which the lines of the log pass by above."""
 
@@ -173,9 +179,10 @@ class Bar:
 
     def __init__(self, console: Console) -> None:
         self._drawn = RichProgress(
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=10),
+            TextColumn("{task.description}", markup=False, table_column=_AS_WIDE_AS_THERE_IS),
             console=console,
+            expand=True,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -219,18 +226,18 @@ def progress_of(standing: Callable[[], Standing], system: str, logger: logging.L
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
     seen = standing.passed + sum(standing.seen.values())
     done = standing.passed + sum(standing.done.values())
-    parts = [
-        f"{done:,} of {seen:,} records done{'' if standing.is_all_read else ' so far'}",
-        f"{standing.writes:,} writes to {system}",
-    ]
-    if standing.waiting:
-        parts.append(f"{standing.waiting:,} waiting")
+    parts = [f"{done:,} of {seen:,} records done"]
     if not standing.is_all_read:
-        parts.append("more is being read")
+        parts.append("more being read")
     elif done == seen:
         parts.append("retrying what waited")
     elif seconds_left is not None:
         parts.append(f"about {_rounded(seconds_left)} left")
+    parts.append(f"{standing.writes:,} writes to {system}")
+    if standing.parked:
+        parts.append(f"{standing.parked:,} parked")
+    if standing.open_ones:
+        parts.append(f"{standing.open_ones:,} rejected or held")
     return ", ".join(parts)
 
 

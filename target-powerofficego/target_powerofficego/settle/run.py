@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.progress import Progress, Standing
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.tally import Tally
-    from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
+    from target_powerofficego.store.link_store import LinkStore, UnsettledKind
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
 
@@ -82,7 +82,8 @@ class Run:
             )
         self.settlement.finish()
         self._end_progress()
-        waiting = self._waiting()
+        found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
+        waiting = [one for one in found if one.entity in self.kept_as]
         open_ones: dict[str, int] = {
             kind: sum(one.kind == kind for one in waiting) for kind in _OPEN_KINDS
         }
@@ -97,6 +98,7 @@ class Run:
             counts,
             calls,
             open_ones,
+            waits_elsewhere=len(found) > len(waiting),
             own_faults=sum(one.is_own_fault for one in waiting),
             is_plan=self.is_plan,
             system=self.client.system,
@@ -162,11 +164,6 @@ class Run:
             )
             return False
         return True
-
-    def _waiting(self) -> list[Unsettled]:
-        """Return what waits for a person on this way."""
-        found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
-        return [one for one in found if one.entity in self.kept_as]
 
 
 def _calls(client: Client) -> dict[str, int]:

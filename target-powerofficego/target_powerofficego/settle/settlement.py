@@ -9,7 +9,6 @@ from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
-from target_powerofficego.settle.tally import WAITING
 from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
@@ -123,7 +122,8 @@ class Settlement:
             done=dict(done),
             passed=self._passed,
             writes=writes,
-            waiting=sum(one.get(kind, 0) for one in outcomes for kind in WAITING),
+            parked=sum(one.get("parked", 0) for one in outcomes),
+            open_ones=sum(one.get(kind, 0) for one in outcomes for kind in ("rejected", "held")),
             is_all_read=self._is_all_read,
         )
 

@@ -21,6 +21,7 @@ def tell_summary(
     calls: Mapping[str, Any],
     open_ones: Mapping[str, int],
     *,
+    waits_elsewhere: bool,
     own_faults: int,
     is_plan: bool,
     system: str,
@@ -29,11 +30,17 @@ def tell_summary(
 ) -> None:
     """Tell what came of the records, the calls it took, and last what waits for a person.
 
-    `system` is what the calls went to, `own_faults` how many rejects are faults of this program.
+    `system` is what the calls went to, `own_faults` how many rejects are faults of this program;
+    `waits_elsewhere`: something of the other way waits for a person too.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
     )
+    if waits_elsewhere:
+        ending += "; something of the other way does, see " + shown_by("check")
+    parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
+    if parked and not is_plan:
+        ending += f"; {parked} parked, which the next run tries again"
     console = Console(stderr=True)
     if not console.is_terminal:
         summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from target_powerofficego.decisions.changes import Conflict
 
-WAITING = ("parked", "rejected", "held")
 OUTCOMES = (
     "created",
     "linked",
@@ -23,7 +22,9 @@ OUTCOMES = (
     "credited",
     "anonymised",
     "unchanged",
-    *WAITING,
+    "parked",
+    "rejected",
+    "held",
 )
 
 

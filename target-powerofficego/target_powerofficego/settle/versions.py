@@ -74,7 +74,10 @@ def see_that_it_counts(found: Doubt, readings: int, *, is_overdue: bool) -> None
                 " powerofficego-links retry"
             )
             raise Undecidable(Hold(reason, awaited=(NEWER_VERSION,)))
-        reason = "it may be an older version than the one last dealt with; the next readings tell"
+        reason = (
+            "it may be an older version than the one last dealt with, so it waits until it"
+            " was read three times"
+        )
         raise Undecidable(Park(reason, (NEWER_VERSION,)))
     if found is Doubt.OLDER:
         reason = (
