@@ -26,11 +26,7 @@ from target_powerofficego.links_command import main as links
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
-    "docs/architecture.md",
-    "docs/dataflow.md",
-    "docs/operations.md",
-    "docs/security.md",
-    "docs/shop-api.md",
+    *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
     "tap-customwebshop/README.md",
     "tap-powerofficego/README.md",
     "target-customwebshop/README.md",

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tap_customwebshop.tap import TapCustomWebShop
@@ -16,9 +17,10 @@ from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
 
 ADDRESS = "https://git.example.com/customwebshop-powerofficego/blob/main/"
+PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
-    "docs/operations.md",
+    *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
     "sandbox/README.md",
     "tap-customwebshop/README.md",
     "target-powerofficego/README.md",
