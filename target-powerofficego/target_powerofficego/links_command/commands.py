@@ -100,7 +100,11 @@ for _command in (
     ("import", "transfer_commands:import_store", "Read an export into an empty link store."),
     ("link", "linking_commands:link", "Say which entry in Go a record of the shop is."),
     ("links", "listing_commands:links", "List which record of the shop is which entry in Go."),
-    ("parked", "listing_commands:parked", "List records that wait for another record, or for Go."),
+    (
+        "parked",
+        "listing_commands:parked",
+        "List records that wait for another record, for Go, or to be read again.",
+    ),
     ("reconcile", "reconcile_command:reconcile", "Compare a period's orders with Go's books."),
     (
         "rejects",

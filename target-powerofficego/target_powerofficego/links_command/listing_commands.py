@@ -90,7 +90,7 @@ def parked(
     reason: str | None,
     show_values: bool,
 ) -> None:
-    """List records that wait for another record, or for Go.
+    """List records that wait for another record, for Go, or to be read again.
 
     They need no person: each run takes them up again.
     """
