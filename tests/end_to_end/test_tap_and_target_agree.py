@@ -20,13 +20,13 @@ READERS = {
     "customers": ["dataflow/customer.py", "dataflow/addresses.py"],
     "products": ["dataflow/product.py"],
     "orders": [
-        "dataflow/order.py",
-        "dataflow/order_lines.py",
-        "dataflow/line_amounts.py",
-        "dataflow/order_charges.py",
-        "dataflow/order_refunds.py",
-        "dataflow/order_reading.py",
-        "dataflow/payments.py",
+        "dataflow/orders/order.py",
+        "dataflow/orders/lines.py",
+        "dataflow/orders/line_amounts.py",
+        "dataflow/orders/charges.py",
+        "dataflow/orders/refunds.py",
+        "dataflow/orders/reading.py",
+        "dataflow/orders/payments.py",
     ],
 }
 

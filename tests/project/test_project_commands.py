@@ -26,6 +26,7 @@ from target_powerofficego.links_command import main as links
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
+    "CONTRIBUTING.md",
     *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
     "tap-customwebshop/README.md",
     "tap-powerofficego/README.md",
@@ -84,6 +85,15 @@ NOT_RUN = {
     ),
     "uv run pytest": "would run this test",
     "uv run pytest tests/reliability --long": "takes five hours",
+    **dict.fromkeys(
+        (
+            "uv run pytest tests/target_powerofficego/test_merge.py -n 0",
+            "uv run pytest tests/target_powerofficego -n 0 -k phone",
+            "uv run ruff format --check && uv run ruff check && uv run mypy",
+        ),
+        "is a part of what .ci/run does",
+    ),
+    'git commit --all --message "Release 0.2.0"': "makes a release",
     "git tag v0.2.0": "makes a release",
 }
 """Why a command is not run here: in words, or the test that runs it."""

@@ -20,6 +20,8 @@ ADDRESS = "https://git.example.com/customwebshop-powerofficego/blob/main/"
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
     "sandbox/README.md",
     "tap-customwebshop/README.md",
@@ -81,6 +83,15 @@ def test_each_link_between_the_documents_leads_somewhere(project, name):
             assert heading in headings(linked), link
 
 
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_each_file_that_is_named_to_who_changes_the_code_is_there(project, name):
+    text = (project / name).read_text(encoding="utf-8")
+    places = (project, project / "target-powerofficego" / "target_powerofficego")
+    named = {one for one in re.findall(r"`([\w/.-]+)`", text) if "/" in one or one.endswith(".py")}
+    assert len(named) > 20
+    assert [one for one in named if not any((place / one).exists() for place in places)] == []
+
+
 def packages(project):
     return [path.parent for path in project.glob("*/pyproject.toml")]
 
@@ -121,7 +132,15 @@ def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tm
         copied.parent.mkdir(exist_ok=True)
         shutil.copy(path, copied)
 
-    subprocess.run([sys.executable, tmp_path / ".ci" / "version.py", "1.4.2"], check=True)
+    def write(version):
+        written = [sys.executable, tmp_path / ".ci" / "version.py", version]
+        subprocess.run(written, check=True)
+        return [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
+
+    before = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
+    there = re.search(r'^version = "(.+)"', before[0], re.MULTILINE)[1]
+    assert write(there) == before  # by which the release sees that a tag is the version
+    assert write("1.4.2") != before
 
     for path in tmp_path.rglob("pyproject.toml"):
         told = path.read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 try:
@@ -61,6 +62,13 @@ def test_the_tested_set_has_one_version_of_every_dependency(project, python):
     for one in wanted:
         if one.name not in own:
             assert one.specifier.contains(tested[one.name]), one.name
+
+
+def test_what_the_repository_host_and_the_hooks_read_is_yaml(project):
+    files = [*(project / ".github").rglob("*.yml"), project / ".pre-commit-config.yaml"]
+    assert len(files) > 4
+    for path in files:
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path.name
 
 
 def test_ci_ends_with_the_test_command_of_the_readme(project):
