@@ -7,6 +7,7 @@ import datetime
 import pytest
 from click.testing import CliRunner
 from clocks import machine_off_by, read_at
+from ledger import singer_lines as ledger_lines
 from target_powerofficego.links_command import main
 
 AHEAD, BEHIND = (datetime.timedelta(days=days) for days in (400, -400))
@@ -163,3 +164,47 @@ def test_lines_of_an_order_read_before_our_own_write_undo_nothing(linked, offset
     assert now["Quantity"] == 3
     assert linked.forward().status == 0
     assert linked.open_ones() == {}
+
+
+EDITS = {
+    "customers": ("1001", {"phone": FIRST}, "/customers/"),
+    "products": ("501", {"price_excl": "120.00"}, "/products/"),
+    "orders": ("9001", {"reference": "Bestilling 7"}, "/salesorders/"),
+}
+
+
+@pytest.mark.parametrize("stream", EDITS)
+def test_an_old_entry_undoes_nothing_after_a_write_to_go_that_got_no_answer(linked, stream):
+    shop_id, edit, path = EDITS[stream]
+    box = linked.box
+    old = linked.entries("salesorders" if stream == "orders" else stream)
+    box.shop.edit(stream, shop_id, edit)
+    running = linked.ledger.start()
+    box.faults.on("go", "PATCH", path, lambda _: running.kill(), when="after")
+    running.communicate(ledger_lines(*linked.shop_records()), timeout=60)
+    assert running.returncode == -9
+    assert linked.forward().status == 0
+    linked.back()
+
+    outcome = linked.back(*old)
+
+    assert outcome.patches == []
+    assert edit.items() <= box.shop.record(stream, shop_id).items()
+
+
+@pytest.mark.parametrize("phone", [True, 91234567, ["+4791234567"], {"number": "91234567"}])
+def test_an_odd_value_in_one_entry_keeps_no_other_from_crossing(linked, phone):
+    odd, company = (linked.go_id("customers", shop_id) for shop_id in ("1001", "2001"))
+    linked.box.go.edit("Customers", company, {"EmailAddress": "ny@example.no"})
+    told = linked.entries("customers")
+    for one in told:
+        if str(one["record"]["Id"]) == odd:
+            one["record"]["PhoneNumber"] = phone
+
+    outcome = linked.back(*told)
+
+    assert outcome.status == 3
+    assert "Traceback" not in outcome.log
+    assert linked.box.shop.record("customers", "2001")["email"] == "ny@example.no"
+    assert [shop_id for _, _, shop_id in linked.open_ones()] == ["1001"]
+    assert linked.box.shop.record("customers", "1001")["phone"] != phone

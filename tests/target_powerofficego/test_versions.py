@@ -175,8 +175,10 @@ def test_an_older_version_leaves_a_newer_one_open_as_it_is(ledger, read, phone):
     (kept,) = ledger.unsettled("reject")
     assert kept.payload["phone"] == "+4790000009"
     assert phone() == SECOND
-    for reading in (7, 8):  # the shop tells it again and again: that is what it holds now
+    for reading in (7, 8):  # kept files sent again, perhaps; a shop put back is saved once more
         ledger.run(read(THIRD, updated_at="2026-01-05T10:00:04Z", reading=reading))
+    assert phone() == SECOND
+    ledger.run(read(THIRD, updated_at="2026-01-05T10:00:06Z", reading=9))
     assert phone() == THIRD
     assert ledger.unsettled() == []
 
@@ -240,3 +242,24 @@ def test_a_clock_that_is_wrong_is_told_at_start_up(ledger, read, days, word):
 def test_readings_later_than_now_are_told_at_start_up(ledger, read):
     ledger.run(read(FIRST, days=DAYS))
     assert "the tap's clock was wrong" in ledger.run().log
+
+
+def test_an_older_version_that_is_read_again_and_again_replaces_no_newer_one_that_is_open(
+    ledger, box, customer
+):
+    ledger.run(customer(phone=FIRST, updated_at="2026-02-01T00:00:00Z"))
+    older = customer(phone=SECOND, updated_at="2026-02-02T00:00:00Z")
+    newest = customer(phone=THIRD, updated_at="2026-02-03T00:00:00Z")
+    box.faults.add(method="PATCH", path="/customers/", status=400, body={"title": "No"}, times=None)
+    assert ledger.run(newest).status == 3
+    box.faults.clear()
+
+    for _ in range(4):
+        assert ledger.run(older).status == 3
+
+    (open_one,) = ledger.unsettled("reject")
+    assert open_one.payload["phone"] == THIRD
+    ledger.end_rests()
+    assert ledger.run().status == 0
+    (entry,) = box.go.entries("Customers")
+    assert entry["PhoneNumber"] == THIRD

@@ -438,21 +438,23 @@ def same_organization_number(value: Value) -> Value:
     return digits if re.fullmatch(r"[0-9]{9}", digits) else compact or None
 
 
-@lru_cache(maxsize=4096)
-def same_phone(value: str | None) -> str | None:
+def same_phone(value: Value) -> Value:
     """Normalise a telephone number for comparing: E.164 where it can be read as one.
 
     An extension stays behind it: two of one company are two numbers.
     """
     plain = same_text(value)
-    if plain is None:
-        return None
+    return _e164(plain) if isinstance(plain, str) else plain
+
+
+@lru_cache(maxsize=4096)
+def _e164(plain: str) -> str:
     import phonenumbers  # noqa: PLC0415 - takes long to load, and --help needs no number read
 
     try:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:
-        return str(plain)
+        return plain
     whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{whole};ext={number.extension}" if number.extension else str(whole)
 

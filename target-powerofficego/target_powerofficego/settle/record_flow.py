@@ -25,6 +25,7 @@ from target_powerofficego.settle.context import RunTools
 from target_powerofficego.settle.versions import (
     MOST_RUNS,
     SURE_AFTER,
+    Doubt,
     Version,
     doubt,
     see_that_it_counts,
@@ -216,9 +217,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
         if found is None and than_open is None:
             return None
         readings = store.readings(self.kept_as, shop_id, read_at)
-        if newest and than_open and readings < SURE_AFTER:
+        if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return _WORD_OF_KIND[newest.kind]
-        # an open one is in nobody's books, so what was read so often since takes its place
+        # an open one is in nobody's books: what may be newer, and was read so often, replaces it
         if found is not None:
             see_that_it_counts(found, readings, is_overdue=is_overdue)
         return None

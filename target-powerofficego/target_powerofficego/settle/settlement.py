@@ -9,6 +9,7 @@ from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
+from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Settlement:
         key = (entity, record["id"])
         is_known_settled = key not in self._unsettled and key not in self._seen
         is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
-        if is_known_settled and not is_busy and self._side.is_settled(entity, record, read_at):
+        if is_known_settled and not is_busy and self._is_settled(entity, record, read_at):
             self._tally.count_unchanged(entity_of(entity))
             self._passed += 1
             return
@@ -96,6 +97,14 @@ class Settlement:
             lambda: self._side.take(entity, record, read_at, at_end=False),
             kind=entity_of(entity),
         )
+
+    def _is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+        try:
+            return self._side.is_settled(entity, record, read_at)
+        except LinkStoreError:
+            raise
+        except Exception:  # noqa: BLE001 - its walk fails too, and rejects this record alone
+            return False
 
     def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
@@ -202,7 +211,7 @@ class Settlement:
         is_from_worker: bool = False,
     ) -> None:
         """Let a record be taken once its turn comes; `is_thorough`: what it needs may be made."""
-        writes, reads = self._side.keys(entity, record)
+        writes, reads = self._keys(entity, record)
         if is_thorough:  # must not be made by two at once
             writes, reads = {*writes, *reads}, ()
         self._schedule.submit(
@@ -213,6 +222,14 @@ class Settlement:
             kind=kind,
             weight=1 + sum(len(one) for one in record.values() if isinstance(one, list)),
         )
+
+    def _keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
+        try:
+            return self._side.keys(entity, record)
+        except LinkStoreError:
+            raise
+        except Exception:  # noqa: BLE001 - as in `_is_settled`
+            return (), ()
 
     def _retry_refused(self) -> None:
         """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""

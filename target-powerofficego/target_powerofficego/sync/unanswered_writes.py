@@ -21,8 +21,10 @@ from target_powerofficego.decisions.merge_lines import LINE, lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.store.link_store import Link
+from target_powerofficego.store.ways import on_the_way_back
 from target_powerofficego.sync.go.patches import rows_done, what_was_done
 from target_powerofficego.sync.go.writer import NOT_SEEN, SECOND_LOOK_SECONDS
+from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
@@ -128,7 +130,9 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
         return
     _tell(intent, "it was not done" if there is None else "it was done")
     link = tools.store.link(intent.entity, intent.shop_id)
+    stamp = None if there is None else _stamp_of(tools, intent, there)
     with tools.store.transaction():
+        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if there is None:
             pass
         elif intent.detail["path"].endswith(_LINES):
@@ -160,7 +164,9 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
     rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
     done = () if there is None else rows_done(there, rows)
     _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
+    stamp = _stamp_of(tools, intent, there) if done else None
     with tools.store.transaction():
+        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if there is not None and not is_line:  # no list need tell of it: an address moves no stamp
             tools.index.remember(intent.entity, there, read_at)
         if there is not None and done:
@@ -172,6 +178,20 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
             else:
                 _agree_on_rows(tools, intent, after, there)
         _end(tools, intent)
+
+
+def _stamp_of(tools: Tools, intent: Intent, there: Mapping[str, Any] | None) -> str | None:
+    """Return Go's stamp of an entry since our write, by which an older reading of it is known.
+
+    That of an order whose line was written is read anew. What hangs on a customer has none of its.
+    """
+    if intent.entity not in tools.settings.tables:
+        return None
+    if _LINES not in intent.detail["path"]:
+        return newest_stamp(there or {})
+    link = tools.store.link(intent.entity, intent.shop_id)
+    entry = link and tools.index.read_again(intent.entity, link.go_id)
+    return newest_stamp(entry.body) if entry else None
 
 
 def _agree_on_rows(
@@ -228,7 +248,9 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
     link = tools.store.link(intent.entity, intent.shop_id)
     is_gone = link is not None and _is_gone(tools, intent, link)
     _tell(intent, "it was done" if is_gone else "it was not done")
+    stamp = _stamp_of(tools, intent, None) if is_gone else None
     with tools.store.transaction():
+        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if link is not None and is_gone:
             line = intent.detail.get("line")
             if line is None:
