@@ -465,9 +465,13 @@ def ledger(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Ledg
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of modules that are marked so with both kinds of link store."""
-    is_marked = metafunc.definition.get_closest_marker("both_link_stores")
-    if is_marked and "ledger" in metafunc.fixturenames:
+    """Run the tests of modules that are marked so with both kinds of link store.
+
+    Those that wait long for answers are so in the long form only.
+    """
+    mark = metafunc.definition.get_closest_marker("both_link_stores")
+    is_meant = mark and (metafunc.config.getoption("--long") or not mark.kwargs.get("if_long"))
+    if is_meant and "ledger" in metafunc.fixturenames:
         metafunc.parametrize("ledger", ["file", "postgresql"], indirect=True)
 
 

@@ -20,7 +20,6 @@ from go_sandbox import Sandbox
 from go_sandbox.command import environment
 from go_sandbox.seed.store import seed_store
 from ledger import A_PERSON
-from meltano.cli import cli as meltano
 from target_powerofficego.links_command import main as links
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -283,6 +282,8 @@ def known_to_meltano(meltano_yml):
 @pytest.mark.parametrize("line", OF_MELTANO)
 def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltano_yml):
     """What comes of it is told by tests/end_to_end/test_meltano_project.py."""
+    from meltano.cli import cli as meltano
+
     options, (name, *words) = taken(meltano, shlex.split(line.removeprefix("uv run "))[1:])
     taken(meltano.get_command(click.Context(meltano), name), words)
     blocks = [word for word in words if not word.startswith("-")]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger import A_PERSON
 from target_powerofficego.store.link_store import LinkStore
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_long=True)
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"

@@ -8,7 +8,7 @@ import copy
 import pytest
 from target_powerofficego.store.link_store import LinkStore
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_long=True)
 
 
 @pytest.fixture

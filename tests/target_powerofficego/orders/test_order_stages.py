@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego import sending
 from target_powerofficego.links_command import main
+from target_powerofficego.sync import invoice_sending
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -17,7 +17,7 @@ STATE = "sentState$"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, box):
     """Look at once for what Go makes at once; let it send."""
-    monkeypatch.setattr(sending, "WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(invoice_sending, "WAITS", (0.0, 0.0, 0.0))
     box.go.switches.allow_send_invoice = True
 
 
