@@ -48,14 +48,14 @@ class Sync:
 
     @property
     def config(self):
-        return self.box.target_config(
-            link_store=str(self.link_store),
-            requests_per_second=100,
-            workers=8,
-            max_archives=1000,
-            sales_accounts={"25": 3000, "15": 3001, "0": 3100},
-            **self.settings,
-        )
+        told = {
+            "link_store": str(self.link_store),
+            "requests_per_second": 100,
+            "workers": 8,
+            "max_archives": 1000,
+            "sales_accounts": {"25": 3000, "15": 3001, "0": 3100},
+        }
+        return self.box.target_config(**{**told, **self.settings})
 
     def run(self, lines=None):
         """Run to the end; a run that is stuck fails the test."""

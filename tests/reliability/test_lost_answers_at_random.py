@@ -26,7 +26,7 @@ def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
     for name, value in switches.items():
         setattr(box.go.switches, name, value)
     if switches is LATE:  # what a read shows hangs on those before it: the seed is to decide them
-        sync.config["workers"] = 1
+        sync.settings["workers"] = 1
     faults = box.faults.at_random(seed=seed, share=0.1, kinds=LOST_ANSWERS, writes_only=True)
     for _ in range(rounds):
         ended = sync.run()

@@ -167,9 +167,9 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
     stamp = _stamp_of(tools, intent, there) if done else None
     with tools.store.transaction():
         tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
-        if there is not None and not is_line:  # no list need tell of it: an address moves no stamp
-            tools.index.remember(intent.entity, there, read_at)
         if there is not None and done:
+            if not is_line:  # no list need tell of it: an edit of an address moves no stamp
+                tools.index.remember(intent.entity, there, read_at)
             after = {row.row: row.after for row in done}
             if is_line:
                 _agree_on_line(tools, intent, after, there)
