@@ -624,3 +624,16 @@ def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited):
     kept = b"".join(path.read_bytes() for path in Path(store).parent.glob("links.db*"))
     assert b"Ukjent" not in kept
     assert PHONE.encode() not in kept
+
+
+def test_the_last_line_of_a_way_tells_that_something_of_the_other_waits_too(linked):
+    linked.box.shop.edit("products", "501", {"sku": ""})
+    assert linked.forward().status == 3
+
+    told = linked.back()
+
+    assert told.status == 0
+    ending = (
+        "; nothing waits for a person; on the other way something waits, see powerofficego-links"
+    )
+    assert f"{ending} check" in told.log

@@ -258,3 +258,16 @@ root: {level: INFO, handlers: [default]}
     assert summary["records"] == {"customers": {"created": 1}}
     assert summary["calls"]["writes"] == 1
     assert summary["unacknowledged"] == {"reject": 0, "hold": 0}
+
+
+def test_the_last_line_tells_how_many_records_are_parked(ledger, customer):
+    known = customer(updated_at="2026-02-02T00:00:00Z")
+    older = customer(updated_at="2026-02-01T00:00:00Z", phone="+4790000009")
+    ledger.run(known)
+
+    told = ledger.run(older)
+
+    assert told.log.rstrip().splitlines()[-1] == (
+        "nothing was written to PowerOffice Go; nothing waits for a person; 1 parked, which the"
+        " next run tries again"
+    )

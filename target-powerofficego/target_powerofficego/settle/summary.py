@@ -37,7 +37,7 @@ def tell_summary(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
     )
     if waits_elsewhere:
-        ending += "; something of the other way does, see " + shown_by("check")
+        ending += "; on the other way something waits, see " + shown_by("check")
     parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
     if parked and not is_plan:
         ending += f"; {parked} parked, which the next run tries again"
