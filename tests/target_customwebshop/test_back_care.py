@@ -303,7 +303,7 @@ def test_a_wrong_address_stops_the_run_with_one_line_and_no_edit_is_lost(edited)
     outcome = edited.back(api_url=f"{edited.box.shop_api_url}/v9")
 
     assert (outcome.status, outcome.states) == (1, [])
-    (told,) = [line for line in outcome.log.splitlines() if "404" in line]
+    (told,) = [line for line in outcome.log.splitlines() if "answered 404" in line]
     assert told.endswith(
         "/v9/customers: the shop answered 404: there is nothing at this address; correct the"
         " setting 'api_url', then run again."
