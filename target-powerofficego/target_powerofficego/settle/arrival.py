@@ -1,0 +1,25 @@
+"""A record as it comes to its walk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime
+
+    from target_powerofficego.dataflow.table import Record
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A record, when its side was read, and whether all that came before it has been settled."""
+
+    record: Record
+    read_at: datetime.datetime
+    at_end: bool = False
+
+    @property
+    def shop_id(self) -> str:
+        """The id that the record is kept under."""
+        return str(self.record["id"])
