@@ -33,6 +33,7 @@ from target_powerofficego.sync.go.destinations import (
     contact_destination,
     customer_destination,
 )
+from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
 from target_powerofficego.sync.linked import EntityWalk
 from target_powerofficego.sync.matching import match_customer
 
@@ -189,12 +190,17 @@ class CustomersWalk(EntityWalk):
 
         An equal one is used again, whoever made it. `shop_id` is what an unanswered write of it
         stands under.
+
+        Raises:
+            Undecidable: with a Park, while a change of one of them has no answer and is not seen.
         """
         with self._address_locks.setdefault(contact.go_id, threading.Lock()):
             tools = self.tools
             for entry in tools.index.find("delivery_addresses", f"contact:{contact.go_id}"):
                 if addresses.from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
+            if tools.writer.open_changes("delivery_addresses", _addresses_of(contact)):
+                raise Undecidable(CHANGE_NOT_SEEN)  # one of them may be equal by now
             codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
             place = _Place("delivery_addresses", shop_id, contact.go_id)
             return self._create_part(place, address.members(), codes, read_at)
@@ -265,15 +271,14 @@ class CustomersWalk(EntityWalk):
         if address is None:
             self.tools.store.put_link(extra.agreed(None))
             return False
-        wanted = address.members()
+        wanted, contact = address.members(), Contact(record["id"], link.go_id)
         codes = itertools.islice(addresses.codes(shop_name, record["id"], address), _OWN_CODES)
         former = addresses.former_code(shop_name, address)
         own = self._own_part("delivery_addresses", link.go_id, (*codes, former))
         if own is not None:
-            path = f"/ContactDeliveryAddresses/{link.go_id}/{own.go_id}"
+            path = f"{_addresses_of(contact)}/{own.go_id}"
             change = _PartsChange("delivery_addresses", path, wanted, extra.base)
             return self._change_parts(record, extra, change, own.body)
-        contact = Contact(record["id"], link.go_id)
         _, was_made = self.delivery_address(record["id"], contact, address, extra.read_at)
         self.tools.store.put_link(extra.agreed(list(wanted.values())))
         return was_made
@@ -345,6 +350,10 @@ class Contact:
 
     shop_id: str
     go_id: str
+
+
+def _addresses_of(contact: Contact) -> str:
+    return f"/ContactDeliveryAddresses/{contact.go_id}"
 
 
 @dataclass(frozen=True)
