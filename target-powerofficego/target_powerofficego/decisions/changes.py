@@ -1,13 +1,13 @@
 """What is to be done about one record, as plain values.
 
 A change names things by shop id, never by an id that Go has yet to give, so a dry run prints the
-very values that a real run carries out.
+very values that a real run carries out. Its `outcome` is what the record is counted as.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +51,7 @@ class Conflict:
 class Create:
     """Post a new entity."""
 
+    outcome: ClassVar[str] = "created"
     values: Mapping[str, Value]
 
 
@@ -58,6 +59,7 @@ class Create:
 class Patch:
     """Change properties of a linked entity."""
 
+    outcome: ClassVar[str] = "changed"
     rows: tuple[RowChange, ...]
 
 
@@ -70,6 +72,7 @@ class Link:
     `has_rivals` unless others that claim it too may share it.
     """
 
+    outcome: ClassVar[str] = "linked"
     go_id: str
     is_follower: bool = False
     shared_with: str | None = None
@@ -82,38 +85,52 @@ class Link:
 class Archive:
     """Archive a linked entity at the end of input."""
 
+    outcome: ClassVar[str] = "archived"
+
 
 @dataclass(frozen=True)
 class Delete:
     """Delete an order that is still a Draft in Go."""
+
+    outcome: ClassVar[str] = "deleted"
 
 
 @dataclass(frozen=True)
 class Credit:
     """Post a credit note to an order that is invoiced; `values` tell it as those of a Create."""
 
+    outcome: ClassVar[str] = "credited"
     values: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """Set an order that is in Go as the shop has it to Confirmed; `status` is what asked for it."""
+    """Set an order that is in Go as the shop has it to Confirmed; `status` is what asked for it.
+
+    `outcome` is that of what was done to the order before, if anything was.
+    """
 
     status: str
+    outcome: str = Patch.outcome
 
 
 @dataclass(frozen=True)
 class Invoice:
-    """Have Go make an order's invoice and send it; `status` is what asked for it."""
+    """Have Go make an order's invoice and send it; `status` is what asked for it.
+
+    `outcome` as for `Confirm`.
+    """
 
     status: str
+    outcome: str = Patch.outcome
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """Leave Go as it is."""
+    """Leave Go as it is; `outcome` is that of what was done before, or of what stays open."""
 
     why: str = "unchanged"
+    outcome: str = "unchanged"
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,7 @@ class Park:
     Or, where it `is_refusal`, until the other side no longer refuses it.
     """
 
+    outcome: ClassVar[str] = "parked"
     reason: str
     awaited: tuple[str, ...]
     is_refusal: bool = False
@@ -132,6 +150,7 @@ class Park:
 class Reject:
     """The record cannot be written; `title` and `detail` are the other side's words of refusal."""
 
+    outcome: ClassVar[str] = "rejected"
     reason: str
     title: str | None = None
     detail: str | None = None
@@ -146,6 +165,7 @@ class Hold:
     entry of another record that it claims.
     """
 
+    outcome: ClassVar[str] = "held"
     reason: str
     detail: str | None = None
     awaited: tuple[str, ...] = ()

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record, when its side was read, and whether all that came before it has been settled."""
+    """A record, when its side was read, and whether it is taken at the end of the input.
+
+    `at_end` is true once no more input comes, when what is still missing may be made.
+    """
 
     record: Record
     read_at: datetime.datetime

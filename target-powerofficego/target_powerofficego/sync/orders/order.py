@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import now
@@ -20,9 +21,11 @@ from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.decisions.changes import (
     Change,
+    Confirm,
     Create,
     Delete,
     Hold,
+    Invoice,
     Nothing,
     Undecidable,
 )
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Link as LinkChange
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.sync.context import Tools
     from target_powerofficego.sync.customers import CustomersWalk
     from target_powerofficego.sync.products import ProductsWalk
@@ -109,16 +113,18 @@ class OrdersWalk(GoWalk):
                 return one
         return own
 
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
+    def _settle(self, arrival: Arrival) -> Change:
+        record, read_at, at_end = arrival.record, arrival.read_at, arrival.at_end
         self._stages.see_that_none_is_sent(record["id"])
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
         with self.payments.noted(record), self._forms.splits_logged(record, link):
             settled, order = self._settle_order(record, read_at, link, at_end=at_end)
-        return settled if order is None else self._stages.take(order, settled)
+        outcome, change = settled if order is None else self._stages.take(order, settled)
+        if isinstance(change, (Confirm, Invoice, Nothing)):
+            return replace(change, outcome=outcome)
+        return change
 
     def _with_buyer(self, record: Record, link: Link | None) -> Record:
         """Return an order with who bought it as last agreed on, where the shop has wiped that.

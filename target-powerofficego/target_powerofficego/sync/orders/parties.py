@@ -25,6 +25,7 @@ from target_powerofficego.dataflow.orders.order import (
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.customers import Contact
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class OrderParties:
         if may_be_made and ANONYMISED in record and read_buyer(record).number is None:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
-            self._customers.take(buyer_as_customer(record, buyer.id), read_at, at_end=True)
+            self._customers.take(Arrival(buyer_as_customer(record, buyer.id), read_at, at_end=True))
             link = self._tools.store.link("customers", buyer.id)
         if link is None:
             awaited.append(f"customers:{buyer.id}")
@@ -361,7 +362,7 @@ class OrderParties:
         )
         currency = values.text(record.get("currency"), what="currency")
         product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
-        self._products.take(product, read_at, at_end=True)
+        self._products.take(Arrival(product, read_at, at_end=True))
 
     def _may_be_made(self, entity: str, shop_id: str) -> bool:
         """Tell whether nothing stands against making it: a record of the shop's own, or a rest."""
