@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.orders.order import is_made_up
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link, Unsettled
 
     from target_customwebshop.tools import BackTools
@@ -61,23 +63,21 @@ class BackSide:
         key = f"invoice:{entry['RelatedInvoiceNo']}"
         self._tools.store.put_go_entry(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
-    def take(
-        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> object:
+    def take(self, entity: str, arrival: Arrival) -> object:
         """Settle, park, reject or hold one entry."""
-        at_end = at_end and self.has_all_credit_notes
-        return self._walks[entity_of(entity)].take(record, read_at, at_end=at_end)
+        is_sure = arrival.at_end and self.has_all_credit_notes
+        return self._walks[entity_of(entity)].take(replace(arrival, at_end=is_sure))
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return nothing: each record is written by itself."""
         del entity, record
         return (), ()
 
-    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether Go changed nothing that the shop would be told."""
-        link = self._tools.store.link(entity_of(entity), record["id"])
+    def is_settled(self, entity: str, arrival: Arrival) -> bool:
+        """Return whether Go changed nothing that the shop would be told."""
+        link = self._tools.store.link(entity_of(entity), arrival.shop_id)
         try:
-            moved = link is None or self._walks[entity_of(entity)].moved(link, record, read_at)
+            moved = link is None or self._walks[entity_of(entity)].moved(link, arrival)
         except Unusable:  # its walk says what is wrong with it
             return False
         return not moved

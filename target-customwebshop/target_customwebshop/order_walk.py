@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change, Reject
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read
@@ -54,10 +55,10 @@ class OrderBackWalk(BackWalk):
             return kept
         return {**kept, **{name: record[name] for name in _TOLD if name in record}}
 
-    def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
+    def moved(self, link: Link, arrival: Arrival) -> list[str]:
         """See `BackWalk`; "lines" if any line is not as both sides agreed."""
-        rows = super().moved(link, entry, read_at)
-        return [*rows, _LINES] if self._has_moved_lines(link, entry) else rows
+        rows = super().moved(link, arrival)
+        return [*rows, _LINES] if self._has_moved_lines(link, arrival.record) else rows
 
     def _has_moved_lines(self, link: Link, entry: Record) -> bool:
         base = OrderState(link.base).lines
@@ -79,29 +80,26 @@ class OrderBackWalk(BackWalk):
             return None
         return lines_back.lines_of(entry)
 
-    def _merge_and_write(
-        self, link: Link, entry: Record, read_at: datetime.datetime, moved: Sequence[str]
-    ) -> tuple[str, Change]:
+    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
         rows = [name for name in moved if name != _LINES]
         parts = []
         if rows:
-            parts.append(functools.partial(super()._merge_and_write, link, entry, read_at, rows))
+            parts.append(functools.partial(super()._merge_and_write, link, arrival, rows))
         if _LINES in moved:
-            parts.append(functools.partial(self._settle_lines, link, entry, read_at))
+            parts.append(functools.partial(self._settle_lines, link, arrival))
         return _joined(parts)
 
-    def _settle_lines(
-        self, link: Link, entry: Record, read_at: datetime.datetime
-    ) -> tuple[str, Change]:
+    def _settle_lines(self, link: Link, arrival: Arrival) -> Change:
         """Write what Go changed in lines, all of it or nothing.
 
         Raises:
             Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
         """
+        entry, read_at = arrival.record, arrival.read_at
         link = self.tools.store.link(self.entity, link.shop_id) or link
         lines = self._lines_of(link, entry)
         if lines is None:
-            return "unchanged", Nothing()
+            return Nothing()
         link = self._met(link, lines, read_at)
         base = OrderState(link.base).lines
         refused = [*lines_back.refusals(lines, base)]
@@ -109,10 +107,10 @@ class OrderBackWalk(BackWalk):
             raise Undecidable(Hold("; ".join(refused)))
         edited = lines_back.edits(lines, base)
         if not edited:
-            return "unchanged", Nothing()
+            return Nothing()
         found = self.tools.shop.read(self.entity, link.shop_id)
         if is_deleted(found.record):
-            return "unchanged", Nothing("deleted in the shop")
+            return Nothing("deleted in the shop")
         link = self.identified(found.record, link)
         if read_refunds(found.record):
             reason = (
@@ -128,9 +126,9 @@ class OrderBackWalk(BackWalk):
             raise Undecidable(Hold(str(unusable))) from None
         if not patch:
             self._agree(link, found, edited, read_at)
-            return "unchanged", Nothing("the shop has it already")
+            return Nothing("the shop has it already")
         self._write_lines(link, found, edited, patch, read_at)
-        return "changed", Patch(_shown(edited, shop))
+        return Patch(_shown(edited, shop))
 
     def _write_lines(
         self,
@@ -199,7 +197,7 @@ class OrderBackWalk(BackWalk):
             raise Undecidable(Park(reason, (OTHER_WAY,)))
 
 
-def _joined(parts: Sequence[Callable[[], tuple[str, Change]]]) -> tuple[str, Change]:
+def _joined(parts: Sequence[Callable[[], Change]]) -> Change:
     """Settle each part, whatever becomes of the others; return what was changed in all.
 
     Raises:
@@ -207,17 +205,17 @@ def _joined(parts: Sequence[Callable[[], tuple[str, Change]]]) -> tuple[str, Cha
     """
     rows: list[RowChange] = []
     open_ones: list[Park | Reject | Hold] = []
-    settled: tuple[str, Change] = ("unchanged", Nothing())
+    settled: Change = Nothing()
     for part in parts:
         try:
             settled = part()
         except Undecidable as undecidable:
             open_ones.append(undecidable.change)
         else:
-            rows += settled[1].rows if isinstance(settled[1], Patch) else ()
+            rows += settled.rows if isinstance(settled, Patch) else ()
     if open_ones:
         raise Undecidable(_all_of(open_ones))
-    return ("changed", Patch(tuple(rows))) if rows else settled
+    return Patch(tuple(rows)) if rows else settled
 
 
 def _all_of(open_ones: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.decisions.changes import Change, RowChange
     from target_powerofficego.decisions.merge import Merge
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read
@@ -63,9 +64,9 @@ class BackWalk(Walk[BackTools]):
         """The name under which the store keeps what is settled or open."""
         return on_the_way_back(self.entity)
 
-    def moved(self, link: Link, entry: Record, read_at: datetime.datetime) -> list[str]:
+    def moved(self, link: Link, arrival: Arrival) -> list[str]:
         """Name the rows that Go changed since both sides agreed; costs no call."""
-        return moved_in_go(self.table, self._go_side(entry, read_at), link.base)
+        return moved_in_go(self.table, self._go_side(arrival), link.base)
 
     @property
     def other_way(self) -> str:
@@ -128,41 +129,37 @@ class BackWalk(Walk[BackTools]):
             return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
         return None
 
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        link = self.tools.store.link(self.entity, record["id"])
+    def _settle(self, arrival: Arrival) -> Change:
+        link = self.tools.store.link(self.entity, arrival.shop_id)
         if link is None or link.is_follower:
-            return "unchanged", Nothing("it is not linked, or shares the entry of another record")
+            return Nothing("it is not linked, or shares the entry of another record")
         if not link.base:
             reason = "a person linked it; the next run forward meets it first"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
-        self._check_client(link, record)
-        moved = self.moved(link, record, read_at)
+        self._check_client(link, arrival.record)
+        moved = self.moved(link, arrival)
         if not moved:
-            return "unchanged", Nothing()
-        if PAYMENT_ROW in moved and not at_end:
+            return Nothing()
+        if PAYMENT_ROW in moved and not arrival.at_end:
             reason = "whether it was paid or credited is known once all credit notes are read"
             raise Undecidable(Park(reason, (CREDIT_NOTES,)))
         for _ in range(_TRIES):
             try:
-                return self._merge_and_write(link, record, read_at, moved)
+                return self._merge_and_write(link, arrival, moved)
             except ChangedMeanwhile:
                 link = self.tools.store.link(self.entity, link.shop_id) or link
         raise Undecidable(Hold("the shop was edited again and again while this was to be written"))
 
-    def _merge_and_write(
-        self, link: Link, entry: Record, read_at: datetime.datetime, moved: Sequence[str]
-    ) -> tuple[str, Change]:
+    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
         found = self.tools.shop.read(self.entity, link.shop_id)
         if is_deleted(found.record):
-            return "unchanged", Nothing("deleted in the shop")
+            return Nothing("deleted in the shop")
         if self.entity == "customers" and is_anonymised_customer(
             found.record, link.base, self.tools.settings.anonymised_marks
         ):
-            return "unchanged", Nothing("anonymised in the shop")
+            return Nothing("anonymised in the shop")
         link = self.identified(found.record, link)
-        merged = self._merge(link, entry, read_at, found, moved)
+        merged = self._merge(link, arrival, found, moved)
         if any(merged.base[name].shop != one.shop for name, one in link.base.items()):
             told = stamp_of_shop(found.record)
             self.tools.store.note_version(self.other_way, link.shop_id, told)
@@ -170,14 +167,14 @@ class BackWalk(Walk[BackTools]):
         self.tools.store.put_link(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
-        written = self._write(link, found, merged.writes, read_at)
-        self._agree_on_untold(link.shop_id, written.untold, read_at)
+        written = self._write(link, found, merged.writes, arrival.read_at)
+        self._agree_on_untold(link.shop_id, written.untold, arrival.read_at)
         held = [*written.held, *self._untold(found.record, moved)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
         if held:
             raise Undecidable(Hold("; ".join(held)))
-        return ("changed", Patch(written.rows)) if written.rows else ("unchanged", Nothing())
+        return Patch(written.rows) if written.rows else Nothing()
 
     def _agree_on_untold(
         self, shop_id: str, untold: Sequence[RowChange], read_at: datetime.datetime
@@ -207,14 +204,13 @@ class BackWalk(Walk[BackTools]):
     def _merge(
         self,
         link: Link,
-        entry: Record,
-        read_at: datetime.datetime,
+        arrival: Arrival,
         found: Read,
         moved: Sequence[str],
     ) -> Merge:
         settings = self.tools.settings
         reading = self.table.read(found.record, self.tools.conversion, rows=moved)
-        go = self._go_side(entry, read_at)
+        go = self._go_side(arrival)
         return merge(
             self.table,
             Side(reading.values, found.read_at),
@@ -223,7 +219,7 @@ class BackWalk(Walk[BackTools]):
             owners=settings.owners[self.entity],
             evidence=Evidence(
                 shop=human_edit(found.record.get("updated_at"), link.own_shop_stamp),
-                go=human_edit(entry.get("LastChangedDateTimeOffset"), link.own_stamp),
+                go=human_edit(arrival.record.get("LastChangedDateTimeOffset"), link.own_stamp),
                 margin=settings.clock_margin,
                 silent_rows=self._silent_rows,
                 asked=self.tools.store.asked(self.entity, link.shop_id),
@@ -231,11 +227,12 @@ class BackWalk(Walk[BackTools]):
             way=Way.BACK,
         )
 
-    def _go_side(self, entry: Record, read_at: datetime.datetime) -> Side:
+    def _go_side(self, arrival: Arrival) -> Side:
         """Return Go's side: the rows that the entry tells, as a tap may leave some out."""
+        entry = arrival.record
         told = self._with_credit_note(entry)
         rows = [row for row in self.table.active if row.is_told_by(entry)]
-        return Side({row.name: row.from_go(told) for row in rows}, read_at)
+        return Side({row.name: row.from_go(told) for row in rows}, arrival.read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
         """Add to an invoice whether a credit note of it is known, here or in forward's index.

@@ -11,6 +11,7 @@ from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, product_
 from target_powerofficego.dataflow.orders.state import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.record_flow import record_hash
 from target_powerofficego.store.ways import ENTITIES, once_deleted
 from target_powerofficego.sync.customers import CustomersWalk
@@ -23,7 +24,6 @@ from target_powerofficego.sync.products import ProductsWalk
 from target_powerofficego.sync.unlinked import ARCHIVING
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Collection
 
     from target_powerofficego.dataflow.table import Record
@@ -50,17 +50,14 @@ class ForwardSide:
             "orders": self._orders,
         }
 
-    def take(
-        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> object:
+    def take(self, entity: str, arrival: Arrival) -> object:
         """Settle, park, reject or hold one record."""
-        return self._walks[entity].take(record, read_at, at_end=at_end)
+        return self._walks[entity].take(arrival)
 
-    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether a record is the very one last settled."""
-        del read_at
-        settled = self._tools.store.last_settled(entity, record["id"])
-        return settled is not None and settled.record_hash == self.fingerprint(record)
+    def is_settled(self, entity: str, arrival: Arrival) -> bool:
+        """Return whether a record is the very one last settled."""
+        settled = self._tools.store.last_settled(entity, arrival.shop_id)
+        return settled is not None and settled.record_hash == self.fingerprint(arrival.record)
 
     def fingerprint(self, record: Record) -> str:
         """Return a hash of a record and of all that decides what becomes of it."""
@@ -154,7 +151,7 @@ class ForwardSide:
             if one.id in new and len(new) > most:
                 self._hold_archive(one, too_many)
             else:
-                self.take(one.entity, one.payload, one.read_at, at_end=True)
+                self.take(one.entity, Arrival(one.payload, one.read_at, at_end=True))
 
     def _hold_archive(self, one: Unsettled, reason: str) -> None:
         self._tools.store.put_unsettled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 
 import pytest
 from target_powerofficego.store.link_store import LinkStore
@@ -553,6 +554,79 @@ def test_a_change_whose_answer_is_lost_is_done_once_though_reads_lag_behind(
     assert outcome.status == 0
     box.go.switches.read_lag_seconds = 0
     assert_all_is_known(ledger, edited(shop, line))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_whose_answer_is_lost_is_done_once_though_go_shows_it_runs_later(
+    box, ledger, shop, line, what
+):
+    ledger.run(*shop)
+    box.go.switches.read_lag_reads = 10_000
+    method, path = CHANGES[what]
+    fault = box.faults.add(method=method, path=path, reset="after")
+
+    for _ in ("lost", "and not seen"):
+        assert ledger.run(*edited(shop, line)).status in (0, 3)
+    box.go.switches.read_lag_reads = 0
+    seen = ledger.run(*edited(shop, line))
+
+    assert fault.struck == 1
+    assert seen.status == 0
+    assert [one for one in seen.writes if re.search(path, one.path.lower())] == []
+    assert_edits_arrived(box)
+    assert counts(box) == ONE_OF_EVERYTHING
+    assert_all_is_known(ledger, edited(shop, line))
+
+
+def test_a_change_that_go_shows_late_and_the_shop_then_changes_again_is_no_edit_of_gos(
+    box, ledger, customer
+):
+    ledger.run(customer())
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="PATCH", path="/customers/", reset="after")
+    for phone in ("+4798765432", "+4740000000"):
+        assert ledger.run(customer(phone=phone)).status in (0, 3)
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
+    box.go.switches.read_lag_reads = 0
+
+    outcome = ledger.run(customer(phone="+4740000000"))
+
+    assert outcome.status == 0
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
+    assert_all_is_known(ledger, [customer(phone="+4740000000")])
+
+
+def test_a_change_that_was_not_done_is_written_by_the_next_run(box, ledger, customer):
+    ledger.run(customer())
+    box.faults.add(method="PATCH", path="/customers/", reset="before", times=3)
+    assert ledger.run(customer(phone="+4798765432")).status == 3
+
+    outcome = ledger.run(customer(phone="+4798765432"))
+
+    (write,) = outcome.calls()
+    assert write.startswith("PATCH /Customers/")
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
+    assert_all_is_known(ledger, [customer(phone="+4798765432")])
+
+
+def test_no_address_is_made_that_a_change_without_an_answer_may_have_made(
+    box, ledger, shop, order, address
+):
+    ledger.run(*shop)
+    _, company, *_ = shop
+    moved = address(id="s1", type="shipping", line1="Kaien 3", postal_code="5003", city="Bergen")
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="PATCH", path="/contactdeliveryaddresses/", reset="after")
+    edited_company = {**company, "addresses": [company["addresses"][0], moved]}
+    bought = order(id="9002", customer_id=company["id"], shipping_address=moved)
+
+    assert ledger.run(edited_company, bought).status == 3
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(edited_company, bought).status == 0
+    (there,) = box.go.entries("ContactDeliveryAddresses")
+    assert there["AddressLine1"] == "Kaien 3"
+    assert len(box.go.entries("SalesOrders")) == 2
 
 
 @pytest.mark.parametrize("loss", RESETS, ids=str)

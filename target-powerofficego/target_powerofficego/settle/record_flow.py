@@ -33,10 +33,9 @@ from target_powerofficego.settle.versions import (
 from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
 
 if TYPE_CHECKING:
-    import datetime
-
     from target_powerofficego.dataflow.table import Record, Table
     from target_powerofficego.decisions.changes import Change
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link, Unsettled
 
 logger = logging.getLogger("target-powerofficego")
@@ -88,39 +87,38 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """The property table of this entity."""
         return self.tools.settings.tables[self.entity]
 
-    def take(self, record: Record, read_at: datetime.datetime, *, at_end: bool = False) -> str:
+    def take(self, arrival: Arrival) -> str:
         """Settle one record, whatever happens to it; return the outcome in one word.
-
-        `at_end` is true once no more input comes, when what is still missing may be made.
 
         Raises:
             BrakeReached, LinkStoreError, and what else `stops` names: the run cannot go on; the
                 record is not settled.
         """
-        kept = self.kept(record)
-        if (resting := self._resting(kept)) is not None:
+        kept = replace(arrival, record=self.kept(arrival.record))
+        if (resting := self._resting(kept.record)) is not None:
             outcome = "parked" if resting.kind == "parked" else "rejected"
-            self.tools.tally.count(self.entity, record["id"], outcome)
+            self.tools.tally.count(self.entity, arrival.shop_id, outcome)
             return outcome
+        change = self._outcome(kept)
+        self._keep(arrival, kept.record, change)
+        return change.outcome
+
+    def _outcome(self, arrival: Arrival) -> Change:
+        """Return what is done about a record, or why nothing can be."""
         try:
-            outcome, change = self._take(kept, read_at, at_end=at_end)
+            return self._take(arrival)
         except Undecidable as undecidable:
-            outcome, change = _WORDS[type(undecidable.change)], undecidable.change
+            return undecidable.change
         except Contradiction as contradiction:
-            outcome, change = "held", Hold(str(contradiction))
+            return Hold(str(contradiction))
         except Unusable as unusable:
-            outcome, change = "rejected", Reject(str(unusable))
+            return Reject(str(unusable))
         except self.stops:
             raise
         except Exception as error:  # one bad record never stops the others
             if is_out_of_files(error):
                 raise
-            outcome, change = (
-                "rejected",
-                self._refusal(error) or self._own_fault(record["id"], error),
-            )
-        self._keep(record, kept, read_at, outcome, change)
-        return outcome
+            return self._refusal(error) or self._own_fault(arrival.shop_id, error)
 
     def _own_fault(self, shop_id: str, error: Exception) -> Reject:
         """Say where our own code broke, without values, which may be personal data."""
@@ -154,10 +152,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return record
 
     @abc.abstractmethod
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        """Decide and write; return the outcome in one word, and the change.
+    def _settle(self, arrival: Arrival) -> Change:
+        """Decide and write; return the change.
 
         Raises:
             Undecidable, Unusable, and what `stops` and `_refusal` know.
@@ -174,19 +170,17 @@ class Walk(abc.ABC, Generic[AnyTools]):
         None: it is none of that side.
         """
 
-    def _take(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        self._settle_leftovers(record["id"])
-        open_word = self._see_that_it_is_the_newest(record, read_at)
+    def _take(self, arrival: Arrival) -> Change:
+        self._settle_leftovers(arrival.shop_id)
+        open_word = self._see_that_it_is_the_newest(arrival)
         if open_word is not None:
-            return open_word, Nothing(OLD_VERSION)
-        if self.tools.store.intents_of((self.other_way,), record["id"]):
+            return Nothing(OLD_VERSION, open_word)
+        if self.tools.store.intents_of((self.other_way,), arrival.shop_id):
             reason = "a write of the other way has no answer yet; the next run that way looks"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
-        return self._settle(record, read_at, at_end=at_end)
+        return self._settle(arrival)
 
-    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
+    def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
         """See that a record is no older version of what is known of it.
 
         Returned is the outcome, in one word, of a newer version that is open and stays so.
@@ -194,7 +188,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
         Raises:
             Undecidable: with a Park or Hold, where it may be an older version than was settled.
         """
-        store, shop_id = self.tools.store, record["id"]
+        store, shop_id = self.tools.store, arrival.shop_id
+        record, read_at = arrival.record, arrival.read_at
         stamp = self.stamp_of(record)
         link = store.link(self.entity, shop_id)
         settled = store.last_version(self.kept_as, shop_id)
@@ -237,19 +232,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
         del record, link
         return False
 
-    def _keep(
-        self,
-        record: Record,
-        kept: Record,
-        read_at: datetime.datetime,
-        outcome: str,
-        change: Change,
-    ) -> None:
+    def _keep(self, arrival: Arrival, kept: Record, change: Change) -> None:
         tools = self.tools
-        shop_id = record["id"]
+        record, shop_id = arrival.record, arrival.shop_id
         if not isinstance(change, Nothing):
             tools.plan.add(self.entity, shop_id, change)
-        tools.tally.count(self.entity, shop_id, outcome)
+        tools.tally.count(self.entity, shop_id, change.outcome)
         if not isinstance(change, (Park, Reject, Hold)):
             if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
                 fingerprint = record_hash(record, tools.fingerprint)
@@ -258,7 +246,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
                     self.kept_as,
                     shop_id,
                     fingerprint,
-                    NEVER if is_made else read_at,
+                    NEVER if is_made else arrival.read_at,
                     self.stamp_of(record),
                 )
             return
@@ -272,7 +260,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             self.kept_as,
             shop_id,
             payload=kept,
-            read_at=read_at,
+            read_at=arrival.read_at,
             reason=change.reason,
             title=change.title if isinstance(change, Reject) else None,
             detail=change.detail if isinstance(change, (Reject, Hold)) else None,
@@ -316,4 +304,3 @@ def _is_same_moment(one: object, other: object) -> bool:
 
 _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
 _WORD_OF_KIND = {"parked": "parked", "reject": "rejected", "hold": "held"}
-_WORDS = {Park: "parked", Reject: "rejected", Hold: "held"}

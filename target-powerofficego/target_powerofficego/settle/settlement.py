@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
@@ -35,16 +36,14 @@ class Side(Protocol):
     entities: tuple[str, ...]
     source: str
 
-    def take(
-        self, entity: str, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> object:
+    def take(self, entity: str, arrival: Arrival) -> object:
         """Settle, park, reject or hold one record."""
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return the keys that the record's work writes, and those it only reads."""
 
-    def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether nothing came with a record since it was settled; costs no call."""
+    def is_settled(self, entity: str, arrival: Arrival) -> bool:
+        """Return whether nothing came with a record since it was settled; costs no call."""
 
     def fingerprint(self, record: Record) -> str:
         """Return a hash of a record, by which one without an id is known again."""
@@ -83,10 +82,11 @@ class Settlement:
 
     def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Take one record of the input; one that brings nothing new costs nothing."""
+        arrival = Arrival(record, read_at)
         key = (entity, record["id"])
         is_known_settled = key not in self._unsettled and key not in self._seen
         is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
-        if is_known_settled and not is_busy and self._is_settled(entity, record, read_at):
+        if is_known_settled and not is_busy and self._is_settled(entity, arrival):
             self._tally.count_unchanged(entity_of(entity))
             self._passed += 1
             return
@@ -94,13 +94,13 @@ class Settlement:
         self._submit(
             entity,
             record,
-            lambda: self._side.take(entity, record, read_at, at_end=False),
+            lambda: self._side.take(entity, arrival),
             kind=entity_of(entity),
         )
 
-    def _is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
+    def _is_settled(self, entity: str, arrival: Arrival) -> bool:
         try:
-            return self._side.is_settled(entity, record, read_at)
+            return self._side.is_settled(entity, arrival)
         except LinkStoreError:
             raise
         except Exception:  # noqa: BLE001 - its walk fails too, and rejects this record alone
@@ -194,7 +194,7 @@ class Settlement:
             before = self._store.unsettled_of(one.entity, one.shop_id)
             if before is None or (before.read_at, before.payload) != (one.read_at, one.payload):
                 return None
-            return self._side.take(one.entity, one.payload, one.read_at, at_end=at_end)
+            return self._side.take(one.entity, Arrival(one.payload, one.read_at, at_end))
 
         self._submit(
             one.entity, one.payload, take, is_thorough=at_end, is_from_worker=is_from_worker

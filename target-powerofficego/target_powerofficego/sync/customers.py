@@ -28,11 +28,13 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.decisions.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import Refused, TestFailed
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.go.destinations import (
     Destination,
     contact_destination,
     customer_destination,
 )
+from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
 from target_powerofficego.sync.linked import EntityWalk
 from target_powerofficego.sync.matching import match_customer
 
@@ -74,23 +76,20 @@ class CustomersWalk(EntityWalk):
         super().__init__(tools)
         self._address_locks: dict[str, threading.Lock] = {}
 
-    def _take(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        if self.tools.erased.id_of(record["id"]) is not None:
-            return "unchanged", Nothing(ERASED_CUSTOMER)
-        return super()._take(record, read_at, at_end=at_end)
+    def _take(self, arrival: Arrival) -> Change:
+        if self.tools.erased.id_of(arrival.shop_id) is not None:
+            return Nothing(ERASED_CUSTOMER)
+        return super()._take(arrival)
 
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
+    def _settle(self, arrival: Arrival) -> Change:
         """Settle a customer; of one that the shop has anonymised only whether it may buy."""
-        link = self.tools.store.link(self.entity, record["id"])
+        record = arrival.record
+        link = self.tools.store.link(self.entity, arrival.shop_id)
         marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
         if is_anonymised_customer(record, base, marks):
-            self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
-            record = anonymous_customer(record)
-        return super()._settle(record, read_at, at_end=at_end)
+            self.tools.tally.count_stage(self.entity, arrival.shop_id, "anonymised")
+            arrival = replace(arrival, record=anonymous_customer(record))
+        return super()._settle(arrival)
 
     def _read(self, record: Record) -> Mapping[str, Value]:
         if ANONYMISED not in record:
@@ -100,18 +99,15 @@ class CustomersWalk(EntityWalk):
 
     def _meet(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         is_there = row_values.get("archived") is not True
-        is_wiped = is_there and ANONYMISED in record
-        if is_wiped and isinstance(self.match(record, row_values), Create):
-            self.tools.store.clear_unsettled(self.entity, record["id"])
-            return "unchanged", Nothing(NEVER_KNOWN)
-        return super()._meet(record, row_values, read_at, at_end=at_end)
+        is_wiped = is_there and ANONYMISED in arrival.record
+        if is_wiped and isinstance(self.match(arrival.record, row_values), Create):
+            self.tools.store.clear_unsettled(self.entity, arrival.shop_id)
+            return Nothing(NEVER_KNOWN)
+        return super()._meet(arrival, row_values)
 
     def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
         """See `match_customer`; a guest is matched on the number of its company, else by e-mail."""
@@ -133,33 +129,31 @@ class CustomersWalk(EntityWalk):
         """Return where the customer is created."""
         return customer_destination(record["id"], row_values["id"])
 
-    def extra_base(
-        self, record: Record, read_at: datetime.datetime, *, is_new: bool
-    ) -> dict[str, Agreement]:
+    def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
         """Return the base of address and person, without those that are to be written.
 
         So both are of a new customer, and the buyer of an order for a company that Go has already.
         """
-        told = customer.what_hangs_on(record)
-        of_order = {customer.CONTACT_PERSON} if MADE_FOR_ORDERS in record else set()
+        told = customer.what_hangs_on(arrival.record)
+        of_order = {customer.CONTACT_PERSON} if MADE_FOR_ORDERS in arrival.record else set()
         unwritten = set(told) if is_new else of_order
         return {
-            name: Agreement(value, None, read_at, read_at)
+            name: Agreement(value, None, arrival.read_at, arrival.read_at)
             for name, value in told.items()
             if name not in unwritten
         }
 
-    def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
+    def write_extras(self, arrival: Arrival) -> bool:
         """Create or change delivery address and contact person where the shop changed them.
 
         A customer whose create was cut off has no base for them yet.
         """
-        wrote = False
+        wrote, record = False, arrival.record
         for name, value in () if ANONYMISED in record else customer.what_hangs_on(record).items():
             link = self.tools.store.link(self.entity, record["id"])
             if link is None:
                 continue
-            extra = _Extra(link, name, value, read_at)
+            extra = _Extra(link, name, value, arrival.read_at)
             if extra.is_known:
                 continue
             if value is None:
@@ -176,7 +170,7 @@ class CustomersWalk(EntityWalk):
         """
         is_own = bool(link.base) and not link.is_follower
         if is_own and not {customer.SHIPPING, customer.CONTACT_PERSON} <= link.base.keys():
-            self.write_extras(record, read_at)
+            self.write_extras(Arrival(record, read_at))
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:
@@ -189,12 +183,17 @@ class CustomersWalk(EntityWalk):
 
         An equal one is used again, whoever made it. `shop_id` is what an unanswered write of it
         stands under.
+
+        Raises:
+            Undecidable: with a Park, while a change of one of them has no answer and is not seen.
         """
         with self._address_locks.setdefault(contact.go_id, threading.Lock()):
             tools = self.tools
             for entry in tools.index.find("delivery_addresses", f"contact:{contact.go_id}"):
                 if addresses.from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
+            if tools.writer.open_changes("delivery_addresses", _addresses_of(contact)):
+                raise Undecidable(CHANGE_NOT_SEEN)  # one of them may be equal by now
             codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
             place = _Place("delivery_addresses", shop_id, contact.go_id)
             return self._create_part(place, address.members(), codes, read_at)
@@ -265,15 +264,14 @@ class CustomersWalk(EntityWalk):
         if address is None:
             self.tools.store.put_link(extra.agreed(None))
             return False
-        wanted = address.members()
+        wanted, contact = address.members(), Contact(record["id"], link.go_id)
         codes = itertools.islice(addresses.codes(shop_name, record["id"], address), _OWN_CODES)
         former = addresses.former_code(shop_name, address)
         own = self._own_part("delivery_addresses", link.go_id, (*codes, former))
         if own is not None:
-            path = f"/ContactDeliveryAddresses/{link.go_id}/{own.go_id}"
+            path = f"{_addresses_of(contact)}/{own.go_id}"
             change = _PartsChange("delivery_addresses", path, wanted, extra.base)
             return self._change_parts(record, extra, change, own.body)
-        contact = Contact(record["id"], link.go_id)
         _, was_made = self.delivery_address(record["id"], contact, address, extra.read_at)
         self.tools.store.put_link(extra.agreed(list(wanted.values())))
         return was_made
@@ -345,6 +343,10 @@ class Contact:
 
     shop_id: str
     go_id: str
+
+
+def _addresses_of(contact: Contact) -> str:
+    return f"/ContactDeliveryAddresses/{contact.go_id}"
 
 
 @dataclass(frozen=True)

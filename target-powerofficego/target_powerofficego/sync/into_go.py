@@ -20,10 +20,9 @@ from target_powerofficego.sync.invoice_sending import MOST_RUNS
 from target_powerofficego.sync.unanswered_writes import settle_leftovers
 
 if TYPE_CHECKING:
-    import datetime
-
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.decisions.changes import Change
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
 logger = logging.getLogger("target-powerofficego")
@@ -45,22 +44,21 @@ class GoWalk(Walk[Tools]):
         """See `Walk`."""
         return on_the_way_back(self.entity)
 
-    def _take(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
+    def _take(self, arrival: Arrival) -> Change:
         """See `Walk`; what may be in Go unseen is a person's work after several runs.
 
         Until it is seen a record is not settled, even if nothing is to be created by now.
         """
         try:
-            outcome, change = super()._take(record, read_at, at_end=at_end)
-            if change != Nothing(OLD_VERSION) and self._is_create_open(record["id"]):
+            change = super()._take(arrival)
+            is_old = isinstance(change, Nothing) and change.why == OLD_VERSION
+            if not is_old and self._is_create_open(arrival.shop_id):
                 raise Undecidable(NOT_SEEN)
         except Undecidable as undecidable:
-            if undecidable.change is NOT_SEEN and self._was_long_unseen(record["id"]):
+            if undecidable.change is NOT_SEEN and self._was_long_unseen(arrival.shop_id):
                 raise Undecidable(_NEVER_SEEN) from None
             raise
-        return outcome, change
+        return change
 
     def _is_create_open(self, shop_id: str) -> bool:
         open_ones = self.tools.store.intents_of(self._intent_entities, shop_id)
@@ -90,11 +88,11 @@ class GoWalk(Walk[Tools]):
             return Reject(_NO_ANSWER)
         return None
 
-    def _see_that_it_is_the_newest(self, record: Record, read_at: datetime.datetime) -> str | None:
+    def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
         """See `Walk`; a record that was made for an order is no version of it."""
-        if MADE_FOR_ORDERS in record:
+        if MADE_FOR_ORDERS in arrival.record:
             return None
-        return super()._see_that_it_is_the_newest(record, read_at)
+        return super()._see_that_it_is_the_newest(arrival)
 
     def stamp_of(self, record: Record) -> str | None:
         """See `Walk`."""

@@ -40,12 +40,12 @@ from target_powerofficego.sync.takeovers import (
 from target_powerofficego.sync.unlinked import TO_BE_ARCHIVED
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.merge import Merge
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.go.index import Entry
 
@@ -66,11 +66,11 @@ class EntityWalk(TakeoverWalk):
         """
         del link, rows
 
-    def take(self, record: Record, read_at: datetime.datetime, *, at_end: bool = False) -> str:
+    def take(self, arrival: Arrival) -> str:
         """See `Walk`; what is made for an order of a record that left the shop is archived."""
-        if MADE_FOR_ORDERS in record and self._has_left(record["id"]):
-            record = {**record, **_LEFT}
-        return super().take(record, read_at, at_end=at_end)
+        if MADE_FOR_ORDERS in arrival.record and self._has_left(arrival.shop_id):
+            arrival = replace(arrival, record={**arrival.record, **_LEFT})
+        return super().take(arrival)
 
     def _has_left(self, shop_id: str) -> bool:
         """Return whether the shop had archived or deleted a record before it came into Go.
@@ -83,78 +83,74 @@ class EntityWalk(TakeoverWalk):
         is_settled = store.last_settled(self.entity, shop_id) is not None
         return (is_settled or is_begun) and store.link(self.entity, shop_id) is None
 
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        store, shop_id = self.tools.store, record["id"]
-        link = store.link(self.entity, shop_id)
+    def _settle(self, arrival: Arrival) -> Change:
+        record = arrival.record
+        link = self.tools.store.link(self.entity, arrival.shop_id)
         if link is None or link.is_follower:
-            return self._settle_without_entry(record, read_at, link, at_end=at_end)
+            return self._settle_without_entry(arrival, link)
         if is_known_deleted(record):
-            return self._settle_deleted(record, read_at, link, at_end=at_end)
+            return self._settle_deleted(arrival, link)
         row_values = self._read(record)
         link = self._identified(record, row_values, link)
         self._note_that_it_is_there(record)
         if not link.base:
-            return self._meet_as_told(record, row_values, read_at, link)
-        return self._compare(record, row_values, read_at, link, at_end=at_end)
+            return self._meet_as_told(arrival, row_values, link)
+        return self._compare(arrival, row_values, link)
 
-    def _settle_deleted(
-        self, record: Record, read_at: datetime.datetime, link: Link, *, at_end: bool
-    ) -> tuple[str, Change]:
+    def _settle_deleted(self, arrival: Arrival, link: Link) -> Change:
         """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
+        record = arrival.record
         created, linked = (
             instant_or_none(record.get("created_at")),
             instant_or_none(link.shop_created_at),
         )
         if created and linked and created < linked:
-            return "unchanged", Nothing(REPLACED)
+            return Nothing(REPLACED)
         row_values = self._read(record)
         if created and linked and linked < created:  # the linked one was deleted before it
             row_values = {name: row_values[name] for name in _OF_ANY_RECORD if name in row_values}
-            record = {"id": record["id"]}
+            arrival = replace(arrival, record={"id": arrival.shop_id})
         else:
             link = self.identified(record, link)
-        self._note_deleted(record, read_at)
+        self._note_deleted(arrival)
         if not link.base:
-            return self._meet_as_told(record, row_values, read_at, link)
+            return self._meet_as_told(arrival, row_values, link)
         heir = self._heir(link)
         if heir is None:
-            return self._compare(record, row_values, read_at, link, at_end=at_end)
-        self._promote(heir, link, read_at)
-        return "unchanged", Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
+            return self._compare(arrival, row_values, link)
+        self._promote(heir, link, arrival.read_at)
+        return Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
 
-    def _settle_without_entry(
-        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
-    ) -> tuple[str, Change]:
+    def _settle_without_entry(self, arrival: Arrival, link: Link | None) -> Change:
         """Meet a record that has no entry of its own, or none any more.
 
         One that the shop deleted, and that cannot be met, is nobody's work.
         """
+        record = arrival.record
         is_deleted_now = is_known_deleted(record)
         if is_deleted_now:
-            self._note_deleted(record, read_at)
+            self._note_deleted(arrival)
         elif link and not (self._is_back(record) or self.is_left(link)):
-            base = self.follower_base(record, self._read(record), read_at)
+            base = self.follower_base(arrival, self._read(record))
             self.tools.store.put_link(replace(link, base=base))
-            return "unchanged", Nothing("a follower: no properties flow")
+            return Nothing("a follower: no properties flow")
         if is_deleted_now and link:
-            return "unchanged", Nothing("deleted in the shop; its entry in Go is another's")
+            return Nothing("deleted in the shop; its entry in Go is another's")
         if link and MADE_FOR_ORDERS in record:
-            return self._open_for_guest(record, read_at, link)
+            return self._open_for_guest(arrival, link)
         try:
-            outcome, change = self._meet(record, self._read(record), read_at, at_end=at_end)
+            change = self._meet(arrival, self._read(record))
         except (Unusable, Undecidable):
-            is_met = self.tools.store.link(self.entity, record["id"]) is not None
+            is_met = self.tools.store.link(self.entity, arrival.shop_id) is not None
             if is_met or not is_deleted_now:
                 raise
-            return "unchanged", Nothing("deleted in the shop and never in Go")
+            return Nothing("deleted in the shop and never in Go")
         self._note_that_it_is_there(record)
-        return outcome, change
+        return change
 
-    def _note_deleted(self, record: Record, read_at: datetime.datetime) -> None:
-        fingerprint = record_hash(record, self.tools.fingerprint)
-        self.tools.store.note_deleted(self.entity, record["id"], fingerprint, read_at)
+    def _note_deleted(self, arrival: Arrival) -> None:
+        fingerprint = record_hash(arrival.record, self.tools.fingerprint)
+        self.tools.store.note_deleted(self.entity, arrival.shop_id, fingerprint, arrival.read_at)
 
     def _is_back(self, record: Record) -> bool:
         """Return whether the shop tells a record again, under the id of one that it deleted."""
@@ -203,65 +199,61 @@ class EntityWalk(TakeoverWalk):
 
     def _compare(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
-        *,
-        at_end: bool,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         entry = self._entry(link)
         if entry is None:
-            return self._meet_again(record, row_values, read_at)
+            return self._meet_again(arrival, row_values)
         if _is_first_told_when_archived(row_values, link):
             base, _ = first_meeting(
                 self.table,
-                Side(row_values, read_at),
+                Side(row_values, arrival.read_at),
                 go_side(self.table, entry.body, entry.read_at),
                 on_link="keep",
             )
-            extras = self.extra_base(record, read_at, is_new=False)
+            extras = self.extra_base(arrival, is_new=False)
             link = replace(link, base={**link.base, **base, **extras})
         for is_last_try in (False, True):
-            merged = self._merge(record, row_values, read_at, link, entry)
+            merged = self._merge(arrival, row_values, link, entry)
             try:
-                change = self._carry_out(record, link, entry, merged, read_at, at_end=at_end)
+                change = self._carry_out(arrival, link, entry, merged)
             except (TestFailed, NotFound) as refused:
                 again = self.tools.index.read_again(self.entity, link.go_id)
                 if again is None:
-                    return self._meet_again(record, row_values, read_at)
+                    return self._meet_again(arrival, row_values)
                 if isinstance(refused, NotFound):  # something that the change refers to
                     raise
                 if is_last_try:
                     break
                 entry = again
                 continue
-            wrote_more = self._write_reference(record, row_values, read_at, entry)
-            wrote_more |= self.write_extras(record, read_at)
+            wrote_more = self._write_reference(arrival, row_values, entry)
+            wrote_more |= self.write_extras(arrival)
             if isinstance(change, Nothing) and wrote_more:
-                return "changed", Patch(())
-            return _OUTCOMES[type(change)], change
+                return Patch(())
+            return change
         raise Undecidable(Hold("Go was edited again and again while this was to be written"))
 
     def _merge(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
         entry: Entry,
     ) -> Merge:
         settings = self.tools.settings
         evidence = Evidence(
-            shop=human_edit(record.get("updated_at"), link.own_shop_stamp),
+            shop=human_edit(arrival.record.get("updated_at"), link.own_shop_stamp),
             go=human_edit(entry.body.get("LastChangedDateTimeOffset"), link.own_stamp),
             margin=settings.clock_margin,
             silent_rows=self.silent_rows,
-            asked=self.tools.store.asked(self.entity, record["id"]),
+            asked=self.tools.store.asked(self.entity, arrival.shop_id),
         )
         return merge(
             self.table,
-            Side(row_values, read_at),
+            Side(row_values, arrival.read_at),
             go_side(self.table, entry.body, entry.read_at, is_behind=self._is_behind(link, entry)),
             link.base,
             owners=settings.owners[self.entity],
@@ -278,13 +270,10 @@ class EntityWalk(TakeoverWalk):
 
     def _carry_out(
         self,
-        record: Record,
+        arrival: Arrival,
         link: Link,
         entry: Entry,
         merged: Merge,
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
     ) -> Change:
         archive = [row for row in merged.writes if row.row == "archived" and row.after is True]
         rows = [row for row in merged.writes if row not in archive]
@@ -294,32 +283,34 @@ class EntityWalk(TakeoverWalk):
             self.tools.store.note_version(self.other_way, link.shop_id, stamp)
         link = replace(link, base=merged.base)
         if rows:
-            link = self._patch(record, link, entry, rows, read_at)
+            link = self._patch(arrival, link, entry, rows)
         else:
             self.tools.store.put_link(link)
-        self._tell(record, merged.conflicts)
+        self._tell(arrival.shop_id, merged.conflicts)
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
         if archive:
-            return self._archive(record, link, entry, archive, read_at, at_end=at_end)
+            return self._archive(arrival, link, entry, archive)
         return Patch(tuple(rows)) if rows else Nothing()
 
     def _patch(
         self,
-        record: Record,
+        arrival: Arrival,
         link: Link,
         entry: Entry,
         rows: Sequence[RowChange],
-        read_at: datetime.datetime,
     ) -> Link:
         path = f"/{self.table.resource}/{link.go_id}"
         answer = self.tools.writer.change(
-            self.entity, record["id"], path, rows, read_at=read_at, whole=entry.body
+            self.entity, arrival.shop_id, path, rows, read_at=arrival.read_at, whole=entry.body
         )
         answered_at = now()
         written = {
             row.row: Agreement(
-                row.after, self.table.row(row.row).from_go(answer.body), read_at, answered_at
+                row.after,
+                self.table.row(row.row).from_go(answer.body),
+                arrival.read_at,
+                answered_at,
             )
             for row in rows
         }
@@ -333,18 +324,15 @@ class EntityWalk(TakeoverWalk):
 
     def _archive(
         self,
-        record: Record,
+        arrival: Arrival,
         link: Link,
         entry: Entry,
         rows: Sequence[RowChange],
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
     ) -> Change:
-        if not at_end:
+        if not arrival.at_end:
             raise Undecidable(TO_BE_ARCHIVED)
         try:
-            self._patch(record, link, entry, rows, read_at)
+            self._patch(arrival, link, entry, rows)
         except TestFailed:
             raise
         except Refused as refused:
@@ -353,9 +341,9 @@ class EntityWalk(TakeoverWalk):
             raise Undecidable(Park(why, (ARCHIVE_REFUSED,), is_refusal=True)) from None
         return Archive()
 
-    def _tell(self, record: Record, conflicts: Sequence[Conflict]) -> None:
+    def _tell(self, shop_id: str, conflicts: Sequence[Conflict]) -> None:
         for conflict in conflicts:
-            self.tools.note_conflict(self.entity, record["id"], conflict)
+            self.tools.note_conflict(self.entity, shop_id, conflict)
 
 
 def _is_first_told_when_archived(row_values: Mapping[str, Value], link: Link) -> bool:
@@ -382,5 +370,3 @@ _LEFT = {"is_active": False, "status": "archived"}
 
 _OF_ANY_RECORD = ("id", "archived")
 """The rows of a deleted record that hold for an earlier one under its id as well."""
-
-_OUTCOMES: Mapping[type, str] = {Patch: "changed", Nothing: "unchanged", Archive: "archived"}

@@ -9,6 +9,7 @@ from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
 from target_powerofficego.go_api import TestFailed
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.go.destinations import Destination, product_destination
 from target_powerofficego.sync.linked import EntityWalk
 from target_powerofficego.sync.matching import match_product
@@ -110,11 +111,11 @@ class ProductsWalk(EntityWalk):
         entry = self._entry(link) if link else None
         if link is None or entry is None:
             return Nothing("gone from Go")
-        record = {"id": shop_id}
+        arrival = Arrival({"id": shop_id}, read_at)
         told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
-        merged = self._merge(record, told, read_at, link, entry)
+        merged = self._merge(arrival, told, link, entry)
         try:
-            return self._carry_out(record, link, entry, merged, read_at, at_end=False)
+            return self._carry_out(arrival, link, entry, merged)
         except Undecidable as undecidable:
             reason = f"product {shop_id}: {undecidable.change.reason}"
             raise Undecidable(Hold(reason)) from None
@@ -144,6 +145,6 @@ class ProductsWalk(EntityWalk):
                     "tax_rate": rate_key(rate),
                     MADE_FOR_ORDERS: True,
                 }
-                self.take(record, read_at, at_end=True)
+                self.take(Arrival(record, read_at, at_end=True))
                 known = self.id_by_code(code)
         return known

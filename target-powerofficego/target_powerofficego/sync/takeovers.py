@@ -15,6 +15,7 @@ from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, U
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.go_api import TestFailed
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.record_flow import OTHER_WAY, created_at
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.unlinked import MeetingWalk
@@ -38,9 +39,8 @@ class TakeoverWalk(MeetingWalk):
     @abc.abstractmethod
     def _merge(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
         entry: Entry,
     ) -> Merge:
@@ -49,13 +49,10 @@ class TakeoverWalk(MeetingWalk):
     @abc.abstractmethod
     def _carry_out(
         self,
-        record: Record,
+        arrival: Arrival,
         link: Link,
         entry: Entry,
         merged: Merge,
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
     ) -> Change:
         """Write what follows, and keep the base."""
 
@@ -73,37 +70,38 @@ class TakeoverWalk(MeetingWalk):
         return owner is not None and store.was_deleted(self.entity, owner.shop_id)
 
     def follower_base(
-        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+        self, arrival: Arrival, row_values: Mapping[str, Value]
     ) -> dict[str, Agreement]:
         """Return what the shop says of a follower, for when the entry passes on to it."""
-        if MADE_FOR_ORDERS in record or self.is_gone(record):
+        if MADE_FOR_ORDERS in arrival.record or self.is_gone(arrival.record):
             return {}
-        return {name: Agreement(told, None, read_at, NEVER) for name, told in row_values.items()}
+        return {
+            name: Agreement(told, None, arrival.read_at, NEVER) for name, told in row_values.items()
+        }
 
     def _take_over(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         found: LinkChange,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         """Give a record the entry of one that the shop deleted; what differs is then an edit.
 
         What was only made for an order says too little for that: it opens the entry.
         """
-        owner = self._owner_at_rest(found.go_id)
-        is_made = MADE_FOR_ORDERS in record
+        owner, shop_id = self._owner_at_rest(found.go_id), arrival.shop_id
+        is_made = MADE_FOR_ORDERS in arrival.record
         if is_made:
-            self._write_told(owner, {"archived": False}, read_at, as_of=record["id"])
-        link = self._pass_on(owner.shop_id, record["id"], created_at(record))
+            self._write_told(owner, {"archived": False}, arrival.read_at, as_of=shop_id)
+        link = self._pass_on(owner.shop_id, shop_id, created_at(arrival.record))
         try:
             if is_made:
-                return "linked", found
-            self.tools.plan.add(self.entity, record["id"], found)
-            outcome, change = self._compare(record, row_values, read_at, link, at_end=False)
-            return ("linked" if isinstance(change, Nothing) else outcome), change
+                return found
+            self.tools.plan.add(self.entity, shop_id, found)
+            change = self._compare(replace(arrival, at_end=False), row_values, link)
+            return replace(change, outcome="linked") if isinstance(change, Nothing) else change
         finally:
-            self.tools.on_linked(self.entity, record["id"])
+            self.tools.on_linked(self.entity, shop_id)
 
     def _owner_at_rest(self, go_id: str) -> Link:
         """Return the link of the deleted record that has an entry, once its writes are answered.
@@ -143,15 +141,13 @@ class TakeoverWalk(MeetingWalk):
         )
         return new
 
-    def _open_for_guest(
-        self, record: Record, read_at: datetime.datetime, link: Link
-    ) -> tuple[str, Change]:
+    def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
         """Let a guest have the entry that a deleted customer has, unless another one claims it."""
         owner = self.tools.store.owner_of(self.entity, link.go_id)
-        if owner is None or self.rivals(link.go_id, record["id"]):
-            return "unchanged", Nothing("a follower: no properties flow")
+        if owner is None or self.rivals(link.go_id, arrival.shop_id):
+            return Nothing("a follower: no properties flow")
         found = LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
-        return self._take_over(record, {}, read_at, found)
+        return self._take_over(arrival, {}, found)
 
     def _heir(self, link: Link) -> Link | None:
         """Return the follower that has shared a record's entry longest, and is in the shop."""
@@ -203,10 +199,10 @@ class TakeoverWalk(MeetingWalk):
         entry = self._entry(link)
         if entry is None:
             return Nothing("gone from Go")
-        record = {"id": link.shop_id}
+        arrival = Arrival({"id": link.shop_id}, read_at)
         link = passed_on(link, link.shop_id, link.shop_created_at)
-        merged = self._merge(record, told, read_at, link, entry)
-        return self._carry_out(record, link, entry, merged, read_at, at_end=False)
+        merged = self._merge(arrival, told, link, entry)
+        return self._carry_out(arrival, link, entry, merged)
 
 
 def passed_on(link: Link, shop_id: str, created: str | None) -> Link:

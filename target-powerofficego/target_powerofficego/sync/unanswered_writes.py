@@ -23,7 +23,7 @@ from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.ways import on_the_way_back
-from target_powerofficego.sync.go.patches import rows_done, what_was_done
+from target_powerofficego.sync.go.patches import is_untouched, rows_done, what_was_done
 from target_powerofficego.sync.go.writer import NOT_SEEN, SECOND_LOOK_SECONDS
 from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.invoice_sending import (
@@ -90,9 +90,10 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool 
     """Settle writes without an answer, oldest first.
 
     What Go turns out to have is linked with base := (values sent, what is there). What was never
-    done is dropped: its record was not settled, so it comes again. A create that Go does not show
-    is sent again by a later run, when its record comes, and then known to be a second try; only
-    several runs that do not see it drop it.
+    done is dropped: its record was not settled, so it comes again. What Go does not show may be
+    there all the same: only several runs that do not see it drop it. A create is sent again by a
+    later run, when its record comes, and then known to be a second try; a change at once, and its
+    answer is what counts.
 
     Raises:
         Undecidable: with a Park, when that cannot be said yet; the intents stay.
@@ -163,6 +164,10 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
     is_line = _LINES in path
     there = _read_line(tools, path) if is_line else _read(tools, path)
     rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
+    if there is not None and is_untouched(there, rows) and not is_overdue(intent):
+        note_run(tools.store, intent)
+        _tell(intent, "it was not done, or Go does not show it yet")
+        return
     done = () if there is None else rows_done(there, rows)
     _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
     stamp = _stamp_of(tools, intent, there) if done else None

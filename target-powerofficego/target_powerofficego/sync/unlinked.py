@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.sync.go.destinations import Destination
     from target_powerofficego.sync.go.index import Entry
     from target_powerofficego.sync.go.writer import Answer
@@ -59,71 +60,62 @@ class MeetingWalk(GoWalk):
     def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
         """Return where the entity is created and how it is found again."""
 
-    def extra_base(
-        self, record: Record, read_at: datetime.datetime, *, is_new: bool
-    ) -> dict[str, Agreement]:
+    def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
         """Return the base of what hangs on the entity; empty for one that we just created."""
-        del record, read_at, is_new
+        del arrival, is_new
         return {}
 
-    def write_extras(self, record: Record, read_at: datetime.datetime) -> bool:
+    def write_extras(self, arrival: Arrival) -> bool:
         """Write what hangs on a linked entity; return whether anything was written."""
-        del record, read_at
+        del arrival
         return False
 
     @abc.abstractmethod
     def _compare(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
-        *,
-        at_end: bool,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         """Merge a linked record with its entry."""
 
     @abc.abstractmethod
     def follower_base(
-        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
+        self, arrival: Arrival, row_values: Mapping[str, Value]
     ) -> dict[str, Agreement]:
         """Return what is kept of a record that shares another's entry."""
 
     @abc.abstractmethod
     def _take_over(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         found: LinkChange,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         """Give a record the entry of one that the shop deleted."""
 
     def _meet(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
-    ) -> tuple[str, Change]:
-        found = self._match_among_rivals(record, row_values, at_end=at_end)
+    ) -> Change:
+        found = self._match_among_rivals(arrival, row_values)
         if isinstance(found, LinkChange) and found.takes_over:
-            return self._take_over(record, row_values, read_at, found)
+            return self._take_over(arrival, row_values, found)
         if isinstance(found, LinkChange):
-            outcome, found = "linked", self._link(record, row_values, read_at, found)
+            change: Change = self._link(arrival, row_values, found)
         elif row_values.get("archived") is not True:
-            self._create(record, row_values, read_at)
-            outcome = "created"
+            self._create(arrival, row_values)
+            change = found
         else:
-            if MADE_FOR_ORDERS in record:
-                self._create_to_archive(record, row_values, read_at)
-            return "unchanged", Nothing("archived in the shop and never in Go")
-        self.tools.on_linked(self.entity, record["id"])
-        return outcome, found
+            if MADE_FOR_ORDERS in arrival.record:
+                self._create_to_archive(arrival, row_values)
+            return Nothing("archived in the shop and never in Go")
+        self.tools.on_linked(self.entity, arrival.shop_id)
+        return change
 
     def _match_among_rivals(
-        self, record: Record, row_values: Mapping[str, Value], *, at_end: bool
+        self, arrival: Arrival, row_values: Mapping[str, Value]
     ) -> LinkChange | Create:
         """Match a record; what another one has is decided at the end, when all who claim it came.
 
@@ -133,19 +125,19 @@ class MeetingWalk(GoWalk):
             Undecidable: with a Park, or a Hold that names another record.
         """
         try:
-            found = self.match(record, row_values)
+            found = self.match(arrival.record, row_values)
         except Undecidable as undecidable:
             claimed = undecidable.change.awaited if isinstance(undecidable.change, Hold) else ()
-            if at_end or not claimed:
+            if arrival.at_end or not claimed:
                 raise
             raise Undecidable(Park(_CLAIMED, claimed)) from None
         if isinstance(found, Create) or not found.takes_over:
             return found
         claim = claim_on(self.entity, found.go_id)
-        rivals = self.rivals(found.go_id, record["id"]) if found.has_rivals else ()
-        if rivals and record["id"].startswith(GUEST):
+        rivals = self.rivals(found.go_id, arrival.shop_id) if found.has_rivals else ()
+        if rivals and arrival.shop_id.startswith(GUEST):
             return replace(found, is_follower=True, takes_over=False)
-        if not at_end:
+        if not arrival.at_end:
             raise Undecidable(Park(_CLAIMED, (claim,)))
         if rivals:
             raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
@@ -156,9 +148,7 @@ class MeetingWalk(GoWalk):
         waiting = self.tools.store.waiting_for(claim_on(self.entity, go_id))
         return [one.shop_id for one in waiting if one.shop_id != shop_id]
 
-    def _create_to_archive(
-        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
-    ) -> None:
+    def _create_to_archive(self, arrival: Arrival, row_values: Mapping[str, Value]) -> None:
         """Create what an order needs of a record that had left the shop before; then archive it.
 
         That it waits for the archive is kept before it is created, for the run may be cut off.
@@ -169,58 +159,55 @@ class MeetingWalk(GoWalk):
         self.tools.store.put_unsettled(
             "parked",
             self.entity,
-            record["id"],
-            payload=record,
-            read_at=read_at,
+            arrival.shop_id,
+            payload=arrival.record,
+            read_at=arrival.read_at,
             reason=TO_BE_ARCHIVED.reason,
             waits_for=TO_BE_ARCHIVED.awaited,
         )
         told = {name: value for name, value in row_values.items() if name != "archived"}
-        self._create(record, told, read_at)
-        self.tools.plan.add(self.entity, record["id"], Create(told))
-        self.tools.on_linked(self.entity, record["id"])
+        self._create(arrival, told)
+        self.tools.plan.add(self.entity, arrival.shop_id, Create(told))
+        self.tools.on_linked(self.entity, arrival.shop_id)
         raise Undecidable(TO_BE_ARCHIVED)
 
     def _meet_as_told(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         link: Link,
-    ) -> tuple[str, Change]:
+    ) -> Change:
         """Meet the entry that a person linked the record with; both sides stay as they are."""
         if self._entry(link) is None:
-            return self._meet_again(record, row_values, read_at)
-        found = self._link(record, row_values, read_at, LinkChange(link.go_id))
-        self.tools.on_linked(self.entity, record["id"])
-        return "linked", found
+            return self._meet_again(arrival, row_values)
+        found = self._link(arrival, row_values, LinkChange(link.go_id))
+        self.tools.on_linked(self.entity, arrival.shop_id)
+        return found
 
-    def _create(
-        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
-    ) -> None:
+    def _create(self, arrival: Arrival, row_values: Mapping[str, Value]) -> None:
         tools = self.tools
         body = self.table.create_body(row_values)
-        target = self.target(record, row_values)
-        answer = tools.writer.create(target, body, row_values, read_at=read_at)
+        target = self.target(arrival.record, row_values)
+        answer = tools.writer.create(target, body, row_values, read_at=arrival.read_at)
         answered_at = now()
         if answer.was_there:
-            self._require_free(answer, record["id"])
-            side = Side(row_values, read_at)
+            self._require_free(answer, arrival.shop_id)
+            side = Side(row_values, arrival.read_at)
             go = go_side(self.table, answer.body, answered_at)
             base, _ = first_meeting(self.table, side, go, on_link=tools.settings.on_link)
         else:
-            base = created_base(self.table, row_values, answer.body, read_at, answered_at)
-        extras = self.extra_base(record, read_at, is_new=not answer.was_there)
+            base = created_base(self.table, row_values, answer.body, arrival.read_at, answered_at)
+        extras = self.extra_base(arrival, is_new=not answer.was_there)
         link = Link(
             self.entity,
-            record["id"],
+            arrival.shop_id,
             str(answer.body["Id"]),
-            shop_created_at=created_at(record),
+            shop_created_at=created_at(arrival.record),
             base={**base, **extras},
             own_stamp=newest_stamp(answer.body),
         )
         self._store_answer(link, answer, answered_at)
-        self.write_extras(record, read_at)
+        self.write_extras(arrival)
 
     def _require_free(self, answer: Answer, shop_id: str) -> None:
         """See that what Go already has under a record's reference is no other record's.
@@ -241,43 +228,40 @@ class MeetingWalk(GoWalk):
 
     def _link(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         found: LinkChange,
     ) -> LinkChange:
         tools = self.tools
         entry = tools.index.entry(self.entity, found.go_id)
         link = Link(
             self.entity,
-            record["id"],
+            arrival.shop_id,
             found.go_id,
             is_follower=found.is_follower,
-            shop_created_at=created_at(record),
+            shop_created_at=created_at(arrival.record),
         )
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
         if found.is_follower:
-            tools.store.put_link(
-                replace(link, base=self.follower_base(record, row_values, read_at))
-            )
+            tools.store.put_link(replace(link, base=self.follower_base(arrival, row_values)))
             return found
         base, differing = first_meeting(
             self.table,
-            Side(row_values, read_at),
+            Side(row_values, arrival.read_at),
             go_side(self.table, entry.body, entry.read_at),
             on_link=tools.settings.on_link,
         )
-        base |= self.extra_base(record, read_at, is_new=False)
+        base |= self.extra_base(arrival, is_new=False)
         with tools.store.transaction():
             self._demote(found.go_id)
             tools.store.put_link(replace(link, base=base))
             tools.store.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
         if tools.settings.on_link in ("shop", "fill_empty"):
-            self._compare(record, row_values, read_at, replace(link, base=base), at_end=False)
+            self._compare(replace(arrival, at_end=False), row_values, replace(link, base=base))
         else:
-            self._write_reference(record, row_values, read_at, entry)
-            self.write_extras(record, read_at)
+            self._write_reference(arrival, row_values, entry)
+            self.write_extras(arrival)
         return replace(found, differences=differing)
 
     def _demote(self, go_id: str) -> None:
@@ -288,9 +272,8 @@ class MeetingWalk(GoWalk):
 
     def _write_reference(
         self,
-        record: Record,
+        arrival: Arrival,
         row_values: Mapping[str, Value],
-        read_at: datetime.datetime,
         entry: Entry,
     ) -> bool:
         """Write our reference where Go has none; another's is never replaced."""
@@ -301,12 +284,17 @@ class MeetingWalk(GoWalk):
         path = f"/{self.table.resource}/{entry.go_id}"
         try:
             answer = self.tools.writer.change(
-                self.entity, record["id"], path, [change], read_at=read_at, whole=entry.body
+                self.entity,
+                arrival.shop_id,
+                path,
+                [change],
+                read_at=arrival.read_at,
+                whole=entry.body,
             )
         except TestFailed:
             self.tools.index.read_again(self.entity, entry.go_id)
             return False
-        link = self.tools.store.link(self.entity, record["id"])
+        link = self.tools.store.link(self.entity, arrival.shop_id)
         if link is not None:
             self._store_answer(replace(link, own_stamp=newest_stamp(answer.body)), answer, now())
         return True
@@ -318,16 +306,14 @@ class MeetingWalk(GoWalk):
             return self.tools.index.read_again(self.entity, link.go_id)
         return entry
 
-    def _meet_again(
-        self, record: Record, row_values: Mapping[str, Value], read_at: datetime.datetime
-    ) -> tuple[str, Change]:
+    def _meet_again(self, arrival: Arrival, row_values: Mapping[str, Value]) -> Change:
         """Match a record anew whose linked entry is gone; it is never created a second time."""
-        found = self.match(record, row_values)
+        found = self.match(arrival.record, row_values)
         if isinstance(found, Create):
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
         if found.takes_over:
-            return self._take_over(record, row_values, read_at, found)
-        return "linked", self._link(record, row_values, read_at, found)
+            return self._take_over(arrival, row_values, found)
+        return self._link(arrival, row_values, found)
 
     def _store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> None:
         """Replace the intent by Go's answer, in one transaction."""

@@ -55,6 +55,13 @@ NOT_SEEN = Park(
 )
 """Of a create that may have been done; what Go reads from may be a replica that is behind."""
 
+CHANGE_NOT_SEEN = Park(
+    "a change of it may be in PowerOffice Go, which does not show it (yet): the next run looks for"
+    " it before it writes",
+    ("what Go may have",),
+)
+"""Of what Go holds otherwise than it shows, while a change of it has no answer."""
+
 _LOOK_BACK = datetime.timedelta(hours=1)
 
 
@@ -165,6 +172,7 @@ class Writer:
 
         Raises:
             TestFailed: Go holds another value: read again, merge again.
+            Undecidable: with a Park, when that may be what an earlier change without an answer did.
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
@@ -173,8 +181,27 @@ class Writer:
             "rows": {row.row: [row.path, row.before, row.after] for row in rows},
             "read_at": to_stamp(read_at),
             "line": line,
+            "seen_by": self._run,
         }
+        earlier = self.open_changes(entity, path)
         intent = self._store.begin_intent(entity, shop_id, "patch", detail)
+        try:
+            answer = self._change(intent, path, rows, whole)
+        except TestFailed as refused:
+            if earlier:
+                raise Undecidable(CHANGE_NOT_SEEN) from refused
+            raise
+        for older in earlier:  # whatever came of it, Go holds now what it answered
+            self._store.end_intent(older)
+        return answer
+
+    def _change(
+        self,
+        intent: Intent,
+        path: str,
+        rows: Sequence[RowChange],
+        whole: Mapping[str, Any] | None,
+    ) -> Answer:
         unanswered: UnknownOutcome | None = None
         operations = list(patch_operations(rows, whole, tests=self._tests_patches))
         for tries_left in reversed(range(_MOST_TRIES)):
@@ -200,6 +227,14 @@ class Writer:
                 raise
         msg = "unreachable: the last try returns or raises"
         raise AssertionError(msg)
+
+    def open_changes(self, entity: str, path: str) -> list[Intent]:
+        """Return the changes without an answer of what stands at a path of Go, or below it."""
+        return [
+            intent
+            for intent in self._store.intents_of_entity(entity)
+            if intent.kind == "patch" and f"{intent.detail['path']}/".startswith(f"{path}/")
+        ]
 
     def patch(
         self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None

@@ -25,7 +25,6 @@ from target_powerofficego.decisions.changes import (
 )
 from target_powerofficego.decisions.erased import impersonal_order
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.into_go import GoWalk
 from target_powerofficego.sync.orders import draft, invoiced, linked, reading, stages, unlinked
@@ -34,9 +33,8 @@ from target_powerofficego.sync.orders.wanted import OrderInGoForm, Settled, has_
 from target_powerofficego.sync.payments.noting import OrderPayments
 
 if TYPE_CHECKING:
-    import datetime
-
     from target_powerofficego.decisions.changes import Link as LinkChange
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
     from target_powerofficego.sync.customers import CustomersWalk
@@ -53,13 +51,7 @@ class OrdersWalk(GoWalk):
         self._tools = OrderTools(tools, customers, products)
         self.payments = OrderPayments(tools)
 
-    def _settle(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
-    ) -> tuple[str, Change]:
-        change = self._settle_arrival(Arrival(record, read_at, at_end))
-        return change.outcome, change
-
-    def _settle_arrival(self, arrival: Arrival) -> Change:
+    def _settle(self, arrival: Arrival) -> Change:
         stages.require_none_underway(self._tools, arrival.shop_id)
         link = self.tools.store.link(self.entity, arrival.shop_id)
         if link is not None:

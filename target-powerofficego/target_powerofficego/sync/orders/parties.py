@@ -26,6 +26,7 @@ from target_powerofficego.dataflow.orders.order import (
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.customers import Contact
 from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
 
@@ -226,7 +226,7 @@ class _Search:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
             made = buyer_as_customer(record, buyer.id)
-            self.tools.customers.take(made, self.arrival.read_at, at_end=True)
+            self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
             link = self.tools.store.link("customers", buyer.id)
         if link is None:
             self.awaited.append(f"customers:{buyer.id}")
@@ -336,7 +336,7 @@ class _Search:
         )
         currency = values.text(self._record.get("currency"), what="currency")
         product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
-        self.tools.products.take(product, self.arrival.read_at, at_end=True)
+        self.tools.products.take(Arrival(product, self.arrival.read_at, at_end=True))
 
 
 @dataclass(frozen=True)
