@@ -102,9 +102,9 @@ class VoucherWriter:
 
     def forget_solved(self) -> None:
         """Forget what was open and is no longer, once all that is due was tried."""
-        for one in self._tools.store.unsettled("reject", "hold"):
-            if one.entity == PAYMENTS and one.shop_id not in self._open:
-                self._tools.store.clear_unsettled(PAYMENTS, one.shop_id)
+        for open_one in self._tools.store.unsettled("reject", "hold"):
+            if open_one.entity == PAYMENTS and open_one.shop_id not in self._open:
+                self._tools.store.clear_unsettled(PAYMENTS, open_one.shop_id)
 
     def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
         """Send a voucher until it is known to be in Go, or not; see `post`."""
