@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import replace
 
 import pytest
-from target_powerofficego.dataflow.buyers import BUYER_TOLD
 from target_powerofficego.store.link_store import LinkStore
 
 LATER, LAST = "2026-01-06T10:00:00Z", "2026-01-07T10:00:00Z"
@@ -114,7 +113,7 @@ def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledg
     with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", "9001")
-        base = {name: one for name, one in link.base.items() if name != BUYER_TOLD}
+        base = {name: one for name, one in link.base.items() if name != "buyer_told"}
         store.put_link(replace(link, base=base))
     before = books(box)
 
