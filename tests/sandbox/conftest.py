@@ -10,7 +10,7 @@ import requests
 import uvicorn
 from go_sandbox.go.app import create_app
 from go_sandbox.go.books import Books
-from go_sandbox.go.switches import Switches
+from go_sandbox.go.ledger import Switches
 from go_sandbox.storage import Storage
 
 

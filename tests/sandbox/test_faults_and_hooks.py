@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 from go_sandbox import Sandbox
-from go_sandbox.random_faults import LOST_ANSWERS, kinds_of
+from go_sandbox.faults import LOST_ANSWERS, kinds_of
 
 
 @pytest.fixture(name="running", scope="module")

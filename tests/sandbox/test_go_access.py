@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import requests
+from go_sandbox.go.access import Gateway
 from go_sandbox.go.books import Books
-from go_sandbox.go.gateway import Gateway
+from go_sandbox.go.ledger import Switches
 from go_sandbox.go.problems import GatewayRefusal
-from go_sandbox.go.switches import Switches
 from go_sandbox.storage import Storage
 
 

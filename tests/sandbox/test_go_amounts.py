@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from go_sandbox.go.vat import order_amounts, rounded
+from go_sandbox.go.references import order_amounts, rounded
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 from go_sandbox.go.books import Books
-from go_sandbox.go.order_schema import LINE_POST, ORDER_POST
+from go_sandbox.go.ledger import Switches
 from go_sandbox.go.problems import Refusal
-from go_sandbox.go.schema import CUSTOMER_POST, PRODUCT_POST
-from go_sandbox.go.switches import Switches
+from go_sandbox.go.schema import CUSTOMER_POST, LINE_POST, ORDER_POST, PRODUCT_POST
 from go_sandbox.storage import Storage
 from hypothesis import given
 from hypothesis import strategies as st

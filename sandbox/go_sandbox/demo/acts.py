@@ -2,28 +2,208 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import simplejson
 
-from go_sandbox.demo.landed import Landed
-from go_sandbox.demo.outcomes import all_waiting, newest_outcomes
-from go_sandbox.demo.tables import entry_table, order_table, outcome_table, waiting_table
-from go_sandbox.demo.way_back import WayBack
+from go_sandbox.demo.tables import (
+    all_waiting,
+    conflict_table,
+    entry_table,
+    landed_table,
+    newest_conflicts,
+    newest_outcomes,
+    order_table,
+    outcome_table,
+    waiting_table,
+)
 from go_sandbox.seed.chance import REFERENCE
 from go_sandbox.seed.habits import named_habits, retire_guests
 from go_sandbox.seed.store import seed_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from rich.console import Console
+    from rich.table import Table
 
     from go_sandbox.demo.meltano import Meltano
     from go_sandbox.requests_log import Request
     from go_sandbox.server import Sandbox
+
+
+Entry = dict[str, Any]
+
+
+class Landed:
+    """The orders with a habit, side by side with what stands in Go for them."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._shop = box.shop
+        self._words = named_habits(box.shop)
+        self._customers = {entry["Id"]: entry for entry in box.go.entries("Customers")}
+        self._products = {entry["Id"]: entry for entry in box.go.entries("Products")}
+        self._orders = {
+            str(entry["ExternalImportReference"]).partition(":")[2]: entry
+            for entry in box.go.entries("SalesOrders")
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the shop is too small for such orders."""
+        return not self._words
+
+    def table(self) -> Table:
+        """Return what is special about each order, and what stands in Go for it."""
+        return landed_table(
+            (words, name_of(self._customer(order)), vat_by_rate(order), order["TotalAmount"])
+            for shop_id, words in self._words.items()
+            if (order := self._orders.get(shop_id))
+        )
+
+    def broken_promises(self) -> list[str]:
+        """Return which orders are not in Go as the shop sold them, and why."""
+        return [
+            f"Order {shop_id} ({words}): {why}."
+            for shop_id, words in self._words.items()
+            for why in self._faults(self._shop.record("orders", shop_id) or {})
+        ]
+
+    def _faults(self, sold: Entry) -> Iterator[str]:
+        order = self._orders.get(sold["id"])
+        if order is None:
+            yield "it is not in Go"
+            return
+        lines = order["SalesOrderLines"]
+        vat = sum((Decimal(str(line["VatAmount"])) for line in lines), Decimal(0))
+        lawful = Decimal("0.005") * (len(lines) + 1)
+        if Decimal(str(order["TotalAmount"])) != Decimal(sold["total_incl"]):
+            yield f"{order['TotalAmount']} in Go, {sold['total_incl']} in the shop"
+        if abs(vat - Decimal(sold["total_tax"])) > lawful:
+            yield f"VAT {vat} in Go, {sold['total_tax']} in the shop"
+        customer = self._customer(order)
+        company = sold["buyer"]["organization_number"]
+        if (customer["OrganizationNumber"] or None) != company:
+            yield f"its customer in Go is {name_of(customer)}"
+        texts = (name_of(customer), *(line["Description"] for line in lines))
+        if any(html.unescape(text) != text for text in texts):
+            yield "it has names in HTML"
+        if any(self._products[line["ProductId"]]["IsArchived"] for line in lines):
+            yield "its product is archived in Go"
+
+    def _customer(self, order: Entry) -> Entry:
+        return self._customers[order["CustomerId"]]
+
+
+def name_of(customer: Entry) -> str:
+    """Return what a customer of Go is called."""
+    return customer["Name"] or f"{customer['FirstName']} {customer['LastName']}"
+
+
+def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
+    """Return rate in percent, net and VAT of an order in Go, the highest rate first."""
+    sums: dict[Decimal, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for line in order["SalesOrderLines"]:
+        of_rate = sums[Decimal(str(line["VatRate"])) * 100]
+        of_rate[0] += Decimal(str(line["NetAmount"]))
+        of_rate[1] += Decimal(str(line["VatAmount"]))
+    return [(rate, net, vat) for rate, (net, vat) in sorted(sums.items(), reverse=True)]
+
+
+_PHONE = "+4793000931"
+_PRICE = Decimal("400.00")
+_IN_SHOP, _IN_GO = "+4793000932", "+4793000933"
+_LATER_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The shop's ids of what was edited."""
+
+    customer: str
+    product: str
+    order: str
+    clashing: str
+
+
+class WayBack:
+    """Edits Go and the shop, and sees what came of it after a run both ways."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+
+    def edit(self) -> Edited:
+        """Edit a phone and a price in Go, send an invoice there, and one phone on both sides.
+
+        Go's edit of that phone is ten minutes later than the shop's, by Go's clock.
+        """
+        go, shop = self._box.go, self._box.shop
+        customer, clashing = self._linked("Customers", "customers")[:2]
+        go.edit("Customers", customer["Id"], {"PhoneNumber": _PHONE})
+        product_id, product = self._product()
+        go.edit("Products", product["Id"], {"UnitPrice": _PRICE})
+        order = self._linked("SalesOrders", "orders")[0]
+        go.send_invoice(order["Id"])
+        shop.edit("customers", _shop_id(clashing), {"phone": _IN_SHOP})
+        go.switches.clock_skew_seconds = _LATER_SECONDS
+        go.edit("Customers", clashing["Id"], {"PhoneNumber": _IN_GO})
+        go.switches.clock_skew_seconds = 0
+        return Edited(_shop_id(customer), product_id, _shop_id(order), _shop_id(clashing))
+
+    def broken_promises(self, edited: Edited) -> list[str]:
+        """Return what did not come to the shop as it should."""
+        shop = self._box.shop
+        customer, clashing, product, order = (
+            shop.record(stream, shop_id) or {}
+            for stream, shop_id in (
+                ("customers", edited.customer),
+                ("customers", edited.clashing),
+                ("products", edited.product),
+                ("orders", edited.order),
+            )
+        )
+        kept = {
+            "the phone number": customer.get("phone") == _PHONE,
+            "the price": Decimal(product["price_excl"] or 0) == _PRICE,
+            "the invoice's number": bool((order.get("invoice") or {}).get("number")),
+            "the later of two edits": clashing.get("phone") == _IN_GO,
+        }
+        return [
+            f"{what} did not come to the shop." for what, is_kept in kept.items() if not is_kept
+        ]
+
+    def who_won(self, link_store: Path) -> Table:
+        """Return the conflicts of the newest run, who won each, and why."""
+        return conflict_table(newest_conflicts(link_store))
+
+    def _linked(self, resource: str, stream: str) -> list[dict[str, Any]]:
+        """Return entries of Go that have a record in the shop with all that is to be edited."""
+        found = []
+        for entry in self._box.go.entries(resource):
+            record = self._box.shop.record(stream, _shop_id(entry))
+            if record and (stream == "orders" or record.get("phone")):
+                found.append(entry)
+        return found
+
+    def _product(self) -> tuple[str, dict[str, Any]]:
+        by_code = {entry["Code"]: entry for entry in self._box.go.entries("Products")}
+        for record in self._box.shop.records("products"):
+            if record["sku"] in by_code and record["tax_rate"] == "25" and record["price_excl"]:
+                return record["id"], by_code[record["sku"]]
+        message = "the shop has no product at 25 % VAT"
+        raise LookupError(message)
+
+
+def _shop_id(entry: dict[str, Any]) -> str:
+    return str(entry["ExternalImportReference"] or "").partition(":")[2]
+
 
 _PRICE_RISE = Decimal("1.10")
 _ORE = Decimal("0.01")

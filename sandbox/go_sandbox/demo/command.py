@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from go_sandbox.demo.acts import Demo
-from go_sandbox.demo.keeping import how_to_play
-from go_sandbox.demo.meltano import CannotRun, Meltano, project_folder
+from go_sandbox.demo.meltano import CannotRun, Meltano, how_to_play, project_folder
 from go_sandbox.server import Sandbox
 
 if TYPE_CHECKING:

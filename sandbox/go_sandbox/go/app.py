@@ -13,9 +13,8 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from go_sandbox.go import sending
-from go_sandbox.go.authentication import TokenRefusal, check_privilege, issue_token, read_token
-from go_sandbox.go.gateway import Gateway
+from go_sandbox.go import invoices
+from go_sandbox.go.access import Gateway, TokenRefusal, check_privilege, issue_token, read_token
 from go_sandbox.go.operations import Call
 from go_sandbox.go.problems import GatewayRefusal, Refusal, bad_cast, no_route
 from go_sandbox.go.routes import PUBLISHED
@@ -96,7 +95,7 @@ def _endpoint(
         with books.storage.lock:
             claims = read_token(books, request.headers.get("authorization", ""))
             check_privilege(claims, published.privileges)
-            sending.go_on(books)
+            invoices.go_on(books)
             books.replica.reads += request.method == "GET"
             call = Call(
                 books=books,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
-from go_sandbox.go import bookkeeping, invoices, orders, products
+from go_sandbox.go import invoices, orders, products
 from go_sandbox.go.ledger import Ledger
 from go_sandbox.go.problems import not_found
 from go_sandbox.go.resources import RESOURCES, read_changes
@@ -14,7 +14,7 @@ from go_sandbox.go.shapes import read_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
 
 
 class Books(Ledger):
@@ -84,19 +84,19 @@ class Books(Ledger):
         """Book a payment of an invoice, whole or of an amount; a credit note is paid out."""
         with self.storage.lock:
             invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.pay(self, invoice, amount))
+            return deepcopy(invoices.pay(self, invoice, amount))
 
     def credit_invoice(self, invoice_id: object, amount: object = None) -> Entry:
         """Credit an invoice, whole or an amount with VAT; return the credit note."""
         with self.storage.lock:
             invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.credit(self, invoice, amount))
+            return deepcopy(invoices.credit(self, invoice, amount))
 
     def reverse_invoice(self, invoice_id: object) -> Entry:
         """Reverse an invoice: credit the whole of it, and mark it; return the credit note."""
         with self.storage.lock:
             invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.reverse(self, invoice))
+            return deepcopy(invoices.reverse(self, invoice))
 
     def revoke_tokens(self) -> None:
         """Make every token that was given so far invalid."""

@@ -12,7 +12,7 @@ from go_sandbox.go.stamps import read_stamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
 
 _RANGE = re.compile(r"(\d+)(?:\s*(-)\s*(\d*))?")
 

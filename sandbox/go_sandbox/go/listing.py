@@ -13,7 +13,7 @@ from go_sandbox.go.problems import bad_query
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
 
     Filters = Mapping[str, Callable[[str], Callable[[Entry], bool]]]
 

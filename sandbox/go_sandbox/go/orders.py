@@ -1,20 +1,152 @@
-"""Sales orders: drafts of invoices, from Draft over Confirmed until they are sent or deleted."""
+"""Sales orders and their lines: drafts of invoices, until they are sent or deleted."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from go_sandbox.go import order_schema, references, stock
-from go_sandbox.go.order_lines import check_references, completed, new_line
+from go_sandbox.go import references, schema
 from go_sandbox.go.problems import broken_rule, duplicate, in_use, not_found, unknown_reference
+from go_sandbox.go.references import line_amounts, order_amounts
 from go_sandbox.go.shapes import words
-from go_sandbox.go.vat import order_amounts
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from collections.abc import Iterable
+
+    from go_sandbox.go.ledger import Entry, Ledger
+
+
+def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> None:
+    """Take from `StockAvailable` what a confirmed order holds; give back what it held before."""
+    moved: dict[int, Decimal] = defaultdict(Decimal)
+    for order, sign in ((before, 1), (after, -1)):
+        if order and order["SalesOrderStatus"] == "Confirmed":
+            for line in order["SalesOrderLines"]:
+                if line["ProductId"] is not None:
+                    moved[line["ProductId"]] += sign * line["Quantity"]
+    for product_id, quantity in moved.items():
+        product = ledger.register("Products").get(product_id)
+        if quantity and product and product["IsStockItem"]:
+            available = product["StockAvailable"] + quantity
+            ledger.register("Products").put({**product, "StockAvailable": available})
+
+
+def take_from_stock(ledger: Ledger, order: Entry) -> None:
+    """Take the goods of an invoiced order from stock; only the stock's own stamp moves."""
+    reserve_stock(ledger, order, None)
+    for line in order["SalesOrderLines"]:
+        product = ledger.register("Products").get(line["ProductId"])
+        if product and product["IsStockItem"]:
+            left = {
+                name: product[name] - line["Quantity"] for name in ("StockOnHand", "StockAvailable")
+            }
+            stamp = {"StockOnHandLastChangedDatetimeOffset": ledger.clock.stamp()}
+            ledger.register("Products").put({**product, **left, **stamp})
+
+
+_KIND = "Sales order"
+_TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
+
+
+def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
+    """Return a line of the order from a body read as `SalesOrderLinePostDto`.
+
+    Raises:
+        Refusal: a rule of Go is broken, or the product is unknown (404).
+    """
+    line: Entry = {**dict.fromkeys(schema.LINE), **body}
+    line |= {"Id": str(uuid4()), "SalesOrderId": order["Id"]}
+    line["LineType"] = line["LineType"] or "Normal"
+    if line["SortOrder"] is None:
+        orders = [other["SortOrder"] for other in order["SalesOrderLines"]]
+        line["SortOrder"] = max(orders, default=-1) + 1
+    return completed(ledger, order, line)
+
+
+def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
+    """Return the line checked, with what it inherits and its amounts.
+
+    Raises:
+        Refusal: a rule of Go is broken, or the product is unknown (404).
+    """
+    line = dict(line)
+    references.resolve_department(_KIND, line)
+    references.check_allowance(_KIND, line["Allowance"])
+    _check_unknown_in_line(line)
+    if line["LineType"] == "Text":
+        _check_text(line)
+    elif line["ProductId"] is not None or line["ProductCode"] is not None:
+        _inherit(ledger, order, line)
+    return {**line, **line_amounts(ledger, line)}
+
+
+def check_references(lines: Iterable[Entry]) -> None:
+    """Check that no two lines of one order share a reference.
+
+    Raises:
+        Refusal: two do.
+    """
+    holders: dict[str, str] = {}
+    for line in lines:
+        reference = line["ExternalImportReference"]
+        if reference is not None and reference in holders:
+            field = "SalesOrderLine ExternalImportReference"
+            raise duplicate(_KIND, field, reference, holders[reference])
+        holders[reference] = line["Id"]
+
+
+def _inherit(ledger: Ledger, order: Entry, line: Entry) -> None:
+    product = _product(ledger, line)
+    if line["Quantity"] is None:
+        raise broken_rule(_KIND, "Quantity is required on a line with a product")
+    group = ledger.register("ProductGroups").get(product["ProductGroupId"]) or {}
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
+    inherited = {
+        "Description": product["Name"],
+        "ProductUnitPrice": _first(product["UnitPrice"], group.get("UnitPrice")),
+        "ProductUnitCost": _first(product["UnitCost"], group.get("UnitCost")),
+        "UnitOfMeasureCode": _first(product["UnitOfMeasureCode"], group.get("UnitOfMeasureCode")),
+        "Allowance": _first(customer.get("Allowance"), Decimal(0)),
+        "UseStandardSalesAccount": not customer.get("IsVatFree"),
+    }
+    for name, value in inherited.items():
+        line[name] = _first(line[name], value)
+    line["ProductUnitPrice"] = references.kept_price(ledger, line["ProductUnitPrice"])
+    line |= {"ProductId": product["Id"], "ProductCode": product["Code"]}
+
+
+def _first(*values: object) -> Any:  # noqa: ANN401
+    return next((value for value in values if value is not None), None)
+
+
+def _product(ledger: Ledger, line: Entry) -> Entry:
+    products = ledger.register("Products")
+    if line["ProductId"] is not None:
+        product, name = products.get(line["ProductId"]), "ProductId"
+    else:
+        product, name = products.holder("Code", line["ProductCode"]), "ProductCode"
+    if product is None:
+        raise unknown_reference(_KIND, name, line[name])
+    return product
+
+
+def _check_text(line: Entry) -> None:
+    for name in schema.LINE_POST.names:
+        if name not in _TEXT_MAY_HAVE and line[name] is not None:
+            raise broken_rule(_KIND, f"{name} cannot be set on a Text line")
+
+
+def _check_unknown_in_line(line: Entry) -> None:
+    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3"):
+        for field in (f"{name}Id", f"{name}Code"):
+            if line[field] not in (None, -1):
+                raise unknown_reference(_KIND, field, line[field])
+    for field in ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo"):
+        if line[field] is not None:
+            raise unknown_reference(_KIND, field, line[field])
+
 
 _KIND = "Sales order"
 _NOWHERE = (
@@ -29,7 +161,7 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
     Raises:
         Refusal: a rule of Go is broken, or something named is unknown (404).
     """
-    order: Entry = {**dict.fromkeys(order_schema.ORDER), **body, "Id": str(uuid4())}
+    order: Entry = {**dict.fromkeys(schema.ORDER), **body, "Id": str(uuid4())}
     line_bodies = body.get("SalesOrderLines") or []
     _resolve_customer(ledger, order)
     order["CurrencyCode"] = (
@@ -247,5 +379,5 @@ def _check_related(ledger: Ledger, order: Entry) -> None:
 
 def _stored(ledger: Ledger, before: Entry | None, order: Entry) -> Entry:
     order = {**order, "LastChangedDateTimeOffset": ledger.clock.stamp()}
-    stock.reserve(ledger, before, order)
+    reserve_stock(ledger, before, order)
     return ledger.register("SalesOrders").put(order)

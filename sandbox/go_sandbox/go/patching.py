@@ -11,7 +11,7 @@ from go_sandbox.go.problems import Refusal, bad_cast, broken_rule
 from go_sandbox.go.shapes import read_value
 
 if TYPE_CHECKING:
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
     from go_sandbox.go.shapes import Member, Shape
 
 _OPERATIONS = {"add", "replace", "remove", "copy", "move", "test"}

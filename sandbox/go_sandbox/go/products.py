@@ -11,8 +11,7 @@ from go_sandbox.go import references, schema
 from go_sandbox.go.problems import broken_rule, duplicate, in_use, unknown_reference
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
 
 _STOCK = {"StockOnHand", "StockAvailable", "StockOnHandLastChangedDatetimeOffset"}
 _GTIN_LENGTH = 13

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from go_sandbox.go import contacts, customers, order_schema, orders, products, schema
+from go_sandbox.go import customers, orders, products, schema
 from go_sandbox.go.problems import bad_cast
 from go_sandbox.go.shapes import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
     from go_sandbox.go.shapes import Shape
 
 
@@ -75,30 +74,30 @@ RESOURCES = {
     ),
     "SalesOrders": Resource(
         "Sales order",
-        order_schema.ORDER_POST,
-        order_schema.ORDER_PATCH,
+        schema.ORDER_POST,
+        schema.ORDER_PATCH,
         None,
         orders.change,
         orders.delete,
     ),
     "SalesOrderLines": Resource(
-        "Sales order line", order_schema.LINE_POST, order_schema.LINE_PATCH, None, None, None
+        "Sales order line", schema.LINE_POST, schema.LINE_PATCH, None, None, None
     ),
     "ContactDeliveryAddresses": Resource(
         "Contact delivery address",
         schema.DELIVERY_ADDRESS_POST,
         schema.DELIVERY_ADDRESS_PATCH,
-        _at_contact(contacts.create_address),
-        contacts.change_address,
-        contacts.delete_address,
+        _at_contact(customers.create_address),
+        customers.change_address,
+        customers.delete_address,
     ),
     "ContactPersons": Resource(
         "Contact person",
         schema.CONTACT_PERSON_POST,
         schema.CONTACT_PERSON_PATCH,
-        _at_contact(contacts.create_person),
-        contacts.change_person,
-        contacts.delete_person,
+        _at_contact(customers.create_person),
+        customers.change_person,
+        customers.delete_person,
     ),
 }
 

@@ -1,12 +1,11 @@
-"""The published routes: method, path, the privileges of which one is needed, and what each does."""
+"""The published routes: method, path, the privileges of which one is needed, what each does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from go_sandbox.go import filters, order_operations, schema, voucher_operations
-from go_sandbox.go.choices import PRODUCT_TYPE
+from go_sandbox.go import filters, operations, schema
 from go_sandbox.go.operations import (
     Answer,
     changing,
@@ -17,8 +16,8 @@ from go_sandbox.go.operations import (
     page_of,
     reading,
 )
-from go_sandbox.go.order_schema import INVOICE, INVOICE_LINE, ORDER
-from go_sandbox.go.reference_data import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
+from go_sandbox.go.references import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
+from go_sandbox.go.schema import INVOICE, INVOICE_LINE, ORDER, PRODUCT_TYPE
 
 if TYPE_CHECKING:
     from go_sandbox.go.listing import Filters
@@ -152,21 +151,20 @@ def _written(
 def _orders() -> list[Published]:
     read, write = _either("SalesOrders")
     one, line = "/salesorders/{id}", "/salesorders/{id}/lines/{lineid}"
-    does = order_operations
     return [
-        Published("GET", "/salesorders", read, does.list_orders),
-        Published("POST", "/salesorders/complete", write, does.make_order),
-        Published("GET", "/salesorders/sentstate", write, does.sent_state),
-        Published("GET", one, read, does.read_order),
+        Published("GET", "/salesorders", read, operations.list_orders),
+        Published("POST", "/salesorders/complete", write, operations.make_order),
+        Published("GET", "/salesorders/sentstate", write, operations.sent_state),
+        Published("GET", one, read, operations.read_order),
         Published("PATCH", one, write, changing("SalesOrders", ORDER)),
         Published("DELETE", one, write, deleting("SalesOrders")),
-        Published("GET", f"{one}/complete", read, does.read_complete),
-        Published("POST", f"{one}/createandsendinvoice", write, does.create_and_send),
-        Published("GET", f"{one}/lines", read, does.list_lines),
-        Published("POST", f"{one}/lines", write, does.make_line),
-        Published("GET", line, read, does.read_line),
-        Published("PATCH", line, write, does.change_line),
-        Published("DELETE", line, write, does.delete_line),
+        Published("GET", f"{one}/complete", read, operations.read_complete),
+        Published("POST", f"{one}/createandsendinvoice", write, operations.create_and_send),
+        Published("GET", f"{one}/lines", read, operations.list_lines),
+        Published("POST", f"{one}/lines", write, operations.make_line),
+        Published("GET", line, read, operations.read_line),
+        Published("PATCH", line, write, operations.change_line),
+        Published("DELETE", line, write, operations.delete_line),
     ]
 
 
@@ -176,14 +174,13 @@ def _posted() -> list[Published]:
     _, vouchers = _either("BankVoucher")
     path, journals = "/outgoinginvoices", "/vouchers/bankjournals"
     listed = listing("OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
-    does = voucher_operations
     return [
         Published("GET", path, invoices, listed),
         Published("GET", f"{path}/{{id}}", invoices, reading("OutgoingInvoices", INVOICE)),
         Published("GET", f"{path}/{{id}}/lines", invoices, _invoice_lines),
-        Published("GET", "/customerledger/openitems", ledger, does.list_open_items),
-        Published("POST", journals, vouchers, does.post_voucher),
-        Published("GET", f"{journals}/{{id}}", vouchers, does.read_voucher),
+        Published("GET", "/customerledger/openitems", ledger, operations.list_open_items),
+        Published("POST", journals, vouchers, operations.post_voucher),
+        Published("GET", f"{journals}/{{id}}", vouchers, operations.read_voucher),
     ]
 
 

@@ -9,11 +9,10 @@ from uuid import uuid4
 from go_sandbox.go import invoices
 from go_sandbox.go.problems import broken_rule, duplicate, unknown_reference
 from go_sandbox.go.references import check_currency
-from go_sandbox.go.voucher_schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
+from go_sandbox.go.schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
 
 _KIND = "Bank voucher"
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from go_sandbox.seed.catalogue import FREIGHT, VANISHED
 from go_sandbox.seed.chance import REFERENCE, record
+from go_sandbox.seed.goods import FREIGHT, VANISHED
 from go_sandbox.seed.money import discount_is_exact, line_amounts, rounded
 from go_sandbox.shop.contract import BUYER, LINE, ORDER, PAYMENT, SHIPPING
 from go_sandbox.shop.stamps import render

@@ -1,4 +1,4 @@
-"""Tokens: given for application key and client key, asked for on every call, gone after a while."""
+"""Who may ask Go, and how often: the subscription key, the rate limit, tokens and privileges."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import base64
 import binascii
 import json
 import secrets
+import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from go_sandbox.go.problems import GatewayRefusal
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
+    from collections.abc import Callable
+
+    from go_sandbox.go.ledger import Ledger, Switches
 
 
 class TokenRefusal(Exception):  # noqa: N818
@@ -92,3 +96,44 @@ def _unsigned_jwt(claims: dict[str, Any]) -> str:
     parts = [json.dumps(part).encode() for part in (header, payload)]
     parts.append(secrets.token_bytes(16))
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+_WINDOW_SECONDS = 1.0
+
+
+class Gateway:
+    """Counts the requests of one subscription key over all endpoints, the token's included.
+
+    Requests that were refused for coming too fast are not counted. `now` tells seconds.
+    """
+
+    def __init__(
+        self, subscription_key: str, switches: Switches, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._subscription_key = subscription_key
+        self._switches = switches
+        self._admitted: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def admit(self, subscription_key: str | None) -> None:
+        """Let a request pass.
+
+        Raises:
+            GatewayRefusal: the key is missing or wrong (401), or used too often (429).
+        """
+        if not subscription_key:
+            raise GatewayRefusal(401, "The subscription key is missing")
+        if subscription_key != self._subscription_key:
+            raise GatewayRefusal(401, "The subscription key is not valid")
+        with self._lock:
+            self._count(self._now())
+
+    def _count(self, now: float) -> None:
+        limit = self._switches.rate_limit
+        while self._admitted and self._admitted[0] <= now - _WINDOW_SECONDS:
+            self._admitted.popleft()
+        if limit is not None and len(self._admitted) >= limit:
+            headers = {"Retry-After": "1"} if self._switches.send_retry_after else {}
+            raise GatewayRefusal(429, "Too many requests; try again in 1 seconds", headers)
+        self._admitted.append(now)
