@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from go_sandbox.go.problems import Refusal
 from go_sandbox.seed.store import seed_store
+from go_sandbox.shop.app import answer_problem, problem
 from go_sandbox.shop.contract import STREAMS
-from go_sandbox.shop.problems import answer_problem, problem
 from go_sandbox.shop.shop import SWITCHES
 
 if TYPE_CHECKING:

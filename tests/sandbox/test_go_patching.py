@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from go_sandbox.go.patching import apply_patch
-from go_sandbox.go.shapes import shape
+from go_sandbox.go.shapes import apply_patch, shape
 from hypothesis import given
 from hypothesis import strategies as st
 

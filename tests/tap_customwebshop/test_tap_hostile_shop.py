@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from drips import DRIPS, dripping, packed
+from tap_customwebshop.client import Page, read_pages
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
-from tap_customwebshop.pages import Page, read_pages
 
 
 def at(minute: int) -> str:

@@ -29,7 +29,6 @@ from go_sandbox.seed.store import seed_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rich.console import Console
     from rich.table import Table
@@ -179,18 +178,15 @@ class WayBack:
             f"{what} did not come to the shop." for what, is_kept in kept.items() if not is_kept
         ]
 
-    def who_won(self, link_store: Path) -> Table:
-        """Return the conflicts of the newest run, who won each, and why."""
-        return conflict_table(newest_conflicts(link_store))
-
     def _linked(self, resource: str, stream: str) -> list[dict[str, Any]]:
         """Return entries of Go that have a record in the shop with all that is to be edited."""
-        found = []
-        for entry in self._box.go.entries(resource):
-            record = self._box.shop.record(stream, _shop_id(entry))
-            if record and (stream == "orders" or record.get("phone")):
-                found.append(entry)
-        return found
+        records = self._box.shop.record
+        return [
+            entry
+            for entry in self._box.go.entries(resource)
+            if (record := records(stream, _shop_id(entry)))
+            and (stream == "orders" or record.get("phone"))
+        ]
 
     def _product(self) -> tuple[str, dict[str, Any]]:
         by_code = {entry["Code"]: entry for entry in self._box.go.entries("Products")}
@@ -288,8 +284,8 @@ class Demo:
         self._sync()
         created = newest_outcomes(self._meltano.link_store)
         for entity in ("customers", "products", "orders"):
-            if not created.get(entity, {}).get("created"):
-                self._broken.append(f"The first run created no {entity}.")
+            is_there = bool(created.get(entity, {}).get("created"))
+            self._expect(is_there, f"The first run created no {entity}.")
         self._say(
             "Guests who ordered became customers as well, and freight became a product. A second"
             " company with the same organisation number was linked to the first one, not doubled."
@@ -323,8 +319,8 @@ class Demo:
         in_shop = self._box.shop.record("orders", shop_id) or {}
         total = in_shop.get("total_incl")
         self._say(f"The shop's total is {total}; Go came to the same by its own sales accounts.")
-        if total is None or Decimal(total) != Decimal(str(order["TotalAmount"])):
-            self._broken.append(f"Order {shop_id}: the shop's total and Go's differ.")
+        is_same = total is not None and Decimal(total) == Decimal(str(order["TotalAmount"]))
+        self._expect(is_same, f"Order {shop_id}: the shop's total and Go's differ.")
 
     def _show_habits(self) -> None:
         landed = Landed(self._box)
@@ -356,27 +352,23 @@ class Demo:
         self._say("The option --full-refresh lets the tap forget what it has read before …")
         self._sync("--full-refresh")
         self._say("What landed is unchanged, and nothing was written.")
-        writes = self._box.requests.writes("go")
-        if writes:
-            self._broken.append(f"The second run wrote {len(writes)} times instead of never.")
+        self._expect_no_write("second")
 
     def _sync_two_edits(self) -> None:
         self._title("Third run: one customer's phone and one product's price were edited")
-        self._edit_a_customer()
-        self._edit_a_product()
+        self._edit_a_customer_and_a_product()
         self._say("Without that option only what changed since the last run is read …")
         self._sync()
-        writes = self._box.requests.writes("go")
-        for request in writes:
-            self._console.print(f"{request.method} {request.path}", style="bold")
-            self._console.print(_body(request))
+        writes = self._show_writes("go")
         self._say(
             "Two PATCHes, each with the one property that was edited. `test` guards an edit that a"
             " bookkeeper may have made meanwhile: if the value is no longer there, Go refuses."
         )
-        if [request.method for request in writes] != ["PATCH", "PATCH"]:
-            methods = ", ".join(request.method for request in writes) or "nothing"
-            self._broken.append(f"The third run was to be exactly two PATCHes, but was: {methods}.")
+        methods = ", ".join(request.method for request in writes) or "nothing"
+        self._expect(
+            methods == "PATCH, PATCH",
+            f"The third run was to be exactly two PATCHes, but was: {methods}.",
+        )
 
     def _sync_both_ways(self) -> None:
         self._title("Fourth run: a bookkeeper edited Go, and both ways run")
@@ -387,19 +379,21 @@ class Demo:
         way_back = WayBack(self._box)
         edited = way_back.edit()
         self._sync(both_ways=True)
-        for request in self._box.requests.writes("shop"):
-            self._console.print(f"{request.method} {request.path}", style="bold")
-            self._console.print(_body(request))
+        writes = self._show_writes("shop")
         self._say(
             "What changed in Go came to the shop, and nothing else. Where both sides had changed"
             " the same, the later edit won, and both values are kept:"
         )
-        self._console.print(way_back.who_won(self._meltano.link_store))
+        self._console.print(conflict_table(newest_conflicts(self._meltano.link_store)))
         self._broken += way_back.broken_promises(edited)
-        if self._box.requests.writes("go"):
-            self._broken.append("The fourth run wrote to Go, where only the shop was behind.")
-        if len(self._box.requests.writes("shop")) != _EDITS_IN_GO:
-            self._broken.append(f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.")
+        self._expect(
+            not self._box.requests.writes("go"),
+            "The fourth run wrote to Go, where only the shop was behind.",
+        )
+        self._expect(
+            len(writes) == _EDITS_IN_GO,
+            f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.",
+        )
 
     def _sync_after_retiring(self) -> None:
         self._title("Fifth run: the shop wiped who bought as a guest long ago")
@@ -413,15 +407,11 @@ class Demo:
             "Each of these orders counts as unchanged, and as anonymised too; one that the sync"
             " leaves alone, such as a pending one, as unchanged only."
         )
-        writes = self._box.requests.writes("go")
-        if writes:
-            self._broken.append(f"The fifth run wrote {len(writes)} times instead of never.")
+        self._expect_no_write("fifth")
 
-    def _edit_a_customer(self) -> None:
+    def _edit_a_customer_and_a_product(self) -> None:
         customer = next(one for one in self._box.shop.records("customers") if one["phone"])
         self._box.shop.edit("customers", customer["id"], {"phone": "+47 930 00 930"})
-
-    def _edit_a_product(self) -> None:
         product = next(
             one
             for one in self._box.shop.records("products")
@@ -455,6 +445,23 @@ class Demo:
             self._console.print(run, style="bold")
             for line in wrote or ["nothing written"]:
                 self._say(f"  {line}")
+
+    def _expect_no_write(self, run: str) -> None:
+        count = len(self._box.requests.writes("go"))
+        self._expect(not count, f"The {run} run wrote {count} times instead of never.")
+
+    def _show_writes(self, system: str) -> list[Request]:
+        writes = self._box.requests.writes(system)
+        for request in writes:
+            self._console.print(f"{request.method} {request.path}", style="bold")
+            body = simplejson.dumps(request.json(), ensure_ascii=False, use_decimal=True)
+            self._console.print(body)
+        return writes
+
+    def _expect(self, is_kept: bool, otherwise: str) -> None:
+        """Note that a promise was not kept."""
+        if not is_kept:
+            self._broken.append(otherwise)
 
     def _title(self, text: str) -> None:
         self._act = text
@@ -490,7 +497,3 @@ def _written(writes: list[Request]) -> dict[str, list[str]]:
         for done in _DONE.values()
     }
     return {done: entries for done, entries in told.items() if entries}
-
-
-def _body(request: Request) -> str:
-    return str(simplejson.dumps(request.json(), ensure_ascii=False, use_decimal=True))

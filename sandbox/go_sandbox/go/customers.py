@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from stdnum.no import fodselsnummer, orgnr
 
 from go_sandbox.go import references, schema
-from go_sandbox.go.problems import broken_rule, duplicate, in_use, not_found, unknown_reference
+from go_sandbox.go.problems import broken_rule, in_use, not_found, unknown_reference
 from go_sandbox.go.schema import COUNTRIES
+from go_sandbox.go.shapes import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from go_sandbox.go.ledger import Entry, Ledger, Register
+    from go_sandbox.go.ledger import Entry, Ledger
 
 
 _EMAIL = re.compile(r"[^@\s;,<>]+@[^@\s;,<>.]+(\.[^@\s;,<>.]+)+")
@@ -32,13 +33,17 @@ def checked_address(kind: str, address: dict[str, Any], *, names: Iterable[str])
     address = {name: address.get(name) for name in names}
     if not any(address[name] for name in ADDRESS_MEMBERS if name != "CountryCode"):
         return {**address, "CountryCode": None}
-    for name in ("City", "ZipCode"):
-        if not address[name]:
-            raise broken_rule(kind, f"{name} is required in an address")
+    _check_place(kind, address)
     country = (address["CountryCode"] or "NO").upper()
     if country not in COUNTRIES:
         raise broken_rule(kind, f'CountryCode "{country}" is not an ISO 3166-1 alpha-2 code')
     return {**address, "CountryCode": country}
+
+
+def _check_place(kind: str, address: dict[str, Any]) -> None:
+    for name in ("City", "ZipCode"):
+        if not address[name]:
+            raise broken_rule(kind, f"{name} is required in an address")
 
 
 def check_email(kind: str, field: str, value: str | None) -> None:
@@ -54,8 +59,10 @@ def check_email(kind: str, field: str, value: str | None) -> None:
 _KIND = "Customer"
 _NUMBERS = range(10_000, 10_000_000)
 _EMAILS = ("EmailAddress", "InvoiceEmailAddress", "PaymentReminderEmailAddress")
-_NOWHERE = ("InvoiceBrandingThemeId", "DeliveryTermId", "SalesPersonEmployeeId")
-_NOWHERE_BY_CODE = ("InvoiceBrandingThemeCode", "DeliveryTerm", "SalesPersonEmployeeNumber")
+_NOWHERE = words(
+    "InvoiceBrandingThemeId DeliveryTermId SalesPersonEmployeeId"
+    " InvoiceBrandingThemeCode DeliveryTerm SalesPersonEmployeeNumber"
+)
 _MOST_COPIES = 10
 
 
@@ -94,11 +101,8 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
         after["MailAddress"] = address
     _resolve_codes(ledger, after)
     _check(ledger, after)
-    if (
-        after["IsArchived"]
-        and not before["IsArchived"]
-        and references.open_balance(ledger, before["Id"])
-    ):
+    is_newly_archived = after["IsArchived"] and not before["IsArchived"]
+    if is_newly_archived and references.open_balance(ledger, before["Id"]):
         raise broken_rule(_KIND, f"IsArchived: customer {before['Id']} has an open balance")
     if any(after[name] != before[name] for name in after if name != "MailAddress"):
         after["LastChangedDateTimeOffset"] = now
@@ -143,11 +147,10 @@ def _usual_delivery(customer: Entry) -> str:
 
 
 def _next_number(ledger: Ledger) -> int:
-    customers = ledger.register("Customers")
-    number = ledger.next_number("customer", first=_NUMBERS.start)
-    while customers.holder("Number", number):
+    while True:
         number = ledger.next_number("customer", first=_NUMBERS.start)
-    return number
+        if not ledger.register("Customers").holder("Number", number):
+            return number
 
 
 def _mail_address(ledger: Ledger, before: Entry | None, address: Entry, now: str) -> Entry:
@@ -160,9 +163,7 @@ def _mail_address(ledger: Ledger, before: Entry | None, address: Entry, now: str
 
 
 def _resolve_codes(ledger: Ledger, customer: Entry) -> None:
-    for name in (*_NOWHERE, *_NOWHERE_BY_CODE):
-        if customer[name] is not None:
-            raise unknown_reference(_KIND, name, customer[name])
+    references.check_nowhere(_KIND, customer, _NOWHERE)
     for group in customer["ContactGroupIds"] or []:
         raise unknown_reference(_KIND, "ContactGroupIds", group)
     references.resolve_department(_KIND, customer)
@@ -171,7 +172,8 @@ def _resolve_codes(ledger: Ledger, customer: Entry) -> None:
 
 
 def _check(ledger: Ledger, customer: Entry) -> None:
-    _check_names(customer)
+    needed = ("FirstName", "LastName") if customer["IsPerson"] else ("Name",)
+    references.check_filled(_KIND, customer, needed)
     for field in _EMAILS:
         check_email(_KIND, field, customer[field])
     _check_copies(customer["InvoiceEmailAddressCC"])
@@ -184,16 +186,7 @@ def _check(ledger: Ledger, customer: Entry) -> None:
         detail = f"Number must lie between {_NUMBERS.start} and {_NUMBERS.stop - 1}"
         raise broken_rule(_KIND, detail)
     for field in ("ExternalImportReference", "ExternalNumber", "Number"):
-        holder = ledger.register("Customers").holder(field, customer[field])
-        if holder and holder["Id"] != customer["Id"]:
-            raise duplicate(_KIND, field, customer[field], holder["Id"])
-
-
-def _check_names(customer: Entry) -> None:
-    needed = ("FirstName", "LastName") if customer["IsPerson"] else ("Name",)
-    for name in needed:
-        if not (customer[name] or "").strip():
-            raise broken_rule(_KIND, f"{name} is required")
+        references.check_unique(ledger, _KIND, "Customers", field, customer)
 
 
 def _check_copies(copies: str | None) -> None:
@@ -238,10 +231,8 @@ def change_address(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> En
     Raises:
         Refusal: a rule of Go is broken.
     """
-    after = {**before, **changes}
-    if after == before:
-        return before
-    return _store_address(ledger, {**after, "LastChangedDateTimeOffset": ledger.clock.stamp()})
+    after = _moved(ledger, before, changes)
+    return _store_address(ledger, after) if after else before
 
 
 def delete_address(ledger: Ledger, address: Entry) -> None:
@@ -250,9 +241,7 @@ def delete_address(ledger: Ledger, address: Entry) -> None:
     Raises:
         Refusal: an order is to be delivered there (409).
     """
-    for order in ledger.register("SalesOrders").values():
-        if order["ContactDeliveryAddressId"] == address["Id"]:
-            raise in_use(_ADDRESS, address["Id"], "a sales order is delivered there")
+    _check_unused(ledger, _ADDRESS, address, "ContactDeliveryAddressId", "is delivered there")
     ledger.register("ContactDeliveryAddresses").remove(address["Id"])
 
 
@@ -275,10 +264,8 @@ def change_person(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Ent
     Raises:
         Refusal: a rule of Go is broken.
     """
-    after = {**before, **changes}
-    if after == before:
-        return before
-    return _store_person(ledger, {**after, "LastChangedDateTimeOffset": ledger.clock.stamp()})
+    after = _moved(ledger, before, changes)
+    return _store_person(ledger, after) if after else before
 
 
 def delete_person(ledger: Ledger, person: Entry) -> None:
@@ -287,10 +274,21 @@ def delete_person(ledger: Ledger, person: Entry) -> None:
     Raises:
         Refusal: an order names the person (409).
     """
-    for order in ledger.register("SalesOrders").values():
-        if order["CustomerReferenceContactPersonId"] == person["Id"]:
-            raise in_use(_PERSON, person["Id"], "a sales order names the person")
+    _check_unused(ledger, _PERSON, person, "CustomerReferenceContactPersonId", "names the person")
     ledger.register("ContactPersons").remove(person["Id"])
+
+
+def _check_unused(ledger: Ledger, kind: str, entry: Entry, member: str, how: str) -> None:
+    for order in ledger.register("SalesOrders").values():
+        if order[member] == entry["Id"]:
+            raise in_use(kind, entry["Id"], f"a sales order {how}")
+
+
+def _moved(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry | None:
+    """Return an entry as it is after an edit, with a new stamp; None when nothing changes."""
+    after = {**before, **changes}
+    stamp = {"LastChangedDateTimeOffset": ledger.clock.stamp()}
+    return None if after == before else {**after, **stamp}
 
 
 def _customer(ledger: Ledger, contact_id: object) -> Entry:
@@ -318,37 +316,28 @@ def _siblings(ledger: Ledger, address: Entry) -> list[Entry]:
     ]
 
 
-def _check_code(register: Register, kind: str, entry: Entry) -> None:
-    """Check that no other entry of its kind has the code, whichever customer it belongs to."""
-    code = entry["ExternalCode"]
-    holder = register.holder("ExternalCode", code) if code else None
-    if holder is not None and holder["Id"] != entry["Id"]:
-        raise duplicate(kind, "ExternalCode", code, holder["Id"])
+def _put_with_code(ledger: Ledger, kind: str, resource: str, entry: Entry) -> Entry:
+    """Store an entry, unless another has its code, whichever customer that belongs to."""
+    if entry["ExternalCode"]:
+        references.check_unique(ledger, kind, resource, "ExternalCode", entry)
+    return ledger.register(resource).put(entry)
 
 
 def _store_address(ledger: Ledger, address: Entry) -> Entry:
-    for name in ("City", "ZipCode"):
-        if not address[name]:
-            raise broken_rule(_ADDRESS, f"{name} is required in an address")
+    _check_place(_ADDRESS, address)
     address = {**address, **checked_address(_ADDRESS, address, names=ADDRESS_MEMBERS)}
-    register = ledger.register("ContactDeliveryAddresses")
-    _check_code(register, _ADDRESS, address)
-    if address["IsPrimary"]:
-        for other in _siblings(ledger, address):
-            if other["IsPrimary"]:
-                moved = {"IsPrimary": False, "LastChangedDateTimeOffset": ledger.clock.stamp()}
-                register.put({**other, **moved})
-    return register.put(address)
+    stored = _put_with_code(ledger, _ADDRESS, "ContactDeliveryAddresses", address)
+    for other in _siblings(ledger, address) if address["IsPrimary"] else ():
+        if other["IsPrimary"]:
+            moved = {"IsPrimary": False, "LastChangedDateTimeOffset": ledger.clock.stamp()}
+            ledger.register("ContactDeliveryAddresses").put({**other, **moved})
+    return stored
 
 
 def _store_person(ledger: Ledger, person: Entry) -> Entry:
-    for name in ("FirstName", "LastName"):
-        if not (person[name] or "").strip():
-            raise broken_rule(_PERSON, f"{name} is required")
+    references.check_filled(_PERSON, person, ("FirstName", "LastName"))
     check_email(_PERSON, "EmailAddress", person["EmailAddress"])
-    register = ledger.register("ContactPersons")
-    _check_code(register, _PERSON, person)
     if person["MailAddress"]:
         address = checked_address(_PERSON, person["MailAddress"], names=ADDRESS_MEMBERS)
         person = {**person, "MailAddress": address}
-    return register.put(person)
+    return _put_with_code(ledger, _PERSON, "ContactPersons", person)

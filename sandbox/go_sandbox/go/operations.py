@@ -7,11 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from go_sandbox.go import filters, invoices, orders, vouchers
+from go_sandbox.go import invoices, orders, vouchers
+from go_sandbox.go import listing as lists
+from go_sandbox.go.books import RESOURCES, patch_view
 from go_sandbox.go.listing import list_page, read_query
-from go_sandbox.go.patching import apply_patch
 from go_sandbox.go.problems import Refusal, bad_cast, bad_query, not_found
-from go_sandbox.go.resources import RESOURCES, patch_view
 from go_sandbox.go.schema import (
     LEDGER_ENTRY,
     LINE,
@@ -23,7 +23,7 @@ from go_sandbox.go.schema import (
     VOUCHER_LINE,
     VOUCHER_POST,
 )
-from go_sandbox.go.shapes import read_body
+from go_sandbox.go.shapes import apply_patch, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -184,16 +184,14 @@ def chosen(entry: Entry, names: tuple[str, ...]) -> Entry:
 
 
 _ORDER_FILTERS = {
-    "customerNos": filters.numbers("CustomerNo"),
-    "departmentCodes": filters.texts("DepartmentCode"),
-    "projectCodes": filters.texts("ProjectCode"),
-    "includeSubProject": filters.ignored,
-    "lastChangedDateTimeOffsetGreaterThan": filters.after("LastChangedDateTimeOffset"),
-    "onlyCreatedByCurrentIntegration": filters.only(
-        lambda order: bool(order["IsCreatedByCurrentIntegration"])
-    ),
-    "orderStatus": filters.choice("SalesOrderStatus", ("Draft", "Confirmed")),
-    "showInherited": filters.ignored,
+    "customerNos": lists.numbers("CustomerNo"),
+    "departmentCodes": lists.texts("DepartmentCode"),
+    "projectCodes": lists.texts("ProjectCode"),
+    "includeSubProject": lists.ignored,
+    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "orderStatus": lists.choice("SalesOrderStatus", ("Draft", "Confirmed")),
+    "showInherited": lists.ignored,
 }
 
 
@@ -294,7 +292,7 @@ def sent_state(call: Call) -> Answer:
 def _shows_inherited(call: Call) -> bool:
     for name, value in call.query.items():
         if name.lower() == "showinherited" and value.strip():
-            return filters.read_flag(value)
+            return lists.read_flag(value)
     return False
 
 
@@ -318,18 +316,16 @@ _IGNORED = (
     "subLedgerNumberSeriesIds",
 )
 _LEDGER_FILTERS = {
-    **dict.fromkeys(_IGNORED, filters.ignored),
-    "createdDateTimeOffsetGreaterThan": filters.after("CreatedDateTimeOffset"),
-    "customMatchingReferences": filters.texts("CustomMatchingReference"),
-    "customerNos": filters.numbers("CustomerAccountNo"),
-    "date": filters.ignored,
-    "externalNos": filters.numbers("CustomerExternalNo"),
-    "invoiceNos": filters.texts("InvoiceNo"),
-    "lastChangedDateTimeOffsetGreaterThan": filters.after("LastChangedDateTimeOffset"),
-    "onlyCreatedByCurrentIntegration": filters.only(
-        lambda entry: bool(entry["IsCreatedByCurrentIntegration"])
-    ),
-    "voucherTypes": filters.texts("VoucherType"),
+    **dict.fromkeys(_IGNORED, lists.ignored),
+    "createdDateTimeOffsetGreaterThan": lists.after("CreatedDateTimeOffset"),
+    "customMatchingReferences": lists.texts("CustomMatchingReference"),
+    "customerNos": lists.numbers("CustomerAccountNo"),
+    "date": lists.ignored,
+    "externalNos": lists.numbers("CustomerExternalNo"),
+    "invoiceNos": lists.texts("InvoiceNo"),
+    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "voucherTypes": lists.texts("VoucherType"),
 }
 
 

@@ -47,6 +47,7 @@ def take_from_stock(ledger: Ledger, order: Entry) -> None:
 
 
 _KIND = "Sales order"
+_SELLER = ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo")
 _TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
 
 
@@ -74,11 +75,15 @@ def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
     line = dict(line)
     references.resolve_department(_KIND, line)
     references.check_allowance(_KIND, line["Allowance"])
-    _check_unknown_in_line(line)
+    references.check_dimensions(_KIND, line)
+    references.check_nowhere(_KIND, line, _SELLER)
     if line["LineType"] == "Text":
         _check_text(line)
-    elif line["ProductId"] is not None or line["ProductCode"] is not None:
-        _inherit(ledger, order, line)
+    else:
+        products = ledger.register("Products")
+        product = references.named(products, _KIND, line, "ProductId", "ProductCode", "Code")
+        if product:
+            _inherit(ledger, order, line, product)
     return {**line, **line_amounts(ledger, line)}
 
 
@@ -97,8 +102,7 @@ def check_references(lines: Iterable[Entry]) -> None:
         holders[reference] = line["Id"]
 
 
-def _inherit(ledger: Ledger, order: Entry, line: Entry) -> None:
-    product = _product(ledger, line)
+def _inherit(ledger: Ledger, order: Entry, line: Entry, product: Entry) -> None:
     if line["Quantity"] is None:
         raise broken_rule(_KIND, "Quantity is required on a line with a product")
     group = ledger.register("ProductGroups").get(product["ProductGroupId"]) or {}
@@ -121,31 +125,10 @@ def _first(*values: object) -> Any:  # noqa: ANN401
     return next((value for value in values if value is not None), None)
 
 
-def _product(ledger: Ledger, line: Entry) -> Entry:
-    products = ledger.register("Products")
-    if line["ProductId"] is not None:
-        product, name = products.get(line["ProductId"]), "ProductId"
-    else:
-        product, name = products.holder("Code", line["ProductCode"]), "ProductCode"
-    if product is None:
-        raise unknown_reference(_KIND, name, line[name])
-    return product
-
-
 def _check_text(line: Entry) -> None:
     for name in schema.LINE_POST.names:
         if name not in _TEXT_MAY_HAVE and line[name] is not None:
             raise broken_rule(_KIND, f"{name} cannot be set on a Text line")
-
-
-def _check_unknown_in_line(line: Entry) -> None:
-    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3"):
-        for field in (f"{name}Id", f"{name}Code"):
-            if line[field] not in (None, -1):
-                raise unknown_reference(_KIND, field, line[field])
-    for field in ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo"):
-        if line[field] is not None:
-            raise unknown_reference(_KIND, field, line[field])
 
 
 _KIND = "Sales order"
@@ -162,7 +145,6 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
         Refusal: a rule of Go is broken, or something named is unknown (404).
     """
     order: Entry = {**dict.fromkeys(schema.ORDER), **body, "Id": str(uuid4())}
-    line_bodies = body.get("SalesOrderLines") or []
     _resolve_customer(ledger, order)
     order["CurrencyCode"] = (
         order["CurrencyCode"] or _customer(ledger, order)["CurrencyCode"] or "NOK"
@@ -170,7 +152,7 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
     order["SalesOrderStatus"] = order["SalesOrderStatus"] or "Draft"
     order["IsCreatedByCurrentIntegration"] = by_integration
     order["SalesOrderLines"] = []
-    for line_body in line_bodies:
+    for line_body in body.get("SalesOrderLines") or []:
         order["SalesOrderLines"].append(new_line(ledger, order, line_body))
     order = _checked(ledger, order)
     order["SalesOrderNo"] = ledger.next_number("sales order", first=1)
@@ -187,10 +169,9 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     if before["SalesOrderStatus"] == "Confirmed" and changes != {"SalesOrderStatus": "Draft"}:
         raise _locked(before)
     after = {**before, **changes}
-    if after["SalesOrderStatus"] is None:
-        raise broken_rule(_KIND, "SalesOrderStatus is required")
-    if after["CustomerId"] is None:
-        raise broken_rule(_KIND, "CustomerId is required")
+    for name in ("SalesOrderStatus", "CustomerId"):
+        if after[name] is None:
+            raise broken_rule(_KIND, f"{name} is required")
     _resolve_customer(ledger, after)
     return before if after == before else _stored(ledger, before, _checked(ledger, after))
 
@@ -306,24 +287,22 @@ def _customer(ledger: Ledger, order: Entry) -> Entry:
 
 
 def _resolve_customer(ledger: Ledger, order: Entry) -> None:
-    if order["CustomerId"] is None:
-        number = order["CustomerNo"]
-        if number is None:
-            raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
-        customer = ledger.register("Customers").holder("Number", number)
-        if customer is None:
-            raise unknown_reference(_KIND, "CustomerNo", number)
-        order["CustomerId"] = customer["Id"]
-    order["CustomerNo"] = _customer(ledger, order)["Number"]
+    customers = ledger.register("Customers")
+    customer = references.named(customers, _KIND, order, "CustomerId", "CustomerNo", "Number")
+    if customer is None:
+        raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
+    order |= {"CustomerId": customer["Id"], "CustomerNo": customer["Number"]}
 
 
 def _checked(ledger: Ledger, order: Entry) -> Entry:
     references.check_currency(ledger, _KIND, order["CurrencyCode"])
     references.resolve_department(_KIND, order)
     references.resolve_payment_term(ledger, _KIND, order)
-    _check_unknown(order)
+    references.check_nowhere(_KIND, order, _NOWHERE)
+    references.check_dimensions(_KIND, order)
     _check_contact(ledger, order)
-    _check_reference(ledger, order)
+    for resource in ("SalesOrders", "OutgoingInvoices"):
+        references.check_unique(ledger, _KIND, resource, "ExternalImportReference", order)
     check_references(order["SalesOrderLines"])
     lines = sorted(order["SalesOrderLines"], key=lambda line: line["SortOrder"])
     lines = [completed(ledger, order, line) for line in lines]
@@ -331,16 +310,6 @@ def _checked(ledger: Ledger, order: Entry) -> Entry:
     order |= order_amounts(lines, ledger.switches.vat_rounding)
     _check_related(ledger, order)
     return order
-
-
-def _check_unknown(order: Entry) -> None:
-    for field in _NOWHERE:
-        if order[field] is not None:
-            raise unknown_reference(_KIND, field, order[field])
-    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3"):
-        for field in (f"{name}Id", f"{name}Code"):
-            if order[field] not in (None, -1):
-                raise unknown_reference(_KIND, field, order[field])
 
 
 def _check_contact(ledger: Ledger, order: Entry) -> None:
@@ -357,14 +326,6 @@ def _check_contact(ledger: Ledger, order: Entry) -> None:
             raise broken_rule(_KIND, f"{field} {order[field]} does not belong to the customer")
         if resource == "ContactPersons":
             order["CustomerReference"] = f"{contact['FirstName']} {contact['LastName']}"
-
-
-def _check_reference(ledger: Ledger, order: Entry) -> None:
-    for resource in ("SalesOrders", "OutgoingInvoices"):
-        reference = order["ExternalImportReference"]
-        holder = ledger.register(resource).holder("ExternalImportReference", reference)
-        if holder and holder["Id"] != order["Id"]:
-            raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
 
 
 def _check_related(ledger: Ledger, order: Entry) -> None:

@@ -6,12 +6,12 @@ from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from go_sandbox.go.problems import broken_rule, unknown_reference
+from go_sandbox.go.problems import broken_rule, duplicate, unknown_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from go_sandbox.go.ledger import Entry, Ledger
+    from go_sandbox.go.ledger import Entry, Ledger, Register
 
 
 _SINCE = "2024-01-01T00:00:00.0000000Z"
@@ -189,6 +189,75 @@ def order_amounts(lines: Iterable[Entry], rounding: str) -> dict[str, Decimal]:
 
 
 _ALLOWANCE = (Decimal(-1000), Decimal(100))
+_DIMENSIONS = tuple(
+    f"{name}{part}"
+    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3")
+    for part in ("Id", "Code")
+)
+
+
+def named(
+    register: Register, kind: str, entry: Entry, by_id: str, by_other: str, field: str
+) -> Entry | None:
+    """Return the entry of a register that another one names by id, else by a unique field.
+
+    None when it names it by neither.
+
+    Raises:
+        Refusal: there is no such entry (404).
+    """
+    name = by_other if entry[by_id] is None else by_id
+    value = entry[name]
+    if value is None:
+        return None
+    holder = register.get(value) if name == by_id else register.holder(field, value)
+    if holder is None:
+        raise unknown_reference(kind, name, value)
+    return holder
+
+
+def check_unique(ledger: Ledger, kind: str, resource: str, field: str, entry: Entry) -> None:
+    """Check that no other entry of a resource holds the same value in a unique field.
+
+    Raises:
+        Refusal: another one does.
+    """
+    holder = ledger.register(resource).holder(field, entry[field])
+    if holder and holder["Id"] != entry["Id"]:
+        raise duplicate(kind, field, entry[field], holder["Id"])
+
+
+def check_filled(kind: str, entry: Entry, names: Iterable[str]) -> None:
+    """Check that these texts are there and not blank.
+
+    Raises:
+        Refusal: one is missing.
+    """
+    for name in names:
+        if not (entry[name] or "").strip():
+            raise broken_rule(kind, f"{name} is required")
+
+
+def check_nowhere(
+    kind: str, entry: Entry, names: Iterable[str], *, unset: tuple[object, ...] = (None,)
+) -> None:
+    """Check that nothing is named of which the sandbox has none.
+
+    Raises:
+        Refusal: something is (404).
+    """
+    for name in names:
+        if entry[name] not in unset:
+            raise unknown_reference(kind, name, entry[name])
+
+
+def check_dimensions(kind: str, entry: Entry) -> None:
+    """Check that no project, location or dimension of the client's own is named; -1 is none.
+
+    Raises:
+        Refusal: one is (404).
+    """
+    check_nowhere(kind, entry, _DIMENSIONS, unset=(None, -1))
 
 
 def resolve_department(kind: str, entry: Entry) -> None:
@@ -216,17 +285,9 @@ def resolve_payment_term(ledger: Ledger, kind: str, entry: Entry) -> None:
         Refusal: there is no such payment term (404).
     """
     terms = ledger.register("PaymentTerms")
-    if entry["PaymentTermId"] is not None:
-        term = terms.get(entry["PaymentTermId"])
-        if term is None:
-            raise unknown_reference(kind, "PaymentTermId", entry["PaymentTermId"])
-    elif entry["PaymentTerm"] is not None:
-        term = terms.holder("CreditDays", entry["PaymentTerm"])
-        if term is None:
-            raise unknown_reference(kind, "PaymentTerm", entry["PaymentTerm"])
-    else:
-        return
-    entry |= {"PaymentTermId": term["Id"], "PaymentTerm": term["CreditDays"]}
+    term = named(terms, kind, entry, "PaymentTermId", "PaymentTerm", "CreditDays")
+    if term:
+        entry |= {"PaymentTermId": term["Id"], "PaymentTerm": term["CreditDays"]}
 
 
 def check_currency(ledger: Ledger, kind: str, code: str | None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from go_sandbox.go import filters, operations, schema
+from go_sandbox.go import listing as lists
+from go_sandbox.go import operations, schema
 from go_sandbox.go.operations import (
     Answer,
     changing,
@@ -23,72 +24,68 @@ if TYPE_CHECKING:
     from go_sandbox.go.listing import Filters
     from go_sandbox.go.operations import Call, Operation
 
-_CREATED = filters.after("CreatedDateTimeOffset")
-_CHANGED = filters.after("LastChangedDateTimeOffset")
+_CREATED = lists.after("CreatedDateTimeOffset")
+_CHANGED = lists.after("LastChangedDateTimeOffset")
 _STAMP_FILTERS: Filters = {
     "createdDateTimeOffsetGreaterThan": _CREATED,
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
 }
 _CUSTOMER_FILTERS: Filters = {
-    "contactGroupIds": filters.number_lists("ContactGroupIds"),
-    "customerCreatedDateTimeOffsetGreaterThan": filters.after("CustomerCreatedDateTimeOffset"),
-    "customerNos": filters.numbers("Number"),
-    "emailAddresses": filters.texts("EmailAddress", any_case=True),
-    "externalImportReference": filters.text("ExternalImportReference"),
-    "externalNos": filters.numbers("ExternalNumber"),
+    "contactGroupIds": lists.number_lists("ContactGroupIds"),
+    "customerCreatedDateTimeOffsetGreaterThan": lists.after("CustomerCreatedDateTimeOffset"),
+    "customerNos": lists.numbers("Number"),
+    "emailAddresses": lists.texts("EmailAddress", any_case=True),
+    "externalImportReference": lists.text("ExternalImportReference"),
+    "externalNos": lists.numbers("ExternalNumber"),
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
-    "organizationNumbers": filters.texts("OrganizationNumber"),
+    "organizationNumbers": lists.texts("OrganizationNumber"),
 }
 _GROUP_FILTERS: Filters = {
     **_STAMP_FILTERS,
-    "codes": filters.texts("Code"),
-    "isArchived": filters.flag("IsArchived"),
-    "names": filters.texts("Name"),
-    "type": filters.choice("ProductType", PRODUCT_TYPE),
+    "codes": lists.texts("Code"),
+    "isArchived": lists.flag("IsArchived"),
+    "names": lists.texts("Name"),
+    "type": lists.choice("ProductType", PRODUCT_TYPE),
 }
 _PRODUCT_FILTERS: Filters = {
     **_GROUP_FILTERS,
-    "productGroupCodes": filters.texts("ProductGroupCode"),
-    "stockOnHandLastChangedDatetimeOffsetGreaterThan": filters.after(
+    "productGroupCodes": lists.texts("ProductGroupCode"),
+    "stockOnHandLastChangedDatetimeOffsetGreaterThan": lists.after(
         "StockOnHandLastChangedDatetimeOffset"
     ),
 }
 _CONTACT_FILTERS: Filters = {
     **_STAMP_FILTERS,
-    "contactIds": filters.numbers("ContactId"),
-    "externalCodes": filters.texts("ExternalCode"),
+    "contactIds": lists.numbers("ContactId"),
+    "externalCodes": lists.texts("ExternalCode"),
 }
 _INVOICE_FILTERS: Filters = {
-    "balanceLastChangedDateTimeOffsetGreaterThan": filters.after(
-        "BalanceLastChangedDateTimeOffset"
-    ),
-    "customMatchingReferences": filters.texts("CustomMatchingReference"),
-    "customerNos": filters.numbers("CustomerNo"),
-    "departmentCodes": filters.texts("DepartmentCode"),
-    "fromDate": filters.day("VoucherDate", earliest=True),
-    "includeSubProject": filters.ignored,
-    "invoiceIds": filters.texts("Id", any_case=True),
-    "invoiceNos": filters.numbers("InvoiceNo"),
-    "onlyCreatedByCurrentIntegration": filters.only(
-        lambda invoice: bool(invoice["IsCreatedByCurrentIntegration"])
-    ),
-    "onlyUnpaidInvoices": filters.only(lambda invoice: bool(invoice["Balance"])),
-    "projectCodes": filters.texts("ProjectCode"),
-    "sentDateTimeOffsetGreaterThan": filters.after("SentDateTimeOffset"),
-    "toDate": filters.day("VoucherDate", earliest=False),
-    "voucherNos": filters.numbers("VoucherNo"),
+    "balanceLastChangedDateTimeOffsetGreaterThan": lists.after("BalanceLastChangedDateTimeOffset"),
+    "customMatchingReferences": lists.texts("CustomMatchingReference"),
+    "customerNos": lists.numbers("CustomerNo"),
+    "departmentCodes": lists.texts("DepartmentCode"),
+    "fromDate": lists.earliest("VoucherDate"),
+    "includeSubProject": lists.ignored,
+    "invoiceIds": lists.texts("Id", any_case=True),
+    "invoiceNos": lists.numbers("InvoiceNo"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "onlyUnpaidInvoices": lists.only("Balance"),
+    "projectCodes": lists.texts("ProjectCode"),
+    "sentDateTimeOffsetGreaterThan": lists.after("SentDateTimeOffset"),
+    "toDate": lists.latest("VoucherDate"),
+    "voucherNos": lists.numbers("VoucherNo"),
 }
 _VAT_FILTERS: Filters = {
-    "includeExpired": filters.ignored,
-    "isActive": filters.flag("IsActive"),
+    "includeExpired": lists.ignored,
+    "isActive": lists.flag("IsActive"),
 }
 _CURRENCY_FILTERS: Filters = {
-    "currencyCode": filters.texts("Code"),
-    "isActive": filters.flag("IsActive"),
+    "currencyCode": lists.texts("Code"),
+    "isActive": lists.flag("IsActive"),
 }
 _ACCOUNT_FILTERS: Filters = {
-    "accountNos": filters.numbers("AccountNo"),
-    "agricultureDepartments": filters.texts("AgricultureDepartment"),
+    "accountNos": lists.numbers("AccountNo"),
+    "agricultureDepartments": lists.texts("AgricultureDepartment"),
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
 }
 

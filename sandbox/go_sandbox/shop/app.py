@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import simplejson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from go_sandbox.shop import stamps
 from go_sandbox.shop.contract import SET_BY_THE_SHOP, STREAMS, mistakes, reshaped
-from go_sandbox.shop.problems import answer_problem, problem
 from go_sandbox.shop.shop import merged
 
 if TYPE_CHECKING:
@@ -27,6 +26,42 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from go_sandbox.shop.shop import Place, Record, Shelf, Shop
+
+
+TITLES = {
+    400: "Bad request",
+    401: "Not authorized",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Deleted",
+    412: "Changed meanwhile",
+    415: "Unsupported media type",
+    422: "Cannot be changed so",
+    429: "Too many requests",
+}
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
+    """Return an error to raise, to be answered as a problem body."""
+    return HTTPException(status, detail, headers)
+
+
+async def answer_problem(_: Request, error: Exception) -> JSONResponse:
+    """Answer an error as `application/problem+json`."""
+    if not isinstance(error, HTTPException):
+        raise error
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(error.status_code, "Error"),
+        "status": error.status_code,
+        "detail": error.detail,
+    }
+    return JSONResponse(
+        body,
+        status_code=error.status_code,
+        headers=dict(error.headers or {}),
+        media_type="application/problem+json",
+    )
 
 
 PARAMETERS = ("updated_since", "limit", "cursor")
