@@ -25,9 +25,7 @@ SALES_ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sandbox until Ctrl-C; return 0, or 1 when it could not start."""
     options = _parser().parse_args(arguments)
-    stopped = threading.Event()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: stopped.set())
+    stopped = ctrl_c()
     try:
         box = Sandbox.start(
             state_file=options.state,
@@ -44,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Console().print(line, markup=False, highlight=False, soft_wrap=True)
         stopped.wait()
     return 0
+
+
+def ctrl_c() -> threading.Event:
+    """Return what is set at Ctrl-C, or when the process is asked to stop."""
+    stopped = threading.Event()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: stopped.set())
+    return stopped
 
 
 def environment(box: Sandbox) -> dict[str, str]:

@@ -6,7 +6,7 @@ import random
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from go_sandbox.requests_log import is_write
 
@@ -15,9 +15,29 @@ if TYPE_CHECKING:
 
     from go_sandbox.requests_log import Request
 
-
 System = Literal["go", "shop"]
 Moment = Literal["before", "after"]
+Kind = TypeVar("Kind")
+
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "429": {"status": 429},
+    "429_retry_after": {"status": 429, "headers": {"Retry-After": "1"}},
+    "500": {"status": 500},
+    "502": {"status": 502, "html": True},
+    "503": {"status": 503, "headers": {"Retry-After": "1"}},
+    "500_after": {"status": 500, "after_commit": True},
+    "delay": {"delay_seconds": 0},
+    "drip": {"drip_seconds": 0},
+    "reset_before": {"reset": "before"},
+    "reset_after": {"reset": "after"},
+    "cut_json": {"broken_json": True},
+    "invalid_json": {"status": 200, "body": '{"Id": 17, "Name": oops', "after_commit": True},
+    "html": {"status": 200, "html": True, "after_commit": True},
+    "revoked_token": {"revoke_tokens": True},
+}
+"""What each kind of fault is made of; a delay and a drip last `slow_seconds`."""
+LOST_ANSWERS = ("500_after", "reset_after", "cut_json", "invalid_json", "html")
+"""The kinds that let the system act and hide its answer."""
 
 
 @dataclass(kw_only=True)
@@ -133,28 +153,6 @@ def _must_be(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ValueError(message)
 
 
-KINDS: Mapping[str, Mapping[str, Any]] = {
-    "429": {"status": 429},
-    "429_retry_after": {"status": 429, "headers": {"Retry-After": "1"}},
-    "500": {"status": 500},
-    "502": {"status": 502, "html": True},
-    "503": {"status": 503, "headers": {"Retry-After": "1"}},
-    "500_after": {"status": 500, "after_commit": True},
-    "delay": {"delay_seconds": 0},
-    "drip": {"drip_seconds": 0},
-    "reset_before": {"reset": "before"},
-    "reset_after": {"reset": "after"},
-    "cut_json": {"broken_json": True},
-    "invalid_json": {"status": 200, "body": '{"Id": 17, "Name": oops', "after_commit": True},
-    "html": {"status": 200, "html": True, "after_commit": True},
-    "revoked_token": {"revoke_tokens": True},
-}
-"""What each kind of fault is made of; a delay and a drip last `slow_seconds`."""
-
-LOST_ANSWERS = ("500_after", "reset_after", "cut_json", "invalid_json", "html")
-"""The kinds that let the system act and hide its answer."""
-
-
 def kinds_of(system: str) -> tuple[str, ...]:
     """Return every kind of fault that a system can have; the shop's token is never revoked."""
     return tuple(kind for kind in KINDS if system == "go" or kind != "revoked_token")
@@ -262,9 +260,7 @@ class Faults:
             skip=skip,
             times=times,
         )
-        with self._lock:
-            self._faults.append(fault)
-        return fault
+        return self._kept(fault, self._faults)
 
     def at_random(
         self,
@@ -294,9 +290,7 @@ class Faults:
             writes_only=writes_only,
             slow_seconds=slow_seconds,
         )
-        with self._lock:
-            self._random.append(random_faults)
-        return random_faults
+        return self._kept(random_faults, self._random)
 
     def on(
         self,
@@ -316,9 +310,12 @@ class Faults:
         hook = Hook(
             system=system, method=method, path=path, call=call, skip=skip, times=times, when=when
         )
+        return self._kept(hook, self._hooks)
+
+    def _kept(self, one: Kind, among: list[Kind]) -> Kind:
         with self._lock:
-            self._hooks.append(hook)
-        return hook
+            among.append(one)
+        return one
 
     def all(self) -> list[Fault | RandomFaults]:
         """Return every fault, spent ones included, and the random ones after them."""

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _MOST_BARREN = 10
 """Pages in a row that bring nothing new; each is a call to the shop."""
 
+logger = logging.getLogger("tap-customwebshop.client")
+_ADVICE = {
+    400: "it does not take the parameters updated_since, limit and cursor; see docs/shop-api.md",
+    401: "it does not know the key; check 'auth_token'",
+    403: "the key may not read this; check 'auth_token' and its rights in the shop",
+    404: "there is nothing at this address; check 'api_url'",
+}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -138,16 +146,6 @@ def _begin(fetch: Callable[[str | None], Page], cursor: str | None) -> Callable[
 
     threading.Thread(target=run, daemon=True, name="next page").start()
     return page.result
-
-
-logger = logging.getLogger("tap-customwebshop.client")
-
-_ADVICE = {
-    400: "it does not take the parameters updated_since, limit and cursor; see docs/shop-api.md",
-    401: "it does not know the key; check 'auth_token'",
-    403: "the key may not read this; check 'auth_token' and its rights in the shop",
-    404: "there is nothing at this address; check 'api_url'",
-}
 
 
 class ShopClient:

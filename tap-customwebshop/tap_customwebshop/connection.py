@@ -30,9 +30,17 @@ if TYPE_CHECKING:
 
     from urllib3.connectionpool import HTTPConnectionPool
 
-
 FIRST_WAIT = 0.25
 LONGEST_WAIT = 30.0
+
+_CHUNK = 1 << 18
+_LARGEST_ANSWER = 64 << 20
+"""Bytes, unpacked; a page of a thousand long orders is a fraction of it."""
+_MOST_REDIRECTS = 5
+_WAIT_FOR_CONNECTION = 10
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_UNREAD = {408, 425, 429}
+"""With these the shop tells that it has not begun what was asked."""
 
 
 class Patience:
@@ -152,16 +160,6 @@ class WatchedAdapter(HTTPAdapter):
         pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
         pool.ConnectionCls = self._connection_kinds[pool.scheme or "https"]
         return pool
-
-
-_CHUNK = 1 << 18
-_LARGEST_ANSWER = 64 << 20
-"""Bytes, unpacked; a page of a thousand long orders is a fraction of it."""
-_MOST_REDIRECTS = 5
-_WAIT_FOR_CONNECTION = 10
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-_UNREAD = {408, 425, 429}
-"""With these the shop tells that it has not begun what was asked."""
 
 
 class PassingTrouble(Exception):  # noqa: N818 - reads as what it says

@@ -48,11 +48,11 @@ class ShopStream(Stream):
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     replication_key = "updated_at"
+    path: ClassVar[str]
     record_schema: ClassVar[dict[str, Any]]
 
     def __init__(self, tap: Tap, shop: ShopClient) -> None:
         super().__init__(tap, schema=self.record_schema)
-        self.path = f"/{self.name}"
         self._shop = shop
         self._page_size: int = self.config.get("page_size", 500)
         self.STATE_MSG_FREQUENCY = self._page_size
@@ -201,6 +201,7 @@ class CustomersStream(ShopStream):
     """Buyers: persons and companies."""
 
     name = "customers"
+    path = "/customers"
     record_schema = schemas.CUSTOMERS
 
 
@@ -208,6 +209,7 @@ class ProductsStream(ShopStream):
     """Things that can be sold, one record per SKU."""
 
     name = "products"
+    path = "/products"
     record_schema = schemas.PRODUCTS
 
 
@@ -215,6 +217,7 @@ class OrdersStream(ShopStream):
     """Purchases, with lines, freight, payments and refunds."""
 
     name = "orders"
+    path = "/orders"
     record_schema = schemas.ORDERS
 
 

@@ -12,6 +12,26 @@ from singer_sdk import typing as th
 
 Field: TypeAlias = "th.Property[Any]"
 
+AGRICULTURE = (
+    "None",
+    "Finance",
+    "Farming",
+    "Forestry",
+    "FurAnimals",
+    "OtherIndustries",
+    "Private",
+)
+LINE_TYPES = ("Normal", "Text", "Summary", "InvoiceFee", "TotalHours")
+VAT_RETURN = (
+    "None",
+    "Adjustment",
+    "LossesOnClaims",
+    "ReversalOfInputValueAddedTax",
+    "Withdrawals",
+    "AdjustmentVatCompensationRealProperty",
+    "PurchasesEligibleForCompensation",
+)
+
 
 def number_key(description: str) -> Field:
     """The `Id` of an entry that Go counts in whole numbers."""
@@ -78,27 +98,6 @@ def rows(name: str, description: str, *fields: Field) -> Field:
     """A list of objects; more members than these pass as they are."""
     row = th.ObjectType(*fields, additional_properties=True)
     return th.Property(name, th.ArrayType(row), description=description)
-
-
-AGRICULTURE = (
-    "None",
-    "Finance",
-    "Farming",
-    "Forestry",
-    "FurAnimals",
-    "OtherIndustries",
-    "Private",
-)
-LINE_TYPES = ("Normal", "Text", "Summary", "InvoiceFee", "TotalHours")
-VAT_RETURN = (
-    "None",
-    "Adjustment",
-    "LossesOnClaims",
-    "ReversalOfInputValueAddedTax",
-    "Withdrawals",
-    "AdjustmentVatCompensationRealProperty",
-    "PurchasesEligibleForCompensation",
-)
 
 
 def _address() -> list[Field]:

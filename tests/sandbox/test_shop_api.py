@@ -1,26 +1,6 @@
 import pytest
 import requests
-from go_sandbox import Sandbox
-
-
-@pytest.fixture(name="box", scope="module")
-def running_sandbox():
-    with Sandbox.start() as box:
-        yield box
-
-
-@pytest.fixture(name="shop")
-def empty_shop(box):
-    box.shop.clear()
-    box.shop.rate_limit = None
-    return box.shop
-
-
-@pytest.fixture(name="session")
-def authorized(box):
-    with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {box.shop_token}"
-        yield session
+from members import has_members
 
 
 def put_days(shop, *days, stream="customers"):
@@ -194,10 +174,13 @@ def test_a_patch_merges_objects_and_replaces_lists(box, shop, session):
     assert answer.status_code == 200
     stored = shop.record("orders", "1")
     assert answer.json() == stored
-    assert stored["note"] is None
-    assert stored["invoice"] == {"number": "77", "balance": "10.00"}
-    assert stored["lines"] == [{"id": "c"}]
-    assert stored["custom"] == {"kept": 1, "new": 2}
+    has_members(
+        stored,
+        note=None,
+        invoice={"number": "77", "balance": "10.00"},
+        lines=[{"id": "c"}],
+        custom={"kept": 1, "new": 2},
+    )
 
 
 def test_a_patch_moves_updated_at_and_the_etag(box, shop, session):

@@ -186,3 +186,22 @@ def read_shop(
         return Emitted([json.loads(line, parse_float=str) for line in lines], said)
 
     return read
+
+
+@pytest.fixture
+def read_answers(
+    scripted_shop: ScriptedShop, config: dict[str, Any], read_shop: Callable[..., Emitted]
+) -> Callable[..., Emitted]:
+    """Run the tap on a shop that gives these answers, and return what it emitted."""
+
+    def read(
+        *answers: Answer,
+        stream: str = "customers",
+        state: dict[str, Any] | None = None,
+        fails_with: type[Exception] | None = None,
+        **settings: Any,
+    ) -> Emitted:
+        scripted_shop.answers(stream, *answers)
+        return read_shop({**config, **settings}, state=state, fails_with=fails_with)
+
+    return read

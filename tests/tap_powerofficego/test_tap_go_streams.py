@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from members import has_members
 from tap_powerofficego.tap import TapPowerOfficeGo
 
 
@@ -78,8 +79,7 @@ def test_amounts_are_written_digit_by_digit(box, read_go, digits):
 
     (record,) = read_go("products").records("products")
 
-    assert record["UnitPrice"] == digits
-    assert record["UnitCost"] == 12345678901234567890
+    has_members(record, UnitPrice=digits, UnitCost=12345678901234567890)
 
 
 def test_a_member_that_go_adds_later_is_passed_on_and_named_once(box, read_go):

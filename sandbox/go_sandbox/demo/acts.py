@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -37,8 +36,32 @@ if TYPE_CHECKING:
     from go_sandbox.requests_log import Request
     from go_sandbox.server import Sandbox
 
-
 Entry = dict[str, Any]
+
+_PHONE = "+4793000931"
+_PRICE = Decimal("400.00")
+_IN_SHOP, _IN_GO = "+4793000932", "+4793000933"
+_LATER_SECONDS = 600
+_PRICE_RISE = Decimal("1.10")
+_ORE = Decimal("0.01")
+_EDITS_IN_GO = 4
+_ENTRIES = {
+    "customers": ("customer", "customers"),
+    "contactpersons": ("contact", "contacts"),
+    "deliveryaddresses": ("address", "addresses"),
+    "products": ("product", "products"),
+    "orders": ("order", "orders"),
+    "lines": ("order line", "order lines"),
+}
+"""How the end of a path of either system tells what is there, and what people call it."""
+_DONE = {"POST": "created", "PATCH": "changed", "DELETE": "removed"}
+_LONG_AGO = REFERENCE - timedelta(weeks=2)
+_COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
+_PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
+_ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
+_PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
+WHAT_EACH_RUN_WROTE = "What each run wrote"
+"""The title of the last act, which is short enough for the README."""
 
 
 class Landed:
@@ -116,29 +139,13 @@ def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
     return [(rate, net, vat) for rate, (net, vat) in sorted(sums.items(), reverse=True)]
 
 
-_PHONE = "+4793000931"
-_PRICE = Decimal("400.00")
-_IN_SHOP, _IN_GO = "+4793000932", "+4793000933"
-_LATER_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class Edited:
-    """The shop's ids of what was edited."""
-
-    customer: str
-    product: str
-    order: str
-    clashing: str
-
-
 class WayBack:
     """Edits Go and the shop, and sees what came of it after a run both ways."""
 
     def __init__(self, box: Sandbox) -> None:
         self._box = box
 
-    def edit(self) -> Edited:
+    def edit(self) -> None:
         """Edit a phone and a price in Go, send an invoice there, and one phone on both sides.
 
         Go's edit of that phone is ten minutes later than the shop's, by Go's clock.
@@ -154,19 +161,17 @@ class WayBack:
         go.switches.clock_skew_seconds = _LATER_SECONDS
         go.edit("Customers", clashing["Id"], {"PhoneNumber": _IN_GO})
         go.switches.clock_skew_seconds = 0
-        return Edited(_shop_id(customer), product_id, _shop_id(order), _shop_id(clashing))
+        self._edited = (
+            ("customers", _shop_id(customer)),
+            ("customers", _shop_id(clashing)),
+            ("products", product_id),
+            ("orders", _shop_id(order)),
+        )
 
-    def broken_promises(self, edited: Edited) -> list[str]:
+    def broken_promises(self) -> list[str]:
         """Return what did not come to the shop as it should."""
-        shop = self._box.shop
         customer, clashing, product, order = (
-            shop.record(stream, shop_id) or {}
-            for stream, shop_id in (
-                ("customers", edited.customer),
-                ("customers", edited.clashing),
-                ("products", edited.product),
-                ("orders", edited.order),
-            )
+            self._box.shop.record(*edited) or {} for edited in self._edited
         )
         kept = {
             "the phone number": customer.get("phone") == _PHONE,
@@ -199,29 +204,6 @@ class WayBack:
 
 def _shop_id(entry: dict[str, Any]) -> str:
     return str(entry["ExternalImportReference"] or "").partition(":")[2]
-
-
-_PRICE_RISE = Decimal("1.10")
-_ORE = Decimal("0.01")
-_EDITS_IN_GO = 4
-_ENTRIES = {
-    "customers": ("customer", "customers"),
-    "contactpersons": ("contact", "contacts"),
-    "deliveryaddresses": ("address", "addresses"),
-    "products": ("product", "products"),
-    "orders": ("order", "orders"),
-    "lines": ("order line", "order lines"),
-}
-"""How the end of a path of either system tells what is there, and what people call it."""
-_DONE = {"POST": "created", "PATCH": "changed", "DELETE": "removed"}
-_LONG_AGO = REFERENCE - timedelta(weeks=2)
-_COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
-_PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
-_ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
-_PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
-
-WHAT_EACH_RUN_WROTE = "What each run wrote"
-"""The title of the last act, which is short enough for the README."""
 
 
 class Demo:
@@ -377,7 +359,7 @@ class Demo:
             " phone number is edited in the shop and, ten minutes later, in Go …"
         )
         way_back = WayBack(self._box)
-        edited = way_back.edit()
+        way_back.edit()
         self._sync(both_ways=True)
         writes = self._show_writes("shop")
         self._say(
@@ -385,7 +367,7 @@ class Demo:
             " the same, the later edit won, and both values are kept:"
         )
         self._console.print(conflict_table(newest_conflicts(self._meltano.link_store)))
-        self._broken += way_back.broken_promises(edited)
+        self._broken += way_back.broken_promises()
         self._expect(
             not self._box.requests.writes("go"),
             "The fourth run wrote to Go, where only the shop was behind.",

@@ -15,7 +15,6 @@ from go_sandbox.command import environment
 if TYPE_CHECKING:
     from go_sandbox.server import Sandbox
 
-
 EXTRACT_AND_LOAD = ("run", "tap-customwebshop", "target-powerofficego")
 WAY_BACK = ("tap-powerofficego", "target-customwebshop")
 _TOLD_ON_FAILURE = 25

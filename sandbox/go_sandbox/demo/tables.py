@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+_FIRST = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
+_NARROW = (0, 1, 0, 0)
+_ENTITIES = ("customers", "products", "orders")
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -71,11 +75,6 @@ def _rows(link_store: Path, query: str) -> list[tuple[str, ...]]:
         return connection.execute(query).fetchall()
 
 
-_FIRST = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
-_NARROW = (0, 1, 0, 0)
-_ENTITIES = ("customers", "products", "orders")
-
-
 def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
     """Return what came of the records: a row for each entity, a column for each outcome."""
     there = {name for found in outcomes.values() for name, count in found.items() if count}
@@ -92,22 +91,26 @@ def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
 
 def waiting_table(waiting: Iterable[Waiting]) -> Table:
     """Return what waits for a person, and why."""
-    table = Table("", "record", "why", box=box.SIMPLE_HEAD, padding=_NARROW)
-    for one in waiting:
-        table.add_row(one.kind, f"{one.entity} {one.shop_id}", one.reason)
-    return table
+    rows = ((one.kind, f"{one.entity} {one.shop_id}", one.reason) for one in waiting)
+    return _table(("", "record", "why"), rows)
 
 
 def conflict_table(decided: Iterable[Decided]) -> Table:
     """Return the properties that both sides changed, who won, and why."""
-    table = Table("record", "property", box=box.SIMPLE_HEAD, padding=_NARROW)
-    for heading in ("the shop said", "Go said", "won", "why"):
-        table.add_column(heading)
-    for one in decided:
-        record = f"{one.entity} {one.shop_id}"
-        table.add_row(
-            record, one.property, str(one.shop), str(one.go), one.winner or "nobody yet", one.why
+    rows = (
+        (
+            *(f"{one.entity} {one.shop_id}", one.property, str(one.shop), str(one.go)),
+            *(one.winner or "nobody yet", one.why),
         )
+        for one in decided
+    )
+    return _table(("record", "property", "the shop said", "Go said", "won", "why"), rows)
+
+
+def _table(headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=_NARROW)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from go_sandbox.go.ledger import Entry
     from go_sandbox.go.shapes import Shape
 
+_PRESENT = cast(
+    "dict[str, Callable[[Books, Entry], Entry]]",
+    {
+        "Products": products.present,
+        "ProductGroups": products.with_account_numbers,
+        "SalesOrders": orders.present,
+    },
+)
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -267,13 +276,3 @@ class Books(Ledger):
             before = orders.line_of(order, line_id)
             values = read_changes("SalesOrderLines", before, line)
             orders.change_line(self, order, line_id, values)
-
-
-_PRESENT = cast(
-    "dict[str, Callable[[Books, Entry], Entry]]",
-    {
-        "Products": products.present,
-        "ProductGroups": products.with_account_numbers,
-        "SalesOrders": orders.present,
-    },
-)

@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 
     from go_sandbox.go.ledger import Entry, Ledger
 
-
 _EMAIL = re.compile(r"[^@\s;,<>]+@[^@\s;,<>.]+(\.[^@\s;,<>.]+)+")
 ADDRESS_MEMBERS = ("AddressLine1", "AddressLine2", "City", "CountryCode", "ZipCode")
+
+_KIND = "Customer"
+_NUMBERS = range(10_000, 10_000_000)
+_EMAILS = ("EmailAddress", "InvoiceEmailAddress", "PaymentReminderEmailAddress")
+_NOWHERE = words(
+    "InvoiceBrandingThemeId DeliveryTermId SalesPersonEmployeeId"
+    " InvoiceBrandingThemeCode DeliveryTerm SalesPersonEmployeeNumber"
+)
+_MOST_COPIES = 10
+_ADDRESS = "Contact delivery address"
+_PERSON = "Contact person"
 
 
 def checked_address(kind: str, address: dict[str, Any], *, names: Iterable[str]) -> dict[str, Any]:
@@ -54,16 +64,6 @@ def check_email(kind: str, field: str, value: str | None) -> None:
     """
     if value and not _EMAIL.fullmatch(value):
         raise broken_rule(kind, f"{field} is not a valid e-mail address")
-
-
-_KIND = "Customer"
-_NUMBERS = range(10_000, 10_000_000)
-_EMAILS = ("EmailAddress", "InvoiceEmailAddress", "PaymentReminderEmailAddress")
-_NOWHERE = words(
-    "InvoiceBrandingThemeId DeliveryTermId SalesPersonEmployeeId"
-    " InvoiceBrandingThemeCode DeliveryTerm SalesPersonEmployeeNumber"
-)
-_MOST_COPIES = 10
 
 
 def create(ledger: Ledger, body: dict[str, Any]) -> Entry:
@@ -207,10 +207,6 @@ def _check_delivery(customer: Entry) -> None:
         raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} cannot be set")
     if delivery in ("External", "Factoring"):
         raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} needs an active integration")
-
-
-_ADDRESS = "Contact delivery address"
-_PERSON = "Contact person"
 
 
 def create_address(ledger: Ledger, contact_id: object, body: dict[str, Any]) -> Entry:

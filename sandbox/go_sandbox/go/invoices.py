@@ -17,6 +17,18 @@ from go_sandbox.go.stamps import days_after
 if TYPE_CHECKING:
     from go_sandbox.go.ledger import Entry, Ledger
 
+_SAME = (set(schema.INVOICE) & set(schema.ORDER)) - {"CreatedDateTimeOffset"}
+_UNDERWAY = "Sendings"
+_KIND = "Outgoing invoice"
+_COUNTED = (
+    "Quantity",
+    "NetAmount",
+    "VatAmount",
+    "TotalAmount",
+    "NetPostedAmount",
+    "TotalPostedAmount",
+)
+
 
 def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
     """Match an invoice that is just posted with a payment that waits for it; return it then.
@@ -32,9 +44,6 @@ def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
             ledger.register("OpenPayments").put({**payment, "Balance": Decimal(0)})
             return {**invoice, "Balance": Decimal(0)}
     return invoice
-
-
-_SAME = (set(schema.INVOICE) & set(schema.ORDER)) - {"CreatedDateTimeOffset"}
 
 
 def send(
@@ -147,9 +156,6 @@ def _line(ledger: Ledger, line: Entry) -> Entry:
     }
 
 
-_UNDERWAY = "Sendings"
-
-
 def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> Entry:
     """Take an order to be sent, asked for in a body read as `SendInvoiceRequestPostDto`.
 
@@ -216,17 +222,6 @@ def _put_state(ledger: Ledger, order_id: str, **members: object) -> None:
 def _state(order_id: str, **members: object) -> Entry:
     empty = dict.fromkeys(schema.SENT_STATE)
     return {**empty, "Id": order_id, "IsInvoiceBeingProcessed": False, **members}
-
-
-_KIND = "Outgoing invoice"
-_COUNTED = (
-    "Quantity",
-    "NetAmount",
-    "VatAmount",
-    "TotalAmount",
-    "NetPostedAmount",
-    "TotalPostedAmount",
-)
 
 
 def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:

@@ -15,7 +15,6 @@ from go_sandbox.go.stamps import Clock
 if TYPE_CHECKING:
     from go_sandbox.storage import Storage
 
-
 ALL_PRIVILEGES = frozenset(
     {
         "BankVoucher_Full",
@@ -30,6 +29,22 @@ ALL_PRIVILEGES = frozenset(
         "SalesOrders_Full",
     }
 )
+
+Entry = dict[str, Any]
+_UNIQUE = {
+    "BankVouchers": ("ExternalImportReference",),
+    "ContactDeliveryAddresses": ("ExternalCode",),
+    "ContactPersons": ("ExternalCode",),
+    "Customers": ("ExternalImportReference", "ExternalNumber", "Number", "SubledgerAccountId"),
+    "Products": ("Code",),
+    "SalesOrders": ("ExternalImportReference",),
+    "OutgoingInvoices": ("ExternalImportReference", "InvoiceNo"),
+    "GeneralLedgerAccounts": ("AccountNo",),
+    "VatCodes": ("Code",),
+    "PaymentTerms": ("CreditDays",),
+}
+# The client's first entries are older than any clock that is behind, which so may be set at once.
+_SECONDS_SINCE_OPENED = 365 * 24 * 60 * 60
 
 
 @dataclass
@@ -102,9 +117,6 @@ class Replica:
         is_old = written.seconds < time.monotonic() - self._switches.read_lag_seconds
         is_read_past = self.reads - written.reads > self._switches.read_lag_reads
         return is_old and (is_read_past or not self._switches.read_lag_reads)
-
-
-Entry = dict[str, Any]
 
 
 class Register:
@@ -195,23 +207,6 @@ class Register:
             else:
                 entries[key] = before
         return entries
-
-
-_UNIQUE = {
-    "BankVouchers": ("ExternalImportReference",),
-    "ContactDeliveryAddresses": ("ExternalCode",),
-    "ContactPersons": ("ExternalCode",),
-    "Customers": ("ExternalImportReference", "ExternalNumber", "Number", "SubledgerAccountId"),
-    "Products": ("Code",),
-    "SalesOrders": ("ExternalImportReference",),
-    "OutgoingInvoices": ("ExternalImportReference", "InvoiceNo"),
-    "GeneralLedgerAccounts": ("AccountNo",),
-    "VatCodes": ("Code",),
-    "PaymentTerms": ("CreditDays",),
-}
-
-# The client's first entries are older than any clock that is behind, which so may be set at once.
-_SECONDS_SINCE_OPENED = 365 * 24 * 60 * 60
 
 
 class Ledger:

@@ -34,11 +34,41 @@ if TYPE_CHECKING:
 
     Operation = Callable[["Call"], "Answer"]
 
-
 _LABELS = {
     "BankVouchers": "Bank voucher",
     "OutgoingInvoices": "Outgoing invoice",
     "PaymentTerms": "Payment term",
+}
+
+_ORDER_FILTERS = {
+    "customerNos": lists.numbers("CustomerNo"),
+    "departmentCodes": lists.texts("DepartmentCode"),
+    "projectCodes": lists.texts("ProjectCode"),
+    "includeSubProject": lists.ignored,
+    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "orderStatus": lists.choice("SalesOrderStatus", ("Draft", "Confirmed")),
+    "showInherited": lists.ignored,
+}
+_IGNORED = (
+    "contactGroupIds",
+    "departmentCodes",
+    "includeSubProject",
+    "onlyBalancesLessThanAmount",
+    "projectCodes",
+    "subLedgerNumberSeriesIds",
+)
+_LEDGER_FILTERS = {
+    **dict.fromkeys(_IGNORED, lists.ignored),
+    "createdDateTimeOffsetGreaterThan": lists.after("CreatedDateTimeOffset"),
+    "customMatchingReferences": lists.texts("CustomMatchingReference"),
+    "customerNos": lists.numbers("CustomerAccountNo"),
+    "date": lists.ignored,
+    "externalNos": lists.numbers("CustomerExternalNo"),
+    "invoiceNos": lists.texts("InvoiceNo"),
+    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "voucherTypes": lists.texts("VoucherType"),
 }
 
 
@@ -79,62 +109,42 @@ def page_of(call: Call, entries: list[Entry], names: tuple[str, ...], filters: F
     return Answer(200, page.entries, headers) if page.entries else Answer(204, None, headers)
 
 
-def listing(resource: str, names: tuple[str, ...], filters: Filters) -> Operation:
-    """Return the operation that lists a resource."""
-
-    def operation(call: Call) -> Answer:
-        stored = call.books.register(resource).values(late=True)
-        entries = [call.books.shown(resource, entry) for entry in stored]
-        return page_of(call, entries, names, filters)
-
-    return operation
+def list_entries(resource: str, names: tuple[str, ...], filters: Filters, call: Call) -> Answer:
+    """Answer a list of a resource."""
+    stored = call.books.register(resource).values(late=True)
+    entries = [call.books.shown(resource, entry) for entry in stored]
+    return page_of(call, entries, names, filters)
 
 
-def reading(resource: str, names: tuple[str, ...]) -> Operation:
-    """Return the operation that reads one entry."""
-
-    def operation(call: Call) -> Answer:
-        read_query(call.query, set())
-        entry = call.books.shown(resource, found(call, resource, late=True))
-        return Answer(200, chosen(entry, names))
-
-    return operation
+def read(resource: str, names: tuple[str, ...], call: Call) -> Answer:
+    """Answer one entry."""
+    read_query(call.query, set())
+    entry = call.books.shown(resource, found(call, resource, late=True))
+    return Answer(200, chosen(entry, names))
 
 
-def making(resource: str, names: tuple[str, ...]) -> Operation:
-    """Return the operation that makes an entry (201)."""
-
-    def operation(call: Call) -> Answer:
-        read_query(call.query, set())
-        written = RESOURCES[resource]
-        values = read_body(written.post, required_body(call))
-        entry = written.create(call.books, values, call.path.get("contactid"))  # type: ignore[misc]
-        return Answer(201, chosen(call.books.shown(resource, entry), names))
-
-    return operation
+def make(resource: str, names: tuple[str, ...], call: Call) -> Answer:
+    """Make an entry (201)."""
+    read_query(call.query, set())
+    written = RESOURCES[resource]
+    values = read_body(written.post, required_body(call))
+    entry = written.create(call.books, values, call.path.get("contactid"))  # type: ignore[misc]
+    return Answer(201, chosen(call.books.shown(resource, entry), names))
 
 
-def changing(resource: str, names: tuple[str, ...]) -> Operation:
-    """Return the operation that changes an entry by a JSON Patch."""
-
-    def operation(call: Call) -> Answer:
-        entry = found(call, resource)
-        values = patched(call, resource, entry)
-        changed = RESOURCES[resource].change(call.books, entry, values)  # type: ignore[misc]
-        return Answer(200, chosen(call.books.shown(resource, changed), names))
-
-    return operation
+def change(resource: str, names: tuple[str, ...], call: Call) -> Answer:
+    """Change an entry by a JSON Patch."""
+    entry = found(call, resource)
+    values = patched(call, resource, entry)
+    changed = RESOURCES[resource].change(call.books, entry, values)  # type: ignore[misc]
+    return Answer(200, chosen(call.books.shown(resource, changed), names))
 
 
-def deleting(resource: str) -> Operation:
-    """Return the operation that deletes an entry (200 without a body)."""
-
-    def operation(call: Call) -> Answer:
-        read_query(call.query, set())
-        RESOURCES[resource].delete(call.books, found(call, resource))  # type: ignore[misc]
-        return Answer(200)
-
-    return operation
+def delete(resource: str, call: Call) -> Answer:
+    """Delete an entry (200 without a body)."""
+    read_query(call.query, set())
+    RESOURCES[resource].delete(call.books, found(call, resource))  # type: ignore[misc]
+    return Answer(200)
 
 
 def found(call: Call, resource: str, *, late: bool = False) -> Entry:
@@ -181,18 +191,6 @@ def required_body(call: Call) -> object:
 def chosen(entry: Entry, names: tuple[str, ...]) -> Entry:
     """Return the members of an entry that the API shows, by name."""
     return {name: entry.get(name) for name in sorted(names)}
-
-
-_ORDER_FILTERS = {
-    "customerNos": lists.numbers("CustomerNo"),
-    "departmentCodes": lists.texts("DepartmentCode"),
-    "projectCodes": lists.texts("ProjectCode"),
-    "includeSubProject": lists.ignored,
-    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
-    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
-    "orderStatus": lists.choice("SalesOrderStatus", ("Draft", "Confirmed")),
-    "showInherited": lists.ignored,
-}
 
 
 def list_orders(call: Call) -> Answer:
@@ -305,28 +303,6 @@ def _read_order(call: Call) -> Entry:
 def _complete(order: Entry) -> Entry:
     lines = [chosen(line, LINE) for line in order["SalesOrderLines"]]
     return {**chosen(order, ORDER), "SalesOrderLines": lines}
-
-
-_IGNORED = (
-    "contactGroupIds",
-    "departmentCodes",
-    "includeSubProject",
-    "onlyBalancesLessThanAmount",
-    "projectCodes",
-    "subLedgerNumberSeriesIds",
-)
-_LEDGER_FILTERS = {
-    **dict.fromkeys(_IGNORED, lists.ignored),
-    "createdDateTimeOffsetGreaterThan": lists.after("CreatedDateTimeOffset"),
-    "customMatchingReferences": lists.texts("CustomMatchingReference"),
-    "customerNos": lists.numbers("CustomerAccountNo"),
-    "date": lists.ignored,
-    "externalNos": lists.numbers("CustomerExternalNo"),
-    "invoiceNos": lists.texts("InvoiceNo"),
-    "lastChangedDateTimeOffsetGreaterThan": lists.after("LastChangedDateTimeOffset"),
-    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
-    "voucherTypes": lists.texts("VoucherType"),
-}
 
 
 def list_open_items(call: Call) -> Answer:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
     from go_sandbox.go.ledger import Entry, Ledger
 
+_KIND = "Sales order"
+_SELLER = ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo")
+_TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
+_KIND = "Sales order"
+_NOWHERE = (
+    *words("BrandingThemeId BrandingThemeCode DeliveryTermId DeliveryTerm SalesPersonEmployeeId"),
+    "SalesPersonEmployeeNumber",
+)
+
 
 def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> None:
     """Take from `StockAvailable` what a confirmed order holds; give back what it held before."""
@@ -44,11 +53,6 @@ def take_from_stock(ledger: Ledger, order: Entry) -> None:
             }
             stamp = {"StockOnHandLastChangedDatetimeOffset": ledger.clock.stamp()}
             ledger.register("Products").put({**product, **left, **stamp})
-
-
-_KIND = "Sales order"
-_SELLER = ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo")
-_TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
 
 
 def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
@@ -131,13 +135,6 @@ def _check_text(line: Entry) -> None:
             raise broken_rule(_KIND, f"{name} cannot be set on a Text line")
 
 
-_KIND = "Sales order"
-_NOWHERE = (
-    *words("BrandingThemeId BrandingThemeCode DeliveryTermId DeliveryTerm SalesPersonEmployeeId"),
-    "SalesPersonEmployeeNumber",
-)
-
-
 def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Entry:
     """Add an order with its lines from a body read as `SalesOrderCompletePostDto`.
 
@@ -145,13 +142,13 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
         Refusal: a rule of Go is broken, or something named is unknown (404).
     """
     order: Entry = {**dict.fromkeys(schema.ORDER), **body, "Id": str(uuid4())}
-    _resolve_customer(ledger, order)
-    order["CurrencyCode"] = (
-        order["CurrencyCode"] or _customer(ledger, order)["CurrencyCode"] or "NOK"
-    )
-    order["SalesOrderStatus"] = order["SalesOrderStatus"] or "Draft"
-    order["IsCreatedByCurrentIntegration"] = by_integration
-    order["SalesOrderLines"] = []
+    customer = _resolve_customer(ledger, order)
+    order |= {
+        "CurrencyCode": order["CurrencyCode"] or customer["CurrencyCode"] or "NOK",
+        "SalesOrderStatus": order["SalesOrderStatus"] or "Draft",
+        "IsCreatedByCurrentIntegration": by_integration,
+        "SalesOrderLines": [],
+    }
     for line_body in body.get("SalesOrderLines") or []:
         order["SalesOrderLines"].append(new_line(ledger, order, line_body))
     order = _checked(ledger, order)
@@ -166,8 +163,8 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     Raises:
         Refusal: a rule of Go is broken.
     """
-    if before["SalesOrderStatus"] == "Confirmed" and changes != {"SalesOrderStatus": "Draft"}:
-        raise _locked(before)
+    if changes != {"SalesOrderStatus": "Draft"}:
+        _check_unlocked(before)
     after = {**before, **changes}
     for name in ("SalesOrderStatus", "CustomerId"):
         if after[name] is None:
@@ -232,7 +229,7 @@ def delete(ledger: Ledger, order: Entry) -> None:
 
 def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
     """Return the complete order as the API shows it; `inherited` fills what the customer gives."""
-    customer = _customer(ledger, order)
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
     shown = {**order, "CustomerNo": customer["Number"]}
     if inherited:
         address_id = primary_address(ledger, order).get("Id")
@@ -240,11 +237,6 @@ def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
         for name in ("PaymentTermId", "PaymentTerm"):
             shown[name] = customer[name] if order["PaymentTermId"] is None else order[name]
     return shown
-
-
-def without_lines(order: Entry) -> Entry:
-    """Return the order's header alone."""
-    return {name: value for name, value in order.items() if name != "SalesOrderLines"}
 
 
 def line_of(order: Entry, line_id: str) -> Entry:
@@ -266,32 +258,24 @@ def primary_address(ledger: Ledger, order: Entry) -> Entry:
     return next((one for one in mine if one["IsPrimary"]), {})
 
 
-def _locked(order: Entry) -> Exception:
-    return broken_rule(_KIND, f"order {order['SalesOrderNo']} is confirmed; set it to Draft first")
-
-
 def _check_unlocked(order: Entry) -> None:
     if order["SalesOrderStatus"] == "Confirmed":
-        raise _locked(order)
+        detail = f"order {order['SalesOrderNo']} is confirmed; set it to Draft first"
+        raise broken_rule(_KIND, detail)
 
 
 def _store_lines(ledger: Ledger, order: Entry, lines: list[Entry]) -> None:
     _stored(ledger, order, _checked(ledger, {**order, "SalesOrderLines": lines}))
 
 
-def _customer(ledger: Ledger, order: Entry) -> Entry:
-    customer = ledger.register("Customers").get(order["CustomerId"])
-    if customer is None:
-        raise unknown_reference(_KIND, "CustomerId", order["CustomerId"])
-    return customer
-
-
-def _resolve_customer(ledger: Ledger, order: Entry) -> None:
+def _resolve_customer(ledger: Ledger, order: Entry) -> Entry:
+    """Fill the customer's id and number, and return the customer."""
     customers = ledger.register("Customers")
     customer = references.named(customers, _KIND, order, "CustomerId", "CustomerNo", "Number")
     if customer is None:
         raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
     order |= {"CustomerId": customer["Id"], "CustomerNo": customer["Number"]}
+    return customer
 
 
 def _checked(ledger: Ledger, order: Entry) -> Entry:

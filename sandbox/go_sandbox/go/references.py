@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from go_sandbox.go.ledger import Entry, Ledger, Register
 
-
 _SINCE = "2024-01-01T00:00:00.0000000Z"
 
 _CURRENCIES = {"NOK": "kr", "SEK": "kr", "DKK": "kr", "EUR": "€", "USD": "$", "GBP": "£"}
@@ -48,6 +47,15 @@ STANDARD_ACCOUNT_NO = 3000
 OPTIONAL_ACCOUNT_NO = 3100
 DEPARTMENTS = {"10": 1}
 """Departments by code; the API that the sandbox serves has no route to them."""
+
+CURRENCY = ("Code", "IsActive", "Notation")
+_ORE = Decimal("0.01")
+_ALLOWANCE = (Decimal(-1000), Decimal(100))
+_DIMENSIONS = tuple(
+    f"{name}{part}"
+    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3")
+    for part in ("Id", "Code")
+)
 
 
 def first_entries() -> dict[str, list[dict[str, Any]]]:
@@ -122,11 +130,8 @@ def _term(entry_id: int, days: int, name: str, default: bool) -> dict[str, Any]:
 
 _FIRST = first_entries()
 ACCOUNT = tuple(_FIRST["GeneralLedgerAccounts"][0])
-CURRENCY = ("Code", "IsActive", "Notation")
 PAYMENT_TERM = tuple(_FIRST["PaymentTerms"][0])
 VAT_CODE = tuple(_FIRST["VatCodes"][0])
-
-_ORE = Decimal("0.01")
 
 
 def rounded(amount: Decimal, step: Decimal = _ORE) -> Decimal:
@@ -186,14 +191,6 @@ def order_amounts(lines: Iterable[Entry], rounding: str) -> dict[str, Decimal]:
         tax = sum((rounded(net * rate) for rate, net in nets.items()), Decimal(0))
     net_amount = sum(nets.values(), Decimal(0))
     return {"NetAmount": net_amount, "TotalAmount": net_amount + tax}
-
-
-_ALLOWANCE = (Decimal(-1000), Decimal(100))
-_DIMENSIONS = tuple(
-    f"{name}{part}"
-    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3")
-    for part in ("Id", "Code")
-)
 
 
 def named(

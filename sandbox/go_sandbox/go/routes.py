@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from go_sandbox.go import listing as lists
 from go_sandbox.go import operations, schema
 from go_sandbox.go.operations import (
     Answer,
-    changing,
-    deleting,
     found,
-    listing,
-    making,
     page_of,
-    reading,
 )
 from go_sandbox.go.references import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
 from go_sandbox.go.schema import INVOICE, INVOICE_LINE, ORDER, PRODUCT_TYPE
@@ -137,11 +133,11 @@ def _written(
     read, write = privileges
     one = f"{path}{under}/{{id}}"
     return [
-        Published("GET", path, read, listing(resource, names, known)),
-        Published("POST", f"{path}{under}", write, making(resource, names)),
-        Published("GET", one, read, reading(resource, names)),
-        Published("PATCH", one, write, changing(resource, names)),
-        Published("DELETE", one, write, deleting(resource)),
+        Published("GET", path, read, partial(operations.list_entries, resource, names, known)),
+        Published("POST", f"{path}{under}", write, partial(operations.make, resource, names)),
+        Published("GET", one, read, partial(operations.read, resource, names)),
+        Published("PATCH", one, write, partial(operations.change, resource, names)),
+        Published("DELETE", one, write, partial(operations.delete, resource)),
     ]
 
 
@@ -153,8 +149,8 @@ def _orders() -> list[Published]:
         Published("POST", "/salesorders/complete", write, operations.make_order),
         Published("GET", "/salesorders/sentstate", write, operations.sent_state),
         Published("GET", one, read, operations.read_order),
-        Published("PATCH", one, write, changing("SalesOrders", ORDER)),
-        Published("DELETE", one, write, deleting("SalesOrders")),
+        Published("PATCH", one, write, partial(operations.change, "SalesOrders", ORDER)),
+        Published("DELETE", one, write, partial(operations.delete, "SalesOrders")),
         Published("GET", f"{one}/complete", read, operations.read_complete),
         Published("POST", f"{one}/createandsendinvoice", write, operations.create_and_send),
         Published("GET", f"{one}/lines", read, operations.list_lines),
@@ -170,10 +166,12 @@ def _posted() -> list[Published]:
     ledger, _ = _either("CustomerLedger")
     _, vouchers = _either("BankVoucher")
     path, journals = "/outgoinginvoices", "/vouchers/bankjournals"
-    listed = listing("OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
+    listed = partial(operations.list_entries, "OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
     return [
         Published("GET", path, invoices, listed),
-        Published("GET", f"{path}/{{id}}", invoices, reading("OutgoingInvoices", INVOICE)),
+        Published(
+            "GET", f"{path}/{{id}}", invoices, partial(operations.read, "OutgoingInvoices", INVOICE)
+        ),
         Published("GET", f"{path}/{{id}}/lines", invoices, _invoice_lines),
         Published("GET", "/customerledger/openitems", ledger, operations.list_open_items),
         Published("POST", journals, vouchers, operations.post_voucher),
@@ -184,14 +182,31 @@ def _posted() -> list[Published]:
 def _common() -> list[Published]:
     common, _ = _either("CommonServices")
     accounts, _ = _either("GeneralLedgerAccount")
-    listed_accounts = listing("GeneralLedgerAccounts", ACCOUNT, _ACCOUNT_FILTERS)
-    term = reading("PaymentTerms", PAYMENT_TERM)
+    listed_accounts = partial(
+        operations.list_entries, "GeneralLedgerAccounts", ACCOUNT, _ACCOUNT_FILTERS
+    )
+    term = partial(operations.read, "PaymentTerms", PAYMENT_TERM)
     return [
         Published("GET", "/clientintegrationinformation", frozenset(), _client_information),
         Published("GET", "/generalledgeraccounts", accounts, listed_accounts),
-        Published("GET", "/vatcodes", common, listing("VatCodes", VAT_CODE, _VAT_FILTERS)),
-        Published("GET", "/currencies", common, listing("Currencies", CURRENCY, _CURRENCY_FILTERS)),
-        Published("GET", "/paymentterms", common, listing("PaymentTerms", PAYMENT_TERM, {})),
+        Published(
+            "GET",
+            "/vatcodes",
+            common,
+            partial(operations.list_entries, "VatCodes", VAT_CODE, _VAT_FILTERS),
+        ),
+        Published(
+            "GET",
+            "/currencies",
+            common,
+            partial(operations.list_entries, "Currencies", CURRENCY, _CURRENCY_FILTERS),
+        ),
+        Published(
+            "GET",
+            "/paymentterms",
+            common,
+            partial(operations.list_entries, "PaymentTerms", PAYMENT_TERM, {}),
+        ),
         Published("GET", "/paymentterms/{id}", common, term),
     ]
 

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
     from go_sandbox.go.ledger import Entry
 
-
 _INTEGER_BITS = {"int32": 31, "int64": 63}
 _LARGEST_DOUBLE = 10**12
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("text", "date", "uuid", "enum"), str),
+    **dict.fromkeys(("int32", "int64"), int),
+    "double": (int, float, Decimal),
+    "boolean": bool,
+}
+_OPERATIONS = {"add", "replace", "remove", "copy", "move", "test"}
 
 
 @dataclass(frozen=True)
@@ -174,12 +181,6 @@ def _read_enum(member: Member, value: str) -> str | None:
     return value if value in member.choices else None
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("text", "date", "uuid", "enum"), str),
-    **dict.fromkeys(("int32", "int64"), int),
-    "double": (int, float, Decimal),
-    "boolean": bool,
-}
 _READERS: dict[str, Callable[[Member, Any], object]] = {
     "int32": _read_integer,
     "int64": _read_integer,
@@ -188,8 +189,6 @@ _READERS: dict[str, Callable[[Member, Any], object]] = {
     "uuid": _read_uuid,
     "enum": _read_enum,
 }
-
-_OPERATIONS = {"add", "replace", "remove", "copy", "move", "test"}
 
 
 def apply_patch(shape: Shape, view: Entry, document: object, *, test_status: int) -> Entry:

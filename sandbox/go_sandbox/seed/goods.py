@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from go_sandbox.seed.chance import Chance
 
+FREIGHT = (("Posten, hentested", Decimal("79.20")), ("Hjemlevering", Decimal("119.20")))
+DRAFT_EVERY = 19
+ARCHIVED_EVERY = 23
+INCL_ONLY_EVERY = 6
+GTIN_EVERY = 3
+
 
 @dataclass(frozen=True)
 class Article:
@@ -110,13 +116,6 @@ VANISHED = (
     _article("UTG-SJOKO", "Julesjokolade (utgått)", "Mat", "15", "68.80"),
 )
 
-FREIGHT = (("Posten, hentested", Decimal("79.20")), ("Hjemlevering", Decimal("119.20")))
-
-DRAFT_EVERY = 19
-ARCHIVED_EVERY = 23
-INCL_ONLY_EVERY = 6
-GTIN_EVERY = 3
-
 
 def products(chance: Chance, count: int) -> list[dict[str, Any]]:
     """Return `count` products; past the end of the catalogue it begins again as a new series."""
@@ -154,7 +153,7 @@ def _product(
         price_excl=None if number % INCL_ONLY_EVERY == 0 else str(article.price_excl),
         price_incl=str(price_incl),
         prices_include_tax=True,
-        cost_price=str(_cost(article.price_excl)) if is_goods else None,
+        cost_price=str(rounded(article.price_excl * 2 / 5)) if is_goods else None,
         tax_rate=article.rate,
         tax_class={"25": "standard", "15": "food", "0": "books"}[article.rate],
         stock_tracked=is_goods,
@@ -170,10 +169,6 @@ def _status(number: int) -> str:
     if number % DRAFT_EVERY == 0:
         return "draft"
     return "archived" if number % ARCHIVED_EVERY == 0 else "active"
-
-
-def _cost(price_excl: Decimal) -> Decimal:
-    return rounded(price_excl * 2 / 5)
 
 
 def _gtin(number: int) -> str:

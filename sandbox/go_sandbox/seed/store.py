@@ -17,6 +17,8 @@ from go_sandbox.seed.sales import orders as make_orders
 if TYPE_CHECKING:
     from go_sandbox.shop.shop import Shop
 
+ORDERS_A_GUEST = 25
+
 
 def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a customer whose postal code is missing, and a company that is there already."""
@@ -35,9 +37,6 @@ def products_amiss(chance: Chance, goods: list[dict[str, Any]]) -> list[dict[str
     no_sku.update(id="2901", sku=None, name="Vare uten varenummer")
     odd_price.update(id="2902", price_excl=None, price_incl="12,50 kr")
     return [no_sku, odd_price]
-
-
-ORDERS_A_GUEST = 25
 
 
 def seed_store(

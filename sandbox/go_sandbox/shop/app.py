@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from go_sandbox.shop.shop import Place, Record, Shelf, Shop
 
-
 TITLES = {
     400: "Bad request",
     401: "Not authorized",
@@ -39,6 +38,12 @@ TITLES = {
     422: "Cannot be changed so",
     429: "Too many requests",
 }
+
+PARAMETERS = ("updated_since", "limit", "cursor")
+DEFAULT_LIMIT = 100
+LARGEST_LIMIT = 1000
+MEDIA_TYPES = ("application/merge-patch+json", "application/json")
+WINDOW_SECONDS = 1.0
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
@@ -62,11 +67,6 @@ async def answer_problem(_: Request, error: Exception) -> JSONResponse:
         headers=dict(error.headers or {}),
         media_type="application/problem+json",
     )
-
-
-PARAMETERS = ("updated_since", "limit", "cursor")
-DEFAULT_LIMIT = 100
-LARGEST_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,6 @@ def _place(stream: str, cursor: str) -> Place:
     return str(stamp), str(record_id)
 
 
-MEDIA_TYPES = ("application/merge-patch+json", "application/json")
-
-
 def read_patch(stream: str, media_type: str, body: bytes) -> Record:
     """Read a merge patch.
 
@@ -184,9 +181,6 @@ def apply_patch(shop: Shop, stream: str, record: Record, patch: Record) -> Recor
     if shop.patches_move_updated_at:
         patched["updated_at"] = None
     return shop.put(stream, patched)
-
-
-WINDOW_SECONDS = 1.0
 
 
 def create_app(shop: Shop) -> Starlette:

@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 
     from go_sandbox.shop.shop import Record
 
+SET_BY_THE_SHOP = frozenset({"id", "created_at", "updated_at"})
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TYPES = {"flag": bool, "object": dict}
+_FORMS = {
+    "text": "text",
+    "phone": "text",
+    "flag": "true or false",
+    "amount": "a decimal string",
+    "number": "a decimal string",
+    "stamp": "an RFC 3339 stamp with its zone",
+    "day": "a day such as 2026-01-31",
+    "object": "an object",
+    "list": "a list of objects",
+}
+_ORE = Decimal("0.01")
+
 
 @dataclass(frozen=True)
 class Field:
@@ -159,22 +176,6 @@ ORDER = _fields(
 
 STREAMS = {"customers": CUSTOMER, "products": PRODUCT, "orders": ORDER}
 
-SET_BY_THE_SHOP = frozenset({"id", "created_at", "updated_at"})
-
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FORMS = {
-    "text": "text",
-    "phone": "text",
-    "flag": "true or false",
-    "amount": "a decimal string",
-    "number": "a decimal string",
-    "stamp": "an RFC 3339 stamp with its zone",
-    "day": "a day such as 2026-01-31",
-    "object": "an object",
-    "list": "a list of objects",
-}
-
 
 def mistakes(fields: Fields, values: Mapping[str, object], within: str = "") -> Iterator[str]:
     """Tell each field that the shop does not have, and each value that its field cannot hold.
@@ -203,13 +204,11 @@ def _mistakes_of(field: Field, path: str, value: object) -> Iterator[str]:
 
 
 def _has_form(kind: str, value: object) -> bool:
-    if kind == "flag":
-        return isinstance(value, bool)
-    if kind == "object":
-        return isinstance(value, dict)
     if kind == "list":
         return isinstance(value, list) and all(isinstance(row, dict) for row in value)
-    return isinstance(value, str) and _is_written_as(kind, value)
+    if not isinstance(value, _TYPES.get(kind, str)):
+        return False
+    return not isinstance(value, str) or _is_written_as(kind, value)
 
 
 def _is_written_as(kind: str, text: str) -> bool:
@@ -224,9 +223,6 @@ def _is_written_as(kind: str, text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_ORE = Decimal("0.01")
 
 
 def reshaped(fields: Fields, values: Mapping[str, Any]) -> Record:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
     from go_sandbox.storage import Storage
 
-
 Record = dict[str, Any]
 Place = tuple[str, str]
+
+FAKE_TOKEN = "not-a-real-shop-token"  # noqa: S105
+SWITCHES = (
+    *("rate_limit", "patches_move_updated_at", "reshapes_patches", "clock_skew_seconds"),
+    *("tells_updated_at", "whole_seconds"),
+)
 
 
 class Shelf:
@@ -88,13 +93,6 @@ class Shelf:
         self._places[record_id] = place
         self._texts[record_id] = simplejson.dumps(record, use_decimal=True, ensure_ascii=False)
         return place
-
-
-FAKE_TOKEN = "not-a-real-shop-token"  # noqa: S105
-SWITCHES = (
-    *("rate_limit", "patches_move_updated_at", "reshapes_patches", "clock_skew_seconds"),
-    *("tells_updated_at", "whole_seconds"),
-)
 
 
 class Shop:
