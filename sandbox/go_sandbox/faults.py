@@ -60,7 +60,7 @@ class Trigger:
         re.compile(self.path or "")
 
     def strikes(self, request: Request) -> bool:
-        """Tell whether this request is struck, and count it."""
+        """Return whether this request is struck, and count it."""
         is_struck = self._is_due(request)
         self.struck += is_struck
         return is_struck

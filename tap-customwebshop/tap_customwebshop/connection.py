@@ -346,10 +346,9 @@ class ShopConnection:
             return ShopRefusedError(f"{shown}: {OUT_OF_FILES}.")
         if isinstance(error, requests.exceptions.SSLError):
             return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
-        if isinstance(error, requests.ConnectTimeout):
-            return self._trouble(self._too_slow(), may_be_done=False)
         if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-            return self._trouble(self._too_slow())
+            never_connected = isinstance(error, requests.ConnectTimeout)
+            return self._trouble(self._too_slow(), may_be_done=not never_connected)
         if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
             what = "the connection broke off" if self._was_reached else self._no_connection()
             return self._trouble(what, may_be_done=not _never_connected(error))
@@ -376,7 +375,7 @@ class ShopConnection:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Tell whether there was no connection, so that nothing can have been sent."""
+    """Return whether there was no connection, so that nothing can have been sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 

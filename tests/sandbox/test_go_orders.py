@@ -22,12 +22,12 @@ def order(go, customer, product):
     return go.order(customer, line, ExternalImportReference="shop:1")
 
 
-def confirm(go, order):
-    answer = go.put_value(f"/SalesOrders/{order['Id']}", "SalesOrderStatus", "Confirmed")
-    assert answer.status_code == 200, answer.text
+@pytest.fixture
+def path(order):
+    return f"/SalesOrders/{order['Id']}"
 
 
-def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order):
+def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order, path):
     has_members(
         order,
         SalesOrderStatus="Draft",
@@ -35,7 +35,6 @@ def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order):
         IsCreatedByCurrentIntegration=True,
         LineCount=1,
     )
-    path = f"/SalesOrders/{order['Id']}"
     assert go.get(f"{path}/Complete").json() == order
     header = {name: value for name, value in order.items() if name != "SalesOrderLines"}
     assert go.get(path).json() == header
@@ -123,8 +122,7 @@ def test_line_references_are_unique_within_an_order_only(go, customer, order, pr
     assert go.order(customer, line)["LineCount"] == 1
 
 
-def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order, product):
-    path = f"/SalesOrders/{order['Id']}"
+def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order, product, path):
     added = go.made(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1})
     has_members(added, SortOrder=1, SalesOrderId=order["Id"])
     changed = go.put_value(f"{path}/Lines/{added['Id']}", "quantity", 3).json()
@@ -137,17 +135,15 @@ def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order
     assert go.get(f"{path}/Lines/{added['Id']}").status_code == 404
 
 
-def test_the_header_patch_reaches_no_lines_and_no_codes(go, order):
-    path = f"/SalesOrders/{order['Id']}"
+def test_the_header_patch_reaches_no_lines_and_no_codes(go, order, path):
     assert go.put_value(path, "customerReference", "Kari").json()["CustomerReference"] == "Kari"
     for member in ("SalesOrderLines", "CustomerNo", "TotalAmount"):
         detail = go.refuses(go.put_value(path, member, 1), "Sales order")
         assert detail.startswith("SalesOrderPatchDto:")
 
 
-def test_a_confirmed_order_is_locked_until_it_is_draft_again(go, order, product):
-    confirm(go, order)
-    path = f"/SalesOrders/{order['Id']}"
+def test_a_confirmed_order_is_locked_until_it_is_draft_again(go, order, product, path):
+    assert go.put_value(path, "SalesOrderStatus", "Confirmed").status_code == 200
     line_path = f"{path}/Lines/{order['SalesOrderLines'][0]['Id']}"
     go.refuses(go.put_value(path, "CustomerReference", "Kari"), "Sales order")
     go.refuses(go.put_value(line_path, "Quantity", 3), "Sales order")
@@ -167,11 +163,10 @@ def test_a_confirmed_order_is_locked_until_it_is_draft_again(go, order, product)
     assert go.get(path).status_code == 404
 
 
-def test_a_delivery_address_must_belong_to_the_customer(go, customer, order):
+def test_a_delivery_address_must_belong_to_the_customer(go, customer, order, path):
     address = {"City": "Oslo", "ZipCode": "0150"}
     mine = go.made(f"/ContactDeliveryAddresses/{customer['Id']}", address)
     other = go.made(f"/ContactDeliveryAddresses/{go.customer()['Id']}", address)
-    path = f"/SalesOrders/{order['Id']}"
     assert go.put_value(path, "ContactDeliveryAddressId", mine["Id"]).status_code == 200
     go.refuses(go.put_value(path, "ContactDeliveryAddressId", other["Id"]), "Sales order")
     go.refuses(go.put_value(path, "ContactDeliveryAddressId", 9), "Sales order", 404)
@@ -179,11 +174,10 @@ def test_a_delivery_address_must_belong_to_the_customer(go, customer, order):
     assert held.status_code == 409
 
 
-def test_inherited_values_are_shown_when_asked_for(go, customer, order):
+def test_inherited_values_are_shown_when_asked_for(go, customer, path):
     address = go.made(
         f"/ContactDeliveryAddresses/{customer['Id']}", {"City": "Oslo", "ZipCode": "0150"}
     )
-    path = f"/SalesOrders/{order['Id']}"
     assert go.get(path).json()["ContactDeliveryAddressId"] is None
     shown = go.get(path, showInherited="true").json()
     assert shown["ContactDeliveryAddressId"] == address["Id"]
@@ -191,9 +185,8 @@ def test_inherited_values_are_shown_when_asked_for(go, customer, order):
     assert listed[0]["ContactDeliveryAddressId"] == address["Id"]
 
 
-def test_the_contact_persons_name_becomes_the_customers_reference(go, customer, order):
+def test_the_contact_persons_name_becomes_the_customers_reference(go, customer, path):
     person = go.made(f"/ContactPersons/{customer['Id']}", {"FirstName": "Kari", "LastName": "Dal"})
-    path = f"/SalesOrders/{order['Id']}"
     changed = go.put_value(path, "CustomerReferenceContactPersonId", person["Id"]).json()
     assert changed["CustomerReference"] == "Kari Dal"
 

@@ -205,3 +205,27 @@ def read_answers(
         return read_shop({**config, **settings}, state=state, fails_with=fails_with)
 
     return read
+
+
+@pytest.fixture
+def fails(
+    scripted_shop: ScriptedShop, read_answers: Callable[..., Emitted]
+) -> Callable[..., Emitted]:
+    """Run the tap on a shop that gives these answers, see how it ends, and return what it emitted.
+
+    It ends with an error of this kind, which tells this; after so many requests, if given.
+    """
+
+    def run(
+        *answers: Answer,
+        kind: type[Exception],
+        told: str,
+        asked: int | None = None,
+        **settings: Any,
+    ) -> Emitted:
+        emitted = read_answers(*answers, fails_with=kind, **settings)
+        assert told in emitted.log
+        assert asked in (None, len(scripted_shop.asked))
+        return emitted
+
+    return run

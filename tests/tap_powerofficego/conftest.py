@@ -116,6 +116,13 @@ def merchant(box: Sandbox) -> Merchant:
     return Merchant(box)
 
 
+@pytest.fixture
+def filled(merchant: Merchant) -> Merchant:
+    """The merchant of books that have one entry at least in every list."""
+    merchant.fill()
+    return merchant
+
+
 @pytest.fixture(scope="session")
 def merchant_of() -> type[Merchant]:
     """Makes the merchant of a sandbox that is not this test's own."""

@@ -44,9 +44,8 @@ def test_the_bookmark_is_the_newest_stamp_of_go(merchant, box, read_go):
     ],
 )
 def test_an_edit_is_emitted_by_the_next_run_and_moves_the_bookmark(
-    merchant, box, read_go, stream, resource, changes
+    filled, box, read_go, stream, resource, changes
 ):
-    merchant.fill()
     first = read_go(stream)
     entry = box.go.entries(resource)[0]
     edited = box.go.edit(resource, entry["Id"], changes)
@@ -150,8 +149,7 @@ def test_an_edit_of_an_address_alone_is_found_by_the_full_check_only(merchant, b
 
 
 @pytest.mark.parametrize("stream", ["customers", "products", "salesorders"])
-def test_everything_is_read_anew_when_the_full_check_is_due(merchant, read_go, resources, stream):
-    merchant.fill()
+def test_everything_is_read_anew_when_the_full_check_is_due(filled, read_go, resources, stream):
     state = last_state(read_go(stream))
 
     emitted = read_go(stream, state=state, full_check_hours=0)
@@ -301,8 +299,7 @@ def test_start_date_leaves_out_what_changed_before(merchant, box, read_go):
     assert sorted(again.ids("products")) == [old["Id"], new["Id"]]
 
 
-def test_start_date_is_a_voucher_date_for_invoices(merchant, box, read_go):
-    merchant.fill()
+def test_start_date_is_a_voucher_date_for_invoices(filled, box, read_go):
     today = box.go.entries("OutgoingInvoices")[0]["VoucherDate"]
 
     first = read_go("outgoing_invoices", start_date=f"{today}T12:00:00Z")

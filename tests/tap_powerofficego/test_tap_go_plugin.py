@@ -104,8 +104,7 @@ def test_keys_that_go_does_not_take_end_the_command_with_one_error_line(
     assert "hemmelig" not in ended.stderr
 
 
-def test_a_run_prints_no_secret(merchant, box, config, tmp_path):
-    merchant.fill()
+def test_a_run_prints_no_secret(filled, box, config, tmp_path):
     ended = run_tap(config=config, tmp_path=tmp_path)
     assert ended.returncode == 0
     for secret in (config[name] for name in KEYS):

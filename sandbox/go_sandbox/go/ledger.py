@@ -113,7 +113,7 @@ class Replica:
         return Moment(time.monotonic(), self.reads)
 
     def shows(self, written: Moment) -> bool:
-        """Tell whether it has what was written at that moment."""
+        """Return whether it has what was written at that moment."""
         is_old = written.seconds < time.monotonic() - self._switches.read_lag_seconds
         is_read_past = self.reads - written.reads > self._switches.read_lag_reads
         return is_old and (is_read_past or not self._switches.read_lag_reads)

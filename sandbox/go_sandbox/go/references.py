@@ -335,7 +335,7 @@ def kept_price(ledger: Ledger, price: Decimal | None) -> Decimal | None:
 
 
 def open_balance(ledger: Ledger, customer_id: int) -> bool:
-    """Tell whether a customer has an invoice, credit note or payment that is not settled."""
+    """Return whether a customer has an invoice, credit note or payment that is not settled."""
     entries = (
         *ledger.register("OutgoingInvoices").values(),
         *ledger.register("OpenPayments").values(),
