@@ -219,48 +219,14 @@ class Faults:
         self._hooks: list[Hook] = []
         self.failed_hooks: list[Exception] = []
 
-    def add(
-        self,
-        *,
-        system: System = "go",
-        method: str | None = None,
-        path: str | None = None,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: object = None,
-        delay_seconds: float = 0,
-        reset: Moment | None = None,
-        broken_json: bool = False,
-        drip_seconds: float = 0,
-        revoke_tokens: bool = False,
-        html: bool = False,
-        after_commit: bool = False,
-        skip: int = 0,
-        times: int | None = 1,
-    ) -> Fault:
-        """Add a fault; `Fault` tells what the arguments mean.
+    def add(self, **terms: Any) -> Fault:  # noqa: ANN401
+        """Add a fault; `Fault` tells what the terms are and mean.
 
         Raises:
             ValueError: when the fault would do nothing or a value is not one of those allowed.
+            TypeError: when a fault has no such term.
         """
-        fault = Fault(
-            system=system,
-            method=method,
-            path=path,
-            status=status,
-            headers=headers,
-            body=body,
-            delay_seconds=delay_seconds,
-            reset=reset,
-            broken_json=broken_json,
-            drip_seconds=drip_seconds,
-            revoke_tokens=revoke_tokens,
-            html=html,
-            after_commit=after_commit,
-            skip=skip,
-            times=times,
-        )
-        return self._kept(fault, self._faults)
+        return self._kept(Fault(**terms), self._faults)
 
     def at_random(
         self,

@@ -144,11 +144,24 @@ def shop(box):
     return box.shop
 
 
+@dataclass
+class ShopSession(requests.Session):
+    """A caller that bears the shop's token; what begins with `/` is a path of the shop's API."""
+
+    box: Sandbox
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.headers["Authorization"] = f"Bearer {self.box.shop_token}"
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        base = self.box.shop_api_url if url.startswith("/") else ""
+        return super().request(method, base + url, **{"timeout": 10, **options})
+
+
 @pytest.fixture
 def session(box):
-    """A caller that bears the shop's token."""
-    with requests.Session() as authorized:
-        authorized.headers["Authorization"] = f"Bearer {box.shop_token}"
+    with ShopSession(box) as authorized:
         yield authorized
 
 

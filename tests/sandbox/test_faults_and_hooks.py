@@ -17,11 +17,8 @@ def with_a_customer(box):
 
 
 @pytest.fixture(name="call")
-def caller(box, session):
-    def call(method, path, **options):
-        return session.request(method, box.shop_api_url + path, timeout=10, **options)
-
-    return call
+def caller(session):
+    return session.request
 
 
 def phone(box):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import taps
 import tls
 from go_sandbox import Sandbox
 from tap_customwebshop.tap import TapCustomWebShop
@@ -111,24 +112,9 @@ class ScriptedShop:
         return Handler
 
 
-@dataclass(frozen=True)
-class Emitted:
-    messages: list[dict[str, Any]]
-    log: str
-
-    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
-        return [m["record"] for m in self.record_messages(stream)]
-
-    def record_messages(self, stream: str | None = None) -> list[dict[str, Any]]:
-        found = [m for m in self.messages if m["type"] == "RECORD"]
-        return [m for m in found if stream in (None, m["stream"])]
-
-    def states(self) -> list[dict[str, Any]]:
-        return [m["value"] for m in self.messages if m["type"] == "STATE"]
-
+class Emitted(taps.Emitted):
     def bookmarks(self, stream: str) -> list[str | None]:
-        held = [state["bookmarks"].get(stream, {}) for state in self.states()]
-        return [bookmark.get("replication_key_value") for bookmark in held]
+        return [held.get("replication_key_value") for held in super().bookmarks(stream)]
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import commands
 import pytest
+import taps
 import yaml
 from go_sandbox import Sandbox
 from members import has_members
@@ -141,21 +139,6 @@ def test_a_bookmark_that_the_shops_clock_has_not_reached_is_one_line(box, tmp_pa
     assert told in ended.stderr.splitlines()[-1]
 
 
-@pytest.fixture
-def start_tap(tmp_path):
-    """Start the tap as a process whose output nobody reads yet."""
-
-    def start(config):
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        command = [sys.executable, "-m", "tap_customwebshop", "--config", tmp_path / "config.json"]
-        # Unbuffered, the last record could be seen before the tap has counted it as emitted.
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=env)
-
-    return start
-
-
 def numbered(count, **fields):
     stamps = [f"2026-01-01T08:{n // 60:02d}:{n % 60:02d}.000000Z" for n in range(count)]
     return [{"id": stamp, "updated_at": stamp, **fields} for stamp in stamps]
@@ -166,12 +149,12 @@ def bookmark(line):
 
 
 def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
-    scripted_shop, config, answer, page, start_tap
+    scripted_shop, config, answer, page, tmp_path
 ):
     records = numbered(3)
     endless = answer(b" " * 10_000, seconds_between_bytes=0.1)
     scripted_shop.answers("customers", page(records, "next"), endless)
-    with start_tap(config) as tap:
+    with taps.start("tap_customwebshop", config, tmp_path) as tap:
         for line in tap.stdout:
             if b'"RECORD"' in line and records[-1]["id"].encode() in line:
                 break
@@ -182,10 +165,10 @@ def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
 
 
 def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_was_emitted(
-    scripted_shop, config, page, start_tap
+    scripted_shop, config, page, tmp_path
 ):
     scripted_shop.answers("customers", page(numbered(900, note="x" * 1000)))
-    with start_tap(config) as tap:
+    with taps.start("tap_customwebshop", config, tmp_path) as tap:
         while b'"RECORD"' not in tap.stdout.readline():
             pass
         tap.send_signal(signal.SIGTERM)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 
 import commands
 import pytest
+import taps
 from go_sandbox import Sandbox
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.testing import get_tap_test_class
@@ -137,21 +137,6 @@ def test_a_bookmark_that_is_no_moment_is_one_line(name):
     ]
 
 
-@pytest.fixture
-def start_tap(config, tmp_path):
-    """Start the tap as a process whose output nobody reads yet."""
-
-    def start(**settings):
-        (tmp_path / "config.json").write_text(json.dumps({**config, **settings}))
-        command = [sys.executable, "-m", "tap_powerofficego", "--config", tmp_path / "config.json"]
-        # Unbuffered, the last record could be seen before the tap has counted it as emitted.
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=env)
-
-    return start
-
-
 def states(messages):
     return [m["value"]["bookmarks"] for m in messages if m["type"] == "STATE"]
 
@@ -168,7 +153,7 @@ def orders(merchant):
 
 
 @pytest.fixture
-def end_at_the_sixth_order(box, start_tap):
+def end_at_the_sixth_order(box, config, tmp_path):
     """Run the tap, do something to it when it asks for a sixth order, and return its messages.
 
     It is not answered before it has ended.
@@ -182,7 +167,7 @@ def end_at_the_sixth_order(box, start_tap):
             started[0].wait(30)
 
         box.faults.on("go", "GET", "/complete$", end, skip=5)
-        with start_tap(**settings) as tap:
+        with taps.start("tap_powerofficego", {**config, **settings}, tmp_path) as tap:
             started.append(tap)
             output = tap.stdout.read()
         return [json.loads(line) for line in output.split(b"\n")[:-1]], tap.returncode

@@ -41,9 +41,6 @@ class Shelf:
             self._index(record)
         self._order = sorted(self._places.values())
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def get(self, record_id: str) -> Record | None:
         """Return a copy of a record."""
         return self._table.get(record_id)
