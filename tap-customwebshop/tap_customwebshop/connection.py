@@ -1,4 +1,9 @@
-"""How the shop is asked: one attempt at a time, never past its own origin, and no secret told."""
+"""How the shop is asked: one attempt, never past its own origin; and how long to wait for another.
+
+No secret is told, and an attempt that takes too long is cut, however the shop spends the time: a
+time-out of `requests` is for each part that arrives; headers, a `100 Continue` or the size of a
+chunk that trickle in would never end by it.
+"""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ class ShopStream(Stream):
     The SDK converts every field of every record to the type that the schema gives, which makes
     the text "false" true and is two thirds of a tap's work. Here values pass as the shop sent
     them; whoever writes them judges them.
+
+    Of the shop it knows `ShopClient.pages` alone: whatever yields a `Page` is a source to it.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
