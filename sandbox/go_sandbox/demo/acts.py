@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import simplejson
 
 from go_sandbox.demo.tables import (
-    all_waiting,
     conflict_table,
     entry_table,
     landed_table,
-    newest_conflicts,
     newest_outcomes,
     order_table,
     outcome_table,
@@ -318,8 +316,8 @@ class Demo:
 
     def _show_waiting(self) -> None:
         self._title("What waits for a person")
-        waiting = all_waiting(self._meltano.link_store)
-        if not waiting:
+        waiting = waiting_table(self._meltano.link_store)
+        if not waiting.row_count:
             self._say("Nothing.")
             return
         self._say(
@@ -327,7 +325,7 @@ class Demo:
             " person. The others were not stopped by them. Corrected in the shop, a record goes"
             " through in the next run."
         )
-        self._console.print(waiting_table(waiting))
+        self._console.print(waiting)
 
     def _sync_again(self) -> None:
         self._title("Second run: nothing was edited, and everything is read again")
@@ -366,7 +364,7 @@ class Demo:
             "What changed in Go came to the shop, and nothing else. Where both sides had changed"
             " the same, the later edit won, and both values are kept:"
         )
-        self._console.print(conflict_table(newest_conflicts(self._meltano.link_store)))
+        self._console.print(conflict_table(self._meltano.link_store))
         self._broken += way_back.broken_promises()
         self._expect(
             not self._box.requests.writes("go"),

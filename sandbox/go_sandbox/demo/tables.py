@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +20,6 @@ _NARROW = (0, 1, 0, 0)
 _ENTITIES = ("customers", "products", "orders")
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A record that waits: `kind` is reject, hold or park, `reason` says why."""
-
-    kind: str
-    entity: str
-    shop_id: str
-    reason: str
-
-
 def newest_outcomes(link_store: Path) -> Mapping[str, Mapping[str, int]]:
     """Return how many records of each entity had each outcome in the newest finished run."""
     query = "SELECT outcomes FROM runs WHERE outcomes IS NOT NULL ORDER BY id DESC LIMIT 1"
@@ -39,35 +28,27 @@ def newest_outcomes(link_store: Path) -> Mapping[str, Mapping[str, int]]:
     return outcomes
 
 
-def all_waiting(link_store: Path) -> list[Waiting]:
-    """Return every record that is parked, rejected or held."""
-    query = "SELECT kind, entity, shop_id, reason FROM unsettled ORDER BY kind, entity, shop_id"
-    return [Waiting(*row) for row in _rows(link_store, query)]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A property that both sides changed; `winner` is shop, go, or None: a person must decide."""
-
-    entity: str
-    shop_id: str
-    property: str
-    shop: object
-    go: object
-    winner: str | None
-    why: str
-
-
-def newest_conflicts(link_store: Path) -> list[Decided]:
-    """Return the conflicts that the newest runs met, of each way the newest."""
+def waiting_table(link_store: Path) -> Table:
+    """Return every record that is parked, rejected or held, and why; a table without rows: none."""
     query = (
-        "SELECT entity, shop_id, property, shop_value, go_value, winner, why FROM conflicts"
+        "SELECT kind, entity || ' ' || shop_id, reason FROM unsettled"
+        " ORDER BY kind, entity, shop_id"
+    )
+    return _table(("", "record", "why"), _rows(link_store, query))
+
+
+def conflict_table(link_store: Path) -> Table:
+    """Return the properties that both sides changed in the newest run of each way, and who won."""
+    query = (
+        "SELECT entity || ' ' || shop_id, property, shop_value, go_value,"
+        " coalesce(winner, 'nobody yet'), why FROM conflicts"
         " WHERE run IN (SELECT max(id) FROM runs GROUP BY way) ORDER BY id"
     )
-    return [
-        Decided(entity, shop_id, name, simplejson.loads(shop), simplejson.loads(go), winner, why)
-        for entity, shop_id, name, shop, go, winner, why in _rows(link_store, query)
-    ]
+    rows = (
+        (record, name, *(str(simplejson.loads(value)) for value in (shop, go)), winner, why)
+        for record, name, shop, go, winner, why in _rows(link_store, query)
+    )
+    return _table(("record", "property", "the shop said", "Go said", "won", "why"), rows)
 
 
 def _rows(link_store: Path, query: str) -> list[tuple[str, ...]]:
@@ -87,24 +68,6 @@ def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
         found = outcomes.get(entity, {})
         table.add_row(entity, *(str(found.get(name) or "·") for name in names))
     return table
-
-
-def waiting_table(waiting: Iterable[Waiting]) -> Table:
-    """Return what waits for a person, and why."""
-    rows = ((one.kind, f"{one.entity} {one.shop_id}", one.reason) for one in waiting)
-    return _table(("", "record", "why"), rows)
-
-
-def conflict_table(decided: Iterable[Decided]) -> Table:
-    """Return the properties that both sides changed, who won, and why."""
-    rows = (
-        (
-            *(f"{one.entity} {one.shop_id}", one.property, str(one.shop), str(one.go)),
-            *(one.winner or "nobody yet", one.why),
-        )
-        for one in decided
-    )
-    return _table(("record", "property", "the shop said", "Go said", "won", "why"), rows)
 
 
 def _table(headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:

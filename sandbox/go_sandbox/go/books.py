@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from go_sandbox.go import customers, invoices, orders, products, schema
 from go_sandbox.go.ledger import Ledger
 from go_sandbox.go.problems import bad_cast, not_found
+from go_sandbox.go.references import first_entries
 from go_sandbox.go.shapes import read_body, read_value
 
 if TYPE_CHECKING:
@@ -226,7 +227,10 @@ class Books(Ledger):
                 tokens.delete(token["token"])
 
     def _open(self) -> None:
-        super()._open()
+        for resource, entries in first_entries().items():
+            if not len(self.register(resource)):
+                for entry in entries:
+                    self.register(resource).put(entry)
         if not len(self.register("ProductGroups")):
             products.create_group(self, {"Code": "1", "Name": "Varer"})
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from go_sandbox.go.problems import not_found
-from go_sandbox.go.references import first_entries
 from go_sandbox.go.stamps import Clock
 
 if TYPE_CHECKING:
@@ -266,10 +265,7 @@ class Ledger:
             return deepcopy(invoice["Lines"])
 
     def _open(self) -> None:
-        for resource, entries in first_entries().items():
-            if not len(self.register(resource)):
-                for entry in entries:
-                    self.register(resource).put(entry)
+        """Enter what a client's books begin with."""
 
     def _skew(self) -> float:
         return self.switches.clock_skew_seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,14 +26,6 @@ _RANGE = re.compile(r"(\d+)(?:\s*(-)\s*(\d*))?")
 _PAGE_SIZE = 5000
 _MAX_PAGE_SIZE = 20000
 _PAGING = {"pagenumber", "pagesize", "orderby", "fields", "usedatabasevalidation"}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list, and its `X-Pagination` header."""
-
-    entries: list[Entry]
-    pagination: str
 
 
 def read_query(query: Mapping[str, str], known: set[str]) -> dict[str, str]:
@@ -60,8 +51,8 @@ def list_page(
     filters: Filters,
     query: Mapping[str, str],
     url: str,
-) -> Page:
-    """Return the page that a query asks for.
+) -> tuple[list[Entry], str]:
+    """Return the page that a query asks for, and its `X-Pagination` header.
 
     Args:
         entries: all entries, as the API shows them.
@@ -83,10 +74,8 @@ def list_page(
     entries = _ordered(entries, names, values.get("orderby"))
     fields = _fields(names, values.get("fields"))
     shown = entries[(number - 1) * size : number * size]
-    return Page(
-        entries=[{name: entry.get(name) for name in fields} for entry in shown],
-        pagination=_pagination(len(entries), number, size, query, url),
-    )
+    page = [{name: entry.get(name) for name in fields} for entry in shown]
+    return page, _pagination(len(entries), number, size, query, url)
 
 
 def _count(values: dict[str, str], name: str, usual: int, highest: int | None = None) -> int:

@@ -104,9 +104,9 @@ class Answer:
 
 def page_of(call: Call, entries: list[Entry], names: tuple[str, ...], filters: Filters) -> Answer:
     """Answer a list; an empty page is 204 without a body, as Go answers."""
-    page = list_page(entries, names, filters, call.query, call.url)
-    headers = {"X-Pagination": page.pagination}
-    return Answer(200, page.entries, headers) if page.entries else Answer(204, None, headers)
+    page, pagination = list_page(entries, names, filters, call.query, call.url)
+    headers = {"X-Pagination": pagination}
+    return Answer(200, page, headers) if page else Answer(204, None, headers)
 
 
 def list_entries(resource: str, names: tuple[str, ...], filters: Filters, call: Call) -> Answer:

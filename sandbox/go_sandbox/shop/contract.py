@@ -14,7 +14,6 @@ from go_sandbox.shop import stamps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from go_sandbox.shop.shop import Record
 
 SET_BY_THE_SHOP = frozenset({"id", "created_at", "updated_at"})
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -225,7 +224,7 @@ def _is_written_as(kind: str, text: str) -> bool:
     return True
 
 
-def reshaped(fields: Fields, values: Mapping[str, Any]) -> Record:
+def reshaped(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of the right types as the shop would keep them.
 
     Text is trimmed and its doubled spaces become one, a phone number loses all its spaces, and
