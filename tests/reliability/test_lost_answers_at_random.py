@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from go_sandbox.random_faults import LOST_ANSWERS
+from go_sandbox.faults import LOST_ANSWERS
 
 from .verdict import complaints
 
