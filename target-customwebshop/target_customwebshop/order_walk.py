@@ -10,6 +10,7 @@ from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.orders import lines_back
 from target_powerofficego.dataflow.orders.lines_patch import patch_of
 from target_powerofficego.dataflow.orders.refunds import read_refunds
+from target_powerofficego.dataflow.orders.state import LINE, OrderState
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
@@ -20,7 +21,7 @@ from target_powerofficego.decisions.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.decisions.merge_lines import LINE, base_members, merge_lines
+from target_powerofficego.decisions.merge_lines import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
 from target_customwebshop.merge_patch import patched
@@ -60,7 +61,7 @@ class OrderBackWalk(BackWalk):
         return [*rows, _LINES] if self._has_moved_lines(link, arrival.record) else rows
 
     def _has_moved_lines(self, link: Link, entry: Record) -> bool:
-        base = base_members(link.base)
+        base = OrderState(link.base).lines
         try:
             lines = self._lines_of(link, entry)
             return lines is not None and bool(
@@ -73,7 +74,7 @@ class OrderBackWalk(BackWalk):
 
     def _lines_of(self, link: Link, entry: Record) -> Mapping[str, Record] | None:
         """Return the lines of an entry; None when it tells none."""
-        base = base_members(link.base)
+        base = OrderState(link.base).lines
         is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
         if not is_told or not base:
             return None
@@ -100,7 +101,7 @@ class OrderBackWalk(BackWalk):
         if lines is None:
             return Nothing()
         link = self._met(link, lines, read_at)
-        base = base_members(link.base)
+        base = OrderState(link.base).lines
         refused = [*lines_back.refusals(lines, base)]
         if refused:
             raise Undecidable(Hold("; ".join(refused)))
@@ -163,13 +164,9 @@ class OrderBackWalk(BackWalk):
 
     def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
         """Take Go's side of lines into the base that it has never seen."""
-        base = base_members(link.base)
-        met = {
-            f"{LINE}{reference}": replace(base[reference], go=line, go_read_at=read_at)
-            for reference, line in lines_back.unmet(lines, base).items()
-        }
-        if met:
-            link = replace(link, base={**link.base, **met})
+        base = OrderState(link.base).with_lines_of_go(lines, read_at).base
+        if base is not link.base:
+            link = replace(link, base=base)
             self.tools.store.put_link(link)
         return link
 
@@ -185,7 +182,7 @@ class OrderBackWalk(BackWalk):
             Undecidable: with a Hold where both sides edited the same; with a Park where the shop
                 edited something else, which goes to Go first: Go's amounts are not its own then.
         """
-        base = base_members(link.base)
+        base = OrderState(link.base).lines
         whole = {
             reference: {**((base[reference].shop or {}) if reference in base else {}), **members}
             for reference, members in shop.items()

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.buyers import BUYER, agreed_buyer, read_buyer
+from target_powerofficego.dataflow.buyers import read_buyer
 from target_powerofficego.dataflow.names import NAMELESS
 from target_powerofficego.dataflow.values import same_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from target_powerofficego.dataflow.agreement import Agreement
+    from target_powerofficego.dataflow.orders.state import OrderState
     from target_powerofficego.dataflow.table import Record
 
 ANONYMISED = "anonymised"
@@ -83,29 +84,25 @@ def anonymous_customer(record: Record) -> Record:
     return {name: record[name] for name in _OF_A_CUSTOMER if name in record} | {ANONYMISED: None}
 
 
-def is_anonymised_order(record: Record, base: Mapping[str, Agreement], marks: Marks) -> bool:
+def is_anonymised_order(record: Record, state: OrderState, marks: Marks) -> bool:
     """Return whether the shop has wiped who bought an order."""
     if "buyer" not in record:
         return False
-    buyer, agreed = read_buyer(record), agreed_buyer(base)
-    is_erased = bool(base) and BUYER not in base
+    buyer, agreed = read_buyer(record), state.buyer
+    is_erased = bool(state.base) and agreed is None
     were_known = is_erased or (agreed is not None and agreed.is_known)
     return marks.are_wiped(buyer.name, buyer.email, were_known=were_known)
 
 
-def with_agreed_buyer(
-    record: Record, base: Mapping[str, Agreement], content: Sequence[str], marks: Marks
-) -> Record:
-    """Return an anonymised order with who bought it and where it went, as last agreed on.
-
-    `content` is that of the address; empty: none was known.
-    """
+def with_agreed_buyer(record: Record, state: OrderState, marks: Marks) -> Record:
+    """Return an anonymised order with who bought it and where it went, as last agreed on."""
+    base = state.base
     order = {name: value for name, value in record.items() if name not in _OF_A_BUYER}
     order[ANONYMISED] = base["customer"].shop
     if "buyer" in base:
         order["buyer"] = {"name": base["buyer"].shop}
-    if content:
-        order["shipping_address"] = dict(zip(_ADDRESS, content, strict=True))
+    if state.address:
+        order["shipping_address"] = dict(zip(_ADDRESS, state.address, strict=True))
     reference = record.get("reference")
     if "reference" in base and (not same_text(reference) or marks.is_mark(reference)):
         order["reference"] = base["reference"].shop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import folded
@@ -16,19 +16,13 @@ from target_powerofficego.dataflow.orders.order import GUEST, MADE_FOR_ORDERS, b
 from target_powerofficego.dataflow.values import Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.table import Record
 
-BUYER = "buyer_id"
-"""Under this an order's base keeps who bought, by id in the shop: several may share a customer in
-Go."""
+OF_ONE_ORDER = f"{GUEST}order-"
+"""Begins the shop id of a guest who tells no e-mail address, so that the order stands for it."""
 
-BUYER_TOLD = "buyer_told"
-"""Under this it keeps what the shop told of the buyer then, see `AgreedBuyer`."""
-
-_OF_ONE_ORDER = f"{GUEST}order-"
 _T = TypeVar("_T")
 
 
@@ -64,7 +58,7 @@ class Buyer:
         address, by the order.
         """
         if self.company_id is not None or self.email is None:
-            return self.company_id or f"{_OF_ONE_ORDER}{self.order_id}"
+            return self.company_id or f"{OF_ONE_ORDER}{self.order_id}"
         if self.company is None:
             return guest_id(self.email)
         return _guest(f"company {folded(self.company)} {self.email}")
@@ -100,22 +94,6 @@ class AgreedBuyer:
         if self.identity is None:
             return self.id == buyer.id_by_email
         return self.identity == buyer.identity
-
-    def as_kept(self) -> dict[str, list[Any]]:
-        """Return what the base of an order keeps of it."""
-        told = {} if self.identity is None else {BUYER_TOLD: [self.identity, self.is_known]}
-        return {BUYER: [self.id], **told}
-
-
-def agreed_buyer(base: Mapping[str, Agreement]) -> AgreedBuyer | None:
-    """Return who bought an order by its base; None: it does not tell."""
-    if BUYER not in base:
-        return None
-    (shop_id,) = base[BUYER].shop
-    if BUYER_TOLD in base:
-        return AgreedBuyer(shop_id, *base[BUYER_TOLD].shop)
-    has_name = "buyer" in base and bool(base["buyer"].shop)
-    return AgreedBuyer(shop_id, None, has_name and not shop_id.startswith(_OF_ONE_ORDER))
 
 
 def guest_id(email: str) -> str:

@@ -59,15 +59,6 @@ def _line_in_words(members: Mapping[str, Value]) -> str:
     )
 
 
-def base_members(base: Mapping[str, Agreement]) -> dict[str, Agreement]:
-    """Return the lines of an order's base, by line reference."""
-    return {name.removeprefix(LINE): one for name, one in base.items() if name.startswith(LINE)}
-
-
-LINE = "line:"
-"""Begins the name under which the base keeps a line."""
-
-
 def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the lines of an order in Go that bear a reference, by it, with their Id."""
     return {

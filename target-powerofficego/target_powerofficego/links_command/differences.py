@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import NEVER
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
+from target_powerofficego.dataflow.orders.state import LINE
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import Direction
 from target_powerofficego.dataflow.values import is_before
-from target_powerofficego.decisions.merge_lines import LINE
 from target_powerofficego.sync.go_stamps import newest_stamp
 
 if TYPE_CHECKING:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.buyers import BUYER, guest_id, known_ids
-from target_powerofficego.dataflow.orders.amounts import AMOUNTS
+from target_powerofficego.dataflow.buyers import guest_id, known_ids
 from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.dataflow.orders.state import OrderState
 from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.decisions.erased import ORDER_ROWS, erased_id, impersonal_order
-from target_powerofficego.decisions.merge_lines import LINE
 from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.ways import PAYMENTS
-from target_powerofficego.sync.orders.wanted import ADDRESS_KEY, REFUNDS, lasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,8 +190,8 @@ def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> I
         bought = link.base.get("customer")
         if bought is None or customer.go_id not in (str(bought.shop), str(bought.go)):
             continue
-        buyer = link.base.get(BUYER)
-        if not customer.is_follower or (buyer is not None and buyer.shop[0] in shop_ids):
+        buyer = OrderState(link.base).buyer
+        if not customer.is_follower or (buyer is not None and buyer.id in shop_ids):
             yield link
 
 
@@ -232,12 +230,7 @@ def erase(store: LinkStore, found: Erasable) -> None:
 
 
 def _impersonal(order: Link) -> Link:
-    base = {
-        name: replace(one, shop=None, go=None) if name == ADDRESS_KEY else one
-        for name, one in order.base.items()
-        if name in ORDER_ROWS or name in (ADDRESS_KEY, AMOUNTS, REFUNDS) or name.startswith(LINE)
-    }
-    return replace(order, base={**base, **lasting(order.base)})
+    return replace(order, base=OrderState(order.base).without_buyer(ORDER_ROWS).base)
 
 
 def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:

@@ -6,11 +6,11 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.customer import what_hangs_on
-from target_powerofficego.dataflow.orders.amounts import AMOUNTS, as_kept, order_amounts
+from target_powerofficego.dataflow.orders.amounts import as_kept, order_amounts
 from target_powerofficego.dataflow.orders.lines_back import agree, members_by_reference
 from target_powerofficego.dataflow.orders.reading import read_lines
+from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE
 from target_powerofficego.dataflow.values import ABSENT, Unusable
-from target_powerofficego.decisions.merge_lines import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

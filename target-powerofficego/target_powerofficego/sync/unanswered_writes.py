@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.orders.answer import ROUNDING
-from target_powerofficego.dataflow.orders.stages import Stage, with_stage
+from target_powerofficego.dataflow.orders.stages import Stage
+from target_powerofficego.dataflow.orders.state import LINE, OrderState
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.decisions.changes import RowChange, Undecidable
 from target_powerofficego.decisions.merge import created_base
-from target_powerofficego.decisions.merge_lines import LINE, lines_by_reference
+from target_powerofficego.decisions.merge_lines import lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.store.link_store import Link
@@ -285,8 +286,9 @@ def _settle_sending(tools: Tools, intent: Intent) -> None:
     stage = Stage.UNDELIVERED if told.why else Stage.INVOICED
     with tools.store.transaction():
         if link is not None and told.progress is Progress.SENT:
-            base = with_stage(link.base, stage, intent.detail["status"], intent.read_at)
-            tools.store.put_link(replace(link, base=base))
+            state = OrderState(link.base)
+            state = state.at_stage(stage, intent.detail["status"], intent.read_at)
+            tools.store.put_link(replace(link, base=state.base))
             tools.tally.count_stage(intent.entity, intent.shop_id, "invoiced")
         tools.store.end_intent(intent)
 

@@ -17,7 +17,7 @@ from target_powerofficego.dataflow.orders.refund_shares import split
 from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
 from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.decisions.changes import Undecidable
-from target_powerofficego.sync.orders.credit_notes import see_that_it_credits
+from target_powerofficego.sync.orders.credit_notes import require_to_credit
 
 CODES = ServiceCodes()
 RATES = ("25", "15", "12", "11.11", "0")
@@ -231,6 +231,6 @@ def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(one, oth
 
 
 def test_a_credit_note_of_another_amount_than_was_paid_back_is_held():
-    see_that_it_credits(Decimal("50.00"), Decimal("-50.00"))
+    require_to_credit(Decimal("50.00"), Decimal("-50.00"))
     with pytest.raises(Undecidable, match=r"credit note would come to -49\.99"):
-        see_that_it_credits(Decimal("50.00"), Decimal("-49.99"))
+        require_to_credit(Decimal("50.00"), Decimal("-49.99"))

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.values import Value
 
-AMOUNTS = "amounts"
-"""Under this the base of an order keeps what it comes to in the shop, for `reconcile`."""
-
 
 @dataclass(frozen=True)
 class OrderAmounts:

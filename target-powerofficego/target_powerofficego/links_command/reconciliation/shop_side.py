@@ -6,17 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.amounts import (
-    AMOUNTS,
-    OrderAmounts,
-    from_kept,
-    order_amounts,
-)
+from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.order import Wanted, wanted
 from target_powerofficego.dataflow.orders.reading import read_lines
 from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.state import OrderState
 from target_powerofficego.dataflow.values import Unusable, to_ore
 from target_powerofficego.links_command.reconciliation.sides import ShopOrder, Waiting, with_rest
 
@@ -40,8 +36,7 @@ def shop_orders(store: LinkStore, zone: ZoneInfo) -> list[ShopOrder]:
 
 
 def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> ShopOrder:
-    kept = link.base.get(AMOUNTS)
-    amounts = None if kept is None else from_kept(kept.shop)
+    amounts = OrderState(link.base).amounts
     number = link.base.get("matching_reference")
     buyer = link.base.get("customer")
     return ShopOrder(

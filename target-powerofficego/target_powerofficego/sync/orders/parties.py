@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import addresses, values
@@ -10,7 +11,7 @@ from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.anonymised import ANONYMISED
 from target_powerofficego.dataflow.buyers import (
     AgreedBuyer,
-    agreed_buyer,
+    Buyer,
     buyer_as_customer,
     other_guest_id,
     read_buyer,
@@ -27,21 +28,16 @@ from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidab
 from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.customers import Contact
+from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.dataflow.addresses import Address
-    from target_powerofficego.dataflow.agreement import Agreement
-    from target_powerofficego.dataflow.buyers import Buyer
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.store.link_store import Link, Unsettled
-    from target_powerofficego.sync.context import Tools
-    from target_powerofficego.sync.customers import CustomersWalk
-    from target_powerofficego.sync.products import ProductsWalk
+    from target_powerofficego.store.link_store import Link
 
 
 _HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
@@ -49,28 +45,14 @@ _HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsl
 
 @dataclass(frozen=True)
 class Parties:
-    """Who buys an order, and the ids in Go that it refers to; `product_ids` by line reference.
+    """Who buys an order, by its id in Go and in the shop, and the order's lines with Go's ids.
 
-    `optional_accounts` are the references of lines that are sold without VAT, by the optional sales
-    account of a product that otherwise bears VAT.
+    A line is by its reference, and as PowerOffice Go names its members.
     """
 
     customer_id: int
     buyer: AgreedBuyer
-    product_ids: Mapping[str, int]
-    optional_accounts: frozenset[str]
-
-    def members(self, line: OrderLine) -> dict[str, Value]:
-        """Return an order's line as PowerOffice Go names its members."""
-        return line.values(
-            self.product_ids.get(line.reference),
-            standard_account=line.reference not in self.optional_accounts,
-        )
-
-
-def order_address_id(record: Record) -> str:
-    """Return what an unanswered write of an order's delivery address stands under."""
-    return f"order:{record['id']}"
+    members: Mapping[str, Mapping[str, Value]]
 
 
 def wanted_address(record: Record) -> Address | None:
@@ -93,98 +75,100 @@ def country_abroad(record: Record) -> str | None:
     return None if country == _HOME else country
 
 
-class OrderParties:
-    """Finds the parties of an order; at end of input it makes those that the shop never lists."""
+def resolve(tools: OrderTools, arrival: Arrival, lines: Sequence[OrderLine]) -> Parties:
+    """Return the parties of an order; at end of input those are made that the shop never lists.
 
-    def __init__(self, tools: Tools, customers: CustomersWalk, products: ProductsWalk) -> None:
-        self._tools = tools
-        self._customers = customers
-        self._products = products
+    Raises:
+        Undecidable: with a Park naming all that is awaited, or a Reject.
+    """
+    return _Search(tools, arrival).parties(lines)
 
-    def resolve(
-        self,
-        record: Record,
-        lines: Sequence[OrderLine],
-        read_at: datetime.datetime,
-        *,
-        at_end: bool,
-    ) -> Parties:
-        """Return the parties of an order.
 
-        Raises:
-            Undecidable: with a Park naming all that is awaited, or a Reject.
-        """
-        awaited: list[str] = []
-        buyer = self._buyer(record)
-        customer_id = self._customer(record, buyer, read_at, awaited, at_end=at_end)
-        product_ids = {
-            line.reference: self._product(record, line, read_at, awaited, at_end=at_end)
-            for line in lines
-            if not line.is_text
-        }
-        if awaited or customer_id is None:
-            raise Undecidable(self._missing(awaited, at_end=at_end))
-        found = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
-        is_vat_free = self._is_vat_free(customer_id)
-        is_abroad = country_abroad(record) is not None
-        optional = frozenset(
+@dataclass
+class _Search:
+    """Finds the parties of one order, and collects what is awaited: "customers:12"."""
+
+    tools: OrderTools
+    arrival: Arrival
+    awaited: list[str] = field(default_factory=list)
+
+    def parties(self, lines: Sequence[OrderLine]) -> Parties:
+        """See `resolve`."""
+        buyer = self._buyer()
+        customer_id = self._customer(buyer)
+        product_ids = {line.reference: self._product(line) for line in lines if not line.is_text}
+        if self.awaited or customer_id is None:
+            raise Undecidable(self._missing())
+        known = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
+        entry = self.tools.index.entry("customers", customer_id)
+        accounts = _Accounts(
+            self.tools,
+            is_vat_free=bool(entry and entry.body.get("IsVatFree")),
+            is_abroad=country_abroad(self._record) is not None,
+        )
+        optional = {
             line.reference
             for line in lines
-            if (is_vat_free and not self._is_gift_card(found.get(line.reference)))
-            or self._is_sold_without_vat(line, found.get(line.reference), is_abroad=is_abroad)
-        )
-        exempt = {found[one] for one in optional if one in found}
-        self._see_to_exempt_accounts(exempt, read_at, at_end=at_end)
-        return Parties(int(customer_id), buyer, found, optional)
+            if accounts.is_optional_for(line, known.get(line.reference))
+        }
+        self._see_to_exempt_accounts({known[one] for one in optional if one in known})
+        members = {
+            line.reference: line.values(
+                known.get(line.reference), standard_account=line.reference not in optional
+            )
+            for line in lines
+        }
+        return Parties(int(customer_id), buyer, members)
 
-    def _see_to_exempt_accounts(
-        self, product_ids: Collection[int], read_at: datetime.datetime, *, at_end: bool
-    ) -> None:
+    @property
+    def _record(self) -> Record:
+        return self.arrival.record
+
+    @functools.cached_property
+    def _link(self) -> Link | None:
+        """The link of the order; of a credit note that of what it credits."""
+        return self.tools.store.link(ORDERS, credited_order(self.arrival.shop_id))
+
+    def _see_to_exempt_accounts(self, product_ids: Collection[int]) -> None:
         """Give products the account of exempt sales, if it was set after they were last written.
 
         Raises:
             Undecidable: with a Park, until the end of input: then nobody else writes them.
         """
-        lacking = self._products.lacking_exempt_account(product_ids)
-        if lacking and not at_end:
+        products = self.tools.products
+        lacking = products.lacking_exempt_account(product_ids)
+        if lacking and not self.arrival.at_end:
             named = ", ".join(f"products {link.shop_id}" for link in lacking)
             reason = f"the account of exempt sales is given to {named} at the end of the run"
             awaited = tuple(f"products:{link.shop_id}" for link in lacking)
             raise Undecidable(Park(reason, awaited))
         for link in lacking:
-            self._products.give_exempt_account(link, read_at)
+            products.give_exempt_account(link, self.arrival.read_at)
 
-    def _missing(self, awaited: Collection[str], *, at_end: bool) -> Park | Reject:
+    def _missing(self) -> Park | Reject:
         """Say what an order waits for; at end of input, what it waits for in vain.
 
         What is open but acknowledged counts no more, so that the order counts in its place.
         """
-        named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(awaited)))
-        open_ones = [found for one in awaited if (found := self._open(one)) is not None]
-        if not at_end or any(one.acknowledged_at is None for one in open_ones):
-            return Park(f"waits for {named}", tuple(awaited))
+        named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(self.awaited)))
+        waiting = [self.tools.store.unsettled_of(*one.split(":", 1)) for one in self.awaited]
+        open_ones = [one for one in waiting if one is not None]
+        if not self.arrival.at_end or any(one.acknowledged_at is None for one in open_ones):
+            return Park(f"waits for {named}", tuple(self.awaited))
         if open_ones:
             return Reject(f"it needs {named}, which is open and was acknowledged")
         return Reject(f"it needs {named}, which neither came nor could be made")
 
-    def _open(self, awaited: str) -> Unsettled | None:
-        """Return what is awaited if it is itself parked, rejected or held."""
-        entity, _, shop_id = awaited.partition(":")
-        return self._tools.store.unsettled_of(entity, shop_id)
+    # Who buys
 
-    def _buyer(self, record: Record) -> AgreedBuyer:
+    def _buyer(self) -> AgreedBuyer:
         """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
-        buyer, agreed = read_buyer(record), agreed_buyer(self._base(record))
-        is_wiped = ANONYMISED in record or (buyer.customer_id or "").startswith(ERASED)
+        buyer, agreed = read_buyer(self._record), state_of(self._link).buyer
+        is_wiped = ANONYMISED in self._record or (buyer.customer_id or "").startswith(ERASED)
         if agreed is not None and (is_wiped or agreed.is_still(buyer)):
             return agreed
         is_known = buyer.name is not None and buyer.email is not None
         return AgreedBuyer(self._buyer_id(buyer), buyer.identity, is_known)
-
-    def _base(self, record: Record) -> Mapping[str, Agreement]:
-        """Return the base of an order; a credit note's is that of what it credits."""
-        linked = self._tools.store.link("orders", credited_order(record["id"]))
-        return linked.base if linked else {}
 
     def _buyer_id(self, buyer: Buyer) -> str:
         """Return the shop id of the customer who gets the invoice."""
@@ -198,7 +182,7 @@ class OrderParties:
 
     def _buys_for_another(self, link: Link, buyer: Buyer) -> bool:
         """Return whether a registered customer's order names another company than the customer."""
-        entry = self._tools.index.entry("customers", link.go_id)
+        entry = self.tools.index.entry("customers", link.go_id)
         if buyer.number is None or entry is None:
             return False
         own = values.same_organization_number(entry.body.get("OrganizationNumber"))
@@ -206,67 +190,61 @@ class OrderParties:
 
     def _is_a_company(self, shop_id: str) -> bool:
         """Return whether a guest is a company in Go: an earlier version knew it by e-mail alone."""
-        index, link = self._tools.index, self._tools.store.link("customers", shop_id)
-        reference = values.short_reference(self._tools.settings.shop_name, shop_id)
+        index, link = self.tools.index, self.tools.store.link("customers", shop_id)
         if link is None:
-            found = index.find("customers", f"ref:{reference}")
+            reference = values.short_reference(self.tools.settings.shop_name, shop_id)
+            entries = index.find("customers", f"ref:{reference}")
         else:
-            found = [entry] if (entry := index.entry("customers", link.go_id)) else []
-        return any(entry.body.get("IsPerson") is False for entry in found)
+            entries = [entry] if (entry := index.entry("customers", link.go_id)) else []
+        return any(entry.body.get("IsPerson") is False for entry in entries)
 
-    def _customer(
-        self,
-        record: Record,
-        buyer: AgreedBuyer,
-        read_at: datetime.datetime,
-        awaited: list[str],
-        *,
-        at_end: bool,
-    ) -> str | None:
+    def _customer(self, buyer: AgreedBuyer) -> str | None:
         """Return the id in Go of who buys; None: it is awaited.
 
         Raises:
             Undecidable: nobody may buy it, or it is not known who did.
         """
-        if record["id"].startswith(CREDIT) and (known := self._agreed_customer(record)):
+        record = self._record
+        if record["id"].startswith(CREDIT) and (known := self._agreed_customer()):
             return known
         if record.get(ANONYMISED) is not None:
             return str(record[ANONYMISED])
         listed = values.shop_id(record.get("customer_id"), what="customer_id")
-        if listed is None and self._tools.settings.guests != "by_email":
-            return self._one_for_all(record)
+        if listed is None and self.tools.settings.guests != "by_email":
+            return self._one_for_all()
         link = self._customer_link(buyer.id)
         is_guest = buyer.id != listed
-        if link is not None and not (is_guest and self._buys_after_deletion(record, link)):
+        if link is not None and not (is_guest and self._buys_after_deletion(link)):
             if is_guest:
                 guest = buyer_as_customer(record, buyer.id)
-                self._customers.write_cut_off(guest, link, read_at)
+                self.tools.customers.write_cut_off(guest, link, self.arrival.read_at)
             return link.go_id
-        if link is None and is_guest and (known := self._agreed_customer(record, of=buyer.id)):
+        if link is None and is_guest and (known := self._agreed_customer(of=buyer.id)):
             return known
-        may_be_made = at_end or is_guest
+        may_be_made = self.arrival.at_end or is_guest
         if may_be_made and ANONYMISED in record and read_buyer(record).number is None:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
-            self._customers.take(Arrival(buyer_as_customer(record, buyer.id), read_at, at_end=True))
-            link = self._tools.store.link("customers", buyer.id)
+            made = buyer_as_customer(record, buyer.id)
+            self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
+            link = self.tools.store.link("customers", buyer.id)
         if link is None:
-            awaited.append(f"customers:{buyer.id}")
+            self.awaited.append(f"customers:{buyer.id}")
             return None
         return link.go_id
 
-    def _one_for_all(self, record: Record) -> str | None:
+    def _one_for_all(self) -> str | None:
         """Return the one customer of all guests, unless the order came before that was set.
 
         Raises:
             Undecidable: with a Reject, when guests may not buy.
         """
-        if known := self._agreed_customer(record):
+        if known := self._agreed_customer():
             return known
-        if self._tools.settings.guests == "reject":
+        if self.tools.settings.guests == "reject":
             reason = "a guest bought it, and the setting guests rejects orders of guests"
             raise Undecidable(Reject(reason))
-        return self._tools.guest_customer_id
+        return self.tools.run.guest_customer_id
 
     def _of_nobody(self) -> str:
         """Return who is to have an order that was anonymised before it was in Go.
@@ -274,33 +252,33 @@ class OrderParties:
         Raises:
             Undecidable: with a Hold, when the settings name nobody.
         """
-        if self._tools.guest_customer_id is None:
+        if self.tools.run.guest_customer_id is None:
             reason = (
                 "the shop anonymised it before it was in Go, so who bought it is not known: set"
                 " guest_customer_number to the customer in Go who is to have such orders, or post"
                 " it by hand in Go and acknowledge this"
             )
             raise Undecidable(Hold(reason))
-        return self._tools.guest_customer_id
+        return self.tools.run.guest_customer_id
 
-    def _buys_after_deletion(self, record: Record, link: Link) -> bool:
+    def _buys_after_deletion(self, link: Link) -> bool:
         """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
-        order = self._tools.store.link("orders", credited_order(record["id"]))
-        return order is None and self._customers.is_left(link)
+        return self._link is None and self.tools.customers.is_left(link)
 
-    def _agreed_customer(self, record: Record, *, of: str | None = None) -> str | None:
+    def _agreed_customer(self, *, of: str | None = None) -> str | None:
         """Return the customer in Go that an order, or what a credit note credits, has already.
 
         `of` is the buyer whose it must have been.
         """
-        base = self._base(record)
-        known = agreed_buyer(base)
-        if of is not None and (known is None or known.id != of):
+        state = state_of(self._link)
+        if of is not None and (state.buyer is None or state.buyer.id != of):
             return None
-        agreed = base.get("customer")
-        is_credit = record["id"].startswith(CREDIT)
-        told = None if agreed is None else agreed.go if is_credit and agreed.go else agreed.shop
-        return None if told is None else str(told)
+        agreed = state.base.get("customer")
+        if agreed is None:
+            return None
+        is_credit = self._record["id"].startswith(CREDIT)
+        customer = agreed.go if is_credit and agreed.go else agreed.shop
+        return None if customer is None else str(customer)
 
     def _customer_link(self, shop_id: str) -> Link | None:
         """Return the link of a customer.
@@ -308,8 +286,8 @@ class OrderParties:
         Raises:
             Undecidable: with a Reject, when it was erased, so that it never comes into Go.
         """
-        link = self._tools.store.link("customers", shop_id)
-        if link is None and self._tools.erased.id_of(shop_id) is not None:
+        link = self.tools.store.link("customers", shop_id)
+        if link is None and self.tools.run.erased.id_of(shop_id) is not None:
             reason = (
                 "the personal data of its customer was erased before the customer was in Go: post"
                 " the order by hand in Go, then acknowledge"
@@ -317,118 +295,118 @@ class OrderParties:
             raise Undecidable(Reject(reason))
         return link
 
-    def _product(
-        self,
-        record: Record,
-        line: OrderLine,
-        read_at: datetime.datetime,
-        awaited: list[str],
-        *,
-        at_end: bool,
-    ) -> int | None:
+    def _may_be_made(self, entity: str, shop_id: str) -> bool:
+        """Return whether neither a record of the shop's own nor a rest stands against making it."""
+        before = self.tools.store.unsettled_of(entity, shop_id)
+        return before is None or (MADE_FOR_ORDERS in before.payload and not before.rests(now()))
+
+    # What was bought
+
+    def _product(self, line: OrderLine) -> int | None:
+        """Return the id in Go of what a line is posted on; None: it is awaited."""
         if line.service is not None and line.rate is not None:
-            go_id = self._products.service(line.service, line.rate, read_at)
-            if go_id is None:
-                awaited.append(f"products:{SERVICE}{line.service.code}")
-            return go_id
-        known = self._known_product(line)
-        if known is not None:
-            return known
-        shop_id = line.product_id or f"sku:{line.sku}"
-        if at_end and self._may_be_made("products", shop_id):
-            self._make_product(record, line, shop_id, read_at)
-            known = self._known_product(line)
-        if known is None:
-            awaited.append(f"products:{shop_id}")
-        return known
+            shop_id = f"{SERVICE}{line.service.code}"
+            go_id = self.tools.products.service(line.service, line.rate, self.arrival.read_at)
+        else:
+            shop_id = line.product_id or f"sku:{line.sku}"
+            go_id = self._known_product(line)
+            may_be_made = go_id is None and self.arrival.at_end
+            if may_be_made and self._may_be_made("products", shop_id):
+                self._make_product(line, shop_id)
+                go_id = self._known_product(line)
+        if go_id is None:
+            self.awaited.append(f"products:{shop_id}")
+        return go_id
 
     def _known_product(self, line: OrderLine) -> int | None:
         if line.product_id:
-            link = self._tools.store.link("products", line.product_id)
+            link = self.tools.store.link("products", line.product_id)
             if link is not None:
                 return int(link.go_id)
             if not self._may_be_made("products", line.product_id):
                 return None
-        return self._products.id_by_code(line.sku) if line.sku else None
+        return self.tools.products.id_by_code(line.sku) if line.sku else None
 
-    def _make_product(
-        self, record: Record, line: OrderLine, shop_id: str, read_at: datetime.datetime
-    ) -> None:
-        if not self._tools.settings.create_missing_products:
+    def _make_product(self, line: OrderLine, shop_id: str) -> None:
+        if not self.tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
         raw = next(
-            one for one in record["lines"] if values.text_id(one.get("id")) == line.reference
+            one for one in self._record["lines"] if values.text_id(one.get("id")) == line.reference
         )
-        currency = values.text(record.get("currency"), what="currency")
+        currency = values.text(self._record.get("currency"), what="currency")
         product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
-        self._products.take(Arrival(product, read_at, at_end=True))
+        self.tools.products.take(Arrival(product, self.arrival.read_at, at_end=True))
 
-    def _may_be_made(self, entity: str, shop_id: str) -> bool:
-        """Tell whether nothing stands against making it: a record of the shop's own, or a rest."""
-        before = self._tools.store.unsettled_of(entity, shop_id)
-        if before is None:
+
+@dataclass(frozen=True)
+class _Accounts:
+    """Which sales accounts an order's lines go to, by its customer and where it is delivered."""
+
+    tools: OrderTools
+    is_vat_free: bool
+    is_abroad: bool
+
+    @property
+    def _ids(self) -> Mapping[str, int]:
+        """The accounts of the setting `sales_accounts`."""
+        return self.tools.run.conversion.sales_account_ids
+
+    def is_optional_for(self, line: OrderLine, product_id: int | None) -> bool:
+        """Return whether a line goes to the optional account of its product."""
+        if self.is_vat_free and not self._is_gift_card(product_id):
             return True
-        return MADE_FOR_ORDERS in before.payload and not before.rests(now())
+        return self._is_sold_without_vat(line, product_id)
 
-    def _is_vat_free(self, customer_go_id: str) -> bool:
-        entry = self._tools.index.entry("customers", customer_go_id)
-        return bool(entry and entry.body.get("IsVatFree"))
-
-    def _is_sold_without_vat(
-        self, line: OrderLine, product_id: int | None, *, is_abroad: bool
-    ) -> bool:
+    def _is_sold_without_vat(self, line: OrderLine, product_id: int | None) -> bool:
         """Return whether a line goes to the account `exempt` of `sales_accounts`.
 
         That is the optional one of its product. So go goods without VAT that are delivered abroad,
         and what is sold without VAT though the product bears it by its own account.
         """
-        accounts = self._tools.conversion.sales_account_ids
-        if line.rate != 0 or line.is_text or EXEMPT not in accounts:
+        if line.rate != 0 or line.is_text or EXEMPT not in self._ids:
             return False
-        if is_abroad and line.is_goods:
+        if self.is_abroad and line.is_goods:
             return True
         account = self._sales_account(product_id)
         without_vat = ("0", EXEMPT, GIFT_CARD)
-        taxed = {one for rate, one in accounts.items() if rate not in without_vat}
+        taxed = {one for rate, one in self._ids.items() if rate not in without_vat}
         return account is None or account in taxed
 
     def _is_gift_card(self, product_id: int | None) -> bool:
         """Return whether a product stands on the account `gift_card` of `sales_accounts`."""
-        account = self._tools.conversion.sales_account_ids.get(GIFT_CARD)
+        account = self._ids.get(GIFT_CARD)
         return account is not None and self._sales_account(product_id) == account
 
     def _sales_account(self, product_id: int | None) -> object:
-        entry = self._tools.index.entry("products", str(product_id))
+        entry = self.tools.index.entry("products", str(product_id))
         return entry.body.get("StandardSalesAccountId") if entry else None
 
-    def delivery_address(
-        self, record: Record, buyer_id: str, customer_id: int, read_at: datetime.datetime
-    ) -> int | None:
-        """Return the delivery address to give, or None where Go takes the mail address by itself.
 
-        PowerOffice Go gives an order the customer's primary delivery address when none is given,
-        and a person may make another one primary, so any but the mail address is always given.
-        """
-        wanted = wanted_address(record)
-        if wanted is None:
+def delivery_address(
+    tools: OrderTools, arrival: Arrival, buyer_id: str, customer_id: int
+) -> int | None:
+    """Return the delivery address to give, or None where Go takes the mail address by itself.
+
+    PowerOffice Go gives an order the customer's primary delivery address when none is given, and a
+    person may make another one primary, so any but the mail address is always given.
+    """
+    wanted = wanted_address(arrival.record)
+    if wanted is None:
+        return None
+    known = tools.index.find("delivery_addresses", f"contact:{customer_id}")
+    entry = tools.index.entry("customers", str(customer_id))
+    mail = addresses.from_go((entry.body.get("MailAddress") if entry else None) or {})
+    if mail.content == wanted.content:
+        primary = next((one for one in known if one.body.get("IsPrimary")), None)
+        if primary is None or addresses.from_go(primary.body).content == wanted.content:
             return None
-        known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")
-        mail = self._mail_address(customer_id)
-        if mail.content == wanted.content:
-            primary = next((one for one in known if one.body.get("IsPrimary")), None)
-            if primary is None or addresses.from_go(primary.body).content == wanted.content:
-                return None
-        under, contact = order_address_id(record), Contact(buyer_id, str(customer_id))
-        if not known and mail.is_complete:
-            # the first becomes primary, and orders posted for the mail address would go there
-            self._customers.delivery_address(under, contact, mail, read_at)
-        # known by its content alone: an edit of the customer's own address is none of the order's
-        made, _ = self._customers.delivery_address(
-            under, contact, replace(wanted, shop_id=None), read_at
-        )
-        return made
-
-    def _mail_address(self, customer_id: int) -> Address:
-        entry = self._tools.index.entry("customers", str(customer_id))
-        return addresses.from_go((entry.body.get("MailAddress") if entry else None) or {})
+    # what an unanswered write of it stands under
+    under, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
+    make = functools.partial(tools.customers.delivery_address, under, contact)
+    if not known and mail.is_complete:
+        # the first becomes primary, and orders posted for the mail address would go there
+        make(mail, arrival.read_at)
+    # known by its content alone: an edit of the customer's own address is none of the order's
+    address_id, _ = make(replace(wanted, shop_id=None), arrival.read_at)
+    return address_id

@@ -8,34 +8,27 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.orders.reading import order_total, read_lines
 from target_powerofficego.dataflow.orders.refunds import (
+    Refund,
     less_refunds,
     read_refunds,
     splits_in_words,
     untold_refund,
 )
-from target_powerofficego.dataflow.values import Contradiction
+from target_powerofficego.dataflow.values import Contradiction, Value
 from target_powerofficego.decisions.changes import Hold, Undecidable
-from target_powerofficego.sync.orders.wanted import (
-    ADDRESS_KEY,
-    CREDITED,
-    OrderInGoForm,
-    address_key,
-    carried_refunds,
-    known_refunds,
-)
+from target_powerofficego.sync.orders import parties
+from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
+from target_powerofficego.sync.orders.wanted import OrderInGoForm, address_key
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
-    from target_powerofficego.dataflow.orders.refunds import Refund
-    from target_powerofficego.dataflow.table import Record, Table
-    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.dataflow.orders.state import OrderState
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
-    from target_powerofficego.sync.context import Tools
-    from target_powerofficego.sync.orders.parties import OrderParties
 
 _WHAT_TO_DO = (
     "let the shop tell each refund, or take it off in Go by hand"
@@ -47,136 +40,123 @@ _WHAT_TO_MEND = (
 )
 
 
-class OrderForms:
-    """Reads orders; what is missing in Go is waited for, or made at end of input."""
+def read_order(tools: OrderTools, arrival: Arrival, state: OrderState) -> OrderInGoForm:
+    """Return an order as it is to stand in Go, less its refunds.
 
-    entity = "orders"
+    Once it is known to be invoiced, only less those that the invoice is less already.
 
-    def __init__(self, tools: Tools, parties: OrderParties) -> None:
-        self._tools = tools
-        self._parties = parties
+    Raises:
+        Unusable: it cannot be read.
+        Undecidable: it waits for its parties, or tells that it was paid back but not how.
+    """
+    refunds = read_refunds(arrival.record)
+    whole = read_lines(arrival.record, tools.settings.service_codes)
+    _, paid_back = _less_refunds(tools, whole, refunds)
+    untold = untold_refund(arrival.record, paid_back)
+    if untold:
+        raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
+    ids = [refund.id for refund in refunds]
+    if state.is_invoiced:
+        ids = [refund_id for refund_id in state.refunds if refund_id in ids]
+    return order_less(tools, arrival, ids)
 
-    @property
-    def table(self) -> Table:
-        """The property table of orders."""
-        return self._tools.settings.tables[self.entity]
 
-    def of_order(
-        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
-    ) -> OrderInGoForm:
-        """Return an order as it is to stand in Go, less its refunds.
+def order_less(tools: OrderTools, arrival: Arrival, ids: Sequence[str]) -> OrderInGoForm:
+    """Return an order less the refunds with these ids, in their order.
 
-        Once it is known to be invoiced, only less those that the invoice is less already.
+    Raises:
+        Unusable, Undecidable: as `read_order`.
+    """
+    lines, total = amounts_less(tools, arrival.record, ids)
+    header = tools.table.read(arrival.record, tools.run.conversion).values
+    order = order_of(tools, arrival, header, lines, total)
+    known = {refund.id for refund in read_refunds(arrival.record)}
+    return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in known))
 
-        Raises:
-            Unusable: it cannot be read.
-            Undecidable: it waits for its parties, or tells that it was paid back but not how.
-        """
-        ids = [one.id for one in read_refunds(record)]
-        whole = read_lines(record, self._tools.settings.service_codes)
-        _, paid_back = self._less_refunds(whole, read_refunds(record))
-        untold = untold_refund(record, paid_back)
-        if untold:
-            raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
-        if link is not None and CREDITED in link.base:
-            ids = [one for one in carried_refunds(link.base) if one in ids]
-        return self.less(record, read_at, ids, at_end=at_end)
 
-    def less(
-        self, record: Record, read_at: datetime.datetime, ids: Sequence[str], *, at_end: bool
-    ) -> OrderInGoForm:
-        """Return an order less the refunds with these ids, in their order.
+def amounts_less(
+    tools: OrderTools, record: Record, ids: Iterable[str]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return an order's lines less the refunds with these ids, and what they come to.
 
-        Raises:
-            Unusable, Undecidable: as `of_order`.
-        """
-        lines, total = self.amounts(record, ids)
-        header = self.table.read(record, self._tools.conversion).values
-        order = self.of_lines(record, read_at, header, lines, total, at_end=at_end)
-        told = {one.id for one in read_refunds(record)}
-        return replace(order, refunds=tuple(one for one in ids if one in told))
+    The refunds are taken off in the order of the ids: that of Go, once it is invoiced there.
 
-    def amounts(self, record: Record, ids: Sequence[str]) -> tuple[tuple[OrderLine, ...], Decimal]:
-        """Return an order's lines less the refunds with these ids, and what they come to.
+    Raises:
+        Unusable: they cannot be read.
+        Undecidable: with a Hold, when what is told of a refund does not add up.
+    """
+    whole = read_lines(record, tools.settings.service_codes)
+    total = order_total(record, whole)
+    known = {refund.id: refund for refund in read_refunds(record)}
+    refunds = [known[name] for name in dict.fromkeys(ids) if name in known]
+    lines, paid_back = _less_refunds(tools, whole, refunds)
+    return lines, total - paid_back
 
-        The refunds are taken off in the order of the ids: that of Go, once it is invoiced there.
 
-        Raises:
-            Unusable: they cannot be read.
-            Undecidable: with a Hold, when what is told of a refund does not add up.
-        """
-        whole = read_lines(record, self._tools.settings.service_codes)
-        total = order_total(record, whole)
-        told = {one.id: one for one in read_refunds(record)}
-        refunds = [told[one] for one in dict.fromkeys(ids) if one in told]
-        lines, paid_back = self._less_refunds(whole, refunds)
-        return lines, total - paid_back
+def _less_refunds(
+    tools: OrderTools, lines: Iterable[OrderLine], refunds: Iterable[Refund]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    try:
+        return less_refunds(lines, refunds, tools.settings.service_codes)
+    except Contradiction as contradiction:
+        raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
 
-    def _less_refunds(
-        self, lines: Iterable[OrderLine], refunds: Iterable[Refund]
-    ) -> tuple[tuple[OrderLine, ...], Decimal]:
-        try:
-            return less_refunds(lines, refunds, self._tools.settings.service_codes)
-        except Contradiction as contradiction:
-            raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
 
-    @contextlib.contextmanager
-    def splits_logged(self, record: Record, link: Link | None) -> Iterator[None]:
-        """Log how refunds are split that are taken off an order here, or credited, the first time.
+def order_of(
+    tools: OrderTools,
+    arrival: Arrival,
+    header: Mapping[str, Value],
+    lines: tuple[OrderLine, ...],
+    total: Decimal,
+) -> OrderInGoForm:
+    """Return an order of a header and lines, with the ids of its parties in Go.
 
-        Also when the order is then held: the next run knows them already.
-        """
-        before = known_refunds(link.base) if link else ()
-        try:
-            yield
-        finally:
-            link = self._tools.store.link(self.entity, record["id"])
-            known = known_refunds(link.base) if link else ()
-            if set(known) - set(before):
-                self._log_splits(record, known, before)
+    Raises:
+        Undecidable: it waits for its parties.
+    """
+    resolved = parties.resolve(tools, arrival, lines)
+    return OrderInGoForm(
+        arrival,
+        {**header, "customer": resolved.customer_id},
+        lines,
+        resolved.members,
+        total,
+        address_key(arrival.record, resolved.customer_id),
+        resolved.buyer,
+    )
 
-    def _log_splits(self, record: Record, known: Sequence[str], before: Sequence[str]) -> None:
-        lines, _ = self.amounts(record, known)
-        new = [one for one in read_refunds(record) if one.id in known and one.id not in before]
-        for split in splits_in_words(lines, new):
-            self._tools.tally.note_repair(self.entity, record["id"], split)
 
-    def of_lines(
-        self,
-        record: Record,
-        read_at: datetime.datetime,
-        header: Mapping[str, Value],
-        lines: tuple[OrderLine, ...],
-        total: Decimal,
-        *,
-        at_end: bool,
-    ) -> OrderInGoForm:
-        """Return an order of a header and lines, with the ids of its parties in Go.
+def with_address(tools: OrderTools, order: OrderInGoForm, state: OrderState) -> OrderInGoForm:
+    """Return the order with its delivery address, which is looked for only when it changed."""
+    if state.goes_to(order.address_key):
+        address = state.base["shipping_address"].shop
+    else:
+        customer = order.header["customer"]
+        address = parties.delivery_address(tools, order.arrival, order.buyer.id, customer)
+    return replace(order, header={**order.header, "shipping_address": address})
 
-        Raises:
-            Undecidable: it waits for its parties.
-        """
-        parties = self._parties.resolve(record, lines, read_at, at_end=at_end)
-        return OrderInGoForm(
-            record,
-            read_at,
-            {**header, "customer": parties.customer_id},
-            lines,
-            {line.reference: parties.members(line) for line in lines},
-            total,
-            address_key(record, parties.customer_id),
-            parties.buyer,
-        )
 
-    def with_address(self, order: OrderInGoForm, link: Link | None) -> OrderInGoForm:
-        """Return the order with its delivery address, which is looked for only when it changed."""
-        base = link.base if link else {}
-        before = base.get(ADDRESS_KEY)
-        if before is not None and before.shop == order.address_key:
-            address = base["shipping_address"].shop
-        else:
-            customer = order.header["customer"]
-            address = self._parties.delivery_address(
-                order.record, order.buyer.id, customer, order.read_at
-            )
-        return replace(order, header={**order.header, "shipping_address": address})
+@contextlib.contextmanager
+def splits_logged(tools: OrderTools, record: Record, link: Link | None) -> Iterator[None]:
+    """Log how refunds are split that are taken off an order here, or credited, the first time.
+
+    Also when the order is then held: the next run knows them already, as the store does by then.
+    """
+    before = state_of(link).known_refunds
+    try:
+        yield
+    finally:
+        known = state_of(tools.store.link(ORDERS, record["id"])).known_refunds
+        if set(known) - set(before):
+            _log_splits(tools, record, known, before)
+
+
+def _log_splits(
+    tools: OrderTools, record: Record, known: Sequence[str], before: Sequence[str]
+) -> None:
+    lines, _ = amounts_less(tools, record, known)
+    new = [
+        refund for refund in read_refunds(record) if refund.id in known and refund.id not in before
+    ]
+    for split in splits_in_words(lines, new):
+        tools.note_repair(record["id"], split)

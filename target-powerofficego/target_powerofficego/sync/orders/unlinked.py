@@ -1,4 +1,4 @@
-"""An unlinked order: found in Go by our reference, or named by a person, and linked as it is."""
+"""An unlinked order: found in Go by our reference or by a person's word, and linked; or posted."""
 
 from __future__ import annotations
 
@@ -6,130 +6,185 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.answer import total_difference
-from target_powerofficego.dataflow.orders.stages import asked_stage, status_of, with_stage
-from target_powerofficego.decisions.changes import Change, Hold, RowChange, Undecidable
+from target_powerofficego.dataflow.orders.discounts import assumed_rates
+from target_powerofficego.dataflow.orders.stages import asked_stage, status_of
+from target_powerofficego.dataflow.orders.state import LINE, OrderState
+from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.decisions.changes import Create, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.settle.record_flow import created_at
 from target_powerofficego.store.link_store import Link
-from target_powerofficego.sync.orders.wanted import CREDITED, OrderInGoForm, agreed_base
+from target_powerofficego.sync.go.destinations import order_destination
+from target_powerofficego.sync.orders import comparison, draft, parties, reading
+from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of
+from target_powerofficego.sync.orders.wanted import OrderInGoForm, Settled, agreed_state
 
 if TYPE_CHECKING:
-    from target_powerofficego.dataflow.table import Record, Table
-    from target_powerofficego.sync.context import Tools
+    from collections.abc import Mapping
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.sync.go.index import Entry
 
 
-class OrderMeetings:
-    """Meets orders that are in Go already; none of them is posted a second time."""
+def find_named(tools: OrderTools, name: str) -> LinkChange | None:
+    """Find an order or credit note by what our reference calls it; None: not in Go."""
+    reference = values.short_reference(tools.settings.shop_name, name)
+    entries = tools.index.find_present(ORDERS, f"ref:{reference}")
+    if len(entries) > 1:
+        named = " and ".join(entry.go_id for entry in entries)
+        raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
+    return LinkChange(entries[0].go_id) if entries else None
 
-    entity = "orders"
 
-    def __init__(self, tools: Tools) -> None:
-        self.tools = tools
+def meet(tools: OrderTools, record: Record, link: Link | None) -> LinkChange | None:
+    """Return the order in Go that is met: found by our reference, or named by a person.
 
-    @property
-    def table(self) -> Table:
-        """The property table of orders."""
-        return self.tools.settings.tables[self.entity]
+    A link by a person's word has no base yet.
+    """
+    if link is None:
+        return find_named(tools, record["id"])
+    if link.base:
+        return None
+    entry = tools.index.entry(ORDERS, link.go_id)
+    if entry is None and tools.index.read_again(ORDERS, link.go_id) is None:
+        raise Undecidable(draft.GONE)
+    return LinkChange(link.go_id)
 
-    def find(self, record: Record) -> LinkChange | None:
-        """Find an order by our reference, among sales orders and invoices; None: not in Go."""
-        return self.find_named(record["id"])
 
-    def find_named(self, name: str) -> LinkChange | None:
-        """Find an order or credit note by what our reference calls it; None: not in Go."""
-        reference = values.short_reference(self.tools.settings.shop_name, name)
-        found = self.tools.index.find_present("orders", f"ref:{reference}")
-        if len(found) > 1:
-            named = " and ".join(entry.go_id for entry in found)
-            raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
-        return LinkChange(found[0].go_id) if found else None
+def invoice_met(tools: OrderTools, met: LinkChange) -> Entry | None:
+    """Return the invoice that an order in Go is by now."""
+    entry = tools.index.entry(ORDERS, met.go_id)
+    return entry if entry is not None and entry.is_invoice else None
 
-    def met(self, record: Record, link: Link | None) -> LinkChange | None:
-        """Return the order in Go that is met: found by our reference, or named by a person.
 
-        A link by a person's word has no base yet.
-        """
-        if link is None:
-            return self.find(record)
-        if link.base:
-            return None
-        entry = self.tools.index.entry(self.entity, link.go_id)
-        if entry is None and self.tools.index.read_again(self.entity, link.go_id) is None:
-            raise Undecidable(Hold("it was removed in Go; it is not created again"))
-        return LinkChange(link.go_id)
+def customer_of(tools: OrderTools, met: LinkChange) -> int:
+    """Return the id of the customer who has an order or invoice in Go."""
+    resource = "OutgoingInvoices" if invoice_met(tools, met) else "SalesOrders"
+    return int(tools.go.read(f"/{resource}/{met.go_id}")["CustomerId"])
 
-    def customer_of(self, met: LinkChange) -> int:
-        """Return the id of the customer who has an order or invoice in Go."""
-        entry = self.tools.index.entry(self.entity, met.go_id)
-        resource = "OutgoingInvoices" if entry is not None and entry.is_invoice else "SalesOrders"
-        return int(self.tools.go.read(f"/{resource}/{met.go_id}")["CustomerId"])
 
-    def link(self, order: OrderInGoForm, met: LinkChange) -> tuple[str, Change]:
-        """Link with an order that is in Go already; what the shop says now counts as agreed.
+def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settled:
+    """Link with an order that is in Go already; what the shop says now counts as agreed.
 
-        The stage too that its status asks for, for nothing tells whether it was reached before.
-        """
-        settings, status = self.tools.settings, status_of(order.record)
-        asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
-        base = {**agreed_base(self.table, order, None), **self._marks(order, met)}
-        link = Link(
-            self.entity,
-            order.record["id"],
-            met.go_id,
-            shop_created_at=created_at(order.record),
-            base=with_stage(base, asked, status, order.read_at),
-        )
-        found = self._differing_total(order, link)
-        with self.tools.store.transaction():
-            self.tools.store.put_link(link)
-            if found:
-                self.tools.store.note_comparison(self.entity, link.shop_id)
-        self._write_reference(order, link)
-        if found:
-            raise Undecidable(Hold(f"Go's order is not the shop's: {found}. See to it in Go"))
-        return "linked", met
+    The stage too that its status asks for, for nothing tells whether it was reached before.
 
-    def _marks(self, order: OrderInGoForm, met: LinkChange) -> dict[str, Agreement]:
-        """Return the mark of an order that is invoiced: what is paid back since is credited."""
-        entry = self.tools.index.entry(self.entity, met.go_id)
-        if entry is None or not entry.is_invoice:
-            return {}
-        return {CREDITED: Agreement([], None, order.read_at, now())}
+    Raises:
+        Undecidable: with a Hold, when their totals differ.
+    """
+    invoice = invoice_met(tools, met)
+    state = agreed_state(tools.table, order, None)
+    if invoice is not None:  # what is paid back since is credited
+        state = state.invoiced(order.read_at)
+    asked = asked_stage(order.record, tools.settings.confirm_on, tools.settings.invoice_on)
+    link = _link(order, met.go_id, state.at_stage(asked, status_of(order.record), order.read_at))
+    entry = tools.index.entry(ORDERS, met.go_id)
+    differing = total_difference(order.total, entry.body.get("TotalAmount")) if entry else None
+    with tools.store.transaction():
+        tools.store.put_link(link)
+        if differing:
+            tools.store.note_comparison(ORDERS, link.shop_id)
+    link = _write_reference(tools, order, link, entry)
+    if differing:
+        where = "on its invoice " if invoice else ""
+        reason = f"Go's order is not the shop's: {where}{differing}. See to it in Go"
+        raise Undecidable(Hold(reason))
+    return Settled(order, link, met)
 
-    def _write_reference(self, order: OrderInGoForm, link: Link) -> None:
-        """Write our reference to a Draft without any: by it the order is found again."""
-        tools = self.tools
-        shop_id = order.record["id"]
-        entry = tools.index.entry(self.entity, link.go_id)
-        if entry is None or entry.body.get("ExternalImportReference"):
-            return
-        repair = "its order in Go does not bear our reference; only the link store knows it"
-        if not tools.settings.write_references or entry.body.get("SalesOrderStatus") != "Draft":
-            tools.tally.note_repair(self.entity, shop_id, repair)
-            return
-        row = self.table.row("id")
+
+def _link(order: OrderInGoForm, go_id: str, state: OrderState) -> Link:
+    shop_id, created = order.arrival.shop_id, created_at(order.record)
+    return Link(ORDERS, shop_id, go_id, shop_created_at=created, base=state.base)
+
+
+def _write_reference(
+    tools: OrderTools, order: OrderInGoForm, link: Link, entry: Entry | None
+) -> Link:
+    """Write our reference to a Draft without any: by it the order is found again."""
+    if entry is None or entry.body.get("ExternalImportReference"):
+        return link
+    if tools.settings.write_references and entry.body.get("SalesOrderStatus") == "Draft":
+        row = tools.table.row("id")
         change = RowChange(row.name, row.patch_path, None, order.header[row.name])
         try:
-            answer = tools.writer.change(
-                self.entity, shop_id, f"/SalesOrders/{link.go_id}", [change], read_at=order.read_at
-            )
+            answer = tools.change(link, [change], order.read_at)
         except TestFailed:
-            tools.index.read_again(self.entity, link.go_id)
-            tools.tally.note_repair(self.entity, shop_id, repair)
-            return
-        stamp = answer.body.get("LastChangedDateTimeOffset")
-        with tools.store.transaction():
-            tools.store.put_link(replace(link, own_stamp=stamp))
-            tools.index.remember(self.entity, {**entry.body, **answer.body}, now())
-            tools.store.end_intent(answer.intent)
+            tools.index.read_again(ORDERS, link.go_id)
+        else:
+            return tools.keep_answer(link, answer, entry)
+    repair = "its order in Go does not bear our reference; only the link store knows it"
+    tools.note_repair(link.shop_id, repair)
+    return link
 
-    def _differing_total(self, order: OrderInGoForm, link: Link) -> str | None:
-        """Name both totals when they differ; an invoice stands as it was sent."""
-        entry = self.tools.index.entry(self.entity, link.go_id)
-        if entry is None:
-            return None
-        differing = total_difference(order.total, entry.body.get("TotalAmount"))
-        return f"on its invoice {differing}" if differing and entry.is_invoice else differing
+
+def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
+    """Post an order that Go has not.
+
+    Raises:
+        Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
+    """
+    _require_vat_of_ours(tools, order)
+    if assumed := assumed_rates(order.record, order.lines):
+        tools.note_repair(order.arrival.shop_id, assumed)
+    return Settled(order, post(tools, order, {}), Create(_shown(order)))
+
+
+def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> Link:
+    """Post an order as a Draft, with more members of the header; compare, mend and link it.
+
+    Raises:
+        Undecidable: with a Hold, when Go's order is not the shop's.
+    """
+    order = reading.with_address(tools, order, state_of(None))
+    body = {**tools.table.create_body(order.header), **more, "SalesOrderStatus": "Draft"}
+    body["SalesOrderLines"] = [
+        {"ExternalImportReference": reference, **members}
+        for reference, members in order.members.items()
+    ]
+    target = order_destination(order.arrival.shop_id, body["ExternalImportReference"])
+    lines = {f"{LINE}{reference}": members for reference, members in order.members.items()}
+    sent = {**order.header, **lines, **order.kept}
+    answer = tools.writer.create(target, body, sent, read_at=order.read_at)
+    answered_at = now()
+    link = _link(order, str(answer.body["Id"]), agreed_state(tools.table, order, answer.body))
+    link = replace(link, own_stamp=answer.body.get(STAMP))
+    differing = comparison.differences(order, answer.body, link)
+    with tools.store.transaction():
+        tools.store.put_link(link)
+        tools.index.remember(ORDERS, answer.body, answered_at)
+        comparison.note(tools, link, differing)
+        tools.store.end_intent(answer.intent)
+    return comparison.settle_differences(tools, order, link, answer.body)
+
+
+def _require_vat_of_ours(tools: OrderTools, order: OrderInGoForm) -> None:
+    """See that an order that is delivered abroad bears no VAT of another country.
+
+    Raises:
+        Undecidable: with a Hold, when it may.
+    """
+    country = parties.country_abroad(order.record)
+    rates = {line.rate for line in order.lines if line.rate and line.total.tax}
+    if country is None or not rates or tools.settings.is_vat_abroad_ours:
+        return
+    named = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
+    reason = (
+        f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
+        " Norwegian VAT, set abroad_vat to norwegian; else post it by hand in Go and acknowledge"
+        " this"
+    )
+    raise Undecidable(Hold(reason))
+
+
+def _shown(order: OrderInGoForm) -> dict[str, Value]:
+    """Return the order for a plan: by shop ids, for Go has yet to give its own."""
+    return {
+        **order.header,
+        "customer": order.record.get("customer_id") or "guest",
+        "shipping_address": None,
+        "lines": len(order.lines),
+        "total with VAT": order.total,
+    }

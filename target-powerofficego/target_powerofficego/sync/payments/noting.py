@@ -91,29 +91,34 @@ class OrderPayments:
             return [
                 f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
             ]
-        told = read_payments(record, self._currency(record, link), self._tools.settings.time_zone)
-        if told is None:
+        payments = read_payments(
+            record, self._currency(record, link), self._tools.settings.time_zone
+        )
+        if payments is None:
             return []
-        wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, told)]
-        due = [] if wrong else not_posted_yet(posted, told, accounts)
+        wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, payments)]
+        due = [] if wrong else not_posted_yet(posted, payments, accounts)
         store.replace_due_payments(order_id, due)
         if accounts:
-            self._remark(order_id, told)
+            self._remark(order_id, payments)
         return wrong
 
     def _currency(self, record: Record, link: Link) -> str | None:
         """Return the currency that the shop tells, else the one that Go answered; None: neither."""
         with contextlib.suppress(Unusable):
-            told = currency(record.get("currency"), what="currency")
             agreed = link.base.get("currency")
-            return told or (agreed.go if agreed is not None else None)
+            in_go = None if agreed is None else agreed.go
+            return currency(record.get("currency"), what="currency") or in_go
         return None
 
-    def _remark(self, order_id: str, told: ToldPayments) -> None:
-        for why in told.left_out:
+    def _remark(self, order_id: str, payments: ToldPayments) -> None:
+        for why in payments.left_out:
             self._tools.tally.note_repair("orders", order_id, why)
         accounts = self._tools.settings.payment_accounts
-        without = {one for one in told.paid if one.method not in accounts}
         with self._lock:
-            self._without_account |= {(one.method, order_id, one.payment_id) for one in without}
-            self._strange |= {(word, order_id) for word in told.strange_statuses}
+            self._without_account |= {
+                (payment.method, order_id, payment.payment_id)
+                for payment in payments.paid
+                if payment.method not in accounts
+            }
+            self._strange |= {(word, order_id) for word in payments.strange_statuses}

@@ -32,18 +32,19 @@ def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]
     Raises:
         TryAgainLater, StopRun: Go cannot be asked.
     """
-    links = [link for one in order_ids if (link := tools.store.link("orders", one)) is not None]
+    known = [tools.store.link("orders", order_id) for order_id in order_ids]
+    links = [link for link in known if link is not None]
     real = {link.go_id: link.shop_id for link in links if not _is_made_up(link)}
     planned = {link.shop_id: _PLANNED for link in links if _is_made_up(link)}
-    found = _entries(tools, real) if real else {}
-    return planned | dict(_readable(tools, real, found))
+    entries = _entries(tools, real) if real else {}
+    return planned | dict(_readable(tools, real, entries))
 
 
 def _readable(
-    tools: Tools, real: Mapping[str, str], found: Mapping[str, Mapping[str, Any]]
+    tools: Tools, real: Mapping[str, str], entries: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, OrderInGo]]:
     """Yield orders by the shop's ids, and say of each other what of it cannot be read."""
-    for go_id, entry in found.items():
+    for go_id, entry in entries.items():
         try:
             yield real[go_id], _order(tools, entry)
         except Unusable as unusable:
@@ -51,7 +52,7 @@ def _readable(
 
 
 def _is_made_up(link: Link) -> bool:
-    """Tell whether an order is one that a plan would create; it has no entry in Go."""
+    """Return whether an order is one that a plan would create; it has no entry in Go."""
     return link.go_id.startswith("-")
 
 
@@ -59,8 +60,8 @@ def _entries(tools: Tools, go_ids: Iterable[str]) -> dict[str, Mapping[str, Any]
     """Return sales orders and invoices by id; an order that is sent meanwhile is an invoice."""
     wanted = set(go_ids)
     drafts = tools.go.list_all("/SalesOrders", fields=_MEMBERS)
-    found = {str(one["Id"]): one for one in drafts if str(one["Id"]) in wanted}
-    return found | {str(one["Id"]): one for one in _invoices(tools, sorted(wanted))}
+    entries = {str(entry["Id"]): entry for entry in drafts if str(entry["Id"]) in wanted}
+    return entries | {str(entry["Id"]): entry for entry in _invoices(tools, sorted(wanted))}
 
 
 def _invoices(tools: Tools, go_ids: list[str]) -> Iterator[Mapping[str, Any]]:
@@ -82,8 +83,8 @@ def _order(tools: Tools, entry: Mapping[str, Any]) -> OrderInGo:
     )
 
 
-def _decimal(told: object) -> Decimal | None:
-    return None if told is None else number_in_go(told, what="its balance")
+def _decimal(number: object) -> Decimal | None:
+    return None if number is None else number_in_go(number, what="its balance")
 
 
 def _ledger_account(tools: Tools, customer_id: str) -> int | None:

@@ -7,8 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.orders.payments import CURRENCY, ITS_PAYMENT
-from target_powerofficego.dataflow.orders.vouchers import Voucher, by_day_and_method, reference_of
+from target_powerofficego.dataflow.orders.payments import CURRENCY, ITS_PAYMENT, Payment
+from target_powerofficego.dataflow.orders.vouchers import (
+    OrderInGo,
+    Voucher,
+    by_day_and_method,
+    reference_of,
+)
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.go_api import TryAgainLater
 from target_powerofficego.sync.payments.orders_in_go import orders_in_go
@@ -17,8 +22,6 @@ from target_powerofficego.sync.payments.vouchers import VoucherWriter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_powerofficego.dataflow.orders.payments import Payment
-    from target_powerofficego.dataflow.orders.vouchers import OrderInGo
     from target_powerofficego.sync.context import Tools
 
 logger = logging.getLogger("target-powerofficego")
@@ -92,18 +95,19 @@ class PaymentPosting:
             for order_id, order in orders.items()
         }
         uncovered: dict[str, list[str]] = {}
-        for one in due:
-            order = orders.get(one.order_id)
-            why = _why_not(order)
-            if why is not None:
-                self._leave_out(one, f"is not posted: {why}")
-            elif order is not None and not self._is_booked_by_hand(one, order):
-                why = _why_not_covered(one, order, still_open)
-                if why is None:
-                    yield one
-                else:
-                    told = f"{ITS_PAYMENT} {one.said} is not posted: {why}"
-                    uncovered.setdefault(one.order_id, []).append(told)
+        for payment in due:
+            order = orders.get(payment.order_id)
+            why = self._why_left_out(payment, order)
+            if order is None or why is not None:
+                repair = f"{ITS_PAYMENT} {payment.said} is not posted: {why}"
+                self._tools.tally.note_repair("orders", payment.order_id, repair)
+                continue
+            why = _why_not_covered(payment, order, still_open)
+            if why is None:
+                yield payment
+            else:
+                reason = f"{ITS_PAYMENT} {payment.said} is not posted: {why}"
+                uncovered.setdefault(payment.order_id, []).append(reason)
         for order_id, reasons in uncovered.items():
             self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
 
@@ -112,51 +116,44 @@ class PaymentPosting:
         posted = self._tools.store.posted_payments(order_id)
         return sum((one.payment.amount for one in posted), Decimal(0))
 
-    def _is_booked_by_hand(self, one: Payment, order: OrderInGo) -> bool:
-        """Tell whether nothing is open of an invoice of which no payment was posted from here."""
-        store = self._tools.store
-        if order.open_amount is None or order.open_amount > 0:
-            return False
-        if store.posted_payments(one.order_id):
-            return False
-        invoice = f"its invoice {order.invoice_no} in Go"
-        why = f"nothing is open of {invoice}, so it was posted already or booked by hand"
-        self._leave_out(one, f"is not posted: {why}")
-        store.drop_due_payment(one)
-        return True
+    def _why_left_out(self, payment: Payment, order: OrderInGo | None) -> str | None:
+        """Say why no payment of an order can be posted, None: one can.
 
-    def _leave_out(self, one: Payment, why: str) -> None:
-        repair = f"{ITS_PAYMENT} {one.said} {why}"
-        self._tools.tally.note_repair("orders", one.order_id, repair)
-
-
-def _why_not(order: OrderInGo | None) -> str | None:
-    """Say why no payment of an order can be posted, None: one can."""
-    if order is None:
-        return "the order is not in Go any more"
-    if order.currency not in (None, CURRENCY):
-        return f"in Go the order is in {order.currency}, and only {CURRENCY} is posted"
-    if order.matching_reference is None:
-        return "its order has no CustomMatchingReference in Go, by which it would be matched"
-    if order.ledger_account_id is None:
-        return "Go tells no account of its customer in the customer ledger"
-    return None
+        Where nothing is open of the invoice, though nothing was posted from here, the payment is
+        due no more.
+        """
+        if order is None:
+            return "the order is not in Go any more"
+        if order.currency not in (None, CURRENCY):
+            return f"in Go the order is in {order.currency}, and only {CURRENCY} is posted"
+        if order.matching_reference is None:
+            return "its order has no CustomMatchingReference in Go, by which it would be matched"
+        if order.ledger_account_id is None:
+            return "Go tells no account of its customer in the customer ledger"
+        is_open = order.open_amount is None or order.open_amount > 0
+        if is_open or self._tools.store.posted_payments(payment.order_id):
+            return None
+        self._tools.store.drop_due_payment(payment)
+        return (
+            f"nothing is open of its invoice {order.invoice_no} in Go, so it was posted already or"
+            " booked by hand"
+        )
 
 
 def _why_not_covered(
-    one: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
+    payment: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
 ) -> str | None:
     """Say that less is open of the order's invoice; None: it covers the payment, or is yet to be.
 
     What is covered is no longer open for the payments that follow.
     """
-    left = still_open[one.order_id]
+    left = still_open[payment.order_id]
     if left is None:
         return None
-    if one.amount > left:
-        told = f"only {left:.2f}" if left > 0 else "nothing"
+    if payment.amount > left:
+        how_much = f"only {left:.2f}" if left > 0 else "nothing"
         is_less = order.open_amount is not None and left < order.open_amount
         beside = ", beside what is posted from here" if is_less else ""
-        return f"{told} is open of its invoice {order.invoice_no} in Go{beside}"
-    still_open[one.order_id] = left - one.amount
+        return f"{how_much} is open of its invoice {order.invoice_no} in Go{beside}"
+    still_open[payment.order_id] = left - payment.amount
     return None

@@ -13,7 +13,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.orders.vouchers import Voucher, payments_there, voucher_body
+from target_powerofficego.dataflow.orders.vouchers import (
+    OrderInGo,
+    Voucher,
+    payments_there,
+    voucher_body,
+)
 from target_powerofficego.decisions.changes import Create, Hold, Reject
 from target_powerofficego.go_api import (
     DuplicateReference,
@@ -31,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_powerofficego.dataflow.orders.payments import Payment
-    from target_powerofficego.dataflow.orders.vouchers import OrderInGo
-    from target_powerofficego.store.link_store import Intent, UnsettledKind
+    from target_powerofficego.store.link_store import Intent
     from target_powerofficego.sync.context import Tools
 
 logger = logging.getLogger("target-powerofficego")
@@ -85,7 +89,7 @@ class VoucherWriter:
 
     def hold(self, shop_id: str, reason: str) -> None:
         """Keep what a person must see to."""
-        self._keep("hold", shop_id, Hold(reason), {"id": shop_id})
+        self._keep(shop_id, Hold(reason), {"id": shop_id})
 
     def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
         """Return whether Go refused just this voucher, and it is not time yet to try again."""
@@ -98,21 +102,20 @@ class VoucherWriter:
 
     def forget_solved(self) -> None:
         """Forget what was open and is no longer, once all that is due was tried."""
-        for one in self._tools.store.unsettled("reject", "hold"):
-            if one.entity == PAYMENTS and one.shop_id not in self._open:
-                self._tools.store.clear_unsettled(PAYMENTS, one.shop_id)
+        for open_one in self._tools.store.unsettled("reject", "hold"):
+            if open_one.entity == PAYMENTS and open_one.shop_id not in self._open:
+                self._tools.store.clear_unsettled(PAYMENTS, open_one.shop_id)
 
     def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
         """Send a voucher until it is known to be in Go, or not; see `post`."""
-        for tries_left in reversed(range(_MOST_TRIES)):
+        unanswered = ""
+        for number in range(_MOST_TRIES):
+            if number:
+                time.sleep(SECOND_LOOK_SECONDS)
             try:
                 self._tools.go.create(_PATH, intent.detail["body"])
             except UnknownOutcome as unknown:
-                was_sent = True
-                if not tries_left:
-                    self._leave_unanswered(intent, str(unknown))
-                    return None
-                time.sleep(SECOND_LOOK_SECONDS)
+                was_sent, unanswered = True, str(unknown)
             except DuplicateReference as refused:
                 return self._meet(intent, refused, shown, was_sent=was_sent)
             except Refused as refused:
@@ -124,8 +127,10 @@ class VoucherWriter:
                 raise
             else:
                 return self._posted(intent, shown)
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
+        logger.warning("payments %s: %s", intent.shop_id, unanswered)
+        why = Reject("PowerOffice Go did not answer; the next run posts the same voucher again")
+        self._keep(intent.shop_id, why, {"id": intent.shop_id})
+        return None
 
     def _posted(self, intent: Intent, shown: Create | None) -> set[Key]:
         if shown is not None:
@@ -202,12 +207,7 @@ class VoucherWriter:
         self._end(intent)
         reason = f"PowerOffice Go refused it{said}"
         why = Reject(reason, refused.title, refused.detail, is_refusal=True)
-        self._keep("reject", intent.shop_id, why, _payload(intent.shop_id, intent.detail["body"]))
-
-    def _leave_unanswered(self, intent: Intent, unknown: str) -> None:
-        logger.warning("payments %s: %s", intent.shop_id, unknown)
-        reason = "PowerOffice Go did not answer; the next run posts the same voucher again"
-        self._keep("reject", intent.shop_id, Reject(reason), {"id": intent.shop_id})
+        self._keep(intent.shop_id, why, _payload(intent.shop_id, intent.detail["body"]))
 
     def _end(
         self, intent: Intent, *, is_posted: bool = False, met: list[Payment] | None = None
@@ -225,13 +225,11 @@ class VoucherWriter:
             store.end_intent(intent)
         return {(one.order_id, one.payment_id) for one in posted}
 
-    def _keep(
-        self, kind: UnsettledKind, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]
-    ) -> None:
+    def _keep(self, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]) -> None:
         tools = self._tools
         self._open.add(shop_id)
         tools.store.put_unsettled(
-            kind,
+            "hold" if isinstance(why, Hold) else "reject",
             PAYMENTS,
             shop_id,
             payload=payload,
@@ -242,7 +240,7 @@ class VoucherWriter:
             is_refusal=isinstance(why, Reject) and why.is_refusal,
         )
         tools.plan.add(PAYMENTS, shop_id, why)
-        tools.tally.count(PAYMENTS, shop_id, "held" if kind == "hold" else "rejected")
+        tools.tally.count(PAYMENTS, shop_id, why.outcome)
 
 
 def _payload(reference: str, body: Mapping[str, Any]) -> dict[str, str]:

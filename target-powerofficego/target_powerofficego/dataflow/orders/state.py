@@ -1,0 +1,262 @@
+"""What is kept of a linked order, as the base of its link keeps it; pure.
+
+Beside what both sides hold of each row and line, that is what the shop alone tells (where it goes,
+who bought it, which refunds it is less, what it comes to), and what was done in Go: its stage, and
+once it is invoiced its credit notes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.buyers import OF_ONE_ORDER, AgreedBuyer
+from target_powerofficego.dataflow.orders.amounts import OrderAmounts, as_kept, from_kept
+from target_powerofficego.dataflow.orders.lines_back import unmet
+from target_powerofficego.dataflow.orders.stages import Stage
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Mapping, Sequence
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
+
+LINE = "line:"
+"""Begins the name under which the base keeps a line."""
+
+AMOUNTS = "amounts"
+"""The name under which the base keeps what an order comes to in the shop."""
+
+_ADDRESS, _BUYER, _BUYER_TOLD, _REFUNDS = "address_key", "buyer_id", "buyer_told", "refunds"
+_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE = "credited", "taken_back", "unlocked", "stage"
+
+_TOLD_BY_THE_SHOP = (_ADDRESS, _BUYER, _BUYER_TOLD, _REFUNDS, AMOUNTS)
+_LASTING = (_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE)
+"""What stays however often both sides agree anew."""
+
+
+def kept_of(
+    address: Sequence[str] | None,
+    buyer: AgreedBuyer,
+    refunds: Collection[str],
+    amounts: OrderAmounts,
+) -> dict[str, Value]:
+    """Return what the shop alone tells of an order, under the names and in the form of the base."""
+    identity = {} if buyer.identity is None else {_BUYER_TOLD: [buyer.identity, buyer.is_known]}
+    return {
+        _ADDRESS: address,
+        _BUYER: [buyer.id],
+        **identity,
+        _REFUNDS: list(refunds),
+        AMOUNTS: as_kept(amounts),
+    }
+
+
+@dataclass(frozen=True)
+class OrderState:
+    """The base of an order's link, read and written by meaning; each change returns another one.
+
+    A change that changes nothing returns the same base, so that nothing need be stored.
+    """
+
+    base: Mapping[str, Agreement]
+
+    @property
+    def rows(self) -> dict[str, Agreement]:
+        """What both sides last agreed on of the header, by row."""
+        others = (*_TOLD_BY_THE_SHOP, *_LASTING)
+        return {
+            name: one
+            for name, one in self.base.items()
+            if name not in others and not name.startswith(LINE)
+        }
+
+    @functools.cached_property
+    def lines(self) -> Mapping[str, Agreement]:
+        """What both sides last agreed on of the lines, by reference."""
+        return {
+            name.removeprefix(LINE): one for name, one in self.base.items() if name.startswith(LINE)
+        }
+
+    def with_rows(self, rows: Mapping[str, Agreement]) -> OrderState:
+        """Return it with these rows."""
+        return OrderState({**self.base, **rows}) if rows else self
+
+    def with_lines(self, lines: Mapping[str, Agreement]) -> OrderState:
+        """Return it with these lines, by reference."""
+        return self.with_rows({f"{LINE}{reference}": one for reference, one in lines.items()})
+
+    def without_line(self, reference: str) -> OrderState:
+        """Return it without a line."""
+        return self._without(f"{LINE}{reference}")
+
+    def with_lines_of_go(
+        self, lines: Mapping[str, Record], read_at: datetime.datetime
+    ) -> OrderState:
+        """Return it with Go's lines as they stand, where it has never seen them.
+
+        Of an order that was found in Go and linked only the shop's side is known, and what differs
+        is no edit of Go's: it must not count as one when the totals are compared.
+        """
+        base = self.lines
+        return self.with_lines(
+            {
+                reference: replace(base[reference], go=line, go_read_at=read_at)
+                for reference, line in unmet(lines, base).items()
+            }
+        )
+
+    def after(self, before: OrderState) -> OrderState:
+        """Return it with what lasts of the state before: both sides have agreed anew."""
+        is_same = self._kept(AMOUNTS) == before._kept(AMOUNTS)
+        names = (*_LASTING, AMOUNTS) if is_same else _LASTING
+        return self.with_rows({name: before.base[name] for name in names if name in before.base})
+
+    # What the shop alone tells
+
+    @property
+    def buyer(self) -> AgreedBuyer | None:
+        """Who bought the order; several buyers may share a customer in Go. None: not known."""
+        if _BUYER not in self.base:
+            return None
+        (shop_id,) = self.base[_BUYER].shop
+        if _BUYER_TOLD in self.base:
+            return AgreedBuyer(shop_id, *self.base[_BUYER_TOLD].shop)
+        has_name = "buyer" in self.base and bool(self.base["buyer"].shop)
+        return AgreedBuyer(shop_id, None, has_name and not shop_id.startswith(OF_ONE_ORDER))
+
+    @property
+    def address(self) -> Sequence[str]:
+        """The content of the address that the order goes to; empty: none is known."""
+        return (self._kept(_ADDRESS) or ())[1:]
+
+    def goes_to(self, address: Sequence[str] | None) -> bool:
+        """Return whether the order was last known to go there, and to the same customer in Go."""
+        return _ADDRESS in self.base and self.base[_ADDRESS].shop == address
+
+    def with_address(self, address: Sequence[str] | None, read_at: datetime.datetime) -> OrderState:
+        """Return it with where the order goes: the customer in Go, and the address."""
+        return self._with(_ADDRESS, address, read_at)
+
+    @property
+    def refunds(self) -> tuple[str, ...]:
+        """The ids of the refunds that the order's lines are less in Go."""
+        return tuple(self._kept(_REFUNDS) or ())
+
+    def with_refunds(self, refunds: Collection[str], read_at: datetime.datetime) -> OrderState:
+        """Return it with the refunds that an order which did not change is less by now.
+
+        A shop may take a refund back and make another that comes to the same. Those that came after
+        the invoice are credited.
+        """
+        if self.is_invoiced or set(self.refunds) == set(refunds):
+            return self
+        return self._with(_REFUNDS, list(refunds), read_at)
+
+    @functools.cached_property
+    def amounts(self) -> OrderAmounts | None:
+        """What the order comes to in the shop; None: it was linked before that was kept."""
+        kept = self._kept(AMOUNTS)
+        return None if kept is None else from_kept(kept)
+
+    def with_amounts(self, amounts: OrderAmounts, read_at: datetime.datetime) -> OrderState:
+        """Return it with what the order comes to as the shop tells it."""
+        kept = as_kept(amounts)
+        return self if kept == self._kept(AMOUNTS) else self._with(AMOUNTS, kept, read_at)
+
+    def without_buyer(self, rows: Collection[str]) -> OrderState:
+        """Return what is kept when the buyer is erased: of the header these rows only."""
+        names = {*rows, _ADDRESS, _REFUNDS, AMOUNTS, *_LASTING}
+        return OrderState(
+            {
+                name: replace(one, shop=None, go=None) if name == _ADDRESS else one
+                for name, one in self.base.items()
+                if name in names or name.startswith(LINE)
+            }
+        )
+
+    # What was done in Go
+
+    @property
+    def stage(self) -> Stage | None:
+        """How far the order was brought already."""
+        kept = self._kept(_STAGE)
+        return None if kept is None else Stage(kept[0])
+
+    def at_stage(
+        self, stage: Stage | None, status: str | None, read_at: datetime.datetime
+    ) -> OrderState:
+        """Return it with a stage that was reached, and the status that asked; None: as it is."""
+        return self if stage is None else self._with(_STAGE, [stage.value, status], read_at)
+
+    @property
+    def is_unlocked(self) -> bool:
+        """Whether the order was Confirmed, and is a Draft for us to edit."""
+        return _UNLOCKED in self.base
+
+    def unlocked(self, read_at: datetime.datetime) -> OrderState:
+        """Return it with that the order is to be Confirmed again."""
+        return self._with(_UNLOCKED, ["Confirmed"], read_at)
+
+    def locked(self) -> OrderState:
+        """Return it once the order is as a person left it."""
+        return self._without(_UNLOCKED)
+
+    @property
+    def is_invoiced(self) -> bool:
+        """Whether the order is known to be invoiced: what is paid back since is credited."""
+        return _CREDITED in self.base
+
+    def invoiced(self, read_at: datetime.datetime) -> OrderState:
+        """Return it once the order is known to be invoiced."""
+        return self if self.is_invoiced else self.with_credit_marks({}, read_at)
+
+    @property
+    def credit_marks(self) -> dict[str, str | None]:
+        """What is kept of credit notes by the id of the refund, in the order they were made in.
+
+        That is what tells whether the refund is still the same; None while it is only begun.
+        """
+        return dict(self._kept(_CREDITED) or ())
+
+    def with_credit_marks(
+        self, marks: Mapping[str, str | None], read_at: datetime.datetime
+    ) -> OrderState:
+        """Return it with these marks in place of all others."""
+        return self._with(_CREDITED, [[name, mark] for name, mark in marks.items()], read_at)
+
+    @property
+    def credited(self) -> dict[str, str]:
+        """The marks of refunds that have a credit note in Go, if they moved any sum."""
+        return {name: mark for name, mark in self.credit_marks.items() if mark is not None}
+
+    @property
+    def known_refunds(self) -> tuple[str, ...]:
+        """The refunds that the order is less in Go, or that have a credit note, if only begun."""
+        return (*self.refunds, *self.credit_marks)
+
+    @property
+    def taken_back(self) -> dict[str, list[str]]:
+        """What is kept of credit notes that Go made otherwise, so that they were deleted.
+
+        By the refund's id, what was to be credited, and why it is held.
+        """
+        return dict(self._kept(_TAKEN_BACK) or {})
+
+    def with_taken_back(
+        self, name: str, was: Sequence[str], read_at: datetime.datetime
+    ) -> OrderState:
+        """Return it with a credit note that was taken back."""
+        return self._with(_TAKEN_BACK, {**self.taken_back, name: list(was)}, read_at)
+
+    def _kept(self, name: str) -> Value:
+        return self.base[name].shop if name in self.base else None
+
+    def _with(self, name: str, value: Value, read_at: datetime.datetime) -> OrderState:
+        return self.with_rows({name: Agreement(value, None, read_at, now())})
+
+    def _without(self, name: str) -> OrderState:
+        return OrderState({other: one for other, one in self.base.items() if other != name})

@@ -1,0 +1,111 @@
+"""What the link store keeps of an order: read by meaning, and written in the form it always had."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+
+from target_powerofficego.dataflow.agreement import NEVER, Agreement
+from target_powerofficego.dataflow.buyers import AgreedBuyer
+from target_powerofficego.dataflow.orders.amounts import OrderAmounts
+from target_powerofficego.dataflow.orders.line_amounts import Money
+from target_powerofficego.dataflow.orders.stages import Stage
+from target_powerofficego.dataflow.orders.state import OrderState, kept_of
+
+AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
+SUMS = OrderAmounts("2026-05-01", "NOK", {"25": Money(Decimal(100), Decimal(25), Decimal(125))})
+
+KEPT = {
+    "customer": "4711",
+    "reference": "PO 1",
+    "line:1": {"Quantity": Decimal(1)},
+    "address_key": ["4711", "Storgata 1", "", "0155", "Oslo", "NO"],
+    "buyer_id": ["12"],
+    "buyer_told": ["12 guest:0", True],
+    "refunds": ["r1"],
+    "amounts": ["2026-05-01", "NOK", [["25", "100", "25", "125"]]],
+    "stage": ["confirmed", "processing"],
+    "unlocked": ["Confirmed"],
+    "credited": [["r3", "0f0f"], ["r2", None]],
+    "taken_back": {"r2": ["ab", "Go made it otherwise"]},
+}
+"""The values of a base, under the names and in the form in which the link store keeps them."""
+
+
+def agreed(value):
+    return Agreement(value, None, NEVER, NEVER)
+
+
+BASE = {name: agreed(value) for name, value in KEPT.items()}
+
+
+def kept(state):
+    return {name: one.shop for name, one in state.base.items()}
+
+
+def test_what_was_stored_is_read_by_its_meaning():
+    state = OrderState(BASE)
+    assert [*state.rows] == ["customer", "reference"]
+    assert state.lines == {"1": BASE["line:1"]}
+    assert state.buyer == AgreedBuyer("12", "12 guest:0", is_known=True)
+    assert state.address == ["Storgata 1", "", "0155", "Oslo", "NO"]
+    assert state.goes_to(KEPT["address_key"])
+    assert state.amounts == SUMS
+    assert (state.stage, state.is_unlocked, state.is_invoiced) == (Stage.CONFIRMED, True, True)
+    assert [*state.credit_marks.items()] == [("r3", "0f0f"), ("r2", None)]
+    assert state.credited == {"r3": "0f0f"}
+    assert state.known_refunds == ("r1", "r3", "r2")
+    assert state.taken_back == KEPT["taken_back"]
+
+
+def test_what_is_written_has_the_form_that_is_read():
+    buyer = OrderState(BASE).buyer
+    told = kept_of(KEPT["address_key"], buyer, ["r1"], SUMS)
+    rows = {name: BASE[name] for name in ("customer", "reference")}
+    state = (
+        OrderState({**rows, **{name: agreed(value) for name, value in told.items()}})
+        .with_lines({"1": BASE["line:1"]})
+        .at_stage(Stage.CONFIRMED, "processing", AT)
+        .unlocked(AT)
+        .with_credit_marks({"r3": "0f0f", "r2": None}, AT)
+        .with_taken_back("r2", ["ab", "Go made it otherwise"], AT)
+    )
+    assert kept(state) == KEPT
+
+
+def test_what_is_known_already_is_not_written_again():
+    state = OrderState(BASE)
+    same = state.with_amounts(SUMS, AT).with_refunds(["r1"], AT).with_address([], AT).invoiced(AT)
+    assert {name for name in BASE if same.base[name] is not BASE[name]} == {"address_key"}
+    unchanged = state.with_amounts(SUMS, AT).invoiced(AT).at_stage(None, None, AT)
+    assert unchanged.with_lines_of_go({}, AT).base is state.base
+
+
+def test_once_it_is_invoiced_a_further_refund_is_credited_and_not_taken_off():
+    assert OrderState(BASE).with_refunds(["r1", "r9"], AT).refunds == ("r1",)
+    open_order = OrderState({"refunds": agreed(["r1"])})
+    assert open_order.with_refunds(["r1", "r9"], AT).refunds == ("r1", "r9")
+
+
+def test_what_lasts_is_carried_on_when_both_sides_agree_anew():
+    new = OrderState({name: agreed(KEPT[name]) for name in ("customer", "amounts", "refunds")})
+    after = new.after(OrderState(BASE))
+    assert {"stage", "unlocked", "credited", "taken_back"} <= after.base.keys()
+    assert after.base["amounts"] is BASE["amounts"]
+    assert after.base["refunds"] is new.base["refunds"]
+    assert OrderState({}).after(OrderState({})).base == {}
+
+
+def test_of_an_erased_buyer_nothing_stays():
+    kept_rows = OrderState(BASE).without_buyer(["customer"])
+    assert kept_rows.buyer is None
+    assert not kept_rows.address
+    assert kept_rows.base.keys() == BASE.keys() - {"reference", "buyer_id", "buyer_told"}
+
+
+def test_a_buyer_that_an_earlier_version_kept_is_known_by_id_alone():
+    old = {"buyer_id": agreed(["guest:order-7"]), "buyer": agreed("Kari")}
+    assert OrderState(old).buyer == AgreedBuyer("guest:order-7", None, is_known=False)
+    assert OrderState({**old, "buyer_id": agreed(["12"])}).buyer == AgreedBuyer("12", None, True)
+    assert OrderState({}).buyer is None
+    assert OrderState({}).amounts is None
