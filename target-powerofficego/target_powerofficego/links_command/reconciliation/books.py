@@ -137,17 +137,15 @@ class Books:
             return None
         if entry.related_invoice is not None and entry.related_invoice in self._by_invoice:
             return self._by_invoice[entry.related_invoice]
-        told = (entry.reference or "").removeprefix(f"{self._shop_name}:")
-        if told == entry.reference:
-            return None
-        return self._by_id.get(credited_order(told))
+        shop_id = (entry.reference or "").removeprefix(f"{self._shop_name}:")
+        return self._by_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
 
     def credit_notes_of(self, order: ShopOrder) -> Sequence[GoEntry]:
         """Return the credit notes without a link of an order's invoice, of whichever date."""
         return self._credits[order.shop_id]
 
     def is_credited(self, entry: GoEntry) -> bool:
-        """Tell whether credit notes name an invoice and take all of it back."""
+        """Return whether credit notes name an invoice and take all of it back."""
         return entry.kind == "invoice" and self._credited_of[entry.number] == -entry.total
 
     def comes_to(self, order: ShopOrder) -> Decimal:
@@ -158,7 +156,7 @@ class Books:
 
 
 def is_surely_same(order: ShopOrder, entry: GoEntry) -> bool:
-    """Tell from the header alone that an entry is as the shop has it: amounts and VAT rate.
+    """Return by the header alone whether an entry is as the shop has it: amounts and VAT rate.
 
     Only of a single line: several of different rates may come to the same VAT.
     """
