@@ -57,7 +57,7 @@ class ForwardSide:
         return self._walks[entity].take(record, read_at, at_end=at_end)
 
     def is_settled(self, entity: str, record: Record, read_at: datetime.datetime) -> bool:
-        """Tell whether a record is the very one last settled."""
+        """Return whether a record is the very one last settled."""
         del read_at
         settled = self._tools.store.last_settled(entity, record["id"])
         return settled is not None and settled.record_hash == self.fingerprint(record)
@@ -134,7 +134,7 @@ class ForwardSide:
         return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Tell whether a customer or product was made from an order that needs it."""
+        """Return whether a customer or product was made from an order that needs it."""
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_archives(self, archives: list[Unsettled]) -> None:
