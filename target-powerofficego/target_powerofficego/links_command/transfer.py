@@ -166,7 +166,8 @@ def read_lines(lines: Iterable[str]) -> list[Row]:
     number = 0
     for number, line in enumerate(lines, start=1):
         reading.take(number, line)
-    reading.end(number)
+    if not reading.is_whole:
+        raise BadLine(number + 1, "the export is cut off")
     return reading.rows
 
 
@@ -176,7 +177,7 @@ class _Reading:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self._format = FORMAT
-        self._is_whole = False
+        self.is_whole = False
         self._seen: set[tuple[Any, ...]] = set()
         self._ids: set[tuple[str, Any]] = set()
 
@@ -185,12 +186,12 @@ class _Reading:
         kind = message.get("kind")
         if number == 1:
             self._format = _format_of(number, kind, message)
-        elif self._is_whole:
+        elif self.is_whole:
             raise BadLine(number, "it comes after the end")
         elif kind == _END:
             if message.get("rows") != len(self.rows):
                 raise BadLine(number, f"it counts other rows than the {len(self.rows)} before it")
-            self._is_whole = True
+            self.is_whole = True
         elif not isinstance(kind, str) or kind not in _TABLES:
             raise BadLine(number, "its kind is not known")
         else:
@@ -200,10 +201,6 @@ class _Reading:
             row = {**_NEW_SINCE.get(self._format, {}).get(kind, {}), **row}
             self._check_row(number, _TABLES[kind], row)
             self.rows.append((kind, row))
-
-    def end(self, number: int) -> None:
-        if not self._is_whole:
-            raise BadLine(number + 1, "the export is cut off")
 
     def _check_row(self, number: int, table: sa.Table, row: Mapping[str, Any]) -> None:
         if set(row) != set(table.c.keys()):

@@ -16,8 +16,11 @@ from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import GoClient, GoError
 from target_powerofficego.links_command.listing import fail
 from target_powerofficego.links_command.opening import open_store
-from target_powerofficego.links_command.reconciliation.books import Books
-from target_powerofficego.links_command.reconciliation.comparison import Comparison, compare
+from target_powerofficego.links_command.reconciliation.comparison import (
+    Books,
+    Comparison,
+    compare,
+)
 from target_powerofficego.links_command.reconciliation.go_side import GoSide
 from target_powerofficego.links_command.reconciliation.shop_side import shop_orders
 from target_powerofficego.settings.complaints import broken_rules
