@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
-from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -18,6 +17,7 @@ from tap_customwebshop import schemas
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
 from tap_customwebshop.records import move_to_custom, numbers_to_text
+from tap_customwebshop.sdk_internals import pop_deselected_record_properties
 from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp
 from tap_customwebshop.writer import LineWriter
 

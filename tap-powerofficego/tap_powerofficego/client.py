@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
-from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from target_powerofficego.go_api import ConfigurationError, GoError, NotFound, Unreachable
+from target_powerofficego.sdk_internals import pop_deselected_record_properties
 from typing_extensions import override
 
 from tap_powerofficego import stamps

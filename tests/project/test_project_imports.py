@@ -29,6 +29,8 @@ BUILT_ON = {
         "target_powerofficego.go_api",
         "target_powerofficego.command_line",
         "target_powerofficego.plain_text",
+        "target_powerofficego.sdk_internals",
+        "target_powerofficego.settings.schema",
     ),
     "target_customwebshop": ("tap_customwebshop", "target_powerofficego"),
 }
@@ -81,6 +83,7 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
         "environment.py",
         "plain_text.py",
         "json_text.py",
+        "sdk_internals.py",
         "open_files.py",
         "standard_output.py",
     ],

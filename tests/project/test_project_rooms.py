@@ -31,7 +31,10 @@ ROOMS = (
     "at hand everywhere",
 )
 """Of target-powerofficego, each above those that it may import."""
-AT_HAND = ("environment", "errors", "json_text", "open_files", "plain_text", "standard_output")
+AT_HAND = (
+    *("environment", "errors", "json_text", "open_files", "plain_text"),
+    *("sdk_internals", "standard_output"),
+)
 
 
 @pytest.fixture(scope="module")

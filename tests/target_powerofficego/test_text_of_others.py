@@ -115,7 +115,7 @@ sys.exit(main(["check"]) if "links" in {module!r} else main([]))
         (
             "target_powerofficego.links_command",
             "main",
-            "import target_powerofficego.links_command.check_command as c; c.open_store = fail",
+            "import target_powerofficego.links_command.check as c; c.open_store = fail",
         ),
         (
             "tap_customwebshop.tap",

@@ -1,25 +1,37 @@
-"""A link store as text: one JSON object a line, checked in full before any of it is taken in."""
+"""The commands `export` and `import`: a link store as text, one JSON object a line.
+
+An export is checked in full before any of it is taken in.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from typing import TYPE_CHECKING, Any, get_args
+import sys
+from typing import IO, TYPE_CHECKING, Any, get_args
 
+import click
 import simplejson
 import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.links_command.listing import fail, print_json_line, say
+from target_powerofficego.links_command.opening import in_one_line, open_store
+from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
+from target_powerofficego.store.connection import has_tables
 from target_powerofficego.store.intent_rows import KINDS
-from target_powerofficego.store.link_store import UnsettledKind
+from target_powerofficego.store.link_store import LinkStore, UnsettledKind
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.private_file import make_private
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
 from target_powerofficego.store.values import is_shop_name
 from target_powerofficego.store.ways import PAYMENTS, WayName, on_the_way_back
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 FORMAT = 5
 """Raise it when a table changes, and read the older formats as well."""
@@ -38,12 +50,9 @@ _NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
 
 _HEAD, _END = "powerofficego-links", "end"
 _TABLES = {table.name: table for table in TRANSFERRED}
-_STAMPS = frozenset(
-    {
-        *("opened_at", "linked_at", "read_at", "started_at", "finished_at", "first_seen"),
-        *("last_seen", "next_attempt_at", "acknowledged_at", "erased_at", "archived_at"),
-        "posted_at",
-    }
+_STAMPS = (
+    *("opened_at", "linked_at", "read_at", "started_at", "finished_at", "first_seen"),
+    *("last_seen", "next_attempt_at", "acknowledged_at", "erased_at", "archived_at", "posted_at"),
 )
 _MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
 _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -68,6 +77,75 @@ class BadLine(Exception):  # noqa: N818 - reads as what it says
         super().__init__(f"line {number} cannot be read: {why}")
 
 
+@click.command("export")
+@only_shop_option
+@with_choices()
+@click.pass_obj
+def export(choices: Choices, *, shop_name: str | None) -> None:
+    """Write the link store as text, to move it or to restore it.
+
+    One JSON object a line, to standard output, of all shops unless one is named. It holds personal
+    data: a file that it goes to becomes readable by its owner alone; keep it as safe as the link
+    store. What was read from Go is left out, for the next run
+    reads it.
+    """
+    with open_store(choices.link_store) as store:
+        known = [one for one in store.namespaces() if shop_name in (None, one.shop_name)]
+        if not known:
+            fail(f"the link store knows no shop {shop_name or ''}".rstrip())
+        for name in sorted({one.shop_name for one in known}):
+            store.lock(name)
+        with contextlib.suppress(io.UnsupportedOperation):
+            make_private(sys.stdout.fileno())
+        for line in lines_of(store.rows_out([one.id for one in known])):
+            print_json_line(line)
+
+
+@click.command("import")
+@click.argument("source", metavar="[FILE]", type=click.File(encoding="utf-8"), default="-")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Into a link store that is not empty as well: what it knows of FILE's shops is replaced.",
+)
+@with_choices()
+@click.pass_obj
+def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
+    """Read an export into an empty link store.
+
+    FILE is what `export` wrote; without it, standard input. The link store is made where there is
+    none. All of it is taken in, or nothing.
+    """
+    try:
+        rows = read_lines(source)
+    except BadLine as bad:
+        fail(f"{bad}; nothing was imported")
+    except UnicodeDecodeError:
+        fail("it is no text in UTF-8; nothing was imported")
+    shop_names = {row["shop_name"] for kind, row in rows if kind == "namespaces"}
+    with _store_to_fill(choices.link_store) as store:
+        for name in sorted(shop_names):
+            store.lock(name)
+        if not replace and not store.is_empty():
+            fail(
+                "the link store is not empty; nothing was imported (--replace replaces what it"
+                f" knows of {', '.join(sorted(shop_names))})"
+            )
+        store.take_in(rows)
+    links = sum(kind == "links" for kind, _ in rows)
+    say(f"imported {links} links of {', '.join(sorted(shop_names))}")
+
+
+@contextlib.contextmanager
+def _store_to_fill(place: str) -> Iterator[LinkStore]:
+    """Open the link store, or make it where there is nothing yet."""
+    with in_one_line(), contextlib.ExitStack() as stack:
+        if has_tables(StoreLocation.of(place)):
+            yield stack.enter_context(open_store(place))
+        else:
+            yield stack.enter_context(contextlib.closing(LinkStore(place)))
+
+
 def lines_of(rows: Iterable[Row]) -> Iterator[str]:
     """Return the lines of an export; the last one tells that it is whole."""
     yield to_json({"kind": _HEAD, "format": FORMAT, "exported_at": to_stamp(now())})
@@ -88,7 +166,8 @@ def read_lines(lines: Iterable[str]) -> list[Row]:
     number = 0
     for number, line in enumerate(lines, start=1):
         reading.take(number, line)
-    reading.end(number)
+    if not reading.is_whole:
+        raise BadLine(number + 1, "the export is cut off")
     return reading.rows
 
 
@@ -98,34 +177,30 @@ class _Reading:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self._format = FORMAT
-        self._is_whole = False
+        self.is_whole = False
         self._seen: set[tuple[Any, ...]] = set()
         self._ids: set[tuple[str, Any]] = set()
 
     def take(self, number: int, line: str) -> None:
-        told = _object(number, line)
-        kind = told.get("kind")
+        message = _object(number, line)
+        kind = message.get("kind")
         if number == 1:
-            self._format = _format_of(number, kind, told)
-        elif self._is_whole:
+            self._format = _format_of(number, kind, message)
+        elif self.is_whole:
             raise BadLine(number, "it comes after the end")
         elif kind == _END:
-            if told.get("rows") != len(self.rows):
+            if message.get("rows") != len(self.rows):
                 raise BadLine(number, f"it counts other rows than the {len(self.rows)} before it")
-            self._is_whole = True
+            self.is_whole = True
         elif not isinstance(kind, str) or kind not in _TABLES:
             raise BadLine(number, "its kind is not known")
         else:
-            row = told.get("row")
+            row = message.get("row")
             if not isinstance(row, dict):
                 raise BadLine(number, "it has no row")
             row = {**_NEW_SINCE.get(self._format, {}).get(kind, {}), **row}
             self._check_row(number, _TABLES[kind], row)
             self.rows.append((kind, row))
-
-    def end(self, number: int) -> None:
-        if not self._is_whole:
-            raise BadLine(number + 1, "the export is cut off")
 
     def _check_row(self, number: int, table: sa.Table, row: Mapping[str, Any]) -> None:
         if set(row) != set(table.c.keys()):
@@ -151,31 +226,31 @@ class _Reading:
 
 def _object(number: int, line: str) -> dict[str, Any]:
     try:
-        told = simplejson.loads(line, use_decimal=True, allow_nan=True)
-        to_json(told).encode()
+        message = simplejson.loads(line, use_decimal=True, allow_nan=True)
+        to_json(message).encode()
     except UnicodeEncodeError:
         raise BadLine(number, "it has half of a character (a lone surrogate)") from None
     except ValueError:
         raise BadLine(number, "it is no JSON") from None
     except RecursionError:
         raise BadLine(number, "it is nested too deep") from None
-    if not isinstance(told, dict):
+    if not isinstance(message, dict):
         raise BadLine(number, "it is no JSON object")
-    return told
+    return message
 
 
-def _format_of(number: int, kind: object, told: Mapping[str, Any]) -> int:
+def _format_of(number: int, kind: object, message: Mapping[str, Any]) -> int:
     """Return the format that the first line of an export names.
 
     Raises:
         BadLine: it is no export, or one of a newer version.
     """
-    found = told.get("format")
-    if kind != _HEAD or type(found) is not int or found < 1:
+    version = message.get("format")
+    if kind != _HEAD or type(version) is not int or version < 1:
         raise BadLine(number, "this is no export of powerofficego-links")
-    if found > FORMAT:
+    if version > FORMAT:
         raise BadLine(number, "a newer version wrote this export: upgrade target-powerofficego")
-    return found
+    return version
 
 
 def _unique(table: sa.Table) -> Iterator[tuple[str, ...]]:
@@ -185,25 +260,27 @@ def _unique(table: sa.Table) -> Iterator[tuple[str, ...]]:
 
 
 def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa: ANN401 - JSON
-    if column.name in JSON_COLUMNS.get(table.name, ()):
-        if column.name == "base":
-            return _is_base(value)
+    if column.name in JSON_COLUMNS.get(table.name, ()) and column.name not in _CHECKS:
         return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
     if (words := _WORDS.get((table.name, column.name))) is not None:
         return value in words
-    if column.name == "shop_name":
-        return isinstance(value, str) and is_shop_name(value)
-    if column.name == "amount":
-        return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
-    if column.name in _STAMPS:
-        return _is_stamp(value)
     if isinstance(column.type, sa.Boolean):
         return isinstance(value, bool)
     if isinstance(column.type, sa.Integer):
-        return (
-            isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
-        )
+        return type(value) is int and abs(value) <= LARGEST_NUMBER
+    return _CHECKS.get(column.name, _is_text)(value)
+
+
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
+
+
+def _is_name_of_a_shop(value: object) -> bool:
+    return isinstance(value, str) and is_shop_name(value)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
 
 
 def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
@@ -217,15 +294,20 @@ def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def _is_stamp(value: object) -> bool:
-    """Tell whether a value is a moment, with its zone, that is one in UTC as well."""
+    """Return whether a value is a moment, with its zone, that is one in UTC as well."""
+    if not isinstance(value, str):
+        return False
     try:
-        return isinstance(value, str) and bool(to_stamp(_aware(from_stamp(value))))
+        moment = from_stamp(value)
+        return moment.tzinfo is not None and bool(to_stamp(moment))
     except (ValueError, OverflowError):
         return False
 
 
-def _aware(moment: datetime.datetime) -> datetime.datetime:
-    if moment.tzinfo is None:
-        msg = "it has no zone"
-        raise ValueError(msg)
-    return moment
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "base": _is_base,
+    "shop_name": _is_name_of_a_shop,
+    "amount": _is_amount,
+    **dict.fromkeys(_STAMPS, _is_stamp),
+}
+"""By column, what its values are beside text."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.links_command.at_rest import confirm, store_at_rest
-from target_powerofficego.links_command.listing import say
+from target_powerofficego.links_command.listing import fail, say
+from target_powerofficego.links_command.opening import confirm, store_at_rest
 from target_powerofficego.links_command.options import (
     Choices,
     entity_argument,
@@ -75,7 +75,7 @@ def link(
 
 
 def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
-    """Tell whether the link is there.
+    """Return whether the link is there.
 
     Raises:
         click.ClickException: the record has another link, or was erased.
@@ -83,19 +83,21 @@ def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
     entity, shop_id = wanted.entity, wanted.shop_id
     erased = store.erased_customers()
     if entity == "customers" and (erased.id_of(shop_id) or wanted.go_id in erased.go_ids):
-        msg = f"customers {shop_id} or {wanted.go_id} in Go was erased; nothing was changed"
-        raise click.ClickException(msg)
+        fail(f"customers {shop_id} or {wanted.go_id} in Go was erased; nothing was changed")
     there = store.link(entity, shop_id)
     if there is None:
         return False
-    if (there.go_id, there.is_follower) == (wanted.go_id, wanted.is_follower):
-        return True
-    how = " as a follower" if there.is_follower else ""
-    msg = (
-        f"{entity} {shop_id} is linked to {there.go_id} in Go{how}; nothing was changed:"
-        f" unlink it first ({shown_by(f'unlink {entity} {shop_id}')})"
-    )
-    raise click.ClickException(msg)
+    if (there.go_id, there.is_follower) != (wanted.go_id, wanted.is_follower):
+        fail(
+            f"{_linked_so(there)}; nothing was changed:"
+            f" unlink it first ({shown_by(f'unlink {entity} {shop_id}')})"
+        )
+    return True
+
+
+def _linked_so(link: Link) -> str:
+    how = " as a follower" if link.is_follower else ""
+    return f"{link.entity} {link.shop_id} is linked to {link.go_id} in Go{how}"
 
 
 def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
@@ -107,19 +109,16 @@ def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
     entity, shop_id, go_id = wanted.entity, wanted.shop_id, wanted.go_id
     entry = store.go_entry(entity, go_id)
     if entry is None:
-        msg = (
+        fail(
             f"Go had no entry {go_id} among its {entity} at the last run; nothing was changed"
             f" ({shown_by('holds')} shows the ids of the candidates)"
         )
-        raise click.ClickException(msg)
     holder = _holder(store, namespace, wanted, entry[0].get("ExternalImportReference"))
     if holder is None and wanted.is_follower:
-        msg = f"no other record has {go_id} in Go; link {entity} {shop_id} without --follower"
-        raise click.ClickException(msg)
+        fail(f"no other record has {go_id} in Go; link {entity} {shop_id} without --follower")
     if holder is not None and not wanted.is_follower:
         share = "; --follower shares it" if entity == "customers" else ""
-        msg = f"{go_id} in Go is {holder} already; nothing was changed{share}"
-        raise click.ClickException(msg)
+        fail(f"{go_id} in Go is {holder} already; nothing was changed{share}")
 
 
 def _holder(
@@ -153,13 +152,10 @@ def unlink(
     with store_at_rest(choices.link_store, shop_name) as (store, namespace):
         there = store.link(entity, shop_id)
         if there is None:
-            msg = f"{entity} {shop_id} is not linked; nothing was changed"
-            raise click.ClickException(msg)
+            fail(f"{entity} {shop_id} is not linked; nothing was changed")
         if entity == "customers" and store.erased_customers().id_of(shop_id):
-            msg = f"{shop_id} was erased; only its link keeps it from being created again"
-            raise click.ClickException(msg)
-        how = " as a follower" if there.is_follower else ""
-        say(f"{entity} {shop_id} is linked to {there.go_id} in Go{how}")
+            fail(f"{shop_id} was erased; only its link keeps it from being created again")
+        say(_linked_so(there))
         say(_what_follows(store, namespace, there))
         confirm("Forget this link?", is_confirmed=is_confirmed)
         with store.transaction():

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.links_command.ages import Age, AgeType
-from target_powerofficego.links_command.listing import say, tell_as_json
+from target_powerofficego.links_command.listing import fail, print_json, say
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
-from target_powerofficego.links_command.unended_runs import UnendedRuns, unended_runs
-from target_powerofficego.links_command.unsettled_listing import PLURALS
+from target_powerofficego.links_command.runs import Age, AgeType, runs_under_way
+from target_powerofficego.links_command.waiting import PLURALS
 from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.settle.summary import own_faults_in_words
 from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Run
 
@@ -51,64 +50,62 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
     """
     with open_store(choices.link_store) as store:
         shops = _shops(store, shop_name)
-        found = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
-        unended = unended_runs(store)
-        runs = [run for run in store.newest_runs() if run.shop_name in shops]
-    failures = _failures(runs, unended)
-    ages = [Age.of(shop, runs, unended) for shop in shops]
+        unsettled = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
+        newest = store.newest_runs()
+        under_way = runs_under_way(store, newest)
+    runs = [run for run in newest if run.shop_name in shops]
+    ages = [Age.of(shop, runs, under_way) for shop in shops]
+    failures = _failures(runs, under_way)
     failures += [age.too_long() for age in ages if longest is not None and age.is_over(longest)]
     for line in failures:
         say(line, is_error=True)
-    waiting = Counter((entity_of(one.entity), one.kind) for one in found if one.shop_name in shops)
-    own_faults = sum(one.is_own_fault for one in found if one.shop_name in shops)
+    waiting = [one for one in unsettled if one.shop_name in shops]
+    counts = sorted(Counter((entity_of(one.entity), one.kind) for one in waiting).items())
     if choices.output_format == "json":
-        for (entity, kind), number in sorted(waiting.items()):
-            tell_as_json({"entity": entity, "kind": kind, "waiting": number})
+        for (entity, kind), number in counts:
+            print_json({"entity": entity, "kind": kind, "waiting": number})
     else:
         for age in ages:
             say(age.in_words())
-        for (entity, kind), number in sorted(waiting.items()):
+        for (entity, kind), number in counts:
             counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
             listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
             say(f"{entity}: {counted} for a person; see {listed}")
+        own_faults = sum(one.is_own_fault for one in waiting)
         if own_faults:
             say(own_faults_in_words(own_faults))
         if not (waiting or failures):
             say("nothing waits for a person")
-    if failures:
-        click.get_current_context().exit(BROKE)
-    if waiting:
-        click.get_current_context().exit(WAITS_FOR_A_PERSON)
+    if failures or waiting:
+        click.get_current_context().exit(BROKE if failures else WAITS_FOR_A_PERSON)
 
 
-def _shops(store: LinkStore, told: str | None) -> list[str]:
+def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
     """Return the shops that are meant.
 
     Raises:
-        click.ClickException: the link store does not know the one that was told.
+        click.ClickException: the link store does not know the one that was named.
     """
     known = sorted({one.shop_name for one in store.namespaces()})
-    if told is None:
+    if shop_name is None:
         return known
-    if told not in known:
-        msg = f"the link store knows no shop {told}; it knows {', '.join(known) or 'none'}"
-        raise click.ClickException(msg)
-    return [told]
+    if shop_name not in known:
+        fail(f"the link store knows no shop {shop_name}; it knows {', '.join(known) or 'none'}")
+    return [shop_name]
 
 
-def _failures(runs: Sequence[Run], unended: UnendedRuns) -> list[str]:
+def _failures(runs: Sequence[Run], under_way: Collection[int]) -> list[str]:
     """Say of each shop and way whether its last run was killed or broke.
 
     A dry run, or the plan of a first run, is on no record.
     """
     if not runs:
         return ["no run is on record: none came as far as Go; see the log of the first one"]
-    cut_off = {run.id for run in unended.cut_off}
     lines = []
     for run in runs:
         last = f"the last run for the shop {run.shop_name}"
         which = f"(run {run.id}, {run.way})"
-        if run.id in cut_off:
+        if run.exit_status is None and run.id not in under_way:
             lines.append(f"{last} did not end {which}: run it again, and it goes on from there")
         elif run.exit_status == BROKE:
             lines.append(f"{last} broke {which}: see the end of its log, and run it again")
