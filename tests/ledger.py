@@ -467,12 +467,16 @@ def ledger(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Ledg
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of modules that are marked so with both kinds of link store.
 
-    Those that wait long for answers are so in the long form only.
+    With PostgreSQL most are slow, and those that wait long for answers in the long form only.
     """
     mark = metafunc.definition.get_closest_marker("both_link_stores")
-    is_meant = mark and (metafunc.config.getoption("--long") or not mark.kwargs.get("if_long"))
-    if is_meant and "ledger" in metafunc.fixturenames:
-        metafunc.parametrize("ledger", ["file", "postgresql"], indirect=True)
+    if not mark or "ledger" not in metafunc.fixturenames:
+        return
+    if mark.kwargs.get("if_long") and not metafunc.config.getoption("--long"):
+        return
+    marks = [pytest.mark.slow] if mark.kwargs.get("if_slow") else []
+    stores = ["file", pytest.param("postgresql", marks=marks)]
+    metafunc.parametrize("ledger", stores, indirect=True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ledger import A_PERSON
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 GONE = {"deleted_at": "2026-02-01T00:00:00Z"}
 

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 LATER = "2036-01-01T00:00:00Z"
 NEW_PHONE = "+4798765432"

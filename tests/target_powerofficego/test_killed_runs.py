@@ -11,7 +11,7 @@ from clocks import machine_off_by
 from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 EVERYTHING = {
     "Customers": 2,

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from target_powerofficego.store.link_store import LinkStore
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 LATER = "2026-01-06T10:00:00Z"
 MOST_READS_OF_AN_EDIT = 2
