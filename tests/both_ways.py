@@ -97,9 +97,10 @@ class Both:
             **settings,
         }
 
-    def run(self, *messages, is_whole=True, **settings):
+    def run(self, *messages, is_whole=True, ends_with=None, **settings):
         """Run the target in this process with Singer messages as its input.
 
+        It must end with the status that is given, if one is.
         An input that is not whole ends without a STATE, as that of a tap that was killed.
         """
         seen = len(self.box.requests.all())
@@ -120,6 +121,7 @@ class Both:
             for one, level in zip(loggers, levels, strict=True):
                 one.removeHandler(handler)
                 one.setLevel(level)
+        assert ends_with in (None, status), log.getvalue()
         asked = [one for one in self.box.requests.all()[seen:] if one.system == "shop"]
         return Outcome(
             status,

@@ -1,7 +1,5 @@
 """What all tests share: a sandbox, a ledger, both ways; which examples; who shares a process."""
 
-from __future__ import annotations
-
 import os
 import secrets
 

@@ -113,8 +113,13 @@ class Ledger:
         }
         return self.box.target_config(**told)
 
-    def run(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
-        """Run the target in this process with records (or whole Singer messages) as its input."""
+    def run(
+        self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
+    ) -> Outcome:
+        """Run the target in this process with records (or whole Singer messages) as its input.
+
+        It must end with the status that is given, if one is.
+        """
         seen = len(self.box.requests.all())
         output, log = io.StringIO(), io.StringIO()
         handler = logging.StreamHandler(log)
@@ -129,16 +134,20 @@ class Ledger:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+        assert ends_with in (None, status), log.getvalue()
         return self._outcome(status, output.getvalue(), log.getvalue(), seen)
 
-    def command(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
-        """Run the target as a process of its own, to its end."""
-        return self.command_on(singer_lines(*messages), **settings)
+    def command(
+        self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
+    ) -> Outcome:
+        """Run the target as a process of its own, to its end; see `run`."""
+        return self.command_on(singer_lines(*messages), ends_with=ends_with, **settings)
 
-    def command_on(self, text: str, **settings: Any) -> Outcome:
-        """Run the target as a process of its own, with this text as its input."""
+    def command_on(self, text: str, ends_with: int | None = None, **settings: Any) -> Outcome:
+        """Run the target as a process of its own, with this text as its input; see `run`."""
         seen = len(self.box.requests.all())
         ended = commands.run(*self.command_line(**settings), given=text, cwd=self.folder)
+        assert ends_with in (None, ended.returncode), ended.stderr
         return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
 
     def start(self, **settings: Any) -> commands.Command:

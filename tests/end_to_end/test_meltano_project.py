@@ -1,7 +1,5 @@
 """The project's meltano.yml, run by Meltano itself against the sandbox."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What is committed: nothing of one machine, and a tested set that covers every package."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

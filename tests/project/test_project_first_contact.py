@@ -3,8 +3,6 @@
 Debian, Ubuntu and Homebrew mark their Python as EXTERNALLY-MANAGED (PEP 668), and pip then refuses.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Company and person are never mixed: who gets the invoice, whoever bought and in whatever name."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import replace
 
@@ -72,9 +70,8 @@ def test_one_e_mail_address_of_a_person_and_of_two_companies_makes_three_custome
         by(), by("Fjord AS", FJORD), by("Fjell AS", "974 760 673"), by(), by("FJORD", FJORD)
     )
 
-    outcome = ledger.run(product(), *orders, workers=workers)
+    ledger.run(product(), *orders, workers=workers, ends_with=0)
 
-    assert outcome.status == 0
     found = buyers()
     assert {found[one] for one in ("1", "4")} == {"Kari Nordmann"}
     assert found["2"] == found["5"]
@@ -123,9 +120,8 @@ def test_a_guest_is_found_in_go_among_its_own_kind(
 ):
     made = box.go.create("Customers", {"EmailAddress": "kari@example.no", **there})
 
-    outcome = ledger.run(product(), *bought(told))
+    ledger.run(product(), *bought(told), ends_with=0)
 
-    assert outcome.status == 0
     (order,) = box.go.entries("SalesOrders")
     assert (order["CustomerId"] == made["Id"]) is is_found
     assert len(box.go.entries("Customers")) == (1 if is_found else 2)
@@ -144,9 +140,8 @@ def test_a_registered_persons_order_that_names_a_company_by_a_valid_number_is_th
 ):
     told = order(buyer=by("Fjord AS", number))
 
-    outcome = ledger.run(told, customer(), product())
+    ledger.run(told, customer(), product(), ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"9001": "Fjord AS" if is_the_companys else "Kari Nordmann"}
     assert ledger.run(told, customer(), product()).writes == []
 
@@ -161,9 +156,8 @@ def test_a_registered_companys_order_is_anothers_only_by_another_number(
         for one, number in numbers.items()
     ]
 
-    outcome = ledger.run(company(), product(), *orders, guests="reject")
+    ledger.run(company(), product(), *orders, guests="reject", ends_with=0)
 
-    assert outcome.status == 0
     own = "Fjord og Fjell AS"
     assert buyers() == {"1": own, "2": own, "3": "Fjell AS", "4": own}
 
@@ -175,9 +169,8 @@ def test_guests_of_a_company_that_is_registered_are_that_company(
     orders = bought(by("Fjord", FJORD), by("Fjell", FJELL))
     ledger.run(company(), product(), *orders)
 
-    outcome = ledger.run(company(id="2002", organization_number=FJELL, name="Fjell AS"))
+    ledger.run(company(id="2002", organization_number=FJELL, name="Fjell AS"), ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord og Fjell AS", "2": "Fjell"}
     assert len(box.go.entries("Customers")) == 2
 
@@ -188,9 +181,8 @@ def test_what_is_no_organisation_number_is_left_out_with_a_warning(
 ):
     registered = customer(email="per@example.no", type=None, organization_number=number)
 
-    outcome = ledger.run(registered, product(), *bought(by("-", number)))
+    outcome = ledger.run(registered, product(), *bought(by("-", number)), ends_with=0)
 
-    assert outcome.status == 0
     told = "the organisation number is not a valid one, and was left out"
     assert f"customers 1001: {told}" in outcome.log
     assert f"orders 1: {told}" in outcome.log
@@ -251,9 +243,8 @@ def test_a_private_order_after_a_companys_of_the_version_before_is_a_persons(
     ledger.run(product(), company)
     as_the_version_before(store, guest_company=True)
 
-    outcome = ledger.run(product(), company, private)
+    ledger.run(product(), company, private, ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord AS", "2": "Kari Nordmann"}
     assert ledger.run(product(), company, private).writes == []
 
@@ -265,9 +256,8 @@ def test_a_draft_moves_when_the_guest_turns_out_to_be_a_company(
     ledger.run(product(), private)
 
     (told,) = bought(by("Fjord AS", FJORD), updated_at=LATER)
-    outcome = ledger.run(told)
+    ledger.run(told, ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord AS"}
 
 
