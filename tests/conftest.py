@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["compiled_sql", "ledger", "both_ways", "tls"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "tls"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -33,17 +33,27 @@ SLOW = (
     "tests/project/test_project_commands.py::test_what_a_document_shows_works_as_it_stands",
     "tests/project/test_project_first_contact.py",
     "tests/project/test_project_hub.py",
+    "tests/project/test_project_imports.py::test_a_plugin_that_only_tells",
     "tests/project/test_project_packages.py",
     "tests/reliability/",
     "tests/sandbox/test_server_command.py",
+    "tests/tap_customwebshop/test_tap_values.py",
+    "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_powerofficego/orders/test_orders_exact.py",
+    "tests/target_powerofficego/orders/test_orders_life_table.py",
+    "tests/target_powerofficego/orders/test_refund_laws.py",
+    "tests/target_powerofficego/test_dataflow_laws.py",
     "tests/target_powerofficego/test_hostile_go.py",
+    "tests/target_powerofficego/test_hostile_records.py",
     "tests/target_powerofficego/test_killed_runs.py",
+    "tests/target_powerofficego/test_links_command_transfer.py",
     "tests/target_powerofficego/test_lost_answers.py",
     "tests/target_powerofficego/test_progress.py",
+    "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",
     "tests/target_powerofficego/test_signals_at_the_end.py",
 )
-"""What starts commands, Meltano or installs, kills, waits or tries hundreds of examples."""
+"""What starts commands, Meltano or installs, kills, waits, or tries hundreds of examples."""
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")

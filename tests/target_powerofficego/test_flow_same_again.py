@@ -5,7 +5,7 @@ import itertools
 import pytest
 from go_sandbox.seed.store import seed_store
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 PAGE_READS = 20
 
