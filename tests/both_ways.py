@@ -13,7 +13,6 @@ import pytest
 import simplejson
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from ledger import Ledger
@@ -132,21 +131,13 @@ class Both:
         )
 
     def open_ones(self):
-        """Return why records are open, by kind and entity."""
-        store = LinkStore(str(self.ledger.link_store))
-        try:
-            found = store.unsettled(every_namespace=True)
-        finally:
-            store.close()
-        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
+        """Return why records are open, by kind, entity and shop id."""
+        return self.ledger.reasons()
 
     def go_id(self, entity, shop_id):
         """Return the id of the entry that a record is linked with."""
-        store = LinkStore(str(self.ledger.link_store))
-        try:
+        with self.ledger.store() as store:
             return next(link.go_id for _, link in store.all_links(entity, shop_id))
-        finally:
-            store.close()
 
 
 def record_message(stream, record, read_at):

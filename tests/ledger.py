@@ -22,7 +22,7 @@ from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from target_powerofficego.store.link_store import Unsettled
@@ -160,31 +160,30 @@ class Ledger:
         config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
         return ["target-powerofficego", "--config", str(config)]
 
+    def store(self) -> contextlib.closing[LinkStore]:
+        """Open the link store, to be closed by `with`."""
+        return contextlib.closing(LinkStore(str(self.link_store)))
+
+    def reasons(self) -> dict[tuple[str, str, str], str]:
+        """Return why records are open, by (kind, entity, shop id)."""
+        return {(one.kind, one.entity, one.shop_id): one.reason for one in self.unsettled()}
+
     def unsettled(self, *kinds: Any) -> list[Unsettled]:
         """Return the records that are parked, rejected or held in the link store."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             return store.unsettled(*kinds, every_namespace=True)
-        finally:
-            store.close()
 
     def end_rests(self) -> None:
         """Let what the other side refused be tried by the next run, as if hours had passed."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             for one in store.unsettled(every_namespace=True):
                 store.retry(one.id)
-        finally:
-            store.close()
 
     def acknowledge_all(self) -> None:
         """Acknowledge all rejects and holds."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             for one in store.unsettled("reject", "hold", every_namespace=True):
                 store.acknowledge(one.id)
-        finally:
-            store.close()
 
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""
@@ -435,6 +434,12 @@ def _guest_order(**changes: Any) -> dict[str, Any]:
     return _order(**{"customer_id": None, "is_guest": True, **changes})
 
 
+def the_order(box: Sandbox) -> dict[str, Any]:
+    """Return the only order in Go."""
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
     """A fresh sandbox."""
@@ -471,6 +476,12 @@ def ledger(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Ledg
     is_in_database = getattr(request, "param", "file") == "postgresql"
     database = request.getfixturevalue("database") if is_in_database else None
     return Ledger(box, tmp_path, database=database)
+
+
+@pytest.fixture
+def reasons(ledger: Ledger) -> Callable[[], dict[tuple[str, str, str], str]]:
+    """Return why records are open, by (kind, entity, shop id)."""
+    return ledger.reasons
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

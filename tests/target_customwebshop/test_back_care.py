@@ -60,9 +60,7 @@ def test_a_change_whose_answer_is_lost_is_done_once_and_is_no_edit_of_the_shops(
     box.shop.reshapes_patches = reshapes
     box.faults.add(system="shop", method="PATCH", **fault)
 
-    outcome = edited.back(ends_with=0)
-
-    assert len(outcome.writes) == 1
+    assert len(edited.back(ends_with=0).writes) == 1
     assert phone(edited) == (PHONE.replace(" ", "") if reshapes else PHONE)
     assert edited.forward().writes == []
     assert edited.back().writes == []
@@ -373,9 +371,7 @@ def test_a_record_that_is_another_one_keeps_no_other_from_being_written(edited, 
     told = another(edited)
     box.faults.add(system="shop", method="GET", path="/customers/1001", times=None, **told)
 
-    outcome = edited.back(ends_with=3)
-
-    assert [one.path for one in outcome.writes] == ["/customers/2001"]
+    assert [one.path for one in edited.back(ends_with=3).writes] == ["/customers/2001"]
     (reason,) = edited.open_ones().values()
     assert "the answer is another record's" in reason
     box.faults.clear()
@@ -474,8 +470,7 @@ def test_a_brake_stops_it_before_the_next_write(edited):
 
 
 def test_before_anything_is_linked_it_says_so_and_makes_no_store(both):
-    outcome = both.back(ends_with=1)
-    assert "run target-powerofficego first" in outcome.log
+    assert "run target-powerofficego first" in both.back(ends_with=1).log
     assert not Path(both.ledger.link_store).exists()
 
 
@@ -490,8 +485,7 @@ def test_a_shop_with_several_clients_of_go_is_one_line(linked):
         store.execute(
             "INSERT INTO namespaces (client_id, shop_name, opened_at) VALUES ('x', 'testshop', 'y')"
         )
-    outcome = linked.back(ends_with=1)
-    assert "several clients of Go" in outcome.log
+    assert "several clients of Go" in linked.back(ends_with=1).log
 
 
 def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
@@ -500,9 +494,7 @@ def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
     running.stdin.flush()
     running.stdout.readline()
 
-    outcome = edited.forward(ends_with=1)
-
-    assert "a run for the shop testshop is under way" in outcome.log
+    assert "a run for the shop testshop is under way" in edited.forward(ends_with=1).log
     running.communicate(timeout=60)
 
 

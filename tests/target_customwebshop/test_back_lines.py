@@ -54,12 +54,9 @@ class Lines:
 
     def kept_amounts(self):
         """Return what the link store has the shop's order come to."""
-        store = LinkStore(str(self.both.ledger.link_store))
-        try:
+        with self.both.ledger.store() as store:
             ((_, link),) = store.all_links("orders", "9001")
             return link.base["amounts"].shop
-        finally:
-            store.close()
 
     def reason(self, kind="hold"):
         return self.both.open_ones()[kind, "orders_back", "9001"]

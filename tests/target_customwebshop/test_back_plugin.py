@@ -95,6 +95,4 @@ def test_its_version_and_help_are_told():
     ],
 )
 def test_a_run_says_before_anything_else_whether_it_writes(linked, dry_run, told):
-    outcome = linked.run(dry_run=dry_run)
-
-    assert outcome.log.splitlines()[1].startswith(told)
+    assert linked.run(dry_run=dry_run).log.splitlines()[1].startswith(told)

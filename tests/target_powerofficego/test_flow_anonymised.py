@@ -1,11 +1,9 @@
 """What the shop anonymises, Go keeps: a retention routine is no edit of an order or a customer."""
 
-import contextlib
 from dataclasses import replace
 
 import pytest
 from target_powerofficego.dataflow.buyers import BUYER_TOLD
-from target_powerofficego.store.link_store import LinkStore
 
 LATER, LAST = "2026-01-06T10:00:00Z", "2026-01-07T10:00:00Z"
 MARKS = {"email": "deleted@site.invalid", "name": "[deleted]", "company_name": "[deleted]"}
@@ -110,7 +108,7 @@ def test_a_buyer_that_is_told_again_is_an_ordinary_edit(ledger, box, landed):
 
 
 def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledger, box, landed):
-    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", "9001")
         base = {name: one for name, one in link.base.items() if name != BUYER_TOLD}
@@ -197,9 +195,7 @@ def test_an_anonymised_customer_is_not_edited_but_archived_when_it_is_switched_o
 def test_a_customer_first_seen_anonymised_is_not_made(ledger, box, customer):
     told = customer(email="deleted@site.invalid", name="[deleted]", first_name=None, last_name=None)
 
-    outcome = ledger.run(told)
-
-    assert (outcome.status, box.go.entries("Customers")) == (0, [])
+    assert (ledger.run(told).status, box.go.entries("Customers")) == (0, [])
 
 
 @pytest.mark.parametrize("is_active", [True, False])

@@ -305,9 +305,8 @@ def test_a_dry_run_foresees_an_edited_line(ledger, box, shop, order, line):
     totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
     edited = order(lines=[line(quantity="3", **totals)], updated_at="2026-01-06T00:00:00Z")
 
-    dry = ledger.run(edited, dry_run=True)
+    dry = ledger.run(edited, dry_run=True, ends_with=0)
     real = ledger.run(edited)
 
-    assert dry.status == 0
     assert dry.summary["records"] == real.summary["records"]
     assert "Quantity: 2" in dry.log

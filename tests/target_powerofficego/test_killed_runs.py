@@ -1,12 +1,10 @@
 """A run that is killed outright, at any write, leaves nothing that the next run does not mend."""
 
-import contextlib
 import copy
 import datetime
 
 import pytest
 from clocks import machine_off_by
-from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
 
 pytestmark = pytest.mark.both_link_stores(if_slow=True)
@@ -171,7 +169,7 @@ def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
 
     ledger.run(cancelled)
 
-    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         assert not store.is_comparison_due("orders", "9001")
 
@@ -206,9 +204,7 @@ def test_an_order_found_again_is_compared_with_the_shops_total(
     run_and_kill("POST", "/salesorders/complete$", customer(), product(), order(), moment="after")
     (posted,) = box.go.entries("SalesOrders")
 
-    outcome = ledger.run(customer(), product(), order())
-
-    read = [one.path for one in outcome.reads]
+    read = [one.path for one in ledger.run(customer(), product(), order()).reads]
     assert f"/v2/SalesOrders/{posted['Id']}/Complete" in read
 
 
@@ -239,14 +235,12 @@ def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
     run_and_kill("POST", "/lines$", *edited_shop, moment="after")
     box.faults.add(method="GET", path="/lines$", status=400, times=None)
 
-    refused = ledger.run(customer(id="1002", email="ola@example.no"))
+    refused = ledger.run(customer(id="1002", email="ola@example.no"), ends_with=0)
     box.faults.clear()
-    outcome = ledger.run(*edited_shop)
+    ledger.run(*edited_shop, ends_with=0)
 
-    assert refused.status == 0
     assert refused.count("customers", "created") == 1
     assert "orders 9001: what became of an unanswered create cannot be looked at" in refused.log
-    assert outcome.status == 0
     (order,) = box.go.entries("SalesOrders")
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
 
@@ -408,9 +402,7 @@ def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced
     run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
 
-    outcome = ledger.run(*told)
-
-    assert outcome.status == 0, ledger.unsettled()
+    assert ledger.run(*told).status == 0, ledger.unsettled()
     assert box.go.entries("SalesOrders") == []
     assert [one["TotalAmount"] for one in box.go.entries("OutgoingInvoices")] == [200]
 
@@ -423,6 +415,6 @@ def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_r
 
     ledger.run()
 
-    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         assert store.link("orders", "9001").base["buyer_id"].shop == ["1001"]

@@ -18,10 +18,9 @@ def test_workers_share_ten_requests_a_second_and_all_land_once(ledger, box, reco
     box.go.switches.rate_limit = 10
     started = time.monotonic()
 
-    outcome = ledger.run(*records, requests_per_second=10, workers=8)
+    ledger.run(*records, requests_per_second=10, workers=8, ends_with=0)
 
     seconds = time.monotonic() - started
-    assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 40
     assert seconds > (len(statuses(box)) - 1) // 10
 
@@ -29,10 +28,9 @@ def test_workers_share_ten_requests_a_second_and_all_land_once(ledger, box, reco
 def test_a_token_that_expires_during_the_run_is_renewed(ledger, box, records):
     box.go.switches.token_seconds = 2
 
-    outcome = ledger.run(*records[:12], requests_per_second=4, workers=1)
+    ledger.run(*records[:12], requests_per_second=4, workers=1, ends_with=0)
 
     tokens = box.requests.count(system="go", method="POST", path="/oauth/token")
-    assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 12
     assert tokens > 1
 

@@ -55,8 +55,7 @@ def test_an_answer_that_names_no_client_is_told(fails, box, body):
 
 def test_all_missing_privileges_are_named_at_once(fails, box):
     box.go.switches.privileges = set()
-    line = fails()
-    assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in line
+    assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in fails()
 
 
 def test_a_host_that_does_not_answer_is_told_soon(fails):

@@ -2,6 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
+from ledger import the_order
 from target_powerofficego.links_command import main
 from target_powerofficego.sync import invoice_sending
 
@@ -45,11 +46,6 @@ def records(customer, product, order):
 
 def completed(order, **changes):
     return order(status="completed", updated_at=LATER, **changes)
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def requests_to_send(box):
@@ -186,8 +182,7 @@ def test_an_order_that_waits_is_neither_confirmed_nor_invoiced(
         completed(order, **{"total_incl": "250.00", **changes}), invoice_on=["completed"]
     )
 
-    there = box.go.entries("SalesOrders")
-    assert [one["SalesOrderStatus"] for one in there] == ["Draft"]
+    assert [one["SalesOrderStatus"] for one in box.go.entries("SalesOrders")] == ["Draft"]
     assert requests_to_send(box) == []
 
 
@@ -307,10 +302,9 @@ def test_an_order_that_was_removed_in_go_is_held(confirming, box, reasons, recor
 def test_a_confirmation_whose_answer_is_lost_is_done_once(confirming, box, records, loss):
     fault = box.faults.add(method="PATCH", path="/salesorders/", **loss)
 
-    outcome = confirming.run(*records(status="completed"))
+    confirming.run(*records(status="completed"), ends_with=0)
 
     assert fault.struck == 1
-    assert outcome.status == 0
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
     assert confirming.run(*records(status="completed")).writes == []
 
@@ -437,10 +431,9 @@ def test_the_buyers_address_is_told_when_it_is_one(invoicing, records, order, bu
 def test_an_invoice_whose_answer_is_lost_is_made_once(invoicing, box, records, loss):
     fault = box.faults.add(method="POST", path=SEND, **loss)
 
-    outcome = invoicing.run(*records(status="completed"))
+    invoicing.run(*records(status="completed"), ends_with=0)
 
     assert fault.struck == 1
-    assert outcome.status == 0
     assert len(requests_to_send(box)) == 1
     assert_invoiced_once(box)
     assert invoicing.run(*records(status="completed")).writes == []

@@ -1,11 +1,10 @@
 """An edited order changes in Go by one call a change while it is a Draft, and nothing else does."""
 
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.store.link_store import LinkStore
+from ledger import the_order
 
 pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
@@ -38,11 +37,6 @@ def edited(shop_order, **changes):
         rows = [*whole["lines"], *whole["shipping"]]
         whole[name] = str(sum((Decimal(row[name]) for row in rows), Decimal(0)))
     return whole
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def line_in_go(box, reference):
@@ -99,10 +93,9 @@ def test_header_and_lines_are_a_call_each(ledger, box, landed, two_lines):
     renamed = {**two_lines[0], "name": "Genser i ull"}
     added = {**two_lines[1], "id": "3"}
 
-    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]))
+    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]), ends_with=0)
 
     methods = sorted(one.method for one in outcome.writes)
-    assert outcome.status == 0
     # the new line also takes the removed one's place in the order of lines
     assert methods == ["DELETE", "PATCH", "PATCH", "POST"]
     assert {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]} == {
@@ -136,10 +129,11 @@ def test_edits_that_a_person_made_in_go_survive_an_edit_in_the_shop(ledger, box,
     )
     renamed = {**two_lines[0], "name": "Genser i ull"}
 
-    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, two_lines[1]]))
+    outcome = ledger.run(
+        edited(landed, reference="PO 17", lines=[renamed, two_lines[1]]), ends_with=0
+    )
 
     there = the_order(box)
-    assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH", "PATCH"]
     assert there["ContractNo"] == "K-1"
     assert there["CustomerReference"] == "Kontor 3"
@@ -156,10 +150,9 @@ def test_two_members_of_one_line_can_be_edited_on_either_side(ledger, box, lande
         {"lines": {line_in_go(box, "1")["Id"]: {"Quantity": 4}}},
     )
 
-    outcome = ledger.run(edited(landed, lines=[{**two_lines[0], "name": "Ny"}, two_lines[1]]))
+    ledger.run(edited(landed, lines=[{**two_lines[0], "name": "Ny"}, two_lines[1]]), ends_with=0)
 
     there = line_in_go(box, "1")
-    assert outcome.status == 0
     assert (there["Description"], there["Quantity"]) == ("Ny", 4)
 
 
@@ -303,7 +296,7 @@ def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in
 def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follows_the_shop(
     ledger, box, landed
 ):
-    with closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", landed["id"])
         base = {name: one for name, one in link.base.items() if name != "reference"}

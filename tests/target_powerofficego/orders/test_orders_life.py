@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
-from ledger import singer_lines
+from ledger import singer_lines, the_order
 from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
@@ -16,11 +16,6 @@ def landed(ledger, customer, product, order):
     """An order that has landed as a Draft."""
     assert ledger.run(customer(), product(), order()).status == 0
     return order()
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def confirm(box):

@@ -2,15 +2,12 @@
 
 from decimal import Decimal
 
+from ledger import the_order
+
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
 LAST = "2026-01-08T10:00:00Z"
 HELD = ("hold", "orders", "9001")
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def refund(**changes):
@@ -72,10 +69,9 @@ def test_a_refund_moved_to_a_line_of_another_rate_moves_the_vat_of_its_note(
         return refund(lines=[{"line_id": line_id, "quantity": "0", "amount_incl": "50.00"}])
 
     ledger.run(with_refunds(whole, told("1")))
-    outcome = ledger.run(with_refunds(whole, told("2"), updated_at=LATEST))
+    ledger.run(with_refunds(whole, told("2"), updated_at=LATEST), ends_with=0)
 
     (note_line,) = the_order(box)["SalesOrderLines"]
-    assert outcome.status == 0
     assert (note_line["VatRate"], note_line["TotalAmount"]) == (Decimal("0.15"), -50)
 
 
@@ -109,10 +105,9 @@ def test_a_confirmed_order_met_with_another_total_is_told(
     ledger.lose_link_store()
     more = line(quantity="4", total_excl="400.00", total_tax="100.00", total_incl="500.00")
 
-    outcome = ledger.run(customer(), product(), order(lines=[more], updated_at=LATER))
+    ledger.run(customer(), product(), order(lines=[more], updated_at=LATER), ends_with=3)
 
     assert the_order(box)["TotalAmount"] == 250
-    assert outcome.status == 3
     assert "the shop says 500.00, Go says 250.00" in reasons()[HELD]
     assert ledger.run().status == 3
 

@@ -167,10 +167,9 @@ def _line_of(product_id):
 
 
 def test_a_customer_that_the_shop_does_not_list_is_made_from_the_buyer(ledger, box, product, order):
-    outcome = ledger.run(product(), order(customer_id="77"))
+    ledger.run(product(), order(customer_id="77"), ends_with=0)
 
     (person,) = box.go.entries("Customers")
-    assert outcome.status == 0
     assert person["ExternalImportReference"] == "testshop:77"
     assert (person["FirstName"], person["LastName"]) == ("Kari", "Nordmann")
     assert person["MailAddress"]["City"] == "Oslo"
@@ -202,10 +201,9 @@ def test_a_customer_that_cannot_be_made_is_made_once_the_order_is_fixed(
 def test_a_product_that_the_shop_does_not_list_is_made_from_the_line(
     ledger, box, customer, order, line
 ):
-    outcome = ledger.run(customer(), order(lines=[line(product_id=None, id=" 1 ")]))
+    ledger.run(customer(), order(lines=[line(product_id=None, id=" 1 ")]), ends_with=0)
 
     (item,) = box.go.entries("Products")
-    assert outcome.status == 0
     assert (item["Code"], item["Name"], item["UnitPrice"]) == ("ULL-1", "Ullgenser", 100)
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250
 

@@ -4,16 +4,12 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
+from ledger import the_order
 from target_powerofficego.links_command import main
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 LATER = "2026-01-06T10:00:00Z"
 NO_VAT = {"total_excl": "100.00", "total_tax": "0.00", "total_incl": "100.00"}
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def lines_in_go(box):
@@ -232,9 +228,7 @@ def test_a_text_line_is_a_text_and_follows_the_shop(stocked, box, order, line):
     assert there["ProductId"] is None
 
     changed = {**told, "lines": [line(), {**text, "name": "Ikke pakk inn"}], "updated_at": LATER}
-    outcome = stocked.run(changed, ends_with=0)
-
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [one.method for one in stocked.run(changed, ends_with=0).writes] == ["PATCH"]
     assert lines_in_go(box)["t"]["Description"] == "Ikke pakk inn"
     assert stocked.run({**changed, "updated_at": "2026-01-07T10:00:00Z"}).writes == []
 
@@ -313,9 +307,7 @@ def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
     stocked, box, order, address, reasons, country
 ):
     where = address(type="shipping", country_code=country, postal_code="9170", city="Byen")
-    told = order(shipping_address=where)
-
-    assert stocked.run(told).status == 3
+    assert stocked.run(order(shipping_address=where)).status == 3
     reason = reasons()["hold", "orders", "9001"]
     assert f"delivered to {country} with VAT of 25 %" in reason
     assert "abroad_vat" in reason
@@ -343,11 +335,10 @@ def test_an_account_for_exempt_sales_that_is_set_later_reaches_the_products_of_s
     ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
     lines = [without_vat(line), without_vat(line, id="2", name="Again")]
 
-    outcome = ledger.run(order(lines=lines))
+    outcome = ledger.run(order(lines=lines), ends_with=0)
 
     account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
     given = {one["Code"]: one["OptionalSalesAccountId"] for one in box.go.entries("Products")}
-    assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
     assert given == {"ULL-1": account[3100], "BOK-1": None}
     assert the_order(box)["TotalAmount"] == 400

@@ -3,16 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from ledger import singer_lines
+from ledger import singer_lines, the_order
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def one_back(**changes):
@@ -51,9 +46,7 @@ def credit_notes(box):
 def test_goods_that_came_back_lower_the_quantity_of_a_draft(ledger, box, landed):
     told = with_refunds(landed, one_back())
 
-    outcome = ledger.run(told, ends_with=0)
-
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [one.method for one in ledger.run(told, ends_with=0).writes] == ["PATCH"]
     (line,) = the_order(box)["SalesOrderLines"]
     assert (line["Quantity"], line["ProductUnitPrice"]) == (1, 100)
     assert the_order(box)["TotalAmount"] == 125

@@ -1,11 +1,10 @@
 """By which VAT rates what is paid back is borne, in whatever order the shop tells the refunds."""
 
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.store.link_store import LinkStore
+from ledger import the_order
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -36,11 +35,6 @@ def invoiced(box, two_rates):
     """The same, once a person has sent its invoice."""
     box.go.send_invoice(the_order(box)["Id"])
     return two_rates
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def money(amount, **changes):
@@ -228,7 +222,7 @@ def test_a_refund_for_no_line_takes_no_more_of_a_rate_than_was_sold_at_it(
 
 def spread_by_an_earlier_version(ledger):
     """Keep of the order that 1.25 kr more of its refund were borne at 25 %, as its invoice says."""
-    with closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", "9001")
         base = {**link.base}
@@ -318,7 +312,7 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
     told = with_refunds(whole, money("100.00", lines=one_back))
     ledger.run(customer(), product(), told)
     box.go.send_invoice(the_order(box)["Id"])
-    with closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", "9001")
         base = {**link.base}

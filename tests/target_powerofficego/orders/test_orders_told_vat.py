@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from ledger import the_order
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 LATER = "2026-01-06T10:00:00Z"
@@ -30,11 +31,6 @@ def sold(line):
         return line(**{"quantity": "1", **unit, **of, **told, **changes})
 
     return make
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def by_rate(box):

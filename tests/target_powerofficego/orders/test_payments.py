@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
-from target_powerofficego.store.link_store import LinkStore
 
 DAY = "2026-01-05"
 LATER = "2026-01-06T10:00:00Z"
@@ -138,8 +137,7 @@ def test_what_is_paid_today_is_posted_once_the_day_is_over(
     ledger, goods, paid, vouchers, days_after_noon
 ):
     ledger.settings["time_zone"] = "UTC"
-    outcome = ledger.run(*goods, paid(paid_at=NOON.isoformat()), ends_with=0)
-    assert posts(outcome) == []
+    assert posts(ledger.run(*goods, paid(paid_at=NOON.isoformat()), ends_with=0)) == []
 
     days_after_noon(1)
     assert len(posts(ledger.run())) == 1
@@ -491,7 +489,7 @@ def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cu
     ledger.run(changed)
     (there,) = box.go.entries("SalesOrders")
     box.go.register("SalesOrders").put({**there, "TotalAmount": Decimal("260.00")})
-    with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         store.note_comparison("orders", "9001")
 
@@ -791,9 +789,7 @@ def test_a_plan_of_a_first_run_posts_nothing(ledger, box, goods, paid, vouchers)
 
 
 def test_max_creates_counts_vouchers(ledger, goods, paid, vouchers):
-    outcome = ledger.run(*goods, paid(), max_creates=3, ends_with=1)
-
-    assert "max_creates" in outcome.log
+    assert "max_creates" in ledger.run(*goods, paid(), max_creates=3, ends_with=1).log
     assert vouchers() == {}
     ledger.run(max_creates=1)
     assert list(vouchers()) == [VIPPS]
