@@ -78,9 +78,9 @@ def pytest_configure(config):
 def pytest_cmdline_main(config):
     """Let each core take its share of all tests; what was chosen stays in this process."""
     option = config.option
-    is_chosen = config.args_source is config.ArgsSource.ARGS or option.keyword
+    is_chosen = config.args_source is config.ArgsSource.ARGS or option.keyword or option.usepdb
     is_worker = hasattr(config, "workerinput")
-    if option.numprocesses is None and not (is_chosen or is_worker or option.usepdb):
+    if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
         option.numprocesses = os.cpu_count()
 
 

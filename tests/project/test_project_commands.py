@@ -88,7 +88,7 @@ NOT_RUN = {
         (
             "uv run pytest tests/target_powerofficego/test_merge.py",
             "uv run pytest -k phone --pdb",
-            "uv run pytest -m slow -n 4",
+            "uv run pytest -m slow -n 8",
             "uv run ruff format --check && uv run ruff check && uv run mypy",
         ),
         "is a part of what .ci/run does",

@@ -72,7 +72,7 @@ def test_what_the_repository_host_and_the_hooks_read_is_yaml(project):
 def test_ci_ends_with_the_test_command_of_the_readme_and_then_takes_what_that_leaves_out(project):
     *_, told, rest = (project / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     readme = (project / "README.md").read_text(encoding="utf-8")
-    assert (told, rest) == ("uv run pytest", "uv run pytest -m slow -n 4")
+    assert (told, rest) == ("uv run pytest", "uv run pytest -m slow -n 8")
     assert f" && .uv/bin/{told}\n" in readme
     assert (project / ".ci" / "run").stat().st_mode & 0o100
 

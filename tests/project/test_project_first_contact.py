@@ -110,4 +110,4 @@ def test_what_must_pass_runs_with_python_and_pip_alone(marked, tmp_path, project
 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[0] == "uv sync"
-    assert ended.stdout.splitlines()[-2:] == ["uv run pytest", "uv run pytest -m slow -n 4"]
+    assert ended.stdout.splitlines()[-2:] == ["uv run pytest", "uv run pytest -m slow -n 8"]
