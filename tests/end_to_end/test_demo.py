@@ -1,7 +1,5 @@
 """The demo keeps its promises, and says so when one is broken."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

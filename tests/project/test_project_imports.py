@@ -1,7 +1,5 @@
 """What a package imports is its own or declared, and no command loads more than it needs."""
 
-from __future__ import annotations
-
 import ast
 import importlib.metadata
 import re

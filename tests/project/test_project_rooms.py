@@ -1,7 +1,5 @@
 """The rooms of the packages: imports go down only, and never in a circle."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest
