@@ -61,7 +61,7 @@ SLOW = (
     "tests/target_powerofficego/test_text_of_others.py",
     "tests/target_powerofficego/test_versions.py",
 )
-"""What starts commands or Meltano, builds, kills, waits, tries many examples, or runs many times."""
+"""What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
