@@ -38,22 +38,30 @@ SLOW = (
     "tests/reliability/",
     "tests/sandbox/test_server_command.py",
     "tests/tap_customwebshop/test_tap_values.py",
+    "tests/tap_powerofficego/test_tap_go_hostile.py",
+    "tests/target_customwebshop/test_back_broken_input.py",
     "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_customwebshop/test_back_versions.py",
     "tests/target_powerofficego/orders/test_orders_exact.py",
     "tests/target_powerofficego/orders/test_orders_life_table.py",
+    "tests/target_powerofficego/orders/test_orders_not_lost.py",
     "tests/target_powerofficego/orders/test_refund_laws.py",
     "tests/target_powerofficego/test_dataflow_laws.py",
+    "tests/target_powerofficego/test_flow_takeovers.py",
     "tests/target_powerofficego/test_hostile_go.py",
     "tests/target_powerofficego/test_hostile_records.py",
     "tests/target_powerofficego/test_killed_runs.py",
+    "tests/target_powerofficego/test_links_command_erase.py",
     "tests/target_powerofficego/test_links_command_transfer.py",
     "tests/target_powerofficego/test_lost_answers.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",
     "tests/target_powerofficego/test_signals_at_the_end.py",
+    "tests/target_powerofficego/test_text_of_others.py",
+    "tests/target_powerofficego/test_versions.py",
 )
-"""What starts commands, Meltano or installs, kills, waits, or tries hundreds of examples."""
+"""What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
