@@ -13,7 +13,6 @@ import pytest
 import simplejson
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from ledger import Ledger
@@ -97,9 +96,10 @@ class Both:
             **settings,
         }
 
-    def run(self, *messages, is_whole=True, **settings):
+    def run(self, *messages, is_whole=True, ends_with=None, **settings):
         """Run the target in this process with Singer messages as its input.
 
+        It must end with the status that is given, if one is.
         An input that is not whole ends without a STATE, as that of a tap that was killed.
         """
         seen = len(self.box.requests.all())
@@ -120,6 +120,7 @@ class Both:
             for one, level in zip(loggers, levels, strict=True):
                 one.removeHandler(handler)
                 one.setLevel(level)
+        assert ends_with in (None, status), log.getvalue()
         asked = [one for one in self.box.requests.all()[seen:] if one.system == "shop"]
         return Outcome(
             status,
@@ -130,21 +131,13 @@ class Both:
         )
 
     def open_ones(self):
-        """Return why records are open, by kind and entity."""
-        store = LinkStore(str(self.ledger.link_store))
-        try:
-            found = store.unsettled(every_namespace=True)
-        finally:
-            store.close()
-        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
+        """Return why records are open, by kind, entity and shop id."""
+        return self.ledger.reasons()
 
     def go_id(self, entity, shop_id):
         """Return the id of the entry that a record is linked with."""
-        store = LinkStore(str(self.ledger.link_store))
-        try:
+        with self.ledger.store() as store:
             return next(link.go_id for _, link in store.all_links(entity, shop_id))
-        finally:
-            store.close()
 
 
 def record_message(stream, record, read_at):

@@ -1,7 +1,5 @@
 """Wrong clocks: that of the machine a target runs on, in this process."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import types

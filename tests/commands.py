@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SCRIPTS = ("tap-customwebshop", "target-powerofficego", "tap-powerofficego")
 _SCRIPTS += ("target-customwebshop", "powerofficego-links")
 _LOADED_LATER = ("target_powerofficego.start_up", "target_customwebshop.start_up")
-_LOADED_LATER += ("target_powerofficego.links_command.reconciling",)
+_LOADED_LATER += ("target_powerofficego.links_command.reconciliation.reconciling",)
 _LOADED_LATER += ("phonenumbers", "pyrate_limiter")
 """What they load only once there is work for it, besides the commands of `powerofficego-links`."""
 _LENGTH_BYTES = 4

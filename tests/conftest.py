@@ -1,14 +1,13 @@
 """What all tests share: a sandbox, a ledger, both ways; which examples; who shares a process."""
 
-from __future__ import annotations
-
+import os
 import secrets
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["ledger", "both_ways", "tls"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "tls"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -24,6 +23,45 @@ settings.register_profile(
 )
 settings.load_profile("fixed")
 
+SLOW = (
+    "tests/end_to_end/test_command_lines.py",
+    "tests/end_to_end/test_demo.py",
+    "tests/end_to_end/test_foreign_meltano_project.py",
+    "tests/end_to_end/test_hostile_wire.py",
+    "tests/end_to_end/test_meltano_project.py",
+    "tests/end_to_end/test_plain_pipe.py",
+    "tests/project/test_project_commands.py::test_what_a_document_shows_works_as_it_stands",
+    "tests/project/test_project_first_contact.py",
+    "tests/project/test_project_hub.py",
+    "tests/project/test_project_imports.py::test_a_plugin_that_only_tells",
+    "tests/project/test_project_packages.py",
+    "tests/reliability/",
+    "tests/sandbox/test_server_command.py",
+    "tests/tap_customwebshop/test_tap_values.py",
+    "tests/tap_powerofficego/test_tap_go_hostile.py",
+    "tests/target_customwebshop/test_back_broken_input.py",
+    "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_customwebshop/test_back_versions.py",
+    "tests/target_powerofficego/orders/test_orders_exact.py",
+    "tests/target_powerofficego/orders/test_orders_life_table.py",
+    "tests/target_powerofficego/orders/test_orders_not_lost.py",
+    "tests/target_powerofficego/orders/test_refund_laws.py",
+    "tests/target_powerofficego/test_dataflow_laws.py",
+    "tests/target_powerofficego/test_flow_takeovers.py",
+    "tests/target_powerofficego/test_hostile_go.py",
+    "tests/target_powerofficego/test_hostile_records.py",
+    "tests/target_powerofficego/test_killed_runs.py",
+    "tests/target_powerofficego/test_links_command_erase.py",
+    "tests/target_powerofficego/test_links_command_transfer.py",
+    "tests/target_powerofficego/test_lost_answers.py",
+    "tests/target_powerofficego/test_progress.py",
+    "tests/target_powerofficego/test_runs_that_break.py",
+    "tests/target_powerofficego/test_signals.py",
+    "tests/target_powerofficego/test_signals_at_the_end.py",
+    "tests/target_powerofficego/test_text_of_others.py",
+    "tests/target_powerofficego/test_versions.py",
+)
+"""What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
 SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
@@ -39,8 +77,27 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Choose the seed of new examples, before Hypothesis and the processes of xdist ask for it."""
     if config.getoption("--long"):
+        config.option.markexpr = config.option.markexpr.replace("not slow", "")
         settings.load_profile("long")
         config.option.hypothesis_seed = config.option.hypothesis_seed or str(secrets.randbits(32))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Let each core take its share of all tests; what was chosen stays in this process."""
+    option = config.option
+    is_chosen = config.args_source is config.ArgsSource.ARGS or option.keyword or option.usepdb
+    is_worker = hasattr(config, "workerinput")
+    if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses = os.cpu_count()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what takes long."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
 
 
 def pytest_report_header(config):

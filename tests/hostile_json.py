@@ -1,7 +1,5 @@
 """JSON that nothing can be done with, as text, by what is wrong with it."""
 
-from __future__ import annotations
-
 RAW = {
     "nested too deeply": "[" * 100_000 + "]" * 100_000,
     "nested deeply": '{"a":' * 500 + "1" + "}" * 500,

@@ -22,7 +22,7 @@ from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from target_powerofficego.store.link_store import Unsettled
@@ -113,8 +113,13 @@ class Ledger:
         }
         return self.box.target_config(**told)
 
-    def run(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
-        """Run the target in this process with records (or whole Singer messages) as its input."""
+    def run(
+        self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
+    ) -> Outcome:
+        """Run the target in this process with records (or whole Singer messages) as its input.
+
+        It must end with the status that is given, if one is.
+        """
         seen = len(self.box.requests.all())
         output, log = io.StringIO(), io.StringIO()
         handler = logging.StreamHandler(log)
@@ -129,16 +134,20 @@ class Ledger:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+        assert ends_with in (None, status), log.getvalue()
         return self._outcome(status, output.getvalue(), log.getvalue(), seen)
 
-    def command(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
-        """Run the target as a process of its own, to its end."""
-        return self.command_on(singer_lines(*messages), **settings)
+    def command(
+        self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
+    ) -> Outcome:
+        """Run the target as a process of its own, to its end; see `run`."""
+        return self.command_on(singer_lines(*messages), ends_with=ends_with, **settings)
 
-    def command_on(self, text: str, **settings: Any) -> Outcome:
-        """Run the target as a process of its own, with this text as its input."""
+    def command_on(self, text: str, ends_with: int | None = None, **settings: Any) -> Outcome:
+        """Run the target as a process of its own, with this text as its input; see `run`."""
         seen = len(self.box.requests.all())
         ended = commands.run(*self.command_line(**settings), given=text, cwd=self.folder)
+        assert ends_with in (None, ended.returncode), ended.stderr
         return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
 
     def start(self, **settings: Any) -> commands.Command:
@@ -151,31 +160,30 @@ class Ledger:
         config.write_text(json.dumps(self.config(**settings)), encoding="utf-8")
         return ["target-powerofficego", "--config", str(config)]
 
+    def store(self) -> contextlib.closing[LinkStore]:
+        """Open the link store, to be closed by `with`."""
+        return contextlib.closing(LinkStore(str(self.link_store)))
+
+    def reasons(self) -> dict[tuple[str, str, str], str]:
+        """Return why records are open, by (kind, entity, shop id)."""
+        return {(one.kind, one.entity, one.shop_id): one.reason for one in self.unsettled()}
+
     def unsettled(self, *kinds: Any) -> list[Unsettled]:
         """Return the records that are parked, rejected or held in the link store."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             return store.unsettled(*kinds, every_namespace=True)
-        finally:
-            store.close()
 
     def end_rests(self) -> None:
         """Let what the other side refused be tried by the next run, as if hours had passed."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             for one in store.unsettled(every_namespace=True):
                 store.retry(one.id)
-        finally:
-            store.close()
 
     def acknowledge_all(self) -> None:
         """Acknowledge all rejects and holds."""
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             for one in store.unsettled("reject", "hold", every_namespace=True):
                 store.acknowledge(one.id)
-        finally:
-            store.close()
 
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""
@@ -426,6 +434,12 @@ def _guest_order(**changes: Any) -> dict[str, Any]:
     return _order(**{"customer_id": None, "is_guest": True, **changes})
 
 
+def the_order(box: Sandbox) -> dict[str, Any]:
+    """Return the only order in Go."""
+    (there,) = box.go.entries("SalesOrders")
+    return there
+
+
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
     """A fresh sandbox."""
@@ -464,15 +478,25 @@ def ledger(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Ledg
     return Ledger(box, tmp_path, database=database)
 
 
+@pytest.fixture
+def reasons(ledger: Ledger) -> Callable[[], dict[tuple[str, str, str], str]]:
+    """Return why records are open, by (kind, entity, shop id)."""
+    return ledger.reasons
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of modules that are marked so with both kinds of link store.
 
-    Those that wait long for answers are so in the long form only.
+    With PostgreSQL most are slow, and those that wait long for answers in the long form only.
     """
     mark = metafunc.definition.get_closest_marker("both_link_stores")
-    is_meant = mark and (metafunc.config.getoption("--long") or not mark.kwargs.get("if_long"))
-    if is_meant and "ledger" in metafunc.fixturenames:
-        metafunc.parametrize("ledger", ["file", "postgresql"], indirect=True)
+    if not mark or "ledger" not in metafunc.fixturenames:
+        return
+    if mark.kwargs.get("if_long") and not metafunc.config.getoption("--long"):
+        return
+    marks = [pytest.mark.slow] if mark.kwargs.get("if_slow") else []
+    stores = ["file", pytest.param("postgresql", marks=marks)]
+    metafunc.parametrize("ledger", stores, indirect=True)
 
 
 @pytest.fixture

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GO_REQUESTS_PER_SECOND = 10
+_SWITCHES = (
+    *("rate_limit", "price_decimals", "vat_rounding", "read_lag_seconds"),
+    "allow_send_invoice",
+)
 SALES_ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sandbox until Ctrl-C; return 0, or 1 when it could not start."""
     options = _parser().parse_args(arguments)
-    stopped = threading.Event()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: stopped.set())
+    stopped = ctrl_c()
     try:
         box = Sandbox.start(
             state_file=options.state,
@@ -44,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Console().print(line, markup=False, highlight=False, soft_wrap=True)
         stopped.wait()
     return 0
+
+
+def ctrl_c() -> threading.Event:
+    """Return what is set at Ctrl-C, or when the process is asked to stop."""
+    stopped = threading.Event()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: stopped.set())
+    return stopped
 
 
 def environment(box: Sandbox) -> dict[str, str]:
@@ -87,12 +97,8 @@ def welcome(box: Sandbox) -> list[str]:
 
 
 def _set_up(box: Sandbox, options: argparse.Namespace) -> None:
-    switches = box.go.switches
-    switches.rate_limit = options.rate_limit
-    switches.price_decimals = options.price_decimals
-    switches.vat_rounding = options.vat_rounding
-    switches.read_lag_seconds = options.read_lag
-    switches.allow_send_invoice = options.allow_send_invoice
+    for name in _SWITCHES:
+        setattr(box.go.switches, name, getattr(options, name))
     if options.seed or options.with_mistakes:
         seed_store(box.shop, with_mistakes=options.with_mistakes)
 
@@ -118,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--vat-rounding", choices=("line", "rate"), default="line", help="how Go rounds VAT")
     add(
         "--read-lag",
+        dest="read_lag_seconds",
         type=float,
         default=0,
         metavar="SECONDS",

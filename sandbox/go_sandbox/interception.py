@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from go_sandbox.faults import Faults
+    from go_sandbox.faults import Fault, Faults, Moment
     from go_sandbox.requests_log import RequestLog
-    from go_sandbox.trigger import Fault, Moment
 
 TRANSPORT = "go_sandbox.transport"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -86,7 +86,7 @@ class RequestLog:
 
 
 def is_write(request: Request) -> bool:
-    """Tell whether a request is meant to change something; fetching a token is not."""
+    """Return whether a request is meant to change something; fetching a token is not."""
     return request.method in WRITING and not request.path.lower().endswith(TOKEN_PATH)
 
 

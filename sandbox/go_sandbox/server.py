@@ -14,7 +14,7 @@ from go_sandbox import admin
 from go_sandbox.faults import Faults
 from go_sandbox.go import app as go_app
 from go_sandbox.go.books import Books
-from go_sandbox.go.switches import Switches
+from go_sandbox.go.ledger import Switches
 from go_sandbox.interception import TRANSPORT, Interception
 from go_sandbox.requests_log import RequestLog
 from go_sandbox.shop import app as shop_app

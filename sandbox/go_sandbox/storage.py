@@ -83,9 +83,6 @@ class Table:
         self._kind = kind
         self._documents = storage._load(kind)  # noqa: SLF001
 
-    def __len__(self) -> int:
-        return len(self._documents)
-
     def get(self, document_id: object) -> Document | None:
         """Return a copy of the document with this id, or None."""
         with self._storage.lock:

@@ -31,7 +31,7 @@ class Bookmark:
         state: The stream's part of the Singer state; written in place.
         lookback: How far before the bookmark a run begins.
         since: What the shop was asked for in this run; None for everything.
-        tell: Gives a person one line of warning.
+        tell: Gives a person one line of warning, each only once.
     """
 
     stream: str
@@ -46,7 +46,6 @@ class Bookmark:
         self._value = self._began_at or ""
         self._previous = ""
         self._horizon = ""
-        self._told: set[str] = set()
 
     def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
         """See that the shop's clock has reached what was asked for, or changes would not be read.
@@ -71,12 +70,12 @@ class Bookmark:
                 from there would not see it.
         """
         if stamp < self._since:
-            self._tell_once(f"{self.stream}: the shop does not heed 'updated_since'; it sends more")
+            self.tell(f"{self.stream}: the shop does not heed 'updated_since'; it sends more")
         if stamp < self._previous:
             if stamp < self._safe_from():
                 self._go_back()
                 raise ContractBrokenError(self._disorder())
-            self._tell_once(f"{self.stream}: the shop's records are not in order of 'updated_at'")
+            self.tell(f"{self.stream}: the shop's records are not in order of 'updated_at'")
         self._previous = stamp
 
     def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
@@ -92,7 +91,7 @@ class Bookmark:
             self._horizon = write_stamp(told_at + _SECOND if told_at else read_at + FUTURE)
         if stamp > self._horizon:
             if stamp > write_stamp((told_at or read_at) + FUTURE):
-                self._tell_once(
+                self.tell(
                     f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
                     "emitted, but the bookmark does not follow"
                 )
@@ -119,8 +118,3 @@ class Bookmark:
             "so a run that stops half-way would lose some; sort them in the shop, see "
             "docs/shop-api.md. The next run begins where this one began."
         )
-
-    def _tell_once(self, warning: str) -> None:
-        if warning not in self._told:
-            self._told.add(warning)
-            self.tell(warning)

@@ -1,31 +1,151 @@
-"""The client of the shop's lists: one page per call, asked for again while that can help."""
+"""The shop's lists by the contract: one page per call, and the walk from page to page."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tap_customwebshop.connection import PassingTrouble, ShopConnection
+from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
-from tap_customwebshop.pages import Page, parse_page
-from tap_customwebshop.patience import Patience
-from tap_customwebshop.stamps import parse_date
+from tap_customwebshop.json_text import read_json
+from tap_customwebshop.stamps import parse_date, write_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_MOST_BARREN = 10
+"""Pages in a row that bring nothing new; each is a call to the shop."""
 
 logger = logging.getLogger("tap-customwebshop.client")
-
 _ADVICE = {
     400: "it does not take the parameters updated_since, limit and cursor; see docs/shop-api.md",
     401: "it does not know the key; check 'auth_token'",
     403: "the key may not read this; check 'auth_token' and its rights in the shop",
     404: "there is nothing at this address; check 'api_url'",
 }
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records in the shop's order.
+
+    Attributes:
+        records: As the shop sent them; numbers with a fraction are Decimal.
+        next_cursor: What to ask for next; None on the last page.
+        read_at: The moment just before this page was requested, UTC.
+        told_at: The moment that the shop itself gave with it, in whole seconds; None without one.
+        has_numbers: Whether any value on the page is a JSON number.
+    """
+
+    records: list[Any]
+    next_cursor: str | None
+    read_at: datetime
+    told_at: datetime | None
+    has_numbers: bool
+
+
+def parse_page(body: bytes, read_at: datetime, told_at: datetime | None) -> Page:
+    """Read an answer of the contract `{"data": [...], "next_cursor": null | "..."}`.
+
+    Raises:
+        ValueError: The body is not JSON.
+        ContractBrokenError: It is JSON of another form.
+    """
+    numbers: list[None] = []
+    answer = read_json(body, lambda: numbers.append(None))
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        msg = "the answer has no list 'data'"
+        raise ContractBrokenError(msg)
+    return Page(answer["data"], _cursor(answer), read_at, told_at, bool(numbers))
+
+
+def _cursor(answer: dict[str, Any]) -> str | None:
+    if "next_cursor" not in answer:
+        msg = "the answer has no 'next_cursor' (null on the last page), so more may follow unseen"
+        raise ContractBrokenError(msg)
+    cursor = answer["next_cursor"]
+    if cursor is None or cursor == "":
+        return None
+    if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
+        msg = "'next_cursor' is neither text nor null"
+        raise ContractBrokenError(msg)
+    return str(cursor)
+
+
+def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -> Iterator[Page]:
+    """Yield all pages from the first to the last.
+
+    A page may be empty, where the shop leaves out what nobody is to see, and equal to an earlier
+    one, where all its records changed meanwhile; but not one after the other for ever.
+
+    Args:
+        fetch: Gets the page at a cursor; None is the first page.
+        path: What is read, for messages.
+        ahead: Fetch each page while the one before it is being worked on; never more than one.
+
+    Raises:
+        ContractBrokenError: A cursor comes back, or the pages bring nothing new any more, so that
+            they would go on for ever.
+    """
+    seen: set[str] = set()
+    known: set[int] = set()
+    barren = 0
+    send = _begin if ahead else partial
+    wait_for_page = send(fetch, None)
+    while True:
+        page = wait_for_page()
+        cursor = page.next_cursor
+        if cursor is None:
+            yield page
+            return
+        ids = _ids(page)
+        barren = barren + 1 if ids in known else 0
+        known.add(ids)
+        if cursor in seen or barren == _MOST_BARREN:
+            yield page
+            what = (
+                "go round in a circle: a 'next_cursor' came back a second time"
+                if cursor in seen
+                else f"do not end: {barren} in a row are empty, or the same as earlier ones, and"
+                " name a 'next_cursor'"
+            )
+            msg = f"GET {path}: the pages {what}; repair it in the shop and run again."
+            raise ContractBrokenError(msg)
+        seen.add(cursor)
+        wait_for_page = send(fetch, cursor)
+        yield page
+
+
+def _ids(page: Page) -> int:
+    """Return a hash of the ids of a page, whatever their order."""
+    return hash(
+        frozenset(str(one.get("id") if isinstance(one, dict) else one) for one in page.records)
+    )
+
+
+def _begin(fetch: Callable[[str | None], Page], cursor: str | None) -> Callable[[], Page]:
+    """Fetch a page on a thread of its own, and return what waits for it.
+
+    The thread is a daemon, so that a run which ends does not wait for a page that nobody will read.
+    """
+    page: Future[Page] = Future()
+
+    def run() -> None:
+        try:
+            page.set_result(fetch(cursor))
+        except BaseException as error:  # noqa: BLE001 - raised again where the page is wanted
+            page.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="next page").start()
+    return page.result
 
 
 class ShopClient:
@@ -39,6 +159,29 @@ class ShopClient:
     def __init__(self, connection: ShopConnection, *, retry_seconds: float) -> None:
         self._connection = connection
         self._retry_seconds = retry_seconds
+
+    def pages(
+        self, path: str, *, since: datetime | None, limit: int, ahead: bool
+    ) -> Iterator[Page]:
+        """Yield the pages of a list from the first to the last.
+
+        Args:
+            path: The list.
+            since: Only what changed at this moment or later; None for everything.
+            limit: How many records to ask for at a time.
+            ahead: Fetch each page while the one before it is being worked on.
+
+        Raises:
+            ShopError: as `get_page` and `read_pages`.
+        """
+        query = {"limit": str(limit)}
+        if since is not None:
+            query["updated_since"] = write_stamp(since)
+
+        def fetch(cursor: str | None) -> Page:
+            return self.get_page(path, query | ({"cursor": cursor} if cursor else {}))
+
+        return read_pages(fetch, path=path, ahead=ahead)
 
     def get_page(self, path: str, query: Mapping[str, str]) -> Page:
         """Ask for one page until it comes, the budget is spent or asking again cannot help.

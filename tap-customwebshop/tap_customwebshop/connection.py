@@ -1,25 +1,42 @@
-"""How the shop is asked: one attempt at a time, never past its own origin, and no secret told."""
+"""How the shop is asked: one attempt, never past its own origin; and how long to wait for another.
+
+No secret is told, and an attempt that takes too long is cut, however the shop spends the time: a
+time-out of `requests` is for each part that arrives; headers, a `100 Continue` or the size of a
+chunk that trickle in would never end by it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import random
+import socket
+import threading
+import time
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from tap_customwebshop.deadline import Deadline, WatchedAdapter
 from tap_customwebshop.errors import ShopError, ShopRefusedError
 from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
-from tap_customwebshop.patience import read_retry_after
 from tap_customwebshop.settings import is_plain_address
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from urllib3.connectionpool import HTTPConnectionPool
+
+FIRST_WAIT = 0.25
+LONGEST_WAIT = 30.0
 
 _CHUNK = 1 << 18
 _LARGEST_ANSWER = 64 << 20
@@ -29,6 +46,125 @@ _WAIT_FOR_CONNECTION = 10
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _UNREAD = {408, 425, 429}
 """With these the shop tells that it has not begun what was asked."""
+
+
+class Patience:
+    """The time that one page may be asked for again, in all.
+
+    Waits double from a quarter of a second to half a minute, each cut by a random part so that
+    many taps do not come back at the same moment. A longer one that the shop asks for in
+    `Retry-After` is kept, unless it is longer than what is left.
+
+    Args:
+        budget: Seconds from now within which the last attempt must begin.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self._until = time.monotonic() + budget
+        self._attempts = 0
+        self._attempts_of: Counter[str] = Counter()
+
+    def next_wait(
+        self, asked: float | None = None, *, kind: str = "", most_attempts: int | None = None
+    ) -> float | None:
+        """Seconds to wait before the next attempt; None when it is time to give up.
+
+        Args:
+            asked: Seconds that the shop asked to wait.
+            kind: What the trouble was.
+            most_attempts: Attempts after which trouble of this kind will not pass by itself.
+        """
+        self._attempts += 1
+        self._attempts_of[kind] += 1
+        if most_attempts is not None and self._attempts_of[kind] >= most_attempts:
+            return None
+        longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self._attempts - 1, 10))
+        wait = random.uniform(longest / 2, longest)  # noqa: S311
+        if asked:
+            wait = max(wait, asked + random.uniform(0, FIRST_WAIT))  # noqa: S311
+        return wait if time.monotonic() + wait <= self._until else None
+
+
+def read_retry_after(header: str | None) -> float | None:
+    """Seconds to wait by a `Retry-After` header: a number, or a date (RFC 9110, 10.2.3)."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):  # the latter by an offset of twenty digits
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+
+
+class Deadline:
+    """The moment when an attempt ends, whatever has arrived by then.
+
+    Attributes:
+        is_over: Whether it has passed; what came of the attempt is cut then.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def watch(self, sock: socket.socket) -> None:
+        """Hang up on this connection when it is time, at once if it was already."""
+        self._socket = sock
+        if self.is_over:
+            self._hang_up()
+
+    def end(self) -> None:
+        """Wait no longer: the answer is there, or will never be."""
+        self._timer.cancel()
+
+    def _hang_up(self) -> None:
+        self.is_over = True
+        inner: Any = getattr(self._socket, "socket", self._socket)
+        if inner is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                # Past TLS, whose own shutdown is not for a second thread.
+                socket.socket.shutdown(inner, socket.SHUT_RDWR)
+
+
+class _WatchedHTTPConnection(HTTPConnection):
+    watch: Callable[[socket.socket], None]
+
+    @override
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        self.watch(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class WatchedAdapter(HTTPAdapter):
+    """An adapter that shows each connection to `watch` before a request leaves on it."""
+
+    def __init__(self, watch: Callable[[socket.socket], None]) -> None:
+        kinds = {"http": _WatchedHTTPConnection, "https": _WatchedHTTPSConnection}
+        self._connection_kinds = {
+            scheme: type(kind.__name__, (kind,), {"watch": staticmethod(watch)})
+            for scheme, kind in kinds.items()
+        }
+        super().__init__()
+
+    @override
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        """Return a pool whose connections are watched."""
+        pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
+        pool.ConnectionCls = self._connection_kinds[pool.scheme or "https"]
+        return pool
 
 
 class PassingTrouble(Exception):  # noqa: N818 - reads as what it says
@@ -215,10 +351,9 @@ class ShopConnection:
             return ShopRefusedError(f"{shown}: {OUT_OF_FILES}.")
         if isinstance(error, requests.exceptions.SSLError):
             return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
-        if isinstance(error, requests.ConnectTimeout):
-            return self._trouble(self._too_slow(), may_be_done=False)
         if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-            return self._trouble(self._too_slow())
+            never_connected = isinstance(error, requests.ConnectTimeout)
+            return self._trouble(self._too_slow(), may_be_done=not never_connected)
         if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
             what = "the connection broke off" if self._was_reached else self._no_connection()
             return self._trouble(what, may_be_done=not _never_connected(error))
@@ -245,7 +380,7 @@ class ShopConnection:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Tell whether there was no connection, so that nothing can have been sent."""
+    """Return whether there was no connection, so that nothing can have been sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.fields import DECIMAL_FORMAT
+from tap_customwebshop.schemas import DECIMAL_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

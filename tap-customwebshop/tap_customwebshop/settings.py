@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError  # type: ignore[import-untyped]
 
+API_URL = th.Property(
+    "api_url",
+    th.StringType,
+    required=True,
+    title="API address",
+    description="Where the shop's API is, without the stream's name. HTTPS, or HTTP on this "
+    "machine.",
+    examples=["https://shop.example.com/api"],
+)
+
 SETTINGS: dict[str, Any] = th.PropertiesList(
-    th.Property(
-        "api_url",
-        th.StringType,
-        required=True,
-        title="API address",
-        description="Where the shop's API is, without the stream's name. HTTPS, or HTTP on this "
-        "machine.",
-        examples=["https://shop.example.com/api"],
-    ),
+    API_URL,
     th.Property(
         "auth_token",
         th.StringType,

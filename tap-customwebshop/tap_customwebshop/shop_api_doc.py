@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.fields import DECIMAL_FORMAT
+from tap_customwebshop.schemas import DECIMAL_FORMAT
 from tap_customwebshop.streams import STREAMS
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
-from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -17,9 +16,9 @@ from typing_extensions import override
 from tap_customwebshop import schemas
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
-from tap_customwebshop.pages import read_pages
 from tap_customwebshop.records import move_to_custom, numbers_to_text
-from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.sdk_internals import pop_deselected_record_properties
+from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp
 from tap_customwebshop.writer import LineWriter
 
 if TYPE_CHECKING:
@@ -28,10 +27,13 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_customwebshop.client import ShopClient
-    from tap_customwebshop.pages import Page
+    from tap_customwebshop.client import Page, ShopClient
 
 _MOST_FIELDS_TOLD = 50
+_UNDATED = (
+    "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
+    "but the shop may not list it again when it changes."
+)
 _FIRST_YEAR = "1900"
 """An earlier stamp is what a system writes that knows none, such as the year 1."""
 
@@ -42,6 +44,8 @@ class ShopStream(Stream):
     The SDK converts every field of every record to the type that the schema gives, which makes
     the text "false" true and is two thirds of a tap's work. Here values pass as the shop sent
     them; whoever writes them judges them.
+
+    Of the shop it knows `ShopClient.pages` alone: whatever yields a `Page` is a source to it.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
@@ -56,7 +60,7 @@ class ShopStream(Stream):
         self.STATE_MSG_FREQUENCY = self._page_size
         self._known = frozenset(self.record_schema["properties"])
         self._told_fields: set[str] = set()
-        self._undated_told = False
+        self._warned: set[str] = set()
 
     @property
     @override
@@ -75,17 +79,18 @@ class ShopStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        since = self._since()
-        self._bookmark = self._open_bookmark(since)
+        since: datetime | None = None
+        self._bookmark: Bookmark | None = None
+        if self.replication_method == REPLICATION_INCREMENTAL:
+            lookback = timedelta(seconds=self.config["lookback_seconds"])
+            since = self._since(lookback)
+            self._bookmark = Bookmark(
+                self.name, self.stream_state, lookback, since, self._warn_once
+            )
         self._has_deselected = not all(self.mask.values())
-        query = {"limit": str(self._limit())}
-        if since is not None:
-            query["updated_since"] = write_stamp(since)
-
-        def fetch(cursor: str | None) -> Page:
-            return self._shop.get_page(self.path, query | ({"cursor": cursor} if cursor else {}))
-
-        pages = read_pages(fetch, path=self.path, ahead=not self._is_trial())
+        wanted = self.ABORT_AT_RECORD_COUNT  # in a trial; one more than wanted ends it
+        limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
+        pages = self._shop.pages(self.path, since=since, limit=limit, ahead=wanted is None)
         for number, page in enumerate(pages, 1):
             self._read_at, self._told_at = page.read_at, page.told_at
             if self._bookmark is not None:
@@ -95,31 +100,12 @@ class ShopStream(Stream):
             if isinstance(self._tap.message_writer, LineWriter):
                 self._tap.message_writer.flush()
 
-    def _is_trial(self) -> bool:
-        return self.ABORT_AT_RECORD_COUNT is not None
-
-    def _limit(self) -> int:
-        """Records to ask for at a time; in a trial, one more than wanted, which ends it."""
-        if self.ABORT_AT_RECORD_COUNT is None:
-            return self._page_size
-        return min(self._page_size, self.ABORT_AT_RECORD_COUNT + 1)
-
-    def _since(self) -> datetime | None:
+    def _since(self, lookback: timedelta) -> datetime | None:
         """Where to begin: the bookmark less the look-back, but not before `start_date`."""
-        if self.replication_method != REPLICATION_INCREMENTAL:
-            return None
         start = parse_start(self.config.get("start_date") or "")
         mark = parse_start(self.stream_state.get("replication_key_value") or "")
-        moments = [start, mark and earlier(mark, self._lookback())]
+        moments = [start, mark and earlier(mark, lookback)]
         return max((moment for moment in moments if moment), default=None)
-
-    def _lookback(self) -> timedelta:
-        return timedelta(seconds=self.config["lookback_seconds"])
-
-    def _open_bookmark(self, since: datetime | None) -> Bookmark | None:
-        if self.replication_method != REPLICATION_INCREMENTAL:
-            return None
-        return Bookmark(self.name, self.stream_state, self._lookback(), since, self.logger.warning)
 
     def _take(self, record: object, page: Page, place: str) -> dict[str, Any]:
         """Check one record and bring it into the contract's form.
@@ -157,21 +143,17 @@ class ShopStream(Stream):
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
         if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
-            self._tell_undated(place)
+            self._warn_once(_UNDATED, self.name, place)
             return None
         if value[-1] != "Z" or value[10] != "T":
             record["updated_at"] = stamp
         return stamp
 
-    def _tell_undated(self, place: str) -> None:
-        if not self._undated_told:
-            self._undated_told = True
-            self.logger.warning(
-                "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
-                "but the shop may not list it again when it changes.",
-                self.name,
-                place,
-            )
+    def _warn_once(self, message: str, *values: str) -> None:
+        """Warn unless the same was said before, whatever the values."""
+        if message not in self._warned:
+            self._warned.add(message)
+            self.logger.warning(message, *values)
 
     def _keep_unknown(self, record: dict[str, Any]) -> None:
         unknown = record.keys() - self._known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
@@ -43,27 +44,18 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         line = self.format_message(message)
-        self._is_writing = True
-        try:
-            out = sys.stdout
-            if hasattr(out, "buffer"):
-                out.buffer.write(line)
+        with self._writing():
+            if hasattr(sys.stdout, "buffer"):
+                sys.stdout.buffer.write(line)
             else:
-                out.write(line.decode())
+                sys.stdout.write(line.decode())
             if message.type is not SingerMessageType.RECORD:
-                out.flush()
-        finally:
-            self._is_writing = False
-        self._let_in()
+                sys.stdout.flush()
 
     def flush(self) -> None:
         """Hand everything written so far to the reader of the pipe."""
-        self._is_writing = True
-        try:
+        with self._writing():
             sys.stdout.flush()
-        finally:
-            self._is_writing = False
-        self._let_in()
 
     def when_free(self, call: Callable[[], None]) -> None:
         """Call now, or right after the line that is being written."""
@@ -72,7 +64,14 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         else:
             call()
 
-    def _let_in(self) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let what waits come after this."""
+        self._is_writing = True
+        try:
+            yield
+        finally:
+            self._is_writing = False
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()

@@ -70,7 +70,7 @@ class Bookmarks:
         self._are_all_emitted = True
 
     def is_full_check_due(self, now: datetime) -> bool:
-        """Tell whether everything is to be listed again, changed or not."""
+        """Return whether everything is to be listed again, changed or not."""
         if self._is_first or self.full_check_hours is None:
             return False
         listed_at = self.state.get(LISTED_IN_FULL_AT)

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
-from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from target_powerofficego.go_api import ConfigurationError, GoError, NotFound, Unreachable
+from target_powerofficego.sdk_internals import pop_deselected_record_properties
 from typing_extensions import override
 
 from tap_powerofficego import stamps
@@ -136,14 +136,11 @@ class GoStream(Stream):
     def _read_lists(self) -> Listing:
         listing = Listing()
         is_full = self._bookmarks.is_full_check_due(stamps.now())
+        most = self.ABORT_AT_RECORD_COUNT
+        reader = ListReader(self.go, most or self._page_size, self.logger.warning)
+        read = reader.read if most is None else reader.read_first_page
         for query in self._bookmarks.queries(is_full=is_full):
-            params = {**self.params(), **query}
-            if self.ABORT_AT_RECORD_COUNT is None:
-                reader = ListReader(self.go, self._page_size, self.logger.warning)
-                reader.read(self.path, params, listing)
-            else:
-                reader = ListReader(self.go, self.ABORT_AT_RECORD_COUNT, self.logger.warning)
-                reader.read_first_page(self.path, params, listing)
+            read(self.path, {**self.params(), **query}, listing)
         listing.told_at = self.go.told_at or listing.began_at
         if late := self._bookmarks.to_come(listing.told_at):
             msg = f"The state's {late} of '{self.name}' lies in the future; correct or remove it."

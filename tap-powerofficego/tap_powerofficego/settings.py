@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name
+from target_powerofficego.settings.schema import as_number, named
 
 from tap_powerofficego import stamps
 
@@ -21,30 +21,7 @@ if TYPE_CHECKING:
 LARGEST_PAGE = 20000
 
 _CONNECTION = (
-    th.Property(
-        "application_key",
-        th.StringType,
-        required=True,
-        secret=True,
-        title="Application key",
-        description="The integration's application key, from PowerOffice.",
-    ),
-    th.Property(
-        "client_key",
-        th.StringType,
-        required=True,
-        secret=True,
-        title="Client key",
-        description="The key of the one Go client (company), from its settings in Go.",
-    ),
-    th.Property(
-        "subscription_key",
-        th.StringType,
-        required=True,
-        secret=True,
-        title="Subscription key",
-        description="The key of the API subscription, from PowerOffice's developer portal.",
-    ),
+    *named("application_key", "client_key", "subscription_key"),
     th.Property(
         "environment",
         th.StringType,
@@ -53,33 +30,7 @@ _CONNECTION = (
         title="Environment",
         description="Which Go to read; `custom` takes api_url and token_url.",
     ),
-    th.Property(
-        "api_url",
-        th.StringType,
-        title="API address",
-        description="Only with environment custom: the address of the API, such as"
-        " http://127.0.0.1:8001/v2. HTTPS, except on this machine.",
-    ),
-    th.Property(
-        "token_url",
-        th.StringType,
-        title="Token address",
-        description="Only with environment custom: the address that gives tokens.",
-    ),
-    th.Property(
-        "requests_per_second",
-        th.IntegerType(minimum=1, maximum=100),
-        default=10,
-        title="Requests per second",
-        description="PowerOffice allows 10 per subscription key; less leaves room for others.",
-    ),
-    th.Property(
-        "request_timeout",
-        th.IntegerType(minimum=1),
-        default=60,
-        title="Request timeout, seconds",
-        description="How long Go may take for one answer, to the last byte.",
-    ),
+    *named("api_url", "token_url", "requests_per_second", "request_timeout"),
     th.Property(
         "retry_seconds",
         th.IntegerType(minimum=10),
@@ -144,7 +95,7 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
         if config[name] is None:
             del config[name]
         elif "number" in known.get(name, {}).get("type", ()):
-            config[name] = _as_number(config[name])
+            config[name] = as_number(config[name])
     lines = [_unknown(name, known) for name in config if name not in known]
     missing = [name for name in schema.get("required", []) if name not in config]
     lines += [f"The setting '{name}' is missing." for name in missing]
@@ -169,12 +120,6 @@ def connection_of(config: Mapping[str, Any]) -> Connection:
         api_url=config.get("api_url") or None,
         token_url=config.get("token_url") or None,
     )
-
-
-def _as_number(told: object) -> object:
-    """Return a number that is written as text, as the environment does; else what was told."""
-    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
-    return float(str(told)) if is_written else told
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -6,18 +6,11 @@ They bear the names of tap-customwebshop's and target-powerofficego's, and mean 
 from __future__ import annotations
 
 from singer_sdk import typing as th
-from target_powerofficego.settings.schema import CONFIG as FORWARD
+from tap_customwebshop.settings import API_URL
+from target_powerofficego.settings.schema import named
 
 _SHOP = (
-    th.Property(
-        "api_url",
-        th.StringType,
-        required=True,
-        title="API address",
-        description="Where the shop's API is, without the stream's name. HTTPS, or HTTP on this"
-        " machine.",
-        examples=["https://shop.example.com/api"],
-    ),
+    API_URL,
     th.Property(
         "auth_token",
         th.StringType,
@@ -50,7 +43,7 @@ _SHOP = (
     ),
 )
 
-_SAME = (
+_SAME = named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
     *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks"),
 )
@@ -64,6 +57,4 @@ _LINES = th.Property(
     " The tap must then select `salesorders.SalesOrderLines`.",
 )
 
-CONFIG = th.PropertiesList(
-    *_SHOP, *(one for one in FORWARD.wrapped.values() if one.name in _SAME), _LINES
-)
+CONFIG = th.PropertiesList(*_SHOP, *_SAME, _LINES)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import simplejson
-from tap_customwebshop.connection import PassingTrouble, ShopConnection
+from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
 from tap_customwebshop.json_text import read_json
-from tap_customwebshop.patience import Patience
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
 from target_powerofficego.dataflow.agreement import now

@@ -15,21 +15,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers._util import load_json, read_json_file
 from singer_sdk.plugin_base import PluginBase
 
 from target_powerofficego import standard_output
 from target_powerofficego.environment import add_dotenv, settings_of_variables
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
+from target_powerofficego.sdk_internals import classproperty, load_json, read_json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     import click
-    from singer_sdk.plugin_base import _ConfigInput
 
+    from target_powerofficego.sdk_internals import ConfigInput
 
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
@@ -101,7 +100,7 @@ class CommandLine(PluginBase):
     @classmethod
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
+    ) -> ConfigInput:
         """Read the config files; one that cannot be read ends the program with one line."""
         for path in value:
             if path != _ENVIRONMENT and (wrong := wrong_file(path)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from singer_sdk.configuration._dict_config import parse_environment_config
+from target_powerofficego.sdk_internals import parse_environment_config
 
 
 def add_dotenv() -> None:

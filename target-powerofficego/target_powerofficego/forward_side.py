@@ -131,7 +131,7 @@ class ForwardSide:
         return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Tell whether a customer or product was made from an order that needs it."""
+        """Return whether a customer or product was made from an order that needs it."""
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_archives(self, archives: list[Unsettled]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import functools
-import re
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -30,6 +29,7 @@ from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
+from target_powerofficego.settings.schema import as_number
 from target_powerofficego.settle.brakes import BrakeReached
 from target_powerofficego.settle.lines import BrokenInput, require
 from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from singer_sdk.mapper import StreamMap
-    from singer_sdk.plugin_base import _ConfigInput
 
+    from target_powerofficego.sdk_internals import ConfigInput
     from target_powerofficego.settle.run import Run
 
 RunOfWay = TypeVar("RunOfWay", bound="Run")
@@ -103,24 +103,21 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
 
         A setting that is null has its default. The SDK leaves numbers of the environment as text.
         """
-        known = self._known_settings()
-        properties = self.config_jsonschema["properties"]
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        settings = schema["properties"]
+        numbers = {name for name, one in settings.items() if "number" in one.get("type", ())}
         self._config = {
-            name: _as_number(told) if "number" in properties.get(name, {}).get("type", ()) else told
-            for name, told in self._config.items()
-            if told is not None
+            name: as_number(value) if name in numbers else value
+            for name, value in self._config.items()
+            if value is not None
         }
-        errors = misspelt(self._config, known) if self._config else [NO_SETTINGS]
-        errors = errors or broken_rules(self._config, self.config_jsonschema)
+        errors = misspelt(self._config, settings) if self._config else [NO_SETTINGS]
+        errors = errors or broken_rules(self._config, schema)
         if errors and raise_errors:
             summary = "Config validation failed"
             raise ConfigValidationError(summary, errors=errors, schema={})
         return errors
-
-    def _known_settings(self) -> list[str]:
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
-        return list(schema["properties"])
 
     # Running
 
@@ -130,7 +127,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target and exit with its status."""
@@ -364,9 +361,3 @@ def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | N
         kind = type(error).__name__
     msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
     raise MappingError(msg)
-
-
-def _as_number(told: object) -> object:
-    """Return a number that is written as text; anything else stays for the schema to refuse."""
-    is_written = isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", told)
-    return float(str(told)) if is_written else told

@@ -188,7 +188,7 @@ def _open_store(settings: Settings) -> LinkStore:
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:
-    """Tell whether the plan comes first, provided that Go already has entries."""
+    """Return whether the plan comes first, provided that Go already has entries."""
     return settings.plans_first_run and not store.has_finished_run(
         str(client["ClientId"]), settings.shop_name
     )

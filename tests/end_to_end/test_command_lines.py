@@ -1,7 +1,5 @@
 """All four plugins tell in one line what cannot be read of their settings, and run no further."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The demo keeps its promises, and says so when one is broken."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -10,8 +8,7 @@ from pathlib import Path
 import declarations
 import pytest
 from go_sandbox import Sandbox
-from go_sandbox.demo.keeping import how_to_play
-from go_sandbox.demo.meltano import Meltano, project_folder
+from go_sandbox.demo.meltano import Meltano, how_to_play, project_folder
 from go_sandbox.seed.store import seed_store
 
 DEMO = Path(sys.executable).with_name("demo")

@@ -1,7 +1,5 @@
 """A Meltano project of somebody else, who adds our plugins by their definitions for the Hub."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -4,8 +4,6 @@ The commands run as processes of their own, over real sockets; what they settled
 did not is done by the next run, and their lock is free for it.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 
@@ -23,9 +21,8 @@ def errors(ended):
 
 
 @pytest.fixture
-def configured(linked, tmp_path):
+def configured(linked, box, tmp_path):
     """Makes the command line of a command, with the settings of a sandbox and changes."""
-    box = linked.box
 
     def line(name, **changes):
         target = linked.ledger.config()
@@ -144,9 +141,8 @@ def test_a_page_that_unpacks_to_a_huge_one_is_not_read_and_loses_nothing(
 
 @pytest.mark.parametrize("times", [1, 9])
 def test_a_change_of_the_shop_whose_answer_trickles_back_is_done_once_and_known(
-    edited, configured, times
+    edited, box, configured, times
 ):
-    box = edited.box
     box.faults.add(system="shop", method="PATCH", drip_seconds=30, times=times)
     box.requests.clear()
 
@@ -174,10 +170,9 @@ def test_a_change_of_the_shop_whose_answer_trickles_back_is_done_once_and_known(
     ],
 )
 def test_a_machine_that_opens_no_more_files_ends_the_run_with_one_line(
-    edited, configured, name, system, method, path
+    edited, box, configured, name, system, method, path
 ):
     """The connection breaks, and there is no other to be had."""
-    box = edited.box
     given = {
         "target-customwebshop": entries_as_lines(edited.entries()),
         "target-powerofficego": forward(edited),

@@ -1,7 +1,5 @@
 """The project's meltano.yml, run by Meltano itself against the sandbox."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -116,8 +114,7 @@ def test_production_plans_its_first_run_and_demo_does_not(meltano):
 @pytest.mark.parametrize("environment", ["demo", "production"])
 @pytest.mark.parametrize("plugin", ["tap-powerofficego", "powerofficego-links"])
 def test_what_reads_go_reads_the_go_that_the_target_writes_to(meltano, plugin, environment):
-    config = printed_config(meltano, plugin, environment)
-    assert config["environment"] == environment
+    assert printed_config(meltano, plugin, environment)["environment"] == environment
 
 
 def test_the_tap_of_go_reads_what_the_sync_wrote(box, meltano):

@@ -1,7 +1,5 @@
 """The tap and the target as a plain pipe of console scripts, as the README shows it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -9,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from go_sandbox import Sandbox
 from go_sandbox.seed.store import seed_store
 
 SCRIPTS = Path(sys.executable).parent
@@ -23,12 +20,6 @@ _READ = (
     "requests_per_second",
 )
 """Settings of target-powerofficego that tap-powerofficego has too."""
-
-
-@pytest.fixture
-def box():
-    with Sandbox.start() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

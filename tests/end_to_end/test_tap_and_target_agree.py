@@ -1,7 +1,5 @@
 """The record schema that the tap emits is the one the target reads; neither imports the other."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

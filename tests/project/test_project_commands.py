@@ -83,11 +83,12 @@ NOT_RUN = {
         "installs from an index",
     ),
     "uv run pytest": "would run this test",
-    "uv run pytest tests/reliability --long": "takes five hours",
+    "uv run pytest tests/reliability --long -n 8": "takes five hours",
     **dict.fromkeys(
         (
-            "uv run pytest tests/target_powerofficego/test_merge.py -n 0",
-            "uv run pytest tests/target_powerofficego -n 0 -k phone",
+            "uv run pytest tests/target_powerofficego/test_merge.py",
+            "uv run pytest -k phone --pdb",
+            "uv run pytest -m slow -n 8",
             "uv run ruff format --check && uv run ruff check && uv run mypy",
         ),
         "is a part of what .ci/run does",

@@ -1,7 +1,5 @@
 """What is committed: nothing of one machine, and a tested set that covers every package."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -71,9 +69,16 @@ def test_what_the_repository_host_and_the_hooks_read_is_yaml(project):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path.name
 
 
-def test_ci_ends_with_the_test_command_of_the_readme(project):
-    ci = (project / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+def test_ci_ends_with_the_test_command_of_the_readme_and_then_takes_what_that_leaves_out(project):
+    *_, told, rest = (project / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     readme = (project / "README.md").read_text(encoding="utf-8")
-    assert ci[-1] == "uv run pytest"
-    assert f" && .uv/bin/{ci[-1]}\n" in readme
+    assert (told, rest) == ("uv run pytest", "uv run pytest -m slow -n 8")
+    assert f" && .uv/bin/{told}\n" in readme
     assert (project / ".ci" / "run").stat().st_mode & 0o100
+
+
+def test_what_is_listed_as_slow_is_there(project, pytestconfig):
+    (listed,) = [
+        one.SLOW for one in pytestconfig.pluginmanager.get_plugins() if hasattr(one, "SLOW")
+    ]
+    assert [one for one in listed if not (project / one.partition("::")[0]).exists()] == []

@@ -1,7 +1,5 @@
 """Each hub.yml is one that Meltano Hub takes, as its schemas say."""
 
-from __future__ import annotations
-
 import re
 
 import declarations

@@ -1,7 +1,5 @@
 """What a package imports is its own or declared, and no command loads more than it needs."""
 
-from __future__ import annotations
-
 import ast
 import importlib.metadata
 import re
@@ -29,6 +27,8 @@ BUILT_ON = {
         "target_powerofficego.go_api",
         "target_powerofficego.command_line",
         "target_powerofficego.plain_text",
+        "target_powerofficego.sdk_internals",
+        "target_powerofficego.settings.schema",
     ),
     "target_customwebshop": ("tap_customwebshop", "target_powerofficego"),
 }
@@ -81,6 +81,7 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
         "environment.py",
         "plain_text.py",
         "json_text.py",
+        "sdk_internals.py",
         "open_files.py",
         "standard_output.py",
     ],

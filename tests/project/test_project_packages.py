@@ -1,7 +1,5 @@
 """What an index would get: the packages as they are built, and installed where nothing else is."""
 
-from __future__ import annotations
-
 import email
 import json
 import os

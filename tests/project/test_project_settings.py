@@ -1,7 +1,5 @@
 """What is declared of the plugins is what they tell of themselves, and meltano.yml keeps to it."""
 
-from __future__ import annotations
-
 import io
 
 import declarations

@@ -1,7 +1,5 @@
 """Random orders as shops count them, and what a Go makes of them; each by a seed."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
 

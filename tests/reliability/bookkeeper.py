@@ -1,7 +1,5 @@
 """A bookkeeper who works in Go between the runs; what to do is chosen by a seed."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import random

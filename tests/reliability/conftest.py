@@ -1,11 +1,8 @@
 """A sandbox per test, the seed, and how long the suite may take: short, or `--long`."""
 
-from __future__ import annotations
-
 import random
 
 import pytest
-from go_sandbox import Sandbox
 
 from .load import Load
 from .runs import Sync
@@ -68,12 +65,6 @@ def seed(request):
 def chance(seed):
     """A source of choices that depends on the seed alone."""
     return random.Random(seed)
-
-
-@pytest.fixture
-def box():
-    with Sandbox.start() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

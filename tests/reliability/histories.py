@@ -19,7 +19,6 @@ from clocks import machine_off_by, read_at
 from ledger import singer_lines as shop_lines
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.values import same_text
-from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Conversion
@@ -153,14 +152,11 @@ class Histories:
         return found
 
     def _held(self):
-        store = LinkStore(str(self.both.ledger.link_store))
-        try:
+        with self.both.ledger.store() as store:
             return {
                 (one.entity.removesuffix("_back"), one.shop_id)
                 for one in store.unsettled("hold", every_namespace=True)
             }
-        finally:
-            store.close()
 
     def _entry(self, entity, shop_id):
         return self.box.go.entry(RESOURCES[entity], self.both.go_id(entity, shop_id))

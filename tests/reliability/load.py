@@ -1,7 +1,5 @@
 """A shop full of records, and a person who goes on editing it; both chosen by a seed."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import asdict
 from decimal import Decimal

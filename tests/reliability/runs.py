@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import commands
-from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,11 +95,8 @@ class Sync:
         return self._asked(lambda store: store.unsettled(*kinds, every_namespace=True))
 
     def _asked(self, ask):
-        store = LinkStore(str(self.link_store))
-        try:
+        with self.store() as store:
             return ask(store)
-        finally:
-            store.close()
 
 
 def writes_since(box, seen):

@@ -1,7 +1,5 @@
 """Any JSON at all as a record: the run goes on, and Go holds nothing broken."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import io

@@ -1,7 +1,5 @@
 """One record in a hundred is bad: all others land, and what is mended in the shop lands too."""
 
-from __future__ import annotations
-
 import pytest
 
 from .load import WRITTEN, Load

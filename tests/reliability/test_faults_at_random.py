@@ -1,7 +1,5 @@
 """One request in twenty fails in some way: no run is stuck, and one good run makes all right."""
 
-from __future__ import annotations
-
 from .verdict import complaints
 
 

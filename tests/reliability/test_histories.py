@@ -1,7 +1,5 @@
 """Whatever happened on either side: two quiet runs later both say the same, and nothing is lost."""
 
-from __future__ import annotations
-
 import random
 from zoneinfo import ZoneInfo
 

@@ -1,7 +1,5 @@
 """Runs killed outright at moments chosen by the seed, with edits in the shop between them."""
 
-from __future__ import annotations
-
 import threading
 
 from .bookkeeper import OWNERS, Bookkeeper

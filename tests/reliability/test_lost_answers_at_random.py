@@ -1,9 +1,7 @@
 """One answer in ten to a write is lost after Go has acted: all is known, nothing is there twice."""
 
-from __future__ import annotations
-
 import pytest
-from go_sandbox.random_faults import LOST_ANSWERS
+from go_sandbox.faults import LOST_ANSWERS
 
 from .verdict import complaints
 

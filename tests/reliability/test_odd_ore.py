@@ -1,7 +1,5 @@
 """However Go rounds, an order comes to what the shop says, or it is told that it does not."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections import Counter

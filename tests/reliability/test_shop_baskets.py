@@ -1,7 +1,5 @@
 """Orders of running shops land with their total exact and the shop's own VAT, or are held."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections import Counter

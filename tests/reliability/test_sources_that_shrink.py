@@ -1,7 +1,5 @@
 """An empty, halved or repeated source says nothing about what it does not hold."""
 
-from __future__ import annotations
-
 import json
 
 from .runs import schema, state

@@ -1,7 +1,5 @@
 """SIGTERM and SIGKILL at moments chosen by the seed: the stored state is never ahead of Go."""
 
-from __future__ import annotations
-
 import json
 import signal
 import sqlite3

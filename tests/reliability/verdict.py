@@ -1,7 +1,5 @@
 """What must hold of Go, the link store and the shop once all runs are over."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from decimal import Decimal

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
+from go_sandbox import Sandbox
 from go_sandbox.go.app import create_app
 from go_sandbox.go.books import Books
-from go_sandbox.go.switches import Switches
+from go_sandbox.go.ledger import Switches
 from go_sandbox.storage import Storage
+
+_BROKEN = "validation error(s)"
 
 
 @dataclass
@@ -62,6 +65,12 @@ class GoClient:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def refuses(self, answer: requests.Response, kind: str = "", status: int = 400) -> str:
+        """See that an answer refuses what breaks a rule of this kind of object; return why."""
+        title = kind if "(" in kind else f"{kind} {'conflict' if status == 409 else _BROKEN}"
+        assert (answer.status_code, answer.json()["title"]) == (status, title), answer.text
+        return answer.json()["detail"]
+
     def customer(self, **members: Any) -> dict[str, Any]:
         return self.made("/Customers", {"Name": "Fjell AS", **members})
 
@@ -109,3 +118,73 @@ def go(go_server, books):
     client.log_in()
     yield client
     client.session.close()
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A sandbox for a whole file of tests."""
+    with Sandbox.start() as box:
+        yield box
+
+
+@pytest.fixture
+def box(running):
+    """The same without faults, requests and records, and with the shop's switches as at first."""
+    running.faults.clear()
+    running.requests.clear()
+    running.shop.clear()
+    running.shop.rate_limit = None
+    running.shop.patches_move_updated_at = True
+    running.shop.reshapes_patches = False
+    return running
+
+
+@pytest.fixture
+def shop(box):
+    return box.shop
+
+
+@dataclass
+class ShopSession(requests.Session):
+    """A caller that bears the shop's token; what begins with `/` is a path of the shop's API."""
+
+    box: Sandbox
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.headers["Authorization"] = f"Bearer {self.box.shop_token}"
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        base = self.box.shop_api_url if url.startswith("/") else ""
+        return super().request(method, base + url, **{"timeout": 10, **options})
+
+
+@pytest.fixture
+def session(box):
+    with ShopSession(box) as authorized:
+        yield authorized
+
+
+@pytest.fixture
+def go_status(box):
+    """Gets a token of Go's when called; what that returns asks Go with it, for the status."""
+
+    def with_token():
+        headers = {"Ocp-Apim-Subscription-Key": box.go.subscription_key}
+        token = requests.post(
+            box.go_token_url,
+            auth=(box.go.application_key, box.go.client_key),
+            headers=headers,
+            data={"grant_type": "client_credentials"},
+            timeout=10,
+        ).json()["access_token"]
+        headers["Authorization"] = f"Bearer {token}"
+
+        def ask(method="GET", **options):
+            url = f"{box.go_api_url}/Customers"
+            answer = requests.request(method, url, headers=headers, timeout=10, **options)
+            return answer.status_code
+
+        return ask
+
+    return with_token

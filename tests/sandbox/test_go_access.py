@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import requests
+from go_sandbox.go.app import Gateway
 from go_sandbox.go.books import Books
-from go_sandbox.go.gateway import Gateway
+from go_sandbox.go.ledger import Switches
 from go_sandbox.go.problems import GatewayRefusal
-from go_sandbox.go.switches import Switches
 from go_sandbox.storage import Storage
 
 
@@ -18,15 +18,18 @@ def test_the_token_lives_for_twenty_minutes(go):
     assert answer.json()["expires_in"] == 1200
 
 
-def test_a_wrong_client_key_is_invalid_client(go):
-    answer = go.token(client_key="another")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"client_key": "another"}, "invalid_client"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"scope": "all"}, "invalid_request"),
+    ],
+)
+def test_a_token_that_is_asked_for_wrongly_is_refused_by_the_names_of_the_standard(go, form, error):
+    answer = go.token(**form)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert answer.json()["error_description"]
-
-
-def test_another_grant_type_is_refused(go):
-    answer = go.token(grant_type="password")
-    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
 
 
 def test_a_token_needs_a_known_subscription_key(go):

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 from go_sandbox.go.books import Books
-from go_sandbox.go.order_schema import LINE_POST, ORDER_POST
+from go_sandbox.go.ledger import Switches
 from go_sandbox.go.problems import Refusal
-from go_sandbox.go.schema import CUSTOMER_POST, PRODUCT_POST
-from go_sandbox.go.switches import Switches
+from go_sandbox.go.schema import CUSTOMER_POST, LINE_POST, ORDER_POST, PRODUCT_POST
 from go_sandbox.storage import Storage
 from hypothesis import given
 from hypothesis import strategies as st
+from members import has_members
 
 plain = (
     st.none()
@@ -79,5 +79,8 @@ def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowa
     }
     body = {"CustomerId": customer["Id"], "SalesOrderLines": [line, line]}
     order = books.create("SalesOrders", body)
-    assert order["TotalAmount"] == sum(one["TotalAmount"] for one in order["SalesOrderLines"])
-    assert order["NetAmount"] == sum(one["NetAmount"] for one in order["SalesOrderLines"])
+    has_members(
+        order,
+        TotalAmount=sum(one["TotalAmount"] for one in order["SalesOrderLines"]),
+        NetAmount=sum(one["NetAmount"] for one in order["SalesOrderLines"]),
+    )

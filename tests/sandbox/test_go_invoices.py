@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from go_sandbox.go.problems import Refusal
+from members import has_members
 
 
 @pytest.fixture
@@ -15,17 +16,27 @@ def order(go):
     return go.order(customer, line, CustomMatchingReference="1001", ImportedOrderNo=1001)
 
 
+@pytest.fixture
+def _may_send(go):
+    go.books.switches.allow_send_invoice = True
+    go.log_in()
+
+
 def test_a_sent_order_becomes_an_invoice_of_the_same_id(go, order):
     sent = go.books.send_invoice(order["Id"])
     assert sent["Id"] == order["Id"]
     for path in ("", "/Complete", "/Lines"):
         assert go.get(f"/SalesOrders/{order['Id']}{path}").status_code == 404
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
-    assert invoice["InvoiceNo"] == 1001
-    assert invoice["OrderNo"] == order["SalesOrderNo"]
-    assert invoice["VoucherType"] == "OutgoingInvoice"
-    assert (invoice["TotalAmount"], invoice["Balance"]) == (250, 250)
-    assert invoice["CustomMatchingReference"] == "1001"
+    has_members(
+        invoice,
+        InvoiceNo=1001,
+        OrderNo=order["SalesOrderNo"],
+        VoucherType="OutgoingInvoice",
+        TotalAmount=250,
+        Balance=250,
+        CustomMatchingReference="1001",
+    )
     assert invoice["SentDateTimeOffset"]
     assert invoice["DueDate"] > invoice["VoucherDate"]
     assert invoice["PaymentTerm"] == 30
@@ -57,8 +68,7 @@ def test_a_payment_moves_only_the_balances_stamp(go, order):
     assert go.get("/OutgoingInvoices", **since).status_code == 204
     go.books.edit("OutgoingInvoices", order["Id"], {"Balance": 0})
     paid = go.get("/OutgoingInvoices", **since).json()[0]
-    assert paid["Balance"] == 0
-    assert paid["LastChangedDateTimeOffset"] == sent["LastChangedDateTimeOffset"]
+    has_members(paid, Balance=0, LastChangedDateTimeOffset=sent["LastChangedDateTimeOffset"])
     assert go.get("/OutgoingInvoices", onlyUnpaidInvoices="true").status_code == 204
 
 
@@ -85,9 +95,8 @@ def test_sending_needs_a_privilege_and_its_lack_is_a_400(go, order):
     assert go.get(f"/SalesOrders/{order['Id']}").status_code == 200
 
 
+@pytest.mark.usefixtures("_may_send")
 def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
-    go.books.switches.allow_send_invoice = True
-    go.log_in()
     body = {"DeliveryType": "Auto", "OverrideDueDate": "2030-01-31"}
     answer = go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", body)
     assert answer.status_code == 202
@@ -96,16 +105,18 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
     assert states[0]["SentDateTimeOffset"]
     assert states[0]["LastErrorMessage"] is None
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
-    assert invoice["InvoiceNo"] == states[0]["InvoiceNo"]
-    assert invoice["DueDate"] == "2030-01-31"
-    assert invoice["IsCreatedByCurrentIntegration"] is True
+    has_members(
+        invoice,
+        InvoiceNo=states[0]["InvoiceNo"],
+        DueDate="2030-01-31",
+        IsCreatedByCurrentIntegration=True,
+    )
 
 
+@pytest.mark.usefixtures("_may_send")
 def test_an_order_that_was_never_sent_is_not_being_processed_and_that_is_all_its_state_tells(
     go, order
 ):
-    go.books.switches.allow_send_invoice = True
-    go.log_in()
     (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
     told = {name: value for name, value in state.items() if value is not None}
     assert told == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
@@ -115,9 +126,8 @@ def test_an_order_that_was_never_sent_is_not_being_processed_and_that_is_all_its
     assert go.get("/SalesOrders/sentState", id=unknown).status_code == 404
 
 
+@pytest.mark.usefixtures("_may_send")
 def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
-    go.books.switches.allow_send_invoice = True
-    go.log_in()
     order = go.order(go.customer(), {"ProductId": go.product()["Id"], "Quantity": 1})
     path = f"/SalesOrders/{order['Id']}"
     body = {"DeliveryType": "PdfByEmail"}
@@ -126,10 +136,9 @@ def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
     assert go.get(path).status_code == 200
 
 
+@pytest.mark.usefixtures("_may_send")
 def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twice(go, order):
-    go.books.switches.allow_send_invoice = True
     go.books.switches.sending_seconds = 3600
-    go.log_in()
     path = f"/SalesOrders/{order['Id']}"
     assert go.post(f"{path}/createAndSendInvoice", {}).status_code == 202
     (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
@@ -144,9 +153,8 @@ def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twi
     assert len(go.get("/OutgoingInvoices").json()) == 1
 
 
+@pytest.mark.usefixtures("_may_send")
 def test_an_order_without_lines_cannot_be_sent(go):
-    go.books.switches.allow_send_invoice = True
-    go.log_in()
     order = go.order(go.customer())
     assert go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {}).status_code == 400
 
@@ -195,15 +203,23 @@ def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stay
     invoice = invoice_of(go, 2, 3, ExternalImportReference="shop:1", ImportedOrderNo=1)
     go.books.credit_invoice(invoice["Id"])
     first, note = go.get("/OutgoingInvoices").json()
-    assert (first["Balance"], first["IsReversed"]) == (0, False)
-    assert first["LastChangedDateTimeOffset"] == invoice["LastChangedDateTimeOffset"]
-    assert (note["VoucherType"], note["RelatedInvoiceNo"]) == ("OutgoingCreditNote", 1001)
-    assert note["InvoiceNo"] == 1002
+    has_members(
+        first,
+        Balance=0,
+        IsReversed=False,
+        LastChangedDateTimeOffset=invoice["LastChangedDateTimeOffset"],
+    )
+    has_members(note, VoucherType="OutgoingCreditNote", RelatedInvoiceNo=1001, InvoiceNo=1002)
     assert note["Id"] != invoice["Id"]
     assert note["VoucherNo"] != invoice["VoucherNo"]
-    assert (note["NetAmount"], note["TotalAmount"], note["Balance"]) == (-500, -625, 0)
-    assert note["ExternalImportReference"] is None
-    assert note["IsCreatedByCurrentIntegration"] is False
+    has_members(
+        note,
+        NetAmount=-500,
+        TotalAmount=-625,
+        Balance=0,
+        ExternalImportReference=None,
+        IsCreatedByCurrentIntegration=False,
+    )
     lines = go.get(f"/OutgoingInvoices/{note['Id']}/Lines").json()
     assert [line["Quantity"] for line in lines] == [-2, -3]
     assert [line["TotalAmount"] for line in lines] == [-250, -375]
@@ -261,8 +277,7 @@ def test_a_reversed_invoice_is_credited_as_a_whole_and_marked(go):
     first, note = go.get("/OutgoingInvoices").json()
     assert (first["IsReversed"], first["Balance"]) == (True, 0)
     assert first["LastChangedDateTimeOffset"] > invoice["LastChangedDateTimeOffset"]
-    assert (note["IsReversed"], note["TotalAmount"]) == (False, -250)
-    assert note["RelatedInvoiceNo"] == first["InvoiceNo"]
+    has_members(note, IsReversed=False, TotalAmount=-250, RelatedInvoiceNo=first["InvoiceNo"])
     with pytest.raises(Refusal, match="1001 was credited"):
         go.books.reverse_invoice(invoice["Id"])
 

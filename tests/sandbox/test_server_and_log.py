@@ -7,12 +7,7 @@ from go_sandbox import Sandbox
 from go_sandbox.requests_log import busiest_window
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-@pytest.fixture(name="box", scope="module")
-def running_sandbox():
-    with Sandbox.start() as box:
-        yield box
+from members import has_members
 
 
 def test_everything_answers_as_soon_as_start_returns(box):
@@ -21,26 +16,13 @@ def test_everything_answers_as_soon_as_start_returns(box):
     assert requests.get(box.admin_url, timeout=10).json()["shop_api_url"] == box.shop_api_url
 
 
-def test_the_target_config_gets_a_token_and_reads_customers(box):
+def test_the_target_config_is_the_one_that_gets_a_token_and_reads_customers(box, go_status):
     config = box.target_config(workers=2)
-    token = requests.post(
-        config["token_url"],
-        auth=(config["application_key"], config["client_key"]),
-        headers={"Ocp-Apim-Subscription-Key": config["subscription_key"]},
-        data={"grant_type": "client_credentials"},
-        timeout=10,
-    ).json()["access_token"]
-    answer = requests.get(
-        f"{config['api_url']}/Customers",
-        headers={
-            "Authorization": f"Bearer {token}",
-            "Ocp-Apim-Subscription-Key": config["subscription_key"],
-        },
-        timeout=10,
-    )
-    assert answer.status_code == 204
-    assert (config["environment"], config["shop_name"]) == ("custom", "testshop")
-    assert config["workers"] == 2
+    assert go_status()() == 204
+    keys = ("application_key", "client_key", "subscription_key")
+    assert [config[name] for name in keys] == [getattr(box.go, name) for name in keys]
+    assert (config["api_url"], config["token_url"]) == (box.go_api_url, box.go_token_url)
+    has_members(config, environment="custom", shop_name="testshop", workers=2)
 
 
 def test_the_tap_config_reads_the_shop(box):
@@ -52,8 +34,6 @@ def test_the_tap_config_reads_the_shop(box):
 
 
 def test_requests_are_logged_with_what_was_asked_and_answered(box):
-    box.requests.clear()
-    box.faults.clear()
     box.faults.add(system="shop", reset="before", skip=1)
     requests.patch(f"{box.shop_api_url}/customers/1?a=1&b=", data='{"x": 1.10}', timeout=10)
     with pytest.raises(requests.ConnectionError):
@@ -67,7 +47,6 @@ def test_requests_are_logged_with_what_was_asked_and_answered(box):
 
 
 def test_the_log_counts_by_system_method_and_path(box):
-    box.requests.clear()
     requests.get(f"{box.shop_api_url}/customers", timeout=10)
     requests.get(f"{box.shop_api_url}/orders", timeout=10)
     requests.post(box.go_token_url, timeout=10)
@@ -82,7 +61,6 @@ def test_the_log_counts_by_system_method_and_path(box):
 
 
 def test_no_body_shows_in_the_log_entry_itself(box):
-    box.requests.clear()
     requests.post(f"{box.go_api_url}/Customers", data="Åse Nordmann".encode(), timeout=10)
     assert "Nordmann" not in repr(box.requests.all())
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from go_sandbox.random_faults import KINDS, RandomFaults
-from go_sandbox.trigger import Fault
+from go_sandbox.faults import KINDS, Fault, RandomFaults
 
 README = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
 SANDBOX = [sys.executable, "-c", "from go_sandbox.command import main; raise SystemExit(main())"]

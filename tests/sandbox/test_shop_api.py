@@ -1,26 +1,6 @@
 import pytest
 import requests
-from go_sandbox import Sandbox
-
-
-@pytest.fixture(name="box", scope="module")
-def running_sandbox():
-    with Sandbox.start() as box:
-        yield box
-
-
-@pytest.fixture(name="shop")
-def empty_shop(box):
-    box.shop.clear()
-    box.shop.rate_limit = None
-    return box.shop
-
-
-@pytest.fixture(name="session")
-def authorized(box):
-    with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {box.shop_token}"
-        yield session
+from members import has_members
 
 
 def put_days(shop, *days, stream="customers"):
@@ -33,43 +13,43 @@ def ids(answer):
     return [record["id"] for record in answer.json()["data"]]
 
 
-def all_pages(box, session, stream="customers", **query):
+def all_pages(session, stream="customers", **query):
     found, cursor = [], None
     while True:
         query = {**query, **({"cursor": cursor} if cursor else {})}
-        answer = session.get(f"{box.shop_api_url}/{stream}", params=query)
+        answer = session.get(f"/{stream}", params=query)
         found += ids(answer)
         cursor = answer.json()["next_cursor"]
         if cursor is None:
             return found
 
 
-def test_records_come_sorted_by_stamp_and_then_by_id(box, shop, session):
+def test_records_come_sorted_by_stamp_and_then_by_id(shop, session):
     put_days(shop, 3, 1, 2)
     shop.put("customers", {"id": "b2", "updated_at": "2026-01-02T00:00:00.000000Z"})
-    assert ids(session.get(f"{box.shop_api_url}/customers")) == ["c1", "b2", "c2", "c3"]
+    assert ids(session.get("/customers")) == ["c1", "b2", "c2", "c3"]
 
 
-def test_stamps_written_in_another_zone_sort_by_time(box, shop, session):
+def test_stamps_written_in_another_zone_sort_by_time(shop, session):
     shop.put("orders", {"id": "late", "updated_at": "2026-01-01T11:30:00Z"})
     shop.put("orders", {"id": "early", "updated_at": "2026-01-01T12:00:00+01:00"})
-    assert ids(session.get(f"{box.shop_api_url}/orders")) == ["early", "late"]
+    assert ids(session.get("/orders")) == ["early", "late"]
 
 
-def test_updated_since_is_inclusive(box, shop, session):
+def test_updated_since_is_inclusive(shop, session):
     put_days(shop, 1, 2, 3)
     since = {"updated_since": "2026-01-02T00:00:00Z"}
-    assert ids(session.get(f"{box.shop_api_url}/customers", params=since)) == ["c2", "c3"]
+    assert ids(session.get("/customers", params=since)) == ["c2", "c3"]
 
 
-def test_updated_since_may_name_another_zone(box, shop, session):
+def test_updated_since_may_name_another_zone(shop, session):
     put_days(shop, 1, 2, 3)
     since = {"updated_since": "2026-01-02T01:00:00.000001+01:00"}
-    assert ids(session.get(f"{box.shop_api_url}/customers", params=since)) == ["c3"]
+    assert ids(session.get("/customers", params=since)) == ["c3"]
 
 
-def test_an_empty_list_is_an_empty_page(box, shop, session):
-    answer = session.get(f"{box.shop_api_url}/products")
+def test_an_empty_list_is_an_empty_page(shop, session):
+    answer = session.get("/products")
     assert answer.json() == {"data": [], "next_cursor": None}
 
 
@@ -78,32 +58,32 @@ def test_pages_of_any_size_list_every_record_once(box, shop, session, limit):
     put_days(shop, *range(1, 8))
     for number in range(3):
         shop.put("customers", {"id": f"same{number}", "updated_at": "2026-01-04T00:00:00Z"})
-    found = all_pages(box, session, limit=limit, updated_since="2026-01-02T00:00:00Z")
+    found = all_pages(session, limit=limit, updated_since="2026-01-02T00:00:00Z")
     assert found == ["c2", "c3", "c4", "same0", "same1", "same2", "c5", "c6", "c7"]
 
 
-def test_a_hundred_records_make_the_default_page(box, shop, session):
+def test_a_hundred_records_make_the_default_page(shop, session):
     for number in range(101):
         shop.put("customers", {"id": str(number)})
-    answer = session.get(f"{box.shop_api_url}/customers")
+    answer = session.get("/customers")
     assert len(ids(answer)) == 100
     assert answer.json()["next_cursor"]
 
 
 def test_a_record_that_moves_while_paging_comes_again_and_no_other_is_skipped(box, shop, session):
     put_days(shop, 1, 2, 3, 4)
-    first = session.get(f"{box.shop_api_url}/customers", params={"limit": 2})
+    first = session.get("/customers", params={"limit": 2})
     assert ids(first) == ["c1", "c2"]
     shop.edit("customers", "c1", {"name": "Åse"})
-    rest = all_pages(box, session, limit=2, cursor=first.json()["next_cursor"])
+    rest = all_pages(session, limit=2, cursor=first.json()["next_cursor"])
     assert rest == ["c3", "c4", "c1"]
 
 
 def test_a_record_that_moves_away_from_the_cursor_hides_none(box, shop, session):
     put_days(shop, 1, 2, 3, 4)
-    first = session.get(f"{box.shop_api_url}/customers", params={"limit": 2})
+    first = session.get("/customers", params={"limit": 2})
     shop.edit("customers", "c2", {"name": "Åse"})
-    assert all_pages(box, session, cursor=first.json()["next_cursor"]) == ["c3", "c4", "c2"]
+    assert all_pages(session, cursor=first.json()["next_cursor"]) == ["c3", "c4", "c2"]
 
 
 @pytest.mark.parametrize(
@@ -124,18 +104,18 @@ def test_a_record_that_moves_away_from_the_cursor_hides_none(box, shop, session)
         {"cursor": ""},
     ],
 )
-def test_a_query_that_makes_no_sense_is_a_400_problem(box, shop, session, query):
-    answer = session.get(f"{box.shop_api_url}/customers", params=query)
+def test_a_query_that_makes_no_sense_is_a_400_problem(shop, session, query):
+    answer = session.get("/customers", params=query)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == 400
     assert next(iter(query)) in answer.json()["detail"]
 
 
-def test_a_cursor_belongs_to_its_stream(box, shop, session):
+def test_a_cursor_belongs_to_its_stream(shop, session):
     put_days(shop, 1, 2)
-    cursor = session.get(f"{box.shop_api_url}/customers?limit=1").json()["next_cursor"]
-    answer = session.get(f"{box.shop_api_url}/orders", params={"cursor": cursor})
+    cursor = session.get("/customers?limit=1").json()["next_cursor"]
+    answer = session.get("/orders", params={"cursor": cursor})
     assert answer.status_code == 400
 
 
@@ -150,30 +130,30 @@ def test_without_the_right_token_nothing_is_told(box, shop, header):
     assert "c1" not in answer.text
 
 
-def test_an_unknown_stream_or_record_is_404_and_a_wrong_method_405(box, shop, session):
+def test_an_unknown_stream_or_record_is_404_and_a_wrong_method_405(shop, session):
     put_days(shop, 1)
-    assert session.get(f"{box.shop_api_url}/invoices").status_code == 404
-    assert session.get(f"{box.shop_api_url}/customers/none").status_code == 404
-    assert session.post(f"{box.shop_api_url}/customers", json={}).status_code == 405
-    assert session.patch(f"{box.shop_api_url}/customers/none", json={}).status_code == 404
+    assert session.get("/invoices").status_code == 404
+    assert session.get("/customers/none").status_code == 404
+    assert session.post("/customers", json={}).status_code == 405
+    assert session.patch("/customers/none", json={}).status_code == 404
 
 
-def test_above_the_rate_limit_the_shop_says_429_and_when_to_come_back(box, shop, session):
+def test_above_the_rate_limit_the_shop_says_429_and_when_to_come_back(shop, session):
     shop.rate_limit = 0
-    answer = session.get(f"{box.shop_api_url}/customers")
+    answer = session.get("/customers")
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "1"
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_amounts_and_norwegian_letters_arrive_as_they_are(box, shop, session):
+def test_amounts_and_norwegian_letters_arrive_as_they_are(shop, session):
     shop.put("products", {"id": "1", "name": "Bløtkake «Ærlig»", "price_excl": "199.00"})
-    answer = session.get(f"{box.shop_api_url}/products")
+    answer = session.get("/products")
     assert answer.json()["data"][0]["name"] == "Bløtkake «Ærlig»"
     assert '"199.00"' in answer.text
 
 
-def test_a_patch_merges_objects_and_replaces_lists(box, shop, session):
+def test_a_patch_merges_objects_and_replaces_lists(shop, session):
     shop.put(
         "orders",
         {
@@ -190,43 +170,45 @@ def test_a_patch_merges_objects_and_replaces_lists(box, shop, session):
         "lines": [{"id": "c"}],
         "custom": {"new": 2},
     }
-    answer = session.patch(f"{box.shop_api_url}/orders/1", json=patch)
+    answer = session.patch("/orders/1", json=patch)
     assert answer.status_code == 200
     stored = shop.record("orders", "1")
     assert answer.json() == stored
-    assert stored["note"] is None
-    assert stored["invoice"] == {"number": "77", "balance": "10.00"}
-    assert stored["lines"] == [{"id": "c"}]
-    assert stored["custom"] == {"kept": 1, "new": 2}
+    has_members(
+        stored,
+        note=None,
+        invoice={"number": "77", "balance": "10.00"},
+        lines=[{"id": "c"}],
+        custom={"kept": 1, "new": 2},
+    )
 
 
-def test_a_patch_moves_updated_at_and_the_etag(box, shop, session):
+def test_a_patch_moves_updated_at_and_the_etag(shop, session):
     shop.put("customers", {"id": "1", "phone": "1"})
-    url = f"{box.shop_api_url}/customers/1"
-    before = session.get(url)
-    after = session.patch(url, json={"phone": "2"}, headers={"If-Match": before.headers["etag"]})
+    before = session.get("/customers/1")
+    after = session.patch(
+        "/customers/1", json={"phone": "2"}, headers={"If-Match": before.headers["etag"]}
+    )
     assert after.status_code == 200
     assert after.json()["updated_at"] > before.json()["updated_at"]
     assert after.json()["created_at"] == before.json()["created_at"]
     assert after.headers["etag"] != before.headers["etag"]
-    assert session.get(url).headers["etag"] == after.headers["etag"]
+    assert session.get("/customers/1").headers["etag"] == after.headers["etag"]
 
 
-def test_a_patch_that_changes_nothing_moves_nothing(box, shop, session):
+def test_a_patch_that_changes_nothing_moves_nothing(shop, session):
     shop.put("customers", {"id": "1", "phone": "1"})
-    url = f"{box.shop_api_url}/customers/1"
-    before = session.get(url)
-    after = session.patch(url, json={"phone": "1"})
+    before = session.get("/customers/1")
+    after = session.patch("/customers/1", json={"phone": "1"})
     assert after.json() == before.json()
     assert after.headers["etag"] == before.headers["etag"]
 
 
-def test_a_patch_of_a_record_that_moved_meanwhile_is_412_and_changes_nothing(box, shop, session):
+def test_a_patch_of_a_record_that_moved_meanwhile_is_412_and_changes_nothing(shop, session):
     shop.put("customers", {"id": "1", "phone": "1"})
-    url = f"{box.shop_api_url}/customers/1"
-    tag = session.get(url).headers["etag"]
+    tag = session.get("/customers/1").headers["etag"]
     shop.edit("customers", "1", {"phone": "2"})
-    answer = session.patch(url, json={"phone": "3"}, headers={"If-Match": tag})
+    answer = session.patch("/customers/1", json={"phone": "3"}, headers={"If-Match": tag})
     assert answer.status_code == 412
     assert shop.record("customers", "1")["phone"] == "2"
 
@@ -243,12 +225,9 @@ def test_a_patch_of_a_record_that_moved_meanwhile_is_412_and_changes_nothing(box
         ('{"phone": "1"}', "application/json-patch+json", 415),
     ],
 )
-def test_a_patch_that_the_shop_cannot_take_changes_nothing(
-    box, shop, session, body, media_type, status
-):
+def test_a_patch_that_the_shop_cannot_take_changes_nothing(shop, session, body, media_type, status):
     before = shop.put("customers", {"id": "1", "phone": "0"})
-    url = f"{box.shop_api_url}/customers/1"
-    answer = session.patch(url, data=body, headers={"Content-Type": media_type})
+    answer = session.patch("/customers/1", data=body, headers={"Content-Type": media_type})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert shop.record("customers", "1") == before

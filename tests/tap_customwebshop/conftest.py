@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import taps
 import tls
 from go_sandbox import Sandbox
 from tap_customwebshop.tap import TapCustomWebShop
@@ -111,24 +112,9 @@ class ScriptedShop:
         return Handler
 
 
-@dataclass(frozen=True)
-class Emitted:
-    messages: list[dict[str, Any]]
-    log: str
-
-    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
-        return [m["record"] for m in self.record_messages(stream)]
-
-    def record_messages(self, stream: str | None = None) -> list[dict[str, Any]]:
-        found = [m for m in self.messages if m["type"] == "RECORD"]
-        return [m for m in found if stream in (None, m["stream"])]
-
-    def states(self) -> list[dict[str, Any]]:
-        return [m["value"] for m in self.messages if m["type"] == "STATE"]
-
+class Emitted(taps.Emitted):
     def bookmarks(self, stream: str) -> list[str | None]:
-        held = [state["bookmarks"].get(stream, {}) for state in self.states()]
-        return [bookmark.get("replication_key_value") for bookmark in held]
+        return [held.get("replication_key_value") for held in super().bookmarks(stream)]
 
 
 @pytest.fixture
@@ -186,3 +172,46 @@ def read_shop(
         return Emitted([json.loads(line, parse_float=str) for line in lines], said)
 
     return read
+
+
+@pytest.fixture
+def read_answers(
+    scripted_shop: ScriptedShop, config: dict[str, Any], read_shop: Callable[..., Emitted]
+) -> Callable[..., Emitted]:
+    """Run the tap on a shop that gives these answers, and return what it emitted."""
+
+    def read(
+        *answers: Answer,
+        stream: str = "customers",
+        state: dict[str, Any] | None = None,
+        fails_with: type[Exception] | None = None,
+        **settings: Any,
+    ) -> Emitted:
+        scripted_shop.answers(stream, *answers)
+        return read_shop({**config, **settings}, state=state, fails_with=fails_with)
+
+    return read
+
+
+@pytest.fixture
+def fails(
+    scripted_shop: ScriptedShop, read_answers: Callable[..., Emitted]
+) -> Callable[..., Emitted]:
+    """Run the tap on a shop that gives these answers, see how it ends, and return what it emitted.
+
+    It ends with an error of this kind, which tells this; after so many requests, if given.
+    """
+
+    def run(
+        *answers: Answer,
+        kind: type[Exception],
+        told: str,
+        asked: int | None = None,
+        **settings: Any,
+    ) -> Emitted:
+        emitted = read_answers(*answers, fails_with=kind, **settings)
+        assert told in emitted.log
+        assert asked in (None, len(scripted_shop.asked))
+        return emitted
+
+    return run

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from drips import DRIPS, dripping, packed
+from tap_customwebshop.client import Page, read_pages
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
-from tap_customwebshop.pages import Page, read_pages
 
 
 def at(minute: int) -> str:
@@ -20,61 +20,53 @@ def record(key: str, minute: int, **fields):
     return {"id": key, "updated_at": at(minute), **fields}
 
 
-def test_order_so_wrong_that_a_resumed_run_would_lose_records_is_an_error(
-    scripted_shop, config, page, read_shop
-):
+def test_order_so_wrong_that_a_resumed_run_would_lose_records_is_an_error(page, fails):
     first, second = page([record("2", 50)], "next"), page([record("1", 1)])
-    scripted_shop.answers("customers", first, second)
-    emitted = read_shop({**config, "page_size": 1}, fails_with=ContractBrokenError)
+    emitted = fails(first, second, kind=ContractBrokenError, told="ascending order", page_size=1)
     assert [r["id"] for r in emitted.records()] == ["2"]
     assert emitted.bookmarks("customers")[-1] is None
-    assert "ascending order" in emitted.log
 
 
-def test_order_wrong_within_the_look_back_is_one_warning_and_all_records_come(
-    scripted_shop, config, page, read_shop
-):
+def test_order_wrong_within_the_look_back_is_one_warning_and_all_records_come(page, read_answers):
     records = [record("1", 10), record("2", 8), record("3", 9), record("4", 7), record("5", 11)]
-    scripted_shop.answers("customers", page(records))
-    emitted = read_shop(config)
+    emitted = read_answers(page(records))
     assert [r["id"] for r in emitted.records()] == ["1", "2", "3", "4", "5"]
     assert emitted.bookmarks("customers")[-1] == at(11)
     assert emitted.log.count("not in order of 'updated_at'") == 1
 
 
-def test_a_shop_that_ignores_updated_since_is_told_once(scripted_shop, config, page, read_shop):
-    scripted_shop.answers("customers", page([record("1", 1), record("2", 2), record("3", 30)]))
-    emitted = read_shop({**config, "start_date": at(20)})
+def test_a_shop_that_ignores_updated_since_is_told_once(page, read_answers):
+    emitted = read_answers(
+        page([record("1", 1), record("2", 2), record("3", 30)]), start_date=at(20)
+    )
     assert len(emitted.records()) == 3
     assert emitted.log.count("does not heed 'updated_since'") == 1
 
 
 @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
-def test_pages_that_go_round_in_a_circle_stop_the_run(
-    scripted_shop, config, page, read_shop, cursors
-):
+def test_pages_that_go_round_in_a_circle_stop_the_run(page, fails, cursors):
     answers = [page([record(f"{n}", n)], cursor) for n, cursor in enumerate(cursors)]
-    scripted_shop.answers("customers", *answers)
-    emitted = read_shop(config, fails_with=ContractBrokenError)
+    emitted = fails(*answers, kind=ContractBrokenError, told="circle")
     assert len(emitted.records()) == len(cursors)
-    assert "circle" in emitted.log
 
 
 @pytest.mark.parametrize(
     "ids", [[()], [("1", "2")], [("1",), ("2", "3")], [("2", "1"), ("1", "2")]]
 )
 def test_pages_that_bring_nothing_new_end_the_run_though_each_has_another_cursor(
-    scripted_shop, config, page, read_shop, ids
+    scripted_shop, page, fails, ids
 ):
     answers = [
         page([record(one, 1) for one in ids[number % len(ids)]], f"cursor {number}")
         for number in range(40)
     ]
-    scripted_shop.answers("customers", *answers)
 
-    emitted = read_shop(config, fails_with=ContractBrokenError)
+    emitted = fails(
+        *answers,
+        kind=ContractBrokenError,
+        told="GET /customers: the pages do not end: 10 in a row are empty, or the same",
+    )
 
-    assert "GET /customers: the pages do not end: 10 in a row are empty, or the same" in emitted.log
     assert len(scripted_shop.asked) <= len(ids) + 11
     assert {one["id"] for one in emitted.records()} == {one for page in ids for one in page}
 
@@ -101,24 +93,17 @@ def test_many_records_need_no_more_memory_than_a_page():
 
 @pytest.mark.parametrize("empty", [1, 5])
 def test_some_empty_pages_in_the_middle_do_not_end_the_reading(
-    scripted_shop, config, page, read_shop, empty
+    scripted_shop, page, read_answers, empty
 ):
-    gap = [page([], f"gap {number}") for number in range(empty)]
-    scripted_shop.answers("customers", page([record("1", 1)], "a"), *gap, page([record("2", 2)]))
-    assert [r["id"] for r in read_shop(config).records()] == ["1", "2"]
+    cursors = [f"gap {number}" for number in range(empty)]
+    gap = [page([], cursor) for cursor in cursors]
+    emitted = read_answers(page([record("1", 1)], "a"), *gap, page([record("2", 2)]))
+    assert [r["id"] for r in emitted.records()] == ["1", "2"]
+    asked = [asked.query.get("cursor") for asked in scripted_shop.asked[: empty + 2]]
+    assert asked == [None, "a", *cursors]
 
 
-def test_an_empty_page_in_the_middle_does_not_end_the_reading(
-    scripted_shop, config, page, read_shop
-):
-    pages = page([record("1", 1)], "a"), page([], "b"), page([record("2", 2)])
-    scripted_shop.answers("customers", *pages)
-    assert [r["id"] for r in read_shop(config).records()] == ["1", "2"]
-    asked = [asked.query.get("cursor") for asked in scripted_shop.asked[:3]]
-    assert asked == [None, "a", "b"]
-
-
-def test_numbers_keep_their_digits_and_ids_become_text(scripted_shop, config, answer, read_shop):
+def test_numbers_keep_their_digits_and_ids_become_text(answer, read_answers):
     body = (
         '{"data": [{"id": 12345678901234567890, "customer_id": 7,'
         ' "updated_at": "2026-01-01T08:01:00Z",'
@@ -126,8 +111,7 @@ def test_numbers_keep_their_digits_and_ids_become_text(scripted_shop, config, an
         ' "total_tax": 4e1, "note": 5.50, "custom": {"weight": 1.10},'
         ' "lines": [{"id": 1, "quantity": 2, "unit_price_excl": 12.50}]}], "next_cursor": null}'
     )
-    scripted_shop.answers("orders", answer(body.encode()))
-    (order,) = read_shop(config).records("orders")
+    (order,) = read_answers(answer(body.encode()), stream="orders").records("orders")
     assert order["id"] == "12345678901234567890"
     assert order["customer_id"] == "7"
     assert order["total_incl"] == "199.00"
@@ -141,10 +125,9 @@ def test_numbers_keep_their_digits_and_ids_become_text(scripted_shop, config, an
 @pytest.mark.parametrize(
     "garbage", ["false", "", 0, 5, [], ["x"], {}, {"a": None}, True, None, "12,50 kr"]
 )
-def test_garbage_passes_as_it_is(scripted_shop, config, page, read_shop, garbage):
+def test_garbage_passes_as_it_is(page, read_answers, garbage):
     fields = {"is_guest": garbage, "name": garbage, "addresses": garbage, "note": garbage}
-    scripted_shop.answers("customers", page([record("1", 1, **fields)]))
-    (customer,) = read_shop(config).records()
+    (customer,) = read_answers(page([record("1", 1, **fields)])).records()
     assert customer == record("1", 1, **fields)
 
 
@@ -167,44 +150,40 @@ DEEP = "[" * 100_000 + "]" * 100_000
 )
 @pytest.mark.parametrize("name", ["note", "total_incl", "whatever"])
 def test_a_value_that_nothing_can_be_done_with_spoils_itself_alone(
-    scripted_shop, config, answer, read_shop, raw, told, name
+    answer, read_answers, raw, told, name
 ):
     spoilt = f'{{"id": "1", "updated_at": "{at(1)}", "{name}": {raw}}}'
     body = f'{{"data": [{spoilt}, {{"id": 2, "updated_at": "{at(2)}"}}], "next_cursor": null}}'
-    scripted_shop.answers("orders", answer(body.encode()))
 
-    first, second = read_shop(config).records("orders")
+    first, second = read_answers(answer(body.encode()), stream="orders").records("orders")
 
     assert (first["custom"] if name == "whatever" else first)[name] == told
     assert second == {"id": "2", "updated_at": at(2)}
 
 
 @pytest.mark.parametrize("deep", [DEEP, "[" * 500 + "]" * 500, '{"]": ' * 500 + "1" + "}" * 500])
-def test_what_is_nested_too_deeply_is_cut_and_its_page_is_read(
-    scripted_shop, config, answer, read_shop, deep
-):
+def test_what_is_nested_too_deeply_is_cut_and_its_page_is_read(answer, read_answers, deep):
     spoilt = f'{{"id": "1", "updated_at": "{at(1)}", "name": {deep}, "phone": "[[\\"{{"}}'
     body = f'{{"data": [{spoilt}, {{"id": 2, "updated_at": "{at(2)}"}}], "next_cursor": null}}'
-    scripted_shop.answers("customers", answer(body.encode()))
 
-    first, second = read_shop(config).records("customers")
+    first, second = read_answers(answer(body.encode())).records("customers")
 
     assert "(left out: nested too deeply)" in str(first["name"])
     assert first["phone"] == '[["{'
     assert second["id"] == "2"
 
 
-def test_missing_stays_missing_and_null_stays_null(scripted_shop, config, page, read_shop):
-    scripted_shop.answers("customers", page([record("1", 1, phone=None)]))
-    assert read_shop(config).records() == [record("1", 1, phone=None)]
+def test_missing_stays_missing_and_null_stays_null(page, read_answers):
+    assert read_answers(page([record("1", 1, phone=None)])).records() == [
+        record("1", 1, phone=None)
+    ]
 
 
-def test_unknown_fields_go_to_custom_and_are_told_once(scripted_shop, config, page, read_shop):
+def test_unknown_fields_go_to_custom_and_are_told_once(page, read_answers):
     first = record("1", 1, colour="red", custom={"colour": "blue", "size": 3})
     second = record("2", 2, colour="green", custom=None)
     third = record("3", 3, colour="grey", custom="mine")
-    scripted_shop.answers("customers", page([first, second, third]))
-    emitted = read_shop(config)
+    emitted = read_answers(page([first, second, third]))
     custom = [r["custom"] for r in emitted.records()]
     assert custom == [
         {"colour": "blue", "size": 3, "_colour": "red"},
@@ -215,56 +194,50 @@ def test_unknown_fields_go_to_custom_and_are_told_once(scripted_shop, config, pa
 
 
 @pytest.mark.parametrize("broken", [{"updated_at": at(2)}, {"id": None}, {"id": ""}, "text", None])
-def test_a_record_without_id_stops_the_run_and_says_where(
-    scripted_shop, config, page, read_shop, broken
-):
-    scripted_shop.answers("customers", page([record("1", 1), broken, record("3", 3)]))
-    emitted = read_shop(config, fails_with=ContractBrokenError)
-    assert "GET /customers: record 2 of page 1" in emitted.log
+def test_a_record_without_id_stops_the_run_and_says_where(page, fails, broken):
+    emitted = fails(
+        page([record("1", 1), broken, record("3", 3)]),
+        kind=ContractBrokenError,
+        told="GET /customers: record 2 of page 1",
+    )
     assert at(3) not in emitted.bookmarks("customers")
 
 
 @pytest.mark.parametrize("stamp", [None, "yesterday", "2026-13-01T00:00:00Z", 1767225600])
 def test_a_record_without_a_readable_stamp_is_emitted_and_moves_no_bookmark(
-    scripted_shop, config, page, read_shop, stamp
+    page, read_answers, stamp
 ):
     undated = {"id": "2", "updated_at": stamp}
-    scripted_shop.answers("customers", page([record("1", 1), undated]))
-    emitted = read_shop(config)
+    emitted = read_answers(page([record("1", 1), undated]))
     assert emitted.records()[1] == undated
     assert emitted.bookmarks("customers")[-1] == at(1)
     assert emitted.log.count("no readable 'updated_at'") == 1
 
 
 @pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
-def test_a_stamp_of_the_year_1_is_none_wherever_it_stands(
-    scripted_shop, config, page, read_shop, stamp
-):
+def test_a_stamp_of_the_year_1_is_none_wherever_it_stands(page, read_answers, stamp):
     records = [{"id": f"{n}", "updated_at": stamp} for n in range(3)]
-    scripted_shop.answers("customers", page([*records, record("3", 1), records[0]]))
 
-    emitted = read_shop(config)
+    emitted = read_answers(page([*records, record("3", 1), records[0]]))
 
     assert len(emitted.records()) == 5
     assert emitted.bookmarks("customers")[-1] == at(1)
     assert emitted.log.count("no readable 'updated_at'") == 1
 
 
-def test_a_bookmark_in_the_year_1_reads_everything(scripted_shop, config, page, read_shop):
+def test_a_bookmark_in_the_year_1_reads_everything(scripted_shop, page, read_answers):
     held = {"replication_key": "updated_at", "replication_key_value": "0001-01-01T00:00:00Z"}
-    scripted_shop.answers("customers", page([record("1", 2), record("2", 1)]))
 
-    emitted = read_shop(config, state={"bookmarks": {"customers": held}})
+    emitted = read_answers(
+        page([record("1", 2), record("2", 1)]), state={"bookmarks": {"customers": held}}
+    )
 
     assert len(emitted.records()) == 2
     assert "updated_since" not in scripted_shop.asked[0].query
 
 
-def test_stamps_with_an_offset_become_utc(scripted_shop, config, page, read_shop):
-    scripted_shop.answers(
-        "customers", page([{"id": "1", "updated_at": "2026-01-01T10:00:00+02:00"}])
-    )
-    emitted = read_shop(config)
+def test_stamps_with_an_offset_become_utc(page, read_answers):
+    emitted = read_answers(page([{"id": "1", "updated_at": "2026-01-01T10:00:00+02:00"}]))
     assert emitted.records()[0]["updated_at"] == at(0)
     assert emitted.bookmarks("customers")[-1] == at(0)
 
@@ -295,12 +268,9 @@ def test_a_shop_whose_clock_was_ahead_and_is_put_right_hides_no_change(box, read
     assert "bookmark of 'customers' lies in the future" in emitted.log
 
 
-def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(
-    scripted_shop, config, page, read_shop
-):
+def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(page, read_answers):
     future = {"id": "2", "updated_at": "2999-01-01T00:00:00Z"}
-    scripted_shop.answers("customers", page([record("1", 1), future]))
-    emitted = read_shop(config)
+    emitted = read_answers(page([record("1", 1), future]))
     assert emitted.records()[1] == future
     assert emitted.bookmarks("customers")[-1] == at(1)
     assert "in the future" in emitted.log
@@ -309,21 +279,15 @@ def test_a_stamp_far_in_the_future_does_not_take_the_bookmark_along(
 @pytest.mark.parametrize(
     "body", [b"[]", b"{}", b'{"data": {}}', b'{"data": []}', b'{"data": [], "next_cursor": {}}']
 )
-def test_an_answer_of_another_form_stops_the_run(scripted_shop, config, answer, read_shop, body):
-    scripted_shop.answers("customers", answer(body))
-    emitted = read_shop(config, fails_with=ContractBrokenError)
-    assert "GET /customers" in emitted.log
-    assert len(scripted_shop.asked) == 1
+def test_an_answer_of_another_form_stops_the_run(answer, fails, body):
+    fails(answer(body), kind=ContractBrokenError, told="GET /customers", asked=1)
 
 
-def test_html_instead_of_json_is_asked_for_again_and_never_shown(
-    scripted_shop, config, answer, read_shop
-):
-    scripted_shop.answers("customers", answer(b"<html>Ola Nordmann</html>"))
-    emitted = read_shop(config, fails_with=ShopUnavailableError)
-    assert "is not JSON" in emitted.log
+def test_html_instead_of_json_is_asked_for_again_and_never_shown(answer, fails):
+    emitted = fails(
+        answer(b"<html>Ola Nordmann</html>"), kind=ShopUnavailableError, told="is not JSON", asked=3
+    )
     assert "Nordmann" not in emitted.log
-    assert len(scripted_shop.asked) == 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
@@ -346,13 +310,12 @@ def test_a_shop_that_trickles_ends_the_run_with_one_line(read_shop):
     assert "GET /customers: no answer within 1 seconds" in emitted.log
 
 
-def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_read(
-    scripted_shop, config, answer, read_shop
-):
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_not_read(answer, fails):
     body = packed(b'{"data": [], "next_cursor": null}', 65)
-    scripted_shop.answers("customers", answer(body, headers={"Content-Encoding": "gzip"}))
 
-    emitted = read_shop(config, fails_with=ShopUnavailableError)
-
-    assert "GET /customers: the answer is larger than 64 MB" in emitted.log
-    assert len(scripted_shop.asked) == 1
+    fails(
+        answer(body, headers={"Content-Encoding": "gzip"}),
+        kind=ShopUnavailableError,
+        told="GET /customers: the answer is larger than 64 MB",
+        asked=1,
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import taps
 from go_sandbox import Sandbox
 from tap_powerofficego.tap import TapPowerOfficeGo
 
@@ -26,28 +27,13 @@ STREAMS = {
 
 
 @dataclass(frozen=True)
-class Emitted:
+class Emitted(taps.Emitted):
     """What a run printed, said, and asked of Go."""
 
-    messages: list[dict[str, Any]]
-    log: str
     reads: list[Any]
-
-    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
-        return [m["record"] for m in self.record_messages(stream)]
-
-    def record_messages(self, stream: str | None = None) -> list[dict[str, Any]]:
-        found = [m for m in self.messages if m["type"] == "RECORD"]
-        return [m for m in found if stream in (None, m["stream"])]
 
     def ids(self, stream: str) -> list[Any]:
         return [record["Id"] for record in self.records(stream)]
-
-    def states(self) -> list[dict[str, Any]]:
-        return [m["value"] for m in self.messages if m["type"] == "STATE"]
-
-    def bookmarks(self, stream: str) -> list[dict[str, Any]]:
-        return [state["bookmarks"].get(stream, {}) for state in self.states()]
 
     def asked(self, path: str) -> list[dict[str, str]]:
         """Return the queries of the reads of exactly this path, without paging."""
@@ -114,6 +100,13 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def merchant(box: Sandbox) -> Merchant:
     return Merchant(box)
+
+
+@pytest.fixture
+def filled(merchant: Merchant) -> Merchant:
+    """The merchant of books that have one entry at least in every list."""
+    merchant.fill()
+    return merchant
 
 
 @pytest.fixture(scope="session")

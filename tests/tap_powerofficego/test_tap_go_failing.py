@@ -27,8 +27,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("path", ["/salesorders$", "/complete$"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
-def test_a_failing_go_is_asked_again(merchant, box, read_go, fault, path):
-    merchant.fill()
+def test_a_failing_go_is_asked_again(filled, box, read_go, fault, path):
     box.faults.add(path=path, **fault)
 
     emitted = read_go("salesorders")
@@ -51,8 +50,7 @@ def test_a_go_that_cannot_be_reached_is_told_soon_and_named(read_go, name):
     assert " cannot be reached: " in line
 
 
-def test_a_token_that_is_revoked_in_mid_run_is_renewed(merchant, box, read_go):
-    merchant.fill()
+def test_a_token_that_is_revoked_in_mid_run_is_renewed(filled, box, read_go):
     box.faults.add(path="/complete$", revoke_tokens=True)
     box.faults.add(path="/contactpersons$", revoke_tokens=True)
 
@@ -75,9 +73,8 @@ def test_a_token_that_is_revoked_in_mid_run_is_renewed(merchant, box, read_go):
     ],
 )
 def test_a_refusal_ends_the_run_with_what_was_emitted_in_the_state(
-    merchant, box, read_go, answer, kind
+    filled, box, read_go, answer, kind
 ):
-    merchant.fill()
     box.faults.add(path="/products$", times=None, **answer)
 
     emitted = read_go(fails_with=kind)

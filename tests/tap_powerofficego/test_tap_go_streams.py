@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from members import has_members
 from tap_powerofficego.tap import TapPowerOfficeGo
 
 
@@ -22,10 +23,8 @@ def in_go(box, resource, lines=None):
 
 
 def test_every_stream_emits_what_stands_in_go_with_every_member_of_its_schema(
-    merchant, box, read_go, resources
+    filled, box, read_go, resources
 ):
-    merchant.fill()
-
     emitted = read_go()
 
     schemas = {m["stream"]: m["schema"] for m in emitted.messages if m["type"] == "SCHEMA"}
@@ -39,9 +38,7 @@ def test_every_stream_emits_what_stands_in_go_with_every_member_of_its_schema(
         assert all(record.keys() == schemas[stream]["properties"].keys() for record in records)
 
 
-def test_lines_and_addresses_have_the_members_of_the_schema(merchant, read_go):
-    merchant.fill()
-
+def test_lines_and_addresses_have_the_members_of_the_schema(filled, read_go):
     emitted = read_go()
 
     schemas = {m["stream"]: m["schema"]["properties"] for m in emitted.messages if "schema" in m}
@@ -55,9 +52,7 @@ def test_lines_and_addresses_have_the_members_of_the_schema(merchant, read_go):
         assert record["MailAddress"].keys() == known.keys()
 
 
-def test_a_credit_note_is_among_the_invoices(merchant, read_go):
-    merchant.fill()
-
+def test_a_credit_note_is_among_the_invoices(filled, read_go):
     kinds = {record["VoucherType"] for record in read_go().records("outgoing_invoices")}
 
     assert kinds == {"OutgoingInvoice", "OutgoingCreditNote"}
@@ -78,8 +73,7 @@ def test_amounts_are_written_digit_by_digit(box, read_go, digits):
 
     (record,) = read_go("products").records("products")
 
-    assert record["UnitPrice"] == digits
-    assert record["UnitCost"] == 12345678901234567890
+    has_members(record, UnitPrice=digits, UnitCost=12345678901234567890)
 
 
 def test_a_member_that_go_adds_later_is_passed_on_and_named_once(box, read_go):
@@ -104,9 +98,7 @@ def test_an_entry_without_an_id_is_one_line(box, read_go):
     assert "Genser" not in emitted.log
 
 
-def test_deselected_lines_cost_no_call(merchant, read_go):
-    merchant.fill()
-
+def test_deselected_lines_cost_no_call(filled, read_go):
     emitted = read_go(
         "salesorders",
         "outgoing_invoices",
@@ -119,11 +111,7 @@ def test_deselected_lines_cost_no_call(merchant, read_go):
     assert not [one for one in emitted.records() if "SalesOrderLines" in one or "Lines" in one]
 
 
-def test_a_deselected_stream_is_not_asked_for_and_a_deselected_member_not_emitted(
-    merchant, read_go
-):
-    merchant.fill()
-
+def test_a_deselected_stream_is_not_asked_for_and_a_deselected_member_not_emitted(filled, read_go):
     emitted = read_go("customers", without=("customers.EmailAddress",))
 
     assert {one.path for one in emitted.reads} == {"/v2/Customers"}
@@ -132,8 +120,7 @@ def test_a_deselected_stream_is_not_asked_for_and_a_deselected_member_not_emitte
     assert "EmailAddress" not in record
 
 
-def test_an_unchanged_second_run_emits_vat_codes_only_and_costs_ten_reads(merchant, read_go):
-    merchant.fill()
+def test_an_unchanged_second_run_emits_vat_codes_only_and_costs_ten_reads(filled, read_go):
     first = read_go()
 
     second = read_go(state=first.states()[-1])
@@ -143,8 +130,7 @@ def test_an_unchanged_second_run_emits_vat_codes_only_and_costs_ten_reads(mercha
     assert second.states()[-1] == first.states()[-1]
 
 
-def test_time_extracted_is_the_moment_before_the_record_was_requested(merchant, box, read_go):
-    merchant.fill()
+def test_time_extracted_is_the_moment_before_the_record_was_requested(filled, box, read_go):
     arrived: dict[str, datetime] = {}
     box.faults.on(
         "go",
@@ -184,9 +170,8 @@ def test_vat_codes_that_expired_are_asked_for(read_go):
 
 
 def test_a_full_table_run_by_catalog_asks_for_everything_and_keeps_no_bookmark(
-    merchant, read_go, catalog
+    filled, read_go, catalog
 ):
-    merchant.fill()
     chosen = catalog("products")
     for entry in chosen["streams"]:
         entry["replication_method"] = "FULL_TABLE"
@@ -209,8 +194,7 @@ def test_stream_maps_change_and_filter_records(merchant, read_go):
     assert (record["Code"], record["Name"]) == ("A", "GENSER")
 
 
-def test_batches_hold_every_record_digit_by_digit(merchant, read_go, tmp_path):
-    merchant.fill()
+def test_batches_hold_every_record_digit_by_digit(filled, read_go, tmp_path):
     batches = {
         "encoding": {"format": "jsonl", "compression": "gzip"},
         "storage": {"root": tmp_path.as_uri()},

@@ -1,7 +1,5 @@
 """The tap of Go as what feeds the way back."""
 
-from __future__ import annotations
-
 import io
 import json
 from contextlib import redirect_stdout

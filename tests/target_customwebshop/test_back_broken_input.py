@@ -1,7 +1,5 @@
 """Input of the way back that is no Singer stream: one line, and nothing of it is shown."""
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess

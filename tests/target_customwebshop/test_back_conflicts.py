@@ -1,7 +1,5 @@
 """Where both sides changed the same property, one rule decides on both ways."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest
@@ -60,9 +58,7 @@ def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
 def test_stamps_too_near_to_tell_leave_it_to_a_person(clashing, way):
     both = clashing()
 
-    outcome = getattr(both, way)()
-
-    assert outcome.status == 3
+    assert getattr(both, way)().status == 3
     assert phones(both) == ("+4790000001", "+4790000002")
     store = LinkStore(str(both.ledger.link_store))
     (conflict,) = store.conflicts(10)
@@ -93,8 +89,7 @@ def test_an_empty_value_does_not_win_though_it_is_later(clashing, first):
     assert phones(both) == ("+4790000001", "+4790000001")
 
 
-def test_edits_of_different_properties_both_cross(linked):
-    box = linked.box
+def test_edits_of_different_properties_both_cross(linked, box):
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"EmailAddress": "ny@example.no"})
 
@@ -109,8 +104,7 @@ def test_edits_of_different_properties_both_cross(linked):
     assert linked.back().writes == []
 
 
-def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked):
-    box = linked.box
+def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked, box):
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"EmailAddress": "ny@example.no"})
     box.faults.on(
         "shop",
@@ -127,20 +121,16 @@ def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked):
     assert (record["note"], record["email"]) == ("ring først", "ny@example.no")
 
 
-def test_what_a_tap_read_before_the_way_back_wrote_does_not_undo_it(linked, message):
-    box = linked.box
+def test_what_a_tap_read_before_the_way_back_wrote_does_not_undo_it(linked, box, message):
     old = message(box.shop.record("customers", "1001"))
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000002"})
     linked.back()
 
-    outcome = linked.ledger.run(old)
-
-    assert outcome.writes == []
+    assert linked.ledger.run(old).writes == []
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
-def test_what_was_read_of_go_before_we_wrote_there_does_not_undo_it(linked):
-    box = linked.box
+def test_what_was_read_of_go_before_we_wrote_there_does_not_undo_it(linked, box):
     old = linked.entries("customers")
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
     linked.forward()
@@ -151,21 +141,17 @@ def test_what_was_read_of_go_before_we_wrote_there_does_not_undo_it(linked):
     assert phones(linked) == ("+4790000001", "+4790000001")
 
 
-def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, address):
-    box = linked.box
+def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, box, address):
     behind = linked.entries("customers")
     box.shop.edit("customers", "1001", {"addresses": [address(line1="Storgata 9")]})
     linked.forward()
     later = datetime.datetime.now(datetime.timezone.utc).isoformat()
 
-    outcome = linked.back(*({**one, "time_extracted": later} for one in behind))
-
-    assert outcome.writes == []
+    assert linked.back(*({**one, "time_extracted": later} for one in behind)).writes == []
     assert box.shop.record("customers", "1001")["addresses"][0]["line1"] == "Storgata 9"
 
 
-def test_at_the_first_meeting_go_can_be_told_to_lead(both, customer):
-    box = both.box
+def test_at_the_first_meeting_go_can_be_told_to_lead(both, box, customer):
     entry = box.go.create(
         "Customers",
         {
@@ -187,8 +173,7 @@ def test_at_the_first_meeting_go_can_be_told_to_lead(both, customer):
     assert box.shop.record("customers", "1001")["addresses"][0]["city"] == "Oslo"
 
 
-def test_filling_what_is_empty_mixes_no_two_addresses(both, customer):
-    box = both.box
+def test_filling_what_is_empty_mixes_no_two_addresses(both, box, customer):
     there = {"AddressLine1": "Kaien 3", "AddressLine2": "2. etasje", "ZipCode": "1531"}
     person = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
     person |= {"EmailAddress": "kari@example.no", "MailAddress": {**there, "City": "Moss"}}
@@ -202,8 +187,7 @@ def test_filling_what_is_empty_mixes_no_two_addresses(both, customer):
     assert box.shop.record("customers", "1001")["addresses"][0]["line2"] is None
 
 
-def test_a_conflict_on_an_invoiced_order_goes_by_the_owner(linked):
-    box = linked.box
+def test_a_conflict_on_an_invoiced_order_goes_by_the_owner(linked, box):
     linked.settings = {"owners": {"orders": "shop"}}
     go_id = linked.go_id("orders", "9001")
     box.go.edit("SalesOrders", go_id, {"PurchaseOrderReference": "GO 1"})

@@ -1,7 +1,5 @@
 """With `order_lines_back` an edit of an order's line in Go reaches the shop's line, to the øre."""
 
-from __future__ import annotations
-
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -56,12 +54,9 @@ class Lines:
 
     def kept_amounts(self):
         """Return what the link store has the shop's order come to."""
-        store = LinkStore(str(self.both.ledger.link_store))
-        try:
+        with self.both.ledger.store() as store:
             ((_, link),) = store.all_links("orders", "9001")
             return link.base["amounts"].shop
-        finally:
-            store.close()
 
     def reason(self, kind="hold"):
         return self.both.open_ones()[kind, "orders_back", "9001"]
@@ -143,9 +138,7 @@ def test_a_description_alone_leaves_every_amount_as_it_is(lines):
     before = lines.order()
     lines.edit(Description="Lusekofte")
 
-    outcome = lines.back()
-
-    assert outcome.patches == [{"lines": [{**before["lines"][0], "name": "Lusekofte"}]}]
+    assert lines.back().patches == [{"lines": [{**before["lines"][0], "name": "Lusekofte"}]}]
     assert lines.are_the_same()
 
 
@@ -500,9 +493,7 @@ def test_a_dry_run_tells_the_members_and_writes_nothing(lines):
     before = lines.order()
     lines.edit(Quantity=Decimal(3), Description="Lusekofte")
 
-    outcome = lines.back(dry_run=True)
-
-    assert outcome.writes == []
+    assert lines.back(dry_run=True).writes == []
     assert lines.order() == before
     assert len(lines.back().writes) == 1
 

@@ -1,7 +1,5 @@
 """Lines of orders come back to the shop as the tap of Go reads them."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

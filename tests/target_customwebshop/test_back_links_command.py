@@ -1,7 +1,5 @@
 """What `powerofficego-links` tells of the way back."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -20,9 +18,8 @@ def links(both):
 
 
 @pytest.fixture
-def refused(linked):
+def refused(linked, box):
     """A phone number that was edited in Go, and that the shop refused once."""
-    box = linked.box
     box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422, times=1)
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
     assert linked.back().status == 3

@@ -1,7 +1,5 @@
 """The way back as a Singer plug-in: its streams, its messages, its command line."""
 
-from __future__ import annotations
-
 import json
 import logging
 import subprocess
@@ -22,21 +20,18 @@ def test_streams_of_the_tap_that_have_no_place_in_the_shop_are_left_alone(linked
 
 
 def test_another_stream_is_told_and_nothing_is_written(linked):
-    outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}})
-    assert outcome.status == 1
+    outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}}, ends_with=1)
     assert 'the stream "orders" is not taken' in outcome.log
     assert outcome.states == []
 
 
-def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked):
-    box = linked.box
+def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked, box):
     go_id = linked.go_id("customers", "1001")
     box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
     nameless = {"type": "RECORD", "stream": "customers", "record": {"Name": "Uten id"}}
 
-    outcome = linked.run(nameless, *linked.entries("customers"))
+    linked.run(nameless, *linked.entries("customers"), ends_with=3)
 
-    assert outcome.status == 3
     assert box.shop.record("customers", "1001")["phone"] == "+4790000001"
     (reason,) = linked.open_ones().values()
     assert "no id" in reason
@@ -53,8 +48,7 @@ def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
     assert "oops" not in ended.stderr
 
 
-def test_a_member_that_the_tap_leaves_out_is_not_compared(linked):
-    box = linked.box
+def test_a_member_that_the_tap_leaves_out_is_not_compared(linked, box):
     go_id = linked.go_id("customers", "1001")
     box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001", "EmailAddress": "ny@example.no"})
     entries = linked.entries("customers")
@@ -74,8 +68,7 @@ def test_the_meltano_test_stream_is_answered_without_a_write(linked):
     assert (outcome.status, outcome.writes) == (0, [])
 
 
-def test_its_summary_and_its_warnings_bear_its_own_name(linked, caplog):
-    box = linked.box
+def test_its_summary_and_its_warnings_bear_its_own_name(linked, box, caplog):
     box.shop.edit("customers", "1001", {"phone": "+4790000002"})
     box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
 
@@ -102,6 +95,4 @@ def test_its_version_and_help_are_told():
     ],
 )
 def test_a_run_says_before_anything_else_whether_it_writes(linked, dry_run, told):
-    outcome = linked.run(dry_run=dry_run)
-
-    assert outcome.log.splitlines()[1].startswith(told)
+    assert linked.run(dry_run=dry_run).log.splitlines()[1].startswith(told)

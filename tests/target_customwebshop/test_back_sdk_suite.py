@@ -4,8 +4,6 @@ All others send streams of their own invention, which this target refuses (test_
 What they are about is the same mechanism as target-powerofficego's, and is tested there.
 """
 
-from __future__ import annotations
-
 import pytest
 from go_sandbox import Sandbox
 from singer_sdk.testing import get_target_test_class

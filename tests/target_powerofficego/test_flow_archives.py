@@ -1,11 +1,9 @@
 """Customers and products that leave the shop are archived in Go, carefully and never deleted."""
 
-from __future__ import annotations
-
 import pytest
 from ledger import A_PERSON
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 GONE = {"deleted_at": "2026-02-01T00:00:00Z"}
 
@@ -23,9 +21,8 @@ def archived(box, resource="Customers"):
 def test_a_customer_that_left_the_shop_is_archived_by_one_patch(ledger, box, customer, change):
     ledger.run(customer())
 
-    outcome = ledger.run(customer(**change))
+    outcome = ledger.run(customer(**change), ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.count("customers", "archived") == 1
     (patch,) = outcome.writes
     assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/IsArchived"]
@@ -37,9 +34,8 @@ def test_a_customer_that_left_the_shop_is_archived_by_one_patch(ledger, box, cus
 def test_a_product_that_left_the_shop_is_archived(ledger, box, product, change):
     ledger.run(product())
 
-    outcome = ledger.run(product(**change))
+    ledger.run(product(**change), ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box, "Products")) == 1
 
 
@@ -54,27 +50,23 @@ def test_one_that_comes_back_is_taken_out_of_the_archive(ledger, box, customer):
     ledger.run(customer())
     ledger.run(customer(**GONE))
 
-    outcome = ledger.run(customer())
+    ledger.run(customer(), ends_with=0)
 
-    assert outcome.status == 0
     assert archived(box) == []
 
 
 def test_one_that_comes_back_within_the_run_is_not_archived(ledger, box, customer):
     ledger.run(customer())
 
-    outcome = ledger.run(customer(**GONE), customer())
+    outcome = ledger.run(customer(**GONE), customer(), ends_with=0)
 
-    assert outcome.status == 0
     assert archived(box) == []
     assert outcome.writes == []
 
 
 def test_one_deleted_before_it_was_ever_in_go_is_not_created(ledger, box, customer, product):
-    outcome = ledger.run(customer(**GONE), product(**GONE))
 
-    assert outcome.status == 0
-    assert outcome.writes == []
+    assert ledger.run(customer(**GONE), product(**GONE), ends_with=0).writes == []
 
 
 def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_be_written(
@@ -90,9 +82,8 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
     assert ledger.run(*records).status == 3
     assert len(ledger.unsettled()) == 3
 
-    outcome = ledger.run(*[{**one, **GONE} for one in records])
+    outcome = ledger.run(*[{**one, **GONE} for one in records], ends_with=0)
 
-    assert outcome.status == 0
     assert ledger.unsettled() == []
     assert outcome.writes == []
 
@@ -100,37 +91,33 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
 def test_one_deleted_that_is_met_in_go_is_archived_where_the_shop_leads(ledger, box, customer):
     box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
 
-    outcome = ledger.run(customer(**GONE), on_link="shop")
+    ledger.run(customer(**GONE), on_link="shop", ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box)) == 1
 
 
 def test_an_archive_takes_its_other_edits_along(ledger, box, customer):
     ledger.run(customer())
 
-    outcome = ledger.run(customer(phone="+4740000000", **GONE))
+    ledger.run(customer(phone="+4740000000", **GONE), ends_with=0)
 
     (there,) = box.go.entries("Customers")
     assert (there["PhoneNumber"], there["IsArchived"]) == ("+4740000000", True)
-    assert outcome.status == 0
 
 
 def test_as_many_archives_as_allowed_are_done(ledger, box, people):
     ledger.run(*people)
 
-    outcome = ledger.run(*[{**one, **GONE} for one in people[:10]])
+    ledger.run(*[{**one, **GONE} for one in people[:10]], ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box)) == 10
 
 
 def test_more_archives_than_allowed_all_become_holds(ledger, box, people, product):
     ledger.run(*people)
 
-    outcome = ledger.run(*[{**one, **GONE} for one in people[:11]], product())
+    outcome = ledger.run(*[{**one, **GONE} for one in people[:11]], product(), ends_with=3)
 
-    assert outcome.status == 3
     assert archived(box) == []
     assert outcome.count("customers", "held") == 11
     assert all("max_archives" in hold.reason for hold in ledger.unsettled("hold"))
@@ -153,9 +140,8 @@ def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
     ledger.run(*people)
     ledger.run(*[{**one, **GONE} for one in people[:11]])
 
-    outcome = ledger.run(max_archives=20)
+    ledger.run(max_archives=20, ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box)) == 11
 
 
@@ -163,9 +149,8 @@ def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, 
     ledger.run(*people)
     ledger.run(*[{**one, **GONE} for one in people[:11]])
 
-    outcome = ledger.run(*people)
+    outcome = ledger.run(*people, ends_with=0)
 
-    assert outcome.status == 0
     assert archived(box) == []
     assert outcome.writes == []
 
@@ -175,18 +160,16 @@ def test_held_archives_count_again_with_those_of_the_next_run(ledger, box, peopl
     ledger.run(*people)
     ledger.run(*[{**one, **GONE} for one in people[:11]])
 
-    outcome = ledger.run({**people[11], **GONE})
+    ledger.run({**people[11], **GONE}, ends_with=3)
 
-    assert outcome.status == 3
     assert archived(box) == []
 
 
 def test_no_archives_at_all_may_be_allowed(ledger, box, customer):
     ledger.run(customer())
 
-    outcome = ledger.run(customer(**GONE), max_archives=0)
+    ledger.run(customer(**GONE), max_archives=0, ends_with=3)
 
-    assert outcome.status == 3
     assert archived(box) == []
 
 
@@ -197,16 +180,14 @@ def test_an_open_balance_parks_the_archive_until_it_is_settled(
     (sales_order,) = box.go.entries("SalesOrders")
     invoice = box.go.send_invoice(sales_order["Id"])
 
-    outcome = ledger.run(customer(**GONE))
+    outcome = ledger.run(customer(**GONE), ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.count("customers", "parked") == 1
     assert archived(box) == []
 
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     ledger.end_rests()
-    outcome = ledger.run()
-    assert outcome.status == 0
+    outcome = ledger.run(ends_with=0)
     assert len(archived(box)) == 1
     assert ledger.unsettled() == []
 
@@ -214,9 +195,8 @@ def test_an_open_balance_parks_the_archive_until_it_is_settled(
 def test_an_archive_waits_for_the_orders_of_the_run(ledger, box, customer, product, order):
     ledger.run(customer(), product())
 
-    outcome = ledger.run(customer(**GONE), order())
+    ledger.run(customer(**GONE), order(), ends_with=0)
 
-    assert outcome.status == 0
     assert len(box.go.entries("SalesOrders")) == 1
     assert len(archived(box)) == 1
 
@@ -250,9 +230,8 @@ def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, peo
 
     ledger.end_rests()
 
-    outcome = ledger.run({**people[2], **GONE}, max_archives=2)
+    ledger.run({**people[2], **GONE}, max_archives=2, ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box)) == 3
 
 
@@ -287,9 +266,8 @@ def test_an_archive_that_go_refuses_rests_longer_each_time(
     pay_all(box)
     ledger.end_rests()
 
-    outcome = ledger.run(*told)
+    ledger.run(*told, ends_with=0)
 
-    assert outcome.status == 0
     assert (len(archived(box)), ledger.unsettled()) == (1, [])
 
 
@@ -298,9 +276,8 @@ def test_an_edited_record_whose_archive_was_refused_is_tried_at_once(
 ):
     pay_all(box)
 
-    outcome = ledger.run({**with_open_balance, "phone": "+4740000000"})
+    ledger.run({**with_open_balance, "phone": "+4740000000"}, ends_with=0)
 
-    assert outcome.status == 0
     assert len(archived(box)) == 1
 
 
@@ -309,9 +286,8 @@ def test_one_that_comes_back_while_its_archive_rests_is_not_archived(
 ):
     pay_all(box)
 
-    outcome = ledger.run({**with_open_balance, "deleted_at": None})
+    ledger.run({**with_open_balance, "deleted_at": None}, ends_with=0)
 
-    assert outcome.status == 0
     ledger.end_rests()
     assert ledger.run().writes == []
     assert (archived(box), ledger.unsettled()) == ([], [])
@@ -322,9 +298,8 @@ def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):
     ledger.run(*({**one, **GONE} for one in people))
     ledger.acknowledge_all()
 
-    outcome = ledger.run()
+    ledger.run(ends_with=0)
 
-    assert outcome.status == 0
     assert archived(box) == []
     assert {one.kind for one in ledger.unsettled()} == {"hold"}
 
@@ -339,10 +314,7 @@ def test_a_deleted_at_that_is_no_stamp_deletes_and_archives_nothing(
     ledger.run(customer(), product(), order())
     told = {"deleted_at": deleted_at}
 
-    outcome = ledger.run(customer(**told), product(**told), order(**told))
-
-    assert outcome.status == 3
-    assert outcome.writes == []
+    assert ledger.run(customer(**told), product(**told), order(**told), ends_with=3).writes == []
     rejects = ledger.unsettled("reject")
     assert sorted(one.entity for one in rejects) == ["customers", "orders", "products"]
     assert all("deleted_at" in one.reason for one in rejects)

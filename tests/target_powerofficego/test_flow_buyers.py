@@ -1,7 +1,5 @@
 """Company and person are never mixed: who gets the invoice, whoever bought and in whatever name."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import replace
 
@@ -9,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 from target_powerofficego.dataflow.buyers import guest_id
 from target_powerofficego.links_command import main
-from target_powerofficego.store.link_store import LinkStore
 
 LATER = "2026-01-06T10:00:00Z"
 FJORD, FJELL = "923609016", "974760673"
@@ -57,7 +54,7 @@ def store(ledger):
 
     @contextlib.contextmanager
     def opened():
-        with contextlib.closing(LinkStore(str(ledger.link_store))) as store:
+        with ledger.store() as store:
             store.work_in(store.namespaces()[0])
             yield store
 
@@ -72,9 +69,8 @@ def test_one_e_mail_address_of_a_person_and_of_two_companies_makes_three_custome
         by(), by("Fjord AS", FJORD), by("Fjell AS", "974 760 673"), by(), by("FJORD", FJORD)
     )
 
-    outcome = ledger.run(product(), *orders, workers=workers)
+    ledger.run(product(), *orders, workers=workers, ends_with=0)
 
-    assert outcome.status == 0
     found = buyers()
     assert {found[one] for one in ("1", "4")} == {"Kari Nordmann"}
     assert found["2"] == found["5"]
@@ -123,9 +119,8 @@ def test_a_guest_is_found_in_go_among_its_own_kind(
 ):
     made = box.go.create("Customers", {"EmailAddress": "kari@example.no", **there})
 
-    outcome = ledger.run(product(), *bought(told))
+    ledger.run(product(), *bought(told), ends_with=0)
 
-    assert outcome.status == 0
     (order,) = box.go.entries("SalesOrders")
     assert (order["CustomerId"] == made["Id"]) is is_found
     assert len(box.go.entries("Customers")) == (1 if is_found else 2)
@@ -144,9 +139,8 @@ def test_a_registered_persons_order_that_names_a_company_by_a_valid_number_is_th
 ):
     told = order(buyer=by("Fjord AS", number))
 
-    outcome = ledger.run(told, customer(), product())
+    ledger.run(told, customer(), product(), ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"9001": "Fjord AS" if is_the_companys else "Kari Nordmann"}
     assert ledger.run(told, customer(), product()).writes == []
 
@@ -161,9 +155,8 @@ def test_a_registered_companys_order_is_anothers_only_by_another_number(
         for one, number in numbers.items()
     ]
 
-    outcome = ledger.run(company(), product(), *orders, guests="reject")
+    ledger.run(company(), product(), *orders, guests="reject", ends_with=0)
 
-    assert outcome.status == 0
     own = "Fjord og Fjell AS"
     assert buyers() == {"1": own, "2": own, "3": "Fjell AS", "4": own}
 
@@ -175,9 +168,8 @@ def test_guests_of_a_company_that_is_registered_are_that_company(
     orders = bought(by("Fjord", FJORD), by("Fjell", FJELL))
     ledger.run(company(), product(), *orders)
 
-    outcome = ledger.run(company(id="2002", organization_number=FJELL, name="Fjell AS"))
+    ledger.run(company(id="2002", organization_number=FJELL, name="Fjell AS"), ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord og Fjell AS", "2": "Fjell"}
     assert len(box.go.entries("Customers")) == 2
 
@@ -188,9 +180,8 @@ def test_what_is_no_organisation_number_is_left_out_with_a_warning(
 ):
     registered = customer(email="per@example.no", type=None, organization_number=number)
 
-    outcome = ledger.run(registered, product(), *bought(by("-", number)))
+    outcome = ledger.run(registered, product(), *bought(by("-", number)), ends_with=0)
 
-    assert outcome.status == 0
     told = "the organisation number is not a valid one, and was left out"
     assert f"customers 1001: {told}" in outcome.log
     assert f"orders 1: {told}" in outcome.log
@@ -236,11 +227,10 @@ def test_links_of_the_version_before_go_on_and_nothing_is_written(
     seen = ledger.run(product(), {**first, "updated_at": LATER}, anonymised_marks=["[gone]"])
     edited = ledger.run({**first, "updated_at": LATER, "reference": "PO 7"})
     (_, second) = bought(told, told)
-    more = ledger.run(second)
+    ledger.run(second, ends_with=0)
 
     assert (seen.status, seen.writes) == (0, [])
     assert [one.split("/")[0] for one in edited.calls()] == ["PATCH "]
-    assert more.status == 0
     assert len(box.go.entries("Customers")) == 1
 
 
@@ -251,9 +241,8 @@ def test_a_private_order_after_a_companys_of_the_version_before_is_a_persons(
     ledger.run(product(), company)
     as_the_version_before(store, guest_company=True)
 
-    outcome = ledger.run(product(), company, private)
+    ledger.run(product(), company, private, ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord AS", "2": "Kari Nordmann"}
     assert ledger.run(product(), company, private).writes == []
 
@@ -265,9 +254,8 @@ def test_a_draft_moves_when_the_guest_turns_out_to_be_a_company(
     ledger.run(product(), private)
 
     (told,) = bought(by("Fjord AS", FJORD), updated_at=LATER)
-    outcome = ledger.run(told)
+    ledger.run(told, ends_with=0)
 
-    assert outcome.status == 0
     assert buyers() == {"1": "Fjord AS"}
 
 
@@ -282,12 +270,11 @@ def test_another_buyer_of_an_invoiced_guest_order_is_listed_and_what_is_paid_bac
     told = ledger.run(*bought(other, updated_at=LATER))
     address = str(ledger.link_store)
     listed = CliRunner().invoke(main, ["differences", "--link-store", address]).stdout
-    paid_back = ledger.run(*bought(other, refunds=[back], updated_at="2026-01-07T10:00:00Z"))
+    ledger.run(*bought(other, refunds=[back], updated_at="2026-01-07T10:00:00Z"), ends_with=0)
 
     assert (told.status, box.go.entries("SalesOrders")[1:]) == (0, [])
     assert "customer" in listed
     assert "buyer" in listed
-    assert paid_back.status == 0
     (note,) = box.go.entries("SalesOrders")
     assert note["TotalAmount"] == -250
     assert set(buyers().values()) == {"Kari Nordmann"}

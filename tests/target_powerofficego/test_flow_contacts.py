@@ -1,7 +1,5 @@
 """Delivery addresses and contact persons: created once, changed once, an equal one used again."""
 
-from __future__ import annotations
-
 import pytest
 
 COTTAGE = {
@@ -42,9 +40,8 @@ def test_a_customers_delivery_address_is_created_once(ledger, box, with_cottage)
 def test_a_changed_delivery_address_is_one_patch(ledger, box, with_cottage):
     ledger.run(with_cottage())
 
-    outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
+    outcome = ledger.run(with_cottage(line1="Hytteveien 6"), ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.count("customers", "changed") == 1
     (patch,) = outcome.writes
     assert patch.method == "PATCH"
@@ -55,9 +52,8 @@ def test_a_changed_delivery_address_is_one_patch(ledger, box, with_cottage):
 def test_a_delivery_address_with_a_part_cleared_loses_it_in_go(ledger, box, with_cottage):
     ledger.run(with_cottage(line2="Oppgang B"))
 
-    outcome = ledger.run(with_cottage(line2=None))
+    ledger.run(with_cottage(line2=None), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = delivery_addresses(box)
     assert not there["AddressLine2"]
 
@@ -69,9 +65,7 @@ def test_an_edit_in_go_of_a_delivery_address_stays_while_the_shops_stands(
     (there,) = delivery_addresses(box)
     box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Rettet i Go 5"})
 
-    outcome = ledger.run(with_cottage(), full_check_hours=0)
-
-    assert outcome.writes == []
+    assert ledger.run(with_cottage(), full_check_hours=0).writes == []
     assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
 
 
@@ -100,9 +94,8 @@ def test_a_part_of_a_delivery_address_that_both_changed_is_held(ledger, box, wit
     else:
         box.faults.on("go", "PATCH", "/ContactDeliveryAddresses/", edit)
 
-    outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
+    ledger.run(with_cottage(line1="Hytteveien 6"), ends_with=3)
 
-    assert outcome.status == 3
     assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
     assert "AddressLine1" in ledger.unsettled("hold")[0].reason
     box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Hytteveien 6"})
@@ -120,9 +113,7 @@ def test_an_equal_delivery_address_made_by_hand_is_used_again(ledger, box, custo
     }
     box.go.create("ContactDeliveryAddresses", by_hand, there["Id"])
 
-    outcome = ledger.run(with_cottage())
-
-    assert outcome.writes == []
+    assert ledger.run(with_cottage()).writes == []
     assert len(delivery_addresses(box)) == 1
 
 
@@ -133,9 +124,8 @@ def test_a_delivery_address_equal_to_the_billing_address_is_none(ledger, box, cu
 
 
 def test_an_incomplete_delivery_address_is_left_out(ledger, box, with_cottage):
-    outcome = ledger.run(with_cottage(city=None))
+    ledger.run(with_cottage(city=None), ends_with=0)
 
-    assert outcome.status == 0
     assert delivery_addresses(box) == []
 
 
@@ -154,9 +144,8 @@ def test_two_customers_may_have_one_address(ledger, box, with_cottage, address_i
     other = with_cottage(id=address_id)
     other.update(id="1002", email="ola@example.no")
 
-    outcome = ledger.run(with_cottage(id=address_id), other)
+    ledger.run(with_cottage(id=address_id), other, ends_with=0)
 
-    assert outcome.status == 0
     assert len({one["ContactId"] for one in delivery_addresses(box)}) == 2
     assert ledger.run(with_cottage(id=address_id), other, full_check_hours=0).writes == []
 
@@ -227,9 +216,8 @@ def test_a_companys_contact_person_is_created_once_and_changed_once(ledger, box,
     assert len(outcome.writes) == 2
     assert ledger.run(company(first_name="Berit", last_name="Berg")).writes == []
 
-    changed = ledger.run(company(first_name="Berit", last_name="Dal"))
+    changed = ledger.run(company(first_name="Berit", last_name="Dal"), ends_with=0)
 
-    assert changed.status == 0
     (patch,) = changed.writes
     assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/LastName"]
     assert box.go.entries("ContactPersons")[0]["LastName"] == "Dal"
@@ -252,12 +240,12 @@ def test_a_contact_person_edited_in_go_stays(ledger, box, company):
 
 
 def test_a_company_and_its_follower_keep_persons_of_their_own(ledger, box, company):
-    outcome = ledger.run(
+    ledger.run(
         company(first_name="Berit", last_name="Berg"),
         company(id="2002", first_name="Ola", last_name="Dal"),
+        ends_with=0,
     )
 
-    assert outcome.status == 0
     assert [one["FirstName"] for one in box.go.entries("ContactPersons")] == ["Berit"]
 
 
@@ -266,14 +254,12 @@ def test_a_refused_contact_person_leaves_the_customer_linked_and_is_tried_again(
 ):
     refusal = {"title": "Contact person validation error(s)", "status": 400}
     box.faults.add(method="POST", path="/ContactPersons", status=400, body=refusal)
-    first = ledger.run(company(first_name="Berit", last_name="Berg"))
-    assert first.status == 3
+    ledger.run(company(first_name="Berit", last_name="Berg"), ends_with=3)
     assert len(box.go.entries("Customers")) == 1
 
     changed = company(first_name="Berit", last_name="Berg", updated_at="2026-01-06T10:00:00Z")
-    outcome = ledger.run(changed)
+    ledger.run(changed, ends_with=0)
 
-    assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 1
     assert len(box.go.entries("ContactPersons")) == 1
 

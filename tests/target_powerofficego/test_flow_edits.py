@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 LATER = "2036-01-01T00:00:00Z"
 NEW_PHONE = "+4798765432"
@@ -30,9 +30,7 @@ def replaced(request) -> dict:
 
 
 def test_one_changed_phone_is_one_patch_of_one_property(ledger, box, customer, linked):
-    outcome = ledger.run(customer(phone=NEW_PHONE))
-
-    (patch,) = outcome.writes
+    (patch,) = ledger.run(customer(phone=NEW_PHONE)).writes
     assert (patch.method, patch.path) == ("PATCH", f"/v2/Customers/{linked}")
     assert patch.json() == [
         {"op": "test", "path": "/PhoneNumber", "value": "+4791234567"},
@@ -53,10 +51,8 @@ def test_one_changed_phone_is_one_patch_of_one_property(ledger, box, customer, l
     ],
 )
 def test_the_same_value_written_otherwise_is_no_edit(ledger, customer, linked, changes):
-    outcome = ledger.run(customer(**changes))
 
-    assert outcome.status == 0
-    assert outcome.writes == []
+    assert ledger.run(customer(**changes), ends_with=0).writes == []
 
 
 def test_an_edit_in_go_of_another_property_stays(ledger, box, customer, linked):
@@ -115,9 +111,8 @@ def test_go_edited_at_every_try_is_held_in_the_end(ledger, box, customer, linked
         times=3,
     )
 
-    outcome = ledger.run(customer(phone=NEW_PHONE), owners={"customers": "shop"})
+    outcome = ledger.run(customer(phone=NEW_PHONE), owners={"customers": "shop"}, ends_with=3)
 
-    assert outcome.status == 3
     assert outcome.count("customers", "held") == 1
     assert box.go.entry("Customers", linked)["PhoneNumber"] == "+4740000002"
 
@@ -134,18 +129,15 @@ def test_a_failed_test_is_read_and_merged_again_whatever_status_it_has(
         lambda _: box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE}),
     )
 
-    outcome = ledger.run(customer(phone=NEW_PHONE), owners={"customers": "shop"})
+    ledger.run(customer(phone=NEW_PHONE), owners={"customers": "shop"}, ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
 def test_a_record_read_before_both_agreed_does_not_undo_it(ledger, box, customer, message, linked):
     stale = message(customer(phone="+4740000009"), at=now() - datetime.timedelta(hours=1))
 
-    outcome = ledger.run(stale)
-
-    assert outcome.writes == []
+    assert ledger.run(stale).writes == []
     assert box.go.entry("Customers", linked)["PhoneNumber"] == "+4791234567"
 
 
@@ -154,19 +146,14 @@ def test_a_stale_record_does_not_make_the_next_fresh_one_look_unchanged(
 ):
     ledger.run(message(customer(phone=NEW_PHONE), at=now() - datetime.timedelta(hours=1)))
 
-    outcome = ledger.run(customer(phone=NEW_PHONE))
-
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [one.method for one in ledger.run(customer(phone=NEW_PHONE)).writes] == ["PATCH"]
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
 def test_both_sides_changing_to_the_same_value_agree_without_a_write(ledger, box, customer, linked):
     box.go.edit("Customers", linked, {"PhoneNumber": NEW_PHONE})
 
-    outcome = ledger.run(customer(phone=NEW_PHONE))
-
-    assert outcome.status == 0
-    assert outcome.writes == []
+    assert ledger.run(customer(phone=NEW_PHONE), ends_with=0).writes == []
     assert [one.method for one in ledger.run(customer(phone="+4741111111")).writes] == ["PATCH"]
 
 
@@ -183,11 +170,12 @@ def test_another_extension_of_the_same_number_is_an_edit(ledger, box, customer, 
 def test_the_owner_of_a_row_wins_its_conflict(ledger, box, customer, linked, owner, kept):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
 
-    outcome = ledger.run(
-        customer(phone=NEW_PHONE), owners={"customers": {"phone": owner, "*": "newest"}}
+    ledger.run(
+        customer(phone=NEW_PHONE),
+        owners={"customers": {"phone": owner, "*": "newest"}},
+        ends_with=0,
     )
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == kept
     again = ledger.run(customer(phone=NEW_PHONE, note="x"), owners={"customers": {"phone": owner}})
     assert again.writes == []
@@ -209,9 +197,8 @@ def test_the_newest_edit_wins_when_the_stamps_are_far_apart(
 ):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
 
-    outcome = ledger.run(customer(phone=NEW_PHONE, updated_at=updated_at))
+    ledger.run(customer(phone=NEW_PHONE, updated_at=updated_at), ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == kept
 
 
@@ -221,9 +208,8 @@ def test_edits_too_near_each_other_are_held_with_both_values(
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE, "FirstName": "Karianne"})
     edited = customer(phone=NEW_PHONE, first_name="Kaia", updated_at=now().isoformat())
 
-    outcome = ledger.run(edited)
+    outcome = ledger.run(edited, ends_with=3)
 
-    assert outcome.status == 3
     assert outcome.writes == []
     (hold,) = ledger.unsettled("hold")
     for value in (NEW_PHONE, GO_PHONE, "Karianne", "Kaia"):
@@ -235,9 +221,8 @@ def test_edits_too_near_each_other_are_held_with_both_values(
 def test_a_margin_of_zero_decides_by_the_stamps_alone(ledger, box, customer, linked):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
 
-    outcome = ledger.run(customer(phone=NEW_PHONE, updated_at=now().isoformat()), clock_margin=0)
+    ledger.run(customer(phone=NEW_PHONE, updated_at=now().isoformat()), clock_margin=0, ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
@@ -248,9 +233,8 @@ def test_our_own_write_is_no_evidence_of_an_edit_in_go(ledger, box, customer, li
     edited = customer(phone=NEW_PHONE, updated_at=LATER)
     edited["addresses"][0]["city"] = "Bergen"
 
-    outcome = ledger.run(edited, full_check_hours=0)
+    ledger.run(edited, full_check_hours=0, ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entry("Customers", linked)["MailAddress"]["City"] == "Moss"
 
 
@@ -258,9 +242,8 @@ def test_a_hold_on_a_conflict_leaves_other_edits_to_be_written(ledger, box, cust
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
     edited = customer(phone=NEW_PHONE, email="kari.ny@example.no", updated_at=now().isoformat())
 
-    outcome = ledger.run(edited)
+    ledger.run(edited, ends_with=3)
 
-    assert outcome.status == 3
     there = box.go.entry("Customers", linked)
     assert (there["PhoneNumber"], there["EmailAddress"]) == (GO_PHONE, "kari.ny@example.no")
 
@@ -273,26 +256,21 @@ def test_a_held_conflict_is_settled_when_go_is_set_to_the_shops_value(
     assert ledger.run(edited).status == 3
 
     box.go.edit("Customers", linked, {"PhoneNumber": NEW_PHONE})
-    outcome = ledger.run()
 
-    assert outcome.status == 0
-    assert outcome.writes == []
+    assert ledger.run(ends_with=0).writes == []
     assert ledger.unsettled() == []
 
 
 def test_an_empty_value_loses_a_conflict_whatever_the_stamps(ledger, box, customer, linked):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE, "LastName": "Fjell"})
 
-    outcome = ledger.run(customer(phone=None, updated_at=LATER))
+    ledger.run(customer(phone=None, updated_at=LATER), ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == GO_PHONE
 
 
 def test_a_clearing_in_the_shop_alone_crosses(ledger, box, customer, linked):
-    outcome = ledger.run(customer(phone=None))
-
-    assert replaced(outcome.writes[0]) == {"/PhoneNumber": None}
+    assert replaced(ledger.run(customer(phone=None)).writes[0]) == {"/PhoneNumber": None}
     assert box.go.entry("Customers", linked)["PhoneNumber"] is None
 
 
@@ -321,17 +299,13 @@ def test_an_address_that_go_does_not_have_yet_is_given_as_a_whole(ledger, box, c
     (there,) = box.go.entries("Customers")
     assert not there["MailAddress"]
 
-    outcome = ledger.run(customer(addresses=[address()]))
-
-    assert outcome.status == 0
-    assert len(outcome.writes) == 1
+    assert len(ledger.run(customer(addresses=[address()]), ends_with=0).writes) == 1
     assert box.go.entries("Customers")[0]["MailAddress"]["City"] == "Oslo"
 
 
 def test_an_address_without_a_city_leaves_the_one_in_go(ledger, box, customer, address, linked):
-    outcome = ledger.run(customer(addresses=[address(city=None)]))
+    outcome = ledger.run(customer(addresses=[address(city=None)]), ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.writes == []
     assert "has no city" in outcome.log
     assert box.go.entry("Customers", linked)["MailAddress"]["City"] == "Oslo"
@@ -343,17 +317,15 @@ def test_an_address_edited_in_go_between_full_checks_is_not_overwritten(
     """Such an edit moves no stamp, so the index does not know of it; the patch's test does."""
     box.go.edit("Customers", linked, {"MailAddress": {"AddressLine1": "Endret i Go 3"}})
 
-    outcome = ledger.run(customer(addresses=[address(line1="Storgata 2")]))
+    ledger.run(customer(addresses=[address(line1="Storgata 2")]), ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entry("Customers", linked)["MailAddress"]["AddressLine1"] == "Endret i Go 3"
 
 
 def test_a_cleared_address_does_not_break_the_customer(ledger, box, customer, linked):
-    outcome = ledger.run(customer(addresses=[], phone=NEW_PHONE))
+    ledger.run(customer(addresses=[], phone=NEW_PHONE), ends_with=0)
 
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
-    assert outcome.status == 0
     assert ledger.run(customer(addresses=[], phone=NEW_PHONE, note="x")).writes == []
 
 
@@ -395,10 +367,9 @@ def test_what_a_person_is_to_decide_is_not_decided_by_a_later_edit_of_something_
     both = customer(phone=NEW_PHONE, updated_at=now().isoformat())
     assert ledger.run(both).status == 3
 
-    outcome = ledger.run({**both, "email": "ny@example.no", "updated_at": LATER})
+    ledger.run({**both, "email": "ny@example.no", "updated_at": LATER}, ends_with=3)
 
     there = box.go.entry("Customers", linked)
-    assert outcome.status == 3
     assert there["PhoneNumber"] == GO_PHONE
     assert there["EmailAddress"] == "ny@example.no"
 
@@ -407,7 +378,6 @@ def test_a_further_edit_of_what_a_person_is_to_decide_is_the_newest(ledger, box,
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
     ledger.run(customer(phone=NEW_PHONE, updated_at=now().isoformat()))
 
-    outcome = ledger.run(customer(phone="+4799999999", updated_at=LATER))
+    ledger.run(customer(phone="+4799999999", updated_at=LATER), ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entry("Customers", linked)["PhoneNumber"] == "+4799999999"

@@ -1,7 +1,5 @@
 """Customers and products made from an order that needs them, and what becomes of them later."""
 
-from __future__ import annotations
-
 GONE = {
     "is_active": False,
     "deleted_at": "2026-02-01T00:00:00Z",
@@ -14,9 +12,8 @@ def test_a_customer_made_from_an_order_takes_on_all_that_the_shop_later_tells(
 ):
     ledger.run(product(), order())
 
-    outcome = ledger.run(customer(tax_exempt=True, phone="+4798765432"))
+    ledger.run(customer(tax_exempt=True, phone="+4798765432"), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("Customers")
     assert there["IsVatFree"] is True
     assert there["PhoneNumber"] == "+4798765432"
@@ -41,9 +38,8 @@ def test_the_id_of_a_made_customer_cannot_later_stand_for_another(
     ledger.run(product(), order())
     ledger.run(customer())
 
-    outcome = ledger.run(customer(created_at="2026-03-03T00:00:00Z", phone="+4740000000"))
+    ledger.run(customer(created_at="2026-03-03T00:00:00Z", phone="+4740000000"), ends_with=3)
 
-    assert outcome.status == 3
     assert "another record under the id 1001" in ledger.unsettled("hold")[0].reason
 
 
@@ -53,11 +49,10 @@ def test_an_order_whose_rejected_customer_then_left_the_shop_is_posted_all_the_s
     ledger.run(customer(first_name=["Kari"]), product(), order())
     assert box.go.entries("SalesOrders") == []
 
-    outcome = ledger.run(customer(**GONE))
+    ledger.run(customer(**GONE), ends_with=0)
 
     assert len(box.go.entries("SalesOrders")) == 1
     assert ledger.unsettled() == []
-    assert outcome.status == 0
 
 
 def test_an_order_whose_rejected_product_then_left_the_shop_is_posted_all_the_same(

@@ -1,7 +1,5 @@
 """Which addresses and keys a connection to PowerOffice Go accepts."""
 
-from __future__ import annotations
-
 import pytest
 from target_powerofficego.go_api import ConfigurationError, Connection
 

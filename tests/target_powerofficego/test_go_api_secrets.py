@@ -7,7 +7,6 @@ import traceback
 from http.client import HTTPConnection
 
 import pytest
-from go_sandbox import Sandbox
 from target_powerofficego.go_api import Connection, GoClient, GoError, Operation
 
 KEYS = {
@@ -16,12 +15,6 @@ KEYS = {
     "subscription_key": "subscription-key-that-is-secret",
 }
 EMAIL = "kari.nordmann@example.no"
-
-
-@pytest.fixture
-def box():
-    with Sandbox.start() as box:
-        yield box
 
 
 @pytest.fixture

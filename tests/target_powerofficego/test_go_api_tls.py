@@ -1,7 +1,5 @@
 """Calls over TLS, as to the real PowerOffice Go: to a server on this machine."""
 
-from __future__ import annotations
-
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 

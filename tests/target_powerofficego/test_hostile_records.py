@@ -1,7 +1,5 @@
 """Bad records: rejected with a reason a bookkeeper understands, or repaired; all others land."""
 
-from __future__ import annotations
-
 import copy
 import json
 from decimal import Decimal
@@ -10,25 +8,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ledger import A_PERSON
-from target_powerofficego.store.link_store import LinkStore
 
 pytestmark = pytest.mark.both_link_stores(if_long=True)
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
-
-
-@pytest.fixture
-def reasons(ledger):
-    def read():
-        store = LinkStore(str(ledger.link_store))
-        try:
-            found = store.unsettled(every_namespace=True)
-        finally:
-            store.close()
-        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
-
-    return read
 
 
 @pytest.mark.parametrize(
@@ -55,9 +39,8 @@ def reasons(ledger):
 def test_a_bad_product_is_rejected_and_the_others_land(
     ledger, box, reasons, product, changes, reason
 ):
-    outcome = ledger.run(product(**changes), product(id="502", sku="ULL-2"))
+    ledger.run(product(**changes), product(id="502", sku="ULL-2"), ends_with=3)
 
-    assert outcome.status == 3
     assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-2"]
     assert reason in reasons()["reject", "products", "501"]
 
@@ -81,9 +64,8 @@ def test_a_bad_product_is_rejected_and_the_others_land(
 def test_a_bad_customer_is_rejected_and_the_others_land(
     ledger, box, reasons, customer, changes, reason
 ):
-    outcome = ledger.run(customer(**changes), customer(id="1002", email="ola@example.no"))
+    ledger.run(customer(**changes), customer(id="1002", email="ola@example.no"), ends_with=3)
 
-    assert outcome.status == 3
     assert [one["EmailAddress"] for one in box.go.entries("Customers")] == ["ola@example.no"]
     assert reason in reasons()["reject", "customers", "1001"]
 
@@ -98,10 +80,8 @@ def test_a_bad_customer_is_rejected_and_the_others_land(
     ],
 )
 def test_a_bad_address_rejects_its_customer(ledger, reasons, customer, address, changes, reason):
-    outcome = ledger.run(customer(addresses=[address(**changes)]))
 
-    assert outcome.status == 3
-    assert outcome.writes == []
+    assert ledger.run(customer(addresses=[address(**changes)]), ends_with=3).writes == []
     assert reason in reasons()["reject", "customers", "1001"]
 
 
@@ -109,9 +89,8 @@ def test_a_bad_address_rejects_its_customer(ledger, reasons, customer, address, 
     ("changes", "missing"), [({"postal_code": None}, "postal code"), ({"city": ""}, "city")]
 )
 def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, changes, missing):
-    outcome = ledger.run(customer(addresses=[address(**changes)]))
+    outcome = ledger.run(customer(addresses=[address(**changes)]), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("Customers")
     assert there["MailAddress"] is None
     assert f"the billing address has no {missing} and was left out" in outcome.log
@@ -128,9 +107,8 @@ def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, ch
     ],
 )
 def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, changes, told):
-    outcome = ledger.run(product(**changes))
+    outcome = ledger.run(product(**changes), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("Products")
     assert there["Gtin"] is None
     assert there["UnitOfMeasureCode"] == "EA"
@@ -141,9 +119,8 @@ def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, c
 def test_letters_of_every_script_and_emoji_arrive_as_they_were(ledger, box, customer, product):
     names = {"first_name": "Åse Øyvor 🎄", "last_name": "Łukasiewicz-李"}
 
-    outcome = ledger.run(customer(**names), product(name="Genser 🧶 «myk» \u2028 'nå'"))
+    ledger.run(customer(**names), product(name="Genser 🧶 «myk» \u2028 'nå'"), ends_with=0)
 
-    assert outcome.status == 0
     (person,) = box.go.entries("Customers")
     (item,) = box.go.entries("Products")
     assert (person["FirstName"], person["LastName"]) == tuple(names.values())
@@ -151,11 +128,12 @@ def test_letters_of_every_script_and_emoji_arrive_as_they_were(ledger, box, cust
 
 
 def test_half_a_character_is_replaced_and_harms_nothing(ledger, box, customer, product):
-    outcome = ledger.run(
-        customer(first_name="Kari\ud83c", note="\udf84"), product(id="\ud800", custom={"\ud800": 1})
+    ledger.run(
+        customer(first_name="Kari\ud83c", note="\udf84"),
+        product(id="\ud800", custom={"\ud800": 1}),
+        ends_with=0,
     )
 
-    assert outcome.status == 0
     assert box.go.entries("Customers")[0]["FirstName"] == "Kari�"
     assert len(box.go.entries("Products")) == 1
 
@@ -199,9 +177,8 @@ def test_a_created_at_that_is_no_stamp_tells_nothing_and_breaks_nothing(
 def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
     ledger, box, reasons, customer, shop_id
 ):
-    outcome = ledger.run(customer(id=shop_id), customer(id="1002", email="ola@example.no"))
+    ledger.run(customer(id=shop_id), customer(id="1002", email="ola@example.no"), ends_with=3)
 
-    assert outcome.status == 3
     assert len(box.go.entries("Customers")) == 1
     ((kind, entity, told), reason) = next(iter(reasons().items()))
     assert (kind, entity) == ("reject", "customers")
@@ -216,9 +193,7 @@ def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
 def test_an_order_of_what_can_have_no_such_id_is_rejected(ledger, box, order, line, changes):
     lines = [line(**one) for one in changes.get("lines", [{}])]
 
-    outcome = ledger.run(order(**{**changes, "lines": lines}))
-
-    assert outcome.count("orders", "rejected") == 1
+    assert ledger.run(order(**{**changes, "lines": lines})).count("orders", "rejected") == 1
     (reject,) = ledger.unsettled("reject")
     assert "an id may have at most 255" in reject.reason
     assert box.go.entries("SalesOrders") == []
@@ -228,9 +203,7 @@ def test_a_key_too_long_for_an_index_of_a_database_matches_all_the_same(ledger, 
     email = f"{'k' * 5000}@example.no"
     box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
 
-    outcome = ledger.run(customer(email=email))
-
-    assert outcome.count("customers", "linked") == 1
+    assert ledger.run(customer(email=email)).count("customers", "linked") == 1
 
 
 def test_a_record_without_an_id_is_one_reject_however_often_it_comes(ledger, reasons, customer):
@@ -254,12 +227,9 @@ def test_every_run_ends_with_3_until_the_record_is_fixed_at_its_source(
 
 def test_a_reject_that_was_acknowledged_is_silent_until_its_reason_changes(ledger, product):
     ledger.run(product(sku=None))
-    store = LinkStore(str(ledger.link_store))
-    try:
+    with ledger.store() as store:
         (one,) = store.unsettled("reject", every_namespace=True)
         store.acknowledge(one.id)
-    finally:
-        store.close()
 
     assert ledger.run(product(sku=None)).status == 0
     assert ledger.run().status == 0
@@ -274,10 +244,9 @@ def test_fail_on_never_ends_with_0(ledger, reasons, product):
 def test_a_bad_version_of_a_landed_record_leaves_go_as_it_is(ledger, box, reasons, product):
     ledger.run(product())
 
-    bad = ledger.run(product(name="x" * 401, price_excl="120.00", updated_at=LATER))
+    bad = ledger.run(product(name="x" * 401, price_excl="120.00", updated_at=LATER), ends_with=3)
     (there,) = box.go.entries("Products")
 
-    assert bad.status == 3
     assert bad.writes == []
     assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
     assert ledger.run(product(updated_at=LATEST)).status == 0
@@ -289,9 +258,8 @@ def test_a_record_that_is_bad_and_then_good_again_in_one_run_is_settled(ledger, 
 
     bad = product(name="x" * 401, updated_at=LATER)
 
-    outcome = ledger.run(bad, product(updated_at=LATEST))
+    ledger.run(bad, product(updated_at=LATEST), ends_with=0)
 
-    assert outcome.status == 0
     assert reasons() == {}
 
 
@@ -306,9 +274,8 @@ def test_a_refusal_of_go_is_told_in_gos_words(ledger, box, reasons, customer):
     body = {"title": "Customer validation error(s)", "detail": "Huff", "status": 400}
     box.faults.add(system="go", method="POST", path="/Customers", status=400, body=body)
 
-    outcome = ledger.run(customer())
+    ledger.run(customer(), ends_with=3)
 
-    assert outcome.status == 3
     assert "Customer validation error(s)" in reasons()["reject", "customers", "1001"]
 
 
@@ -316,10 +283,10 @@ def test_values_of_a_bad_record_are_in_no_log(ledger, customer):
     outcome = ledger.run(
         customer(
             email="hemmelig.adresse", phone="SecretPhone" * 9, first_name=["Hemmelig"], id="x-1"
-        )
+        ),
+        ends_with=3,
     )
 
-    assert outcome.status == 3
     assert "hemmelig" not in outcome.log.lower()
     assert "secretphone" not in outcome.log.lower()
 
@@ -451,9 +418,7 @@ def test_any_group_of_fields_as_a_record_leaves_the_run_going(ledger, box, custo
     ]
     schemas = [_schema(stream) for stream in ("customers", "products", "orders")]
 
-    outcome = ledger.run(*schemas, *messages, customer(id="good"))
-
-    assert outcome.status in (0, 3)
+    assert ledger.run(*schemas, *messages, customer(id="good")).status in (0, 3)
     assert "testshop:good" in {
         one["ExternalImportReference"] for one in box.go.entries("Customers")
     }
@@ -497,11 +462,8 @@ def _known(value):
 
 
 def _all_reasons(ledger):
-    store = LinkStore(str(ledger.link_store))
-    try:
+    with ledger.store() as store:
         return "\n".join(one.reason for one in store.unsettled(every_namespace=True))
-    finally:
-        store.close()
 
 
 def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, customer):
@@ -518,9 +480,8 @@ def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, cus
 def test_an_order_that_does_not_say_who_buys_waits_and_its_buyer_is_rejected(
     ledger, box, product, order, customer_id
 ):
-    outcome = ledger.run(product(), order(customer_id=customer_id, buyer=None))
+    ledger.run(product(), order(customer_id=customer_id, buyer=None), ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entries("Customers") == []
     assert box.go.entries("SalesOrders") == []
     assert {(one.kind, one.entity) for one in ledger.unsettled()} == {
@@ -534,18 +495,16 @@ def test_an_order_of_a_customer_who_came_late_is_posted_to_that_customer(
 ):
     ledger.run(product(), order(customer_id="2001", buyer=None))
 
-    outcome = ledger.run(company())
+    ledger.run(company(), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("Customers")
     assert there["Name"] == "Fjord og Fjell AS"
     assert len(box.go.entries("SalesOrders")) == 1
 
 
 def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
-    outcome = ledger.run(customer(type="alien"), product(status="finnes ikke"))
+    ledger.run(customer(type="alien"), product(status="finnes ikke"), ends_with=3)
 
-    assert outcome.status == 3
     reasons = sorted(one.reason for one in ledger.unsettled("reject"))
     assert "status" in reasons[0]
     assert "known are active, draft, archived" in reasons[0]

@@ -1,7 +1,5 @@
 """The three-way merge, for all values and all stamps."""
 
-from __future__ import annotations
-
 import datetime
 from decimal import Decimal
 

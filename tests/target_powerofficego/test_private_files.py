@@ -1,7 +1,5 @@
 """What holds personal data is for its owner alone, and no value stands in a log of the database."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -208,9 +208,7 @@ def test_a_run_on_a_terminal_draws_a_bar_and_ends_with_what_it_did(ledger, custo
 
 
 def test_on_a_terminal_that_can_draw_nothing_lines_are_told(ledger, customer):
-    told = on_a_terminal(ledger, singer_lines(customer()), TERM="dumb")
-
-    assert "\x1b[?25l" not in told
+    assert "\x1b[?25l" not in on_a_terminal(ledger, singer_lines(customer()), TERM="dumb")
 
 
 def test_where_colours_are_forced_into_a_file_no_bar_is_drawn(ledger, customer, monkeypatch):

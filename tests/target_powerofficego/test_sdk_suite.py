@@ -10,8 +10,6 @@ configuration error (test_plugin.py). What they are about is tested with our own
 - schema_no_properties, schema_updates: test_plugin.py
 """
 
-from __future__ import annotations
-
 import pytest
 from go_sandbox import Sandbox
 from singer_sdk.testing import get_target_test_class

@@ -1,7 +1,5 @@
 """A signal ends a run at once, with a state that is true, and the next run goes on from there."""
 
-from __future__ import annotations
-
 import json
 import signal
 import threading
@@ -80,8 +78,7 @@ def test_a_signal_while_go_writes_lets_the_call_finish_and_prints_no_state_ahead
     assert "Traceback" not in errors
 
     box.faults.clear()
-    again = ledger.run(*records)
-    assert again.status == 0
+    again = ledger.run(*records, ends_with=0)
     assert len(again.writes) == 8 - at
     assert len(box.go.entries("Customers")) == 8
 

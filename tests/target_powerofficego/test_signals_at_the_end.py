@@ -1,7 +1,5 @@
 """A signal also ends a run that has all its input and settles what is still open."""
 
-from __future__ import annotations
-
 import signal
 
 import pytest
@@ -29,8 +27,7 @@ def test_a_signal_after_the_last_line_lets_calls_finish_and_prints_no_state_ahea
     assert 4 <= len(box.go.entries("Customers")) <= 6
 
     box.faults.clear()
-    again = ledger.run(*people)
-    assert again.status == 0
+    again = ledger.run(*people, ends_with=0)
     assert len(box.go.entries("Customers")) == len(people)
     assert again.count("customers", "unchanged") == len(people) - len(again.writes)
 

@@ -1,7 +1,5 @@
 """What cannot work is told in one clear line before anything is written, with exit status 1."""
 
-from __future__ import annotations
-
 import json
 import socket
 
@@ -20,8 +18,7 @@ def fails(ledger, box, customer):
     """Runs the command with settings that cannot work; returns its one error line."""
 
     def run(**settings):
-        outcome = ledger.command(customer(), **settings)
-        assert outcome.status == 1
+        outcome = ledger.command(customer(), **settings, ends_with=1)
         assert "Traceback" not in outcome.log
         assert outcome.states == []
         assert outcome.writes == []
@@ -58,8 +55,7 @@ def test_an_answer_that_names_no_client_is_told(fails, box, body):
 
 def test_all_missing_privileges_are_named_at_once(fails, box):
     box.go.switches.privileges = set()
-    line = fails()
-    assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in line
+    assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in fails()
 
 
 def test_a_host_that_does_not_answer_is_told_soon(fails):
@@ -147,9 +143,8 @@ def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, produ
     whole = ledger.link_store.read_bytes()
     ledger.link_store.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
 
-    outcome = ledger.command(customer(phone="+4798765432"))
+    outcome = ledger.command(customer(phone="+4798765432"), ends_with=1)
 
-    assert outcome.status == 1
     assert len(errors(outcome)) == 1
     assert f"the link store {ledger.link_store} cannot be" in errors(outcome)[0]
     assert "Traceback" not in outcome.log

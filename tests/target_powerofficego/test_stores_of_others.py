@@ -1,7 +1,5 @@
 """A link store that is another program's, or no store at all, is told and left as it is."""
 
-from __future__ import annotations
-
 import sqlite3
 
 import pytest

@@ -1,7 +1,5 @@
 """Text of the shop or of Go is text: it steers no terminal, forges no line and is shown whole."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -32,9 +30,8 @@ def test_a_plan_shows_names_as_they_are(ledger, customer, monkeypatch, is_termin
         monkeypatch.setenv("TERM", "dumb")  # no colours: whatever steers is not the table's own
     person = customer(id=f"1{STEERING}", first_name=NAME, last_name="Hansen\u202e")
 
-    outcome = ledger.run(person, dry_run=True)
+    outcome = ledger.run(person, dry_run=True, ends_with=0)
 
-    assert outcome.status == 0
     assert [word for word in (*NAME.split(), "Hansen") if word not in outcome.log] == []
     assert not steers(outcome.log)
 
@@ -43,9 +40,8 @@ def test_gos_own_words_are_plain_in_the_log(ledger, box, customer):
     body = {"title": STEERING, "detail": ""}
     box.faults.add(system="go", method="POST", path="/customers$", status=403, body=body)
 
-    outcome = ledger.command(customer())
+    outcome = ledger.command(customer(), ends_with=1)
 
-    assert outcome.status == 1
     assert plain(" ".join(STEERING.split())) in outcome.log
     assert not steers(outcome.log)
 
@@ -115,7 +111,7 @@ sys.exit(main(["check"]) if "links" in {module!r} else main([]))
         (
             "target_powerofficego.links_command",
             "main",
-            "import target_powerofficego.links_command.check_command as c; c.open_store = fail",
+            "import target_powerofficego.links_command.check as c; c.open_store = fail",
         ),
         (
             "tap_customwebshop.tap",

@@ -1,7 +1,5 @@
 """An edit is never taken for an old version for good, and no old version undoes a newer one."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import simplejson
 
-from go_sandbox.demo.landed import Landed
-from go_sandbox.demo.outcomes import all_waiting, newest_outcomes
-from go_sandbox.demo.tables import entry_table, order_table, outcome_table, waiting_table
-from go_sandbox.demo.way_back import WayBack
+from go_sandbox.demo.tables import (
+    conflict_table,
+    entry_table,
+    landed_table,
+    newest_outcomes,
+    order_table,
+    outcome_table,
+    waiting_table,
+)
 from go_sandbox.seed.chance import REFERENCE
 from go_sandbox.seed.habits import named_habits, retire_guests
 from go_sandbox.seed.store import seed_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+    from rich.table import Table
 
     from go_sandbox.demo.meltano import Meltano
     from go_sandbox.requests_log import Request
     from go_sandbox.server import Sandbox
 
+Entry = dict[str, Any]
+
+_PHONE = "+4793000931"
+_PRICE = Decimal("400.00")
+_IN_SHOP, _IN_GO = "+4793000932", "+4793000933"
+_LATER_SECONDS = 600
 _PRICE_RISE = Decimal("1.10")
 _ORE = Decimal("0.01")
 _EDITS_IN_GO = 4
@@ -43,9 +58,150 @@ _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "
 _PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailAddress")
 _ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
 _PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
-
 WHAT_EACH_RUN_WROTE = "What each run wrote"
 """The title of the last act, which is short enough for the README."""
+
+
+class Landed:
+    """The orders with a habit, side by side with what stands in Go for them."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._shop = box.shop
+        self._words = named_habits(box.shop)
+        self._customers = {entry["Id"]: entry for entry in box.go.entries("Customers")}
+        self._products = {entry["Id"]: entry for entry in box.go.entries("Products")}
+        self._orders = {
+            str(entry["ExternalImportReference"]).partition(":")[2]: entry
+            for entry in box.go.entries("SalesOrders")
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the shop is too small for such orders."""
+        return not self._words
+
+    def table(self) -> Table:
+        """Return what is special about each order, and what stands in Go for it."""
+        return landed_table(
+            (words, name_of(self._customer(order)), vat_by_rate(order), order["TotalAmount"])
+            for shop_id, words in self._words.items()
+            if (order := self._orders.get(shop_id))
+        )
+
+    def broken_promises(self) -> list[str]:
+        """Return which orders are not in Go as the shop sold them, and why."""
+        return [
+            f"Order {shop_id} ({words}): {why}."
+            for shop_id, words in self._words.items()
+            for why in self._faults(self._shop.record("orders", shop_id) or {})
+        ]
+
+    def _faults(self, sold: Entry) -> Iterator[str]:
+        order = self._orders.get(sold["id"])
+        if order is None:
+            yield "it is not in Go"
+            return
+        lines = order["SalesOrderLines"]
+        vat = sum((Decimal(str(line["VatAmount"])) for line in lines), Decimal(0))
+        lawful = Decimal("0.005") * (len(lines) + 1)
+        if Decimal(str(order["TotalAmount"])) != Decimal(sold["total_incl"]):
+            yield f"{order['TotalAmount']} in Go, {sold['total_incl']} in the shop"
+        if abs(vat - Decimal(sold["total_tax"])) > lawful:
+            yield f"VAT {vat} in Go, {sold['total_tax']} in the shop"
+        customer = self._customer(order)
+        company = sold["buyer"]["organization_number"]
+        if (customer["OrganizationNumber"] or None) != company:
+            yield f"its customer in Go is {name_of(customer)}"
+        texts = (name_of(customer), *(line["Description"] for line in lines))
+        if any(html.unescape(text) != text for text in texts):
+            yield "it has names in HTML"
+        if any(self._products[line["ProductId"]]["IsArchived"] for line in lines):
+            yield "its product is archived in Go"
+
+    def _customer(self, order: Entry) -> Entry:
+        return self._customers[order["CustomerId"]]
+
+
+def name_of(customer: Entry) -> str:
+    """Return what a customer of Go is called."""
+    return customer["Name"] or f"{customer['FirstName']} {customer['LastName']}"
+
+
+def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
+    """Return rate in percent, net and VAT of an order in Go, the highest rate first."""
+    sums: dict[Decimal, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for line in order["SalesOrderLines"]:
+        of_rate = sums[Decimal(str(line["VatRate"])) * 100]
+        of_rate[0] += Decimal(str(line["NetAmount"]))
+        of_rate[1] += Decimal(str(line["VatAmount"]))
+    return [(rate, net, vat) for rate, (net, vat) in sorted(sums.items(), reverse=True)]
+
+
+class WayBack:
+    """Edits Go and the shop, and sees what came of it after a run both ways."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+
+    def edit(self) -> None:
+        """Edit a phone and a price in Go, send an invoice there, and one phone on both sides.
+
+        Go's edit of that phone is ten minutes later than the shop's, by Go's clock.
+        """
+        go, shop = self._box.go, self._box.shop
+        customer, clashing = self._linked("Customers", "customers")[:2]
+        go.edit("Customers", customer["Id"], {"PhoneNumber": _PHONE})
+        product_id, product = self._product()
+        go.edit("Products", product["Id"], {"UnitPrice": _PRICE})
+        order = self._linked("SalesOrders", "orders")[0]
+        go.send_invoice(order["Id"])
+        shop.edit("customers", _shop_id(clashing), {"phone": _IN_SHOP})
+        go.switches.clock_skew_seconds = _LATER_SECONDS
+        go.edit("Customers", clashing["Id"], {"PhoneNumber": _IN_GO})
+        go.switches.clock_skew_seconds = 0
+        self._edited = (
+            ("customers", _shop_id(customer)),
+            ("customers", _shop_id(clashing)),
+            ("products", product_id),
+            ("orders", _shop_id(order)),
+        )
+
+    def broken_promises(self) -> list[str]:
+        """Return what did not come to the shop as it should."""
+        customer, clashing, product, order = (
+            self._box.shop.record(*edited) or {} for edited in self._edited
+        )
+        kept = {
+            "the phone number": customer.get("phone") == _PHONE,
+            "the price": Decimal(product["price_excl"] or 0) == _PRICE,
+            "the invoice's number": bool((order.get("invoice") or {}).get("number")),
+            "the later of two edits": clashing.get("phone") == _IN_GO,
+        }
+        return [
+            f"{what} did not come to the shop." for what, is_kept in kept.items() if not is_kept
+        ]
+
+    def _linked(self, resource: str, stream: str) -> list[dict[str, Any]]:
+        """Return entries of Go that have a record in the shop with all that is to be edited."""
+        records = self._box.shop.record
+        return [
+            entry
+            for entry in self._box.go.entries(resource)
+            if (record := records(stream, _shop_id(entry)))
+            and (stream == "orders" or record.get("phone"))
+        ]
+
+    def _product(self) -> tuple[str, dict[str, Any]]:
+        by_code = {entry["Code"]: entry for entry in self._box.go.entries("Products")}
+        for record in self._box.shop.records("products"):
+            if record["sku"] in by_code and record["tax_rate"] == "25" and record["price_excl"]:
+                return record["id"], by_code[record["sku"]]
+        message = "the shop has no product at 25 % VAT"
+        raise LookupError(message)
+
+
+def _shop_id(entry: dict[str, Any]) -> str:
+    return str(entry["ExternalImportReference"] or "").partition(":")[2]
 
 
 class Demo:
@@ -108,8 +264,8 @@ class Demo:
         self._sync()
         created = newest_outcomes(self._meltano.link_store)
         for entity in ("customers", "products", "orders"):
-            if not created.get(entity, {}).get("created"):
-                self._broken.append(f"The first run created no {entity}.")
+            is_there = bool(created.get(entity, {}).get("created"))
+            self._expect(is_there, f"The first run created no {entity}.")
         self._say(
             "Guests who ordered became customers as well, and freight became a product. A second"
             " company with the same organisation number was linked to the first one, not doubled."
@@ -143,8 +299,8 @@ class Demo:
         in_shop = self._box.shop.record("orders", shop_id) or {}
         total = in_shop.get("total_incl")
         self._say(f"The shop's total is {total}; Go came to the same by its own sales accounts.")
-        if total is None or Decimal(total) != Decimal(str(order["TotalAmount"])):
-            self._broken.append(f"Order {shop_id}: the shop's total and Go's differ.")
+        is_same = total is not None and Decimal(total) == Decimal(str(order["TotalAmount"]))
+        self._expect(is_same, f"Order {shop_id}: the shop's total and Go's differ.")
 
     def _show_habits(self) -> None:
         landed = Landed(self._box)
@@ -160,8 +316,8 @@ class Demo:
 
     def _show_waiting(self) -> None:
         self._title("What waits for a person")
-        waiting = all_waiting(self._meltano.link_store)
-        if not waiting:
+        waiting = waiting_table(self._meltano.link_store)
+        if not waiting.row_count:
             self._say("Nothing.")
             return
         self._say(
@@ -169,34 +325,30 @@ class Demo:
             " person. The others were not stopped by them. Corrected in the shop, a record goes"
             " through in the next run."
         )
-        self._console.print(waiting_table(waiting))
+        self._console.print(waiting)
 
     def _sync_again(self) -> None:
         self._title("Second run: nothing was edited, and everything is read again")
         self._say("The option --full-refresh lets the tap forget what it has read before …")
         self._sync("--full-refresh")
         self._say("What landed is unchanged, and nothing was written.")
-        writes = self._box.requests.writes("go")
-        if writes:
-            self._broken.append(f"The second run wrote {len(writes)} times instead of never.")
+        self._expect_no_write("second")
 
     def _sync_two_edits(self) -> None:
         self._title("Third run: one customer's phone and one product's price were edited")
-        self._edit_a_customer()
-        self._edit_a_product()
+        self._edit_a_customer_and_a_product()
         self._say("Without that option only what changed since the last run is read …")
         self._sync()
-        writes = self._box.requests.writes("go")
-        for request in writes:
-            self._console.print(f"{request.method} {request.path}", style="bold")
-            self._console.print(_body(request))
+        writes = self._show_writes("go")
         self._say(
             "Two PATCHes, each with the one property that was edited. `test` guards an edit that a"
             " bookkeeper may have made meanwhile: if the value is no longer there, Go refuses."
         )
-        if [request.method for request in writes] != ["PATCH", "PATCH"]:
-            methods = ", ".join(request.method for request in writes) or "nothing"
-            self._broken.append(f"The third run was to be exactly two PATCHes, but was: {methods}.")
+        methods = ", ".join(request.method for request in writes) or "nothing"
+        self._expect(
+            methods == "PATCH, PATCH",
+            f"The third run was to be exactly two PATCHes, but was: {methods}.",
+        )
 
     def _sync_both_ways(self) -> None:
         self._title("Fourth run: a bookkeeper edited Go, and both ways run")
@@ -205,21 +357,23 @@ class Demo:
             " phone number is edited in the shop and, ten minutes later, in Go …"
         )
         way_back = WayBack(self._box)
-        edited = way_back.edit()
+        way_back.edit()
         self._sync(both_ways=True)
-        for request in self._box.requests.writes("shop"):
-            self._console.print(f"{request.method} {request.path}", style="bold")
-            self._console.print(_body(request))
+        writes = self._show_writes("shop")
         self._say(
             "What changed in Go came to the shop, and nothing else. Where both sides had changed"
             " the same, the later edit won, and both values are kept:"
         )
-        self._console.print(way_back.who_won(self._meltano.link_store))
-        self._broken += way_back.broken_promises(edited)
-        if self._box.requests.writes("go"):
-            self._broken.append("The fourth run wrote to Go, where only the shop was behind.")
-        if len(self._box.requests.writes("shop")) != _EDITS_IN_GO:
-            self._broken.append(f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.")
+        self._console.print(conflict_table(self._meltano.link_store))
+        self._broken += way_back.broken_promises()
+        self._expect(
+            not self._box.requests.writes("go"),
+            "The fourth run wrote to Go, where only the shop was behind.",
+        )
+        self._expect(
+            len(writes) == _EDITS_IN_GO,
+            f"The fourth run was to be {_EDITS_IN_GO} writes to the shop.",
+        )
 
     def _sync_after_retiring(self) -> None:
         self._title("Fifth run: the shop wiped who bought as a guest long ago")
@@ -233,15 +387,11 @@ class Demo:
             "Each of these orders counts as unchanged, and as anonymised too; one that the sync"
             " leaves alone, such as a pending one, as unchanged only."
         )
-        writes = self._box.requests.writes("go")
-        if writes:
-            self._broken.append(f"The fifth run wrote {len(writes)} times instead of never.")
+        self._expect_no_write("fifth")
 
-    def _edit_a_customer(self) -> None:
+    def _edit_a_customer_and_a_product(self) -> None:
         customer = next(one for one in self._box.shop.records("customers") if one["phone"])
         self._box.shop.edit("customers", customer["id"], {"phone": "+47 930 00 930"})
-
-    def _edit_a_product(self) -> None:
         product = next(
             one
             for one in self._box.shop.records("products")
@@ -275,6 +425,23 @@ class Demo:
             self._console.print(run, style="bold")
             for line in wrote or ["nothing written"]:
                 self._say(f"  {line}")
+
+    def _expect_no_write(self, run: str) -> None:
+        count = len(self._box.requests.writes("go"))
+        self._expect(not count, f"The {run} run wrote {count} times instead of never.")
+
+    def _show_writes(self, system: str) -> list[Request]:
+        writes = self._box.requests.writes(system)
+        for request in writes:
+            self._console.print(f"{request.method} {request.path}", style="bold")
+            body = simplejson.dumps(request.json(), ensure_ascii=False, use_decimal=True)
+            self._console.print(body)
+        return writes
+
+    def _expect(self, is_kept: bool, otherwise: str) -> None:
+        """Note that a promise was not kept."""
+        if not is_kept:
+            self._broken.append(otherwise)
 
     def _title(self, text: str) -> None:
         self._act = text
@@ -310,7 +477,3 @@ def _written(writes: list[Request]) -> dict[str, list[str]]:
         for done in _DONE.values()
     }
     return {done: entries for done, entries in told.items() if entries}
-
-
-def _body(request: Request) -> str:
-    return str(simplejson.dumps(request.json(), ensure_ascii=False, use_decimal=True))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from go_sandbox.command import ctrl_c
 from go_sandbox.demo.acts import Demo
-from go_sandbox.demo.keeping import how_to_play
-from go_sandbox.demo.meltano import CannotRun, Meltano, project_folder
+from go_sandbox.demo.meltano import CannotRun, Meltano, how_to_play, project_folder
 from go_sandbox.server import Sandbox
 
 if TYPE_CHECKING:
@@ -55,15 +53,8 @@ def _play(console: Console, options: argparse.Namespace) -> int:
         if options.keep:
             for line in how_to_play(box, meltano):
                 console.print(line, soft_wrap=True)
-            _wait_for_ctrl_c()
+            ctrl_c().wait()
     return NOT_AS_PROMISED if broken_promises else AS_PROMISED
-
-
-def _wait_for_ctrl_c() -> None:
-    stopped = threading.Event()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: stopped.set())
-    stopped.wait()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,21 +1,59 @@
-"""The tables that the demo prints; they fit into 80 columns."""
+"""What the demo shows of the link store and of Go, as tables that fit into 80 columns."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import simplejson
 from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from go_sandbox.demo.outcomes import Decided, Waiting
+    from pathlib import Path
 
 _FIRST = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
 _NARROW = (0, 1, 0, 0)
 _ENTITIES = ("customers", "products", "orders")
+
+
+def newest_outcomes(link_store: Path) -> Mapping[str, Mapping[str, int]]:
+    """Return how many records of each entity had each outcome in the newest finished run."""
+    query = "SELECT outcomes FROM runs WHERE outcomes IS NOT NULL ORDER BY id DESC LIMIT 1"
+    rows = _rows(link_store, query)
+    outcomes: Mapping[str, Mapping[str, int]] = simplejson.loads(rows[0][0]) if rows else {}
+    return outcomes
+
+
+def waiting_table(link_store: Path) -> Table:
+    """Return every record that is parked, rejected or held, and why; a table without rows: none."""
+    query = (
+        "SELECT kind, entity || ' ' || shop_id, reason FROM unsettled"
+        " ORDER BY kind, entity, shop_id"
+    )
+    return _table(("", "record", "why"), _rows(link_store, query))
+
+
+def conflict_table(link_store: Path) -> Table:
+    """Return the properties that both sides changed in the newest run of each way, and who won."""
+    query = (
+        "SELECT entity || ' ' || shop_id, property, shop_value, go_value,"
+        " coalesce(winner, 'nobody yet'), why FROM conflicts"
+        " WHERE run IN (SELECT max(id) FROM runs GROUP BY way) ORDER BY id"
+    )
+    rows = (
+        (record, name, *(str(simplejson.loads(value)) for value in (shop, go)), winner, why)
+        for record, name, shop, go, winner, why in _rows(link_store, query)
+    )
+    return _table(("record", "property", "the shop said", "Go said", "won", "why"), rows)
+
+
+def _rows(link_store: Path, query: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(f"{link_store.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
 
 
 def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
@@ -32,24 +70,10 @@ def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-def waiting_table(waiting: Iterable[Waiting]) -> Table:
-    """Return what waits for a person, and why."""
-    table = Table("", "record", "why", box=box.SIMPLE_HEAD, padding=_NARROW)
-    for one in waiting:
-        table.add_row(one.kind, f"{one.entity} {one.shop_id}", one.reason)
-    return table
-
-
-def conflict_table(decided: Iterable[Decided]) -> Table:
-    """Return the properties that both sides changed, who won, and why."""
-    table = Table("record", "property", box=box.SIMPLE_HEAD, padding=_NARROW)
-    for heading in ("the shop said", "Go said", "won", "why"):
-        table.add_column(heading)
-    for one in decided:
-        record = f"{one.entity} {one.shop_id}"
-        table.add_row(
-            record, one.property, str(one.shop), str(one.go), one.winner or "nobody yet", one.why
-        )
+def _table(headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=_NARROW)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -3,18 +3,151 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from go_sandbox.go import bookkeeping, invoices, orders, products
+from go_sandbox.go import customers, invoices, orders, products, schema
 from go_sandbox.go.ledger import Ledger
-from go_sandbox.go.problems import not_found
-from go_sandbox.go.resources import RESOURCES, read_changes
-from go_sandbox.go.shapes import read_body
+from go_sandbox.go.problems import bad_cast, not_found
+from go_sandbox.go.references import first_entries
+from go_sandbox.go.shapes import read_body, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
+    from go_sandbox.go.shapes import Shape
+
+_PRESENT = cast(
+    "dict[str, Callable[[Books, Entry], Entry]]",
+    {
+        "Products": products.present,
+        "ProductGroups": products.with_account_numbers,
+        "SalesOrders": orders.present,
+    },
+)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that can be written.
+
+    Attributes:
+        label: what refusals call one of its entries.
+        post: the body that makes one.
+        patch: the body that changes one.
+        create: makes one, given the id of the customer it belongs to; None if made otherwise.
+        change: changes one.
+        delete: deletes one; None if deleted otherwise.
+    """
+
+    label: str
+    post: Shape
+    patch: Shape
+    create: Callable[[Ledger, Entry, object], Entry] | None
+    change: Callable[[Ledger, Entry, Entry], Entry] | None
+    delete: Callable[[Ledger, Entry], None] | None
+
+
+def _alone(create: Callable[[Ledger, Entry], Entry]) -> Callable[[Ledger, Entry, object], Entry]:
+    return lambda ledger, body, _contact_id: create(ledger, body)
+
+
+def _at_contact(
+    create: Callable[[Ledger, object, Entry], Entry],
+) -> Callable[[Ledger, Entry, object], Entry]:
+    return lambda ledger, body, contact_id: create(ledger, contact_id, body)
+
+
+def _create_order(ledger: Ledger, body: Entry, _contact_id: object) -> Entry:
+    return orders.create(ledger, body, by_integration=False)
+
+
+RESOURCES = {
+    "Customers": Resource(
+        "Customer",
+        schema.CUSTOMER_POST,
+        schema.CUSTOMER_PATCH,
+        _alone(customers.create),
+        customers.change,
+        customers.delete,
+    ),
+    "Products": Resource(
+        "Product",
+        schema.PRODUCT_POST,
+        schema.PRODUCT_PATCH,
+        _alone(products.create),
+        products.change,
+        products.delete,
+    ),
+    "ProductGroups": Resource(
+        "Product group",
+        schema.PRODUCT_GROUP_POST,
+        schema.PRODUCT_GROUP_PATCH,
+        _alone(products.create_group),
+        products.change_group,
+        products.delete_group,
+    ),
+    "SalesOrders": Resource(
+        "Sales order",
+        schema.ORDER_POST,
+        schema.ORDER_PATCH,
+        None,
+        orders.change,
+        orders.delete,
+    ),
+    "SalesOrderLines": Resource(
+        "Sales order line", schema.LINE_POST, schema.LINE_PATCH, None, None, None
+    ),
+    "ContactDeliveryAddresses": Resource(
+        "Contact delivery address",
+        schema.DELIVERY_ADDRESS_POST,
+        schema.DELIVERY_ADDRESS_PATCH,
+        _at_contact(customers.create_address),
+        customers.change_address,
+        customers.delete_address,
+    ),
+    "ContactPersons": Resource(
+        "Contact person",
+        schema.CONTACT_PERSON_POST,
+        schema.CONTACT_PERSON_PATCH,
+        _at_contact(customers.create_person),
+        customers.change_person,
+        customers.delete_person,
+    ),
+}
+
+
+def patch_view(resource: str, entry: Entry) -> Entry:
+    """Return the part of an entry that its Patch body can reach."""
+    shape = RESOURCES[resource].patch
+    view = {name: entry[name] for name in shape.names}
+    for member in shape.members.values():
+        if member.inner and view[member.name]:
+            view[member.name] = {name: view[member.name].get(name) for name in member.inner.names}
+    return view
+
+
+def read_changes(resource: str, before: Entry, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what really changes when these members are set; an object's members are merged.
+
+    Raises:
+        Refusal: a member is not one that can be changed, or its value does not fit.
+    """
+    shape = RESOURCES[resource].patch
+    view = patch_view(resource, before)
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        member = shape.members.get(name.lower())
+        if member is None:
+            raise bad_cast(f"{shape.name}: {name} is not a member that can be changed")
+        read = read_value(shape, member, value)
+        if isinstance(read, dict):
+            read = {**(view[member.name] or {}), **read}
+        if read != view[member.name]:
+            changes[member.name] = read
+    return changes
 
 
 class Books(Ledger):
@@ -46,12 +179,8 @@ class Books(Ledger):
         """Add an entry; a delivery address or a contact person to the customer `contact_id`."""
         with self.storage.lock:
             values = read_body(RESOURCES[resource].post, body)
-            create = RESOURCES[resource].create
-            if create:
-                entry = create(self, values, contact_id)
-            else:
-                entry = orders.create(self, values, by_integration=False)
-            return deepcopy(self.shown(resource, entry))
+            create = RESOURCES[resource].create or _create_order
+            return deepcopy(self.shown(resource, create(self, values, contact_id)))
 
     def edit(self, resource: str, entry_id: object, changes: dict[str, Any]) -> Entry:
         """Change an entry; members of `MailAddress` are merged into the address.
@@ -76,27 +205,19 @@ class Books(Ledger):
 
     def send_invoice(self, order_id: object) -> Entry:
         """Send an order by hand: it becomes an invoice of the same id."""
-        with self.storage.lock:
-            order = self._existing("SalesOrders", order_id)
-            return deepcopy(invoices.send(self, order, by_integration=False))
+        return self._done("SalesOrders", order_id, partial(invoices.send, by_integration=False))
 
     def pay_invoice(self, invoice_id: object, amount: object = None) -> Entry:
         """Book a payment of an invoice, whole or of an amount; a credit note is paid out."""
-        with self.storage.lock:
-            invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.pay(self, invoice, amount))
+        return self._done("OutgoingInvoices", invoice_id, invoices.pay, amount)
 
     def credit_invoice(self, invoice_id: object, amount: object = None) -> Entry:
         """Credit an invoice, whole or an amount with VAT; return the credit note."""
-        with self.storage.lock:
-            invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.credit(self, invoice, amount))
+        return self._done("OutgoingInvoices", invoice_id, invoices.credit, amount)
 
     def reverse_invoice(self, invoice_id: object) -> Entry:
         """Reverse an invoice: credit the whole of it, and mark it; return the credit note."""
-        with self.storage.lock:
-            invoice = self._existing("OutgoingInvoices", invoice_id)
-            return deepcopy(bookkeeping.reverse(self, invoice))
+        return self._done("OutgoingInvoices", invoice_id, invoices.reverse)
 
     def revoke_tokens(self) -> None:
         """Make every token that was given so far invalid."""
@@ -106,9 +227,18 @@ class Books(Ledger):
                 tokens.delete(token["token"])
 
     def _open(self) -> None:
-        super()._open()
+        for resource, entries in first_entries().items():
+            if not len(self.register(resource)):
+                for entry in entries:
+                    self.register(resource).put(entry)
         if not len(self.register("ProductGroups")):
             products.create_group(self, {"Code": "1", "Name": "Varer"})
+
+    def _done(
+        self, resource: str, entry_id: object, do: Callable[..., Entry], *given: object
+    ) -> Entry:
+        with self.storage.lock:
+            return deepcopy(do(self, self._existing(resource, entry_id), *given))
 
     def _existing(self, resource: str, entry_id: object) -> Entry:
         entry = self.register(resource).get(entry_id)
@@ -150,13 +280,3 @@ class Books(Ledger):
             before = orders.line_of(order, line_id)
             values = read_changes("SalesOrderLines", before, line)
             orders.change_line(self, order, line_id, values)
-
-
-_PRESENT = cast(
-    "dict[str, Callable[[Books, Entry], Entry]]",
-    {
-        "Products": products.present,
-        "ProductGroups": products.present_group,
-        "SalesOrders": orders.present,
-    },
-)

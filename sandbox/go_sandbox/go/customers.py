@@ -1,25 +1,69 @@
-"""Customers: the rules for making, changing, archiving and deleting one."""
+"""Customers with their delivery addresses and contact persons, and the rules for each."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from stdnum.no import fodselsnummer, orgnr
 
 from go_sandbox.go import references, schema
-from go_sandbox.go.contact_rules import check_email, checked_address
-from go_sandbox.go.problems import broken_rule, duplicate, in_use, unknown_reference
+from go_sandbox.go.problems import broken_rule, in_use, not_found, unknown_reference
+from go_sandbox.go.schema import COUNTRIES
+from go_sandbox.go.shapes import words
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from collections.abc import Iterable
+
+    from go_sandbox.go.ledger import Entry, Ledger
+
+_EMAIL = re.compile(r"[^@\s;,<>]+@[^@\s;,<>.]+(\.[^@\s;,<>.]+)+")
+ADDRESS_MEMBERS = ("AddressLine1", "AddressLine2", "City", "CountryCode", "ZipCode")
 
 _KIND = "Customer"
 _NUMBERS = range(10_000, 10_000_000)
 _EMAILS = ("EmailAddress", "InvoiceEmailAddress", "PaymentReminderEmailAddress")
-_NOWHERE = ("InvoiceBrandingThemeId", "DeliveryTermId", "SalesPersonEmployeeId")
-_NOWHERE_BY_CODE = ("InvoiceBrandingThemeCode", "DeliveryTerm", "SalesPersonEmployeeNumber")
+_NOWHERE = words(
+    "InvoiceBrandingThemeId DeliveryTermId SalesPersonEmployeeId"
+    " InvoiceBrandingThemeCode DeliveryTerm SalesPersonEmployeeNumber"
+)
 _MOST_COPIES = 10
+_ADDRESS = "Contact delivery address"
+_PERSON = "Contact person"
+
+
+def checked_address(kind: str, address: dict[str, Any], *, names: Iterable[str]) -> dict[str, Any]:
+    """Return a complete address; CountryCode is NO when left out of one that has a City.
+
+    An address may be emptied as a whole, but may not lose its City or ZipCode alone.
+
+    Raises:
+        Refusal: the address lacks City or ZipCode, or names no ISO 3166-1 country.
+    """
+    address = {name: address.get(name) for name in names}
+    if not any(address[name] for name in ADDRESS_MEMBERS if name != "CountryCode"):
+        return {**address, "CountryCode": None}
+    _check_place(kind, address)
+    country = (address["CountryCode"] or "NO").upper()
+    if country not in COUNTRIES:
+        raise broken_rule(kind, f'CountryCode "{country}" is not an ISO 3166-1 alpha-2 code')
+    return {**address, "CountryCode": country}
+
+
+def _check_place(kind: str, address: dict[str, Any]) -> None:
+    for name in ("City", "ZipCode"):
+        if not address[name]:
+            raise broken_rule(kind, f"{name} is required in an address")
+
+
+def check_email(kind: str, field: str, value: str | None) -> None:
+    """Check one e-mail address.
+
+    Raises:
+        Refusal: the text is no e-mail address.
+    """
+    if value and not _EMAIL.fullmatch(value):
+        raise broken_rule(kind, f"{field} is not a valid e-mail address")
 
 
 def create(ledger: Ledger, body: dict[str, Any]) -> Entry:
@@ -57,11 +101,8 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
         after["MailAddress"] = address
     _resolve_codes(ledger, after)
     _check(ledger, after)
-    if (
-        after["IsArchived"]
-        and not before["IsArchived"]
-        and references.open_balance(ledger, before["Id"])
-    ):
+    is_newly_archived = after["IsArchived"] and not before["IsArchived"]
+    if is_newly_archived and references.open_balance(ledger, before["Id"]):
         raise broken_rule(_KIND, f"IsArchived: customer {before['Id']} has an open balance")
     if any(after[name] != before[name] for name in after if name != "MailAddress"):
         after["LastChangedDateTimeOffset"] = now
@@ -106,11 +147,10 @@ def _usual_delivery(customer: Entry) -> str:
 
 
 def _next_number(ledger: Ledger) -> int:
-    customers = ledger.register("Customers")
-    number = ledger.next_number("customer", first=_NUMBERS.start)
-    while customers.holder("Number", number):
+    while True:
         number = ledger.next_number("customer", first=_NUMBERS.start)
-    return number
+        if not ledger.register("Customers").holder("Number", number):
+            return number
 
 
 def _mail_address(ledger: Ledger, before: Entry | None, address: Entry, now: str) -> Entry:
@@ -123,9 +163,7 @@ def _mail_address(ledger: Ledger, before: Entry | None, address: Entry, now: str
 
 
 def _resolve_codes(ledger: Ledger, customer: Entry) -> None:
-    for name in (*_NOWHERE, *_NOWHERE_BY_CODE):
-        if customer[name] is not None:
-            raise unknown_reference(_KIND, name, customer[name])
+    references.check_nowhere(_KIND, customer, _NOWHERE)
     for group in customer["ContactGroupIds"] or []:
         raise unknown_reference(_KIND, "ContactGroupIds", group)
     references.resolve_department(_KIND, customer)
@@ -134,7 +172,8 @@ def _resolve_codes(ledger: Ledger, customer: Entry) -> None:
 
 
 def _check(ledger: Ledger, customer: Entry) -> None:
-    _check_names(customer)
+    needed = ("FirstName", "LastName") if customer["IsPerson"] else ("Name",)
+    references.check_filled(_KIND, customer, needed)
     for field in _EMAILS:
         check_email(_KIND, field, customer[field])
     _check_copies(customer["InvoiceEmailAddressCC"])
@@ -147,16 +186,7 @@ def _check(ledger: Ledger, customer: Entry) -> None:
         detail = f"Number must lie between {_NUMBERS.start} and {_NUMBERS.stop - 1}"
         raise broken_rule(_KIND, detail)
     for field in ("ExternalImportReference", "ExternalNumber", "Number"):
-        holder = ledger.register("Customers").holder(field, customer[field])
-        if holder and holder["Id"] != customer["Id"]:
-            raise duplicate(_KIND, field, customer[field], holder["Id"])
-
-
-def _check_names(customer: Entry) -> None:
-    needed = ("FirstName", "LastName") if customer["IsPerson"] else ("Name",)
-    for name in needed:
-        if not (customer[name] or "").strip():
-            raise broken_rule(_KIND, f"{name} is required")
+        references.check_unique(ledger, _KIND, "Customers", field, customer)
 
 
 def _check_copies(copies: str | None) -> None:
@@ -177,3 +207,133 @@ def _check_delivery(customer: Entry) -> None:
         raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} cannot be set")
     if delivery in ("External", "Factoring"):
         raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} needs an active integration")
+
+
+def create_address(ledger: Ledger, contact_id: object, body: dict[str, Any]) -> Entry:
+    """Add a delivery address; the first of a customer becomes its primary one.
+
+    Raises:
+        Refusal: the customer is unknown or a rule of Go is broken.
+    """
+    customer = _customer(ledger, contact_id)
+    address = {**dict.fromkeys(schema.DELIVERY_ADDRESS), **body, **_born(ledger, customer)}
+    address["IsPrimary"] = bool(address["IsPrimary"]) or not _siblings(ledger, address)
+    return _store_address(ledger, address)
+
+
+def change_address(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
+    """Change a delivery address.
+
+    Raises:
+        Refusal: a rule of Go is broken.
+    """
+    after = _moved(ledger, before, changes)
+    return _store_address(ledger, after) if after else before
+
+
+def delete_address(ledger: Ledger, address: Entry) -> None:
+    """Delete a delivery address.
+
+    Raises:
+        Refusal: an order is to be delivered there (409).
+    """
+    _check_unused(ledger, _ADDRESS, address, "ContactDeliveryAddressId", "is delivered there")
+    ledger.register("ContactDeliveryAddresses").remove(address["Id"])
+
+
+def create_person(ledger: Ledger, contact_id: object, body: dict[str, Any]) -> Entry:
+    """Add a contact person to a company.
+
+    Raises:
+        Refusal: the customer is unknown or a person, or a rule of Go is broken.
+    """
+    customer = _customer(ledger, contact_id)
+    if customer["IsPerson"]:
+        raise broken_rule(_PERSON, "only a company may have contact persons")
+    person = {**dict.fromkeys(schema.CONTACT_PERSON), "IsActive": True, "IsDefault": False, **body}
+    return _store_person(ledger, {**person, **_born(ledger, customer)})
+
+
+def change_person(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
+    """Change a contact person.
+
+    Raises:
+        Refusal: a rule of Go is broken.
+    """
+    after = _moved(ledger, before, changes)
+    return _store_person(ledger, after) if after else before
+
+
+def delete_person(ledger: Ledger, person: Entry) -> None:
+    """Delete a contact person.
+
+    Raises:
+        Refusal: an order names the person (409).
+    """
+    _check_unused(ledger, _PERSON, person, "CustomerReferenceContactPersonId", "names the person")
+    ledger.register("ContactPersons").remove(person["Id"])
+
+
+def _check_unused(ledger: Ledger, kind: str, entry: Entry, member: str, how: str) -> None:
+    for order in ledger.register("SalesOrders").values():
+        if order[member] == entry["Id"]:
+            raise in_use(kind, entry["Id"], f"a sales order {how}")
+
+
+def _moved(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry | None:
+    """Return an entry as it is after an edit, with a new stamp; None when nothing changes."""
+    after = {**before, **changes}
+    stamp = {"LastChangedDateTimeOffset": ledger.clock.stamp()}
+    return None if after == before else {**after, **stamp}
+
+
+def _customer(ledger: Ledger, contact_id: object) -> Entry:
+    customer = ledger.register("Customers").get(contact_id)
+    if customer is None:
+        raise not_found("Contact", contact_id)
+    return customer
+
+
+def _born(ledger: Ledger, customer: Entry) -> Entry:
+    now = ledger.clock.stamp()
+    return {
+        "Id": ledger.next_number("address", first=30_000_001),
+        "ContactId": customer["Id"],
+        "CreatedDateTimeOffset": now,
+        "LastChangedDateTimeOffset": now,
+    }
+
+
+def _siblings(ledger: Ledger, address: Entry) -> list[Entry]:
+    return [
+        other
+        for other in ledger.register("ContactDeliveryAddresses").values()
+        if other["ContactId"] == address["ContactId"] and other["Id"] != address["Id"]
+    ]
+
+
+def _put_with_code(ledger: Ledger, kind: str, resource: str, entry: Entry) -> Entry:
+    """Store an entry, unless another has its code, whichever customer that belongs to."""
+    if entry["ExternalCode"]:
+        references.check_unique(ledger, kind, resource, "ExternalCode", entry)
+    return ledger.register(resource).put(entry)
+
+
+def _store_address(ledger: Ledger, address: Entry) -> Entry:
+    _check_place(_ADDRESS, address)
+    address = {**address, **checked_address(_ADDRESS, address, names=ADDRESS_MEMBERS)}
+    stored = _put_with_code(ledger, _ADDRESS, "ContactDeliveryAddresses", address)
+    for other in _siblings(ledger, address) if address["IsPrimary"] else ():
+        if other["IsPrimary"]:
+            moved = {"IsPrimary": False, "LastChangedDateTimeOffset": ledger.clock.stamp()}
+            ledger.register("ContactDeliveryAddresses").put({**other, **moved})
+    return stored
+
+
+def _store_person(ledger: Ledger, person: Entry) -> Entry:
+    references.check_filled(_PERSON, person, ("FirstName", "LastName"))
+    check_email(_PERSON, "EmailAddress", person["EmailAddress"])
+    if person["MailAddress"]:
+        address = checked_address(_PERSON, person["MailAddress"], names=ADDRESS_MEMBERS)
+        person = {**person, "MailAddress": address}
+    return _put_with_code(ledger, _PERSON, "ContactPersons", person)

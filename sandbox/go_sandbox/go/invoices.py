@@ -1,21 +1,49 @@
-"""Outgoing invoices and credit notes: what a sales order becomes when it is sent."""
+"""Outgoing invoices and credit notes: an order is sent, then paid, credited or reversed."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+import time
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from go_sandbox.go import matching, order_schema, stock
+from go_sandbox.go import orders, schema
+from go_sandbox.go.customers import check_email
 from go_sandbox.go.orders import primary_address
-from go_sandbox.go.problems import broken_rule
+from go_sandbox.go.problems import broken_rule, in_use
+from go_sandbox.go.references import rounded, sales_account
 from go_sandbox.go.stamps import days_after
-from go_sandbox.go.vat import sales_account
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
 
-_SAME = (set(order_schema.INVOICE) & set(order_schema.ORDER)) - {"CreatedDateTimeOffset"}
+_SAME = (set(schema.INVOICE) & set(schema.ORDER)) - {"CreatedDateTimeOffset"}
+_UNDERWAY = "Sendings"
+_KIND = "Outgoing invoice"
+_COUNTED = (
+    "Quantity",
+    "NetAmount",
+    "VatAmount",
+    "TotalAmount",
+    "NetPostedAmount",
+    "TotalPostedAmount",
+)
+
+
+def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
+    """Match an invoice that is just posted with a payment that waits for it; return it then.
+
+    Both are settled when customer and `CustomMatchingReference` are the same and the amounts are
+    opposite. A payment of another amount stays open: what Go makes of that is not known.
+    """
+    reference = invoice["CustomMatchingReference"]
+    for payment in ledger.register("OpenPayments").values() if reference else ():
+        same = payment["CustomMatchingReference"] == reference
+        is_theirs = same and payment["CustomerId"] == invoice["CustomerId"]
+        if is_theirs and payment["Balance"] and payment["Balance"] == -invoice["Balance"]:
+            ledger.register("OpenPayments").put({**payment, "Balance": Decimal(0)})
+            return {**invoice, "Balance": Decimal(0)}
+    return invoice
 
 
 def send(
@@ -34,7 +62,7 @@ def send(
     request = request or {}
     customer = ledger.register("Customers").get(order["CustomerId"]) or {}
     invoice = {
-        **dict.fromkeys(order_schema.INVOICE),
+        **dict.fromkeys(schema.INVOICE),
         **{name: order[name] for name in _SAME},
         **posting(ledger, order),
         **_terms(ledger, order, customer, request),
@@ -45,9 +73,9 @@ def send(
     }
     lines = [_line(ledger, line) for line in order["SalesOrderLines"]]
     ledger.register("OutgoingInvoiceLines").put({"Id": invoice["Id"], "Lines": lines})
-    stock.take(ledger, order)
+    orders.take_from_stock(ledger, order)
     ledger.register("SalesOrders").remove(order["Id"])
-    return ledger.register("OutgoingInvoices").put(matching.take_payment(ledger, invoice))
+    return ledger.register("OutgoingInvoices").put(take_payment(ledger, invoice))
 
 
 def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
@@ -116,7 +144,7 @@ def _line(ledger: Ledger, line: Entry) -> Entry:
     if product:
         account = sales_account(ledger, product, standard=bool(line["UseStandardSalesAccount"]))
     return {
-        **{name: line.get(name) for name in order_schema.INVOICE_LINE},
+        **{name: line.get(name) for name in schema.INVOICE_LINE},
         "Id": ledger.next_number("invoice line", first=50_000_001),
         "AccountId": account.get("Id"),
         "AccountNo": account.get("AccountNo"),
@@ -126,3 +154,230 @@ def _line(ledger: Ledger, line: Entry) -> Entry:
         "NetPostedAmount": line["NetAmount"],
         "TotalPostedAmount": line["TotalAmount"],
     }
+
+
+def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> Entry:
+    """Take an order to be sent, asked for in a body read as `SendInvoiceRequestPostDto`.
+
+    Return the request. The order is sent `sending_seconds` later; until then its state says that it
+    is being processed.
+
+    Raises:
+        Refusal: the order has no lines, is being sent already (409), or the e-mail address is none.
+    """
+    check_email("Sales order", "EmailAddress", request.get("EmailAddress"))
+    if not order["SalesOrderLines"]:
+        raise broken_rule("Sales order", f"order {order['SalesOrderNo']} has no lines to invoice")
+    if ledger.register(_UNDERWAY).get(order["Id"]):
+        raise in_use("Sales order", order["Id"], "its invoice is being processed")
+    ledger.register(_UNDERWAY).put({"Id": order["Id"], "at": time.time(), "request": request})
+    _put_state(ledger, order["Id"], IsInvoiceBeingProcessed=True)
+    go_on(ledger)
+    return {**dict.fromkeys(schema.SEND_POST.names), **request, "Id": order["Id"]}
+
+
+def go_on(ledger: Ledger) -> None:
+    """Send what was asked for `sending_seconds` ago or earlier."""
+    due = time.time() - ledger.switches.sending_seconds
+    for asked in ledger.register(_UNDERWAY).values():
+        if asked["at"] <= due:
+            ledger.register(_UNDERWAY).remove(asked["Id"])
+            _send(ledger, asked["Id"], asked["request"])
+
+
+def _send(ledger: Ledger, order_id: str, request: dict[str, Any]) -> None:
+    """Send an order; a delivery that cannot be made shows in its state, and the order stays."""
+    order = ledger.register("SalesOrders").get(order_id)
+    why = "The order is gone" if order is None else _obstacle(ledger, order, request)
+    if order is None or why:
+        _put_state(ledger, order_id, LastErrorMessage=why)
+        return
+    invoice = send(ledger, order, by_integration=True, request=request)
+    same = ("DueDate", "InvoiceDeliveryType", "InvoiceNo", "SentDateTimeOffset")
+    _put_state(ledger, order_id, **{name: invoice[name] for name in same})
+
+
+def _obstacle(ledger: Ledger, order: Entry, request: dict[str, Any]) -> str | None:
+    if not order["SalesOrderLines"]:
+        return f"Order {order['SalesOrderNo']} has no lines to invoice"
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
+    has_email = request.get("EmailAddress") or customer["EmailAddress"]
+    is_by_email = (request.get("DeliveryType") or "Auto") == "PdfByEmail"
+    if is_by_email and not (has_email or customer["InvoiceEmailAddress"]):
+        return f"Customer {customer['Number']} has no e-mail address"
+    return None
+
+
+def state_of(ledger: Ledger, order_id: str) -> Entry | None:
+    """Return how the sending of an order goes, as a reader sees it who lags behind."""
+    state = ledger.register("SentStates").get(order_id, late=True)
+    is_order = ledger.register("SalesOrders").get(order_id, late=True) is not None
+    return _state(order_id) if state is None and is_order else state
+
+
+def _put_state(ledger: Ledger, order_id: str, **members: object) -> None:
+    ledger.register("SentStates").put(_state(order_id, **members))
+
+
+def _state(order_id: str, **members: object) -> Entry:
+    empty = dict.fromkeys(schema.SENT_STATE)
+    return {**empty, "Id": order_id, "IsInvoiceBeingProcessed": False, **members}
+
+
+def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
+    """Book a payment of an invoice, or that a credit note is paid out; return it as it is then.
+
+    Args:
+        ledger: the client's ledger.
+        invoice: the invoice or credit note.
+        amount: how much, in the invoice's currency; None is all that is open.
+
+    Raises:
+        Refusal: the amount is none, or more than is open.
+    """
+    balance = Decimal(invoice["Balance"])
+    paid = _checked(amount, abs(balance), f"open on {invoice['InvoiceNo']}")
+    return change(ledger, invoice, {"Balance": balance - paid.copy_sign(balance)})
+
+
+def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
+    """Credit an invoice and return the credit note.
+
+    What is still open of the invoice is matched with the credit note at once. The rest of the
+    credit note stays open: it is money that the buyer shall have back.
+
+    A credit note of the whole invoice has the invoice's lines with negative quantities, and stock
+    comes back. One of a part has an amount in place of each line, shared out by the lines' totals:
+    a price that was let down, nothing that came back.
+
+    Args:
+        ledger: the client's ledger.
+        invoice: the invoice.
+        amount: how much with VAT, in the invoice's currency; None is all not yet credited.
+
+    Raises:
+        Refusal: it is a credit note itself, or the amount is none or more than can be credited.
+    """
+    number, total = invoice["InvoiceNo"], Decimal(invoice["TotalAmount"])
+    if invoice["VoucherType"] != "OutgoingInvoice":
+        raise broken_rule(_KIND, f"{number} is a credit note and cannot be credited")
+    uncredited = total - _credited(ledger, invoice)
+    credited = _checked(amount, uncredited, f"left to credit of {number}")
+    charged = ledger.invoice_lines(invoice["Id"])
+    if credited == total:
+        lines = [_returned(ledger, line) for line in charged]
+        net = Decimal(invoice["NetAmount"])
+    else:
+        lines = _let_down(ledger, charged, credited)
+        net = Decimal(-sum(line["NetAmount"] for line in lines))
+    note = _note(ledger, invoice, net=net, total=credited)
+    ledger.register("OutgoingInvoiceLines").put({"Id": note["Id"], "Lines": lines})
+    orders.take_from_stock(ledger, {"SalesOrderStatus": "Draft", "SalesOrderLines": lines})
+    return _matched(ledger, invoice, note)
+
+
+def reverse(ledger: Ledger, invoice: Entry) -> Entry:
+    """Take an invoice back as if it had never been, and return the credit note that does it.
+
+    The contract shows `IsReversed` on an invoice but does not tell how Go reverses one. Here it is
+    credited as a whole, and marked; the credit note itself is not marked.
+
+    Raises:
+        Refusal: it is a credit note, or something of it was credited before.
+    """
+    if _credited(ledger, invoice):
+        raise broken_rule(_KIND, f"{invoice['InvoiceNo']} was credited and cannot be reversed")
+    note = credit(ledger, invoice)
+    after = ledger.register("OutgoingInvoices").get(invoice["Id"]) or invoice
+    change(ledger, after, {"IsReversed": True})
+    return note
+
+
+def _checked(asked: object, most: Decimal, what: str) -> Decimal:
+    if not most:
+        raise broken_rule(_KIND, f"nothing is {what}")
+    try:
+        amount = most if asked is None else Decimal(str(asked))
+        is_amount = amount > 0 and amount == rounded(amount)
+    except InvalidOperation:
+        is_amount = False
+    if not is_amount:
+        raise broken_rule(_KIND, f"{asked} is no amount above zero in whole øre")
+    if amount > most:
+        raise broken_rule(_KIND, f"{amount} is more than the {most} that is {what}")
+    return amount
+
+
+def _credited(ledger: Ledger, invoice: Entry) -> Decimal:
+    entries = ledger.register("OutgoingInvoices").values()
+    notes = [one for one in entries if one["RelatedInvoiceNo"] == invoice["InvoiceNo"]]
+    return -sum((Decimal(note["TotalAmount"]) for note in notes), Decimal(0))
+
+
+def _returned(ledger: Ledger, line: Entry) -> Entry:
+    negative = {name: -line[name] for name in _COUNTED if line[name]}
+    return {**line, **negative, **_own_members(ledger)}
+
+
+def _let_down(ledger: Ledger, lines: list[Entry], credited: Decimal) -> list[Entry]:
+    charged = [line for line in lines if line["TotalAmount"]]
+    total = sum(Decimal(line["TotalAmount"]) for line in charged)
+    shares = [rounded(credited * line["TotalAmount"] / total) for line in charged[:-1]]
+    shares.append(credited - sum(shares))
+    return [
+        _let_down_line(ledger, line, share)
+        for line, share in zip(charged, shares, strict=True)
+        if share
+    ]
+
+
+def _let_down_line(ledger: Ledger, line: Entry, share: Decimal) -> Entry:
+    net = rounded(share / (1 + Decimal(line["VatRate"])))
+    return {
+        **line,
+        **_own_members(ledger),
+        "ProductId": None,
+        "ProductCode": None,
+        "ProductUnitPrice": net,
+        "Allowance": Decimal(0),
+        "Quantity": Decimal(-1),
+        "NetAmount": -net,
+        "VatAmount": net - share,
+        "TotalAmount": -share,
+        "NetPostedAmount": -net,
+        "TotalPostedAmount": -share,
+    }
+
+
+def _own_members(ledger: Ledger) -> Entry:
+    number = ledger.next_number("invoice line", first=50_000_001)
+    return {"Id": number, "ExternalImportReference": None}
+
+
+def _note(ledger: Ledger, invoice: Entry, *, net: Decimal, total: Decimal) -> Entry:
+    draft = {
+        "SalesOrderNo": ledger.next_number("sales order", first=1),
+        "SalesOrderDate": ledger.clock.today(),
+        "CurrencyExchangeRate": invoice["CurrencyExchangeRate"],
+        "NetAmount": -net,
+        "TotalAmount": -total,
+    }
+    return {
+        **invoice,
+        **posting(ledger, draft),
+        "NetAmount": -net,
+        "TotalAmount": -total,
+        "Id": str(uuid4()),
+        "ExternalImportReference": None,
+        "IsCreatedByCurrentIntegration": False,
+        "RelatedInvoiceNo": invoice["InvoiceNo"],
+        "VoucherDate": ledger.clock.today(),
+        "DueDate": ledger.clock.today(),
+    }
+
+
+def _matched(ledger: Ledger, invoice: Entry, note: Entry) -> Entry:
+    balance, credited = Decimal(invoice["Balance"]), -note["TotalAmount"]
+    matched = min(balance, credited)
+    change(ledger, invoice, {"Balance": balance - matched})
+    return ledger.register("OutgoingInvoices").put({**note, "Balance": matched - credited})

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+import re
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from go_sandbox.go.problems import bad_query
+from go_sandbox.go.stamps import read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry
 
-    Filters = Mapping[str, Callable[[str], Callable[[Entry], bool]]]
+    Test = Callable[[Entry], bool]
+    Filter = Callable[[str], Test]
+    Filters = Mapping[str, Filter]
 
+_RANGE = re.compile(r"(\d+)(?:\s*(-)\s*(\d*))?")
 _PAGE_SIZE = 5000
 _MAX_PAGE_SIZE = 20000
 _PAGING = {"pagenumber", "pagesize", "orderby", "fields", "usedatabasevalidation"}
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list, and its `X-Pagination` header."""
-
-    entries: list[Entry]
-    pagination: str
 
 
 def read_query(query: Mapping[str, str], known: set[str]) -> dict[str, str]:
@@ -53,8 +51,8 @@ def list_page(
     filters: Filters,
     query: Mapping[str, str],
     url: str,
-) -> Page:
-    """Return the page that a query asks for.
+) -> tuple[list[Entry], str]:
+    """Return the page that a query asks for, and its `X-Pagination` header.
 
     Args:
         entries: all entries, as the API shows them.
@@ -76,10 +74,8 @@ def list_page(
     entries = _ordered(entries, names, values.get("orderby"))
     fields = _fields(names, values.get("fields"))
     shown = entries[(number - 1) * size : number * size]
-    return Page(
-        entries=[{name: entry.get(name) for name in fields} for entry in shown],
-        pagination=_pagination(len(entries), number, size, query, url),
-    )
+    page = [{name: entry.get(name) for name in fields} for entry in shown]
+    return page, _pagination(len(entries), number, size, query, url)
 
 
 def _count(values: dict[str, str], name: str, usual: int, highest: int | None = None) -> int:
@@ -134,3 +130,126 @@ def _pagination(total: int, number: int, size: int, query: Mapping[str, str], ur
             "nextPageLink": f"{url}?{urlencode(following)}" if number < pages else None,
         }
     )
+
+
+def after(field: str) -> Filter:
+    """Filter for stamps later than the one given; that moment itself is left out."""
+    return _filter(field, _stamp, lambda value, stamp: (value or "") > stamp)
+
+
+def texts(field: str, *, any_case: bool = False) -> Filter:
+    """Filter for one of several texts, separated by commas."""
+    if any_case:
+        lower = _filter(field, _items, lambda value, wanted: str(value or "").lower() in wanted)
+        return lambda text: lower(text.lower())
+    return _filter(field, _items, lambda value, wanted: value in wanted)
+
+
+def text(field: str) -> Filter:
+    """Filter for one text, commas and all."""
+    return _filter(field, str, lambda value, wanted: value == wanted)
+
+
+def numbers(field: str) -> Filter:
+    """Filter for numbers and ranges of numbers, such as `10000-11000, 12000, 13000-`."""
+    return _filter(field, _ranges, _lies_in)
+
+
+def number_lists(field: str) -> Filter:
+    """Filter for entries whose array holds one of several numbers."""
+    return _filter(
+        field, _ranges, lambda value, ranges: bool({low for low, _ in ranges} & set(value or []))
+    )
+
+
+def flag(field: str) -> Filter:
+    """Filter for true or false."""
+    return _filter(field, read_flag, lambda value, wanted: bool(value) == wanted)
+
+
+def only(field: str) -> Filter:
+    """Filter for entries that have something in a field, when true; false filters nothing."""
+    return _filter(field, read_flag, lambda value, wanted: bool(value) or not wanted)
+
+
+def choice(field: str, choices: tuple[str, ...]) -> Filter:
+    """Filter for one text of an enum, without regard to case."""
+
+    def read(text: str) -> str:
+        wanted = {one.lower(): one for one in choices}.get(text.strip().lower())
+        if wanted is None:
+            raise bad_query(f"'{text}' is not one of {', '.join(choices)}")
+        return wanted
+
+    return _filter(field, read, lambda value, wanted: value == wanted)
+
+
+def earliest(field: str) -> Filter:
+    """Filter for dates from the one given on, that day included."""
+    return _filter(field, _day, lambda value, wanted: value >= wanted)
+
+
+def latest(field: str) -> Filter:
+    """Filter for dates until the one given, that day included."""
+    return _filter(field, _day, lambda value, wanted: value <= wanted)
+
+
+def ignored(_text: str) -> Test:
+    """Take a parameter that filters nothing here."""
+    return lambda _entry: True
+
+
+def read_flag(text: str) -> bool:
+    """Return true or false.
+
+    Raises:
+        Refusal: the text is neither.
+    """
+    wanted = {"true": True, "false": False}.get(text.strip().lower())
+    if wanted is None:
+        raise bad_query(f"'{text}' is neither true nor false")
+    return wanted
+
+
+def _filter(field: str, read: Callable[[str], Any], passes: Callable[[Any, Any], bool]) -> Filter:
+    """Return the filter for entries whose field passes, given what its text is read as."""
+
+    def start(text: str) -> Test:
+        wanted = read(text)
+        return lambda entry: passes(entry[field], wanted)
+
+    return start
+
+
+def _stamp(text: str) -> str:
+    try:
+        return read_stamp(text)
+    except ValueError as error:
+        raise bad_query(f"'{text}' is not a date and time") from error
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError as error:
+        raise bad_query(f"'{text}' is not a date") from error
+
+
+def _items(text: str) -> set[str]:
+    return {item.strip() for item in text.split(",")}
+
+
+def _ranges(text: str) -> list[tuple[int, float]]:
+    return [_range(item.strip()) for item in text.split(",")]
+
+
+def _range(item: str) -> tuple[int, float]:
+    match = _RANGE.fullmatch(item)
+    if not match:
+        raise bad_query(f"'{item}' is neither a number nor a range of numbers")
+    low, dash, high = match.groups()
+    return int(low), int(high or low) if high or not dash else math.inf
+
+
+def _lies_in(number: int | None, ranges: list[tuple[int, float]]) -> bool:
+    return number is not None and any(low <= number <= high for low, high in ranges)

@@ -1,26 +1,138 @@
-"""Sales orders: drafts of invoices, from Draft over Confirmed until they are sent or deleted."""
+"""Sales orders and their lines: drafts of invoices, until they are sent or deleted."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from go_sandbox.go import order_schema, references, stock
-from go_sandbox.go.order_lines import check_references, completed, new_line
+from go_sandbox.go import references, schema
 from go_sandbox.go.problems import broken_rule, duplicate, in_use, not_found, unknown_reference
+from go_sandbox.go.references import line_amounts, order_amounts
 from go_sandbox.go.shapes import words
-from go_sandbox.go.vat import order_amounts
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from collections.abc import Iterable
 
+    from go_sandbox.go.ledger import Entry, Ledger
+
+_KIND = "Sales order"
+_SELLER = ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo")
+_TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
 _KIND = "Sales order"
 _NOWHERE = (
     *words("BrandingThemeId BrandingThemeCode DeliveryTermId DeliveryTerm SalesPersonEmployeeId"),
     "SalesPersonEmployeeNumber",
 )
+
+
+def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> None:
+    """Take from `StockAvailable` what a confirmed order holds; give back what it held before."""
+    moved: dict[int, Decimal] = defaultdict(Decimal)
+    for order, sign in ((before, 1), (after, -1)):
+        if order and order["SalesOrderStatus"] == "Confirmed":
+            for line in order["SalesOrderLines"]:
+                if line["ProductId"] is not None:
+                    moved[line["ProductId"]] += sign * line["Quantity"]
+    for product_id, quantity in moved.items():
+        product = ledger.register("Products").get(product_id)
+        if quantity and product and product["IsStockItem"]:
+            available = product["StockAvailable"] + quantity
+            ledger.register("Products").put({**product, "StockAvailable": available})
+
+
+def take_from_stock(ledger: Ledger, order: Entry) -> None:
+    """Take the goods of an invoiced order from stock; only the stock's own stamp moves."""
+    reserve_stock(ledger, order, None)
+    for line in order["SalesOrderLines"]:
+        product = ledger.register("Products").get(line["ProductId"])
+        if product and product["IsStockItem"]:
+            left = {
+                name: product[name] - line["Quantity"] for name in ("StockOnHand", "StockAvailable")
+            }
+            stamp = {"StockOnHandLastChangedDatetimeOffset": ledger.clock.stamp()}
+            ledger.register("Products").put({**product, **left, **stamp})
+
+
+def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
+    """Return a line of the order from a body read as `SalesOrderLinePostDto`.
+
+    Raises:
+        Refusal: a rule of Go is broken, or the product is unknown (404).
+    """
+    line: Entry = {**dict.fromkeys(schema.LINE), **body}
+    line |= {"Id": str(uuid4()), "SalesOrderId": order["Id"]}
+    line["LineType"] = line["LineType"] or "Normal"
+    if line["SortOrder"] is None:
+        orders = [other["SortOrder"] for other in order["SalesOrderLines"]]
+        line["SortOrder"] = max(orders, default=-1) + 1
+    return completed(ledger, order, line)
+
+
+def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
+    """Return the line checked, with what it inherits and its amounts.
+
+    Raises:
+        Refusal: a rule of Go is broken, or the product is unknown (404).
+    """
+    line = dict(line)
+    references.resolve_department(_KIND, line)
+    references.check_allowance(_KIND, line["Allowance"])
+    references.check_dimensions(_KIND, line)
+    references.check_nowhere(_KIND, line, _SELLER)
+    if line["LineType"] == "Text":
+        _check_text(line)
+    else:
+        products = ledger.register("Products")
+        product = references.named(products, _KIND, line, "ProductId", "ProductCode", "Code")
+        if product:
+            _inherit(ledger, order, line, product)
+    return {**line, **line_amounts(ledger, line)}
+
+
+def check_references(lines: Iterable[Entry]) -> None:
+    """Check that no two lines of one order share a reference.
+
+    Raises:
+        Refusal: two do.
+    """
+    holders: dict[str, str] = {}
+    for line in lines:
+        reference = line["ExternalImportReference"]
+        if reference is not None and reference in holders:
+            field = "SalesOrderLine ExternalImportReference"
+            raise duplicate(_KIND, field, reference, holders[reference])
+        holders[reference] = line["Id"]
+
+
+def _inherit(ledger: Ledger, order: Entry, line: Entry, product: Entry) -> None:
+    if line["Quantity"] is None:
+        raise broken_rule(_KIND, "Quantity is required on a line with a product")
+    group = ledger.register("ProductGroups").get(product["ProductGroupId"]) or {}
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
+    inherited = {
+        "Description": product["Name"],
+        "ProductUnitPrice": _first(product["UnitPrice"], group.get("UnitPrice")),
+        "ProductUnitCost": _first(product["UnitCost"], group.get("UnitCost")),
+        "UnitOfMeasureCode": _first(product["UnitOfMeasureCode"], group.get("UnitOfMeasureCode")),
+        "Allowance": _first(customer.get("Allowance"), Decimal(0)),
+        "UseStandardSalesAccount": not customer.get("IsVatFree"),
+    }
+    for name, value in inherited.items():
+        line[name] = _first(line[name], value)
+    line["ProductUnitPrice"] = references.kept_price(ledger, line["ProductUnitPrice"])
+    line |= {"ProductId": product["Id"], "ProductCode": product["Code"]}
+
+
+def _first(*values: object) -> Any:  # noqa: ANN401
+    return next((value for value in values if value is not None), None)
+
+
+def _check_text(line: Entry) -> None:
+    for name in schema.LINE_POST.names:
+        if name not in _TEXT_MAY_HAVE and line[name] is not None:
+            raise broken_rule(_KIND, f"{name} cannot be set on a Text line")
 
 
 def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Entry:
@@ -29,16 +141,15 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
     Raises:
         Refusal: a rule of Go is broken, or something named is unknown (404).
     """
-    order: Entry = {**dict.fromkeys(order_schema.ORDER), **body, "Id": str(uuid4())}
-    line_bodies = body.get("SalesOrderLines") or []
-    _resolve_customer(ledger, order)
-    order["CurrencyCode"] = (
-        order["CurrencyCode"] or _customer(ledger, order)["CurrencyCode"] or "NOK"
-    )
-    order["SalesOrderStatus"] = order["SalesOrderStatus"] or "Draft"
-    order["IsCreatedByCurrentIntegration"] = by_integration
-    order["SalesOrderLines"] = []
-    for line_body in line_bodies:
+    order: Entry = {**dict.fromkeys(schema.ORDER), **body, "Id": str(uuid4())}
+    customer = _resolve_customer(ledger, order)
+    order |= {
+        "CurrencyCode": order["CurrencyCode"] or customer["CurrencyCode"] or "NOK",
+        "SalesOrderStatus": order["SalesOrderStatus"] or "Draft",
+        "IsCreatedByCurrentIntegration": by_integration,
+        "SalesOrderLines": [],
+    }
+    for line_body in body.get("SalesOrderLines") or []:
         order["SalesOrderLines"].append(new_line(ledger, order, line_body))
     order = _checked(ledger, order)
     order["SalesOrderNo"] = ledger.next_number("sales order", first=1)
@@ -52,13 +163,12 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
     Raises:
         Refusal: a rule of Go is broken.
     """
-    if before["SalesOrderStatus"] == "Confirmed" and changes != {"SalesOrderStatus": "Draft"}:
-        raise _locked(before)
+    if changes != {"SalesOrderStatus": "Draft"}:
+        _check_unlocked(before)
     after = {**before, **changes}
-    if after["SalesOrderStatus"] is None:
-        raise broken_rule(_KIND, "SalesOrderStatus is required")
-    if after["CustomerId"] is None:
-        raise broken_rule(_KIND, "CustomerId is required")
+    for name in ("SalesOrderStatus", "CustomerId"):
+        if after[name] is None:
+            raise broken_rule(_KIND, f"{name} is required")
     _resolve_customer(ledger, after)
     return before if after == before else _stored(ledger, before, _checked(ledger, after))
 
@@ -119,7 +229,7 @@ def delete(ledger: Ledger, order: Entry) -> None:
 
 def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
     """Return the complete order as the API shows it; `inherited` fills what the customer gives."""
-    customer = _customer(ledger, order)
+    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
     shown = {**order, "CustomerNo": customer["Number"]}
     if inherited:
         address_id = primary_address(ledger, order).get("Id")
@@ -127,11 +237,6 @@ def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
         for name in ("PaymentTermId", "PaymentTerm"):
             shown[name] = customer[name] if order["PaymentTermId"] is None else order[name]
     return shown
-
-
-def without_lines(order: Entry) -> Entry:
-    """Return the order's header alone."""
-    return {name: value for name, value in order.items() if name != "SalesOrderLines"}
 
 
 def line_of(order: Entry, line_id: str) -> Entry:
@@ -153,45 +258,35 @@ def primary_address(ledger: Ledger, order: Entry) -> Entry:
     return next((one for one in mine if one["IsPrimary"]), {})
 
 
-def _locked(order: Entry) -> Exception:
-    return broken_rule(_KIND, f"order {order['SalesOrderNo']} is confirmed; set it to Draft first")
-
-
 def _check_unlocked(order: Entry) -> None:
     if order["SalesOrderStatus"] == "Confirmed":
-        raise _locked(order)
+        detail = f"order {order['SalesOrderNo']} is confirmed; set it to Draft first"
+        raise broken_rule(_KIND, detail)
 
 
 def _store_lines(ledger: Ledger, order: Entry, lines: list[Entry]) -> None:
     _stored(ledger, order, _checked(ledger, {**order, "SalesOrderLines": lines}))
 
 
-def _customer(ledger: Ledger, order: Entry) -> Entry:
-    customer = ledger.register("Customers").get(order["CustomerId"])
+def _resolve_customer(ledger: Ledger, order: Entry) -> Entry:
+    """Fill the customer's id and number, and return the customer."""
+    customers = ledger.register("Customers")
+    customer = references.named(customers, _KIND, order, "CustomerId", "CustomerNo", "Number")
     if customer is None:
-        raise unknown_reference(_KIND, "CustomerId", order["CustomerId"])
+        raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
+    order |= {"CustomerId": customer["Id"], "CustomerNo": customer["Number"]}
     return customer
-
-
-def _resolve_customer(ledger: Ledger, order: Entry) -> None:
-    if order["CustomerId"] is None:
-        number = order["CustomerNo"]
-        if number is None:
-            raise broken_rule(_KIND, "CustomerId or CustomerNo is required")
-        customer = ledger.register("Customers").holder("Number", number)
-        if customer is None:
-            raise unknown_reference(_KIND, "CustomerNo", number)
-        order["CustomerId"] = customer["Id"]
-    order["CustomerNo"] = _customer(ledger, order)["Number"]
 
 
 def _checked(ledger: Ledger, order: Entry) -> Entry:
     references.check_currency(ledger, _KIND, order["CurrencyCode"])
     references.resolve_department(_KIND, order)
     references.resolve_payment_term(ledger, _KIND, order)
-    _check_unknown(order)
+    references.check_nowhere(_KIND, order, _NOWHERE)
+    references.check_dimensions(_KIND, order)
     _check_contact(ledger, order)
-    _check_reference(ledger, order)
+    for resource in ("SalesOrders", "OutgoingInvoices"):
+        references.check_unique(ledger, _KIND, resource, "ExternalImportReference", order)
     check_references(order["SalesOrderLines"])
     lines = sorted(order["SalesOrderLines"], key=lambda line: line["SortOrder"])
     lines = [completed(ledger, order, line) for line in lines]
@@ -199,16 +294,6 @@ def _checked(ledger: Ledger, order: Entry) -> Entry:
     order |= order_amounts(lines, ledger.switches.vat_rounding)
     _check_related(ledger, order)
     return order
-
-
-def _check_unknown(order: Entry) -> None:
-    for field in _NOWHERE:
-        if order[field] is not None:
-            raise unknown_reference(_KIND, field, order[field])
-    for name in ("Project", "Location", "Dim1", "Dim2", "Dim3"):
-        for field in (f"{name}Id", f"{name}Code"):
-            if order[field] not in (None, -1):
-                raise unknown_reference(_KIND, field, order[field])
 
 
 def _check_contact(ledger: Ledger, order: Entry) -> None:
@@ -227,14 +312,6 @@ def _check_contact(ledger: Ledger, order: Entry) -> None:
             order["CustomerReference"] = f"{contact['FirstName']} {contact['LastName']}"
 
 
-def _check_reference(ledger: Ledger, order: Entry) -> None:
-    for resource in ("SalesOrders", "OutgoingInvoices"):
-        reference = order["ExternalImportReference"]
-        holder = ledger.register(resource).holder("ExternalImportReference", reference)
-        if holder and holder["Id"] != order["Id"]:
-            raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
-
-
 def _check_related(ledger: Ledger, order: Entry) -> None:
     number = order["RelatedInvoiceNo"]
     if number is None:
@@ -247,5 +324,5 @@ def _check_related(ledger: Ledger, order: Entry) -> None:
 
 def _stored(ledger: Ledger, before: Entry | None, order: Entry) -> Entry:
     order = {**order, "LastChangedDateTimeOffset": ledger.clock.stamp()}
-    stock.reserve(ledger, before, order)
+    reserve_stock(ledger, before, order)
     return ledger.register("SalesOrders").put(order)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from stdnum import ean
 
 from go_sandbox.go import references, schema
-from go_sandbox.go.problems import broken_rule, duplicate, in_use, unknown_reference
+from go_sandbox.go.problems import broken_rule, in_use, unknown_reference
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
 
 _STOCK = {"StockOnHand", "StockAvailable", "StockOnHandLastChangedDatetimeOffset"}
 _GTIN_LENGTH = 13
@@ -77,7 +76,7 @@ def delete(ledger: Ledger, product: Entry) -> None:
 def present(ledger: Ledger, product: Entry) -> Entry:
     """Return the product as the API shows it, with account numbers and its group's code."""
     group = ledger.register("ProductGroups").get(product["ProductGroupId"])
-    return {**_with_account_numbers(ledger, product), "ProductGroupCode": group and group["Code"]}
+    return {**with_account_numbers(ledger, product), "ProductGroupCode": group and group["Code"]}
 
 
 def create_group(ledger: Ledger, body: dict[str, Any]) -> Entry:
@@ -115,11 +114,6 @@ def delete_group(ledger: Ledger, group: Entry) -> None:
     ledger.register("ProductGroups").remove(group["Id"])
 
 
-def present_group(ledger: Ledger, group: Entry) -> Entry:
-    """Return the product group as the API shows it, with account numbers."""
-    return _with_account_numbers(ledger, group)
-
-
 def _new(ledger: Ledger, members: tuple[str, ...], body: dict[str, Any]) -> Entry:
     now = ledger.clock.stamp()
     return {
@@ -137,11 +131,10 @@ def _resolve_group(ledger: Ledger, product: Entry) -> None:
     groups = ledger.register("ProductGroups")
     code = product["ProductGroupCode"]
     if product["ProductGroupId"] is None:
-        usual = groups.values()[:1] if code is None else []
-        named = [group for group in groups.values() if code is not None and group["Code"] == code]
-        if code is not None and not named:
+        fitting = (group["Id"] for group in groups.values() if code in (None, group["Code"]))
+        product["ProductGroupId"] = next(fitting, None)
+        if code is not None and product["ProductGroupId"] is None:
             raise unknown_reference("Product", "ProductGroupCode", code)
-        product["ProductGroupId"] = next((group["Id"] for group in (*named, *usual)), None)
 
 
 def _checked(ledger: Ledger, entry: Entry, kind: str = "Product") -> Entry:
@@ -149,9 +142,8 @@ def _checked(ledger: Ledger, entry: Entry, kind: str = "Product") -> Entry:
     for name in ("StandardSalesAccount", "OptionalSalesAccount"):
         entry[f"{name}Id"] = references.sales_account_id(ledger, kind, name, entry)
         entry[name] = None
-    if not (entry["Name"] or "").strip() and kind == "Product":
-        raise broken_rule(kind, "Name is required")
     if kind == "Product":
+        references.check_filled(kind, entry, ("Name",))
         _check_product(ledger, entry)
     return entry
 
@@ -165,13 +157,12 @@ def _check_product(ledger: Ledger, product: Entry) -> None:
     gtin = product["Gtin"]
     if gtin and not (len(gtin) == _GTIN_LENGTH and ean.is_valid(gtin)):
         raise broken_rule("Product", "Gtin must have 13 digits and a right check digit")
-    code = product["Code"]
-    holder = ledger.register("Products").holder("Code", code) if code else None
-    if ledger.switches.product_code_unique and holder and holder["Id"] != product["Id"]:
-        raise duplicate("Product", "Code", code, holder["Id"])
+    if product["Code"] and ledger.switches.product_code_unique:
+        references.check_unique(ledger, "Product", "Products", "Code", product)
 
 
-def _with_account_numbers(ledger: Ledger, entry: Entry) -> Entry:
+def with_account_numbers(ledger: Ledger, entry: Entry) -> Entry:
+    """Return a product or its group as the API shows it, with the numbers of its accounts."""
     accounts = ledger.register("GeneralLedgerAccounts")
     shown = dict(entry)
     for name in ("StandardSalesAccount", "OptionalSalesAccount"):

@@ -1,95 +1,87 @@
-"""The published routes: method, path, the privileges of which one is needed, and what each does."""
+"""The published routes: method, path, the privileges of which one is needed, what each does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from go_sandbox.go import filters, order_operations, schema, voucher_operations
-from go_sandbox.go.choices import PRODUCT_TYPE
+from go_sandbox.go import listing as lists
+from go_sandbox.go import operations, schema
 from go_sandbox.go.operations import (
     Answer,
-    changing,
-    deleting,
     found,
-    listing,
-    making,
     page_of,
-    reading,
 )
-from go_sandbox.go.order_schema import INVOICE, INVOICE_LINE, ORDER
-from go_sandbox.go.reference_data import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
+from go_sandbox.go.references import ACCOUNT, CURRENCY, PAYMENT_TERM, VAT_CODE
+from go_sandbox.go.schema import INVOICE, INVOICE_LINE, ORDER, PRODUCT_TYPE
 
 if TYPE_CHECKING:
     from go_sandbox.go.listing import Filters
     from go_sandbox.go.operations import Call, Operation
 
-_CREATED = filters.after("CreatedDateTimeOffset")
-_CHANGED = filters.after("LastChangedDateTimeOffset")
+_CREATED = lists.after("CreatedDateTimeOffset")
+_CHANGED = lists.after("LastChangedDateTimeOffset")
 _STAMP_FILTERS: Filters = {
     "createdDateTimeOffsetGreaterThan": _CREATED,
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
 }
 _CUSTOMER_FILTERS: Filters = {
-    "contactGroupIds": filters.number_lists("ContactGroupIds"),
-    "customerCreatedDateTimeOffsetGreaterThan": filters.after("CustomerCreatedDateTimeOffset"),
-    "customerNos": filters.numbers("Number"),
-    "emailAddresses": filters.texts("EmailAddress", any_case=True),
-    "externalImportReference": filters.text("ExternalImportReference"),
-    "externalNos": filters.numbers("ExternalNumber"),
+    "contactGroupIds": lists.number_lists("ContactGroupIds"),
+    "customerCreatedDateTimeOffsetGreaterThan": lists.after("CustomerCreatedDateTimeOffset"),
+    "customerNos": lists.numbers("Number"),
+    "emailAddresses": lists.texts("EmailAddress", any_case=True),
+    "externalImportReference": lists.text("ExternalImportReference"),
+    "externalNos": lists.numbers("ExternalNumber"),
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
-    "organizationNumbers": filters.texts("OrganizationNumber"),
+    "organizationNumbers": lists.texts("OrganizationNumber"),
 }
 _GROUP_FILTERS: Filters = {
     **_STAMP_FILTERS,
-    "codes": filters.texts("Code"),
-    "isArchived": filters.flag("IsArchived"),
-    "names": filters.texts("Name"),
-    "type": filters.choice("ProductType", PRODUCT_TYPE),
+    "codes": lists.texts("Code"),
+    "isArchived": lists.flag("IsArchived"),
+    "names": lists.texts("Name"),
+    "type": lists.choice("ProductType", PRODUCT_TYPE),
 }
 _PRODUCT_FILTERS: Filters = {
     **_GROUP_FILTERS,
-    "productGroupCodes": filters.texts("ProductGroupCode"),
-    "stockOnHandLastChangedDatetimeOffsetGreaterThan": filters.after(
+    "productGroupCodes": lists.texts("ProductGroupCode"),
+    "stockOnHandLastChangedDatetimeOffsetGreaterThan": lists.after(
         "StockOnHandLastChangedDatetimeOffset"
     ),
 }
 _CONTACT_FILTERS: Filters = {
     **_STAMP_FILTERS,
-    "contactIds": filters.numbers("ContactId"),
-    "externalCodes": filters.texts("ExternalCode"),
+    "contactIds": lists.numbers("ContactId"),
+    "externalCodes": lists.texts("ExternalCode"),
 }
 _INVOICE_FILTERS: Filters = {
-    "balanceLastChangedDateTimeOffsetGreaterThan": filters.after(
-        "BalanceLastChangedDateTimeOffset"
-    ),
-    "customMatchingReferences": filters.texts("CustomMatchingReference"),
-    "customerNos": filters.numbers("CustomerNo"),
-    "departmentCodes": filters.texts("DepartmentCode"),
-    "fromDate": filters.day("VoucherDate", earliest=True),
-    "includeSubProject": filters.ignored,
-    "invoiceIds": filters.texts("Id", any_case=True),
-    "invoiceNos": filters.numbers("InvoiceNo"),
-    "onlyCreatedByCurrentIntegration": filters.only(
-        lambda invoice: bool(invoice["IsCreatedByCurrentIntegration"])
-    ),
-    "onlyUnpaidInvoices": filters.only(lambda invoice: bool(invoice["Balance"])),
-    "projectCodes": filters.texts("ProjectCode"),
-    "sentDateTimeOffsetGreaterThan": filters.after("SentDateTimeOffset"),
-    "toDate": filters.day("VoucherDate", earliest=False),
-    "voucherNos": filters.numbers("VoucherNo"),
+    "balanceLastChangedDateTimeOffsetGreaterThan": lists.after("BalanceLastChangedDateTimeOffset"),
+    "customMatchingReferences": lists.texts("CustomMatchingReference"),
+    "customerNos": lists.numbers("CustomerNo"),
+    "departmentCodes": lists.texts("DepartmentCode"),
+    "fromDate": lists.earliest("VoucherDate"),
+    "includeSubProject": lists.ignored,
+    "invoiceIds": lists.texts("Id", any_case=True),
+    "invoiceNos": lists.numbers("InvoiceNo"),
+    "onlyCreatedByCurrentIntegration": lists.only("IsCreatedByCurrentIntegration"),
+    "onlyUnpaidInvoices": lists.only("Balance"),
+    "projectCodes": lists.texts("ProjectCode"),
+    "sentDateTimeOffsetGreaterThan": lists.after("SentDateTimeOffset"),
+    "toDate": lists.latest("VoucherDate"),
+    "voucherNos": lists.numbers("VoucherNo"),
 }
 _VAT_FILTERS: Filters = {
-    "includeExpired": filters.ignored,
-    "isActive": filters.flag("IsActive"),
+    "includeExpired": lists.ignored,
+    "isActive": lists.flag("IsActive"),
 }
 _CURRENCY_FILTERS: Filters = {
-    "currencyCode": filters.texts("Code"),
-    "isActive": filters.flag("IsActive"),
+    "currencyCode": lists.texts("Code"),
+    "isActive": lists.flag("IsActive"),
 }
 _ACCOUNT_FILTERS: Filters = {
-    "accountNos": filters.numbers("AccountNo"),
-    "agricultureDepartments": filters.texts("AgricultureDepartment"),
+    "accountNos": lists.numbers("AccountNo"),
+    "agricultureDepartments": lists.texts("AgricultureDepartment"),
     "lastChangedDateTimeOffsetGreaterThan": _CHANGED,
 }
 
@@ -141,32 +133,31 @@ def _written(
     read, write = privileges
     one = f"{path}{under}/{{id}}"
     return [
-        Published("GET", path, read, listing(resource, names, known)),
-        Published("POST", f"{path}{under}", write, making(resource, names)),
-        Published("GET", one, read, reading(resource, names)),
-        Published("PATCH", one, write, changing(resource, names)),
-        Published("DELETE", one, write, deleting(resource)),
+        Published("GET", path, read, partial(operations.list_entries, resource, names, known)),
+        Published("POST", f"{path}{under}", write, partial(operations.make, resource, names)),
+        Published("GET", one, read, partial(operations.read, resource, names)),
+        Published("PATCH", one, write, partial(operations.change, resource, names)),
+        Published("DELETE", one, write, partial(operations.delete, resource)),
     ]
 
 
 def _orders() -> list[Published]:
     read, write = _either("SalesOrders")
     one, line = "/salesorders/{id}", "/salesorders/{id}/lines/{lineid}"
-    does = order_operations
     return [
-        Published("GET", "/salesorders", read, does.list_orders),
-        Published("POST", "/salesorders/complete", write, does.make_order),
-        Published("GET", "/salesorders/sentstate", write, does.sent_state),
-        Published("GET", one, read, does.read_order),
-        Published("PATCH", one, write, changing("SalesOrders", ORDER)),
-        Published("DELETE", one, write, deleting("SalesOrders")),
-        Published("GET", f"{one}/complete", read, does.read_complete),
-        Published("POST", f"{one}/createandsendinvoice", write, does.create_and_send),
-        Published("GET", f"{one}/lines", read, does.list_lines),
-        Published("POST", f"{one}/lines", write, does.make_line),
-        Published("GET", line, read, does.read_line),
-        Published("PATCH", line, write, does.change_line),
-        Published("DELETE", line, write, does.delete_line),
+        Published("GET", "/salesorders", read, operations.list_orders),
+        Published("POST", "/salesorders/complete", write, operations.make_order),
+        Published("GET", "/salesorders/sentstate", write, operations.sent_state),
+        Published("GET", one, read, operations.read_order),
+        Published("PATCH", one, write, partial(operations.change, "SalesOrders", ORDER)),
+        Published("DELETE", one, write, partial(operations.delete, "SalesOrders")),
+        Published("GET", f"{one}/complete", read, operations.read_complete),
+        Published("POST", f"{one}/createandsendinvoice", write, operations.create_and_send),
+        Published("GET", f"{one}/lines", read, operations.list_lines),
+        Published("POST", f"{one}/lines", write, operations.make_line),
+        Published("GET", line, read, operations.read_line),
+        Published("PATCH", line, write, operations.change_line),
+        Published("DELETE", line, write, operations.delete_line),
     ]
 
 
@@ -175,29 +166,47 @@ def _posted() -> list[Published]:
     ledger, _ = _either("CustomerLedger")
     _, vouchers = _either("BankVoucher")
     path, journals = "/outgoinginvoices", "/vouchers/bankjournals"
-    listed = listing("OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
-    does = voucher_operations
+    listed = partial(operations.list_entries, "OutgoingInvoices", INVOICE, _INVOICE_FILTERS)
     return [
         Published("GET", path, invoices, listed),
-        Published("GET", f"{path}/{{id}}", invoices, reading("OutgoingInvoices", INVOICE)),
+        Published(
+            "GET", f"{path}/{{id}}", invoices, partial(operations.read, "OutgoingInvoices", INVOICE)
+        ),
         Published("GET", f"{path}/{{id}}/lines", invoices, _invoice_lines),
-        Published("GET", "/customerledger/openitems", ledger, does.list_open_items),
-        Published("POST", journals, vouchers, does.post_voucher),
-        Published("GET", f"{journals}/{{id}}", vouchers, does.read_voucher),
+        Published("GET", "/customerledger/openitems", ledger, operations.list_open_items),
+        Published("POST", journals, vouchers, operations.post_voucher),
+        Published("GET", f"{journals}/{{id}}", vouchers, operations.read_voucher),
     ]
 
 
 def _common() -> list[Published]:
     common, _ = _either("CommonServices")
     accounts, _ = _either("GeneralLedgerAccount")
-    listed_accounts = listing("GeneralLedgerAccounts", ACCOUNT, _ACCOUNT_FILTERS)
-    term = reading("PaymentTerms", PAYMENT_TERM)
+    listed_accounts = partial(
+        operations.list_entries, "GeneralLedgerAccounts", ACCOUNT, _ACCOUNT_FILTERS
+    )
+    term = partial(operations.read, "PaymentTerms", PAYMENT_TERM)
     return [
         Published("GET", "/clientintegrationinformation", frozenset(), _client_information),
         Published("GET", "/generalledgeraccounts", accounts, listed_accounts),
-        Published("GET", "/vatcodes", common, listing("VatCodes", VAT_CODE, _VAT_FILTERS)),
-        Published("GET", "/currencies", common, listing("Currencies", CURRENCY, _CURRENCY_FILTERS)),
-        Published("GET", "/paymentterms", common, listing("PaymentTerms", PAYMENT_TERM, {})),
+        Published(
+            "GET",
+            "/vatcodes",
+            common,
+            partial(operations.list_entries, "VatCodes", VAT_CODE, _VAT_FILTERS),
+        ),
+        Published(
+            "GET",
+            "/currencies",
+            common,
+            partial(operations.list_entries, "Currencies", CURRENCY, _CURRENCY_FILTERS),
+        ),
+        Published(
+            "GET",
+            "/paymentterms",
+            common,
+            partial(operations.list_entries, "PaymentTerms", PAYMENT_TERM, {}),
+        ),
         Published("GET", "/paymentterms/{id}", common, term),
     ]
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from go_sandbox.go import invoices
-from go_sandbox.go.problems import broken_rule, duplicate, unknown_reference
-from go_sandbox.go.references import check_currency
-from go_sandbox.go.voucher_schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
+from go_sandbox.go.problems import broken_rule, unknown_reference
+from go_sandbox.go.references import check_currency, check_unique
+from go_sandbox.go.schema import LEDGER_ENTRY, VOUCHER, VOUCHER_LINE
 
 if TYPE_CHECKING:
-    from go_sandbox.go.ledger import Ledger
-    from go_sandbox.go.register import Entry
+    from go_sandbox.go.ledger import Entry, Ledger
 
 _KIND = "Bank voucher"
 
@@ -28,19 +27,14 @@ def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
         Refusal: the lines do not sum to zero, an account is unknown (404), or the reference is
             held by another voucher.
     """
-    vouchers = ledger.register("BankVouchers")
-    reference = body.get("ExternalImportReference")
-    holder = vouchers.holder("ExternalImportReference", reference)
-    if holder:
-        raise duplicate(_KIND, "ExternalImportReference", reference, holder["Id"])
+    voucher: Entry = {**dict.fromkeys(VOUCHER), **body}
+    check_unique(ledger, _KIND, "BankVouchers", "ExternalImportReference", voucher)
     check_currency(ledger, _KIND, body["CurrencyCode"])
     now = ledger.clock.stamp()
     lines = [_line(ledger, line, now) for line in body.get("VoucherLines") or []]
     if not lines or sum(line["CurrencyAmount"] for line in lines):
         raise broken_rule(_KIND, "VoucherLines must be there and sum to zero")
-    voucher = {
-        **dict.fromkeys(VOUCHER),
-        **body,
+    voucher |= {
         "Id": str(uuid4()),
         "VoucherNo": ledger.next_number("voucher", first=1),
         "IsReversed": False,
@@ -49,7 +43,7 @@ def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
     }
     for line in lines:
         _settle(ledger, voucher, line)
-    return vouchers.put(voucher)
+    return ledger.register("BankVouchers").put(voucher)
 
 
 def open_items(ledger: Ledger, date: str) -> list[Entry]:

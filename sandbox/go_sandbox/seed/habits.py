@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from go_sandbox.seed.chance import record
 from go_sandbox.seed.money import rounded
-from go_sandbox.seed.sales import guest, order_id, placed, registered
+from go_sandbox.seed.sales import freight, guest, order_id, placed, registered
 from go_sandbox.shop import stamps
-from go_sandbox.shop.contract import ADDRESS, BUYER, DISCOUNT, LINE, PAYMENT, SHIPPING
+from go_sandbox.shop.contract import ADDRESS, BUYER, DISCOUNT, LINE, PAYMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,34 @@ _MADE_ANEW, _DELETED_ID = "KOPP-BLA", "1912"
 _IN_HTML = {"DUK-LIN": "Linduk 150 &times; 250", "BØRSTE-TRE": "Oppvaskbørste &amp; krok"}
 _BUYER_IN_HTML = {"name": "Per O&#039;Brien", "first_name": "Per", "last_name": "O&#039;Brien"}
 _BUYER_IN_HTML_ID = "1007"
+
+_LIV = {
+    "email": "liv.strand@example.com",
+    "name": "Liv Strand",
+    "first_name": "Liv",
+    "last_name": "Strand",
+}
+_ANONYMOUS: Record = {
+    "buyer": record(
+        BUYER,
+        email="deleted@site.invalid",
+        name="[deleted]",
+        first_name="[deleted]",
+        last_name="[deleted]",
+        phone="000-0000-0000",
+    ),
+    "billing_address": record(ADDRESS, type="billing", name="[deleted]", country_code="NO"),
+    "shipping_address": record(ADDRESS, type="shipping", name="[deleted]", country_code="NO"),
+}
+_STAGE = {
+    "status": "processing",
+    "payment_status": "paid",
+    "fulfillment_status": "unfulfilled",
+    "source_status": "processing",
+    "shipped_at": None,
+    "completed_at": None,
+    "cancelled_at": None,
+}
 
 
 @dataclass(frozen=True)
@@ -84,12 +112,6 @@ class Habit:
 _SWEATER = Sold("GEN-FJORD-M", "Strikkegenser Fjord M", "1039.20")
 _COFFEE = Sold("KAFFE-MØRK", "Kaffe Nordavind, mørkbrent 250 g", "112.20", "15")
 _CUP = Sold(_MADE_ANEW, "Håndlaget kopp «Blåbær»", "239.20")
-_LIV = {
-    "email": "liv.strand@example.com",
-    "name": "Liv Strand",
-    "first_name": "Liv",
-    "last_name": "Strand",
-}
 
 HABITS = (
     Habit(
@@ -217,20 +239,6 @@ def retire_guests(shop: Shop, before: datetime) -> int:
     return len(old)
 
 
-_ANONYMOUS: Record = {
-    "buyer": record(
-        BUYER,
-        email="deleted@site.invalid",
-        name="[deleted]",
-        first_name="[deleted]",
-        last_name="[deleted]",
-        phone="000-0000-0000",
-    ),
-    "billing_address": record(ADDRESS, type="billing", name="[deleted]", country_code="NO"),
-    "shipping_address": record(ADDRESS, type="shipping", name="[deleted]", country_code="NO"),
-}
-
-
 def _sale(
     order: Record, habit: Habit, ids: Mapping[str, str], customers: Mapping[str, Record]
 ) -> Record:
@@ -238,7 +246,9 @@ def _sale(
         _line(f"{order['id']}-{place}", sold, ids.get(sold.sku), is_exact=habit.vat == "exact")
         for place, sold in enumerate(habit.sold, 1)
     ]
-    shipping = [_freight(f"{order['id']}-f", habit.freight)] if habit.freight else []
+    shipping = (
+        [freight(order["id"], "Posten, hentested", Decimal(habit.freight))] if habit.freight else []
+    )
     totals, taxes = _sums(habit, [*lines, *shipping])
     paid_at = stamps.render(stamps.parse(order["created_at"]) + timedelta(minutes=1))
     return {
@@ -255,17 +265,6 @@ def _sale(
         "taxes": taxes if habit.tells_taxes else [],
         "payments": [_payment(order["id"], totals["total_incl"], paid_at)],
     }
-
-
-_STAGE = {
-    "status": "processing",
-    "payment_status": "paid",
-    "fulfillment_status": "unfulfilled",
-    "source_status": "processing",
-    "shipped_at": None,
-    "completed_at": None,
-    "cancelled_at": None,
-}
 
 
 def _line(line_id: str, sold: Sold, product_id: str | None, *, is_exact: bool) -> Record:
@@ -292,13 +291,6 @@ def _line(line_id: str, sold: Sold, product_id: str | None, *, is_exact: bool) -
         total_incl=_written(excl + tax),
         tax_rate=sold.rate,
     )
-
-
-def _freight(line_id: str, price: str) -> Record:
-    excl = Decimal(price)
-    tax = rounded(excl / 4)
-    told = {"total_excl": price, "total_tax": str(tax), "total_incl": str(excl + tax)}
-    return record(SHIPPING, id=line_id, name="Posten, hentested", tax_rate="25", **told)
 
 
 def _discount(off: Off) -> Record:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from go_sandbox.seed.catalogue import FREIGHT, VANISHED
 from go_sandbox.seed.chance import REFERENCE, record
+from go_sandbox.seed.goods import FREIGHT, VANISHED
 from go_sandbox.seed.money import discount_is_exact, line_amounts, rounded
 from go_sandbox.shop.contract import BUYER, LINE, ORDER, PAYMENT, SHIPPING
 from go_sandbox.shop.stamps import render
@@ -25,7 +25,7 @@ METHODS = ("vipps", "card", "klarna")
 GUEST_PERCENT = 15
 DISCOUNT_PERCENT = 20
 FREIGHT_PERCENT = 75
-GIFT_PERCENT = 10
+_TOTALS = ("total_excl", "total_tax", "total_incl")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _order(chance: Chance, store: Store, number: int, at: datetime) -> dict[str,
     shop_id = order_id(number)
     stage = STAGES[number - 1] if number <= len(STAGES) else chance.one(ALL_STAGES)
     lines = _lines(chance, store, shop_id)
-    shipping = _freight(chance, shop_id)
+    shipping = [freight(shop_id, *chance.one(FREIGHT))] if chance.happens(FREIGHT_PERCENT) else []
     totals = _totals(lines + shipping)
     return record(
         ORDER,
@@ -189,28 +189,16 @@ def _price_excl(product: dict[str, Any], rate: Decimal) -> Decimal:
     return rounded(Decimal(product["price_incl"]) * 100 / (100 + rate))
 
 
-def _freight(chance: Chance, shop_id: str) -> list[dict[str, Any]]:
-    if not chance.happens(FREIGHT_PERCENT):
-        return []
-    name, price = chance.one(FREIGHT)
-    amounts = line_amounts(Decimal(1), price, Decimal(FREIGHT_RATE), Decimal(0))
-    return [
-        record(
-            SHIPPING,
-            id=f"{shop_id}-f",
-            name=name,
-            total_excl=str(amounts.total_excl),
-            total_tax=str(amounts.total_tax),
-            total_incl=str(amounts.total_incl),
-            tax_rate=FREIGHT_RATE,
-        )
-    ]
+def freight(shop_id: str, name: str, price: Decimal) -> dict[str, Any]:
+    """Return the freight of an order, for so many krone without VAT."""
+    amounts = asdict(line_amounts(Decimal(1), price, Decimal(FREIGHT_RATE), Decimal(0)))
+    totals = {total: str(amounts[total]) for total in _TOTALS}
+    return record(SHIPPING, id=f"{shop_id}-f", name=name, tax_rate=FREIGHT_RATE, **totals)
 
 
 def _totals(parts: list[dict[str, Any]]) -> dict[str, str]:
-    names = ("total_excl", "total_tax", "total_incl")
     return {
-        name: str(sum((Decimal(part[name]) for part in parts), Decimal("0.00"))) for name in names
+        name: str(sum((Decimal(part[name]) for part in parts), Decimal("0.00"))) for name in _TOTALS
     }
 
 

@@ -1,18 +1,14 @@
-"""Fills a shop with a believable Norwegian store."""
+"""Fills a shop with a believable Norwegian store, on request with a few mistakes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from go_sandbox.seed.chance import Chance
+from go_sandbox.seed.goods import products
 from go_sandbox.seed.goods import products as make_products
-from go_sandbox.seed.habits import (
-    ROOM,
-    goods_with_habits,
-    people_with_habits,
-    sales_with_habits,
-)
-from go_sandbox.seed.mistakes import customers_amiss, products_amiss
+from go_sandbox.seed.habits import ROOM, goods_with_habits, people_with_habits, sales_with_habits
+from go_sandbox.seed.people import customers
 from go_sandbox.seed.people import customers as make_customers
 from go_sandbox.seed.people import guests as make_guests
 from go_sandbox.seed.sales import Store
@@ -22,6 +18,25 @@ if TYPE_CHECKING:
     from go_sandbox.shop.shop import Shop
 
 ORDERS_A_GUEST = 25
+
+
+def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a customer whose postal code is missing, and a company that is there already."""
+    *_, person, company = customers(chance, 4)
+    person.update(id="1901", number="1901", email="uten.postnummer@example.com")
+    person["addresses"][0].update(id="1901-1", postal_code=None)
+    company.update(id="1902", number="1902", email="innkjop@dobbel.example.com")
+    twin = next((one for one in people if one["organization_number"]), company)
+    company["organization_number"] = twin["organization_number"]
+    return [person, company]
+
+
+def products_amiss(chance: Chance, goods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a product without a SKU, and one whose price is no number."""
+    no_sku, odd_price = products(chance, len(goods) + 2)[-2:]
+    no_sku.update(id="2901", sku=None, name="Vare uten varenummer")
+    odd_price.update(id="2902", price_excl=None, price_incl="12,50 kr")
+    return [no_sku, odd_price]
 
 
 def seed_store(

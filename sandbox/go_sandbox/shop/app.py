@@ -1,30 +1,186 @@
-"""Serves the shop's API by the default contract."""
+"""Serves the shop's API by the default contract: lists, one record, and a merge patch of one."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import simplejson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from go_sandbox.shop.contract import STREAMS
-from go_sandbox.shop.listing import page_text, read_query
-from go_sandbox.shop.patching import apply_patch, read_patch
-from go_sandbox.shop.problems import answer_problem, problem
+from go_sandbox.shop import stamps
+from go_sandbox.shop.contract import SET_BY_THE_SHOP, STREAMS, mistakes, reshaped
+from go_sandbox.shop.shop import merged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from starlette.requests import Request
 
-    from go_sandbox.shop.shop import Shop
+    from go_sandbox.shop.shop import Place, Record, Shelf, Shop
 
+TITLES = {
+    400: "Bad request",
+    401: "Not authorized",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Deleted",
+    412: "Changed meanwhile",
+    415: "Unsupported media type",
+    422: "Cannot be changed so",
+    429: "Too many requests",
+}
+
+PARAMETERS = ("updated_since", "limit", "cursor")
+DEFAULT_LIMIT = 100
+LARGEST_LIMIT = 1000
+MEDIA_TYPES = ("application/merge-patch+json", "application/json")
 WINDOW_SECONDS = 1.0
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
+    """Return an error to raise, to be answered as a problem body."""
+    return HTTPException(status, detail, headers)
+
+
+async def answer_problem(_: Request, error: Exception) -> JSONResponse:
+    """Answer an error as `application/problem+json`."""
+    if not isinstance(error, HTTPException):
+        raise error
+    body = {
+        "type": "about:blank",
+        "title": TITLES.get(error.status_code, "Error"),
+        "status": error.status_code,
+        "detail": error.detail,
+    }
+    return JSONResponse(
+        body,
+        status_code=error.status_code,
+        headers=dict(error.headers or {}),
+        media_type="application/problem+json",
+    )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a caller asks for."""
+
+    since: str | None
+    after: Place | None
+    limit: int
+
+
+def read_query(stream: str, query: Mapping[str, str]) -> Listing:
+    """Read the query parameters of a list request.
+
+    Raises:
+        HTTPException: 400 for an unknown parameter or a value that makes no sense.
+    """
+    for name in query:
+        if name not in PARAMETERS:
+            detail = f"Unknown parameter {name!r}. Known are {', '.join(PARAMETERS)}."
+            raise problem(400, detail)
+    cursor = query.get("cursor")
+    return Listing(
+        since=_since(query.get("updated_since")),
+        after=None if cursor is None else _place(stream, cursor),
+        limit=_limit(query.get("limit", str(DEFAULT_LIMIT))),
+    )
+
+
+def page_text(stream: str, shelf: Shelf, listing: Listing, told: Callable[[str], str]) -> str:
+    """Return one page as JSON text: `{"data": [...], "next_cursor": null | "..."}`.
+
+    A cursor is the place of the page's last record. A record that changes while somebody pages
+    moves behind the cursor's place and is listed again as changed; none is skipped. `told` makes of
+    a record's text what the API tells of it.
+    """
+    places = shelf.page(since=listing.since, after=listing.after, limit=listing.limit + 1)
+    shown = places[: listing.limit]
+    texts = [told(shelf.text(record_id) or "") for _, record_id in shown]
+    cursor = _cursor(stream, shown[-1]) if len(places) > len(shown) else None
+    return f'{{"data": [{", ".join(texts)}], "next_cursor": {simplejson.dumps(cursor)}}}'
+
+
+def _since(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return stamps.render(stamps.parse(text))
+    except ValueError as error:
+        raise problem(400, f"updated_since: {error}. Write '+' as %2B.") from error
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_LIMIT):
+        raise problem(400, f"limit must be a number from 1 to {LARGEST_LIMIT}.")
+    return int(text)
+
+
+def _cursor(stream: str, place: Place) -> str:
+    text = simplejson.dumps([stream, *place])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _place(stream: str, cursor: str) -> Place:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        owner, stamp, record_id = simplejson.loads(text)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise problem(400, "cursor was not given out by this shop.") from error
+    if owner != stream:
+        raise problem(400, f"cursor belongs to {owner}, not to {stream}.")
+    return str(stamp), str(record_id)
+
+
+def read_patch(stream: str, media_type: str, body: bytes) -> Record:
+    """Read a merge patch.
+
+    Raises:
+        HTTPException: 415 for another media type, 400 for what is no JSON object, 422 for a
+            field that the shop does not have or sets itself, or a value that its field cannot hold.
+    """
+    if media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
+        raise problem(415, f"Send {MEDIA_TYPES[0]}.")
+    try:
+        patch = simplejson.loads(body, use_decimal=True)
+    except ValueError as error:
+        raise problem(400, "The body is not JSON.") from error
+    if not isinstance(patch, dict):
+        raise problem(400, "A merge patch is a JSON object.")
+    for name in patch:
+        if name in SET_BY_THE_SHOP:
+            raise problem(422, f"{name} is set by the shop and cannot be changed.")
+    for mistake in mistakes(STREAMS[stream], patch):
+        raise problem(422, f"{stream}: {mistake}")
+    return patch
+
+
+def apply_patch(shop: Shop, stream: str, record: Record, patch: Record) -> Record:
+    """Store the patched record; a patch that changes nothing leaves `updated_at` alone.
+
+    What else the shop does to a patch is set by its `reshapes_patches` and
+    `patches_move_updated_at`.
+
+    A member that the patch removes (null) is shown as null from then on, for a record of the
+    contract always arrives whole.
+    """
+    if shop.reshapes_patches:
+        patch = reshaped(STREAMS[stream], patch)
+    patched = merged(record, patch)
+    if patched == record:
+        return record
+    if shop.patches_move_updated_at:
+        patched["updated_at"] = None
+    return shop.put(stream, patched)
 
 
 def create_app(shop: Shop) -> Starlette:

@@ -1,10 +1,36 @@
-"""The fields of the shop's three record types and what each may hold, by the default contract."""
+"""The fields of the shop's records by the default contract, and what each may hold."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import date
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from go_sandbox.shop import stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+SET_BY_THE_SHOP = frozenset({"id", "created_at", "updated_at"})
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TYPES = {"flag": bool, "object": dict}
+_FORMS = {
+    "text": "text",
+    "phone": "text",
+    "flag": "true or false",
+    "amount": "a decimal string",
+    "number": "a decimal string",
+    "stamp": "an RFC 3339 stamp with its zone",
+    "day": "a day such as 2026-01-31",
+    "object": "an object",
+    "list": "a list of objects",
+}
+_ORE = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -149,4 +175,76 @@ ORDER = _fields(
 
 STREAMS = {"customers": CUSTOMER, "products": PRODUCT, "orders": ORDER}
 
-SET_BY_THE_SHOP = frozenset({"id", "created_at", "updated_at"})
+
+def mistakes(fields: Fields, values: Mapping[str, object], within: str = "") -> Iterator[str]:
+    """Tell each field that the shop does not have, and each value that its field cannot hold.
+
+    A value of null is never wrong.
+    """
+    for name, value in values.items():
+        path = f"{within}{name}"
+        if name not in fields:
+            yield f"There is no field {path!r}."
+        elif value is not None:
+            yield from _mistakes_of(fields[name], path, value)
+
+
+def _mistakes_of(field: Field, path: str, value: object) -> Iterator[str]:
+    if field.kind == "word":
+        if value not in field.words:
+            yield f"{path} must be one of {', '.join(field.words)}."
+    elif not _has_form(field.kind, value):
+        yield f"{path} must be {_FORMS[field.kind]}."
+    elif field.inner is not None and isinstance(value, dict):
+        yield from mistakes(field.inner, value, f"{path}.")
+    elif field.inner is not None and isinstance(value, list):
+        for place, row in enumerate(value):
+            yield from mistakes(field.inner, row, f"{path}[{place}].")
+
+
+def _has_form(kind: str, value: object) -> bool:
+    if kind == "list":
+        return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+    if not isinstance(value, _TYPES.get(kind, str)):
+        return False
+    return not isinstance(value, str) or _is_written_as(kind, value)
+
+
+def _is_written_as(kind: str, text: str) -> bool:
+    try:
+        if kind == "stamp":
+            stamps.parse(text)
+        elif kind == "day":
+            date.fromisoformat(text)
+            return bool(_DAY.fullmatch(text))
+        elif kind in ("amount", "number"):
+            return bool(_DECIMAL.fullmatch(text))
+    except ValueError:
+        return False
+    return True
+
+
+def reshaped(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of the right types as the shop would keep them.
+
+    Text is trimmed and its doubled spaces become one, a phone number loses all its spaces, and
+    money is rounded to two decimals, half up.
+    """
+    return {name: _reshaped(fields[name], value) for name, value in values.items()}
+
+
+def _reshaped(field: Field, value: Any) -> Any:  # noqa: ANN401
+    if value is None:
+        return None
+    if field.kind == "text":
+        return re.sub(" {2,}", " ", value.strip())
+    if field.kind == "phone":
+        return re.sub(r"\s+", "", value)
+    if field.kind == "amount":
+        digits = Context(prec=len(value) + 2)
+        return f"{Decimal(value).quantize(_ORE, ROUND_HALF_UP, digits):f}"
+    if field.inner is None:
+        return value
+    if field.kind == "list":
+        return [reshaped(field.inner, row) for row in value]
+    return reshaped(field.inner, value)

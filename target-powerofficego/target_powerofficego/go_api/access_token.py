@@ -6,7 +6,7 @@ import base64
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from target_powerofficego.go_api.answers import (
     LATER,
@@ -29,18 +29,13 @@ if TYPE_CHECKING:
     from target_powerofficego.go_api.connection import Connection
     from target_powerofficego.go_api.sender import Answer
 
+    Ask = Callable[[dict[str, str], bytes, float], Answer]
+
 # Go's own figure, used only for an answer that names none that can be.
 USUAL_LIFETIME_SECONDS = 1200
 LONGEST_LIFETIME_SECONDS = 86400
 LARGEST_MARGIN_SECONDS = 60
 GRANT = b"grant_type=client_credentials"
-
-
-class Ask(Protocol):
-    """Asks Go for a token."""
-
-    def __call__(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
-        """Send the request and return the answer, whatever its status."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,12 @@ class AccessToken:
 
     It is renewed before its `expires_in` runs out: a minute before, or a fifth of the lifetime
     where that is less. Go asks for this rather than waiting for a 401.
+
+    Args:
+        connection: the keys.
+        ask: sends headers and a body to Go's address for tokens, until a moment to give up at, and
+            returns the answer, whatever its status.
+        now: a clock in seconds that never goes back.
     """
 
     def __init__(
@@ -119,10 +120,10 @@ def _token_in(response: Answer, asked_at: float) -> Token | None:
     return Token(value, asked_at + lifetime - min(LARGEST_MARGIN_SECONDS, lifetime / 5))
 
 
-def _lifetime(told: object) -> float:
+def _lifetime(expires_in: object) -> float:
     """Return for how many seconds a token is good; one that lasts less is told by a 401."""
     try:
-        seconds = float(str(told))
+        seconds = float(str(expires_in))
     except ValueError:
         return USUAL_LIFETIME_SECONDS
     return seconds if 0 < seconds <= LONGEST_LIFETIME_SECONDS else USUAL_LIFETIME_SECONDS

@@ -87,7 +87,7 @@ class Problem:
 
 
 def is_entry(value: object) -> bool:
-    """Tell whether the value is a JSON object."""
+    """Return whether the value is a JSON object."""
     return isinstance(value, dict)
 
 

@@ -1,7 +1,9 @@
-"""One call to PowerOffice Go as a value: what is asked, before anything is sent."""
+"""One call to PowerOffice Go as a value, before anything is sent; and how many were sent."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -87,3 +89,45 @@ def _as_go_reads(value: object) -> object:
 
 def _to_json(value: Any) -> bytes:  # noqa: ANN401
     return simplejson.dumps(value, use_decimal=True).encode()
+
+
+class CallCount:
+    """How many requests were sent, repeats included; safe to read from any thread.
+
+    Requests for a token are counted apart from reads and writes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_resource: Counter[tuple[str, str]] = Counter()
+        self.tokens = 0
+        """Requests for a token."""
+
+    def __repr__(self) -> str:
+        return f"CallCount(reads={self.reads}, writes={self.writes}, tokens={self.tokens})"
+
+    def note(self, method: str, resource: str) -> None:
+        """Count one request for a resource such as `Customers`."""
+        with self._lock:
+            self._by_resource[method, resource] += 1
+
+    def note_token(self) -> None:
+        """Count one request for a token."""
+        with self._lock:
+            self.tokens += 1
+
+    @property
+    def by_resource(self) -> dict[tuple[str, str], int]:
+        """Requests by method and resource, as they stand now."""
+        with self._lock:
+            return dict(self._by_resource)
+
+    @property
+    def reads(self) -> int:
+        """Requests that only read."""
+        return sum(count for (method, _), count in self.by_resource.items() if method == "GET")
+
+    @property
+    def writes(self) -> int:
+        """Requests that may have changed something."""
+        return sum(count for (method, _), count in self.by_resource.items() if method != "GET")

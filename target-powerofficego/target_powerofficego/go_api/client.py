@@ -20,28 +20,30 @@ from target_powerofficego.go_api.answers import (
     value_of,
     without_answer,
 )
-from target_powerofficego.go_api.call import Call, Operation, patching, posting
-from target_powerofficego.go_api.call_count import CallCount
+from target_powerofficego.go_api.call import Call, CallCount, Operation, patching, posting
 from target_powerofficego.go_api.errors import (
+    GoError,
     OutOfOrder,
     Refused,
     StopRequested,
     TryAgainLater,
     WrongKeys,
 )
-from target_powerofficego.go_api.ids import has_id, is_entry_of, with_ids
-from target_powerofficego.go_api.paging import LARGEST_PAGE, pages_of, query_for
-from target_powerofficego.go_api.quiet_logs import hide_queries
+from target_powerofficego.go_api.lists import (
+    LARGEST_PAGE,
+    has_id,
+    is_entry_of,
+    pages_of,
+    query_for,
+    with_ids,
+)
 from target_powerofficego.go_api.rate_limit import RateLimit
 from target_powerofficego.go_api.repetition import Repetition
-from target_powerofficego.go_api.sender import NotAnswered, Sender
+from target_powerofficego.go_api.sender import NotAnswered, Sender, hide_queries
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from target_powerofficego.go_api.access_token import Token
     from target_powerofficego.go_api.connection import Connection
@@ -50,11 +52,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_NO_ENTRY = "the answer does not hold the entry"
 _SIGN_OF_LIFE_SECONDS = 10.0
 """How long a call waits for its turn that is to tell whether Go answers at all."""
 
 
-class GoClient:
+class GoClient(contextlib.AbstractContextManager["GoClient"]):
     """PowerOffice Go for any number of threads: one rate limit, one token, one count.
 
     A call that fails is repeated while it certainly did nothing and its budget lasts. A write
@@ -103,15 +106,7 @@ class GoClient:
         self._senders: WeakSet[Sender] = WeakSet()
         self._senders_lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_failure: object) -> None:
         self.close()
 
     @contextlib.contextmanager
@@ -134,15 +129,10 @@ class GoClient:
             TryAgainLater: when it kept failing for the whole budget, while Go answers others.
             Refused, StopRun: as their names say.
         """
-        call = Call("GET", path, params=params)
-
-        def entry(answer: Answer) -> Any:  # noqa: ANN401
-            value = value_of(call, answer)
-            if not is_entry_of(path, value):
-                raise without_answer(call, "the answer is not that entry")
-            return value
-
-        return self._run(call, entry)
+        return self._value(
+            Call("GET", path, params=params),
+            (lambda value: is_entry_of(path, value), "the answer is not that entry"),
+        )
 
     def list_all(
         self,
@@ -200,10 +190,11 @@ class GoClient:
             DuplicateReference: when another entry bears its reference.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        call = posting(path, body)
-        entry = self._write(call)
-        if not has_id(path, entry):
-            raise without_answer(call, "the answer holds no usable Id")
+        entry: dict[str, Any] = self._value(
+            posting(path, body),
+            (is_entry, _NO_ENTRY),
+            (lambda value: has_id(path, value), "the answer holds no usable Id"),
+        )
         return entry
 
     def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -214,10 +205,11 @@ class GoClient:
             TestFailed: when a `test` operation met another value.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        call = patching(path, operations)
-        entry = self._write(call)
-        if not is_entry_of(path, entry):
-            raise without_answer(call, "the answer is not that entry")
+        entry: dict[str, Any] = self._value(
+            patching(path, operations),
+            (is_entry, _NO_ENTRY),
+            (lambda value: is_entry_of(path, value), "the answer is not that entry"),
+        )
         return entry
 
     def begin(self, path: str, body: Mapping[str, Any]) -> None:
@@ -243,8 +235,7 @@ class GoClient:
             NotFound, Conflict: when it is not there, or in use.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        call = Call("DELETE", path)
-        self._run(call, lambda answer: value_of(call, answer))
+        self._value(Call("DELETE", path))
 
     def cancel(self) -> None:
         """End every wait with `StopRequested`, and every later call; those in flight finish."""
@@ -256,12 +247,17 @@ class GoClient:
             for sender in self._senders:
                 sender.close()
 
-    def _write(self, call: Call) -> dict[str, Any]:
-        value = self._run(call, lambda answer: value_of(call, answer))
-        if not is_entry(value):
-            raise without_answer(call, "the answer does not hold the entry")
-        entry: dict[str, Any] = value
-        return entry
+    def _value(self, call: Call, *checks: tuple[Callable[[Any], bool], str]) -> Any:  # noqa: ANN401
+        """Return the value of a call's answer; a check that it fails says what is wrong with it."""
+
+        def checked(answer: Answer) -> Any:  # noqa: ANN401
+            value = value_of(call, answer)
+            for is_right, otherwise in checks:
+                if not is_right(value):
+                    raise without_answer(call, otherwise)
+            return value
+
+        return self._run(call, checked)
 
     def _read_page(self, call: Call) -> tuple[list[dict[str, Any]], str | None]:
         def page_and_header(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
@@ -330,40 +326,44 @@ class GoClient:
         }
         if call.body is not None:
             headers["Content-Type"] = call.media_type
-        try:
-            answer = self._sender().send(
-                call.method,
-                self._connection.url_of(call.path),
-                headers=headers,
-                give_up_at=give_up_at,
-                count=lambda: self.calls.note(call.method, call.resource),
-                params=call.query(),
-                data=call.body,
-            )
-        except NotAnswered as unanswered:
-            failure = not_sent(str(call), unanswered) or without_answer(call, str(unanswered))
-        else:
-            self.told_at = date_of(answer) or self.told_at
-            return answer
-        raise failure
+        answer = self._answer_to(
+            str(call),
+            lambda unanswered: without_answer(call, str(unanswered)),
+            method=call.method,
+            url=self._connection.url_of(call.path),
+            headers=headers,
+            give_up_at=give_up_at,
+            count=lambda: self.calls.note(call.method, call.resource),
+            params=call.query(),
+            data=call.body,
+        )
+        self.told_at = date_of(answer) or self.told_at
+        return answer
 
     def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
-        try:
-            response = self._sender().send(
-                "POST",
-                self._connection.token_url,
-                headers=headers,
-                give_up_at=give_up_at,
-                count=self.calls.note_token,
-                data=body,
-            )
-        except NotAnswered as unanswered:
+        return self._answer_to(
+            "token",
             # A token that was given out and got lost changes nothing.
-            failure = not_sent("token", unanswered) or TryAgainLater(
-                f"token: {unanswered}; {LATER}"
-            )
-        else:
-            return response
+            lambda unanswered: TryAgainLater(f"token: {unanswered}; {LATER}"),
+            method="POST",
+            url=self._connection.token_url,
+            headers=headers,
+            give_up_at=give_up_at,
+            count=self.calls.note_token,
+            data=body,
+        )
+
+    def _answer_to(
+        self,
+        what: str,
+        lost: Callable[[NotAnswered], GoError],
+        **request: Any,  # noqa: ANN401 - as `Sender.send` takes it
+    ) -> Answer:
+        """Send a request; `lost` gives the error for one that left and was not answered."""
+        try:
+            return self._sender().send(**request)
+        except NotAnswered as unanswered:
+            failure = not_sent(what, unanswered) or lost(unanswered)
         raise failure
 
     def _sender(self) -> Sender:

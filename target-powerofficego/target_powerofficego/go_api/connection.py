@@ -37,10 +37,14 @@ class Connection:
     subscription_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        _check_url("api_url", self.api_url)
-        _check_url("token_url", self.token_url)
-        for name in ("application_key", "client_key", "subscription_key"):
-            _check_key(name, getattr(self, name))
+        for names, why_not in (
+            (("api_url", "token_url"), _why_no_url),
+            (("application_key", "client_key", "subscription_key"), _why_no_key),
+        ):
+            for name in names:
+                if why := why_not(getattr(self, name)):
+                    message = f"{name} {why}"
+                    raise ConfigurationError(message)
 
     @classmethod
     def for_environment(
@@ -68,24 +72,24 @@ class Connection:
 
 
 def _addresses(environment: str, api_url: str | None, token_url: str | None) -> tuple[str, str]:
-    if environment == "custom":
-        if not (api_url and token_url):
-            message = "environment is custom, so api_url and token_url must both be set"
-            raise ConfigurationError(message)
+    if environment == "custom" and api_url and token_url:
         return api_url, token_url
-    if environment not in ADDRESSES:
+    if environment == "custom":
+        message = "environment is custom, so api_url and token_url must both be set"
+    elif environment not in ADDRESSES:
         message = f"environment is {environment!r}, but must be production, demo or custom"
-        raise ConfigurationError(message)
-    if api_url or token_url:
+    elif api_url or token_url:
         message = (
             f"api_url and token_url belong to environment custom; "
             f"remove them or change environment, which is {environment}"
         )
-        raise ConfigurationError(message)
-    return ADDRESSES[environment]
+    else:
+        return ADDRESSES[environment]
+    raise ConfigurationError(message)
 
 
-def _check_url(name: str, url: str) -> None:
+def _why_no_url(url: str) -> str | None:
+    """Say why an address cannot be used, None: it can."""
     try:
         parts = urlsplit(url)
         readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -93,14 +97,12 @@ def _check_url(name: str, url: str) -> None:
         readable = False
     # To some parsers a backslash ends the host, to others it is a part of it.
     if not readable or not url.isprintable() or set(url) & {" ", "\\"}:
-        message = f"{name} cannot be read as a web address; it should look like https://host/path"
-        raise ConfigurationError(message)
+        return "cannot be read as a web address; it should look like https://host/path"
     if "@" in parts.netloc or parts.query or parts.fragment:
-        message = f"{name} must be a plain address, without a user name, '?' or '#'"
-        raise ConfigurationError(message)
+        return "must be a plain address, without a user name, '?' or '#'"
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts)):
-        message = f"{name} must begin with https:// (http:// only for this machine itself)"
-        raise ConfigurationError(message)
+        return "must begin with https:// (http:// only for this machine itself)"
+    return None
 
 
 def _is_this_machine(parts: SplitResult) -> bool:
@@ -113,10 +115,10 @@ def _is_this_machine(parts: SplitResult) -> bool:
         return False
 
 
-def _check_key(name: str, key: str) -> None:
+def _why_no_key(key: str) -> str | None:
+    """Say why a key cannot be one, None: it can."""
     if not key:
-        message = f"{name} is empty; set it to the key from PowerOffice Go"
-        raise ConfigurationError(message)
+        return "is empty; set it to the key from PowerOffice Go"
     if not (key.isascii() and key.isprintable()) or " " in key:
-        message = f"{name} holds a space, line break or letter that no key has; copy it once more"
-        raise ConfigurationError(message)
+        return "holds a space, line break or letter that no key has; copy it once more"
+    return None

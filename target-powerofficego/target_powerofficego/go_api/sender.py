@@ -1,22 +1,33 @@
-"""One thread's way to PowerOffice Go: a session, its turn, and whether a request ever left."""
+"""One thread's way to PowerOffice Go: a session, its turn, and whether a request ever left.
+
+The connection is opened first, then the request waits its turn, then it goes. A turn taken before
+connecting would be stale by the time a TLS handshake is over, and the first requests of several
+threads would reach Go in one heap with the next ones. It also makes plain whether a failed request
+ever left, which decides whether a write may be repeated.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import socket
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from target_powerofficego.go_api.rate_limit import NoTurnInTime
-from target_powerofficego.go_api.transport import GivenHeaders, TurnTakingAdapter, words_for
-from target_powerofficego.open_files import is_out_of_files
+from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from urllib3.connectionpool import HTTPConnectionPool
 
     from target_powerofficego.go_api.rate_limit import RateLimit
 
@@ -24,6 +35,10 @@ CONNECT_SECONDS = 10
 CHUNK = 1 << 18
 # Bytes, unpacked; the largest page that Go gives is a fraction of it.
 LARGEST_ANSWER = 128 << 20
+# urllib3 writes the whole path and query of each request at level DEBUG, and of an answer with
+# odd headers at level WARNING.
+LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
+QUERY = re.compile(r"\?[^\s'\"]*")
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class Sender:
         self._session.headers["User-Agent"] = user_agent
         self._session.headers["Accept"] = "application/json"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, TurnTakingAdapter(self))
+            self._session.mount(scheme, _TurnTakingAdapter(self))
 
     def send(
         self,
@@ -135,7 +150,7 @@ class Sender:
             with self._session.request(
                 method,
                 url,
-                auth=GivenHeaders(headers),
+                auth=_GivenHeaders(headers),
                 timeout=(CONNECT_SECONDS, self._timeout_seconds),
                 allow_redirects=False,
                 stream=True,
@@ -172,7 +187,7 @@ class Sender:
     def _not_answered(self, error: Exception) -> NotAnswered:
         patience = self._patience
         is_over = patience is not None and patience.is_over
-        why = words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
+        why = _words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
         is_for_good = patience is None and is_out_of_files(error)
         return NotAnswered(why, had_left=patience is not None, is_for_good=is_for_good)
 
@@ -190,3 +205,98 @@ def _content(response: requests.Response) -> bytes:
             why = f"the answer is larger than {LARGEST_ANSWER >> 20} MB"
             raise NotAnswered(why, had_left=True)
     return bytes(content)
+
+
+class _TurnTakingHTTPConnection(HTTPConnection):
+    departure: Sender
+    # http.client would print the keys among the headers if a program turned its debugging on.
+    debuglevel = 0
+    _is_used = False
+
+    def connect(self) -> None:
+        self._is_used = False
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        if self.is_closed:
+            self.connect()
+        self.departure.take_turn()
+        # Only of a used connection: over a new one TLS sends tickets, which look like a hang-up.
+        if self._is_used and not self.is_connected:
+            message = "the other side closed the connection before the request was sent"
+            raise ConnectionResetError(message)
+        self._is_used = True
+        self.departure.note_leaving(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _TurnTakingHTTPSConnection(_TurnTakingHTTPConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _TurnTakingAdapter(HTTPAdapter):
+    """An adapter for one thread's session. It follows nothing and repeats nothing by itself."""
+
+    def __init__(self, departure: Sender) -> None:
+        kinds = {"http": _TurnTakingHTTPConnection, "https": _TurnTakingHTTPSConnection}
+        self._connection_kinds = {
+            scheme: type(kind.__name__, (kind,), {"departure": departure})
+            for scheme, kind in kinds.items()
+        }
+        super().__init__(max_retries=0)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:  # noqa: ANN401
+        """Return a pool whose connections wait for their turn."""
+        pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
+        pool.ConnectionCls = self._connection_kinds[pool.scheme or "https"]
+        return pool
+
+
+class _GivenHeaders(requests.auth.AuthBase):
+    """Sets headers last; having it keeps requests from putting a .netrc password in their place."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the headers."""
+        request.headers.update(self._headers)
+        return request
+
+
+def _words_for(error: Exception, timeout_seconds: float) -> str:
+    """Return what went wrong in plain words, without the address or anything that was sent."""
+    if is_out_of_files(error):
+        return OUT_OF_FILES
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy did not let the call through"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no secure connection (TLS): the certificate or the address is wrong"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "no connection within 10 seconds"
+    if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
+        return f"no whole answer within {timeout_seconds:g} seconds"
+    if "NameResolution" in repr(error):
+        return "the host name is not known"
+    if "NewConnection" in repr(error):
+        return "the host is down or refuses connections"
+    return "the connection broke"
+
+
+class _WithoutQueries(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                QUERY.sub("?...", value) if isinstance(value, str) else value
+                for value in record.args
+            )
+        return True
+
+
+_FILTER = _WithoutQueries()
+
+
+def hide_queries() -> None:
+    """Cut queries from urllib3's log lines in this process; doing it twice changes nothing."""
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)

@@ -18,13 +18,12 @@ class CommandToLoad(click.Command):
     What reads the link store or prints a table takes long to load; the group's help needs neither.
 
     Args:
-        name: the command's name.
         place: its module in this package, and its name there.
         help: the first sentence of its help.
     """
 
-    def __init__(self, name: str, place: str, help: str) -> None:  # noqa: A002 - as click has it
-        super().__init__(name, help=help)
+    def __init__(self, place: str, help: str) -> None:  # noqa: A002 - as click has it
+        super().__init__(place.partition(":")[2].rstrip("_"), help=help)
         self._place = place
 
     @property
@@ -77,42 +76,22 @@ def main() -> None:
     """
 
 
-for _command in (
-    (
-        "acknowledge",
-        "waiting_commands:acknowledge",
-        "Note that a person knows of these rejects or holds.",
-    ),
-    ("check", "check_command:check", "Exit 3 while rejects or holds wait for a person."),
-    ("conflicts", "listing_commands:conflicts", "List properties that both sides changed."),
-    ("differences", "listing_commands:differences", "List linked records whose properties differ."),
-    ("erase", "erase_command:erase", "Erase a customer's personal data from the link store."),
-    (
-        "export",
-        "transfer_commands:export_store",
-        "Write the link store as text, to move it or to restore it.",
-    ),
-    (
-        "holds",
-        "listing_commands:holds",
-        "List records that could be written but need a person first.",
-    ),
-    ("import", "transfer_commands:import_store", "Read an export into an empty link store."),
-    ("link", "linking_commands:link", "Say which entry in Go a record of the shop is."),
-    ("links", "listing_commands:links", "List which record of the shop is which entry in Go."),
-    (
-        "parked",
-        "listing_commands:parked",
-        "List records that wait for another record, for Go, or to be read again.",
-    ),
-    ("reconcile", "reconcile_command:reconcile", "Compare a period's orders with Go's books."),
-    (
-        "rejects",
-        "listing_commands:rejects",
-        "List records that cannot be written, with the reason.",
-    ),
-    ("retry", "waiting_commands:retry", "Let the next run try records at once that rest."),
-    ("runs", "listing_commands:runs", "List the newest runs and what came of each."),
-    ("unlink", "linking_commands:unlink", "Forget which entry in Go a record of the shop is."),
-):
-    main.add_command(CommandToLoad(*_command))
+for _place, _help in {
+    "waiting:acknowledge": "Note that a person knows of these rejects or holds.",
+    "check:check": "Exit 3 while rejects or holds wait for a person.",
+    "lists:conflicts": "List properties that both sides changed.",
+    "lists:differences": "List linked records whose properties differ.",
+    "erasing:erase": "Erase a customer's personal data from the link store.",
+    "transfer:export": "Write the link store as text, to move it or to restore it.",
+    "waiting:holds": "List records that could be written but need a person first.",
+    "transfer:import_": "Read an export into an empty link store.",
+    "linking:link": "Say which entry in Go a record of the shop is.",
+    "lists:links": "List which record of the shop is which entry in Go.",
+    "waiting:parked": "List records that wait for another record, for Go, or to be read again.",
+    "reconcile:reconcile": "Compare a period's orders with Go's books.",
+    "waiting:rejects": "List records that cannot be written, with the reason.",
+    "waiting:retry": "Let the next run try records at once that rest.",
+    "runs:runs": "List the newest runs and what came of each.",
+    "linking:unlink": "Forget which entry in Go a record of the shop is.",
+}.items():
+    main.add_command(CommandToLoad(_place, _help))

@@ -1,37 +1,40 @@
-"""Erases a customer's personal data from the link store, and from what it keeps of its orders."""
+"""The command `erase`: a customer's personal data leaves the link store, on a privacy request.
+
+What the link store keeps of the customer's orders stays, without who bought.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import click
+
 from target_powerofficego.dataflow.buyers import guest_id, known_ids
 from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.dataflow.orders.state import OrderState
 from target_powerofficego.dataflow.values import same_email
 from target_powerofficego.decisions.erased import ORDER_ROWS, erased_id, impersonal_order
+from target_powerofficego.links_command.listing import fail, say
+from target_powerofficego.links_command.opening import confirm, store_at_rest
+from target_powerofficego.links_command.options import (
+    Choices,
+    EntityChoice,
+    shop_name_option,
+    with_choices,
+    yes_option,
+)
 from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.ways import PAYMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Unsettled
 
 _CUSTOMERS, _ORDERS = "customers", "orders"
-
-
-class CannotErase(Exception):  # noqa: N818 - reads as what it says
-    """The customer cannot be erased as things are; the text says why and what to do."""
-
-
-class UnknownCustomer(Exception):  # noqa: N818 - reads as what it says
-    """The link store knows no such customer."""
-
-
-class ErasedAlready(Exception):  # noqa: N818 - reads as what it says
-    """The customer was erased before."""
+_NOTHING = "; nothing was erased"
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,13 @@ class Erasable:
     to, and `alike_in_shop`, other customers that the link store knows.
     """
 
-    links: tuple[Link, ...]
-    shop_ids: tuple[str, ...]
-    order_links: tuple[Link, ...]
-    waiting_orders: tuple[Unsettled, ...]
-    shared_with: str | None = None
-    alike_in_go: tuple[str, ...] = ()
-    alike_in_shop: tuple[str, ...] = ()
+    links: Sequence[Link]
+    shop_ids: Sequence[str]
+    order_links: Sequence[Link]
+    waiting_orders: Sequence[Unsettled]
+    shared_with: str | None
+    alike_in_go: Sequence[str]
+    alike_in_shop: Sequence[str]
 
     @property
     def go_id(self) -> str | None:
@@ -60,94 +63,192 @@ class Erasable:
         return self.links[0].go_id if self.links and not self.links[0].is_follower else None
 
 
-def erasable(store: LinkStore, shop_id: str) -> Erasable:
-    """Find all that the link store knows of a customer.
+@click.command()
+@click.argument("what", metavar="customer", type=EntityChoice(["customers"]))
+@click.argument("shop_id", metavar="[SHOP_ID]", required=False)
+@click.option("--email", metavar="ADDRESS", help="The guest with this e-mail address.")
+@yes_option
+@shop_name_option
+@with_choices()
+@click.pass_obj
+def erase(
+    choices: Choices,
+    *,
+    what: str,
+    shop_id: str | None,
+    email: str | None,
+    is_confirmed: bool,
+    shop_name: str | None,
+) -> None:
+    """Erase a customer's personal data from the link store.
+
+    SHOP_ID is the customer's id in the shop, or a guest's that begins with "guest:". Go keeps its
+    entry, as the law on bookkeeping asks; the next run archives it. The customer is remembered by a
+    keyed hash of its id, so that it is not created again and its orders stay its own. This cannot
+    be undone. Copies of the link store, and exports, keep what they hold.
+    """
+    del what
+    if (shop_id is None) == (email is None):
+        msg = "say SHOP_ID or --email, one of the two"
+        raise click.UsageError(msg)
+    wanted = shop_id if shop_id is not None else guest_id(email or "")
+    who = f"customer {shop_id}" if shop_id is not None else "guest with that e-mail address"
+    with store_at_rest(choices.link_store, shop_name) as (store, _):
+        if store.erased_customers().id_of(wanted) is not None:
+            store.purge_deleted()
+            say(f"{who} was erased already; nothing is left of it")
+            return
+        erasable = find_erasable(store, wanted)
+        if erasable is None:
+            others = _alike_in_shop(store, _as_compared(email), ())
+            hint = f"; these have it, erase them by their ids: {', '.join(others)}"
+            fail(f"the link store knows no {who}{_NOTHING}{hint if others else ''}")
+        for line in _what_is_erased(erasable):
+            say(line)
+        confirm("Erase this? It cannot be undone.", is_confirmed=is_confirmed)
+        erase_all(store, erasable)
+    click.echo("erased from the link store")
+
+
+def _what_is_erased(erasable: Erasable) -> list[str]:
+    """Say what is erased and what becomes of the entry in Go."""
+    named = ", ".join(erasable.shop_ids)
+    orders = len(erasable.order_links) + len(erasable.waiting_orders)
+    lines = [
+        f"customer {named}: all that is kept of it, and who bought ({orders} orders)",
+        *(
+            f"Go has another customer with that e-mail address (id {go_id}), which is left alone;"
+            " see to it in Go"
+            for go_id in erasable.alike_in_go
+        ),
+        *(
+            f"customers {shop_id} has the same e-mail address and is not erased; erase it too if it"
+            " is the same person"
+            for shop_id in erasable.alike_in_shop
+        ),
+    ]
+    if erasable.go_id is not None:
+        lines.append(f"the next run archives the customer {erasable.go_id} in Go")
+    elif erasable.shared_with is not None:
+        lines.append(
+            f"the customer {erasable.links[0].go_id} in Go stays as it is: it is customer"
+            f" {erasable.shared_with}'s; erase that one too if it is the same person"
+        )
+    elif erasable.links:
+        lines.append(
+            f"the customer {erasable.links[0].go_id} in Go stays as it is, for it was only shared;"
+            " see to it in Go"
+        )
+    else:
+        lines.append("it was never in Go; if the shop sends it again, nothing is created or kept")
+    return lines
+
+
+def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
+    """Return all that the link store knows of a customer; None when it knows nothing.
 
     Raises:
-        CannotErase: with one line.
-        UnknownCustomer: nothing is known of it.
-        ErasedAlready: nothing is known of it any more.
+        click.ClickException: it cannot be erased as things are; with why, and what to do.
     """
-    if store.erased_customers().id_of(shop_id) is not None:
-        raise ErasedAlready
-    if any(one.entity != PAYMENTS for one in store.intents()):
-        msg = "writes of the last run are unanswered: run the sync once, then erase"
-        raise CannotErase(msg)
+    if any(intent.entity != PAYMENTS for intent in store.intents()):
+        fail(f"writes of the last run are unanswered: run the sync once, then erase{_NOTHING}")
     link = store.link(_CUSTOMERS, shop_id)
-    if link is None:
-        return _unlinked(store, shop_id)
-    shared_with = None
+    if link is None and not store.knows(_CUSTOMERS, shop_id):
+        return None
+    links, shared_with = _sharing(store, link) if link is not None else ([], None)
+    emails = _emails(store, shop_id, link)
+    if link is not None:
+        links += _as_guests(store, link, emails, known={one.shop_id for one in links})
+    shop_ids = [one.shop_id for one in links] or [shop_id]
+    waiting = [
+        one for one in store.unsettled() if one.entity == _ORDERS and _buyer_of(one) in shop_ids
+    ]
+    if link is None and waiting:
+        named = ", ".join(one.shop_id for one in waiting)
+        fail(
+            f"customer {shop_id} is not in Go yet, and its orders ({named}) would be lost: see to"
+            f" them first ({shown_by('holds')}, {shown_by('rejects')}){_NOTHING}"
+        )
+    return Erasable(
+        links=links,
+        shop_ids=shop_ids,
+        order_links=[
+            order
+            for order in (store.links_of(_ORDERS) if link is not None else ())
+            if link is not None and _is_order_of(order, link, shop_ids)
+        ],
+        waiting_orders=waiting,
+        shared_with=shared_with,
+        alike_in_go=_alike_in_go(store, emails),
+        alike_in_shop=_alike_in_shop(store, emails, shop_ids),
+    )
+
+
+def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
+    """Return the links of one person, this one first, and whose customer in Go a follower shares.
+
+    Raises:
+        click.ClickException: another customer's record shares this one's entry.
+    """
     links = [link]
+    shared_with: str | None = None
     for other in store.links_to(_CUSTOMERS, link.go_id):
-        if other.shop_id == shop_id:
+        if other.shop_id == link.shop_id:
             continue
         if link.is_follower:
             shared_with = shared_with if other.is_follower else other.shop_id
         elif other.shop_id.startswith(GUEST):
             links.append(other)
         elif not store.erased_customers().id_of(other.shop_id):
-            msg = (
-                f"customer {other.shop_id} shares the customer {link.go_id} in Go with {shop_id}:"
-                f" erase or unlink {other.shop_id} first"
+            fail(
+                f"customer {other.shop_id} shares the customer {link.go_id} in Go with"
+                f" {link.shop_id}: erase or unlink {other.shop_id} first{_NOTHING}"
             )
-            raise CannotErase(msg)
-    emails = set() if link.is_follower else _emails(store, link)
-    links += _as_guests(store, link, emails, known={one.shop_id for one in links})
-    shop_ids = tuple(one.shop_id for one in links)
-    return Erasable(
-        links=tuple(links),
-        shop_ids=shop_ids,
-        order_links=tuple(_orders_of(store, link, shop_ids)),
-        waiting_orders=tuple(_waiting_orders(store, shop_ids)),
-        shared_with=shared_with,
-        alike_in_go=tuple(_alike_in_go(store, emails)),
-        alike_in_shop=tuple(_alike_in_shop(store, emails, shop_ids)),
-    )
+    return links, shared_with
 
 
-def with_email(store: LinkStore, email: str) -> list[str]:
-    """Return the ids of the customers with an e-mail address, guests' companies among them."""
-    return _alike_in_shop(store, _as_compared(email), ())
-
-
-def _emails(store: LinkStore, link: Link) -> set[str]:
-    """Return the e-mail addresses by which a customer is known, as they are compared."""
+def _emails(store: LinkStore, shop_id: str, link: Link | None) -> set[str]:
+    """Return the e-mail addresses that are a customer's own, as they are compared."""
+    waiting = store.unsettled_of(_CUSTOMERS, shop_id)
+    in_shop = waiting and waiting.payload.get("email")
+    if link is None:
+        return _as_compared(in_shop)
+    if link.is_follower:
+        return set()
     agreed = link.base.get("email")
     entry = store.go_entry(_CUSTOMERS, link.go_id)
-    waiting = store.unsettled_of(_CUSTOMERS, link.shop_id)
-    return _as_compared(
-        agreed and agreed.shop,
-        agreed and agreed.go,
-        entry and entry[0].get("EmailAddress"),
-        waiting and waiting.payload.get("email"),
-    )
+    in_go = entry and entry[0].get("EmailAddress")
+    return _as_compared(agreed and agreed.shop, agreed and agreed.go, in_go, in_shop)
 
 
 def _as_compared(*emails: object) -> set[str]:
     return {str(same_email(one)) for one in emails if isinstance(one, str) and one.strip()}
 
 
-def _as_guests(
-    store: LinkStore, link: Link, emails: set[str], *, known: set[str]
-) -> Iterator[Link]:
+def _as_guests(store: LinkStore, link: Link, emails: set[str], *, known: set[str]) -> list[Link]:
     """Return the customer as the guest that it would be by e-mail, where no such guest is linked.
 
     Orders of that guest which wait, or come later, are then known to be the customer's.
     """
-    for email in sorted(emails):
-        guest = guest_id(email)
-        if guest not in known and store.link(_CUSTOMERS, guest) is None:
-            yield Link(_CUSTOMERS, guest, link.go_id, is_follower=True)
+    return [
+        Link(_CUSTOMERS, guest, link.go_id, is_follower=True)
+        for guest in map(guest_id, sorted(emails))
+        if guest not in known and store.link(_CUSTOMERS, guest) is None
+    ]
 
 
-def _alike_in_go(store: LinkStore, emails: set[str]) -> Iterator[str]:
-    for email in sorted(emails):
-        for go_id in store.go_ids(_CUSTOMERS, f"email:{email}"):
-            if not store.links_to(_CUSTOMERS, go_id):
-                yield go_id
+def _alike_in_go(store: LinkStore, emails: set[str]) -> list[str]:
+    """Return the entries with one of these e-mail addresses that nobody is linked to."""
+    return [
+        go_id
+        for email in sorted(emails)
+        for go_id in store.go_ids(_CUSTOMERS, f"email:{email}")
+        if not store.links_to(_CUSTOMERS, go_id)
+    ]
 
 
-def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: tuple[str, ...]) -> list[str]:
+def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: Sequence[str]) -> list[str]:
+    """Return the other customers that are known by one of these e-mail addresses."""
     found = {
         link.shop_id
         for link in store.links_of(_CUSTOMERS)
@@ -161,71 +262,39 @@ def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: tuple[str, ...]
     return sorted(found.difference(shop_ids))
 
 
-def _unlinked(store: LinkStore, shop_id: str) -> Erasable:
-    if not store.knows(_CUSTOMERS, shop_id):
-        raise UnknownCustomer
-    waiting = tuple(_waiting_orders(store, (shop_id,)))
-    if waiting:
-        named = ", ".join(one.shop_id for one in waiting)
-        msg = (
-            f"customer {shop_id} is not in Go yet, and its orders ({named}) would be lost: see to"
-            f" them first ({shown_by('holds')}, {shown_by('rejects')})"
-        )
-        raise CannotErase(msg)
-    told = store.unsettled_of(_CUSTOMERS, shop_id)
-    emails = _as_compared(told and told.payload.get("email"))
-    return Erasable(
-        links=(),
-        shop_ids=(shop_id,),
-        order_links=(),
-        waiting_orders=(),
-        alike_in_go=tuple(_alike_in_go(store, emails)),
-        alike_in_shop=tuple(_alike_in_shop(store, emails, (shop_id,))),
-    )
-
-
-def _orders_of(store: LinkStore, customer: Link, shop_ids: tuple[str, ...]) -> Iterator[Link]:
-    """Return the orders of a customer; of a follower only those that are known to be its own."""
-    for link in store.links_of(_ORDERS):
-        bought = link.base.get("customer")
-        if bought is None or customer.go_id not in (str(bought.shop), str(bought.go)):
-            continue
-        buyer = OrderState(link.base).buyer
-        if not customer.is_follower or (buyer is not None and buyer.id in shop_ids):
-            yield link
-
-
-def _waiting_orders(store: LinkStore, shop_ids: tuple[str, ...]) -> Iterator[Unsettled]:
-    for one in store.unsettled():
-        if one.entity == _ORDERS and _buyer_of(one) in shop_ids:
-            yield one
+def _is_order_of(order: Link, customer: Link, shop_ids: Sequence[str]) -> bool:
+    """Return whether a customer bought; a follower only what is known to be its own."""
+    bought, buyer = order.base.get("customer"), OrderState(order.base).buyer
+    if bought is None or customer.go_id not in (str(bought.shop), str(bought.go)):
+        return False
+    return not customer.is_follower or (buyer is not None and buyer.id in shop_ids)
 
 
 def _buyer_of(order: Unsettled) -> str:
     return known_ids(order.payload)[0]
 
 
-def erase(store: LinkStore, found: Erasable) -> None:
-    """Erase what was found, all or nothing; what was deleted leaves the file afterwards."""
+def erase_all(store: LinkStore, erasable: Erasable) -> None:
+    """Erase what is to be erased, all or nothing; what was deleted leaves the file afterwards."""
     key = store.erased_customers().key
     with store.transaction():
-        for order in found.order_links:
+        for order in erasable.order_links:
             store.put_link(_impersonal(order))
             store.forget_conflicts(_ORDERS, order.shop_id)
             store.forget_way_back(_ORDERS, order.shop_id)
-        for waiting in found.waiting_orders:
+        for waiting in erasable.waiting_orders:
             _rewrite(store, waiting, erased_id(key, _buyer_of(waiting)))
-        for shop_id in found.shop_ids:
+        for shop_id in erasable.shop_ids:
             store.forget_record(_CUSTOMERS, shop_id)
             store.clear_unsettled(_CUSTOMERS, shop_id)
-        for link in found.links:
+        for link in erasable.links:
             kept = erased_id(key, link.shop_id)
             store.put_link(Link(_CUSTOMERS, kept, link.go_id, is_follower=link.is_follower))
-        for shop_id in found.shop_ids:
-            own = found.go_id if shop_id == found.shop_ids[0] else None
+        for shop_id in erasable.shop_ids:
+            own = erasable.go_id if shop_id == erasable.shop_ids[0] else None
             store.note_erasure(_CUSTOMERS, erased_id(key, shop_id), own)
-        if found.go_id is not None:
-            _erase_entries(store, found.go_id)
+        if erasable.go_id is not None:
+            _erase_entries(store, erasable.go_id)
     store.purge_deleted()
 
 

@@ -6,7 +6,7 @@ import datetime
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich import box
@@ -48,27 +48,49 @@ class Listing:
     none: str
 
 
-def tell(listing: Listing, output_format: str) -> None:
+_SHOP = Column("shop", "shop_name")
+
+
+def with_shop(rows: Sequence[Mapping[str, Any]], *columns: Column) -> Sequence[Column]:
+    """Return columns and, where the rows are of several shops, the one that names the shop."""
+    return (*columns, _SHOP) if len({row["shop_name"] for row in rows}) > 1 else columns
+
+
+def members(value: object, *names: str) -> dict[str, Any]:
+    """Return members of a value as those of a row, by the same names."""
+    return {name: getattr(value, name) for name in names}
+
+
+def print_listing(listing: Listing, output_format: str) -> None:
     """Print a listing; without rows a table is one sentence, and JSON is no line at all."""
     if output_format == "json":
         for row in listing.rows:
-            tell_as_json(row)
+            print_json(row)
     elif listing.rows:
         _print_table(listing)
     else:
         click.echo(listing.none)
 
 
-def tell_as_json(row: Mapping[str, Any]) -> None:
+def print_json(row: Mapping[str, Any]) -> None:
     """Print one row as a line of JSON."""
-    say_json(json.dumps(row, ensure_ascii=False, default=_as_json))
+    print_json_line(json.dumps(row, ensure_ascii=False, default=_as_json))
 
 
-def say_json(line: str) -> None:
+def print_json_line(line: str) -> None:
     """Print a line of JSON, with what cannot be seen written as JSON escapes it."""
     if not line.isprintable():
         line = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
     click.echo(line)
+
+
+def fail(why: str) -> NoReturn:
+    """End the command with one line that says why; exit status 1.
+
+    Raises:
+        click.ClickException: always.
+    """
+    raise click.ClickException(why)
 
 
 def say(sentence: str, *, is_error: bool = False) -> None:

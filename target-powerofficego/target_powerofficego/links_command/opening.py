@@ -1,12 +1,17 @@
-"""Opens the link store that a run has made; never makes one, and never waits for the run to end."""
+"""Opens the link store that a run has made: to read it, or at rest, for a change no run may meet.
+
+It never makes one, and never waits for a run to end.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from target_powerofficego.links_command.listing import fail
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation
@@ -14,9 +19,11 @@ from target_powerofficego.store.location import StoreLocation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_powerofficego.store.link_store import Namespace
+
 
 @contextlib.contextmanager
-def open_store(told: str) -> Iterator[LinkStore]:
+def open_store(place: str) -> Iterator[LinkStore]:
     """Open the link store at a path or database URL.
 
     It takes no run lock: both kinds of database let it read while a run writes.
@@ -24,16 +31,27 @@ def open_store(told: str) -> Iterator[LinkStore]:
     Raises:
         click.ClickException: with one line that says why there is nothing to read; exit status 1.
     """
-    try:
-        location = StoreLocation.of(told)
-        _check_there_is_one(location)
+    with in_one_line():
+        location = StoreLocation.of(place)
+        _require_store(location)
         with contextlib.closing(LinkStore(location)) as store:
             yield store
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Let what is wrong with a link store end the command with one line.
+
+    Raises:
+        click.ClickException: with the line of the `LinkStoreError`.
+    """
+    try:
+        yield
     except LinkStoreError as error:
-        raise click.ClickException(str(error)) from None
+        fail(str(error))
 
 
-def _check_there_is_one(location: StoreLocation) -> None:
+def _require_store(location: StoreLocation) -> None:
     shown = str(location.path.absolute() if location.path else location)
     if location.path is not None and not location.path.is_file():
         msg = (
@@ -44,3 +62,44 @@ def _check_there_is_one(location: StoreLocation) -> None:
     if not has_store(location):
         msg = f"{shown} is not a link store: no run has written to it"
         raise LinkStoreError(msg)
+
+
+@contextlib.contextmanager
+def store_at_rest(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore, Namespace]]:
+    """Open the link store in the namespace of a shop, while no run for it is under way.
+
+    Raises:
+        click.ClickException: with one line; nothing was changed.
+    """
+    with open_store(place) as store:
+        namespace = _chosen(store, shop_name)
+        store.lock(namespace.shop_name)
+        store.work_in(namespace)
+        yield store, namespace
+
+
+def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
+    """Return the namespace that is meant; of several with one shop name, the one that ran last."""
+    known = store.namespaces()
+    names = ", ".join(sorted({one.shop_name for one in known}))
+    if shop_name is None and len({one.shop_name for one in known}) > 1:
+        fail(f"the link store knows several shops; say --shop-name: {names}")
+    meant = [one for one in known if shop_name in (None, one.shop_name)]
+    if not meant:
+        unknown = f"the link store knows no shop {shop_name or ''}".rstrip()
+        fail(unknown + (f"; it knows {names}" if names else ""))
+    return max(meant, key=lambda one: (one.newest_run, one.id))
+
+
+def confirm(question: str, *, is_confirmed: bool) -> None:
+    """Go on when a person says yes, now or by the option --yes.
+
+    Raises:
+        click.Abort: the person says no.
+        click.ClickException: nobody can be asked.
+    """
+    if is_confirmed:
+        return
+    if not sys.stdin.isatty():
+        fail("nothing was changed: nobody can be asked here, so say --yes if it is meant")
+    click.confirm(question, abort=True, err=True)

@@ -25,13 +25,13 @@ _DEFAULT_LINK_STORE = "powerofficego-links.db"
 class Choices:
     """What was chosen for all commands, before or after the command's name."""
 
-    told_link_store: str | None = None
+    given_link_store: str | None = None
     output_format: str = "table"
 
     @property
     def link_store(self) -> str:
         """Where the link store is: as told, else in the working directory."""
-        return self.told_link_store or _DEFAULT_LINK_STORE
+        return self.given_link_store or _DEFAULT_LINK_STORE
 
 
 def with_choices(*, variables: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
@@ -51,7 +51,7 @@ def with_choices(*, variables: Sequence[str] | None = None) -> Callable[[Decorat
         )(command)
         return click.option(
             "--link-store",
-            "told_link_store",
+            "given_link_store",
             metavar="PATH",
             envvar=variables,
             callback=_choose,
@@ -80,8 +80,8 @@ class EntityChoice(click.Choice):  # type: ignore[type-arg]
     ) -> str:
         """Return the entity's own name, which is plural."""
         plural = f"{value}s"
-        told = plural if plural.lower() in self.choices else value
-        return str(super().convert(told, param, ctx))
+        entity = plural if plural.lower() in self.choices else value
+        return str(super().convert(entity, param, ctx))
 
 
 entity_option = click.option(

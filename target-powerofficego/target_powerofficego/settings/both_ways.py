@@ -65,18 +65,15 @@ class SideReader:
         config = self.config
         tables = self._tables()
         owners = self._owners(tables)
-        shared = {name: config.get(name) or None for name in SHARED}
-        shared["owners"] = {
+        owners_as_text = {
             entity: {row: one.value for row, one in by_row.items()}
             for entity, by_row in owners.items()
         }
+        as_they_are = ("workers", "request_timeout", "retry_seconds", "dry_run")
         return {
+            **{name: config[name] for name in as_they_are},
             "shop_name": self._shop_name(),
             "link_store": self._link_store(),
-            "workers": config["workers"],
-            "request_timeout": config["request_timeout"],
-            "retry_seconds": config["retry_seconds"],
-            "dry_run": config["dry_run"],
             "changes_file": self._changes_file(),
             "owners": owners,
             "clock_margin": datetime.timedelta(seconds=float(config["clock_margin"])),
@@ -85,7 +82,10 @@ class SideReader:
             "tables": tables,
             "time_zone": self._time_zone(),
             "anonymised_marks": Marks.of(config["anonymised_marks"]),
-            "shared": shared,
+            "shared": {
+                **{name: config.get(name) or None for name in SHARED},
+                "owners": owners_as_text,
+            },
         }
 
     def _shop_name(self) -> str:
@@ -102,23 +102,23 @@ class SideReader:
             return StoreLocation.in_memory()
 
     def _changes_file(self) -> Path | None:
-        told = self.config.get("changes_file")
-        if not told:
+        name = self.config.get("changes_file")
+        if not name:
             return None
-        if may_be_a_key(told):
+        if may_be_a_key(name):
             self.wrong.append(f"changes_file {MAY_BE_A_KEY}, such as ./changes.jsonl")
             return None
-        path = Path(told)
+        path = Path(name)
         try:
             open(path, "a", encoding="utf-8", opener=private).close()
             keep_private(path)
         except FileNotFoundError:
-            folder = path.resolve().parent
             self.wrong.append(
-                f"changes_file: there is no folder {folder}; create it, or correct the path"
+                f"changes_file: there is no folder {path.resolve().parent}; create it, or correct"
+                " the path"
             )
         except OSError as error:
-            self.wrong.append(f"changes_file: {told} cannot be written: {error.strerror}")
+            self.wrong.append(f"changes_file: {name} cannot be written: {error.strerror}")
         except ValueError:
             self.wrong.append("changes_file is no path")
         return path
@@ -130,26 +130,26 @@ class SideReader:
 
     def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
         owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
-        for entity, told in (self.config.get("owners") or {}).items():
+        for entity, owner in (self.config.get("owners") or {}).items():
             if entity not in tables:
                 self.wrong.append(f'owners: "{entity}" must be customers, products or orders')
                 continue
-            by_row = told if isinstance(told, dict) else {"*": told}
+            by_row = owner if isinstance(owner, dict) else {"*": owner}
             owners[entity] = self._owners_of(tables[entity], by_row)
         return owners
 
-    def _owners_of(self, table: Table, told: Mapping[str, Any]) -> dict[str, Owner]:
+    def _owners_of(self, table: Table, by_row: Mapping[str, Any]) -> dict[str, Owner]:
         """Return the owner of each row that has one; "*" stands for the rows that are not named."""
         rows = [row.name for row in table.rows]
         owners: dict[str, Owner] = {}
-        for name in sorted(told, key=rows.__contains__):
+        for name in sorted(by_row, key=rows.__contains__):
             named = f"{table.entity}.{name}"
             if name != "*" and name not in rows:
                 self.wrong.append(f'owners: there is no row "{named}" in docs/dataflow.md')
-            elif told[name] not in [owner.value for owner in Owner]:
+            elif by_row[name] not in [owner.value for owner in Owner]:
                 self.wrong.append(f"owners: {named} must be shop, go or newest")
             else:
-                owners |= dict.fromkeys(rows if name == "*" else [name], Owner(told[name]))
+                owners |= dict.fromkeys(rows if name == "*" else [name], Owner(by_row[name]))
         return owners
 
     def _time_zone(self) -> ZoneInfo:

@@ -61,9 +61,7 @@ def _in_words(error: ValidationError) -> str:
 def misspelt(names: Iterable[str], known: Collection[str]) -> list[str]:
     """Say which settings do not exist, and what each was perhaps meant to be."""
     lines: list[str] = []
-    for name in names:
-        if name in known:
-            continue
+    for name in (one for one in names if one not in known):
         near = difflib.get_close_matches(name, known, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else ""
         shown = f'"{name}"' if near or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"

@@ -95,20 +95,15 @@ class _Reader(SideReader):
 
     def _connection(self) -> Connection | None:
         config = self.config
-        empty = [
-            name
-            for name in ("application_key", "client_key", "subscription_key")
-            if not str(config.get(name) or "").strip()
-        ]
+        names = ("application_key", "client_key", "subscription_key")
+        empty = [f"{name} is empty" for name in names if not str(config.get(name) or "").strip()]
         if empty:
-            self.wrong += [f"{name} is empty" for name in empty]
+            self.wrong += empty
             return None
         try:
             return Connection.for_environment(
                 config["environment"],
-                application_key=config["application_key"],
-                client_key=config["client_key"],
-                subscription_key=config["subscription_key"],
+                **{name: config[name] for name in names},
                 api_url=config.get("api_url") or None,
                 token_url=config.get("token_url") or None,
             )
@@ -121,20 +116,20 @@ class _Reader(SideReader):
         return (self.config.get("first_run") or default) == "plan"
 
     def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
-        told = self.config["match_customers_on"]
-        for kind, names in told.items():
-            for name in names:
-                if name not in ("organization_number", "email"):
-                    self.wrong.append(
-                        f"match_customers_on: {kind} cannot be matched on that;"
-                        " use organization_number or email"
-                    )
-        return {kind: tuple(told.get(kind, ())) for kind in ("company", "person")}
+        by_kind = self.config["match_customers_on"]
+        self.wrong += [
+            f"match_customers_on: {kind} cannot be matched on that;"
+            " use organization_number or email"
+            for kind, names in by_kind.items()
+            for name in names
+            if name not in ("organization_number", "email")
+        ]
+        return {kind: tuple(by_kind.get(kind, ())) for kind in ("company", "person")}
 
     def _orders_from(self) -> datetime.date | None:
-        told = self.config.get("orders_from")
+        date = self.config.get("orders_from")
         try:
-            return datetime.date.fromisoformat(str(told)[:10]) if told else None
+            return datetime.date.fromisoformat(str(date)[:10]) if date else None
         except ValueError:
             self.wrong.append("orders_from must be a date like 2026-01-31")
             return None
@@ -164,20 +159,12 @@ class _Reader(SideReader):
             for rate in sales_accounts
             if rate != GIFT_CARD
         }
-        return ServiceCodes(
-            shipping=self._product_code("shipping"),
-            fee=self._product_code("fee"),
-            discount=self._product_code("discount"),
-            gift_card=self._product_code("gift_card"),
-            rounding=rounding,
-            rates=tuple(sorted(rates, reverse=True)),
-        )
-
-    def _product_code(self, name: str) -> str:
-        code = str(self.config[f"{name}_product_code"]).strip()
-        if not code:
-            self.wrong.append(f"{name}_product_code is empty")
-        return code
+        codes = {
+            name: str(config[f"{name}_product_code"]).strip()
+            for name in ("shipping", "fee", "discount", "gift_card")
+        }
+        self.wrong += [f"{name}_product_code is empty" for name, code in codes.items() if not code]
+        return ServiceCodes(**codes, rounding=rounding, rates=tuple(sorted(rates, reverse=True)))
 
     def _sales_accounts(self) -> dict[str, int]:
         accounts: dict[str, int] = {}
@@ -199,8 +186,8 @@ class _Reader(SideReader):
 
     def _payment_accounts(self) -> dict[str, int]:
         accounts: dict[str, int] = {}
-        for told, account in (self.config.get("payment_accounts") or {}).items():
-            method = method_key(told)
+        for name, account in (self.config.get("payment_accounts") or {}).items():
+            method = method_key(name)
             if method is None:
                 self.wrong.append("payment_accounts: a payment method has no name")
             elif method in accounts:

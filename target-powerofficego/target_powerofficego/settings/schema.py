@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from singer_sdk import typing as th
 
 from target_powerofficego.dataflow.orders.order import LIVE_STATUSES, ORDER_STATUSES
@@ -389,3 +392,14 @@ _RULES = (
 )
 
 CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)
+
+
+def as_number(value: object) -> object:
+    """Return a number that is written as text, as variables are; anything else as it is."""
+    is_written = isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
+    return float(str(value)) if is_written else value
+
+
+def named(*names: str) -> list[th.Property[Any]]:
+    """Return settings by their names, for another plugin in which they mean the same."""
+    return [CONFIG.wrapped[name] for name in names]

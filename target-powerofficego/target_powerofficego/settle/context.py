@@ -28,6 +28,6 @@ class RunTools:
     erased: ErasedCustomers
 
     def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
-        """Tell of a property that both sides changed, and keep it with its values."""
+        """Log a property that both sides changed, and keep it with its values."""
         self.tally.note_conflict(entity, shop_id, conflict)
         self.store.note_conflict(entity, shop_id, conflict)

@@ -115,12 +115,12 @@ class Plan:
     def changes(self) -> list[PlannedChange]:
         """Return what was decided; a record that waited and was then taken up is told once."""
         with self._lock:
-            found = list(self._changes)
-        last = {(one.entity, one.record): number for number, one in enumerate(found)}
+            changes = list(self._changes)
+        last = {(change.entity, change.record): change for change in changes}
         return [
-            one
-            for number, one in enumerate(found)
-            if one.what != "park" or last[one.entity, one.record] == number
+            change
+            for change in changes
+            if change.what != "park" or last[change.entity, change.record] is change
         ]
 
     def _fields(self, entity: str, change: Change) -> list[PlannedField]:
@@ -142,9 +142,9 @@ def _why(change: Change) -> str:
         return f"it is {change.status} in the shop"
     if not isinstance(change, Link):
         return ""
-    told = f"with {change.go_id}"
+    link = f"with {change.go_id}"
     if change.shared_with is not None:
         kind = "shares the entry of" if change.is_follower else "takes over the entry of"
-        told = f"{kind} {change.shared_with}"
+        link = f"{kind} {change.shared_with}"
     differing = ", ".join(change.differences)
-    return f"{told}; differing, not written: {differing}" if differing else told
+    return f"{link}; differing, not written: {differing}" if differing else link

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from typing import TYPE_CHECKING
 
 import simplejson
@@ -15,7 +15,7 @@ from target_powerofficego.plain_text import plain
 from target_powerofficego.store.private_file import private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from target_powerofficego.settle.plan import PlannedChange, PlannedField
@@ -33,17 +33,18 @@ def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
         console.print("Plan: nothing would be written.")
         return
     counted = Table("entity", "what", "how many", title="Plan: what a run would do")
-    kinds = Counter((one.entity, one.what) for one in changes)
-    for entity, what in sorted(kinds, key=lambda kind: _place(*kind)):
-        counted.add_row(entity, what, str(kinds[entity, what]))
+    shown: list[PlannedChange] = []
+    for (_, entity, what), group in itertools.groupby(sorted(changes, key=_place), key=_place):
+        of_kind = list(group)
+        counted.add_row(entity, what, str(len(of_kind)))
+        shown += of_kind if every_one else of_kind[:_EXAMPLES]
     console.print(counted)
-    shown = list(_shown(changes, None if every_one else _EXAMPLES))
     if console.is_terminal:
         console.print(_table(shown))
         return
     for one in shown:
-        told = "; ".join(filter(None, (*(_field(field) for field in one.fields), one.why)))
-        line = f"{one.what} {one.entity} {one.record}" + (f": {told}" if told else "")
+        why = "; ".join(filter(None, (*map(_field, one.fields), one.why)))
+        line = f"{one.what} {one.entity} {one.record}" + (f": {why}" if why else "")
         console.print(Text(plain(line)))
 
 
@@ -58,18 +59,9 @@ def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
             file.write(simplejson.dumps(one.as_json(), use_decimal=True, ensure_ascii=False) + "\n")
 
 
-def _shown(changes: Sequence[PlannedChange], most: int | None) -> Iterator[PlannedChange]:
-    """Yield changes by kind; at most so many of each."""
-    told: Counter[tuple[str, str]] = Counter()
-    for one in sorted(changes, key=lambda one: _place(one.entity, one.what)):
-        told[one.entity, one.what] += 1
-        if most is None or told[one.entity, one.what] <= most:
-            yield one
-
-
-def _place(entity: str, what: str) -> tuple[int, str, str]:
-    place = _FIRST.index(entity) if entity in _FIRST else len(_FIRST)
-    return place, entity, what
+def _place(change: PlannedChange) -> tuple[int, str, str]:
+    place = _FIRST.index(change.entity) if change.entity in _FIRST else len(_FIRST)
+    return place, change.entity, change.what
 
 
 def _table(changes: Sequence[PlannedChange]) -> Table:
@@ -91,5 +83,5 @@ def _field(field: PlannedField) -> str:
 
 def _value(value: object) -> str:
     """Return a value on one line, and not the whole of a long text."""
-    told = " ".join(str("empty" if value is None else value).split())
-    return told if len(told) <= _LONGEST_VALUE else told[: _LONGEST_VALUE - 1] + "…"
+    text = " ".join(str("empty" if value is None else value).split())
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
@@ -87,24 +87,12 @@ class Pace:
         return _CALLS_OF_A_NEW_RECORD[entity] * seconds_a_call
 
 
-class Teller(Protocol):
-    """Tells a person how far a run is."""
-
-    seconds_between: float
-
-    def tell(self, words: str, standing: Standing) -> None:
-        """Tell it, in words and in figures."""
-
-    def close(self) -> None:
-        """Tell nothing more."""
-
-
 class Progress:
     """Tells again and again how far a run is, from a thread of its own once it is started.
 
     Args:
         standing: returns how far the run is now.
-        teller: whom it is told to.
+        teller: where it is told.
         system: what is written to, as a person calls it.
         clock: a clock in seconds that never goes back.
     """
@@ -112,7 +100,7 @@ class Progress:
     def __init__(
         self,
         standing: Callable[[], Standing],
-        teller: Teller,
+        teller: Lines | Bar,
         system: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -154,7 +142,7 @@ class Progress:
 
 
 class Lines:
-    """Tells it in the log."""
+    """Says in the log how far a run is."""
 
     seconds_between = 10.0
 
@@ -162,11 +150,11 @@ class Lines:
         self._logger = logger
 
     def tell(self, words: str, standing: Standing) -> None:
-        """See `Teller`."""
+        """Log it, in words and in figures."""
         self._logger.info("%s", words, extra={"progress": dataclasses.asdict(standing)})
 
     def close(self) -> None:
-        """See `Teller`."""
+        """Do nothing: a log is left as it is."""
 
 
 _AS_WIDE_AS_THERE_IS = Column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -193,7 +181,7 @@ class Bar:
         _log_to(sys.stderr, instead_of=self._stderr)
 
     def tell(self, words: str, standing: Standing) -> None:
-        """See `Teller`."""
+        """Draw it, with the words beside the bar."""
         seen, done = sum(standing.seen.values()), sum(standing.done.values())
         total = seen if standing.is_all_read else None
         with contextlib.suppress(OSError):  # the terminal may be gone
@@ -202,7 +190,7 @@ class Bar:
             )
 
     def close(self) -> None:
-        """See `Teller`."""
+        """Take the bar away."""
         _log_to(self._stderr, instead_of=sys.stderr)
         with contextlib.suppress(OSError):
             self._drawn.stop()
@@ -226,19 +214,21 @@ def progress_of(standing: Callable[[], Standing], system: str, logger: logging.L
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
     seen = standing.passed + sum(standing.seen.values())
     done = standing.passed + sum(standing.done.values())
-    parts = [f"{done:,} of {seen:,} records done"]
+    ahead = ""
     if not standing.is_all_read:
-        parts.append("more being read")
+        ahead = "more being read"
     elif done == seen:
-        parts.append("retrying what waited")
+        ahead = "retrying what waited"
     elif seconds_left is not None:
-        parts.append(f"about {_rounded(seconds_left)} left")
-    parts.append(f"{standing.writes:,} writes to {system}")
-    if standing.parked:
-        parts.append(f"{standing.parked:,} parked")
-    if standing.open_ones:
-        parts.append(f"{standing.open_ones:,} rejected or held")
-    return ", ".join(parts)
+        ahead = f"about {_rounded(seconds_left)} left"
+    parts = (
+        f"{done:,} of {seen:,} records done",
+        ahead,
+        f"{standing.writes:,} writes to {system}",
+        f"{standing.parked:,} parked" if standing.parked else "",
+        f"{standing.open_ones:,} rejected or held" if standing.open_ones else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def _rounded(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""One run, once it is open: how it comes to its end, and what is told of it."""
+"""One run, once it is open: how it comes to its end, and what is said of it."""
 
 from __future__ import annotations
 
@@ -64,13 +64,11 @@ class Run:
         """Record in the store how far the run is, and return it."""
         if self.number is not None:
             with contextlib.suppress(LinkStoreError):  # whatever else needs the store says so
-                self.store.note_run(
-                    self.number, outcomes=self.tally.counts(), calls=_calls(self.client)
-                )
+                self.store.note_run(self.number, outcomes=self.tally.counts(), calls=self._calls())
         return self.settlement.standing(self.client.calls.writes)
 
     def finish(self, *, has_input: bool) -> int:
-        """Settle what is still open, tell the summary and return the exit status.
+        """Settle what is still open, print the summary and return the exit status.
 
         0: all is well; 1: a first run's plan was printed, or `changes_file` cannot be written;
         3: rejects or holds are open.
@@ -82,30 +80,13 @@ class Run:
             )
         self.settlement.finish()
         self._end_progress()
-        found = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
-        waiting = [one for one in found if one.entity in self.kept_as]
-        open_ones: dict[str, int] = {
-            kind: sum(one.kind == kind for one in waiting) for kind in _OPEN_KINDS
-        }
-        status = 3 if self.settings.fails_on_unacknowledged and any(open_ones.values()) else 0
         if self.is_plan:
             tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
             for line in self.brakes.told_by_a_plan():
                 self.logger.warning(line)
         has_written_changes = self._write_changes()
-        counts, calls = self.tally.counts(), _calls(self.client)
-        tell_summary(
-            counts,
-            calls,
-            open_ones,
-            waits_elsewhere=len(found) > len(waiting),
-            own_faults=sum(one.is_own_fault for one in waiting),
-            is_plan=self.is_plan,
-            system=self.client.system,
-            exit_status=status,
-            logger=self.logger,
-        )
-        if self.is_plan and not self.settings.dry_run and counts:
+        status = self._tell_summary()
+        if self.is_plan and not self.settings.dry_run and self.tally.counts():
             self.logger.error(
                 "This is the first run against a Go that already has entries: the plan was printed"
                 " and nothing was written. Set first_run: accept to carry it out."
@@ -113,14 +94,7 @@ class Run:
             status = 1
         if not has_written_changes:
             status = 1
-        if self.number is not None:
-            self.store.finish_run(
-                self.number,
-                exit_status=status,
-                outcomes=counts,
-                calls=calls,
-                has_input=has_input,
-            )
+        self._record_end(status, has_input=has_input)
         return status
 
     def stop(self, failure: BaseException, *, exit_status: int) -> None:
@@ -128,15 +102,8 @@ class Run:
         self.client.cancel()
         self.settlement.stop(failure)
         self._end_progress()
-        if self.number is None:
-            return
         with contextlib.suppress(LinkStoreError):  # it may be why the run ends
-            self.store.finish_run(
-                self.number,
-                exit_status=exit_status,
-                outcomes=self.tally.counts(),
-                calls=_calls(self.client),
-            )
+            self._record_end(exit_status)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -149,8 +116,43 @@ class Run:
             self._progress.close()
             self._progress = None
 
+    def _record_end(self, exit_status: int, *, has_input: bool = True) -> None:
+        if self.number is not None:
+            self.store.finish_run(
+                self.number,
+                exit_status=exit_status,
+                outcomes=self.tally.counts(),
+                calls=self._calls(),
+                has_input=has_input,
+            )
+
+    def _calls(self) -> dict[str, int]:
+        calls = self.client.calls
+        return {"reads": calls.reads, "writes": calls.writes, "tokens": calls.tokens}
+
+    def _tell_summary(self) -> int:
+        """Print the summary; return 3 where open rejects or holds fail the run, else 0."""
+        unsettled = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
+        waiting = [one for one in unsettled if one.entity in self.kept_as]
+        open_ones: dict[str, int] = {
+            kind: sum(one.kind == kind for one in waiting) for kind in _OPEN_KINDS
+        }
+        status = 3 if self.settings.fails_on_unacknowledged and waiting else 0
+        tell_summary(
+            self.tally.counts(),
+            self._calls(),
+            open_ones,
+            waits_elsewhere=len(unsettled) > len(waiting),
+            own_faults=sum(one.is_own_fault for one in waiting),
+            is_plan=self.is_plan,
+            system=self.client.system,
+            exit_status=status,
+            logger=self.logger,
+        )
+        return status
+
     def _write_changes(self) -> bool:
-        """Write the file of changes, if one is wanted; tell whether that went well."""
+        """Write the file of changes, if one is wanted; return whether that went well."""
         path = self.settings.changes_file
         if path is None:
             return True
@@ -164,8 +166,3 @@ class Run:
             )
             return False
         return True
-
-
-def _calls(client: Client) -> dict[str, int]:
-    calls = client.calls
-    return {"reads": calls.reads, "writes": calls.writes, "tokens": calls.tokens}

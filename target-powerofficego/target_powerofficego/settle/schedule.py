@@ -16,7 +16,7 @@ _BACKLOG = 20_000
 """What may be read ahead, in weights: some 20 MB; enough to tell early how long most runs take."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Task:
     position: int
     work: Callable[[], object]
@@ -60,7 +60,7 @@ class Schedule:
             return self._settled
 
     def is_busy_with(self, key: str) -> bool:
-        """Tell whether work that writes this key is under way or waiting."""
+        """Return whether work that writes this key is under way or waiting."""
         with self._changed:
             return key in self._last_writer
 
@@ -99,11 +99,9 @@ class Schedule:
             self._weight += weight
             if kind is not None:
                 self._submitted_kinds[kind] += 1
-            before = {
-                id(one): one for key in (*writes, *reads) if (one := self._last_writer.get(key))
-            }
-            for one in before.values():
-                one.followers.append(task)
+            before = {writer for key in (*writes, *reads) if (writer := self._last_writer.get(key))}
+            for writer in before:
+                writer.followers.append(task)
             task.waits_for = len(before)
             for key in task.writes:
                 self._last_writer[key] = task
@@ -140,9 +138,7 @@ class Schedule:
         try:
             task.work()
         except BaseException as failure:  # noqa: BLE001 - handed to the thread that submits
-            with self._changed:
-                self._failure = self._failure or failure
-                self._changed.notify_all()
+            self.interrupt(failure)
             return
         with self._changed:
             self._finish(task)

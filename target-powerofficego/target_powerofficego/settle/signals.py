@@ -56,7 +56,8 @@ class InterruptibleReader(SingerReader):
         """
         self._is_waiting = True
         try:
-            self._raise_if_asked()
+            if self._asked_by is not None:
+                raise Terminated(self._asked_by)
             yield
         finally:
             self._is_waiting = False
@@ -107,10 +108,6 @@ class InterruptibleReader(SingerReader):
         del message_dict
         msg = f"line {self._line_number} of the input is no message of a kind that Singer knows"
         raise BrokenInput(msg)
-
-    def _raise_if_asked(self) -> None:
-        if self._asked_by is not None:
-            raise Terminated(self._asked_by)
 
 
 def _standard_input() -> IO[str]:

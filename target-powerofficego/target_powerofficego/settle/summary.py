@@ -28,7 +28,7 @@ def tell_summary(
     exit_status: int,
     logger: logging.Logger,
 ) -> None:
-    """Tell what came of the records, the calls it took, and last what waits for a person.
+    """Print what came of the records, the calls it took, and last what waits for a person.
 
     `system` is what the calls went to, `own_faults` how many rejects are faults of this program;
     `waits_elsewhere`: something of the other way waits for a person too.
@@ -93,11 +93,11 @@ def _counted(number: int, what: str) -> str:
 
 def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """Return a table of entities by those outcomes that any of them had."""
-    told = [one for one in OUTCOMES if any(one in outcomes for outcomes in counts.values())]
+    shown = [one for one in OUTCOMES if any(one in outcomes for outcomes in counts.values())]
     table = Table(title="Records")
     table.add_column("")
-    for outcome in told:
+    for outcome in shown:
         table.add_column(outcome, justify="right")
     for entity, outcomes in counts.items():
-        table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in told))
+        table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in shown))
     return table

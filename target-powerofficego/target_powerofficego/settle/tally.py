@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,15 +60,15 @@ class Tally:
             self._unchanged[entity] += 1
 
     def note(self, remark: str) -> None:
-        """Tell of what the whole run left undone, in words."""
+        """Log what the whole run left undone, in words."""
         self._logger.warning("%s", remark)
 
     def note_repair(self, entity: str, shop_id: str, repair: str) -> None:
-        """Tell of a value that was left out or replaced so that the rest could be written."""
+        """Log a value that was left out or replaced so that the rest could be written."""
         self._logger.warning("%s %s: %s", entity, shop_id, repair)
 
     def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
-        """Tell of a property that both sides changed, without the values."""
+        """Log a property that both sides changed, without the values."""
         self._logger.warning(
             "%s %s: both sides changed %s; %s (%s)",
             entity,
@@ -81,11 +81,11 @@ class Tally:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many records of each entity had each outcome."""
         with self._lock:
-            found: dict[str, Counter[str]] = {}
+            counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
             for (entity, _), outcome in self._outcomes.items():
-                found.setdefault(entity, Counter())[outcome] += 1
+                counts[entity][outcome] += 1
             for entity, _, stage in self._stages:
-                found.setdefault(entity, Counter())[stage] += 1
+                counts[entity][stage] += 1
             for entity, number in self._unchanged.items():
-                found.setdefault(entity, Counter())["unchanged"] += number
-        return {entity: dict(outcomes) for entity, outcomes in found.items()}
+                counts[entity]["unchanged"] += number
+        return {entity: dict(outcomes) for entity, outcomes in counts.items()}

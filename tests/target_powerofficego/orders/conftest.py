@@ -1,24 +1,6 @@
-"""What the tests of orders share: freight, and the reasons that a run left for a person."""
-
-from __future__ import annotations
+"""What the tests of orders share: freight, and an order that has landed."""
 
 import pytest
-from target_powerofficego.store.link_store import LinkStore
-
-
-@pytest.fixture
-def reasons(ledger):
-    """Return why records are open, by (kind, entity, shop id)."""
-
-    def read() -> dict[tuple[str, str, str], str]:
-        store = LinkStore(str(ledger.link_store))
-        try:
-            found = store.unsettled(every_namespace=True)
-        finally:
-            store.close()
-        return {(one.kind, one.entity, one.shop_id): one.reason for one in found}
-
-    return read
 
 
 @pytest.fixture

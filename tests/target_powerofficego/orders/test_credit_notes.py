@@ -1,7 +1,5 @@
 """A credit note that turns out wrong: mended or taken back as a Draft, else held with both sums."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

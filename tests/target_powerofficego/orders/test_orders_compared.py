@@ -1,7 +1,5 @@
 """An order that was written is compared with Go's, however the run ended that wrote it."""
 
-from __future__ import annotations
-
 import copy
 from decimal import Decimal
 
@@ -145,9 +143,8 @@ def test_an_order_cancelled_before_a_kill_and_taken_back_is_posted_again(
     cancelled = order(status="cancelled", updated_at=LATER)
     cut_off("DELETE", "/salesorders/", cancelled, end=lambda running: running.kill())
 
-    outcome = ledger.run(order(updated_at="2026-01-07T10:00:00Z"))
+    ledger.run(order(updated_at="2026-01-07T10:00:00Z"), ends_with=0)
 
-    assert outcome.status == 0
     assert len(box.go.entries("SalesOrders")) == 1
 
 
@@ -185,9 +182,8 @@ def test_a_held_order_that_was_invoiced_all_the_same_is_compared_with_its_invoic
     ledger.run(customer(), product(), edited(order(), [odd_line()]))
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
 
-    outcome = ledger.run()
+    ledger.run(ends_with=3)
 
-    assert outcome.status == 3
     (hold,) = ledger.unsettled("hold")
     assert "on its invoice total with VAT: the shop says 125.00, Go says 124.99" in hold.reason
 

@@ -1,7 +1,5 @@
 """A new order becomes one Draft, exact to the øre; what is not posted yet is held, unwritten."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import pytest
@@ -19,9 +17,8 @@ def test_an_order_is_one_complete_draft_with_lines_discount_and_freight(
     )
     shop_order = order(lines=[discounted], shipping=[freight()], reference="Bilag 7")
 
-    outcome = ledger.run(customer(), product(), shop_order)
+    outcome = ledger.run(customer(), product(), shop_order, ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.calls(entity="SalesOrders") == ["POST /SalesOrders/Complete"]
     (there,) = box.go.entries("SalesOrders")
     (person,) = box.go.entries("Customers")
@@ -59,9 +56,8 @@ def test_freight_of_many_orders_is_posted_on_one_product(
         for n in range(12)
     ]
 
-    outcome = ledger.run(customer(), product(), *orders, workers=8)
+    ledger.run(customer(), product(), *orders, workers=8, ends_with=0)
 
-    assert outcome.status == 0
     names = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
     assert names == {"FRAKT-25": "Frakt 25 %", "ULL-1": "Ullgenser"}
     assert len(box.go.entries("Products")) == 2
@@ -74,14 +70,14 @@ def test_each_rate_of_freight_has_a_product_of_its_own(
     food = freight(id="f2", total_tax="11.88", total_incl="91.08", tax_rate="15.0")
     ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
 
-    outcome = ledger.run(
+    ledger.run(
         customer(),
         product(),
         order(shipping=[freight(), food]),
         shipping_product_code="PORTO",
+        ends_with=0,
     )
 
-    assert outcome.status == 0
     codes = {one["Code"]: one["ProductType"] for one in box.go.entries("Products")}
     assert codes == {"ULL-1": "Product", "PORTO-25": "Service", "PORTO-15": "Service"}
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == Decimal("440.08")
@@ -102,9 +98,8 @@ def test_a_rate_that_gos_account_does_not_give_is_held_with_both_figures(
 ):
     food = line(tax_rate="15", total_tax="30.00", total_incl="230.00")
 
-    outcome = ledger.run(customer(), product(tax_rate="15"), order(lines=[food]))
+    ledger.run(customer(), product(tax_rate="15"), order(lines=[food]), ends_with=3)
 
-    assert outcome.status == 3
     (reason,) = reasons().values()
     assert "15 %" in reason
     assert "25 %" in reason
@@ -121,9 +116,7 @@ def test_a_rate_is_compared_also_when_the_total_happens_to_agree(
         line(id="b", tax_rate="35", total_tax="70.00", total_incl="270.00"),
     ]
 
-    outcome = ledger.run(customer(), product(), order(lines=lines))
-
-    assert outcome.count("orders", "held") == 1
+    assert ledger.run(customer(), product(), order(lines=lines)).count("orders", "held") == 1
     (reason,) = reasons().values()
     assert "15 %" in reason
     assert "35 %" in reason
@@ -146,10 +139,7 @@ def test_a_refund_that_is_not_told_in_full_holds_the_order_before_anything_is_wr
 ):
     ledger.run(customer(), product())
 
-    outcome = ledger.run(order(**changes))
-
-    assert outcome.status == 3
-    assert outcome.writes == []
+    assert ledger.run(order(**changes), ends_with=3).writes == []
     assert "paid back" in reasons()["hold", "orders", "9001"]
 
 
@@ -162,9 +152,8 @@ def test_an_order_that_comes_to_nothing_is_written(ledger, box, customer, produc
         total_incl="0.00",
     )
 
-    outcome = ledger.run(customer(), product(), order(lines=[gift]), order(id="9002", lines=[]))
+    ledger.run(customer(), product(), order(lines=[gift]), order(id="9002", lines=[]), ends_with=0)
 
-    assert outcome.status == 0
     there = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
     assert [one["TotalAmount"] for one in there.values()] == [0, 0]
     assert there["testshop:9001"]["SalesOrderLines"][0]["Allowance"] == 100
@@ -179,9 +168,8 @@ def test_a_line_of_quantity_zero_is_written_and_a_returned_one_too(
         id="3", quantity="-1", total_excl="-100.00", total_tax="-25.00", total_incl="-125.00"
     )
 
-    outcome = ledger.run(customer(), product(), order(lines=[line(), none, back]))
+    ledger.run(customer(), product(), order(lines=[line(), none, back]), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("SalesOrders")
     assert there["TotalAmount"] == 125
     assert [one["Quantity"] for one in there["SalesOrderLines"]] == [2, 0, -1]
@@ -212,9 +200,8 @@ def test_figures_that_cannot_be_are_rejected_and_nothing_of_them_is_written(
     told = [line(**changes) for changes in lines]
     shop_order = {**order(), "lines": told, "total_incl": total or f"{250 * len(told)}.00"}
 
-    outcome = ledger.run(customer(), product(), shop_order)
+    ledger.run(customer(), product(), shop_order, ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entries("SalesOrders") == []
     assert reason in reasons()["reject", "orders", "9001"]
 
@@ -229,9 +216,8 @@ def test_every_reason_is_told_at_once(ledger, order, line, reasons):
 
 @pytest.mark.parametrize("status", ["draft", "pending"])
 def test_an_order_of_another_status_is_left_alone(ledger, box, customer, product, order, status):
-    outcome = ledger.run(customer(), product(), order(status=status))
+    outcome = ledger.run(customer(), product(), order(status=status), ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entries("SalesOrders") == []
     assert outcome.count("orders", "unchanged") == 1
 
@@ -248,9 +234,8 @@ def test_an_order_of_another_status_is_left_alone(ledger, box, customer, product
 def test_an_order_of_a_status_that_nobody_knows_is_rejected_and_names_the_known_ones(
     ledger, box, customer, product, order, status, told, reasons
 ):
-    outcome = ledger.run(customer(), product(), order(status=status))
+    ledger.run(customer(), product(), order(status=status), ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entries("SalesOrders") == []
     reason = reasons()["reject", "orders", "9001"]
     assert told in reason
@@ -258,9 +243,8 @@ def test_an_order_of_a_status_that_nobody_knows_is_rejected_and_names_the_known_
 
 
 def test_an_order_of_an_unknown_status_from_before_orders_from_is_left_alone(ledger, order):
-    outcome = ledger.run(order(status="shipped"), orders_from="2026-02-01")
+    outcome = ledger.run(order(status="shipped"), orders_from="2026-02-01", ends_with=0)
 
-    assert outcome.status == 0
     assert outcome.count("orders", "unchanged") == 1
 
 
@@ -311,9 +295,8 @@ def test_an_order_without_placed_at_counts_from_when_it_was_made(
     stamps = {"old": "2019-01-01T00:00:00Z", "new": "2026-01-01T09:00:00Z"}
     orders = [order(id=name, placed_at=None, created_at=stamp) for name, stamp in stamps.items()]
 
-    outcome = ledger.run(customer(), product(), *orders, orders_from="2026-01-01")
+    ledger.run(customer(), product(), *orders, orders_from="2026-01-01", ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("SalesOrders")
     assert there["ExternalImportReference"] == "testshop:new"
 
@@ -329,9 +312,8 @@ def test_an_order_without_placed_at_counts_from_when_it_was_made(
 def test_an_order_of_which_nobody_knows_whether_it_is_too_old_is_rejected(
     ledger, box, customer, product, order, reasons, stamps, reason
 ):
-    outcome = ledger.run(customer(), product(), order(**stamps), orders_from="2026-01-01")
+    ledger.run(customer(), product(), order(**stamps), orders_from="2026-01-01", ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entries("SalesOrders") == []
     assert reason in reasons()["reject", "orders", "9001"]
 
@@ -353,9 +335,8 @@ def test_a_vat_free_customer_gets_lines_on_the_optional_account(
 ):
     free = line(total_excl="200.00", total_tax="0.00", total_incl="200.00", tax_rate="0")
 
-    outcome = ledger.run(customer(tax_exempt=True), product(), order(lines=[free]))
+    ledger.run(customer(tax_exempt=True), product(), order(lines=[free]), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("SalesOrders")
     assert there["TotalAmount"] == 200
     assert there["SalesOrderLines"][0]["UseStandardSalesAccount"] is False
@@ -366,7 +347,6 @@ def test_a_customers_own_discount_in_go_is_not_inherited(ledger, box, customer, 
     (person,) = box.go.entries("Customers")
     box.go.edit("Customers", person["Id"], {"Allowance": 10})
 
-    outcome = ledger.run(customer(), product(), order())
+    ledger.run(customer(), product(), order(), ends_with=0)
 
-    assert outcome.status == 0
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250

@@ -1,15 +1,12 @@
 """An edited order changes in Go by one call a change while it is a Draft, and nothing else does."""
 
-from __future__ import annotations
-
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.store.link_store import LinkStore
+from ledger import the_order
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 LATER = "2026-01-06T10:00:00Z"
 MOST_READS_OF_AN_EDIT = 2
@@ -42,11 +39,6 @@ def edited(shop_order, **changes):
     return whole
 
 
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
-
-
 def line_in_go(box, reference):
     lines = the_order(box)["SalesOrderLines"]
     return next(one for one in lines if one["ExternalImportReference"] == reference)
@@ -70,9 +62,8 @@ def test_a_header_edit_is_one_patch_of_what_changed(ledger, box, landed):
 def test_a_changed_line_is_one_patch(ledger, box, landed, two_lines):
     more = {**two_lines[1], "quantity": "3", **totals("300.00", "75.00", "375.00")}
 
-    outcome = ledger.run(edited(landed, lines=[two_lines[0], more]))
+    outcome = ledger.run(edited(landed, lines=[two_lines[0], more]), ends_with=0)
 
-    assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH"]
     assert line_in_go(box, "2")["Quantity"] == 3
     assert the_order(box)["TotalAmount"] == 625
@@ -102,10 +93,9 @@ def test_header_and_lines_are_a_call_each(ledger, box, landed, two_lines):
     renamed = {**two_lines[0], "name": "Genser i ull"}
     added = {**two_lines[1], "id": "3"}
 
-    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]))
+    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]), ends_with=0)
 
     methods = sorted(one.method for one in outcome.writes)
-    assert outcome.status == 0
     # the new line also takes the removed one's place in the order of lines
     assert methods == ["DELETE", "PATCH", "PATCH", "POST"]
     assert {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]} == {
@@ -117,9 +107,8 @@ def test_header_and_lines_are_a_call_each(ledger, box, landed, two_lines):
 
 
 def test_freight_that_is_added_later_becomes_a_line(ledger, box, landed, freight):
-    outcome = ledger.run(edited(landed, shipping=[freight()]))
+    ledger.run(edited(landed, shipping=[freight()]), ends_with=0)
 
-    assert outcome.status == 0
     assert the_order(box)["TotalAmount"] == Decimal("474.00")
     assert line_in_go(box, "shipping:f1")["ProductCode"] == "FRAKT-25"
 
@@ -140,10 +129,11 @@ def test_edits_that_a_person_made_in_go_survive_an_edit_in_the_shop(ledger, box,
     )
     renamed = {**two_lines[0], "name": "Genser i ull"}
 
-    outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, two_lines[1]]))
+    outcome = ledger.run(
+        edited(landed, reference="PO 17", lines=[renamed, two_lines[1]]), ends_with=0
+    )
 
     there = the_order(box)
-    assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH", "PATCH"]
     assert there["ContractNo"] == "K-1"
     assert there["CustomerReference"] == "Kontor 3"
@@ -160,19 +150,17 @@ def test_two_members_of_one_line_can_be_edited_on_either_side(ledger, box, lande
         {"lines": {line_in_go(box, "1")["Id"]: {"Quantity": 4}}},
     )
 
-    outcome = ledger.run(edited(landed, lines=[{**two_lines[0], "name": "Ny"}, two_lines[1]]))
+    ledger.run(edited(landed, lines=[{**two_lines[0], "name": "Ny"}, two_lines[1]]), ends_with=0)
 
     there = line_in_go(box, "1")
-    assert outcome.status == 0
     assert (there["Description"], there["Quantity"]) == ("Ny", 4)
 
 
 def test_a_line_that_a_person_removed_in_go_stays_away(ledger, box, landed):
     box.go.edit("SalesOrders", the_order(box)["Id"], {"lines": {line_in_go(box, "2")["Id"]: None}})
 
-    outcome = ledger.run(edited(landed, reference="PO 17"))
+    ledger.run(edited(landed, reference="PO 17"), ends_with=0)
 
-    assert outcome.status == 0
     assert len(the_order(box)["SalesOrderLines"]) == 1
     assert the_order(box)["PurchaseOrderReference"] == "PO 17"
 
@@ -187,9 +175,10 @@ def test_a_line_edited_differently_on_both_sides_is_held_and_nothing_written(
     )
     other = {**two_lines[0], "quantity": "3", **totals("300.00", "75.00", "375.00")}
 
-    outcome = ledger.run(edited(landed, reference="PO 17", lines=[other, two_lines[1]]))
+    outcome = ledger.run(
+        edited(landed, reference="PO 17", lines=[other, two_lines[1]]), ends_with=3
+    )
 
-    assert outcome.status == 3
     assert outcome.writes == []
     assert reasons()["hold", "orders", "9001"] == "line 1: both sides changed Quantity"
 
@@ -225,9 +214,8 @@ def test_what_both_sides_changed_alike_is_agreed_though_another_member_is_not(
     ledger.run(edited(landed, lines=[alike, two_lines[1]]))
 
     later = edited(landed, lines=[{**two_lines[0], "name": "Nyere"}, two_lines[1]])
-    outcome = ledger.run({**later, "updated_at": "2026-01-07T10:00:00Z"})
+    ledger.run({**later, "updated_at": "2026-01-07T10:00:00Z"}, ends_with=0)
 
-    assert outcome.status == 0
     assert line_in_go(box, "1")["Description"] == "Nyere"
     assert line_in_go(box, "1")["Quantity"] == 9
 
@@ -238,9 +226,8 @@ def test_an_edit_made_in_go_during_the_run_is_met_by_reading_again(ledger, box, 
 
     box.faults.on("go", "PATCH", "/SalesOrders/", edit)
 
-    outcome = ledger.run(edited(landed, shipped_at="2026-01-07T08:00:00Z"))
+    ledger.run(edited(landed, shipped_at="2026-01-07T08:00:00Z"), ends_with=0)
 
-    assert outcome.status == 0
     assert the_order(box)["PurchaseOrderReference"] == "Bilag 3"
     assert the_order(box)["DeliveryDate"] == "2026-01-07"
 
@@ -266,9 +253,8 @@ def test_another_line_edited_in_go_during_the_run_does_not_hold_the_order(
     box.faults.on("go", "PATCH", "/Lines/", edit)
     more = {**two_lines[0], "name": "Ny"}
 
-    outcome = ledger.run(edited(landed, lines=[more, two_lines[1]]))
+    ledger.run(edited(landed, lines=[more, two_lines[1]]), ends_with=0)
 
-    assert outcome.status == 0
     there = line_in_go(box, "1")
     assert (there["Description"], there["Quantity"]) == ("Ny", 4)
 
@@ -280,9 +266,7 @@ def test_a_record_read_before_the_last_one_changes_nothing(ledger, box, landed, 
     ledger.run(edited(landed, reference="PO 17"))
 
     stale = message(edited(landed, reference="Gammel"), "orders", now - datetime.timedelta(hours=1))
-    outcome = ledger.run(stale)
-
-    assert outcome.writes == []
+    assert ledger.run(stale).writes == []
     assert the_order(box)["PurchaseOrderReference"] == "PO 17"
 
 
@@ -297,9 +281,8 @@ def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in
         "unit_price_incl": None,
         **totals("100.00", "25.00", "125.00"),
     }
-    outcome = ledger.run(edited(landed, lines=[two_lines[0], odd]))
+    ledger.run(edited(landed, lines=[two_lines[0], odd]), ends_with=3)
 
-    assert outcome.status == 3
     assert "375.00" in reasons()["hold", "orders", "9001"]
     assert "374.99" in reasons()["hold", "orders", "9001"]
     assert the_order(box)["SalesOrderStatus"] == "Draft"
@@ -313,7 +296,7 @@ def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in
 def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follows_the_shop(
     ledger, box, landed
 ):
-    with closing(LinkStore(str(ledger.link_store))) as store:
+    with ledger.store() as store:
         store.work_in(store.namespaces()[0])
         link = store.link("orders", landed["id"])
         base = {name: one for name, one in link.base.items() if name != "reference"}

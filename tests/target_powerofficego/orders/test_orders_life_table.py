@@ -1,7 +1,5 @@
 """Every event of an order from every state that it can have in Go, also when runs are killed."""
 
-from __future__ import annotations
-
 import pytest
 from ledger import singer_lines
 

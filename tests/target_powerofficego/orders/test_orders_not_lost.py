@@ -1,18 +1,13 @@
 """What the shop tells of an order is written or told: after a hold, a lost store, and so on."""
 
-from __future__ import annotations
-
 from decimal import Decimal
+
+from ledger import the_order
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
 LAST = "2026-01-08T10:00:00Z"
 HELD = ("hold", "orders", "9001")
-
-
-def the_order(box):
-    (there,) = box.go.entries("SalesOrders")
-    return there
 
 
 def refund(**changes):
@@ -54,9 +49,8 @@ def test_a_refund_told_by_its_lines_alone_moves_its_credit_note(ledger, box, inv
     assert ledger.run(with_refunds(invoiced, told("25.00"))).status == 0
     assert notes(box) == {"testshop:9001:refund:r1": -25}
 
-    outcome = ledger.run(with_refunds(invoiced, told("100.00"), updated_at=LATEST))
+    ledger.run(with_refunds(invoiced, told("100.00"), updated_at=LATEST), ends_with=0)
 
-    assert outcome.status == 0
     assert notes(box) == {"testshop:9001:refund:r1": -100}
 
 
@@ -75,10 +69,9 @@ def test_a_refund_moved_to_a_line_of_another_rate_moves_the_vat_of_its_note(
         return refund(lines=[{"line_id": line_id, "quantity": "0", "amount_incl": "50.00"}])
 
     ledger.run(with_refunds(whole, told("1")))
-    outcome = ledger.run(with_refunds(whole, told("2"), updated_at=LATEST))
+    ledger.run(with_refunds(whole, told("2"), updated_at=LATEST), ends_with=0)
 
     (note_line,) = the_order(box)["SalesOrderLines"]
-    assert outcome.status == 0
     assert (note_line["VatRate"], note_line["TotalAmount"]) == (Decimal("0.15"), -50)
 
 
@@ -98,11 +91,10 @@ def test_a_held_credit_note_of_a_refund_that_is_replaced_is_not_beside_the_new_o
 ):
     assert ledger.run(with_refunds(invoiced, refund(amount_incl="50.02"))).status == 3
 
-    outcome = ledger.run(
-        with_refunds(invoiced, refund(id="r2", amount_incl="50.00"), updated_at=LATEST)
+    ledger.run(
+        with_refunds(invoiced, refund(id="r2", amount_incl="50.00"), updated_at=LATEST), ends_with=0
     )
 
-    assert outcome.status == 0
     assert (reasons(), notes(box)) == ({}, {"testshop:9001:refund:r2": -50})
 
 
@@ -113,10 +105,9 @@ def test_a_confirmed_order_met_with_another_total_is_told(
     ledger.lose_link_store()
     more = line(quantity="4", total_excl="400.00", total_tax="100.00", total_incl="500.00")
 
-    outcome = ledger.run(customer(), product(), order(lines=[more], updated_at=LATER))
+    ledger.run(customer(), product(), order(lines=[more], updated_at=LATER), ends_with=3)
 
     assert the_order(box)["TotalAmount"] == 250
-    assert outcome.status == 3
     assert "the shop says 500.00, Go says 250.00" in reasons()[HELD]
     assert ledger.run().status == 3
 
@@ -127,9 +118,8 @@ def test_an_invoice_met_with_another_total_is_told(
     ledger.lose_link_store()
     more = line(quantity="4", total_excl="400.00", total_tax="100.00", total_incl="500.00")
 
-    outcome = ledger.run(customer(), product(), order(lines=[more], updated_at=LATER))
+    ledger.run(customer(), product(), order(lines=[more], updated_at=LATER), ends_with=3)
 
-    assert outcome.status == 3
     assert "the shop says 500.00, Go says 250.00" in reasons()[HELD]
     assert ledger.run().status == 3
 
@@ -144,9 +134,8 @@ def test_a_guests_old_invoice_is_still_credited_once_guests_are_told_apart(
     assert ledger.run(product(), guest_order(), **one).status == 0
     box.go.send_invoice(the_order(box)["Id"])
 
-    outcome = ledger.run(with_refunds(guest_order(), refund()))
+    ledger.run(with_refunds(guest_order(), refund()), ends_with=0)
 
-    assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 1
 
 
@@ -173,16 +162,14 @@ def test_a_cancelled_order_that_was_sent_a_moment_ago_is_credited_though_reads_l
     box.go.switches.read_lag_seconds = 1
     box.faults.on("go", "DELETE", None, lambda _: box.go.send_invoice(go_id), when="before")
 
-    outcome = ledger.run({**landed, "status": "cancelled", "updated_at": LATER})
+    ledger.run({**landed, "status": "cancelled", "updated_at": LATER}, ends_with=0)
 
-    assert outcome.status == 0
     assert notes(box) == {"testshop:9001:cancel": -250}
 
 
 def test_a_refund_of_a_linked_order_from_before_orders_from_is_not_lost(ledger, box, invoiced):
-    outcome = ledger.run(with_refunds(invoiced, refund()), orders_from="2026-02-01")
+    ledger.run(with_refunds(invoiced, refund()), orders_from="2026-02-01", ends_with=0)
 
-    assert outcome.status == 0
     assert notes(box) == {"testshop:9001:refund:r1": -50}
 
 
@@ -199,9 +186,8 @@ def test_an_invoiced_order_that_is_paid_back_whole_is_credited_whatever_statuses
     told = with_refunds(
         order(), refund(amount_incl="250.00"), status="refunded", payment_status="refunded"
     )
-    outcome = ledger.run(told)
+    ledger.run(told, ends_with=0)
 
-    assert outcome.status == 0
     assert notes(box) == {"testshop:9001:refund:r1": -250}
 
 
@@ -214,9 +200,8 @@ def test_a_refund_after_an_acknowledged_hold_of_an_invoice_is_told(
     ledger.acknowledge_all()
     assert ledger.run({**edited, "updated_at": LATEST}).status == 0
 
-    outcome = ledger.run(with_refunds(edited, refund(), updated_at=LAST))
+    ledger.run(with_refunds(edited, refund(), updated_at=LAST), ends_with=3)
 
-    assert outcome.status == 3
     assert "the shop then changed lines" in reasons()[HELD]
 
 
@@ -240,9 +225,8 @@ def test_a_refund_of_a_draft_with_an_acknowledged_conflict_is_told(reasons, ledg
     assert ledger.run(clash).status == 3
     ledger.acknowledge_all()
 
-    outcome = ledger.run(with_refunds(clash, refund(), updated_at=clash["updated_at"]))
+    ledger.run(with_refunds(clash, refund(), updated_at=clash["updated_at"]), ends_with=3)
 
-    assert outcome.status == 3
     assert "both sides changed reference" in reasons()[HELD]
 
 
@@ -264,9 +248,8 @@ def test_vat_that_moves_after_an_acknowledged_conflict_is_told(
     assert ledger.run(clash).status == 3
     ledger.acknowledge_all()
 
-    outcome = ledger.run({**clash, "total_excl": "300.00", "total_tax": "65.00"})
+    ledger.run({**clash, "total_excl": "300.00", "total_tax": "65.00"}, ends_with=3)
 
-    assert outcome.status == 3
     assert "both sides changed reference" in reasons()[HELD]
 
 
@@ -276,9 +259,8 @@ def test_an_order_without_a_currency_is_not_posted_in_the_customers_own(
     ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
     ledger.run(customer(currency="EUR"), product())
 
-    outcome = ledger.run(order(currency=None))
+    ledger.run(order(currency=None), ends_with=0)
 
-    assert outcome.status == 0
     assert the_order(box)["CurrencyCode"] == "NOK"
 
 
@@ -290,9 +272,8 @@ def test_a_sent_credit_note_of_another_amount_is_told_without_the_link_store(
     ledger.lose_link_store()
 
     told = with_refunds(invoiced, refund(amount_incl="100.00"), updated_at=LATEST)
-    outcome = ledger.run(customer(), product(), told)
+    ledger.run(customer(), product(), told, ends_with=3)
 
-    assert outcome.status == 3
     assert "the shop says -100.00, Go says -50.00" in reasons()[HELD]
 
 
@@ -303,9 +284,8 @@ def test_a_new_order_of_a_customer_whose_reject_was_acknowledged_is_told(
     assert ledger.run(company(email="feil"), product()).status == 3
     ledger.acknowledge_all()
 
-    outcome = ledger.run(order(customer_id="2001"))
+    ledger.run(order(customer_id="2001"), ends_with=3)
 
-    assert outcome.status == 3
     told = reasons()[("reject", "orders", "9001")]
     assert told == "it needs customers 2001, which is open and was acknowledged"
     ledger.acknowledge_all()

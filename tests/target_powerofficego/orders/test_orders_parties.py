@@ -1,7 +1,5 @@
 """Orders wait for their customers and products, in any order of input, and make what is missing."""
 
-from __future__ import annotations
-
 import random
 from decimal import Decimal
 
@@ -97,9 +95,8 @@ def test_any_order_of_the_input_ends_as_the_same_ledger(ledger, box, shop, seed,
 
 
 def test_orders_all_before_their_parties_end_as_the_same_ledger(ledger, box, shop, tmp_path):
-    outcome = ledger.run(*reversed(shop), workers=4)
+    ledger.run(*reversed(shop), workers=4, ends_with=0)
 
-    assert outcome.status == 0
     assert len(box.go.entries("SalesOrders")) == 10
     assert sorted(one["Code"] for one in box.go.entries("Products")) == [
         "FRAKT-25",
@@ -111,16 +108,14 @@ def test_orders_all_before_their_parties_end_as_the_same_ledger(ledger, box, sho
 def test_an_order_whose_customer_is_rejected_waits_for_it_over_runs(
     ledger, box, reasons, customer, product, order
 ):
-    first = ledger.run(order(), product(), customer(email="wrong"))
+    ledger.run(order(), product(), customer(email="wrong"), ends_with=3)
 
-    assert first.status == 3
     assert box.go.entries("SalesOrders") == []
     assert "customers 1001" in reasons()["parked", "orders", "9001"]
     assert ledger.run().status == 3
 
-    fixed = ledger.run(customer(updated_at=LATER))
+    ledger.run(customer(updated_at=LATER), ends_with=0)
 
-    assert fixed.status == 0
     assert len(box.go.entries("SalesOrders")) == 1
     assert reasons() == {}
 
@@ -143,11 +138,14 @@ def test_an_order_whose_product_is_held_waits_although_go_has_its_sku(
 ):
     twin = product(id="502", sku="ULL-1", name="En annen")
 
-    outcome = ledger.run(
-        customer(), product(), twin, order(lines=[_line_of("502")], total_incl="250.00")
+    ledger.run(
+        customer(),
+        product(),
+        twin,
+        order(lines=[_line_of("502")], total_incl="250.00"),
+        ends_with=3,
     )
 
-    assert outcome.status == 3
     assert box.go.entries("SalesOrders") == []
     assert ("hold", "products", "502") in reasons()
     assert "products 502" in reasons()["parked", "orders", "9001"]
@@ -169,10 +167,9 @@ def _line_of(product_id):
 
 
 def test_a_customer_that_the_shop_does_not_list_is_made_from_the_buyer(ledger, box, product, order):
-    outcome = ledger.run(product(), order(customer_id="77"))
+    ledger.run(product(), order(customer_id="77"), ends_with=0)
 
     (person,) = box.go.entries("Customers")
-    assert outcome.status == 0
     assert person["ExternalImportReference"] == "testshop:77"
     assert (person["FirstName"], person["LastName"]) == ("Kari", "Nordmann")
     assert person["MailAddress"]["City"] == "Oslo"
@@ -182,9 +179,8 @@ def test_a_customer_that_the_shop_does_not_list_is_made_from_the_buyer(ledger, b
 def test_that_customer_is_the_shops_own_once_it_is_listed(ledger, box, product, order, customer):
     ledger.run(product(), order(customer_id="77"))
 
-    outcome = ledger.run(customer(id="77", phone="+4798765432", updated_at=LATER))
+    ledger.run(customer(id="77", phone="+4798765432", updated_at=LATER), ends_with=0)
 
-    assert outcome.status == 0
     (person,) = box.go.entries("Customers")
     assert person["PhoneNumber"] == "+4798765432"
 
@@ -196,9 +192,8 @@ def test_a_customer_that_cannot_be_made_is_made_once_the_order_is_fixed(
     assert ledger.run(product(), bad).status == 3
     assert box.go.entries("SalesOrders") == []
 
-    good = ledger.run(order(customer_id="77", updated_at=LATER))
+    ledger.run(order(customer_id="77", updated_at=LATER), ends_with=0)
 
-    assert good.status == 0
     assert reasons() == {}
     assert len(box.go.entries("SalesOrders")) == 1
 
@@ -206,10 +201,9 @@ def test_a_customer_that_cannot_be_made_is_made_once_the_order_is_fixed(
 def test_a_product_that_the_shop_does_not_list_is_made_from_the_line(
     ledger, box, customer, order, line
 ):
-    outcome = ledger.run(customer(), order(lines=[line(product_id=None, id=" 1 ")]))
+    ledger.run(customer(), order(lines=[line(product_id=None, id=" 1 ")]), ends_with=0)
 
     (item,) = box.go.entries("Products")
-    assert outcome.status == 0
     assert (item["Code"], item["Name"], item["UnitPrice"]) == ("ULL-1", "Ullgenser", 100)
     assert box.go.entries("SalesOrders")[0]["TotalAmount"] == 250
 
@@ -221,9 +215,8 @@ def test_many_orders_with_one_missing_product_make_one_product(ledger, box, cust
         for n in range(10)
     ]
 
-    outcome = ledger.run(customer(), *orders, workers=8)
+    ledger.run(customer(), *orders, workers=8, ends_with=0)
 
-    assert outcome.status == 0
     assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
     assert len(box.go.entries("SalesOrders")) == 10
 
@@ -231,9 +224,8 @@ def test_many_orders_with_one_missing_product_make_one_product(ledger, box, cust
 def test_without_create_missing_products_the_order_is_rejected(
     ledger, box, reasons, customer, product, order
 ):
-    outcome = ledger.run(customer(), order(), create_missing_products=False)
+    ledger.run(customer(), order(), create_missing_products=False, ends_with=3)
 
-    assert outcome.status == 3
     assert box.go.entries("Products") == []
     assert "create_missing_products is off" in reasons()["reject", "orders", "9001"]
 
@@ -244,9 +236,8 @@ def test_without_create_missing_products_the_order_is_rejected(
 def test_a_product_that_a_bookkeeper_made_is_found_by_its_code(ledger, box, customer, order):
     made = box.go.create("Products", {"Name": "Ullgenser", "Code": "ULL-1"})
 
-    outcome = ledger.run(customer(), order())
+    ledger.run(customer(), order(), ends_with=0)
 
-    assert outcome.status == 0
     (there,) = box.go.entries("SalesOrders")
     assert there["SalesOrderLines"][0]["ProductId"] == made["Id"]
     assert len(box.go.entries("Products")) == 1
@@ -257,9 +248,10 @@ def test_an_order_with_neither_customer_nor_email_makes_its_own_customer(
 ):
     buyer = {**_buyer(None), "email": None}
 
-    outcome = ledger.run(product(), guest_order(buyer=buyer), guest_order(id="9002", buyer=buyer))
+    ledger.run(
+        product(), guest_order(buyer=buyer), guest_order(id="9002", buyer=buyer), ends_with=0
+    )
 
-    assert outcome.status == 0
     assert len(box.go.entries("Customers")) == 2
 
 
@@ -273,9 +265,8 @@ def test_a_delivery_address_is_given_when_it_is_another_and_equal_ones_are_used_
         order(id=str(n), number=str(n), shipping_address=where) for n, where in enumerate(told)
     ]
 
-    outcome = ledger.run(customer(), product(), *orders)
+    ledger.run(customer(), product(), *orders, ends_with=0)
 
-    assert outcome.status == 0
     entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
     given = {
         one["ExternalImportReference"]: entries.get(one["ContactDeliveryAddressId"])
@@ -305,9 +296,8 @@ def test_two_guests_of_one_address_each_have_an_order_sent_elsewhere(
         )
     ]
 
-    outcome = ledger.run(product(), *orders)
+    ledger.run(product(), *orders, ends_with=0)
 
-    assert outcome.status == 0
     assert _sent_to(box) == {"9001": "Veien 5", "9002": "Veien 11", "9003": "Veien 11"}
     assert ledger.run(product(), *orders, full_check_hours=0).writes == []
 
@@ -334,9 +324,8 @@ def test_an_order_to_an_address_of_its_own_moves_to_another_customer(
     ledger.run(customer(), ola, product(), order(shipping_address=cabin))
 
     moved = order(customer_id="1002", shipping_address=cabin, updated_at=LATER)
-    outcome = ledger.run(moved)
+    ledger.run(moved, ends_with=0)
 
-    assert outcome.status == 0
     assert _sent_to(box) == {"9001": "Hytteveien 9"}
     assert ledger.run(moved, full_check_hours=0).writes == []
 
@@ -391,11 +380,13 @@ def test_an_order_to_the_mail_address_stays_there_when_another_address_comes(
 def test_an_address_without_a_city_is_no_delivery_address(
     ledger, box, customer, product, order, address
 ):
-    outcome = ledger.run(
-        customer(), product(), order(shipping_address=address(type="shipping", city=None))
+    ledger.run(
+        customer(),
+        product(),
+        order(shipping_address=address(type="shipping", city=None)),
+        ends_with=0,
     )
 
-    assert outcome.status == 0
     assert box.go.entries("ContactDeliveryAddresses") == []
 
 
@@ -403,9 +394,8 @@ def test_an_order_moves_to_another_customer_by_one_patch(ledger, box, customer, 
     ola = customer(id="1002", email="ola@example.no", first_name="Ola")
     ledger.run(customer(), ola, product(), order())
 
-    outcome = ledger.run(order(customer_id="1002", updated_at=LATER))
+    outcome = ledger.run(order(customer_id="1002", updated_at=LATER), ends_with=0)
 
-    assert outcome.status == 0
     assert [one.method for one in outcome.writes] == ["PATCH"]
     (there,) = box.go.entries("SalesOrders")
     names = {one["Id"]: one["FirstName"] for one in box.go.entries("Customers")}

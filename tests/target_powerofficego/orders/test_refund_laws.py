@@ -3,8 +3,6 @@
 For all orders with goods at several VAT rates, freight, a discount, and a gift card that paid.
 """
 
-from __future__ import annotations
-
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest

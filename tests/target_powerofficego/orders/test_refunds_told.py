@@ -1,7 +1,5 @@
 """What a refund names and tells of its VAT: lines, freight and fees, the discount, and the VAT."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import pytest

@@ -1,31 +1,21 @@
-"""Compares the orders of a period with what Go has of them; values in, findings out."""
+"""Which entry of Go is which order of the shop, and in what the two differ; pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
 
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING
-from target_powerofficego.links_command.reconciliation.findings import (
-    Finding,
-    FindingKind,
-    differences,
-    have_other_rates,
-    is_rounding,
-)
-from target_powerofficego.links_command.reconciliation.matched import (
-    Books,
-    Matched,
-    Stray,
-    is_surely_same,
-)
+from target_powerofficego.dataflow.orders.credits import credited_order
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, Money
+from target_powerofficego.dataflow.orders.sums import tolerance
+from target_powerofficego.dataflow.values import short_reference, to_ore
 from target_powerofficego.links_command.reconciliation.sides import with_rest
-from target_powerofficego.links_command.reconciliation.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_powerofficego.dataflow.orders.line_amounts import Money
     from target_powerofficego.links_command.reconciliation.sides import (
         EntryKind,
         GoEntry,
@@ -34,7 +24,255 @@ if TYPE_CHECKING:
         ShopOrder,
         Waiting,
     )
-    from target_powerofficego.links_command.reconciliation.sums import SumsRow
+
+_SURE_FROM = 200
+"""Krone without VAT from which VAT to the øre tells a single line's rate: rates that differ by 0.01
+percentage points make VAT that differs by 0.02, which no rounding to øre makes equal."""
+ALL_RATES = "all"
+"""Stands for the sum of all rates of a currency; each order is counted in it once."""
+_NOK = "NOK"
+_UNREAD = object()
+_GONE = "removed in Go"
+"""Stands in the reason of a hold of an order that a person deleted in Go."""
+
+FindingKind = Literal[
+    "missing",
+    "doubled",
+    "not linked",
+    "VAT rate",
+    "amount",
+    "currency",
+    "credit note without refund",
+    "reversed",
+    "not in Go",
+    "open",
+    "not known",
+    "buyer",
+    "date",
+    "credited by hand",
+]
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An entry that no order is linked to, though it bears a sign of one.
+
+    `order` is the linked order that it credits or doubles, if that is known; `credits` that it is a
+    credit note of it.
+    """
+
+    entry: GoEntry
+    order: ShopOrder | None
+    credits: bool
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The orders of a period with their entries, and the entries without a link."""
+
+    pairs: tuple[tuple[ShopOrder, GoEntry | None], ...]
+    strays: tuple[Stray, ...]
+
+    def to_read(self) -> list[GoEntry]:
+        """Return the entries whose lines have to be read."""
+        linked = [
+            entry
+            for order, entry in self.pairs
+            if entry is not None and order.amounts is not None and not is_surely_same(order, entry)
+        ]
+        return [*linked, *(stray.entry for stray in self.strays)]
+
+
+class Books:
+    """All orders and all entries, found by what they share.
+
+    Args:
+        orders: every order that the store knows.
+        entries: every entry of Go, by id.
+        shop_name: begins our references.
+    """
+
+    def __init__(
+        self, orders: Sequence[ShopOrder], entries: Mapping[str, GoEntry], shop_name: str
+    ) -> None:
+        self.entries = entries
+        self._orders = orders
+        self._shop_name = shop_name
+        self._by_go_id = {one.go_id: one for one in orders if one.go_id is not None}
+        self._by_id = {one.shop_id: one for one in orders}
+        linked = [one for one in orders if one.go_id is not None]
+        self._by_reference = {short_reference(shop_name, one.shop_id): one for one in linked}
+        self._by_matching = self._matching(linked)
+        self._by_invoice = {
+            entry.number: order
+            for entry in entries.values()
+            if entry.kind == "invoice" and (order := self._by_go_id.get(entry.id)) is not None
+        }
+        self._with_parts: defaultdict[str, list[ShopOrder]] = defaultdict(list)
+        for one in linked:
+            self._with_parts[credited_order(one.shop_id)].append(one)
+        self._credits: defaultdict[str, list[GoEntry]] = defaultdict(list)
+        self._credited_of: defaultdict[int | None, Decimal] = defaultdict(Decimal)
+        for entry in entries.values():
+            if entry.kind == "credit note":
+                self._credited_of[entry.related_invoice] += entry.total
+            if entry.id not in self._by_go_id and (order := self._credited(entry)) is not None:
+                self._credits[order.shop_id].append(entry)
+
+    def _matching(self, linked: Iterable[ShopOrder]) -> dict[str, ShopOrder]:
+        found: dict[str, ShopOrder] = {}
+        for order in linked:
+            entry = self.entries.get(order.go_id or "")
+            for number in (order.matching_reference, entry and entry.matching_reference):
+                if number:
+                    found.setdefault(number, order)
+        return found
+
+    def matched(self, period: Period) -> Matched:
+        """Return what belongs to a period: orders by their date in the shop, strays by Go's.
+
+        A stray that doubles an order of the period belongs to it as well, whatever its own date.
+        """
+        pairs = tuple(
+            (order, self.entries.get(order.go_id or ""))
+            for order in self._orders
+            if period.has(order.date)
+        )
+        mine = {order.shop_id for order, _ in pairs}
+        return Matched(pairs, tuple(self._strays(period, mine)))
+
+    def _strays(self, period: Period, mine: Collection[str]) -> Iterable[Stray]:
+        for entry in self.entries.values():
+            stray = None if entry.id in self._by_go_id else self._stray(entry)
+            if stray is None:
+                continue
+            doubles = not stray.credits and stray.order is not None and stray.order.shop_id in mine
+            if doubles or period.has(entry.date):
+                yield stray
+
+    def _stray(self, entry: GoEntry) -> Stray | None:
+        """Return an entry without a link that bears a sign of ours; another shop's never does."""
+        credited = self._credited(entry)
+        if credited is not None:
+            return Stray(entry, credited, credits=True)
+        if entry.reference:
+            is_ours = entry.reference.startswith(f"{self._shop_name}:")
+            doubled = self._by_reference.get(entry.reference)
+            return Stray(entry, doubled, credits=False) if is_ours else None
+        if entry.kind == "credit note":
+            return None
+        doubled = self._by_matching.get(entry.matching_reference or "")
+        return None if doubled is None else Stray(entry, doubled, credits=False)
+
+    def _credited(self, entry: GoEntry) -> ShopOrder | None:
+        """Return the order whose invoice a credit note names, by number or by our reference."""
+        if entry.kind != "credit note":
+            return None
+        if entry.related_invoice is not None and entry.related_invoice in self._by_invoice:
+            return self._by_invoice[entry.related_invoice]
+        shop_id = (entry.reference or "").removeprefix(f"{self._shop_name}:")
+        return self._by_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
+
+    def credit_notes_of(self, order: ShopOrder) -> Sequence[GoEntry]:
+        """Return the credit notes without a link of an order's invoice, of whichever date."""
+        return self._credits[order.shop_id]
+
+    def is_credited(self, entry: GoEntry) -> bool:
+        """Return whether credit notes name an invoice and take all of it back."""
+        return entry.kind == "invoice" and self._credited_of[entry.number] == -entry.total
+
+    def comes_to(self, order: ShopOrder) -> Decimal:
+        """Return what an order comes to in Go with VAT, refunds and credit notes taken off."""
+        linked = [self.entries.get(one.go_id or "") for one in self._with_parts[order.shop_id]]
+        there = (one for one in (*linked, *self.credit_notes_of(order)) if one is not None)
+        return sum((one.total for one in there), Decimal(0))
+
+
+def is_surely_same(order: ShopOrder, entry: GoEntry) -> bool:
+    """Return by the header alone whether an entry is as the shop has it: amounts and VAT rate.
+
+    Only of a single line: several of different rates may come to the same VAT.
+    """
+    if order.amounts is None or entry.line_count != 1 or len(order.amounts.by_rate) != 1:
+        return False
+    ((rate, one),) = order.amounts.by_rate.items()
+    if rate is None or one != entry.money or abs(one.excl) < _SURE_FROM:
+        return False
+    return to_ore(one.excl * Decimal(rate) / 100) == one.tax
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An order that differs, or that has to be told of; `is_difference` counts for the exit status.
+
+    `shop` and `go` are what each side comes to by VAT rate; None: it has none, or it is not known.
+    """
+
+    kind: FindingKind
+    is_difference: bool
+    text: str
+    shop_id: str | None
+    date: str | None
+    currency: str | None
+    entry: GoEntry | None = None
+    shop: Mapping[str | None, Money] | None = None
+    go: Mapping[str | None, Money] | None = None
+
+
+@dataclass
+class SumsRow:
+    """Both sides of one currency and VAT rate; `rate` is `ALL_RATES` for all together."""
+
+    currency: str
+    rate: str | None
+    shop: Money = NOTHING
+    shop_orders: int = 0
+    go: Money = NOTHING
+    entries: Counter[EntryKind] = field(default_factory=Counter)
+
+    @property
+    def difference(self) -> Money:
+        """What Go has more than the shop."""
+        return self.go - self.shop
+
+    @property
+    def place(self) -> tuple[str, bool, bool, float]:
+        """Where it stands: that of all rates comes first, that of no known rate last."""
+        is_number = self.rate not in (ALL_RATES, None)
+        by_size = -float(self.rate or 0) if is_number else 0
+        return self.currency, self.rate != ALL_RATES, self.rate is None, by_size
+
+
+class _Sums:
+    """What is counted so far, by currency and VAT rate."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str | None], SumsRow] = {}
+        self.not_in_ledger: Counter[EntryKind] = Counter()
+
+    def count_shop(self, currency: str, by_rate: Mapping[str | None, Money]) -> None:
+        """Count an order of the shop."""
+        for row, money in self._parts(currency, by_rate):
+            row.shop_orders += 1
+            row.shop += money
+
+    def count_go(self, entry: GoEntry, by_rate: Mapping[str | None, Money]) -> None:
+        """Count an entry of Go."""
+        for row, money in self._parts(entry.currency, by_rate):
+            row.entries[entry.kind] += 1
+            row.go += money
+        if not entry.is_in_ledger:
+            self.not_in_ledger[entry.kind] += 1
+
+    def _parts(
+        self, currency: str, by_rate: Mapping[str | None, Money]
+    ) -> Iterator[tuple[SumsRow, Money]]:
+        for rate, money in ((ALL_RATES, sum(by_rate.values(), NOTHING)), *by_rate.items()):
+            yield self._rows.setdefault((currency, rate), SumsRow(currency, rate)), money
+
+    def rows(self) -> tuple[SumsRow, ...]:
+        """Return a row for each currency and rate, in the order in which they are shown."""
+        return tuple(sorted(self._rows.values(), key=lambda row: row.place))
 
 
 @dataclass(frozen=True)
@@ -68,8 +306,7 @@ def compare(
         finding for order, entry in matched.pairs for finding in comparing.pair(order, entry)
     ]
     findings += [finding for stray in matched.strays for finding in comparing.stray(stray)]
-    sums = comparing.sums
-    return Comparison(tuple(sums.rows()), tuple(findings), sums.not_in_ledger)
+    return Comparison(comparing.sums.rows(), tuple(findings), comparing.sums.not_in_ledger)
 
 
 class _Comparing:
@@ -79,7 +316,7 @@ class _Comparing:
         self._books = books
         self._read = read
         self._period = period
-        self.sums = Sums()
+        self.sums = _Sums()
 
     def pair(self, order: ShopOrder, entry: GoEntry | None) -> Iterator[Finding]:
         """Compare an order with its entry."""
@@ -92,26 +329,30 @@ class _Comparing:
         if order.waiting is not None:
             yield self._open(order, entry, order.waiting)
         if order.amounts is None:
-            told = "what it comes to in the shop is not known; a full read of the shop tells it"
-            yield _finding("not known", order, entry, told, is_difference=False)
+            text = "what it comes to in the shop is not known; a full read of the shop tells it"
+            yield _finding("not known", order, entry, text, is_difference=False)
         else:
             yield from self._linked(order, entry, order.amounts.by_rate)
 
     def _not_in_go(self, order: ShopOrder) -> Finding:
         """Return an order that could not be written; a person who knows of it need not be told."""
-        waiting = order.waiting
-        told = "it waits" if waiting is None else waiting.in_words
-        is_known = waiting is not None and waiting.is_acknowledged
-        if not is_known and order.amounts is not None:
-            self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
-        told += " (acknowledged)" if is_known else ""
-        if order.amounts is None:
-            told += "; what it comes to is not certain"
+        text = "it waits" if order.waiting is None else order.waiting.in_words
+        is_known = order.waiting is not None and order.waiting.is_acknowledged
+        if is_known:
+            text += " (acknowledged)"
         else:
-            currency = order.amounts.currency or _NOK
-            told += f"; with VAT it comes to {order.amounts.total.incl:.2f}"
-            told += "" if currency == _NOK else f" {currency}"
-        return _finding("not in Go", order, None, told, is_difference=not is_known)
+            self._count_as_in_shop(order)
+        if order.amounts is None:
+            text += "; what it comes to is not certain"
+        else:
+            text += f"; with VAT it comes to {order.amounts.total.incl:.2f}"
+            if order.amounts.currency not in (None, "", _NOK):
+                text += f" {order.amounts.currency}"
+        return _finding("not in Go", order, None, text, is_difference=not is_known)
+
+    def _count_as_in_shop(self, order: ShopOrder) -> None:
+        if order.amounts is not None:
+            self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
 
     def _open(self, order: ShopOrder, entry: GoEntry, waiting: Waiting) -> Finding:
         """Return why the shop's last word about an order waits; the rest is as last agreed.
@@ -119,57 +360,59 @@ class _Comparing:
         It is no difference where the shop's last word is what the order comes to in Go.
         """
         in_go = self._books.comes_to(order)
-        told = waiting.in_words + (" (acknowledged)" if waiting.is_acknowledged else "")
+        text = waiting.in_words + (" (acknowledged)" if waiting.is_acknowledged else "")
         if waiting.due is None:
-            return _finding("open", order, entry, told, is_difference=not waiting.is_acknowledged)
+            return _finding("open", order, entry, text, is_difference=not waiting.is_acknowledged)
         if waiting.due != in_go:
-            told += f"; with VAT the shop then says {waiting.due}, Go {in_go}"
-        return _finding("open", order, entry, told, is_difference=waiting.due != in_go)
+            text += f"; with VAT the shop then says {waiting.due}, Go {in_go}"
+        return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
     def _missing(self, order: ShopOrder) -> Finding:
         """Return an order that is gone from Go; a person may know of it by its hold."""
         waiting = order.waiting
         is_known = waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
-        if order.amounts is not None and not is_known:
-            self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
-        told = f"it is linked to {order.go_id}, which Go no longer has"
+        if not is_known:
+            self._count_as_in_shop(order)
+        text = f"it is linked to {order.go_id}, which Go no longer has"
         if waiting is not None:
-            told += f" ({waiting.in_words}{', acknowledged' if is_known else ''})"
-        return _finding("missing", order, None, told, is_difference=not is_known)
+            text += f" ({waiting.in_words}{', acknowledged' if is_known else ''})"
+        return _finding("missing", order, None, text, is_difference=not is_known)
 
     def _linked(
         self, order: ShopOrder, entry: GoEntry, by_rate: Mapping[str | None, Money]
     ) -> Iterator[Finding]:
-        amounts = order.amounts
-        currency = (amounts and amounts.currency) or entry.currency
+        currency = (order.amounts and order.amounts.currency) or entry.currency
         shop = with_rest(by_rate, sum(by_rate.values(), NOTHING))
         read = self._read.get(entry.id)
-        go = shop if read is None and is_surely_same(order, entry) else _by_rate(entry, read)
-        entry = entry if read is None else read.entry
+        if read is not None:
+            entry, go = read.entry, read.by_rate
+        else:
+            go = shop if is_surely_same(order, entry) else {None: entry.money}
         self.sums.count_shop(currency, shop)
         self.sums.count_go(entry, go)
         if currency != entry.currency:
-            told = f"the shop says {currency}, Go says {entry.currency}"
-            yield _finding("currency", order, entry, told, shop=shop, go=go)
+            text = f"the shop says {currency}, Go says {entry.currency}"
+            yield _finding("currency", order, entry, text, shop=shop, go=go)
         is_rounded = read is not None and is_rounding(shop, go, read.line_count)
-        told = "" if is_rounded else "; ".join(differences(shop, go))
-        if told:
+        text = "" if is_rounded else "; ".join(differences(shop, go))
+        if text:
             kind: FindingKind = "VAT rate" if have_other_rates(shop, go) else "amount"
-            yield _finding(kind, order, entry, told, shop=shop, go=go)
-        if None not in (order.customer_id, entry.customer_id) and not _has_buyer(order, entry):
-            told = (
+            yield _finding(kind, order, entry, text, shop=shop, go=go)
+        buyers = (order.customer_id, entry.customer_id)
+        if None not in buyers and len(set(map(str, buyers))) > 1:
+            text = (
                 f"its buyer is customer id {order.customer_id} in Go, but there it is of customer"
                 f" id {entry.customer_id}"
             )
-            yield _finding("buyer", order, entry, told, is_difference=False)
+            yield _finding("buyer", order, entry, text, is_difference=False)
         if not self._period.has(entry.date):
-            told = f"Go dates it {entry.date}, outside the period; it is counted by the shop's date"
-            yield _finding("date", order, entry, told, is_difference=False)
+            text = f"Go dates it {entry.date}, outside the period; it is counted by the shop's date"
+            yield _finding("date", order, entry, text, is_difference=False)
         if entry.is_reversed and not self._books.credit_notes_of(order):
             yield _finding("reversed", order, entry, "its invoice is reversed in Go")
 
     def stray(self, stray: Stray) -> Iterator[Finding]:
-        """Tell of an entry without a link."""
+        """Return what an entry without a link is."""
         read = self._read.get(stray.entry.id)
         if read is None:
             return
@@ -182,11 +425,11 @@ class _Comparing:
             self.sums.count_go(entry, read.by_rate)
         kind: FindingKind = "doubled"
         if order is None:
-            kind, told = "not linked", f"it bears our reference {entry.reference} and has no link"
+            kind, text = "not linked", f"it bears our reference {entry.reference} and has no link"
         else:
-            told = f"it is in Go twice: linked is {order.go_id}, this is {_sign(entry)}"
-        told += "; credit notes take all of it back" if is_credited else ""
-        yield _stray(kind, order, read, told, is_difference=not is_credited)
+            text = f"it is in Go twice: linked is {order.go_id}, this is {_sign(entry)}"
+        text += "; credit notes take all of it back" if is_credited else ""
+        yield _stray(kind, order, read, text, is_difference=not is_credited)
 
     def _credit_note(self, order: ShopOrder, read: ReadEntry) -> Finding:
         """Return a credit note without a link; one that is as the shop told last is no difference.
@@ -198,31 +441,21 @@ class _Comparing:
         is_due = waiting is not None and waiting.due == self._books.comes_to(order)
         if waiting is not None and is_due:
             self.sums.count_shop(entry.currency, read.by_rate)
-            told = (
+            text = (
                 f"with it the order comes to {waiting.due}, as the shop told ({waiting.in_words})"
             )
-            return _stray("credited by hand", order, read, told, is_difference=False)
-        told = f"it credits {self._invoice_of(order)}, and the shop tells no such refund"
+            return _stray("credited by hand", order, read, text, is_difference=False)
+        text = f"it credits {self._invoice_of(order)}, and the shop tells no such refund"
         if waiting is not None and waiting.due is not None:
-            told += (
+            text += (
                 f": by the shop the order comes to {waiting.due}, in Go to"
                 f" {self._books.comes_to(order)}"
             )
-        return _stray("credit note without refund", order, read, told)
+        return _stray("credit note without refund", order, read, text)
 
     def _invoice_of(self, order: ShopOrder) -> str:
         entry = self._books.entries.get(order.go_id or "")
         return "an order of ours" if entry is None else entry.in_words
-
-
-_NOK = "NOK"
-_UNREAD = object()
-_GONE = "removed in Go"
-"""Stands in the reason of a hold of an order that a person deleted in Go."""
-
-
-def _has_buyer(order: ShopOrder, entry: GoEntry) -> bool:
-    return str(order.customer_id) == str(entry.customer_id)
 
 
 def _sign(entry: GoEntry) -> str:
@@ -232,38 +465,88 @@ def _sign(entry: GoEntry) -> str:
     return f"with the matching reference {entry.matching_reference}"
 
 
-def _by_rate(entry: GoEntry, read: ReadEntry | None) -> Mapping[str | None, Money]:
-    return {None: entry.money} if read is None else read.by_rate
-
-
 def _finding(
     kind: FindingKind,
     order: ShopOrder,
     entry: GoEntry | None,
-    told: str,
+    text: str,
     *,
     is_difference: bool = True,
     shop: Mapping[str | None, Money] | None = None,
     go: Mapping[str | None, Money] | None = None,
 ) -> Finding:
-    kept = None if order.amounts is None else order.amounts.by_rate
-    currency = None if order.amounts is None else order.amounts.currency
-    in_go = None if entry is None else entry.currency
-    shop = kept if shop is None else shop
-    date, shop_id = order.date, order.shop_id
-    return Finding(kind, is_difference, told, shop_id, date, currency or in_go, entry, shop, go)
+    """Return what was found of an order; in the shop it comes to what is known, unless given."""
+    currency = None if entry is None else entry.currency
+    if order.amounts is not None:
+        currency = order.amounts.currency or currency
+        shop = order.amounts.by_rate if shop is None else shop
+    return Finding(kind, is_difference, text, order.shop_id, order.date, currency, entry, shop, go)
 
 
 def _stray(
     kind: FindingKind,
     order: ShopOrder | None,
     read: ReadEntry,
-    told: str,
+    text: str,
     *,
     is_difference: bool = True,
 ) -> Finding:
-    entry = read.entry
-    shop_id = None if order is None else order.shop_id
+    """Return what was found of an entry without a link."""
+    entry, shop_id = read.entry, None if order is None else order.shop_id
     return Finding(
-        kind, is_difference, told, shop_id, entry.date, entry.currency, entry, go=read.by_rate
+        kind, is_difference, text, shop_id, entry.date, entry.currency, entry, go=read.by_rate
     )
+
+
+def rate_in_words(rate: str | None) -> str:
+    """Name a VAT rate in percent."""
+    return "rate not told" if rate is None else f"{rate} %"
+
+
+def have_other_rates(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> bool:
+    """Return whether the two sides have amounts of different VAT rates."""
+    return {rate for rate in shop if rate is not None} != {rate for rate in go if rate is not None}
+
+
+def differences(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> Iterator[str]:
+    """Say of each VAT rate in what the two sides differ.
+
+    Where the shop does not tell the rate of every line, only the whole can be compared.
+    """
+    if None in shop:
+        yield from _in_words("in all", sum(shop.values(), NOTHING), sum(go.values(), NOTHING))
+        return
+    for rate in sorted({*shop, *go}, key=lambda one: (one is None, one)):
+        yield from _in_words(rate_in_words(rate), shop.get(rate, NOTHING), go.get(rate, NOTHING))
+
+
+def is_rounding(
+    shop: Mapping[str | None, Money], go: Mapping[str | None, Money], line_count: int
+) -> bool:
+    """Return whether two sides come to the same with VAT and differ by rate only as Go rounds.
+
+    So does an order of which øre were moved between lines: by an øre for each line at most, on the
+    line for rounding too, which is without VAT. VAT may be apart as far as an order's may that is
+    written.
+    """
+    apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
+    if None in shop or None in go or apart.incl:
+        return False
+    most = line_count * ORE
+    by_rate = (shop.get(rate, NOTHING) - go.get(rate, NOTHING) for rate in {*shop, *go})
+    return all(
+        abs(one.incl) <= most and abs(one.tax) <= tolerance(line_count) for one in by_rate
+    ) and {*shop, "0"} >= set(go)
+
+
+def _in_words(what: str, shop: Money, go: Money) -> Iterator[str]:
+    pairs = (
+        ("without VAT", shop.excl, go.excl),
+        ("VAT", shop.tax, go.tax),
+        ("with VAT", shop.incl, go.incl),
+    )
+    parts = [
+        f"{name} the shop says {one}, Go says {other}" for name, one, other in pairs if one != other
+    ]
+    if parts:
+        yield f"{what}: {'; '.join(parts)}"

@@ -52,13 +52,13 @@ class GoSide:
         Raises:
             MissingPrivilege: naming the privileges that are missing.
         """
-        told = self._go.read("/ClientIntegrationInformation") or {}
-        held = set(told.get("ValidPrivileges") or ())
+        client = self._go.read("/ClientIntegrationInformation") or {}
+        held = set(client.get("ValidPrivileges") or ())
         missing = [name for name, any_of in _RIGHTS.items() if not held.intersection(any_of)]
         if missing:
             msg = f"the keys lack privileges in PowerOffice Go: {', '.join(missing)}"
             raise MissingPrivilege(msg)
-        return str(told.get("ClientId"))
+        return str(client.get("ClientId"))
 
     def entries(self, note: Callable[[int], None]) -> dict[str, GoEntry]:
         """Return all sales orders, then all invoices and credit notes, by id.
@@ -90,18 +90,18 @@ class GoSide:
         self, entries: Iterable[GoEntry], note: Callable[[int], None]
     ) -> dict[str, ReadEntry | None]:
         """Return entries with their sums by rate, by id; None for one that is gone meanwhile."""
-        found: dict[str, ReadEntry | None] = {}
-        told = list(entries)
+        by_id: dict[str, ReadEntry | None] = {}
+        listed = list(entries)
         with ThreadPoolExecutor(self._workers) as pool:
             try:
-                for entry, read in zip(told, pool.map(self._read, told), strict=True):
-                    found[entry.id] = read
+                for entry, read in zip(listed, pool.map(self._read, listed), strict=True):
+                    by_id[entry.id] = read
                     note(1)
             except BaseException:
                 self._go.cancel()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return found
+        return by_id
 
     def _read(self, entry: GoEntry) -> ReadEntry | None:
         if not entry.is_sent:

@@ -72,7 +72,7 @@ def _waiting(one: Unsettled, zone: ZoneInfo) -> Waiting:
 
 
 def _is_no_more(order: Record, zone: ZoneInfo) -> bool:
-    """Tell whether the shop cancelled or deleted an order."""
+    """Return whether the shop cancelled or deleted an order."""
     try:
         return wanted(order, (), None, zone, is_linked=False) is Wanted.DELETED
     except Unusable:

@@ -28,7 +28,7 @@ class Period:
     last: datetime.date
 
     def has(self, date: str | None) -> bool:
-        """Tell whether an ISO date is in the period."""
+        """Return whether an ISO date is in the period."""
         if not date:
             return False
         return self.first <= datetime.date.fromisoformat(date[:10]) <= self.last

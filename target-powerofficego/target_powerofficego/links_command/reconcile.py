@@ -1,0 +1,242 @@
+"""The command `reconcile`: compares the shop's orders of a period with Go's books, and says how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from target_powerofficego.links_command.listing import (
+    Column,
+    Listing,
+    members,
+    print_json,
+    print_listing,
+)
+from target_powerofficego.links_command.options import Choices, with_choices
+from target_powerofficego.links_command.reconciliation.comparison import ALL_RATES, rate_in_words
+from target_powerofficego.links_command.reconciliation.sides import Period
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Mapping
+
+    from target_powerofficego.dataflow.orders.line_amounts import Money
+    from target_powerofficego.links_command.reconciliation.comparison import (
+        Comparison,
+        Finding,
+        SumsRow,
+    )
+    from target_powerofficego.links_command.reconciliation.sides import EntryKind
+
+_SUMS = (
+    Column("currency", "currency"),
+    Column("VAT rate", "rate"),
+    Column("shop: orders", "shop_orders"),
+    Column("without VAT", "shop_excl"),
+    Column("VAT", "shop_tax"),
+    Column("with VAT", "shop_incl"),
+    Column("Go: sales orders", "sales_orders"),
+    Column("invoices", "invoices"),
+    Column("credit notes", "credit_notes"),
+    Column("without VAT", "go_excl"),
+    Column("VAT", "go_tax"),
+    Column("with VAT", "go_incl"),
+    Column("Go has more", "difference"),
+)
+_FINDINGS = (
+    Column("what", "kind"),
+    Column("order", "shop_id"),
+    Column("date", "date"),
+    Column("in Go", "go_entry"),
+    Column("told", "told", wraps=True),
+)
+_KINDS: Mapping[str, EntryKind] = {
+    "sales_orders": "sales order",
+    "invoices": "invoice",
+    "credit_notes": "credit note",
+}
+_DONE: Mapping[EntryKind, str] = {"sales order": "invoiced", "credit note": "sent"}
+"""What is done to an entry that books it."""
+DIFFERS = 3
+"""The exit status when the two sides differ."""
+
+
+class Day(click.DateTime):
+    """A day as in 2026-01-31."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime.datetime:
+        """Return the day's beginning."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f'"{value}" is no day written like 2026-01-31', param, ctx)
+
+
+@click.command()
+@click.option(
+    "--from",
+    "first",
+    metavar="DATE",
+    type=Day(),
+    required=True,
+    help="The first day, such as 2026-01-01.",
+)
+@click.option(
+    "--to",
+    "last",
+    metavar="DATE",
+    type=Day(),
+    required=True,
+    help="The last day, itself included.",
+)
+@click.option(
+    "--config",
+    "paths",
+    metavar="FILE",
+    multiple=True,
+    help="The config of target-powerofficego, with the keys to Go; ENV, or none, stands for the"
+    " variables TARGET_POWEROFFICEGO_….",
+)
+@with_choices()
+@click.pass_obj
+def reconcile(
+    choices: Choices,
+    *,
+    first: datetime.datetime,
+    last: datetime.datetime,
+    paths: tuple[str, ...],
+) -> None:
+    """Compare a period's orders with Go's books.
+
+    Go's sales orders, invoices and credit notes are read afresh; the shop's orders are those of the
+    link store, as the shop last told them. Counts and sums are told by currency and VAT rate, and
+    each order that differs. Nothing is changed.
+
+    An order belongs to the period by the day on which it was placed, in the shop's time zone,
+    whatever date it has in Go. What in Go is linked to no order belongs to it by its own date: that
+    of the order, of a credit note that of its voucher.
+
+    Exit status: 0 when both sides are the same, 3 when they differ, 1 when it could not be told.
+    """
+    # what reads Go takes long to load, and no other command needs it
+    from target_powerofficego.links_command.reconciliation.reconciling import (  # noqa: PLC0415
+        reconciled,
+    )
+
+    if last < first:
+        msg = "--to is before --from"
+        raise click.UsageError(msg)
+    period = Period(first.date(), last.date())
+    compared = reconciled(choices, paths, period)
+    _print_comparison(compared, period, choices.output_format)
+    if compared.differing:
+        click.get_current_context().exit(DIFFERS)
+
+
+def _print_comparison(compared: Comparison, period: Period, output_format: str) -> None:
+    """Print sums, differences, remarks, and the outcome."""
+    if output_format == "json":
+        for row in _json_rows(compared, period):
+            print_json(row)
+        return
+    sums = [_sums_row(row) for row in compared.sums]
+    print_listing(Listing(_SUMS, sums, "no orders"), output_format)
+    for heading, findings in (
+        ("These differ:", compared.differing),
+        ("Not counted as differing:", compared.remarks),
+    ):
+        if findings:
+            click.echo(f"\n{heading}\n")
+            rows = [_finding_row(finding) for finding in findings]
+            print_listing(Listing(_FINDINGS, rows, ""), output_format)
+    click.echo(f"\n{_outcome(compared, period)}")
+
+
+def _outcome(compared: Comparison, period: Period) -> str:
+    outcome = f"{period.first} to {period.last}: the shop's orders and Go's books "
+    differing = f"differ ({len(compared.differing)})"
+    outcome += differing if compared.differing else "are the same"
+    unknown = sum(finding.kind == "not known" for finding in compared.remarks)
+    if unknown:
+        outcome += f"; {unknown} could not be compared"
+    waiting = [
+        f"{count} {kind}{'' if count == 1 else 's'} not {_DONE[kind]} yet"
+        for kind, count in compared.not_in_ledger.items()
+    ]
+    if waiting:
+        outcome += f"; in Go {' and '.join(waiting)}, and so in no ledger"
+    return outcome
+
+
+def _sums_row(sums: SumsRow) -> dict[str, Any]:
+    return {
+        "currency": sums.currency,
+        "rate": ALL_RATES if sums.rate == ALL_RATES else rate_in_words(sums.rate),
+        "shop_orders": sums.shop_orders,
+        **_entries(sums),
+        "difference": f"{sums.difference.incl:.2f}",
+        **{f"shop_{name}": amount for name, amount in _as_text(sums.shop).items()},
+        **{f"go_{name}": amount for name, amount in _as_text(sums.go).items()},
+    }
+
+
+def _entries(sums: SumsRow) -> dict[str, int]:
+    return {name: sums.entries[kind] for name, kind in _KINDS.items()}
+
+
+def _as_text(money: Money) -> dict[str, str]:
+    return {name: f"{amount:.2f}" for name, amount in members(money, "excl", "tax", "incl").items()}
+
+
+def _finding_row(finding: Finding) -> dict[str, Any]:
+    return {
+        **members(finding, "kind", "shop_id", "date"),
+        "go_entry": finding.entry and finding.entry.in_words,
+        "told": finding.text,
+    }
+
+
+def _json_rows(compared: Comparison, period: Period) -> Iterable[dict[str, Any]]:
+    for sums in compared.sums:
+        yield {
+            "what": "sums",
+            "currency": sums.currency,
+            "vat_rate": sums.rate,
+            "shop": {"orders": sums.shop_orders, **_as_text(sums.shop)},
+            "go": {**_entries(sums), **_as_text(sums.go)},
+            "difference": _as_text(sums.difference),
+        }
+    for finding in compared.findings:
+        yield {
+            "what": "difference" if finding.is_difference else "remark",
+            **members(finding, "kind", "shop_id", "date", "currency"),
+            "go_id": finding.entry and finding.entry.id,
+            "go_kind": finding.entry and finding.entry.kind,
+            "go_number": finding.entry and finding.entry.number,
+            "shop": _by_rate(finding.shop),
+            "go": _by_rate(finding.go),
+            "told": finding.text,
+        }
+    yield {
+        "what": "outcome",
+        "from": period.first.isoformat(),
+        "to": period.last.isoformat(),
+        "differences": len(compared.differing),
+        "remarks": len(compared.remarks),
+        "not_in_ledger": {
+            "sales_orders": compared.not_in_ledger.get("sales order", 0),
+            "credit_notes": compared.not_in_ledger.get("credit note", 0),
+        },
+    }
+
+
+def _by_rate(by_rate: Mapping[str | None, Money] | None) -> list[dict[str, str | None]] | None:
+    if by_rate is None:
+        return None
+    return [{"vat_rate": rate, **_as_text(money)} for rate, money in by_rate.items()]

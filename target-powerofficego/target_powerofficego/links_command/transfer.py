@@ -1,0 +1,313 @@
+"""The commands `export` and `import`: a link store as text, one JSON object a line.
+
+An export is checked in full before any of it is taken in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from typing import IO, TYPE_CHECKING, Any, get_args
+
+import click
+import simplejson
+import sqlalchemy as sa
+
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.links_command.listing import fail, print_json_line, say
+from target_powerofficego.links_command.opening import in_one_line, open_store
+from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
+from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
+from target_powerofficego.store.connection import has_tables
+from target_powerofficego.store.intent_rows import KINDS
+from target_powerofficego.store.link_store import LinkStore, UnsettledKind
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.private_file import make_private
+from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
+from target_powerofficego.store.values import is_shop_name
+from target_powerofficego.store.ways import PAYMENTS, WayName, on_the_way_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+FORMAT = 5
+"""Raise it when a table changes, and read the older formats as well."""
+
+_NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
+    1: {
+        "links": {"own_shop_stamp": None},
+        "runs": {"way": "forward", "settings": None},
+        "settled": {"stamp": None},
+    },
+    2: {"runs": {"settings": None}, "settled": {"stamp": None}},
+    3: {"runs": {"settings": None}, "settled": {"stamp": None}},
+    4: {"settled": {"stamp": None}},
+}
+"""By format, what rows of such an export lack, and what holds for them; 3 has the payments too."""
+
+_HEAD, _END = "powerofficego-links", "end"
+_TABLES = {table.name: table for table in TRANSFERRED}
+_STAMPS = (
+    *("opened_at", "linked_at", "read_at", "started_at", "finished_at", "first_seen"),
+    *("last_seen", "next_attempt_at", "acknowledged_at", "erased_at", "archived_at", "posted_at"),
+)
+_MAY_BE_ANY_JSON = frozenset({"shop_value", "go_value"})
+_WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("runs", "way"): get_args(WayName),
+    ("links", "entity"): tuple(TABLES),
+    ("intents", "kind"): KINDS,
+    ("unsettled", "kind"): get_args(UnsettledKind),
+    ("unsettled", "entity"): (*TABLES, *map(on_the_way_back, TABLES), PAYMENTS),
+    ("conflicts", "entity"): tuple(TABLES),
+}
+"""By table and column, the words that may stand there."""
+_AMOUNT = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
+_BASE_PARTS = (4, 5)  # both values, when each was read, and what a write of ours replaced
+
+Row = tuple[str, dict[str, Any]]
+
+
+class BadLine(Exception):  # noqa: N818 - reads as what it says
+    """A line of an export cannot be read; the text names its number and holds no value."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(f"line {number} cannot be read: {why}")
+
+
+@click.command("export")
+@only_shop_option
+@with_choices()
+@click.pass_obj
+def export(choices: Choices, *, shop_name: str | None) -> None:
+    """Write the link store as text, to move it or to restore it.
+
+    One JSON object a line, to standard output, of all shops unless one is named. It holds personal
+    data: a file that it goes to becomes readable by its owner alone; keep it as safe as the link
+    store. What was read from Go is left out, for the next run
+    reads it.
+    """
+    with open_store(choices.link_store) as store:
+        known = [one for one in store.namespaces() if shop_name in (None, one.shop_name)]
+        if not known:
+            fail(f"the link store knows no shop {shop_name or ''}".rstrip())
+        for name in sorted({one.shop_name for one in known}):
+            store.lock(name)
+        with contextlib.suppress(io.UnsupportedOperation):
+            make_private(sys.stdout.fileno())
+        for line in lines_of(store.rows_out([one.id for one in known])):
+            print_json_line(line)
+
+
+@click.command("import")
+@click.argument("source", metavar="[FILE]", type=click.File(encoding="utf-8"), default="-")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Into a link store that is not empty as well: what it knows of FILE's shops is replaced.",
+)
+@with_choices()
+@click.pass_obj
+def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
+    """Read an export into an empty link store.
+
+    FILE is what `export` wrote; without it, standard input. The link store is made where there is
+    none. All of it is taken in, or nothing.
+    """
+    try:
+        rows = read_lines(source)
+    except BadLine as bad:
+        fail(f"{bad}; nothing was imported")
+    except UnicodeDecodeError:
+        fail("it is no text in UTF-8; nothing was imported")
+    shop_names = {row["shop_name"] for kind, row in rows if kind == "namespaces"}
+    with _store_to_fill(choices.link_store) as store:
+        for name in sorted(shop_names):
+            store.lock(name)
+        if not replace and not store.is_empty():
+            fail(
+                "the link store is not empty; nothing was imported (--replace replaces what it"
+                f" knows of {', '.join(sorted(shop_names))})"
+            )
+        store.take_in(rows)
+    links = sum(kind == "links" for kind, _ in rows)
+    say(f"imported {links} links of {', '.join(sorted(shop_names))}")
+
+
+@contextlib.contextmanager
+def _store_to_fill(place: str) -> Iterator[LinkStore]:
+    """Open the link store, or make it where there is nothing yet."""
+    with in_one_line(), contextlib.ExitStack() as stack:
+        if has_tables(StoreLocation.of(place)):
+            yield stack.enter_context(open_store(place))
+        else:
+            yield stack.enter_context(contextlib.closing(LinkStore(place)))
+
+
+def lines_of(rows: Iterable[Row]) -> Iterator[str]:
+    """Return the lines of an export; the last one tells that it is whole."""
+    yield to_json({"kind": _HEAD, "format": FORMAT, "exported_at": to_stamp(now())})
+    count = 0
+    for kind, row in rows:
+        yield to_json({"kind": kind, "row": row})
+        count += 1
+    yield to_json({"kind": _END, "rows": count})
+
+
+def read_lines(lines: Iterable[str]) -> list[Row]:
+    """Return the rows of an export.
+
+    Raises:
+        BadLine: it is none, is cut off, or a line is not as it should be.
+    """
+    reading = _Reading()
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        reading.take(number, line)
+    if not reading.is_whole:
+        raise BadLine(number + 1, "the export is cut off")
+    return reading.rows
+
+
+class _Reading:
+    """Checks each line by what came before it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._format = FORMAT
+        self.is_whole = False
+        self._seen: set[tuple[Any, ...]] = set()
+        self._ids: set[tuple[str, Any]] = set()
+
+    def take(self, number: int, line: str) -> None:
+        message = _object(number, line)
+        kind = message.get("kind")
+        if number == 1:
+            self._format = _format_of(number, kind, message)
+        elif self.is_whole:
+            raise BadLine(number, "it comes after the end")
+        elif kind == _END:
+            if message.get("rows") != len(self.rows):
+                raise BadLine(number, f"it counts other rows than the {len(self.rows)} before it")
+            self.is_whole = True
+        elif not isinstance(kind, str) or kind not in _TABLES:
+            raise BadLine(number, "its kind is not known")
+        else:
+            row = message.get("row")
+            if not isinstance(row, dict):
+                raise BadLine(number, "it has no row")
+            row = {**_NEW_SINCE.get(self._format, {}).get(kind, {}), **row}
+            self._check_row(number, _TABLES[kind], row)
+            self.rows.append((kind, row))
+
+    def _check_row(self, number: int, table: sa.Table, row: Mapping[str, Any]) -> None:
+        if set(row) != set(table.c.keys()):
+            wrong = sorted(set(row) ^ set(table.c.keys()))
+            raise BadLine(number, f"it lacks, or should not have, {', '.join(wrong)}")
+        for column in table.c:
+            value = row[column.name]
+            if value is None and (column.nullable or column.name in _MAY_BE_ANY_JSON):
+                continue
+            if not _fits(table, column, value):
+                raise BadLine(number, f"{column.name} is not what it should be")
+            named = REFERENCES.get(column.name)
+            if named is not None and (named, value) not in self._ids:
+                raise BadLine(number, f"{column.name} names a row that did not come before it")
+        for names in _unique(table):
+            key = (table.name, *names, *(row[name] for name in names))
+            if key in self._seen:
+                raise BadLine(number, f"another line has the same {', '.join(names)}")
+            self._seen.add(key)
+        if "id" in row:
+            self._ids.add((table.name, row["id"]))
+
+
+def _object(number: int, line: str) -> dict[str, Any]:
+    try:
+        message = simplejson.loads(line, use_decimal=True, allow_nan=True)
+        to_json(message).encode()
+    except UnicodeEncodeError:
+        raise BadLine(number, "it has half of a character (a lone surrogate)") from None
+    except ValueError:
+        raise BadLine(number, "it is no JSON") from None
+    except RecursionError:
+        raise BadLine(number, "it is nested too deep") from None
+    if not isinstance(message, dict):
+        raise BadLine(number, "it is no JSON object")
+    return message
+
+
+def _format_of(number: int, kind: object, message: Mapping[str, Any]) -> int:
+    """Return the format that the first line of an export names.
+
+    Raises:
+        BadLine: it is no export, or one of a newer version.
+    """
+    version = message.get("format")
+    if kind != _HEAD or type(version) is not int or version < 1:
+        raise BadLine(number, "this is no export of powerofficego-links")
+    if version > FORMAT:
+        raise BadLine(number, "a newer version wrote this export: upgrade target-powerofficego")
+    return version
+
+
+def _unique(table: sa.Table) -> Iterator[tuple[str, ...]]:
+    for one in table.constraints:
+        if isinstance(one, (sa.PrimaryKeyConstraint, sa.UniqueConstraint)):
+            yield tuple(column.name for column in one.columns)
+
+
+def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:  # noqa: ANN401 - JSON
+    if column.name in JSON_COLUMNS.get(table.name, ()) and column.name not in _CHECKS:
+        return column.name in _MAY_BE_ANY_JSON or isinstance(value, dict)
+    if (words := _WORDS.get((table.name, column.name))) is not None:
+        return value in words
+    if isinstance(column.type, sa.Boolean):
+        return isinstance(value, bool)
+    if isinstance(column.type, sa.Integer):
+        return type(value) is int and abs(value) <= LARGEST_NUMBER
+    return _CHECKS.get(column.name, _is_text)(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_name_of_a_shop(value: object) -> bool:
+    return isinstance(value, str) and is_shop_name(value)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
+
+
+def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
+    return isinstance(value, dict) and all(
+        isinstance(one, list)
+        and len(one) in _BASE_PARTS
+        and _is_stamp(one[2])
+        and _is_stamp(one[3])
+        for one in value.values()
+    )
+
+
+def _is_stamp(value: object) -> bool:
+    """Return whether a value is a moment, with its zone, that is one in UTC as well."""
+    if not isinstance(value, str):
+        return False
+    try:
+        moment = from_stamp(value)
+        return moment.tzinfo is not None and bool(to_stamp(moment))
+    except (ValueError, OverflowError):
+        return False
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "base": _is_base,
+    "shop_name": _is_name_of_a_shop,
+    "amount": _is_amount,
+    **dict.fromkeys(_STAMPS, _is_stamp),
+}
+"""By column, what its values are beside text."""

@@ -1,0 +1,99 @@
+"""What is used of the Singer SDK, click, requests and urllib3 that they do not promise to keep."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+
+import pytest
+
+PACKAGES = {
+    "tap_customwebshop": "tap-customwebshop",
+    "target_powerofficego": "target-powerofficego",
+    "tap_powerofficego": "tap-powerofficego",
+    "target_customwebshop": "target-customwebshop",
+}
+THEIRS = ("singer_sdk", "click", "requests", "urllib3")
+WITH_INTERNALS = ("tap_customwebshop", "target_powerofficego")
+MEMBERS = {
+    "singer_sdk.plugin_base.PluginBase": (
+        *("_config", "_env_var_config", "_env_var_prefix", "_handle_termination"),
+        *("_setup_signal_handlers", "_validate_config"),
+    ),
+    "singer_sdk.target_base.Target": (
+        *("_assert_line_requires", "_assert_sink_exists", "_process_activate_version_message"),
+        *("_process_batch_message", "_process_record_message", "_process_schema_message"),
+        *("_process_state_message", "_sinks_active", "_sinks_to_clear"),
+    ),
+    "singer_sdk.io_base.SingerReader": ("_process_unknown_message",),
+    "singer_sdk.streams.core.Stream": (
+        *("_generate_record_messages", "_increment_stream_state", "_process_record"),
+        *("_stream_version", "_tap", "_write_state_message"),
+    ),
+}
+"""The private members that a class of this project overrides or uses, by the class that has it."""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_only_one_module_of_a_package_imports_what_others_keep_to_themselves(project, package):
+    importing = {
+        path.name
+        for path in (project / PACKAGES[package] / package).rglob("*.py")
+        if any(map(_is_internal, _imported(path)))
+    }
+
+    assert importing == ({"sdk_internals.py"} if package in WITH_INTERNALS else set())
+
+
+def _imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+
+
+def _is_internal(name):
+    first, *parts = name.split(".")
+    return first in THEIRS and any(part.startswith("_") for part in parts)
+
+
+@pytest.mark.parametrize("package", WITH_INTERNALS)
+def test_the_installed_sdk_has_what_is_imported_of_its_internals(package):
+    internals = importlib.import_module(f"{package}.sdk_internals")
+
+    assert all(getattr(internals, name) for name in internals.__all__)
+
+
+@pytest.mark.parametrize("place", MEMBERS)
+def test_the_installed_sdk_has_the_private_members_that_classes_here_build_on(place):
+    module, _, name = place.rpartition(".")
+    theirs = getattr(importlib.import_module(module), name)
+    set_here = inspect.getsource(theirs)
+
+    assert [one for one in MEMBERS[place] if not hasattr(theirs, one) and one not in set_here] == []
+
+
+def test_every_private_member_of_the_sdk_that_is_overridden_here_is_named(project):
+    named = {one for members in MEMBERS.values() for one in members}
+    bases = [
+        getattr(importlib.import_module(place.rpartition(".")[0]), place.rpartition(".")[2])
+        for place in MEMBERS
+    ]
+    overridden = {
+        name
+        for package, folder in PACKAGES.items()
+        for path in (project / folder / package).rglob("*.py")
+        for name in _private_methods(path)
+        if any(hasattr(base, name) for base in bases)
+    }
+
+    assert overridden - named == set()
+
+
+def _private_methods(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for one in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(one, ast.FunctionDef) and one.name[:1] == "_" != one.name[1:2]:
+                yield one.name
