@@ -17,8 +17,8 @@ from target_powerofficego.decisions.merge_lines import (
     lines_by_reference,
 )
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.sync.go.destinations import line_destination
-from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
 from target_powerofficego.sync.orders.wanted import UNLOCKED, OrderInGoForm, partly_agreed
 
 if TYPE_CHECKING:
