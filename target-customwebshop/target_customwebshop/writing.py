@@ -212,7 +212,7 @@ class ShopWriter:
         *,
         is_answer: bool,
     ) -> bool:
-        """Tell whether a row holds what was sent, or what the shop makes of that."""
+        """Return whether a row holds what was sent, or what the shop makes of that."""
         sent, before = detail["rows"][name], detail["before"].get(name)
         if value is ABSENT or same(name, value, sent):
             return value is not ABSENT

@@ -246,7 +246,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """Return that side's stamp as our own last write to it left it."""
 
     def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
-        """Tell whether a record has a value that our own last write to its side replaced."""
+        """Return whether a record has a value that our own last write to its side replaced."""
         del record, link
         return False
 
@@ -311,7 +311,7 @@ def created_at(record: Record) -> str | None:
 
 
 def _is_same_moment(one: object, other: object) -> bool:
-    """Tell whether two stamps mean the same; what is no stamp is compared as it stands."""
+    """Return whether two stamps mean the same; what is no stamp is compared as it stands."""
     try:
         return instant(one, what="created_at") == instant(other, what="created_at")
     except Unusable:

@@ -186,7 +186,7 @@ class Settlement:
             self._gate.close()
 
     def close(self) -> None:
-        """Let the workers go."""
+        """End the workers."""
         self._schedule.stop()
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
