@@ -6,31 +6,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.orders.order import is_made_up
-from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.erased import ERASED
-from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.settlement import Side
 from target_powerofficego.store.ways import ENTITIES, entity_of, on_the_way_back
 from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.products import ProductsWalk
 
 from target_customwebshop.order_walk import OrderBackWalk
-from target_customwebshop.walk import CREDIT_NOTES, BackWalk
+from target_customwebshop.walk import CREDIT_NOTES, BackTools, BackWalk
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.settle.arrival import Arrival
-    from target_powerofficego.store.link_store import Link, Unsettled
-
-    from target_customwebshop.tools import BackTools
+    from target_powerofficego.store.link_store import Link
 
 _SILENT_ROWS = {"customers": CustomersWalk.silent_rows, "products": ProductsWalk.silent_rows}
 _WALKS = {"orders": OrderBackWalk}
 
 
-class BackSide:
+class BackSide(Side[BackTools, BackWalk]):
     """Customers, products and orders of Go, settled into the shop; see `Side`."""
 
     entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
@@ -39,13 +35,11 @@ class BackSide:
     def __init__(self, tools: BackTools) -> None:
         self.has_all_credit_notes = False
         """Whether the input was whole, so that no credit note of it is missing."""
-        self._tools = tools
-        self._walks = {
-            entity: _WALKS.get(entity, BackWalk)(
-                tools, entity, _SILENT_ROWS.get(entity, frozenset())
-            )
-            for entity in ENTITIES
-        }
+        walks = {}
+        for entity in ENTITIES:
+            walk, silent_rows = _WALKS.get(entity, BackWalk), _SILENT_ROWS.get(entity, frozenset())
+            walks[on_the_way_back(entity)] = walk(tools, entity, silent_rows)
+        super().__init__(tools, walks)
 
     def link_of(self, entity: str, go_id: str) -> Link | None:
         """Return the link of the one record of the shop whose properties an entry of Go has.
@@ -63,43 +57,12 @@ class BackSide:
         key = f"invoice:{entry['RelatedInvoiceNo']}"
         self._tools.store.put_go_entry(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
-    def take(self, entity: str, arrival: Arrival) -> object:
-        """Settle, park, reject or hold one entry."""
+    def take(self, entity: str, arrival: Arrival) -> str:
+        """See `Side`; the end has not come before all credit notes are read."""
         is_sure = arrival.at_end and self.has_all_credit_notes
-        return self._walks[entity_of(entity)].take(replace(arrival, at_end=is_sure))
-
-    def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
-        """Return nothing: each record is written by itself."""
-        del entity, record
-        return (), ()
+        return super().take(entity, replace(arrival, at_end=is_sure))
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether Go changed nothing that the shop would be told."""
         link = self._tools.store.link(entity_of(entity), arrival.shop_id)
-        try:
-            moved = link is None or self._walks[entity_of(entity)].moved(link, arrival)
-        except Unusable:  # its walk says what is wrong with it
-            return False
-        return not moved
-
-    def fingerprint(self, record: Record) -> str:
-        """Return a hash of an entry."""
-        return record_hash(record, self._tools.fingerprint)
-
-    def archives(self) -> list[Unsettled]:
-        """Return nothing: the shop archives nothing at the end."""
-        return []
-
-    def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Tell that none is: the shop's records are never made."""
-        del unsettled
-        return False
-
-    def settle_archives(self, archives: list[Unsettled]) -> None:
-        """Do nothing; see `archives`."""
-
-    def settle_payments(self) -> None:
-        """Do nothing: payments are posted on the way forward."""
-
-    def settle_erased(self) -> None:
-        """Do nothing: what was erased is archived on the way forward."""
+        return link is None or not self._walks[entity].moved(link, arrival)

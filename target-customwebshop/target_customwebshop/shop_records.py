@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -23,6 +23,7 @@ from target_customwebshop.errors import (
     NotThere,
     TryLater,
 )
+from target_customwebshop.merge_patch import patched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,6 +242,15 @@ class ShopRecords:
             with self._lock:
                 self._all.append(connection)
         return connection
+
+
+class DryShop(ShopRecords):
+    """The shop for a dry run: reads are real, a change is answered here and sent nowhere."""
+
+    def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
+        """Answer with the record as it would be."""
+        del entity, shop_id
+        return replace(found, record=patched(found.record, patch))
 
 
 def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:

@@ -2,88 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk.sinks import RecordSink
-from target_powerofficego.dataflow.values import text_id
+from target_powerofficego import sinks
 from target_powerofficego.singer_target import DroppedSink
-from target_powerofficego.sinks import MELTANO_TEST_STREAM
-from target_powerofficego.store.ways import on_the_way_back
+from target_powerofficego.store.ways import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
-    from target_powerofficego.singer_target import SettlingTarget
+    import datetime
+    from collections.abc import Mapping
+
+    from singer_sdk.sinks import RecordSink
 
     from target_customwebshop.start_up import BackRun
 
+_INVOICES = "outgoing_invoices"
 
-class EntrySink(RecordSink):
-    """Takes entries of Go; one that the shop has no record of costs one look at the link store."""
 
-    entity: str
-    has_credit_notes = False
+class EntrySink(sinks.SettlingSink["BackRun"]):
+    """Takes entries of Go; one that the shop has no record of costs one look at the link store.
 
-    def __init__(self, target: SettlingTarget[BackRun], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
-        super().__init__(target, *args, **kwargs)
-        self._begin = target.begin
+    Sales orders become outgoing invoices, among which are credit notes.
+    """
 
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand an entry to the settlement under the shop's id; one without an id is kept out."""
-        run = self._begin()
-        kept_as = on_the_way_back(self.entity)
-        go_id = text_id(record.get("Id"))
-        if go_id is None:
-            run.settlement.reject_nameless(kept_as, record, context["read_at"])
-            return
-        if self.has_credit_notes and record.get("RelatedInvoiceNo") is not None:
-            run.side.note_credit_note(record, context["read_at"])
-        link = run.side.link_of(self.entity, go_id)
+    key = "Id"
+    entities: ClassVar[Mapping[str, str]] = {
+        "customers": on_the_way_back("customers"),
+        "products": on_the_way_back("products"),
+        "salesorders": on_the_way_back("orders"),
+        _INVOICES: on_the_way_back("orders"),
+    }
+
+    def take(
+        self, run: BackRun, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+    ) -> None:
+        """Hand in an entry under the shop's id."""
+        is_credit_note = record.get("RelatedInvoiceNo") is not None
+        if is_credit_note and self.stream_name.lower() == _INVOICES:
+            run.side.note_credit_note(record, read_at)
+        entity = entity_of(self.kept_as)
+        link = run.side.link_of(entity, own_id)
         if link is None:
-            run.tally.count_unchanged(self.entity)
+            run.tally.count_unchanged(entity)
             return
-        run.settlement.take(kept_as, {**record, "id": link.shop_id}, context["read_at"])
+        run.settlement.take(self.kept_as, {**record, "id": link.shop_id}, read_at)
 
 
-class CustomersSink(EntrySink):
-    """Takes customers."""
-
-    entity = "customers"
-
-
-class ProductsSink(EntrySink):
-    """Takes products."""
-
-    entity = "products"
-
-
-class OrdersSink(EntrySink):
-    """Takes sales orders."""
-
-    entity = "orders"
-
-
-class InvoicesSink(OrdersSink):
-    """Takes the outgoing invoices that sales orders become, and credit notes."""
-
-    has_credit_notes = True
-
-
-class MeltanoTestSink(RecordSink):
+class MeltanoTestSink(sinks.MeltanoTestSink):
     """Answers `meltano config target-customwebshop test`: nothing is written."""
 
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Take the test record, and do nothing with it."""
-        del record, context
-        self.logger.info("The settings are usable; nothing was written.")
+    said: ClassVar[str] = "The settings are usable; nothing was written."
 
 
 SINKS: dict[str, type[RecordSink]] = {
-    "customers": CustomersSink,
-    "products": ProductsSink,
-    "salesorders": OrdersSink,
-    "outgoing_invoices": InvoicesSink,
+    **dict.fromkeys(EntrySink.entities, EntrySink),
     **dict.fromkeys(
         ("contact_persons", "delivery_addresses", "product_groups", "vat_codes"), DroppedSink
     ),
-    MELTANO_TEST_STREAM: MeltanoTestSink,
+    sinks.MELTANO_TEST_STREAM: MeltanoTestSink,
 }
 """By the name of the stream; of tap-powerofficego's others nothing goes to the shop."""

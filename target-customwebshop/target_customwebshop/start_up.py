@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import logging
+import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
@@ -23,15 +24,14 @@ from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.sync.unanswered_writes import let_land
 
 from target_customwebshop.back_side import BackSide
-from target_customwebshop.dry_shop import DryShop
 from target_customwebshop.errors import TryLater
 from target_customwebshop.settings import BackSettings
-from target_customwebshop.shop_records import ShopRecords
-from target_customwebshop.tools import BackTools
+from target_customwebshop.shop_records import DryShop, ShopRecords
+from target_customwebshop.walk import BackTools
 from target_customwebshop.writing import ShopWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 logger = logging.getLogger("target-customwebshop")
 
@@ -43,8 +43,10 @@ class BackRun(Run):
     side: BackSide
 
 
-def start(config: Mapping[str, Any], output: IO[str]) -> BackRun:
-    """Open a run by a config that fits the schema.
+def start(
+    config: Mapping[str, Any], output: IO[str], wait: Callable[[float], object] = time.sleep
+) -> BackRun:
+    """Open a run by a config that fits the schema; `wait` is as in `RunTools`.
 
     Raises:
         SettingsError: with one line for each setting that cannot be right.
@@ -52,12 +54,17 @@ def start(config: Mapping[str, Any], output: IO[str]) -> BackRun:
     """
     settings = BackSettings.from_config(config)
     with contextlib.ExitStack() as opened:
-        run = _start(settings, opened, output)
+        run = _start(settings, opened, output, wait)
         run.opened = opened.pop_all()
     return run
 
 
-def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]) -> BackRun:
+def _start(
+    settings: BackSettings,
+    opened: contextlib.ExitStack,
+    output: IO[str],
+    wait: Callable[[float], object],
+) -> BackRun:
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     store.enter_known(settings.shop_name)
     if settings.dry_run:
@@ -66,7 +73,7 @@ def _start(settings: BackSettings, opened: contextlib.ExitStack, output: IO[str]
     _check_shared(settings, store)
     shop = opened.enter_context(contextlib.closing(_open_shop(settings)))
     brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
-    tools = _tools(settings, store, shop, brakes)
+    tools = _tools(settings, store, shop, brakes, wait)
     if not settings.dry_run:
         _settle_leftovers(tools)
     side = BackSide(tools)
@@ -116,7 +123,11 @@ def _open_shop(settings: BackSettings) -> ShopRecords:
 
 
 def _tools(
-    settings: BackSettings, store: LinkStore, shop: ShopRecords, brakes: Brakes
+    settings: BackSettings,
+    store: LinkStore,
+    shop: ShopRecords,
+    brakes: Brakes,
+    wait: Callable[[float], object],
 ) -> BackTools:
     conversion = Conversion(shop_name=settings.shop_name, time_zone=settings.time_zone)
     return BackTools(
@@ -132,6 +143,7 @@ def _tools(
         tally=Tally(logger),
         fingerprint=_fingerprint(settings),
         erased=store.erased_customers(),
+        wait=wait,
         shop=shop,
         writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
     )
@@ -140,7 +152,7 @@ def _tools(
 def _settle_leftovers(tools: BackTools) -> None:
     """See what became of changes without an answer; one that cannot be looked at waits alone."""
     intents = tools.store.intents("back")
-    let_land(intents)
+    let_land(intents, tools.wait)
     for intent in intents:
         try:
             tools.writer.settle_leftovers([intent])

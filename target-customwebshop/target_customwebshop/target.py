@@ -42,7 +42,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
         # what runs takes long to load, and neither --help nor --about needs it
         from target_customwebshop.start_up import start  # noqa: PLC0415
 
-        return start(self.config, sys.stdout)
+        return start(self.config, sys.stdout, self.wait)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""

@@ -13,17 +13,16 @@ from target_powerofficego.dataflow.orders.back import HAS_CREDIT_NOTE, PAYMENT_R
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
-from target_powerofficego.decisions.merge import Evidence, Side, Way, human_edit, merge, moved_in_go
+from target_powerofficego.decisions.merge import Side, Way, moved_in_go
 from target_powerofficego.settle.brakes import BrakeReached
+from target_powerofficego.settle.context import RunTools
 from target_powerofficego.settle.record_flow import OTHER_WAY, Walk
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.ways import on_the_way_back
 from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.linked import both_edited
 
 from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, NotThere, TryLater
 from target_customwebshop.merge_patch import patched
-from target_customwebshop.tools import BackTools
 from target_customwebshop.writing import Change as ShopChange
 from target_customwebshop.writing import stamp_of as stamp_of_shop
 
@@ -37,7 +36,9 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
-    from target_customwebshop.shop_records import Read
+    from target_customwebshop.settings import BackSettings
+    from target_customwebshop.shop_records import Read, ShopRecords
+    from target_customwebshop.writing import ShopWriter
 
 CREDIT_NOTES = "credit_notes"
 """Under this the store keeps which invoices of Go a credit note relates to."""
@@ -49,9 +50,19 @@ _ALWAYS_KEPT = frozenset({"id", "Id", REFERENCE, "InvoiceNo", "LastChangedDateTi
 _TRIES = 3
 
 
+@dataclass(kw_only=True)
+class BackTools(RunTools):
+    """The store, the shop, and what is known of the run; shared by all workers."""
+
+    settings: BackSettings
+    shop: ShopRecords
+    writer: ShopWriter
+
+
 class BackWalk(Walk[BackTools]):
     """Takes entries of Go of one entity back to the shop; `id` is the shop's id of the record."""
 
+    goes_back = True
     stops = (ShopError, BrakeReached, LinkStoreError)
 
     def __init__(self, tools: BackTools, entity: str, silent_rows: frozenset[str]) -> None:
@@ -59,19 +70,9 @@ class BackWalk(Walk[BackTools]):
         self.entity = entity
         self._silent_rows = silent_rows
 
-    @property
-    def kept_as(self) -> str:
-        """The name under which the store keeps what is settled or open."""
-        return on_the_way_back(self.entity)
-
     def moved(self, link: Link, arrival: Arrival) -> list[str]:
         """Name the rows that Go changed since both sides agreed; costs no call."""
         return moved_in_go(self.table, self._go_side(arrival), link.base)
-
-    @property
-    def other_way(self) -> str:
-        """See `Walk`."""
-        return self.entity
 
     def stamp_of(self, record: Record) -> str | None:
         """See `Walk`."""
@@ -110,7 +111,8 @@ class BackWalk(Walk[BackTools]):
             )
             raise Undecidable(Hold(reason))
 
-    def _settle_leftovers(self, shop_id: str) -> None:
+    def settle_leftovers(self, shop_id: str) -> None:
+        """See `Walk`."""
         store = self.tools.store
         self.tools.writer.settle_leftovers(store.intents_of((self.kept_as,), shop_id))
 
@@ -167,8 +169,8 @@ class BackWalk(Walk[BackTools]):
         self.tools.store.put_link(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
-        written = self._write(link, found, merged.writes, arrival.read_at)
-        self._agree_on_untold(link.shop_id, written.untold, arrival.read_at)
+        link, written = self._write(link, found, merged.writes, arrival.read_at)
+        self._agree_on_untold(link, written.untold, arrival.read_at)
         held = [*written.held, *self._untold(found.record, moved)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
@@ -177,20 +179,18 @@ class BackWalk(Walk[BackTools]):
         return Patch(written.rows) if written.rows else Nothing()
 
     def _agree_on_untold(
-        self, shop_id: str, untold: Sequence[RowChange], read_at: datetime.datetime
+        self, link: Link, untold: Sequence[RowChange], read_at: datetime.datetime
     ) -> None:
         """Keep what Go says of rows that the shop must not be told.
 
         So that it is told again when Go says it a second time: paid, taken back, and paid.
         """
-        link = self.tools.store.link(self.entity, shop_id)
-        if not untold or link is None:
-            return
         agreed = {
             change.row: Agreement(change.before, change.after, read_at, read_at)
             for change in untold
         }
-        self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
+        if agreed:
+            self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
 
     def _untold(self, record: Record, moved: Sequence[str]) -> list[str]:
         """Say which of Go's edits the shop has no place for as the record is."""
@@ -208,22 +208,15 @@ class BackWalk(Walk[BackTools]):
         found: Read,
         moved: Sequence[str],
     ) -> Merge:
-        settings = self.tools.settings
         reading = self.table.read(found.record, self.tools.conversion, rows=moved)
         go = self._go_side(arrival)
-        return merge(
-            self.table,
+        stamps = (found.record.get("updated_at"), arrival.record.get("LastChangedDateTimeOffset"))
+        return self.tools.merge(
+            link,
             Side(reading.values, found.read_at),
             replace(go, values={name: go.values[name] for name in moved}),
-            link.base,
-            owners=settings.owners[self.entity],
-            evidence=Evidence(
-                shop=human_edit(found.record.get("updated_at"), link.own_shop_stamp),
-                go=human_edit(arrival.record.get("LastChangedDateTimeOffset"), link.own_stamp),
-                margin=settings.clock_margin,
-                silent_rows=self._silent_rows,
-                asked=self.tools.store.asked(self.entity, link.shop_id),
-            ),
+            stamps=stamps,
+            silent_rows=self._silent_rows,
             way=Way.BACK,
         )
 
@@ -249,7 +242,7 @@ class BackWalk(Walk[BackTools]):
 
     def _write(
         self, link: Link, found: Read, rows: Sequence[RowChange], read_at: datetime.datetime
-    ) -> Written:
+    ) -> tuple[Link, Written]:
         """Write the rows that the shop has a form for; an address is one group, all else by itself.
 
         A row without a patch is one that the shop holds already, or must not be told.
@@ -274,8 +267,8 @@ class BackWalk(Walk[BackTools]):
         if patch:
             expected = self.tools.writer.values(self.entity, after)
             whole = ShopChange(written, patch, before, expected, read_at)
-            self.tools.writer.change(link, found, whole)
-        return Written(tuple(written) if patch else (), tuple(untold), tuple(held))
+            link = self.tools.writer.change(link, found, whole)
+        return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held))
 
     def _groups(self, rows: Sequence[RowChange]) -> list[list[RowChange]]:
         groups: dict[str, list[RowChange]] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
+from target_powerofficego.settle.careful import CarefulWrite
 from target_powerofficego.settle.told_values import sameness, told_values
 from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.store.ways import entity_of, on_the_way_back
@@ -24,6 +25,7 @@ from target_customwebshop.errors import (
     NoAnswer,
     NotTaken,
     NotThere,
+    RecordError,
     TryLater,
 )
 
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from target_customwebshop.shop_records import Read, ShopRecords
 
 logger = logging.getLogger("target-customwebshop")
-
-_MOST_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -96,32 +96,27 @@ class ShopWriter:
         intent = self._store.begin_intent(
             on_the_way_back(link.entity), link.shop_id, "patch", detail
         )
-        unanswered: NoAnswer | None = None
-        for _ in range(_MOST_TRIES):
+        write = CarefulWrite(self._store, intent, NoAnswer, (), (RecordError, ShopError))
+
+        def send() -> tuple[Read, bool]:
             try:
-                there = self._shop.change(link.entity, link.shop_id, change.patch, found)
-            except NoAnswer as lost:
-                unanswered = lost
-            except (ChangedMeanwhile, NotThere, NotTaken, TryLater, ShopError) as error:
-                if unanswered is None:
-                    self._store.end_intent(intent)
-                    raise
-                if not isinstance(error, ChangedMeanwhile):
-                    raise unanswered from error
-            else:
-                link, undone = self._agree(link, intent, there, is_answer=True)
-                if undone:
-                    kept = f"the shop took it and kept its own value of {', '.join(undone)}"
-                    raise NotTaken(kept, title=kept)
-                return link
-            there = self._look_after(link, unanswered)
-            if there.tag != found.tag:
-                link, undone = self._agree(link, intent, there, is_answer=False)
-                if undone:
-                    msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
-                    raise ChangedMeanwhile(msg)
-                return link
-        raise unanswered or AssertionError("unreachable: each try returns, raises or is unanswered")
+                return self._shop.change(link.entity, link.shop_id, change.patch, found), True
+            except ChangedMeanwhile as error:
+                raise write.unanswered or error from None  # an earlier try may have changed it
+
+        def look(_is_last: bool) -> tuple[Read, bool] | None:
+            there = self._look_after(link, write)
+            return None if there.tag == found.tag else (there, False)
+
+        there, is_answer = write.run(send, look, write.give_up)
+        link, undone = self._agree(link, intent, there, is_answer=is_answer)
+        if undone and is_answer:
+            kept = f"the shop took it and kept its own value of {', '.join(undone)}"
+            raise NotTaken(kept, title=kept)
+        if undone:
+            msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
+            raise ChangedMeanwhile(msg)
+        return link
 
     def settle_leftovers(self, intents: Sequence[Intent]) -> None:
         """See what became of changes without an answer, oldest first.
@@ -148,7 +143,7 @@ class ShopWriter:
         """Return a record in Go's form; see `told_values`."""
         return told_values(entity, record, self._tables[entity], self._conversion)
 
-    def _look_after(self, link: Link, lost: NoAnswer) -> Read:
+    def _look_after(self, link: Link, write: CarefulWrite[NoAnswer, Exception]) -> Read:
         """Read a record whose change was not answered.
 
         Raises:
@@ -157,7 +152,7 @@ class ShopWriter:
         try:
             return self._shop.read(link.entity, link.shop_id)
         except (NotThere, TryLater, ShopError) as error:
-            raise lost from error
+            raise write.unanswered or error from error
 
     def _agree(
         self, link: Link, intent: Intent, there: Read, *, is_answer: bool
@@ -217,7 +212,7 @@ class ShopWriter:
         *,
         is_answer: bool,
     ) -> bool:
-        """Tell whether a row holds what was sent, or what the shop makes of that."""
+        """Return whether a row holds what was sent, or what the shop makes of that."""
         sent, before = detail["rows"][name], detail["before"].get(name)
         if value is ABSENT or same(name, value, sent):
             return value is not ABSENT

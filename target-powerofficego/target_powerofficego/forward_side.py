@@ -7,61 +7,48 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.buyers import buyer_as_customer, read_buyer
-from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, product_from_line
+from target_powerofficego.dataflow.orders.order import product_from_line
 from target_powerofficego.dataflow.orders.state import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold
 from target_powerofficego.settle.arrival import Arrival
-from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.settlement import Side
 from target_powerofficego.store.ways import ENTITIES, once_deleted
+from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.erasures import archive_erased
-from target_powerofficego.sync.linked import ARCHIVE_REFUSED
+from target_powerofficego.sync.into_go import GoWalk
+from target_powerofficego.sync.linked import ARCHIVE_REFUSED, ARCHIVING
 from target_powerofficego.sync.matching import MATCHED_ON
 from target_powerofficego.sync.orders.order import OrdersWalk
 from target_powerofficego.sync.payments.posting import PaymentPosting
 from target_powerofficego.sync.products import ProductsWalk
-from target_powerofficego.sync.unlinked import ARCHIVING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.settings.forward import Settings
     from target_powerofficego.store.link_store import Unsettled
-    from target_powerofficego.sync.context import Tools
-    from target_powerofficego.sync.into_go import GoWalk
 
 
-class ForwardSide:
+class ForwardSide(Side[Tools, GoWalk]):
     """Customers, products and orders of the shop, settled into Go."""
 
     entities: tuple[str, ...] = ENTITIES
     source = "the shop"
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        customers = CustomersWalk(tools)
-        products = ProductsWalk(tools)
+        customers, products = CustomersWalk(tools), ProductsWalk(tools)
         self._orders = OrdersWalk(tools, customers, products)
-        self._walks: dict[str, GoWalk] = {
-            "customers": customers,
-            "products": products,
-            "orders": self._orders,
-        }
-
-    def take(self, entity: str, arrival: Arrival) -> object:
-        """Settle, park, reject or hold one record."""
-        return self._walks[entity].take(arrival)
+        super().__init__(
+            tools, {"customers": customers, "products": products, "orders": self._orders}
+        )
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether a record is the very one last settled."""
         settled = self._tools.store.last_settled(entity, arrival.shop_id)
         return settled is not None and settled.record_hash == self.fingerprint(arrival.record)
-
-    def fingerprint(self, record: Record) -> str:
-        """Return a hash of a record and of all that decides what becomes of it."""
-        return record_hash(record, self._tools.fingerprint)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return what a record is matched on, so that two of one kind are settled one by one.
@@ -130,11 +117,14 @@ class ForwardSide:
         store = self._tools.store
         return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
 
-    def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Return whether a customer or product was made from an order that needs it."""
-        return MADE_FOR_ORDERS in unsettled.payload
+    def settle_at_end(self) -> Iterator[Callable[[], None]]:
+        """Yield the payments whose day is over, then the archives, then what was erased."""
+        yield self._settle_payments
+        if archives := self.archives():
+            yield lambda: self._settle_archives(archives)
+        yield lambda: archive_erased(self._tools)
 
-    def settle_archives(self, archives: list[Unsettled]) -> None:
+    def _settle_archives(self, archives: list[Unsettled]) -> None:
         """Archive all, or hold them all when there are more new ones than `max_archives`.
 
         What was made in Go for an order, of a record that had left the shop before, does not count.
@@ -148,31 +138,16 @@ class ForwardSide:
             " meant, raise it for one run"
         )
         for one in archives:
+            arrival = Arrival(one.payload, one.read_at, at_end=True)
             if one.id in new and len(new) > most:
-                self._hold_archive(one, too_many)
+                self._walks[one.entity].keep(arrival, Hold(too_many))
             else:
-                self.take(one.entity, Arrival(one.payload, one.read_at, at_end=True))
+                self.take(one.entity, arrival)
 
-    def _hold_archive(self, one: Unsettled, reason: str) -> None:
-        self._tools.store.put_unsettled(
-            "hold",
-            one.entity,
-            one.shop_id,
-            payload=one.payload,
-            read_at=one.read_at,
-            reason=reason,
-        )
-        self._tools.plan.add(one.entity, one.shop_id, Hold(reason))
-        self._tools.tally.count(one.entity, one.shop_id, "held")
-
-    def settle_payments(self) -> None:
+    def _settle_payments(self) -> None:
         """Post the payments whose day is over, and say which ones are left out."""
         PaymentPosting(self._tools).post()
         self._orders.payments.tell_left_out()
-
-    def settle_erased(self) -> None:
-        """Archive the entries of customers that were erased."""
-        archive_erased(self._tools)
 
 
 def settings_fingerprint(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import functools
 import sys
+import time
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from singer_sdk import Sink, Target
@@ -38,7 +39,7 @@ from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from singer_sdk.mapper import StreamMap
@@ -84,6 +85,8 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     message_reader_class = InterruptibleReader
+    wait: Callable[[float], object] = time.sleep
+    """Sleeps so many seconds, where what a run reads may come from a replica that is behind."""
     _run: RunOfWay | None = None
     exit_status = 0
     _ends_with_state = False

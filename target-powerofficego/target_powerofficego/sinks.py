@@ -1,74 +1,88 @@
-"""One sink per entity: hands each record, with the moment it was read, to the settlement."""
+"""One sink a stream: hands each record, with the moment it was read, to the settlement."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.dataflow.values import text_id
+from target_powerofficego.singer_target import RunOfWay
 
 if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+
     from target_powerofficego.settle.run import Run
     from target_powerofficego.singer_target import SettlingTarget
 
 MELTANO_TEST_STREAM = "meltano_test_stream"
 
 
-class GoSink(RecordSink):
-    """What the three sinks have in common; no record is validated here, each is by its table."""
+class SettlingSink(RecordSink, Generic[RunOfWay]):
+    """What the sinks of either way have in common; no record is validated here, but by its table.
 
-    entity: str
+    Class attributes:
+        key: the member that tells a record's id.
+        entities: the name under which the store keeps a stream's records, by the stream.
+    """
 
-    def __init__(self, target: SettlingTarget[Run], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
+    key: ClassVar[str]
+    entities: ClassVar[Mapping[str, str]]
+
+    def __init__(self, target: SettlingTarget[RunOfWay], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(target, *args, **kwargs)
         self._begin = target.begin
+        self.kept_as = self.entities[self.stream_name.lower()]
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand one record to the settlement; one without an id is told and kept out."""
-        shop_id = text_id(record.get("id"))
-        run = self._begin()
-        if shop_id is None:
-            run.settlement.reject_nameless(self.entity, record, context["read_at"])
-            return
-        record["id"] = shop_id
-        run.settlement.take(self.entity, record, context["read_at"])
+        run, read_at = self._begin(), context["read_at"]
+        own_id = text_id(record.get(self.key))
+        if own_id is None:
+            run.settlement.reject_nameless(self.kept_as, record, read_at)
+        else:
+            self.take(run, own_id, record, read_at)
+
+    @abc.abstractmethod
+    def take(
+        self, run: RunOfWay, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+    ) -> None:
+        """Hand in a record that has an id."""
 
 
-class CustomersSink(GoSink):
-    """Takes customers."""
+class GoSink(SettlingSink["Run"]):
+    """Takes customers, products or orders of the shop."""
 
-    entity = "customers"
+    key = "id"
+    entities: ClassVar[Mapping[str, str]] = {
+        f"{name}{ending}": f"{name}s"
+        for name in ("customer", "product", "order")
+        for ending in ("", "s")
+    }
 
-
-class ProductsSink(GoSink):
-    """Takes products."""
-
-    entity = "products"
-
-
-class OrdersSink(GoSink):
-    """Takes orders."""
-
-    entity = "orders"
+    def take(
+        self, run: Run, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+    ) -> None:
+        """See `SettlingSink`."""
+        record["id"] = own_id
+        run.settlement.take(self.kept_as, record, read_at)
 
 
 class MeltanoTestSink(RecordSink):
-    """Answers `meltano config target-powerofficego test`: the keys work, nothing is written."""
+    """Answers `meltano config target-powerofficego test`: nothing is written."""
+
+    said: ClassVar[str] = "The connection to PowerOffice Go works; nothing was written."
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Take the test record, and do nothing with it."""
         del record, context
-        self.logger.info("The connection to PowerOffice Go works; nothing was written.")
+        self.logger.info(self.said)
 
 
 SINKS: dict[str, type[RecordSink]] = {
-    "customer": CustomersSink,
-    "customers": CustomersSink,
-    "product": ProductsSink,
-    "products": ProductsSink,
-    "order": OrdersSink,
-    "orders": OrdersSink,
+    **dict.fromkeys(GoSink.entities, GoSink),
     MELTANO_TEST_STREAM: MeltanoTestSink,
 }
 """By the name of the stream, singular or plural."""

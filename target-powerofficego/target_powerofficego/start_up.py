@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
+import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from target_powerofficego.sync.go.writer import Writer
 from target_powerofficego.sync.unanswered_writes import settle_at_start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
 logger = logging.getLogger("target-powerofficego")
@@ -57,8 +58,10 @@ class _KnownInGo:
     guest_customer: str | None
 
 
-def start(config: Mapping[str, Any], output: IO[str]) -> Run:
-    """Open a run by a config that fits the schema.
+def start(
+    config: Mapping[str, Any], output: IO[str], wait: Callable[[float], object] = time.sleep
+) -> Run:
+    """Open a run by a config that fits the schema; `wait` is as in `RunTools`.
 
     Raises:
         SettingsError: with one line for each setting that cannot be right.
@@ -66,12 +69,17 @@ def start(config: Mapping[str, Any], output: IO[str]) -> Run:
     """
     settings = Settings.from_config(config)
     with contextlib.ExitStack() as opened:
-        run = _start(settings, opened, output)
+        run = _start(settings, opened, output, wait)
         run.opened = opened.pop_all()
     return run
 
 
-def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) -> Run:
+def _start(
+    settings: Settings,
+    opened: contextlib.ExitStack,
+    output: IO[str],
+    wait: Callable[[float], object],
+) -> Run:
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
@@ -87,7 +95,7 @@ def _start(settings: Settings, opened: contextlib.ExitStack, output: IO[str]) ->
     elif not settings.dry_run:
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
     brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
-    tools = _tools(settings, store, go, known, brakes, is_plan=is_plan)
+    tools = _tools(settings, store, go, known, brakes, wait, is_plan=is_plan)
     _tell_kind_of_run(settings, is_plan=is_plan)
     _tell_store(settings, store, tools.index)
     _tell_clocks(settings, store, go)
@@ -148,6 +156,7 @@ def _tools(
     go: GoClient,
     known: _KnownInGo,
     brakes: Brakes,
+    wait: Callable[[float], object],
     *,
     is_plan: bool,
 ) -> Tools:
@@ -162,7 +171,7 @@ def _tools(
         store=store,
         go=go,
         index=_index(settings, store, go),
-        writer=kind(store, go, brakes, tests_patches=settings.tests_patches),
+        writer=kind(store, go, brakes, tests_patches=settings.tests_patches, wait=wait),
         brakes=brakes,
         payment_accounts=known.payment_accounts,
         guest_customer_id=known.guest_customer,
@@ -174,6 +183,7 @@ def _tools(
         tally=Tally(logger),
         fingerprint=settings_fingerprint(settings),
         erased=store.erased_customers(),
+        wait=wait,
     )
 
 

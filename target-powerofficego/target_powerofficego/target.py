@@ -38,7 +38,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
         """See `SettlingTarget`."""
         from target_powerofficego.start_up import start  # noqa: PLC0415
 
-        return start(self.config, sys.stdout)
+        return start(self.config, sys.stdout, self.wait)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 from clocks import machine_off_by
-from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 
 pytestmark = pytest.mark.both_link_stores(if_slow=True)
 

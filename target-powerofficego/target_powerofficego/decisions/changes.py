@@ -7,7 +7,7 @@ very values that a real run carries out. Its `outcome` is what the record is cou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,24 +133,40 @@ class Nothing:
     outcome: str = "unchanged"
 
 
+class Open:
+    """What leaves a record open; `kind` is the word of the store for it.
+
+    Which of the rest a change tells is up to its class.
+    """
+
+    kind: ClassVar[Literal["parked", "reject", "hold"]]
+    reason: str
+    title: str | None = None
+    detail: str | None = None
+    awaited: tuple[str, ...] = ()
+    is_refusal: bool = False
+
+
 @dataclass(frozen=True)
-class Park:
+class Park(Open):
     """Wait until other records are linked; `awaited` names them as "customers:12".
 
     Or, where it `is_refusal`, until the other side no longer refuses it.
     """
 
     outcome: ClassVar[str] = "parked"
+    kind = "parked"
     reason: str
     awaited: tuple[str, ...]
     is_refusal: bool = False
 
 
 @dataclass(frozen=True)
-class Reject:
+class Reject(Open):
     """The record cannot be written; `title` and `detail` are the other side's words of refusal."""
 
     outcome: ClassVar[str] = "rejected"
+    kind = "reject"
     reason: str
     title: str | None = None
     detail: str | None = None
@@ -158,7 +174,7 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class Hold:
+class Hold(Open):
     """The record could be written but should not be without a person.
 
     `detail` may quote values, which may be personal data; `reason` does not. `awaited` names the
@@ -166,10 +182,14 @@ class Hold:
     """
 
     outcome: ClassVar[str] = "held"
+    kind = "hold"
     reason: str
     detail: str | None = None
     awaited: tuple[str, ...] = ()
 
+
+OUTCOME_OF = {change.kind: change.outcome for change in (Park, Reject, Hold)}
+"""The outcome of what is open, by its kind."""
 
 Change = (
     Create

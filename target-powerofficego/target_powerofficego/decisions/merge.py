@@ -41,7 +41,7 @@ class Way(enum.Enum):
         return "shop" if self is Way.FORWARD else "go"
 
     def takes(self, row: Property) -> bool:
-        """Tell whether a row flows this way."""
+        """Return whether a row flows this way."""
         return row.direction.reaches_go if self is Way.FORWARD else row.direction.reaches_shop
 
 
@@ -125,7 +125,7 @@ def merge(
     """
     writes: list[RowChange] = []
     conflicts: list[Conflict] = []
-    base = {name: _as_told(name, one, table, shop) for name, one in base.items()}
+    base = {name: _as_told(name, known, table, shop) for name, known in base.items()}
     agreed = dict(base)
     is_behind = (go if way is Way.FORWARD else shop).is_behind
     for row in table.active:
@@ -136,23 +136,23 @@ def merge(
         if known is None and not row.is_dictated:
             agreed[row.name] = seen
             continue
-        one = known or replace(seen, go=None, go_read_at=NEVER)
+        before = known or replace(seen, go=None, go_read_at=NEVER)
         if not is_behind and row.are_equal(seen.shop, seen.go):
-            if known is None or not _holds(row, one, seen):
+            if known is None or not _holds(row, before, seen):
                 agreed[row.name] = seen
             continue
-        if not _moved(row, one, seen, way.source):
+        if not _moved(row, before, seen, way.source):
             continue
-        has_moved = not is_behind and _moved(row, one, seen, way.value)
+        has_moved = not is_behind and _moved(row, before, seen, way.value)
         if has_moved and not row.overwrites and not row.is_dictated:
             owner = owners.get(row.name, Owner.NEWEST)
-            conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=one)
+            conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=before)
             conflicts.append(conflict)
             if conflict.winner == way.value:  # the source's edit is answered, and not told again
-                agreed[row.name] = _with(one, seen, way.source)
+                agreed[row.name] = _with(before, seen, way.source)
             if conflict.winner != way.source:
                 continue
-        current = getattr(one if is_behind else seen, way.value)
+        current = getattr(before if is_behind else seen, way.value)
         writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
     return Merge(tuple(writes), agreed, tuple(conflicts))
 
@@ -161,38 +161,38 @@ def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[s
     """Name the rows that flow to the shop and that Go has changed since the sides agreed."""
     found = []
     for row in table.active:
-        one = base.get(row.name)
+        known = base.get(row.name)
         if row.name not in go.values or not row.direction.reaches_shop:
             continue
         value = go.values[row.name]
-        if one is None:
+        if known is None:
             found += [row.name] if row.is_dictated and row.same(value) is not None else []
-        elif not row.are_equal(value, one.go):
+        elif not row.are_equal(value, known.go):
             found.append(row.name)
     return found
 
 
-def _as_told(name: str, one: Agreement, table: Table, shop: Side) -> Agreement:
+def _as_told(name: str, known: Agreement, table: Table, shop: Side) -> Agreement:
     """Forget what a write of ours replaced in the shop once that tells what it holds since."""
-    if one.replaced is UNTOUCHED or name not in shop.values:
-        return one
-    is_told = table.row(name).are_equal(shop.values[name], one.shop)
-    return replace(one, replaced=UNTOUCHED) if is_told else one
+    if known.replaced is UNTOUCHED or name not in shop.values:
+        return known
+    is_told = table.row(name).are_equal(shop.values[name], known.shop)
+    return replace(known, replaced=UNTOUCHED) if is_told else known
 
 
-def _moved(row: Property, one: Agreement, seen: Agreement, side: str) -> bool:
-    return not row.are_equal(getattr(seen, side), getattr(one, side))
+def _moved(row: Property, before: Agreement, seen: Agreement, side: str) -> bool:
+    return not row.are_equal(getattr(seen, side), getattr(before, side))
 
 
-def _holds(row: Property, one: Agreement, seen: Agreement) -> bool:
-    return not _moved(row, one, seen, "shop") and not _moved(row, one, seen, "go")
+def _holds(row: Property, before: Agreement, seen: Agreement) -> bool:
+    return not _moved(row, before, seen, "shop") and not _moved(row, before, seen, "go")
 
 
-def _with(one: Agreement, seen: Agreement, side: str) -> Agreement:
+def _with(before: Agreement, seen: Agreement, side: str) -> Agreement:
     """Return a base with one side as it was seen."""
     if side == "shop":
-        return replace(one, shop=seen.shop, shop_read_at=seen.shop_read_at)
-    return replace(one, go=seen.go, go_read_at=seen.go_read_at)
+        return replace(before, shop=seen.shop, shop_read_at=seen.shop_read_at)
+    return replace(before, go=seen.go, go_read_at=seen.go_read_at)
 
 
 def created_base(
@@ -256,10 +256,10 @@ def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str
 
 
 def _is_empty(table: Table, row: Property, side: Side) -> bool:
-    """Tell whether a side has nothing in a row, nor in those that make one address with it."""
+    """Return whether a side has nothing in a row, nor in those that make one address with it."""
     group = row.go.rpartition(".")[0]
-    together = [one for one in table.active if group and one.go.rpartition(".")[0] == group]
-    return all(one.same(side.values.get(one.name)) is None for one in together or [row])
+    together = [other for other in table.active if group and other.go.rpartition(".")[0] == group]
+    return all(other.same(side.values.get(other.name)) is None for other in together or [row])
 
 
 def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence) -> Conflict:

@@ -72,7 +72,7 @@ def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]
 
 
 def are_same(one: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
-    """Tell whether two lines hold the same in every member that is compared."""
+    """Return whether two lines hold the same in every member that is compared."""
     if one is None or other is None:
         return one is other
     return all(same(one.get(name)) == same(other.get(name)) for name, same in LINE_MEMBERS.items())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
+
 if TYPE_CHECKING:
     import datetime
 
@@ -21,6 +23,11 @@ class Arrival:
     record: Record
     read_at: datetime.datetime
     at_end: bool = False
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it was made for an order that needs it: the shop has not sent it as it is."""
+        return MADE_FOR_ORDERS in self.record
 
     @property
     def shop_id(self) -> str:

@@ -9,15 +9,22 @@ import logging
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import orjson
 
 from target_powerofficego.dataflow.agreement import NEVER
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
-from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
-from target_powerofficego.decisions.changes import Hold, Nothing, Park, Reject, Undecidable
+from target_powerofficego.decisions.changes import (
+    OUTCOME_OF,
+    Hold,
+    Nothing,
+    Open,
+    Park,
+    Reject,
+    Undecidable,
+)
 from target_powerofficego.decisions.erased import ERASED_CUSTOMER
 from target_powerofficego.open_files import is_out_of_files
 from target_powerofficego.settle.brakes import BrakeReached
@@ -31,6 +38,7 @@ from target_powerofficego.settle.versions import (
     see_that_it_counts,
 )
 from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
+from target_powerofficego.store.ways import on_the_way_back
 
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record, Table
@@ -66,6 +74,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
     """Takes records of one entity through the rooms; safe to use from several workers."""
 
     entity: str
+    goes_back: ClassVar[bool] = False
+    """Whether records of Go are taken to the shop."""
     stops: tuple[type[Exception], ...] = (BrakeReached, LinkStoreError)
     """What ends the run."""
 
@@ -75,12 +85,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
     @property
     def kept_as(self) -> str:
         """The name under which the store keeps what is settled or open."""
-        return self.entity
+        return on_the_way_back(self.entity) if self.goes_back else self.entity
 
     @property
-    @abc.abstractmethod
     def other_way(self) -> str:
         """The name under which the other way keeps such a record and its writes."""
+        return self.entity if self.goes_back else on_the_way_back(self.entity)
 
     @property
     def table(self) -> Table:
@@ -96,11 +106,11 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """
         kept = replace(arrival, record=self.kept(arrival.record))
         if (resting := self._resting(kept.record)) is not None:
-            outcome = "parked" if resting.kind == "parked" else "rejected"
+            outcome = OUTCOME_OF[resting.kind]
             self.tools.tally.count(self.entity, arrival.shop_id, outcome)
             return outcome
         change = self._outcome(kept)
-        self._keep(arrival, kept.record, change)
+        self.keep(arrival, change, kept)
         return change.outcome
 
     def _outcome(self, arrival: Arrival) -> Change:
@@ -160,7 +170,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """
 
     @abc.abstractmethod
-    def _settle_leftovers(self, shop_id: str) -> None:
+    def settle_leftovers(self, shop_id: str) -> None:
         """See first what became of a record's writes that have no answer."""
 
     @abc.abstractmethod
@@ -171,14 +181,22 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """
 
     def _take(self, arrival: Arrival) -> Change:
-        self._settle_leftovers(arrival.shop_id)
+        self.settle_leftovers(arrival.shop_id)
         open_word = self._see_that_it_is_the_newest(arrival)
         if open_word is not None:
             return Nothing(OLD_VERSION, open_word)
-        if self.tools.store.intents_of((self.other_way,), arrival.shop_id):
+        self.see_that_the_other_way_is_answered(arrival.shop_id)
+        return self._settle(arrival)
+
+    def see_that_the_other_way_is_answered(self, shop_id: str) -> None:
+        """See that no write of the other way to a record is without an answer.
+
+        Raises:
+            Undecidable: with a Park.
+        """
+        if self.tools.store.intents_of((self.other_way,), shop_id):
             reason = "a write of the other way has no answer yet; the next run that way looks"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
-        return self._settle(arrival)
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
         """See that a record is no older version of what is known of it.
@@ -213,7 +231,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return None
         readings = store.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
-            return _WORD_OF_KIND[newest.kind]
+            return OUTCOME_OF[newest.kind]
         # an open one is in nobody's books: what may be newer, and was read so often, replaces it
         if found is not None:
             see_that_it_counts(found, readings, is_overdue=is_overdue)
@@ -228,45 +246,43 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """Return that side's stamp as our own last write to it left it."""
 
     def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
-        """Tell whether a record has a value that our own last write to its side replaced."""
+        """Return whether a record has a value that our own last write to its side replaced."""
         del record, link
         return False
 
-    def _keep(self, arrival: Arrival, kept: Record, change: Change) -> None:
-        tools = self.tools
-        record, shop_id = arrival.record, arrival.shop_id
+    def keep(self, arrival: Arrival, change: Change, kept: Arrival | None = None) -> None:
+        """Count and keep what became of a record; `kept` is it without what was erased."""
+        tools, shop_id = self.tools, arrival.shop_id
         if not isinstance(change, Nothing):
             tools.plan.add(self.entity, shop_id, change)
         tools.tally.count(self.entity, shop_id, change.outcome)
-        if not isinstance(change, (Park, Reject, Hold)):
-            if not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
-                fingerprint = record_hash(record, tools.fingerprint)
-                is_made = MADE_FOR_ORDERS in record  # it is no reading of the record
-                tools.store.put_settled(
-                    self.kept_as,
-                    shop_id,
-                    fingerprint,
-                    NEVER if is_made else arrival.read_at,
-                    self.stamp_of(record),
-                )
-            return
-        before = tools.store.unsettled_of(self.kept_as, shop_id)
-        tools.store.put_unsettled(
-            "parked"
-            if isinstance(change, Park)
-            else "hold"
-            if isinstance(change, Hold)
-            else "reject",
+        if isinstance(change, Open):
+            self.keep_open(kept or arrival, change)
+        elif not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
+            tools.store.put_settled(
+                self.kept_as,
+                shop_id,
+                record_hash(arrival.record, tools.fingerprint),
+                NEVER if arrival.is_made else arrival.read_at,
+                self.stamp_of(arrival.record),
+            )
+
+    def keep_open(self, arrival: Arrival, change: Open) -> None:
+        """Keep a record that is open, with why."""
+        before = self.tools.store.unsettled_of(self.kept_as, arrival.shop_id)
+        same = before is None or self._has_same_stakes(before.payload, arrival.record)
+        self.tools.store.put_unsettled(
+            change.kind,
             self.kept_as,
-            shop_id,
-            payload=kept,
+            arrival.shop_id,
+            payload=arrival.record,
             read_at=arrival.read_at,
             reason=change.reason,
-            title=change.title if isinstance(change, Reject) else None,
-            detail=change.detail if isinstance(change, (Reject, Hold)) else None,
-            is_refusal=not isinstance(change, Hold) and change.is_refusal,
-            waits_for=() if isinstance(change, Reject) else change.awaited,
-            is_as_known=before is None or self._has_same_stakes(before.payload, kept),
+            title=change.title,
+            detail=change.detail,
+            is_refusal=change.is_refusal,
+            waits_for=change.awaited,
+            is_as_known=same,
         )
 
     def identified(self, record: Record, link: Link) -> Link:
@@ -295,7 +311,7 @@ def created_at(record: Record) -> str | None:
 
 
 def _is_same_moment(one: object, other: object) -> bool:
-    """Tell whether two stamps mean the same; what is no stamp is compared as it stands."""
+    """Return whether two stamps mean the same; what is no stamp is compared as it stands."""
     try:
         return instant(one, what="created_at") == instant(other, what="created_at")
     except Unusable:
@@ -303,4 +319,3 @@ def _is_same_moment(one: object, other: object) -> bool:
 
 
 _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
-_WORD_OF_KIND = {"parked": "parked", "reject": "rejected", "hold": "held"}

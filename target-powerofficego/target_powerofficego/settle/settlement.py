@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
 from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.progress import Standing
+from target_powerofficego.settle.record_flow import AnyTools, record_hash
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
 from target_powerofficego.store.link_store import LinkStoreError
@@ -15,9 +18,10 @@ from target_powerofficego.store.ways import entity_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import IO
 
+    from target_powerofficego.settle.record_flow import Walk
     from target_powerofficego.settle.tally import Tally
     from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
@@ -26,7 +30,11 @@ Record = dict[str, Any]
 _WITHOUT_ID = "without id "
 
 
-class Side(Protocol):
+Reply = TypeVar("Reply")
+AnyWalk = TypeVar("AnyWalk", bound="Walk[Any]")
+
+
+class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
     """The side that is written to: how one record is settled, and what it must wait for.
 
     `entities` are the names under which the store keeps what it settles, `source` is where the
@@ -36,39 +44,51 @@ class Side(Protocol):
     entities: tuple[str, ...]
     source: str
 
-    def take(self, entity: str, arrival: Arrival) -> object:
-        """Settle, park, reject or hold one record."""
+    def __init__(self, tools: AnyTools, walks: Mapping[str, AnyWalk]) -> None:
+        self._tools = tools
+        self._walks = walks
+
+    def take(self, entity: str, arrival: Arrival) -> str:
+        """Settle, park, reject or hold one record; return the outcome in one word."""
+        return self._walks[entity].take(arrival)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return the keys that the record's work writes, and those it only reads."""
+        del entity, record
+        return (), ()
 
+    @abc.abstractmethod
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether nothing came with a record since it was settled; costs no call."""
 
     def fingerprint(self, record: Record) -> str:
-        """Return a hash of a record, by which one without an id is known again."""
+        """Return a hash of a record and of all that decides what becomes of it."""
+        return record_hash(record, self._tools.fingerprint)
 
     def archives(self) -> list[Unsettled]:
         """Return the parked records that are to be archived, done at the end all at once."""
+        return []
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Tell whether the shop never sent this record: another one that needs it stands for it."""
+        """Return whether the source never sent this record: another one needs it."""
+        return MADE_FOR_ORDERS in unsettled.payload
 
-    def settle_archives(self, archives: list[Unsettled]) -> None:
-        """Do the archives of a run, or hold them all when there are too many."""
-
-    def settle_payments(self) -> None:
-        """Post what was paid, once all input is settled."""
-
-    def settle_erased(self) -> None:
-        """Do what is left to do for records that were erased."""
+    def settle_at_end(self) -> Iterable[Callable[[], None]]:
+        """Return what is left to do once all input is settled; each is done before the next."""
+        return ()
 
 
 class Settlement:
     """Takes the records of a run in arrival order and brings each to its end."""
 
     def __init__(
-        self, side: Side, store: LinkStore, tally: Tally, *, workers: int, output: IO[str] | None
+        self,
+        side: Side[Any, Any],
+        store: LinkStore,
+        tally: Tally,
+        *,
+        workers: int,
+        output: IO[str] | None,
     ) -> None:
         self._side = side
         self._store = store
@@ -99,12 +119,7 @@ class Settlement:
         )
 
     def _is_settled(self, entity: str, arrival: Arrival) -> bool:
-        try:
-            return self._side.is_settled(entity, arrival)
-        except LinkStoreError:
-            raise
-        except Exception:  # noqa: BLE001 - its walk fails too, and rejects this record alone
-            return False
+        return _asked(lambda: self._side.is_settled(entity, arrival), otherwise=False)
 
     def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
@@ -154,13 +169,9 @@ class Settlement:
         self._schedule.drain()
         self._take_up_parked()
         self._schedule.drain()
-        self._schedule.submit(self._side.settle_payments, writes=())
-        self._schedule.drain()
-        if archives := self._side.archives():
-            self._schedule.submit(lambda: self._side.settle_archives(archives), writes=())
+        for settle in self._side.settle_at_end():
+            self._schedule.submit(settle, writes=())
             self._schedule.drain()
-        self._schedule.submit(self._side.settle_erased, writes=())
-        self._schedule.drain()
         self._forget_needless()
         self._gate.close()
 
@@ -175,7 +186,7 @@ class Settlement:
             self._gate.close()
 
     def close(self) -> None:
-        """Let the workers go."""
+        """End the workers."""
         self._schedule.stop()
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
@@ -211,7 +222,8 @@ class Settlement:
         is_from_worker: bool = False,
     ) -> None:
         """Let a record be taken once its turn comes; `is_thorough`: what it needs may be made."""
-        writes, reads = self._keys(entity, record)
+        none: tuple[Collection[str], Collection[str]] = ((), ())
+        writes, reads = _asked(lambda: self._side.keys(entity, record), otherwise=none)
         if is_thorough:  # must not be made by two at once
             writes, reads = {*writes, *reads}, ()
         self._schedule.submit(
@@ -222,14 +234,6 @@ class Settlement:
             kind=kind,
             weight=1 + sum(len(one) for one in record.values() if isinstance(one, list)),
         )
-
-    def _keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
-        try:
-            return self._side.keys(entity, record)
-        except LinkStoreError:
-            raise
-        except Exception:  # noqa: BLE001 - as in `_is_settled`
-            return (), ()
 
     def _retry_refused(self) -> None:
         """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
@@ -255,3 +259,13 @@ class Settlement:
 
 def _own_key(entity: str, shop_id: str) -> str:
     return f"{entity}:{shop_id}"
+
+
+def _asked(ask: Callable[[], Reply], *, otherwise: Reply) -> Reply:
+    """Return what a side says of a record; where it cannot, the record's walk says why."""
+    try:
+        return ask()
+    except LinkStoreError:
+        raise
+    except Exception:  # noqa: BLE001 - its walk fails too, and rejects this record alone
+        return otherwise

@@ -15,7 +15,7 @@ from target_powerofficego.dataflow.anonymised import (
     anonymous_customer,
     is_anonymised_customer,
 )
-from target_powerofficego.dataflow.orders.order import GUEST, MADE_FOR_ORDERS
+from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.decisions.changes import (
     Conflict,
     Create,
@@ -35,8 +35,9 @@ from target_powerofficego.sync.go.destinations import (
     customer_destination,
 )
 from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
-from target_powerofficego.sync.linked import EntityWalk
+from target_powerofficego.sync.linked import ReadArrival
 from target_powerofficego.sync.matching import match_customer
+from target_powerofficego.sync.unlinked import EntityWalk
 
 if TYPE_CHECKING:
     import datetime
@@ -59,6 +60,8 @@ _SAME: Mapping[str, Callable[[Any], Value]] = {
     "contact_persons": values.same_text,
 }
 """How a member of what hangs on a customer is compared."""
+
+_PERSON_MEMBERS = ("FirstName", "LastName")
 
 _OWN_CODES = 20
 """How many codes are looked for: each but the first means that another customer had all before."""
@@ -91,43 +94,41 @@ class CustomersWalk(EntityWalk):
             arrival = replace(arrival, record=anonymous_customer(record))
         return super()._settle(arrival)
 
-    def _read(self, record: Record) -> Mapping[str, Value]:
-        if ANONYMISED not in record:
-            return super()._read(record)
+    def read_rows(self, arrival: Arrival) -> ReadArrival:
+        """See `LinkedWalk`; of a customer that is anonymised only what says whether it may buy."""
+        if ANONYMISED not in arrival.record:
+            return super().read_rows(arrival)
         rows = ("id", "type", "archived")
-        return self.table.read(record, self.tools.conversion, rows=rows).values
+        told = self.table.read(arrival.record, self.tools.conversion, rows=rows).values
+        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, told)
 
-    def _meet(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-    ) -> Change:
-        is_there = row_values.get("archived") is not True
+    def _meet(self, arrival: ReadArrival) -> Change:
+        is_there = arrival.values.get("archived") is not True
         is_wiped = is_there and ANONYMISED in arrival.record
-        if is_wiped and isinstance(self.match(arrival.record, row_values), Create):
+        if is_wiped and isinstance(self.match(arrival), Create):
             self.tools.store.clear_unsettled(self.entity, arrival.shop_id)
             return Nothing(NEVER_KNOWN)
-        return super()._meet(arrival, row_values)
+        return super()._meet(arrival)
 
-    def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
+    def match(self, arrival: ReadArrival) -> LinkChange | Create:
         """See `match_customer`; a guest is matched on the number of its company, else by e-mail."""
         settings = self.tools.settings
-        kind = "company" if customer.is_company(record) else "person"
-        is_guest = record["id"].startswith(GUEST)
-        by_guest = ("organization_number" if row_values.get("organization_number") else "email",)
+        kind = "company" if customer.is_company(arrival.record) else "person"
+        by_guest = "organization_number" if arrival.values.get("organization_number") else "email"
+        is_guest = arrival.shop_id.startswith(GUEST)
         return match_customer(
-            record["id"],
-            row_values,
-            is_gone=self.is_gone(record),
+            arrival.shop_id,
+            arrival.values,
+            is_gone=self.is_gone(arrival),
             shop_name=settings.shop_name,
-            match_on=by_guest if is_guest else settings.match_customers_on[kind],
+            match_on=(by_guest,) if is_guest else settings.match_customers_on[kind],
             index=self.tools.index,
             store=self.tools.store,
         )
 
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
+    def target(self, arrival: ReadArrival) -> Destination:
         """Return where the customer is created."""
-        return customer_destination(record["id"], row_values["id"])
+        return customer_destination(arrival.shop_id, arrival.values["id"])
 
     def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
         """Return the base of address and person, without those that are to be written.
@@ -135,7 +136,7 @@ class CustomersWalk(EntityWalk):
         So both are of a new customer, and the buyer of an order for a company that Go has already.
         """
         told = customer.what_hangs_on(arrival.record)
-        of_order = {customer.CONTACT_PERSON} if MADE_FOR_ORDERS in arrival.record else set()
+        of_order = {customer.CONTACT_PERSON} if arrival.is_made else set()
         unwritten = set(told) if is_new else of_order
         return {
             name: Agreement(value, None, arrival.read_at, arrival.read_at)
@@ -143,25 +144,19 @@ class CustomersWalk(EntityWalk):
             if name not in unwritten
         }
 
-    def write_extras(self, arrival: Arrival) -> bool:
+    def write_extras(self, arrival: Arrival, link: Link) -> tuple[Link, bool]:
         """Create or change delivery address and contact person where the shop changed them.
 
         A customer whose create was cut off has no base for them yet.
         """
-        wrote, record = False, arrival.record
-        for name, value in () if ANONYMISED in record else customer.what_hangs_on(record).items():
-            link = self.tools.store.link(self.entity, record["id"])
-            if link is None:
-                continue
+        is_wiped, wrote = ANONYMISED in arrival.record, False
+        told = {} if is_wiped else customer.what_hangs_on(arrival.record)
+        for name, value in told.items():
             extra = _Extra(link, name, value, arrival.read_at)
-            if extra.is_known:
-                continue
-            if value is None:
-                self.tools.store.put_link(extra.agreed(None))
-                continue
-            write = self._write_address if name == customer.SHIPPING else self._write_person
-            wrote |= write(record, extra)
-        return wrote
+            if not extra.is_known:
+                link, has_written = self._write_extra(arrival, extra)
+                wrote |= has_written
+        return link, wrote
 
     def write_cut_off(self, record: Record, link: Link, read_at: datetime.datetime) -> None:
         """Write what hangs on a guest whose create was cut off before it was there.
@@ -170,7 +165,7 @@ class CustomersWalk(EntityWalk):
         """
         is_own = bool(link.base) and not link.is_follower
         if is_own and not {customer.SHIPPING, customer.CONTACT_PERSON} <= link.base.keys():
-            self.write_extras(Arrival(record, read_at))
+            self.write_extras(Arrival(record, read_at), link)
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:
@@ -192,10 +187,10 @@ class CustomersWalk(EntityWalk):
             for entry in tools.index.find("delivery_addresses", f"contact:{contact.go_id}"):
                 if addresses.from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
-            if tools.writer.open_changes("delivery_addresses", _addresses_of(contact)):
+            place = _Place("delivery_addresses", shop_id, contact.go_id)
+            if tools.writer.open_changes(place.entity, f"/{place.resource}/{place.go_id}"):
                 raise Undecidable(CHANGE_NOT_SEEN)  # one of them may be equal by now
             codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
-            place = _Place("delivery_addresses", shop_id, contact.go_id)
             return self._create_part(place, address.members(), codes, read_at)
 
     def _create_part(
@@ -252,89 +247,86 @@ class CustomersWalk(EntityWalk):
         listed = self.tools.go.list_all(f"/{resource}", params=params)
         return next((one for one in listed if one.get("ExternalCode") == code), None)
 
-    def _own_part(self, entity: str, go_id: str, codes: Iterable[str]) -> Entry | None:
+    def _own_part(self, place: _Place, codes: Iterable[str]) -> Entry | None:
         """Return the entry of a Go customer that has the first of these codes, if any."""
-        found = self.tools.index.find(entity, f"contact:{go_id}")
+        found = self.tools.index.find(place.entity, f"contact:{place.go_id}")
         by_code = {entry.body.get("ExternalCode"): entry for entry in found}
         return next((by_code[code] for code in codes if code in by_code), None)
 
-    def _write_address(self, record: Record, extra: _Extra) -> bool:
-        link, shop_name = extra.link, self.tools.settings.shop_name
-        address = customer.shipping_address(record)
+    def _write_extra(self, arrival: Arrival, extra: _Extra) -> tuple[Link, bool]:
+        """Write an address or a person; return the link, and whether anything was written."""
+        if extra.value is None:
+            return self._agree(extra.agreed(None)), False
+        shop_id, go_id = arrival.shop_id, extra.link.go_id
+        address = customer.shipping_address(arrival.record) if extra.is_address else None
+        members = zip(_PERSON_MEMBERS, extra.value, strict=True) if address is None else ()
+        wanted: dict[str, Value] = {**address.members()} if address else dict(members)
+        place, codes = self._place_and_codes(shop_id, go_id, address)
+        own = self._own_part(place, codes)
+        if own is not None:
+            return self._change_parts(_PartsChange(place, own.go_id, wanted, extra), own.body)
         if address is None:
-            self.tools.store.put_link(extra.agreed(None))
-            return False
-        wanted, contact = address.members(), Contact(record["id"], link.go_id)
-        codes = itertools.islice(addresses.codes(shop_name, record["id"], address), _OWN_CODES)
+            free = values.numbered_references(self.tools.settings.shop_name, shop_id)
+            _, was_made = self._create_part(place, wanted, free, extra.read_at)
+        else:
+            contact = Contact(shop_id, go_id)
+            _, was_made = self.delivery_address(shop_id, contact, address, extra.read_at)
+        return self._agree(extra.agreed(list(wanted.values()))), was_made
+
+    def _place_and_codes(
+        self, shop_id: str, go_id: str, address: Address | None
+    ) -> tuple[_Place, list[str]]:
+        """Return where an address is, or a person without one, and the codes it may have there."""
+        shop_name = self.tools.settings.shop_name
+        if address is None:
+            codes = values.numbered_references(shop_name, shop_id)
+            return _Place("contact_persons", shop_id, go_id), [*itertools.islice(codes, _OWN_CODES)]
+        codes = addresses.codes(shop_name, shop_id, address)
         former = addresses.former_code(shop_name, address)
-        own = self._own_part("delivery_addresses", link.go_id, (*codes, former))
-        if own is not None:
-            path = f"{_addresses_of(contact)}/{own.go_id}"
-            change = _PartsChange("delivery_addresses", path, wanted, extra.base)
-            return self._change_parts(record, extra, change, own.body)
-        _, was_made = self.delivery_address(record["id"], contact, address, extra.read_at)
-        self.tools.store.put_link(extra.agreed(list(wanted.values())))
-        return was_made
+        place = _Place("delivery_addresses", shop_id, go_id)
+        return place, [*itertools.islice(codes, _OWN_CODES), former]
 
-    def _write_person(self, record: Record, extra: _Extra) -> bool:
-        link, shop_name = extra.link, self.tools.settings.shop_name
-        names = customer.contact_person(record)
-        if names is None:
-            self.tools.store.put_link(extra.agreed(None))
-            return False
-        wanted = dict(zip(("FirstName", "LastName"), names, strict=True))
-        codes = values.numbered_references(shop_name, record["id"])
-        own = self._own_part("contact_persons", link.go_id, itertools.islice(codes, _OWN_CODES))
-        if own is not None:
-            path = f"/ContactPersons/{link.go_id}/{own.go_id}"
-            change = _PartsChange("contact_persons", path, wanted, extra.base)
-            return self._change_parts(record, extra, change, own.body)
-        codes = values.numbered_references(shop_name, record["id"])
-        place = _Place("contact_persons", record["id"], link.go_id)
-        _, was_made = self._create_part(place, wanted, codes, extra.read_at)
-        self.tools.store.put_link(extra.agreed(list(names)))
-        return was_made
+    def _agree(self, link: Link) -> Link:
+        self.tools.store.put_link(link)
+        return link
 
-    def _change_parts(
-        self, record: Record, extra: _Extra, change: _PartsChange, there: Mapping[str, Value]
-    ) -> bool:
-        """Write the parts that the shop changed; return whether any were.
+    def _change_parts(self, change: _PartsChange, there: Mapping[str, Value]) -> tuple[Link, bool]:
+        """Write the parts that the shop changed; return the link, and whether any were.
 
         What both sides hold then is kept with the answer, at once: a run that is killed in between
         would take a return to the value before for no edit.
 
         Raises:
             Undecidable: with a Hold, when Go changed one of them too.
+            TestFailed: Go was edited again and again.
         """
-        tools = self.tools
+        tools, entity, shop_id = self.tools, change.place.entity, change.place.shop_id
         for is_last_try in (False, True):
             rows, clashes = change.rows(there)
             for clash in clashes:
-                tools.note_conflict(self.entity, record["id"], clash)
+                tools.note_conflict(self.entity, shop_id, clash)
             if clashes:
                 raise Undecidable(change.hold(clashes))
             if not rows:
-                tools.store.put_link(extra.agreed(change.of(there)))
-                return False
+                return self._agree(change.agreed(there)), False
             try:
                 answer = tools.writer.change(
-                    change.entity, record["id"], change.path, rows, read_at=extra.read_at
+                    entity, shop_id, change.path, rows, read_at=change.extra.read_at
                 )
             except TestFailed:
                 if is_last_try:
                     raise
                 there = {**there, **tools.go.read(change.path)}
-                tools.index.remember(change.entity, there, now())
-                continue
-            there = {**there, **answer.body}
-            tools.plan.add(change.entity, record["id"], Patch(tuple(rows)))
-            with tools.store.transaction():
-                tools.store.put_link(extra.agreed(change.of(there)))
-                tools.index.remember(change.entity, there, now())
-                tools.store.end_intent(answer.intent)
-            return True
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
+                tools.index.remember(entity, there, now())
+            else:
+                break
+        there, link = {**there, **answer.body}, change.agreed({**there, **answer.body})
+        tools.plan.add(entity, shop_id, Patch(tuple(rows)))
+        with tools.store.transaction():
+            tools.store.put_link(link)
+            tools.index.remember(entity, there, now())
+            tools.store.end_intent(answer.intent)
+        return link, True
 
 
 @dataclass(frozen=True)
@@ -343,10 +335,6 @@ class Contact:
 
     shop_id: str
     go_id: str
-
-
-def _addresses_of(contact: Contact) -> str:
-    return f"/ContactDeliveryAddresses/{contact.go_id}"
 
 
 @dataclass(frozen=True)
@@ -379,6 +367,11 @@ class _Extra:
     read_at: datetime.datetime
 
     @property
+    def is_address(self) -> bool:
+        """Whether it is the delivery address."""
+        return self.name == customer.SHIPPING
+
+    @property
     def base(self) -> Agreement | None:
         """What both sides last agreed on."""
         return self.link.base.get(self.name)
@@ -396,14 +389,23 @@ class _Extra:
 
 @dataclass(frozen=True)
 class _PartsChange:
-    """What an address or a contact person is to hold, and what both sides last agreed on."""
+    """What an address or a contact person that Go has is to hold."""
 
-    entity: str
-    path: str
+    place: _Place
+    go_id: str
     wanted: Mapping[str, Value]
-    base: Agreement | None
+    extra: _Extra
 
-    def of(self, entry: Mapping[str, Value]) -> list[Value]:
+    @property
+    def path(self) -> str:
+        """Where it is in Go."""
+        return f"/{self.place.resource}/{self.place.go_id}/{self.go_id}"
+
+    def agreed(self, entry: Mapping[str, Value]) -> Link:
+        """Return the link once both sides have agreed, and Go holds this entry."""
+        return self.extra.agreed(self._parts_of(entry))
+
+    def _parts_of(self, entry: Mapping[str, Value]) -> list[Value]:
         """Return the parts of an entry in the order in which they are agreed on."""
         return [entry.get(name) for name in self.wanted]
 
@@ -414,9 +416,9 @@ class _PartsChange:
 
     def rows(self, there: Mapping[str, Value]) -> tuple[list[RowChange], list[Conflict]]:
         """Return the parts to write, and those that both sides changed."""
-        same = _SAME[self.entity]
-        told = (self.base and self.base.shop) or [None] * len(self.wanted)
-        known = (self.base and self.base.go) or self.of(there)
+        same, base = _SAME[self.place.entity], self.extra.base
+        told = (base and base.shop) or [None] * len(self.wanted)
+        known = (base and base.go) or self._parts_of(there)
         rows: list[RowChange] = []
         clashes: list[Conflict] = []
         for (name, value), before, in_go in zip(self.wanted.items(), told, known, strict=True):
@@ -424,7 +426,7 @@ class _PartsChange:
             if is_told_again or same(value) == same(there.get(name)):
                 continue
             if same(in_go) != same(there.get(name)):
-                agreed = replace(self.base, shop=before, go=in_go) if self.base else None
+                agreed = replace(base, shop=before, go=in_go) if base else None
                 why = "both sides changed it"
                 row = f"{self._kind}: {name}"
                 clashes.append(Conflict(row, value, there.get(name), None, why, agreed))
@@ -433,4 +435,4 @@ class _PartsChange:
 
     @property
     def _kind(self) -> str:
-        return self.entity.replace("_", " ")
+        return self.place.entity.replace("_", " ")

@@ -6,14 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import UNTOUCHED
-from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
 from target_powerofficego.decisions.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.settle.brakes import BrakeReached
 from target_powerofficego.settle.record_flow import OLD_VERSION, Walk
 from target_powerofficego.settle.told_values import sameness, told_values
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.ways import on_the_way_back
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.writer import NOT_SEEN
 from target_powerofficego.sync.invoice_sending import MOST_RUNS
@@ -38,11 +36,6 @@ class GoWalk(Walk[Tools]):
     """The walk of a shop record into Go."""
 
     stops = (StopRun, BrakeReached, LinkStoreError)
-
-    @property
-    def other_way(self) -> str:
-        """See `Walk`."""
-        return on_the_way_back(self.entity)
 
     def _take(self, arrival: Arrival) -> Change:
         """See `Walk`; what may be in Go unseen is a person's work after several runs.
@@ -71,7 +64,8 @@ class GoWalk(Walk[Tools]):
             return False
         return before.kind == "hold" or before.attempts > MOST_RUNS
 
-    def _settle_leftovers(self, shop_id: str) -> None:
+    def settle_leftovers(self, shop_id: str) -> None:
+        """See `Walk`."""
         store = self.tools.store
         settle_leftovers(self.tools, store.intents_of(self._intent_entities, shop_id))
 
@@ -90,7 +84,7 @@ class GoWalk(Walk[Tools]):
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
         """See `Walk`; a record that was made for an order is no version of it."""
-        if MADE_FOR_ORDERS in arrival.record:
+        if arrival.is_made:
             return None
         return super()._see_that_it_is_the_newest(arrival)
 

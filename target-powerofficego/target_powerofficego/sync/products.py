@@ -8,20 +8,19 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
-from target_powerofficego.go_api import TestFailed
 from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.go.destinations import Destination, product_destination
-from target_powerofficego.sync.linked import EntityWalk
+from target_powerofficego.sync.linked import ReadArrival
 from target_powerofficego.sync.matching import match_product
+from target_powerofficego.sync.unlinked import EntityWalk
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.lines import Service
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change, Create, RowChange
     from target_powerofficego.decisions.changes import Link as LinkChange
     from target_powerofficego.store.link_store import Link
@@ -33,12 +32,12 @@ class ProductsWalk(EntityWalk):
     entity = "products"
     silent_rows = frozenset({"stock_on_hand"})
 
-    def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
+    def match(self, arrival: ReadArrival) -> LinkChange | Create:
         """See `match_product`."""
         return match_product(
-            record["id"],
-            row_values,
-            is_gone=self.is_gone(record),
+            arrival.shop_id,
+            arrival.values,
+            is_gone=self.is_gone(arrival),
             index=self.tools.index,
             store=self.tools.store,
         )
@@ -61,9 +60,9 @@ class ProductsWalk(EntityWalk):
                 )
                 raise Undecidable(Hold(reason))
 
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
+    def target(self, arrival: ReadArrival) -> Destination:
         """Return where the product is created."""
-        return product_destination(record["id"], row_values["sku"])
+        return product_destination(arrival.shop_id, arrival.values["sku"])
 
     def lacking_exempt_account(self, go_ids: Collection[int]) -> list[Link]:
         """Return the links of products that the setting `exempt` has not reached yet.
@@ -96,26 +95,19 @@ class ProductsWalk(EntityWalk):
         with self.tools.service_products:
             if not self.lacking_exempt_account([int(link.go_id)]):
                 return
-            self._settle_leftovers(link.shop_id)
-            try:
-                change = self._with_exempt_account(link.shop_id, read_at)
-            except TestFailed:
-                self.tools.index.read_again(self.entity, link.go_id)
-                change = self._with_exempt_account(link.shop_id, read_at)
+            self.settle_leftovers(link.shop_id)
+            change = self._with_exempt_account(link.shop_id, read_at)
         if isinstance(change, Patch):
             self.tools.plan.add(self.entity, link.shop_id, change)
             self.tools.tally.count(self.entity, link.shop_id, "changed")
 
     def _with_exempt_account(self, shop_id: str, read_at: datetime.datetime) -> Change:
         link = self.tools.store.link(self.entity, shop_id)
-        entry = self._entry(link) if link else None
-        if link is None or entry is None:
+        if link is None:
             return Nothing("gone from Go")
-        arrival = Arrival({"id": shop_id}, read_at)
         told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
-        merged = self._merge(arrival, told, link, entry)
         try:
-            return self._carry_out(arrival, link, entry, merged)
+            return self.write_alone(ReadArrival({"id": shop_id}, read_at, values=told), link)
         except Undecidable as undecidable:
             reason = f"product {shop_id}: {undecidable.change.reason}"
             raise Undecidable(Hold(reason)) from None

@@ -6,7 +6,6 @@ An earlier run left them when it was cut off, or this one when Go could not be l
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,12 @@ from target_powerofficego.decisions.changes import RowChange, Undecidable
 from target_powerofficego.decisions.merge import created_base
 from target_powerofficego.decisions.merge_lines import lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.ways import on_the_way_back
 from target_powerofficego.sync.go.patches import is_untouched, rows_done, what_was_done
-from target_powerofficego.sync.go.writer import NOT_SEEN, SECOND_LOOK_SECONDS
+from target_powerofficego.sync.go.writer import NOT_SEEN
 from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.invoice_sending import (
     Progress,
@@ -60,7 +60,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    let_land(intents)
+    let_land(intents, tools.wait)
     for intent in intents:
         try:
             settle_leftovers(tools, [intent], is_start=True)
@@ -77,13 +77,13 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             )
 
 
-def let_land(intents: Sequence[Intent]) -> None:
+def let_land(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
     """Wait until what a run that was cut off had sent is there, or never will be.
 
     It sent it before this one could begin, however long it had tried.
     """
     if intents:
-        time.sleep(SECOND_LOOK_SECONDS)
+        wait(SECOND_LOOK_SECONDS)
 
 
 def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
@@ -101,7 +101,7 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool 
     """
     if intents and not is_start:
         age = (now() - intents[-1].started_at).total_seconds()
-        time.sleep(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
+        tools.wait(min(max(SECOND_LOOK_SECONDS - age, 0), SECOND_LOOK_SECONDS))
     for intent in intents:
         if intent.kind == "create":
             _settle_create(tools, intent, is_start=is_start)

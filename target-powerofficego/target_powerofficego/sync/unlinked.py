@@ -1,4 +1,4 @@
-"""An unlinked customer or product: met in Go and linked as it is, or created."""
+"""The walk of a customer or product: met in Go and linked, or created; once linked, merged."""
 
 from __future__ import annotations
 
@@ -6,50 +6,44 @@ import abc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import Agreement, now
-from target_powerofficego.dataflow.orders.order import GUEST, MADE_FOR_ORDERS
-from target_powerofficego.decisions.changes import (
-    Create,
-    Hold,
-    Nothing,
-    Park,
-    RowChange,
-    Undecidable,
-)
+from target_powerofficego.dataflow.agreement import NEVER, Agreement, now
+from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.values import Unusable, instant_or_none
+from target_powerofficego.decisions.changes import Change, Create, Hold, Nothing, Park, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
-from target_powerofficego.decisions.merge import Side, created_base, first_meeting, go_side
-from target_powerofficego.go_api import TestFailed
-from target_powerofficego.settle.record_flow import created_at
+from target_powerofficego.decisions.merge import created_base, first_meeting, go_side
+from target_powerofficego.settle.record_flow import REPLACED, created_at, record_hash
 from target_powerofficego.store.link_store import Link
+from target_powerofficego.sync import takeovers
 from target_powerofficego.sync.go_stamps import newest_stamp
-from target_powerofficego.sync.into_go import GoWalk
+from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk
 from target_powerofficego.sync.matching import claim_on
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.decisions.changes import Change
     from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.sync.go.destinations import Destination
-    from target_powerofficego.sync.go.index import Entry
     from target_powerofficego.sync.go.writer import Answer
-
-ARCHIVING = "archiving"
-"""What an archive waits for: the end of the run, when it is known how many there are."""
-
-TO_BE_ARCHIVED = Park("to be archived at the end of the run", (ARCHIVING,))
+    from target_powerofficego.sync.linked import ReadArrival
 
 _CLAIMED = "another record has its entry in Go; which one it is of is seen at the end of the run"
+_A_FOLLOWER = "a follower: no properties flow"
+
+_LEFT = {"is_active": False, "status": "archived"}
+"""How a customer and a product tell that the shop has archived them."""
+
+_OF_ANY_RECORD = ("id", "archived")
+"""The rows of a deleted record that hold for an earlier one under its id as well."""
 
 
-class MeetingWalk(GoWalk):
-    """The first steps of customers and products; `EntityWalk` takes them on from there."""
+class EntityWalk(LinkedWalk):
+    """What customers and products have in common."""
 
     @abc.abstractmethod
-    def match(self, record: Record, row_values: Mapping[str, Value]) -> LinkChange | Create:
+    def match(self, arrival: ReadArrival) -> LinkChange | Create:
         """Say which entry of Go an unlinked record is, or that it is to be created.
 
         Raises:
@@ -57,66 +51,174 @@ class MeetingWalk(GoWalk):
         """
 
     @abc.abstractmethod
-    def target(self, record: Record, row_values: Mapping[str, Value]) -> Destination:
+    def target(self, arrival: ReadArrival) -> Destination:
         """Return where the entity is created and how it is found again."""
 
-    def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
-        """Return the base of what hangs on the entity; empty for one that we just created."""
-        del arrival, is_new
-        return {}
+    def take(self, arrival: Arrival) -> str:
+        """See `Walk`; what is made for an order of a record that left the shop is archived."""
+        if arrival.is_made and self._has_left(arrival.shop_id):
+            arrival = replace(arrival, record={**arrival.record, **_LEFT})
+        return super().take(arrival)
 
-    def write_extras(self, arrival: Arrival) -> bool:
-        """Write what hangs on a linked entity; return whether anything was written."""
-        del arrival
-        return False
+    def _has_left(self, shop_id: str) -> bool:
+        """Return whether the shop had archived or deleted a record before it came into Go.
 
-    @abc.abstractmethod
-    def _compare(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-        link: Link,
-    ) -> Change:
-        """Merge a linked record with its entry."""
+        Nothing else is settled without a link. One that was about to be made tells it itself.
+        """
+        store = self.tools.store
+        before = store.unsettled_of(self.entity, shop_id)
+        is_begun = before is not None and _LEFT.items() <= before.payload.items()
+        is_settled = store.last_settled(self.entity, shop_id) is not None
+        return (is_settled or is_begun) and store.link(self.entity, shop_id) is None
 
-    @abc.abstractmethod
-    def follower_base(
-        self, arrival: Arrival, row_values: Mapping[str, Value]
-    ) -> dict[str, Agreement]:
-        """Return what is kept of a record that shares another's entry."""
+    def _settle(self, arrival: Arrival) -> Change:
+        link = self.tools.store.link(self.entity, arrival.shop_id)
+        if link is None or link.is_follower:
+            return self._settle_without_entry(arrival, link)
+        if is_known_deleted(arrival.record):
+            return self._settle_deleted(arrival, link)
+        read = self.read_rows(arrival)
+        link = self._identified(read, link)
+        self._note_that_it_is_there(arrival)
+        return self._settle_linked(read, link)
 
-    @abc.abstractmethod
-    def _take_over(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-        found: LinkChange,
-    ) -> Change:
-        """Give a record the entry of one that the shop deleted."""
-
-    def _meet(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-    ) -> Change:
-        found = self._match_among_rivals(arrival, row_values)
-        if isinstance(found, LinkChange) and found.takes_over:
-            return self._take_over(arrival, row_values, found)
-        if isinstance(found, LinkChange):
-            change: Change = self._link(arrival, row_values, found)
-        elif row_values.get("archived") is not True:
-            self._create(arrival, row_values)
-            change = found
-        else:
-            if MADE_FOR_ORDERS in arrival.record:
-                self._create_to_archive(arrival, row_values)
-            return Nothing("archived in the shop and never in Go")
+    def _settle_linked(self, arrival: ReadArrival, link: Link) -> Change:
+        """Merge a record with its entry, or meet the one that a person linked it with."""
+        if link.base:
+            return self._compare(arrival, link)
+        if self.entry_of(link) is None:
+            return self._meet_again(arrival)
+        change = self._link(arrival, LinkChange(link.go_id))  # both sides stay as they are
         self.tools.on_linked(self.entity, arrival.shop_id)
         return change
 
-    def _match_among_rivals(
-        self, arrival: Arrival, row_values: Mapping[str, Value]
-    ) -> LinkChange | Create:
+    def _compare(self, arrival: ReadArrival, link: Link) -> Change:
+        change = self.compare(arrival, link)
+        return self._meet_again(arrival) if change is None else change
+
+    # A record that the shop deleted, or tells again
+
+    def _settle_deleted(self, arrival: Arrival, link: Link) -> Change:
+        """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
+        created = instant_or_none(arrival.record.get("created_at"))
+        linked = instant_or_none(link.shop_created_at)
+        if created and linked and created < linked:
+            return Nothing(REPLACED)
+        read = self.read_rows(arrival)
+        if created and linked and linked < created:  # the linked one was deleted before it
+            known = {name: read.values[name] for name in _OF_ANY_RECORD if name in read.values}
+            read = replace(read, record={"id": arrival.shop_id}, values=known)
+        else:
+            link = self.identified(arrival.record, link)
+        self._note_deleted(read)
+        heir = takeovers.heir_of(self, link) if link.base else None
+        if heir is None:
+            return self._settle_linked(read, link)
+        takeovers.promote(self, heir, link, arrival.read_at)
+        return Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
+
+    def _settle_without_entry(self, arrival: Arrival, link: Link | None) -> Change:
+        """Meet a record that has no entry of its own, or none any more.
+
+        Nothing is done about one that the shop deleted, and that cannot be met.
+        """
+        is_deleted_now = is_known_deleted(arrival.record)
+        if is_deleted_now:
+            self._note_deleted(arrival)
+        elif link and not (self._is_back(arrival) or self.is_left(link)):
+            base = self._follower_base(self.read_rows(arrival))
+            self.tools.store.put_link(replace(link, base=base))
+            return Nothing(_A_FOLLOWER)
+        if is_deleted_now and link:
+            return Nothing("deleted in the shop; its entry in Go is another's")
+        if link and arrival.is_made:
+            return self._open_for_guest(arrival, link)
+        try:
+            change = self._meet(self.read_rows(arrival))
+        except (Unusable, Undecidable):
+            is_met = self.tools.store.link(self.entity, arrival.shop_id) is not None
+            if is_met or not is_deleted_now:
+                raise
+            return Nothing("deleted in the shop and never in Go")
+        self._note_that_it_is_there(arrival)
+        return change
+
+    def _note_deleted(self, arrival: Arrival) -> None:
+        fingerprint = record_hash(arrival.record, self.tools.fingerprint)
+        self.tools.store.note_deleted(self.entity, arrival.shop_id, fingerprint, arrival.read_at)
+
+    def _is_back(self, arrival: Arrival) -> bool:
+        """Return whether the shop tells a record again, under the id of one that it deleted."""
+        is_there = not arrival.is_made and not is_known_deleted(arrival.record)
+        return is_there and self.tools.store.was_deleted(self.entity, arrival.shop_id)
+
+    def _note_that_it_is_there(self, arrival: Arrival) -> None:
+        if self._is_back(arrival):
+            self.tools.store.forget_deleted(self.entity, arrival.shop_id)
+
+    def is_gone(self, arrival: Arrival) -> bool:
+        """Return whether the shop deleted a record, or the one that it is made for orders of."""
+        return is_known_deleted(arrival.record) or (
+            arrival.is_made and self.tools.store.was_deleted(self.entity, arrival.shop_id)
+        )
+
+    def is_left(self, link: Link) -> bool:
+        """Return whether a follower shares the entry of a record that the shop deleted."""
+        store = self.tools.store
+        owner = store.owner_of(self.entity, link.go_id) if link.is_follower else None
+        return owner is not None and store.was_deleted(self.entity, owner.shop_id)
+
+    def _identified(self, arrival: ReadArrival, link: Link) -> Link:
+        """As `identified`; a record made anew under the id of a deleted one takes over from it.
+
+        Raises:
+            Undecidable: with a Hold, when it is another record.
+        """
+        try:
+            return self.identified(arrival.record, link)
+        except Undecidable:
+            if not self._is_made_anew(arrival, link):
+                raise
+        link = takeovers.passed_on(link, arrival.shop_id, created_at(arrival.record))
+        self.tools.store.put_link(link)
+        return link
+
+    def _is_made_anew(self, arrival: ReadArrival, link: Link) -> bool:
+        """Return whether a record has what the deleted one of its id was matched on."""
+        if not self._is_back(arrival):
+            return False
+        try:
+            found = self.match(arrival)
+        except Undecidable:
+            return False
+        return isinstance(found, LinkChange) and found.takes_over and found.go_id == link.go_id
+
+    # A record that is met
+
+    def _meet(self, arrival: ReadArrival) -> Change:
+        found = self._match_among_rivals(arrival)
+        if isinstance(found, LinkChange) and found.takes_over:
+            return self._take_over(arrival, found)
+        if isinstance(found, LinkChange):
+            found = self._link(arrival, found)
+        elif arrival.values.get("archived") is not True:
+            self._create(arrival)
+        else:
+            if arrival.is_made:
+                self._create_to_archive(arrival)
+            return Nothing("archived in the shop and never in Go")
+        self.tools.on_linked(self.entity, arrival.shop_id)
+        return found
+
+    def _meet_again(self, arrival: ReadArrival) -> Change:
+        """Match a record anew whose linked entry is gone; it is never created a second time."""
+        found = self.match(arrival)
+        if isinstance(found, Create):
+            raise Undecidable(Hold("it was removed in Go; it is not created again"))
+        take = self._take_over if found.takes_over else self._link
+        return take(arrival, found)
+
+    def _match_among_rivals(self, arrival: ReadArrival) -> LinkChange | Create:
         """Match a record; what another one has is decided at the end, when all who claim it came.
 
         Companies may share an entry. So does a guest, whose order must not wait for that.
@@ -125,7 +227,7 @@ class MeetingWalk(GoWalk):
             Undecidable: with a Park, or a Hold that names another record.
         """
         try:
-            found = self.match(arrival.record, row_values)
+            found = self.match(arrival)
         except Undecidable as undecidable:
             claimed = undecidable.change.awaited if isinstance(undecidable.change, Hold) else ()
             if arrival.at_end or not claimed:
@@ -134,7 +236,7 @@ class MeetingWalk(GoWalk):
         if isinstance(found, Create) or not found.takes_over:
             return found
         claim = claim_on(self.entity, found.go_id)
-        rivals = self.rivals(found.go_id, arrival.shop_id) if found.has_rivals else ()
+        rivals = self._rivals(found.go_id, arrival.shop_id) if found.has_rivals else ()
         if rivals and arrival.shop_id.startswith(GUEST):
             return replace(found, is_follower=True, takes_over=False)
         if not arrival.at_end:
@@ -143,12 +245,35 @@ class MeetingWalk(GoWalk):
             raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
         return found
 
-    def rivals(self, go_id: str, shop_id: str) -> list[str]:
+    def _rivals(self, go_id: str, shop_id: str) -> list[str]:
         """Return the other records that claim an entry of a deleted one."""
         waiting = self.tools.store.waiting_for(claim_on(self.entity, go_id))
         return [one.shop_id for one in waiting if one.shop_id != shop_id]
 
-    def _create_to_archive(self, arrival: Arrival, row_values: Mapping[str, Value]) -> None:
+    def _take_over(self, arrival: ReadArrival, found: LinkChange) -> Change:
+        """Give a record the entry of one that the shop deleted; what differs is then an edit."""
+        link = takeovers.take_over(self, arrival, found.go_id)
+        try:
+            if arrival.is_made:
+                return found
+            self.tools.plan.add(self.entity, arrival.shop_id, found)
+            change = self._compare(replace(arrival, at_end=False), link)
+            if isinstance(change, Nothing):
+                return replace(change, outcome=found.outcome)
+            return change
+        finally:
+            self.tools.on_linked(self.entity, arrival.shop_id)
+
+    def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
+        """Let a guest have the entry that a deleted customer has, unless another one claims it."""
+        owner = self.tools.store.owner_of(self.entity, link.go_id)
+        if owner is None or self._rivals(link.go_id, arrival.shop_id):
+            return Nothing(_A_FOLLOWER)
+        takeovers.take_over(self, arrival, link.go_id)
+        self.tools.on_linked(self.entity, arrival.shop_id)
+        return LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
+
+    def _create_to_archive(self, arrival: ReadArrival) -> None:
         """Create what an order needs of a record that had left the shop before; then archive it.
 
         That it waits for the archive is kept before it is created, for the run may be cut off.
@@ -156,58 +281,38 @@ class MeetingWalk(GoWalk):
         Raises:
             Undecidable: with a Park, as it is archived at the end.
         """
-        self.tools.store.put_unsettled(
-            "parked",
-            self.entity,
-            arrival.shop_id,
-            payload=arrival.record,
-            read_at=arrival.read_at,
-            reason=TO_BE_ARCHIVED.reason,
-            waits_for=TO_BE_ARCHIVED.awaited,
-        )
-        told = {name: value for name, value in row_values.items() if name != "archived"}
-        self._create(arrival, told)
+        self.keep_open(arrival, TO_BE_ARCHIVED)
+        told = {name: value for name, value in arrival.values.items() if name != "archived"}
+        self._create(replace(arrival, values=told))
         self.tools.plan.add(self.entity, arrival.shop_id, Create(told))
         self.tools.on_linked(self.entity, arrival.shop_id)
         raise Undecidable(TO_BE_ARCHIVED)
 
-    def _meet_as_told(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-        link: Link,
-    ) -> Change:
-        """Meet the entry that a person linked the record with; both sides stay as they are."""
-        if self._entry(link) is None:
-            return self._meet_again(arrival, row_values)
-        found = self._link(arrival, row_values, LinkChange(link.go_id))
-        self.tools.on_linked(self.entity, arrival.shop_id)
-        return found
-
-    def _create(self, arrival: Arrival, row_values: Mapping[str, Value]) -> None:
-        tools = self.tools
-        body = self.table.create_body(row_values)
-        target = self.target(arrival.record, row_values)
-        answer = tools.writer.create(target, body, row_values, read_at=arrival.read_at)
+    def _create(self, arrival: ReadArrival) -> None:
+        told, read_at = arrival.values, arrival.read_at
+        body = self.table.create_body(told)
+        answer = self.tools.writer.create(self.target(arrival), body, told, read_at=read_at)
         answered_at = now()
         if answer.was_there:
             self._require_free(answer, arrival.shop_id)
-            side = Side(row_values, arrival.read_at)
             go = go_side(self.table, answer.body, answered_at)
-            base, _ = first_meeting(self.table, side, go, on_link=tools.settings.on_link)
+            on_link = self.tools.settings.on_link
+            base, _ = first_meeting(self.table, arrival.side, go, on_link=on_link)
         else:
-            base = created_base(self.table, row_values, answer.body, arrival.read_at, answered_at)
-        extras = self.extra_base(arrival, is_new=not answer.was_there)
-        link = Link(
+            base = created_base(self.table, told, answer.body, read_at, answered_at)
+        base = {**base, **self.extra_base(arrival, is_new=not answer.was_there)}
+        link = self._new_link(arrival, LinkChange(str(answer.body["Id"])))
+        link = self.store_answer(replace(link, base=base), answer, answered_at)
+        self.write_extras(arrival, link)
+
+    def _new_link(self, arrival: Arrival, found: LinkChange) -> Link:
+        return Link(
             self.entity,
             arrival.shop_id,
-            str(answer.body["Id"]),
+            found.go_id,
+            is_follower=found.is_follower,
             shop_created_at=created_at(arrival.record),
-            base={**base, **extras},
-            own_stamp=newest_stamp(answer.body),
         )
-        self._store_answer(link, answer, answered_at)
-        self.write_extras(arrival)
 
     def _require_free(self, answer: Answer, shop_id: str) -> None:
         """See that what Go already has under a record's reference is no other record's.
@@ -226,43 +331,37 @@ class MeetingWalk(GoWalk):
         )
         raise Undecidable(Hold(reason))
 
-    def _link(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-        found: LinkChange,
-    ) -> LinkChange:
+    def _link(self, arrival: ReadArrival, found: LinkChange) -> LinkChange:
         tools = self.tools
         entry = tools.index.entry(self.entity, found.go_id)
-        link = Link(
-            self.entity,
-            arrival.shop_id,
-            found.go_id,
-            is_follower=found.is_follower,
-            shop_created_at=created_at(arrival.record),
-        )
+        link = self._new_link(arrival, found)
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
         if found.is_follower:
-            tools.store.put_link(replace(link, base=self.follower_base(arrival, row_values)))
+            tools.store.put_link(replace(link, base=self._follower_base(arrival)))
             return found
-        base, differing = first_meeting(
-            self.table,
-            Side(row_values, arrival.read_at),
-            go_side(self.table, entry.body, entry.read_at),
-            on_link=tools.settings.on_link,
-        )
-        base |= self.extra_base(arrival, is_new=False)
+        go = go_side(self.table, entry.body, entry.read_at)
+        on_link = tools.settings.on_link
+        base, differing = first_meeting(self.table, arrival.side, go, on_link=on_link)
+        link = replace(link, base=base | self.extra_base(arrival, is_new=False))
         with tools.store.transaction():
             self._demote(found.go_id)
-            tools.store.put_link(replace(link, base=base))
+            tools.store.put_link(link)
             tools.store.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
-        if tools.settings.on_link in ("shop", "fill_empty"):
-            self._compare(replace(arrival, at_end=False), row_values, replace(link, base=base))
+        if on_link in ("shop", "fill_empty"):
+            self._compare(replace(arrival, at_end=False), link)
         else:
-            self._write_reference(arrival, row_values, entry)
-            self.write_extras(arrival)
+            self.write_beside(arrival, link, entry)
         return replace(found, differences=differing)
+
+    def _follower_base(self, arrival: ReadArrival) -> dict[str, Agreement]:
+        """Return what the shop says of a follower, for when the entry passes on to it."""
+        if arrival.is_made or self.is_gone(arrival):
+            return {}
+        return {
+            name: Agreement(value, None, arrival.read_at, NEVER)
+            for name, value in arrival.values.items()
+        }
 
     def _demote(self, go_id: str) -> None:
         """Make the guest that had this Go entity to itself a follower of the record now linked."""
@@ -270,58 +369,13 @@ class MeetingWalk(GoWalk):
             if not other.is_follower:
                 self.tools.store.put_link(replace(other, is_follower=True, base={}))
 
-    def _write_reference(
-        self,
-        arrival: Arrival,
-        row_values: Mapping[str, Value],
-        entry: Entry,
-    ) -> bool:
-        """Write our reference where Go has none; another's is never replaced."""
-        row = self.table.row("id") if self.entity == "customers" else None
-        if row is None or not self.tools.settings.write_references or row.from_go(entry.body):
-            return False
-        change = RowChange(row.name, row.patch_path, None, row_values["id"])
-        path = f"/{self.table.resource}/{entry.go_id}"
-        try:
-            answer = self.tools.writer.change(
-                self.entity,
-                arrival.shop_id,
-                path,
-                [change],
-                read_at=arrival.read_at,
-                whole=entry.body,
-            )
-        except TestFailed:
-            self.tools.index.read_again(self.entity, entry.go_id)
-            return False
-        link = self.tools.store.link(self.entity, arrival.shop_id)
-        if link is not None:
-            self._store_answer(replace(link, own_stamp=newest_stamp(answer.body)), answer, now())
-        return True
 
-    def _entry(self, link: Link) -> Entry | None:
-        """Return the linked entry, read again where a record is about to be written unguarded."""
-        entry = self.tools.index.entry(self.entity, link.go_id)
-        if entry is None or not self.tools.settings.tests_patches:
-            return self.tools.index.read_again(self.entity, link.go_id)
-        return entry
-
-    def _meet_again(self, arrival: Arrival, row_values: Mapping[str, Value]) -> Change:
-        """Match a record anew whose linked entry is gone; it is never created a second time."""
-        found = self.match(arrival.record, row_values)
-        if isinstance(found, Create):
-            raise Undecidable(Hold("it was removed in Go; it is not created again"))
-        if found.takes_over:
-            return self._take_over(arrival, row_values, found)
-        return self._link(arrival, row_values, found)
-
-    def _store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> None:
-        """Replace the intent by Go's answer, in one transaction."""
-        tools = self.tools
-        with tools.store.transaction():
-            tools.store.put_link(link)
-            tools.index.remember(self.entity, answer.body, answered_at)
-            tools.store.end_intent(answer.intent)
+def is_known_deleted(record: Record) -> bool:
+    """Return whether the shop deleted a record; it did not when that cannot be read."""
+    try:
+        return is_deleted(record)
+    except Unusable:
+        return False
 
 
 def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:

@@ -206,27 +206,22 @@ class GoIndex:
 
         An order that is no sales order any more is looked for among the outgoing invoices.
         """
-        read_at = now()
         for source in self._sources:
-            if source.entity != entity:
-                continue
-            try:
-                body = self._go.read(f"/{source.resource}/{go_id}")
-            except NotFound:
-                continue
-            return self.remember(entity, body, read_at, source)
+            entry = self._read_now(source, go_id) if source.entity == entity else None
+            if entry is not None:
+                return entry
         self._store.remove_go_entry(entity, go_id)
         return None
 
     def read_invoice(self, entity: str, go_id: str) -> Entry | None:
         """Read the invoice of an order now, which has the order's id; None when there is none."""
         source = next(one for one in self._sources if one.resource == "OutgoingInvoices")
+        return self._read_now(source, go_id) if source.entity == entity else None
+
+    def _read_now(self, source: Source, go_id: str) -> Entry | None:
         read_at = now()
-        try:
-            body = self._go.read(f"/{source.resource}/{go_id}")
-        except NotFound:
-            return None
-        return self.remember(entity, body, read_at, source)
+        body = read_if_there(self._go, f"/{source.resource}/{go_id}")
+        return None if body is None else self.remember(source.entity, body, read_at, source)
 
     def remember(
         self,
@@ -295,6 +290,15 @@ class GoIndex:
                         newest, _moved_at(body.get(source.stamp), self._go.told_at or read_at)
                     )
         self._store.put_watermark(source.name, newest or None, full_read_at)
+
+
+def read_if_there(go: GoClient, path: str) -> Mapping[str, Any] | None:
+    """Return what Go has at a path now; None: nothing."""
+    try:
+        found: Mapping[str, Any] = go.read(path)
+    except NotFound:
+        return None
+    return found
 
 
 def _moved_at(stamp: object, told_at: datetime.datetime) -> str:

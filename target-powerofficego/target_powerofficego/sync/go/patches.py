@@ -53,7 +53,7 @@ def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowC
 
 
 def is_form_of(value: Value, sent: Value) -> bool:
-    """Tell whether a system may have made this of what was sent: other spaces, case or rounding.
+    """Return whether a system may have made this of what was sent: other spaces, case or rounding.
 
     Of a line of an order each member that was sent is looked at.
     """
@@ -73,7 +73,7 @@ def _letters(text: str) -> str:
 
 
 def is_untouched(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
-    """Tell whether every row still holds the value merged against, so that nothing was done."""
+    """Return whether every row still holds the value merged against, so that nothing was done."""
     return all(_is_at(entry, row, row.before) for row in rows)
 
 

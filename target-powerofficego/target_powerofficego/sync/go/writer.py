@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import datetime
 import logging
-import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.decisions.changes import Park, Undecidable
@@ -24,9 +23,11 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS, CarefulWrite, look_twice
 from target_powerofficego.store.columns import from_json, to_json, to_stamp
 from target_powerofficego.store.intent_rows import SENDING
 from target_powerofficego.sync.go.destinations import Destination
+from target_powerofficego.sync.go.index import read_if_there
 from target_powerofficego.sync.go.patches import (
     is_untouched,
     patch_operations,
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_MOST_TRIES = 3
-SECOND_LOOK_SECONDS = 2.0
-"""PowerOffice Go v1 read from a replica up to 1 s behind; unstated for v2."""
-
 NOT_SEEN = Park(
     "it may be in PowerOffice Go, which does not show it (yet): the next run looks for it before it"
     " creates anything",
@@ -61,6 +58,8 @@ CHANGE_NOT_SEEN = Park(
     ("what Go may have",),
 )
 """Of what Go holds otherwise than it shows, while a change of it has no answer."""
+
+_GoWrite: TypeAlias = CarefulWrite[UnknownOutcome, Refused]
 
 _LOOK_BACK = datetime.timedelta(hours=1)
 
@@ -95,7 +94,7 @@ class Writer:
         brakes: Brakes,
         *,
         tests_patches: bool,
-        wait: Callable[[float], object] = time.sleep,
+        wait: Callable[[float], object],
     ) -> None:
         self._store = store
         self._go = go
@@ -125,34 +124,30 @@ class Writer:
             BrakeReached: nothing was done.
         """
         earlier = self._open_create(target)
-        was_sent = earlier is not None
         self._brakes.before_create()
         detail = {**target.detail(values_sent), "read_at": to_stamp(read_at), "sent_by": self._run}
         intent = earlier or self._store.begin_intent(
             target.entity, target.shop_id, "create", detail
         )
-        for tries_left in reversed(range(_MOST_TRIES)):
-            try:
-                return Answer(self._go.create(target.path, body), intent)
-            except UnknownOutcome as unknown:
-                was_sent = True
-                found = self._look_carefully(target, intent, unknown, is_last=not tries_left)
-                if found is not None:
-                    return _found_there(found, intent, values_sent)
-                if not target.refuses_duplicates:
-                    raise Undecidable(NOT_SEEN) from unknown
-                if not tries_left:
-                    raise
-            except Refused as refused:
-                found = self._held_back_by(target, intent, refused, was_sent=was_sent)
-                there = _found_there(found, intent, values_sent)
-                return replace(there, was_there=not was_sent)
-            except (StopRun, TryAgainLater):
-                if not was_sent:
-                    self._store.end_intent(intent)
-                raise
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
+        write = self._careful(intent, was_sent=earlier is not None)
+
+        def send() -> Answer:
+            return Answer(self._go.create(target.path, body), intent)
+
+        def look(is_last: bool) -> Answer | None:
+            found = self._look_carefully(target, write, is_last=is_last)
+            if found is not None:
+                return _found_there(found, intent, values_sent)
+            if not target.refuses_duplicates:
+                raise Undecidable(NOT_SEEN)
+            return None
+
+        def refused(refusal: Refused) -> Answer:
+            found = self._held_back_by(target, write, refusal)
+            there = _found_there(found, intent, values_sent)
+            return replace(there, was_there=not write.was_sent)
+
+        return write.run(send, look, refused)
 
     def change(
         self,
@@ -184,49 +179,30 @@ class Writer:
             "seen_by": self._run,
         }
         earlier = self.open_changes(entity, path)
-        intent = self._store.begin_intent(entity, shop_id, "patch", detail)
+        write = self._careful(self._store.begin_intent(entity, shop_id, "patch", detail))
+        operations = list(patch_operations(rows, whole, tests=self._tests_patches))
+
+        def send() -> Answer:
+            return Answer(self.patch(path, operations, whole), write.intent)
+
+        def look(is_last: bool) -> Answer | None:
+            found = self._found(write, path, rows)
+            return self._found_behind(write, path, rows) if is_last and found is None else found
+
+        def refused(refusal: Refused) -> Answer:
+            # what was done by a try before is refused; where that is not seen, the next run looks
+            found = self._found_behind(write, path, rows) if write.was_sent else None
+            return found or write.give_up(refusal)
+
         try:
-            answer = self._change(intent, path, rows, whole)
-        except TestFailed as refused:
+            answer = write.run(send, look, refused)
+        except TestFailed as failed:
             if earlier:
-                raise Undecidable(CHANGE_NOT_SEEN) from refused
+                raise Undecidable(CHANGE_NOT_SEEN) from failed
             raise
         for older in earlier:  # whatever came of it, Go holds now what it answered
             self._store.end_intent(older)
         return answer
-
-    def _change(
-        self,
-        intent: Intent,
-        path: str,
-        rows: Sequence[RowChange],
-        whole: Mapping[str, Any] | None,
-    ) -> Answer:
-        unanswered: UnknownOutcome | None = None
-        operations = list(patch_operations(rows, whole, tests=self._tests_patches))
-        for tries_left in reversed(range(_MOST_TRIES)):
-            try:
-                return Answer(self.patch(path, operations, whole), intent)
-            except UnknownOutcome as unknown:
-                answer = self._found(intent, path, rows, unknown)
-                if answer is None and not tries_left:
-                    answer = self._found_behind(intent, path, rows, unknown)
-                if answer is not None:
-                    return answer
-                if not tries_left:
-                    raise
-                unanswered = unknown
-            except Refused as refused:
-                if unanswered is None:
-                    self._store.end_intent(intent)
-                    raise
-                return self._done_before(intent, path, rows, unanswered, refused)
-            except (StopRun, TryAgainLater):
-                if unanswered is None:
-                    self._store.end_intent(intent)
-                raise
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
         """Return the changes without an answer of what stands at a path of Go, or below it."""
@@ -253,24 +229,26 @@ class Writer:
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
-        intent = self._store.begin_intent(entity, shop_id, "delete", {"path": path, "line": line})
-        for tries_left in reversed(range(_MOST_TRIES)):
-            is_first_try = tries_left == _MOST_TRIES - 1
-            try:
-                self._go.delete(path)
-            except NotFound:
-                return Deletion(intent, was_gone=True)
-            except UnknownOutcome:
-                if not tries_left:
-                    raise
-            except (Refused, StopRun, TryAgainLater) as error:
-                if is_first_try or isinstance(error, Refused):
-                    self._store.end_intent(intent)
-                raise
-            else:
-                return Deletion(intent)
-        msg = "unreachable: the last try returns or raises"
-        raise AssertionError(msg)
+        detail = {"path": path, "line": line}
+        write = self._careful(self._store.begin_intent(entity, shop_id, "delete", detail))
+
+        def send() -> Deletion:
+            self._go.delete(path)
+            return Deletion(write.intent)
+
+        def refused(refusal: Refused) -> Deletion:
+            if isinstance(refusal, NotFound):
+                return Deletion(write.intent, was_gone=True)
+            self._store.end_intent(write.intent)
+            raise refusal
+
+        return write.run(send, lambda _is_last: None, refused)
+
+    def _careful(self, intent: Intent, *, was_sent: bool = False) -> _GoWrite:
+        broken_off = (StopRun, TryAgainLater)
+        return CarefulWrite(
+            self._store, intent, UnknownOutcome, broken_off, (Refused,), was_sent=was_sent
+        )
 
     def send_invoice(
         self, link: Link, request: Mapping[str, Any], status: str, read_at: datetime.datetime
@@ -342,21 +320,24 @@ class Writer:
         return None
 
     def _look_carefully(
-        self, target: Destination, intent: Intent, unknown: UnknownOutcome, *, is_last: bool
+        self, target: Destination, write: _GoWrite, *, is_last: bool
     ) -> Mapping[str, Any] | None:
         """Look for an entry whose answer was lost.
 
         Twice where Go would take it a second time, and before giving up.
+
+        Raises:
+            UnknownOutcome: Go cannot be looked at.
         """
         try:
             if target.refuses_duplicates and not is_last:
-                return self._look(target, intent)
-            return self._look_again(target, intent)
+                return self._look(target, write.intent)
+            return self._look_again(target, write.intent)
         except (TryAgainLater, Refused) as error:
-            raise unknown from error
+            raise write.unanswered or error from error
 
     def _held_back_by(
-        self, target: Destination, intent: Intent, refused: Refused, *, was_sent: bool
+        self, target: Destination, write: _GoWrite, refused: Refused
     ) -> Mapping[str, Any]:
         """Return the entry for which Go refused a create.
 
@@ -367,6 +348,7 @@ class Writer:
             Undecidable: with a Park, when Go does not show it.
             Refused: there is none.
         """
+        intent, was_sent = write.intent, write.was_sent
         if not was_sent and not isinstance(refused, DuplicateReference):
             self._store.end_intent(intent)
             raise refused
@@ -388,31 +370,26 @@ class Writer:
         raise Undecidable(NOT_SEEN) from refused
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
-        """Look, and once more when a replica that is behind would show it."""
-        found = self._look(target, intent)
-        if found is None:
-            self._wait(SECOND_LOOK_SECONDS)
-            found = self._look(target, intent)
-        return found
+        return look_twice(lambda: self._look(target, intent), self._wait)
 
-    def _found(
-        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
-    ) -> Answer | None:
+    def _found(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
         """Read an entry that a patch without an answer may have changed; None if it did not.
 
         Raises:
             TestFailed: a person edited it meanwhile, so not all of it is as it was sent.
             UnknownOutcome: it cannot be read.
         """
-        there = self._read(path, unknown)
+        intent = write.intent
+        try:
+            there: Mapping[str, Any] = self._go.read(path)
+        except (TryAgainLater, Refused) as error:
+            raise write.unanswered or error from error
         if is_untouched(there, rows):
             return None
         done = rows_done(there, rows)
         logger.info(
             "%s %s: a change got no answer; %s",
-            intent.entity,
-            intent.shop_id,
-            what_was_done(done, rows),
+            *(intent.entity, intent.shop_id, what_was_done(done, rows)),
         )
         if len(done) == len(rows):
             return Answer(there, intent)
@@ -420,30 +397,10 @@ class Writer:
         msg = f"PATCH {path}: Go was edited while the answer was missing"
         raise TestFailed(msg, method="PATCH", path=path)
 
-    def _done_before(
-        self,
-        intent: Intent,
-        path: str,
-        rows: Sequence[RowChange],
-        unanswered: UnknownOutcome,
-        refused: Refused,
-    ) -> Answer:
-        """Return what a patch without an answer did, for which Go refused its repetition.
-
-        Raises:
-            UnknownOutcome: it is not seen (yet), and the next run looks; or as `_found`.
-        """
-        answer = self._found_behind(intent, path, rows, unanswered)
-        if answer is None:
-            raise unanswered from refused
-        return answer
-
-    def _found_behind(
-        self, intent: Intent, path: str, rows: Sequence[RowChange], unknown: UnknownOutcome
-    ) -> Answer | None:
+    def _found_behind(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
         """As `_found`, once a replica that is behind would show it."""
         self._wait(SECOND_LOOK_SECONDS)
-        return self._found(intent, path, rows, unknown)
+        return self._found(write, path, rows)
 
     def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         if target.path == "/SalesOrders/Complete":
@@ -470,22 +427,8 @@ class Writer:
             for entry in self._go.list_all(path, params=params, fields=fields):
                 if entry.get(target.member) == target.value:
                     whole = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
-                    return self._read_if_there(whole)
+                    return read_if_there(self._go, whole)
         return None
-
-    def _read_if_there(self, path: str) -> Mapping[str, Any] | None:
-        try:
-            found: Mapping[str, Any] = self._go.read(path)
-        except NotFound:
-            return None
-        return found
-
-    def _read(self, path: str, unknown: UnknownOutcome) -> Mapping[str, Any]:
-        try:
-            there: Mapping[str, Any] = self._go.read(path)
-        except (TryAgainLater, Refused) as error:
-            raise unknown from error
-        return there
 
 
 def _found_there(

@@ -12,8 +12,8 @@ from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.decisions.changes import Hold, RowChange, Undecidable
 from target_powerofficego.decisions.merge_lines import LinesMerge, are_same, lines_by_reference
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.sync.go.destinations import line_destination
-from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS, Answer
 from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import OrderInGoForm, partly_agreed
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.go.index import Entry
+    from target_powerofficego.sync.go.writer import Answer
 
 _STATUS, _DRAFT, _CONFIRMED = "SalesOrderStatus", "Draft", "Confirmed"
 _READS_AFTER_WRITES = 4

@@ -28,9 +28,9 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
+from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.settle.record_flow import record_hash
 from target_powerofficego.store.ways import PAYMENTS
-from target_powerofficego.sync.go.writer import SECOND_LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
