@@ -15,7 +15,6 @@ import yaml
 from go_sandbox import Sandbox
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.testing import get_tap_test_class
-from tap_customwebshop.shop_api_doc import shop_api_document
 from tap_customwebshop.tap import TapCustomWebShop
 
 PROJECT = Path(__file__).parents[2]
@@ -247,11 +246,6 @@ def test_the_hub_definition_has_the_settings_of_about():
     assert hub["capabilities"] == about["capabilities"]
     assert hub["settings_group_validation"] == [about["settings"]["required"]]
     assert hub["supported_python_versions"] == about["supported_python_versions"]
-
-
-def test_the_document_of_the_shop_api_is_current():
-    written = (PROJECT / "docs" / "shop-api.md").read_text(encoding="utf-8")
-    assert written == shop_api_document()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"bookmarks": {'])
