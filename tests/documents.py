@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.fields import DECIMAL_FORMAT
 from tap_customwebshop.streams import STREAMS
-from target_powerofficego.dataflow.go_fields import GO_FIELDS
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.orders.lines_back import BACK_MEMBERS
-from target_powerofficego.dataflow.overrides import TABLES, apply_overrides
+from target_powerofficego.dataflow.overrides import GO_FIELDS, TABLES, apply_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

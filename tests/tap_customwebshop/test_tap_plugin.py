@@ -17,8 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.testing import get_tap_test_class
 from tap_customwebshop.tap import TapCustomWebShop
 
-PROJECT = Path(__file__).parents[2]
-PACKAGE = PROJECT / "tap-customwebshop"
+PACKAGE = Path(__file__).parents[2] / "tap-customwebshop"
 
 sdk_config = {"api_url": "http://127.0.0.1:9", "auth_token": "not-a-real-token"}
 

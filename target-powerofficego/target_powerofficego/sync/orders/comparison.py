@@ -65,7 +65,7 @@ class OrderComparison:
         """Keep that an order differs from Go's until it is found not to."""
         store = self._tools.store
         note = store.note_comparison if found else store.end_comparison
-        note(self.entity, order.record["id"])
+        note(self.entity, order.record.id)
 
     def mended(
         self, order: OrderInGoForm, link: Link, answer: Mapping[str, Any], found: Sequence[str]

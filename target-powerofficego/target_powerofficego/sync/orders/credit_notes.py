@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from target_powerofficego.dataflow.orders.refunds import Refund
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
@@ -87,13 +88,13 @@ class CreditNotes:
         """The property table of orders."""
         return self._tools.settings.tables[self.entity]
 
-    def find(self, record: Record, refund_id: str) -> LinkChange | None:
+    def find(self, record: ShopOrder, refund_id: str) -> LinkChange | None:
         """Find the credit note of a refund in Go by our reference; None: not in Go."""
-        return self._meetings.find_named(credit_name(record["id"], refund_id))
+        return self._meetings.find_named(credit_name(record.id, refund_id))
 
     def credit_refunds(
         self,
-        record: Record,
+        record: ShopOrder,
         read_at: datetime.datetime,
         link: Link,
         invoice: Entry,
@@ -114,7 +115,7 @@ class CreditNotes:
 
     def _credit_refund(
         self,
-        record: Record,
+        record: ShopOrder,
         read_at: datetime.datetime,
         link: Link,
         invoice: Entry,
@@ -129,7 +130,7 @@ class CreditNotes:
         left, comes_to = self._forms.amounts(record, (*before, refund.id))
         lines, total = credit_lines(had, left)
         see_that_it_credits(came_to - comes_to if refund.amount is None else refund.amount, total)
-        header = self.table.read(record, self._tools.conversion).values
+        header = self.table.read(record.raw, self._tools.conversion).values
         order = self._forms.of_lines(record, read_at, header, lines, total, at_end=at_end)
         self.credit(order, link, invoice, refund.id, refund, at_end=at_end)
         return total
@@ -152,7 +153,7 @@ class CreditNotes:
         Raises:
             Undecidable: with a Hold, when it is not what was paid back.
         """
-        called = credit_name(order.record["id"], name)
+        called = credit_name(order.record.id, name)
         self._mark(link, {name: None}, order.read_at)
         if _moves_anything(order):
             note = self._note(order, name, refund, at_end=at_end)
@@ -166,7 +167,7 @@ class CreditNotes:
         self._mark(link, {name: as_credited(refund)}, order.read_at)
 
     def take_back_untold(
-        self, record: Record, link: Link, told: Collection[str], read_at: datetime.datetime
+        self, record: ShopOrder, link: Link, told: Collection[str], read_at: datetime.datetime
     ) -> Decimal:
         """Delete credit notes, while Drafts, that the shop no longer tells; return their amounts.
 
@@ -178,7 +179,7 @@ class CreditNotes:
         """
         total, marks = Decimal(0), [*credit_marks(link.base)]
         for place, name in enumerate(marks):
-            is_untold = name == CANCEL or record.get("refunds") is not None
+            is_untold = name == CANCEL or record.tells_refunds
             if name in told or not is_untold:
                 continue
             self._mark(link, dict.fromkeys(marks[place:]), read_at)
@@ -236,7 +237,7 @@ class CreditNotes:
         Raises:
             Undecidable: with a Hold.
         """
-        there = self._tools.store.link(self.entity, note.record["id"])
+        there = self._tools.store.link(self.entity, note.record.id)
         if there is None or _stands(self._drafts.find(there)):
             raise differing
         called = credit_name(link.shop_id, name)
@@ -297,23 +298,29 @@ class CreditNotes:
 
         The sums that the shop tells are the order's, and none of it.
         """
-        called = credit_name(order.record["id"], name)
-        record = {**order.record, **_NO_SUMS, "id": f"{CREDIT}{called}", "refunds": None}
-        placed = refund.created_at if refund else order.record.get("cancelled_at")
-        dated = {**order.record, "placed_at": placed or order.record.get("updated_at")}
+        called = credit_name(order.record.id, name)
+        told = order.record.raw
+        record = {**told, **_NO_SUMS, "id": f"{CREDIT}{called}", "refunds": None}
+        placed = refund.created_at if refund else told.get("cancelled_at")
+        dated = {**told, "placed_at": placed or told.get("updated_at")}
         header = {
             **order.header,
             "id": values.short_reference(self._tools.settings.shop_name, called),
             "placed_at": self.table.row("placed_at").to_go(dated, self._tools.conversion),
         }
-        told = {one: value for one, value in header.items() if one not in ("number", "shipped_at")}
+        own = {one: value for one, value in header.items() if one not in ("number", "shipped_at")}
         return self._forms.of_lines(
-            record, order.read_at, told, order.lines, order.total, at_end=at_end
+            replace(order.record, raw=record),
+            order.read_at,
+            own,
+            order.lines,
+            order.total,
+            at_end=at_end,
         )
 
     def _post_once(self, note: OrderInGoForm, called: str, invoice: Entry, *, at_end: bool) -> None:
         """Post a credit note unless Go has it; compare what is there."""
-        store, shop_id = self._tools.store, note.record["id"]
+        store, shop_id = self._tools.store, note.record.id
         settle_leftovers(self._tools, store.intents_of((self.entity,), shop_id))
         known = store.link(self.entity, shop_id)
         met = None if known else self._meetings.find_named(called)
@@ -340,7 +347,7 @@ class CreditNotes:
         if not isinstance(found, Entry) and (stands := _stands(found)):
             reason = (
                 f"{-note.total} is to be credited by now, but its credit note"
-                f" ({note.record['id'].removeprefix(CREDIT)}) stands at {-_total_of(found)} in Go"
+                f" ({note.record.id.removeprefix(CREDIT)}) stands at {-_total_of(found)} in Go"
                 f" ({stands}): set it to Draft, and the next run mends it; or mend it by hand"
             )
             raise Undecidable(Hold(reason))

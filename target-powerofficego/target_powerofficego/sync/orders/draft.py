@@ -147,7 +147,7 @@ class Drafts:
             return link
         path = f"/SalesOrders/{link.go_id}"
         answer = self.tools.writer.change(
-            self.entity, order.record["id"], path, writes, read_at=order.read_at
+            self.entity, order.record.id, path, writes, read_at=order.read_at
         )
         written = {
             row.row: Agreement(
@@ -173,7 +173,7 @@ class Drafts:
         removed last: an order may not be without any in between.
         """
         tools = self.tools
-        shop_id = order.record["id"]
+        shop_id = order.record.id
         path = f"/SalesOrders/{link.go_id}/Lines"
         written: dict[str, Mapping[str, Any] | None] = {}
         for reference, rows in lines.changed.items():

@@ -13,8 +13,6 @@ from target_powerofficego.dataflow.orders.credits import (
     credit_lines,
     nothing_left,
 )
-from target_powerofficego.dataflow.orders.refunds import read_refunds
-from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.decisions.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
@@ -38,7 +36,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.refunds import Refund
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
     from target_powerofficego.sync.go.index import Entry
@@ -86,11 +85,11 @@ class InvoicedOrders:
         )
         raise Undecidable(Hold(reason))
 
-    def is_credited(self, record: Record, invoice: Entry) -> bool:
+    def is_credited(self, record: ShopOrder, invoice: Entry) -> bool:
         """Tell whether credit notes with our references take back all of an invoice."""
         if not invoice.is_invoice:
             return False
-        names = (*(one.id for one in read_refunds(record)), CANCEL)
+        names = (*(one.id for one in record.refunds), CANCEL)
         met = [found for one in names if (found := self._notes.find(record, one)) is not None]
         notes = [self._tools.index.entry(self.entity, one.go_id) for one in met]
         return _total(invoice) + sum(_total(one) for one in notes if one is not None) == 0
@@ -107,15 +106,15 @@ class InvoicedOrders:
         carried = carried_refunds(link.base)
         if order.refunds != carried:
             order = self._forms.less(record, read_at, carried, at_end=at_end)
-        told = [one.id for one in read_refunds(record)]
+        told = [one.id for one in record.refunds]
         self._check(order, link, invoice)
         is_due = self._tools.store.is_comparison_due(self.entity, link.shop_id)
-        open_refunds = refunds_to_credit(read_refunds(record), link.base)
+        open_refunds = refunds_to_credit(record.refunds, link.base)
         if is_due or open_refunds or has_other_refunds(order, link):
             _see_that_it_comes_to(order.total, invoice)
         taken_back = self._notes.take_back_untold(record, link, told, read_at)
         link = self._tools.store.link(self.entity, link.shop_id) or link
-        open_refunds = refunds_to_credit(read_refunds(record), link.base)
+        open_refunds = refunds_to_credit(record.refunds, link.base)
         if is_due:
             self._tools.store.end_comparison(self.entity, link.shop_id)
         self._leave_differing(order, link, invoice)
@@ -128,7 +127,7 @@ class InvoicedOrders:
 
     def cancel(
         self,
-        record: Record,
+        record: ShopOrder,
         read_at: datetime.datetime,
         link: Link,
         invoice: Entry,
@@ -142,11 +141,11 @@ class InvoicedOrders:
         """
         if CANCEL in credited_refunds(link.base):
             return "unchanged", Nothing("cancelled, and credited in Go")
-        if is_deleted(record):
+        if record.is_deleted:
             reason = "it is deleted in the shop but invoiced in Go: credit it in Go"
             raise Undecidable(Hold(reason))
         order = self._forms.less(record, read_at, carried_refunds(link.base), at_end=at_end)
-        told = [one.id for one in read_refunds(record)]
+        told = [one.id for one in record.refunds]
         self._check(order, link, invoice)
         _see_that_it_comes_to(order.total, invoice)
         taken_back = self._notes.take_back_untold(record, link, [*told, CANCEL], read_at)
@@ -162,13 +161,13 @@ class InvoicedOrders:
         self._notes.credit(made, link, invoice, CANCEL, None, at_end=at_end)
         return "credited", Credit({"total with VAT": total + amount + taken_back})
 
-    def _beside_the_cancellation(self, record: Record, link: Link) -> tuple[Refund, ...]:
+    def _beside_the_cancellation(self, record: ShopOrder, link: Link) -> tuple[Refund, ...]:
         """Return the refunds that a cancellation's credit note is less.
 
         Where Go has that note already, because its answer or the link store was lost, what the shop
         has told since is in it.
         """
-        told = read_refunds(record)
+        told = record.refunds
         if self._notes.find(record, CANCEL) is None:
             return told
         known = {*carried_refunds(link.base), *credited_refunds(link.base)}

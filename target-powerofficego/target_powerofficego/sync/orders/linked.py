@@ -100,7 +100,7 @@ class LinkedOrders:
         try:
             return self._merge_and_write(order, link, at_end=at_end)
         except TestFailed:
-            link = self.tools.store.link(self.entity, order.record["id"]) or link
+            link = self.tools.store.link(self.entity, order.record.id) or link
         try:
             return self._merge_and_write(order, link, at_end=at_end)
         except TestFailed:
@@ -141,7 +141,7 @@ class LinkedOrders:
         header = self._merge_header(order, link, complete)
         lines = merge_lines(order.members, lines_by_reference(complete), base_members(link.base))
         for conflict in (*header.conflicts, *lines.conflicts):
-            self.tools.note_conflict(self.entity, order.record["id"], conflict)
+            self.tools.note_conflict(self.entity, order.record.id, conflict)
         if header.open_conflicts:
             raise Undecidable(both_edited(header.open_conflicts))
         if lines.conflicts:
@@ -207,7 +207,7 @@ class LinkedOrders:
             link.base,
             owners=settings.owners[self.entity],
             evidence=Evidence(
-                shop=human_edit(order.record.get("updated_at"), link.own_shop_stamp),
+                shop=human_edit(order.record.raw.get("updated_at"), link.own_shop_stamp),
                 go=human_edit(complete.get("LastChangedDateTimeOffset"), link.own_stamp),
                 margin=settings.clock_margin,
                 asked=self.tools.store.asked(self.entity, link.shop_id),
@@ -288,7 +288,10 @@ class LinkedOrders:
 
 def _shown_header(order: OrderInGoForm, header: Merge) -> Iterator[RowChange]:
     """Yield what was written to a header, for a plan: without ids, which Go has yet to give."""
-    ids = {"customer": order.record.get("customer_id") or "guest", "shipping_address": "another"}
+    ids = {
+        "customer": order.record.raw.get("customer_id") or "guest",
+        "shipping_address": "another",
+    }
     for row in header.writes:
         yield replace(row, before=None, after=ids[row.row]) if row.row in ids else row
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.anonymised import (
-    ANONYMISED,
     is_anonymised_order,
     with_agreed_buyer,
     without_marks,
@@ -14,10 +13,10 @@ from target_powerofficego.dataflow.anonymised import (
 from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
 from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.orders.discounts import assumed_rates
-from target_powerofficego.dataflow.orders.order import Wanted, stakes, wanted
-from target_powerofficego.dataflow.orders.refunds import read_refunds
+from target_powerofficego.dataflow.orders.order import stakes
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+from target_powerofficego.dataflow.orders.stages import Wanted, wanted
 from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.decisions.changes import (
     Change,
     Create,
@@ -116,30 +115,31 @@ class OrdersWalk(GoWalk):
         link = self.tools.store.link(self.entity, record["id"])
         if link is not None:
             link = self.identified(record, link)
-        with self.payments.noted(record), self._forms.splits_logged(record, link):
-            settled, order = self._settle_order(record, read_at, link, at_end=at_end)
+        told = ShopOrder(record, self.tools.settings.service_codes)
+        with self.payments.noted(told), self._forms.splits_logged(told, link):
+            settled, order = self._settle_order(told, read_at, link, at_end=at_end)
         return settled if order is None else self._stages.take(order, settled)
 
-    def _with_buyer(self, record: Record, link: Link | None) -> Record:
+    def _with_buyer(self, record: ShopOrder, link: Link | None) -> ShopOrder:
         """Return an order with who bought it as last agreed on, where the shop has wiped that.
 
         Of one that is met in Go only the customer is known.
         """
         marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
         if not is_anonymised_order(record, base, marks):
-            if has_unusable_number(record):
-                self.tools.tally.note_repair(self.entity, record["id"], NO_NUMBER)
+            if has_unusable_number(record.raw):
+                self.tools.tally.note_repair(self.entity, record.id, NO_NUMBER)
             return record
-        self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
+        self.tools.tally.count_stage(self.entity, record.id, "anonymised")
         if "customer" not in base:
             met = self._meetings.met(record, link)
             customer_id = None if met is None else self._meetings.customer_of(met)
-            return {**without_marks(record, marks), ANONYMISED: customer_id}
+            return without_marks(record, marks, customer_id)
         kept = base[ADDRESS_KEY].shop if ADDRESS_KEY in base else None
         return with_agreed_buyer(record, base, (kept or [])[1:], marks)
 
     def _settle_order(
-        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+        self, record: ShopOrder, read_at: datetime.datetime, link: Link | None, *, at_end: bool
     ) -> tuple[tuple[str, Change], OrderInGoForm | None]:
         """Settle an order; return what was done, and the order if it may go on to a stage."""
         settings = self.tools.settings
@@ -168,15 +168,15 @@ class OrdersWalk(GoWalk):
     def _link(self, order: OrderInGoForm, met: LinkChange, *, at_end: bool) -> tuple[str, Change]:
         """Link an order that is in Go; what an invoice and its credit notes lack is credited."""
         linked = self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
-        link = self.tools.store.link(self.entity, order.record["id"])
+        link = self.tools.store.link(self.entity, order.record.id)
         if link is None or not has_other_refunds(order, link):
             return linked
         return self.compare(order, link, at_end=at_end)
 
     def _create(self, order: OrderInGoForm) -> tuple[str, Change]:
         self._see_that_vat_is_ours(order)
-        if assumed := assumed_rates(order.record, order.lines):
-            self.tools.tally.note_repair(self.entity, order.record["id"], assumed)
+        if assumed := assumed_rates(order.record.raw, order.lines):
+            self.tools.tally.note_repair(self.entity, order.record.id, assumed)
         self.post(order, {})
         return "created", Create(self._shown(order))
 
@@ -211,16 +211,16 @@ class OrdersWalk(GoWalk):
             {"ExternalImportReference": reference, **members}
             for reference, members in order.members.items()
         ]
-        target = order_destination(order.record["id"], body["ExternalImportReference"])
+        target = order_destination(order.record.id, body["ExternalImportReference"])
         lines = {f"{LINE}{reference}": members for reference, members in order.members.items()}
         sent = {**order.header, **lines, **kept_beside(order)}
         answer = tools.writer.create(target, body, sent, read_at=order.read_at)
         answered_at = now()
         link = Link(
             self.entity,
-            order.record["id"],
+            order.record.id,
             str(answer.body["Id"]),
-            shop_created_at=created_at(order.record),
+            shop_created_at=created_at(order.record.raw),
             base=agreed_base(self.table, order, answer.body),
             own_stamp=answer.body.get("LastChangedDateTimeOffset"),
         )
@@ -235,7 +235,7 @@ class OrdersWalk(GoWalk):
     def _shown(self, order: OrderInGoForm) -> dict[str, Value]:
         """Return the order for a plan: by shop ids, for Go has yet to give its own."""
         shown = dict(order.header)
-        shown["customer"] = order.record.get("customer_id") or "guest"
+        shown["customer"] = order.record.raw.get("customer_id") or "guest"
         shown["shipping_address"] = None
         return {**shown, "lines": len(order.lines), "total with VAT": order.total}
 
@@ -246,7 +246,7 @@ class OrdersWalk(GoWalk):
     # An order that the shop cancelled or deleted
 
     def _delete(
-        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+        self, record: ShopOrder, read_at: datetime.datetime, link: Link | None, *, at_end: bool
     ) -> tuple[str, Change]:
         """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
         if link is None:
@@ -260,7 +260,7 @@ class OrdersWalk(GoWalk):
         if found.get("SalesOrderStatus") == "Confirmed":
             self._unlock_to_delete(link, read_at)
         path = f"/SalesOrders/{link.go_id}"
-        deletion = self.tools.writer.delete(self.entity, record["id"], path)
+        deletion = self.tools.writer.delete(self.entity, record.id, path)
         invoice = self._drafts.invoice_shown_late(link) if deletion.was_gone else None
         if invoice is not None:  # a person sent it a moment ago
             self.tools.store.end_intent(deletion.intent)
@@ -271,7 +271,7 @@ class OrdersWalk(GoWalk):
         return "deleted", Delete()
 
     def _meet_cancelled(
-        self, record: Record, read_at: datetime.datetime, *, at_end: bool
+        self, record: ShopOrder, read_at: datetime.datetime, *, at_end: bool
     ) -> tuple[str, Change]:
         """Link a cancelled order that Go has, where credit notes of ours take back all of it.
 
@@ -288,12 +288,12 @@ class OrdersWalk(GoWalk):
                 " credit it in Go, then acknowledge"
             )
             raise Undecidable(Hold(reason))
-        if is_deleted(record):
+        if record.is_deleted:
             return "unchanged", Nothing("deleted in the shop, and credited in Go")
-        refunds = [one.id for one in read_refunds(record)]
+        refunds = [one.id for one in record.refunds]
         order = self._forms.less(record, read_at, refunds, at_end=at_end)
         linked = self._meetings.link(self._invoiced.as_met(order, met, at_end=at_end), met)
-        if link := self.tools.store.link(self.entity, record["id"]):
+        if link := self.tools.store.link(self.entity, record.id):
             self._invoiced.cancel(record, read_at, link, invoice, at_end=at_end)
         return linked
 
@@ -303,8 +303,8 @@ class OrdersWalk(GoWalk):
         except TestFailed:
             raise Undecidable(Hold("Go was edited while this was to be deleted")) from None
 
-    def _forget(self, record: Record, link: Link) -> None:
+    def _forget(self, record: ShopOrder, link: Link) -> None:
         with self.tools.store.transaction():
-            self.tools.store.delete_link(self.entity, record["id"])
-            self.tools.store.end_comparison(self.entity, record["id"])
+            self.tools.store.delete_link(self.entity, record.id)
+            self.tools.store.end_comparison(self.entity, record.id)
             self.tools.index.forget(self.entity, link.go_id)

@@ -13,14 +13,12 @@ from target_powerofficego.dataflow.buyers import (
     agreed_buyer,
     buyer_as_customer,
     other_guest_id,
-    read_buyer,
 )
 from target_powerofficego.dataflow.orders.credits import credited_order
 from target_powerofficego.dataflow.orders.order import (
     CREDIT,
     MADE_FOR_ORDERS,
     SERVICE,
-    product_from_line,
 )
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.buyers import Buyer
     from target_powerofficego.dataflow.orders.lines import OrderLine
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.store.link_store import Link, Unsettled
     from target_powerofficego.sync.context import Tools
@@ -67,27 +65,14 @@ class Parties:
         )
 
 
-def order_address_id(record: Record) -> str:
+def order_address_id(record: ShopOrder) -> str:
     """Return what an unanswered write of an order's delivery address stands under."""
-    return f"order:{record['id']}"
+    return f"order:{record.id}"
 
 
-def wanted_address(record: Record) -> Address | None:
-    """Return where an order goes: the shipping address, else the billing address, if complete.
-
-    Raises:
-        values.Unusable: a part of it is no text or too long, or there is no such country.
-    """
-    shipping = addresses.read_address(record.get("shipping_address"), what="shipping_address")
-    if shipping is not None and shipping.is_complete:
-        return shipping
-    billing = addresses.read_address(record.get("billing_address"), what="billing_address")
-    return billing if billing is not None and billing.is_complete else None
-
-
-def country_abroad(record: Record) -> str | None:
+def country_abroad(record: ShopOrder) -> str | None:
     """Return the country that an order is delivered to, if that is not Norway or not told."""
-    address = wanted_address(record)
+    address = record.address
     country = address.country if address else _HOME
     return None if country == _HOME else country
 
@@ -102,7 +87,7 @@ class OrderParties:
 
     def resolve(
         self,
-        record: Record,
+        record: ShopOrder,
         lines: Sequence[OrderLine],
         read_at: datetime.datetime,
         *,
@@ -171,18 +156,18 @@ class OrderParties:
         entity, _, shop_id = awaited.partition(":")
         return self._tools.store.unsettled_of(entity, shop_id)
 
-    def _buyer(self, record: Record) -> AgreedBuyer:
+    def _buyer(self, record: ShopOrder) -> AgreedBuyer:
         """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
-        buyer, agreed = read_buyer(record), agreed_buyer(self._base(record))
-        is_wiped = ANONYMISED in record or (buyer.customer_id or "").startswith(ERASED)
+        buyer, agreed = record.buyer, agreed_buyer(self._base(record))
+        is_wiped = ANONYMISED in record.raw or (buyer.customer_id or "").startswith(ERASED)
         if agreed is not None and (is_wiped or agreed.is_still(buyer)):
             return agreed
         is_known = buyer.name is not None and buyer.email is not None
         return AgreedBuyer(self._buyer_id(buyer), buyer.identity, is_known)
 
-    def _base(self, record: Record) -> Mapping[str, Agreement]:
+    def _base(self, record: ShopOrder) -> Mapping[str, Agreement]:
         """Return the base of an order; a credit note's is that of what it credits."""
-        linked = self._tools.store.link("orders", credited_order(record["id"]))
+        linked = self._tools.store.link("orders", credited_order(record.id))
         return linked.base if linked else {}
 
     def _buyer_id(self, buyer: Buyer) -> str:
@@ -215,7 +200,7 @@ class OrderParties:
 
     def _customer(
         self,
-        record: Record,
+        record: ShopOrder,
         buyer: AgreedBuyer,
         read_at: datetime.datetime,
         awaited: list[str],
@@ -227,34 +212,34 @@ class OrderParties:
         Raises:
             Undecidable: nobody may buy it, or it is not known who did.
         """
-        if record["id"].startswith(CREDIT) and (known := self._agreed_customer(record)):
+        if record.id.startswith(CREDIT) and (known := self._agreed_customer(record)):
             return known
-        if record.get(ANONYMISED) is not None:
-            return str(record[ANONYMISED])
-        listed = values.shop_id(record.get("customer_id"), what="customer_id")
+        if record.raw.get(ANONYMISED) is not None:
+            return str(record.raw[ANONYMISED])
+        listed = values.shop_id(record.raw.get("customer_id"), what="customer_id")
         if listed is None and self._tools.settings.guests != "by_email":
             return self._one_for_all(record)
         link = self._customer_link(buyer.id)
         is_guest = buyer.id != listed
         if link is not None and not (is_guest and self._buys_after_deletion(record, link)):
             if is_guest:
-                guest = buyer_as_customer(record, buyer.id)
+                guest = buyer_as_customer(record.raw, buyer.id)
                 self._customers.write_cut_off(guest, link, read_at)
             return link.go_id
         if link is None and is_guest and (known := self._agreed_customer(record, of=buyer.id)):
             return known
         may_be_made = at_end or is_guest
-        if may_be_made and ANONYMISED in record and read_buyer(record).number is None:
+        if may_be_made and ANONYMISED in record.raw and record.buyer.number is None:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
-            self._customers.take(buyer_as_customer(record, buyer.id), read_at, at_end=True)
+            self._customers.take(buyer_as_customer(record.raw, buyer.id), read_at, at_end=True)
             link = self._tools.store.link("customers", buyer.id)
         if link is None:
             awaited.append(f"customers:{buyer.id}")
             return None
         return link.go_id
 
-    def _one_for_all(self, record: Record) -> str | None:
+    def _one_for_all(self, record: ShopOrder) -> str | None:
         """Return the one customer of all guests, unless the order came before that was set.
 
         Raises:
@@ -282,12 +267,12 @@ class OrderParties:
             raise Undecidable(Hold(reason))
         return self._tools.guest_customer_id
 
-    def _buys_after_deletion(self, record: Record, link: Link) -> bool:
+    def _buys_after_deletion(self, record: ShopOrder, link: Link) -> bool:
         """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
-        order = self._tools.store.link("orders", credited_order(record["id"]))
+        order = self._tools.store.link("orders", credited_order(record.id))
         return order is None and self._customers.is_left(link)
 
-    def _agreed_customer(self, record: Record, *, of: str | None = None) -> str | None:
+    def _agreed_customer(self, record: ShopOrder, *, of: str | None = None) -> str | None:
         """Return the customer in Go that an order, or what a credit note credits, has already.
 
         `of` is the buyer whose it must have been.
@@ -297,7 +282,7 @@ class OrderParties:
         if of is not None and (known is None or known.id != of):
             return None
         agreed = base.get("customer")
-        is_credit = record["id"].startswith(CREDIT)
+        is_credit = record.id.startswith(CREDIT)
         told = None if agreed is None else agreed.go if is_credit and agreed.go else agreed.shop
         return None if told is None else str(told)
 
@@ -318,7 +303,7 @@ class OrderParties:
 
     def _product(
         self,
-        record: Record,
+        record: ShopOrder,
         line: OrderLine,
         read_at: datetime.datetime,
         awaited: list[str],
@@ -351,16 +336,12 @@ class OrderParties:
         return self._products.id_by_code(line.sku) if line.sku else None
 
     def _make_product(
-        self, record: Record, line: OrderLine, shop_id: str, read_at: datetime.datetime
+        self, record: ShopOrder, line: OrderLine, shop_id: str, read_at: datetime.datetime
     ) -> None:
         if not self._tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
-        raw = next(
-            one for one in record["lines"] if values.text_id(one.get("id")) == line.reference
-        )
-        currency = values.text(record.get("currency"), what="currency")
-        product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
+        product = {**record.product_of(line), "id": shop_id}
         self._products.take(product, read_at, at_end=True)
 
     def _may_be_made(self, entity: str, shop_id: str) -> bool:
@@ -402,14 +383,14 @@ class OrderParties:
         return entry.body.get("StandardSalesAccountId") if entry else None
 
     def delivery_address(
-        self, record: Record, buyer_id: str, customer_id: int, read_at: datetime.datetime
+        self, record: ShopOrder, buyer_id: str, customer_id: int, read_at: datetime.datetime
     ) -> int | None:
         """Return the delivery address to give, or None where Go takes the mail address by itself.
 
         PowerOffice Go gives an order the customer's primary delivery address when none is given,
         and a person may make another one primary, so any but the mail address is always given.
         """
-        wanted = wanted_address(record)
+        wanted = record.address
         if wanted is None:
             return None
         known = self._tools.index.find("delivery_addresses", f"contact:{customer_id}")

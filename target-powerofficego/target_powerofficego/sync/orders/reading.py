@@ -6,13 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
-from target_powerofficego.dataflow.orders.refunds import (
-    less_refunds,
-    read_refunds,
-    splits_in_words,
-    untold_refund,
-)
+from target_powerofficego.dataflow.orders.refunds import less_refunds, splits_in_words
 from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.decisions.changes import Hold, Undecidable
 from target_powerofficego.sync.orders.wanted import (
@@ -31,7 +25,8 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.orders.refunds import Refund
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
@@ -62,7 +57,7 @@ class OrderForms:
         return self._tools.settings.tables[self.entity]
 
     def of_order(
-        self, record: Record, read_at: datetime.datetime, link: Link | None, *, at_end: bool
+        self, record: ShopOrder, read_at: datetime.datetime, link: Link | None, *, at_end: bool
     ) -> OrderInGoForm:
         """Return an order as it is to stand in Go, less its refunds.
 
@@ -72,10 +67,10 @@ class OrderForms:
             Unusable: it cannot be read.
             Undecidable: it waits for its parties, or tells that it was paid back but not how.
         """
-        ids = [one.id for one in read_refunds(record)]
-        whole = read_lines(record, self._tools.settings.service_codes)
-        _, paid_back = self._less_refunds(whole, read_refunds(record))
-        untold = untold_refund(record, paid_back)
+        ids = [one.id for one in record.refunds]
+        whole = record.lines
+        _, paid_back = self._less_refunds(whole, record.refunds)
+        untold = record.untold_refund(paid_back)
         if untold:
             raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
         if link is not None and CREDITED in link.base:
@@ -83,7 +78,7 @@ class OrderForms:
         return self.less(record, read_at, ids, at_end=at_end)
 
     def less(
-        self, record: Record, read_at: datetime.datetime, ids: Sequence[str], *, at_end: bool
+        self, record: ShopOrder, read_at: datetime.datetime, ids: Sequence[str], *, at_end: bool
     ) -> OrderInGoForm:
         """Return an order less the refunds with these ids, in their order.
 
@@ -91,12 +86,14 @@ class OrderForms:
             Unusable, Undecidable: as `of_order`.
         """
         lines, total = self.amounts(record, ids)
-        header = self.table.read(record, self._tools.conversion).values
+        header = self.table.read(record.raw, self._tools.conversion).values
         order = self.of_lines(record, read_at, header, lines, total, at_end=at_end)
-        told = {one.id for one in read_refunds(record)}
+        told = {one.id for one in record.refunds}
         return replace(order, refunds=tuple(one for one in ids if one in told))
 
-    def amounts(self, record: Record, ids: Sequence[str]) -> tuple[tuple[OrderLine, ...], Decimal]:
+    def amounts(
+        self, record: ShopOrder, ids: Sequence[str]
+    ) -> tuple[tuple[OrderLine, ...], Decimal]:
         """Return an order's lines less the refunds with these ids, and what they come to.
 
         The refunds are taken off in the order of the ids: that of Go, once it is invoiced there.
@@ -105,9 +102,9 @@ class OrderForms:
             Unusable: they cannot be read.
             Undecidable: with a Hold, when what is told of a refund does not add up.
         """
-        whole = read_lines(record, self._tools.settings.service_codes)
-        total = order_total(record, whole)
-        told = {one.id: one for one in read_refunds(record)}
+        whole = record.lines
+        total = record.total
+        told = {one.id: one for one in record.refunds}
         refunds = [told[one] for one in dict.fromkeys(ids) if one in told]
         lines, paid_back = self._less_refunds(whole, refunds)
         return lines, total - paid_back
@@ -121,7 +118,7 @@ class OrderForms:
             raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
 
     @contextlib.contextmanager
-    def splits_logged(self, record: Record, link: Link | None) -> Iterator[None]:
+    def splits_logged(self, record: ShopOrder, link: Link | None) -> Iterator[None]:
         """Log how refunds are split that are taken off an order here, or credited, the first time.
 
         Also when the order is then held: the next run knows them already.
@@ -130,20 +127,20 @@ class OrderForms:
         try:
             yield
         finally:
-            link = self._tools.store.link(self.entity, record["id"])
+            link = self._tools.store.link(self.entity, record.id)
             known = known_refunds(link.base) if link else ()
             if set(known) - set(before):
                 self._log_splits(record, known, before)
 
-    def _log_splits(self, record: Record, known: Sequence[str], before: Sequence[str]) -> None:
+    def _log_splits(self, record: ShopOrder, known: Sequence[str], before: Sequence[str]) -> None:
         lines, _ = self.amounts(record, known)
-        new = [one for one in read_refunds(record) if one.id in known and one.id not in before]
+        new = [one for one in record.refunds if one.id in known and one.id not in before]
         for split in splits_in_words(lines, new):
-            self._tools.tally.note_repair(self.entity, record["id"], split)
+            self._tools.tally.note_repair(self.entity, record.id, split)
 
     def of_lines(
         self,
-        record: Record,
+        record: ShopOrder,
         read_at: datetime.datetime,
         header: Mapping[str, Value],
         lines: tuple[OrderLine, ...],

@@ -16,7 +16,6 @@ from target_powerofficego.dataflow.orders.stages import (
     asked_stage,
     is_due,
     reached_stage,
-    status_of,
     with_stage,
 )
 from target_powerofficego.dataflow.values import Unusable
@@ -140,7 +139,7 @@ class OrderStages:
         if status_in_go is None:
             return settled
         if not isinstance(change, Nothing):
-            self.tools.plan.add(self.entity, order.record["id"], change)
+            self.tools.plan.add(self.entity, order.record.id, change)
         done = self._invoice(due) if is_invoice else self._confirm(due, status_in_go)
         if done is None:
             return outcome, Nothing()
@@ -148,8 +147,8 @@ class OrderStages:
 
     def _due(self, order: OrderInGoForm) -> _Due | None:
         tools, settings = self.tools, self.tools.settings
-        asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
-        link = tools.store.link(self.entity, order.record["id"]) if asked else None
+        asked = asked_stage(order.record.status, settings.confirm_on, settings.invoice_on)
+        link = tools.store.link(self.entity, order.record.id) if asked else None
         if asked is None or link is None:
             return None
         reached = reached_stage(link.base)
@@ -161,7 +160,7 @@ class OrderStages:
         if entry is not None and entry.is_invoice:
             return None
         was_tried = self._is_open(link.shop_id, _NOT_MADE)
-        return _Due(order, link, asked, str(status_of(order.record)), was_tried=was_tried)
+        return _Due(order, link, asked, str(order.record.status), was_tried=was_tried)
 
     def _status_in_go(self, due: _Due, *, is_compared: bool) -> str | None:
         """Return the status of an order that Go has as the shop has it; None: it is invoiced.
@@ -336,7 +335,7 @@ class OrderStages:
         told = look(self.tools, link.go_id)
         if told.why:
             raise Undecidable(_not_delivered(told))
-        self._note(_Due(order, link, Stage.INVOICED, str(status_of(order.record))), Stage.INVOICED)
+        self._note(_Due(order, link, Stage.INVOICED, str(order.record.status)), Stage.INVOICED)
 
 
 _DRY = Sending(Progress.SENT)
@@ -383,7 +382,7 @@ def _not_delivered(told: Sending) -> Hold:
 def _request(order: OrderInGoForm) -> dict[str, Any]:
     """Return what Go is asked; the buyer's e-mail address is for customers who have none in Go."""
     try:
-        email = values.email(order_email(order.record), what="buyer.email")
+        email = values.email(order_email(order.record.raw), what="buyer.email")
     except Unusable:
         email = None
     return {"DeliveryType": "Auto", **({"EmailAddress": email} if email else {})}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.orders.answer import total_difference
-from target_powerofficego.dataflow.orders.stages import asked_stage, status_of, with_stage
+from target_powerofficego.dataflow.orders.stages import asked_stage, with_stage
 from target_powerofficego.decisions.changes import Change, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
@@ -17,7 +17,8 @@ from target_powerofficego.store.link_store import Link
 from target_powerofficego.sync.orders.wanted import CREDITED, OrderInGoForm, agreed_base
 
 if TYPE_CHECKING:
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.sync.context import Tools
 
 
@@ -34,9 +35,9 @@ class OrderMeetings:
         """The property table of orders."""
         return self.tools.settings.tables[self.entity]
 
-    def find(self, record: Record) -> LinkChange | None:
+    def find(self, record: ShopOrder) -> LinkChange | None:
         """Find an order by our reference, among sales orders and invoices; None: not in Go."""
-        return self.find_named(record["id"])
+        return self.find_named(record.id)
 
     def find_named(self, name: str) -> LinkChange | None:
         """Find an order or credit note by what our reference calls it; None: not in Go."""
@@ -47,7 +48,7 @@ class OrderMeetings:
             raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
         return LinkChange(found[0].go_id) if found else None
 
-    def met(self, record: Record, link: Link | None) -> LinkChange | None:
+    def met(self, record: ShopOrder, link: Link | None) -> LinkChange | None:
         """Return the order in Go that is met: found by our reference, or named by a person.
 
         A link by a person's word has no base yet.
@@ -72,14 +73,14 @@ class OrderMeetings:
 
         The stage too that its status asks for, for nothing tells whether it was reached before.
         """
-        settings, status = self.tools.settings, status_of(order.record)
-        asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
+        settings, status = self.tools.settings, order.record.status
+        asked = asked_stage(status, settings.confirm_on, settings.invoice_on)
         base = {**agreed_base(self.table, order, None), **self._marks(order, met)}
         link = Link(
             self.entity,
-            order.record["id"],
+            order.record.id,
             met.go_id,
-            shop_created_at=created_at(order.record),
+            shop_created_at=created_at(order.record.raw),
             base=with_stage(base, asked, status, order.read_at),
         )
         found = self._differing_total(order, link)
@@ -102,7 +103,7 @@ class OrderMeetings:
     def _write_reference(self, order: OrderInGoForm, link: Link) -> None:
         """Write our reference to a Draft without any: by it the order is found again."""
         tools = self.tools
-        shop_id = order.record["id"]
+        shop_id = order.record.id
         entry = tools.index.entry(self.entity, link.go_id)
         if entry is None or entry.body.get("ExternalImportReference"):
             return

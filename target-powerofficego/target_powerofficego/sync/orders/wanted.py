@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.orders.credits import CANCEL
 from target_powerofficego.dataflow.orders.line_amounts import ORE
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.orders.lines_back import NUMBERS, unmet
-from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, read_refunds
+from target_powerofficego.dataflow.orders.refunds import REFUND_LINE
 from target_powerofficego.dataflow.orders.stages import STAGE
 from target_powerofficego.dataflow.values import number_in_go, text_id, to_ore
 from target_powerofficego.decisions.merge_lines import (
@@ -21,7 +21,6 @@ from target_powerofficego.decisions.merge_lines import (
     base_members,
     lines_by_reference,
 )
-from target_powerofficego.sync.orders.parties import wanted_address
 
 if TYPE_CHECKING:
     import datetime
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.buyers import AgreedBuyer
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.orders.refunds import Refund
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import RowChange
     from target_powerofficego.store.link_store import Link
@@ -61,7 +61,7 @@ _LASTING = (CREDITED, TAKEN_BACK, UNLOCKED, STAGE)
 class OrderInGoForm:
     """An order as it is to stand in Go: header values by row name, line members by reference."""
 
-    record: Record
+    record: ShopOrder
     read_at: datetime.datetime
     header: Mapping[str, Value]
     lines: tuple[OrderLine, ...]
@@ -203,9 +203,9 @@ def with_refunds(order: OrderInGoForm, link: Link) -> Link:
     return replace(link, base={**link.base, REFUNDS: told})
 
 
-def address_key(record: Record, customer_id: int) -> list[str] | None:
+def address_key(record: ShopOrder, customer_id: int) -> list[str] | None:
     """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
-    address = wanted_address(record)
+    address = record.address
     return None if address is None else [str(customer_id), *address.content]
 
 
@@ -253,9 +253,9 @@ def _has_unmet_rows(table: Table, order: OrderInGoForm, link: Link) -> bool:
 def has_other_refunds(order: OrderInGoForm, link: Link) -> bool:
     """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
     marks = credit_marks(link.base)
-    if CREDITED not in link.base or order.record.get("refunds") is None:
+    if CREDITED not in link.base or not order.record.tells_refunds:
         return CANCEL in marks
-    refunds = read_refunds(order.record)
+    refunds = order.record.refunds
     gone = marks.keys() - {one.id for one in refunds}
     return bool(gone or refunds_to_credit(refunds, link.base))
 
@@ -268,7 +268,7 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
     Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
     otherwise.
     """
-    is_guest = text_id(order.record.get("customer_id")) is None
+    is_guest = text_id(order.record.raw.get("customer_id")) is None
     changed = changed_header(table, order, link)
     names = [name for name in changed if name == "customer" and not is_guest]
     lines = [one for one in changed_lines(order, link) if _is_another(one, order, link)]
@@ -279,7 +279,7 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, link: Link) -> list[s
 
 def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
     """Return whether lines are only those that the refunds which an order is less bear upon."""
-    carried = [one for one in read_refunds(order.record) if one.id in order.refunds]
+    carried = [one for one in order.record.refunds if one.id in order.refunds]
     named = {name for refund in carried for part in refund.lines for name in part.references}
     begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
     return all(one in named or one.startswith(begins) for one in references)

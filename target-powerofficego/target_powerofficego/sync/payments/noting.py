@@ -16,13 +16,13 @@ from target_powerofficego.dataflow.orders.payments import (
     read_payments,
     what_changed,
 )
-from target_powerofficego.dataflow.values import Unusable, currency, shown
+from target_powerofficego.dataflow.values import Unusable, shown
 from target_powerofficego.decisions.changes import Hold, Undecidable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
 
@@ -42,7 +42,7 @@ class OrderPayments:
         self._strange: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
-    def noted(self, record: Record) -> Iterator[None]:
+    def noted(self, record: ShopOrder) -> Iterator[None]:
         """Note the payments of an order once the order itself is settled, or held.
 
         Raises:
@@ -78,9 +78,9 @@ class OrderPayments:
                 f" run): only {' and '.join(PAID_STATUSES)} count as paid"
             )
 
-    def _note(self, record: Record) -> list[str]:
+    def _note(self, record: ShopOrder) -> list[str]:
         """Keep what is to be posted of an order, and return what is wrong with what was."""
-        store, order_id = self._tools.store, record["id"]
+        store, order_id = self._tools.store, record.id
         accounts = self._tools.settings.payment_accounts
         posted = store.posted_payments(order_id)
         if not posted and not accounts:
@@ -91,7 +91,9 @@ class OrderPayments:
             return [
                 f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
             ]
-        told = read_payments(record, self._currency(record, link), self._tools.settings.time_zone)
+        told = read_payments(
+            record.raw, self._currency(record, link), self._tools.settings.time_zone
+        )
         if told is None:
             return []
         wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, told)]
@@ -101,10 +103,10 @@ class OrderPayments:
             self._remark(order_id, told)
         return wrong
 
-    def _currency(self, record: Record, link: Link) -> str | None:
+    def _currency(self, record: ShopOrder, link: Link) -> str | None:
         """Return the currency that the shop tells, else the one that Go answered; None: neither."""
         with contextlib.suppress(Unusable):
-            told = currency(record.get("currency"), what="currency")
+            told = record.currency
             agreed = link.base.get("currency")
             return told or (agreed.go if agreed is not None else None)
         return None
