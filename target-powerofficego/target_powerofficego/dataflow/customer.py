@@ -1,4 +1,4 @@
-"""Customer ↔ Customers: the property table."""
+"""Customer ↔ Customers: the property table, what reads each row and what writes it back; pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
 
 NAMELESS = "-"
 """Stands for a name that is missing: PowerOffice Go refuses a person without first or last name."""

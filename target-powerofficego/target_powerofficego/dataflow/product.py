@@ -1,4 +1,4 @@
-"""Product ↔ Products: the property table."""
+"""Product ↔ Products: the property table, what reads each row and what writes it back; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order ↔ SalesOrders: the property table of the header, and what an order's status asks for."""
+"""Order ↔ SalesOrders: the property table of the header, its invoice on the way back included."""
 
 from __future__ import annotations
 

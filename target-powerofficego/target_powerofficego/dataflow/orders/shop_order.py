@@ -1,4 +1,8 @@
-"""An order as the shop tells it: each part is read once, when it is first asked for; pure."""
+"""An order as the shop tells it: each part is read once, when it is first asked for; pure.
+
+That is late, because much of an order is never needed: one that its status leaves alone is not
+rejected for a line that cannot be read.
+"""
 
 from __future__ import annotations
 
