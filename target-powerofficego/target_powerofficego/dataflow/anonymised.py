@@ -109,6 +109,17 @@ def with_agreed_buyer(order: ShopOrder, state: OrderState, marks: Marks) -> Shop
     return replace(order, raw=raw)
 
 
+def is_marked(order: ShopOrder) -> bool:
+    """Return whether an order is marked as one that the shop has anonymised."""
+    return ANONYMISED in order.raw
+
+
+def marked_customer(order: ShopOrder) -> str | None:
+    """Return the id of the customer in Go whom the mark of an anonymised order names, if any."""
+    customer_id = order.raw.get(ANONYMISED)
+    return None if customer_id is None else str(customer_id)
+
+
 def without_marks(order: ShopOrder, marks: Marks, customer_id: int | None) -> ShopOrder:
     """Return an order that was anonymised before it was in Go, with what is left of who bought.
 

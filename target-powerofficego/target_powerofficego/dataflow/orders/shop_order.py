@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.values import Value
 
 _PAID_BACK = ("refunded", "partially_refunded")
 _PLAIN = ServiceCodes(rounding="AVRUND")
@@ -63,6 +64,26 @@ class ShopOrder:
     def currency(self) -> str | None:
         """The currency that the shop tells, ISO 4217."""
         return values.currency(self.raw.get("currency"), what="currency")
+
+    @property
+    def customer_id(self) -> str | None:
+        """The id of the registered customer who buys it; None: a guest does."""
+        return values.shop_id(self.raw.get("customer_id"), what="customer_id")
+
+    @property
+    def called_customer(self) -> Value:
+        """What a plan calls who buys it, for Go may have no id of theirs yet."""
+        return self.raw.get("customer_id") or "guest"
+
+    @property
+    def is_of_guest(self) -> bool:
+        """Whether it names no registered customer, or none that can be read."""
+        return values.text_id(self.raw.get("customer_id")) is None
+
+    @property
+    def updated_at(self) -> Value:
+        """When the shop last changed it, as the shop says so."""
+        return self.raw.get("updated_at")
 
     @property
     def is_deleted(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import addresses, values
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.anonymised import ANONYMISED
+from target_powerofficego.dataflow.anonymised import is_marked, marked_customer
 from target_powerofficego.dataflow.buyers import (
     AgreedBuyer,
     Buyer,
@@ -148,9 +148,7 @@ class _Search:
     def _buyer(self) -> AgreedBuyer:
         """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
         buyer, agreed = self._shop_order.buyer, state_of(self._link).buyer
-        is_wiped = ANONYMISED in self._shop_order.raw or (buyer.customer_id or "").startswith(
-            ERASED
-        )
+        is_wiped = is_marked(self._shop_order) or (buyer.customer_id or "").startswith(ERASED)
         if agreed is not None and (is_wiped or agreed.is_still(buyer)):
             return agreed
         is_known = buyer.name is not None and buyer.email is not None
@@ -190,28 +188,28 @@ class _Search:
         Raises:
             Undecidable: nobody may buy it, or it is not known who did.
         """
-        shop_order, record = self._shop_order, self._shop_order.raw
+        shop_order = self._shop_order
         if shop_order.id.startswith(CREDIT) and (known := self._agreed_customer()):
             return known
-        if record.get(ANONYMISED) is not None:
-            return str(record[ANONYMISED])
-        listed = values.shop_id(record.get("customer_id"), what="customer_id")
+        if marked := marked_customer(shop_order):
+            return marked
+        listed = shop_order.customer_id
         if listed is None and self.tools.settings.guests != "by_email":
             return self._one_for_all()
         link = self._customer_link(buyer.id)
         is_guest = buyer.id != listed
         if link is not None and not (is_guest and self._buys_after_deletion(link)):
             if is_guest:
-                guest = buyer_as_customer(record, buyer.id)
+                guest = buyer_as_customer(shop_order.raw, buyer.id)
                 self.tools.customers.write_cut_off(guest, link, self.arrival.read_at)
             return link.go_id
         if link is None and is_guest and (known := self._agreed_customer(of=buyer.id)):
             return known
         may_be_made = self.arrival.at_end or is_guest
-        if may_be_made and ANONYMISED in record and shop_order.buyer.number is None:
+        if may_be_made and is_marked(shop_order) and shop_order.buyer.number is None:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
-            made = buyer_as_customer(record, buyer.id)
+            made = buyer_as_customer(shop_order.raw, buyer.id)
             self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
             link = self.tools.store.link("customers", buyer.id)
         if link is None:

@@ -184,7 +184,7 @@ def _shown(order: OrderInGoForm) -> dict[str, Value]:
     """Return the order for a plan: by shop ids, for Go has yet to give its own."""
     return {
         **order.header,
-        "customer": order.shop_order.raw.get("customer_id") or "guest",
+        "customer": order.shop_order.called_customer,
         "shipping_address": None,
         "lines": len(order.lines),
         "total with VAT": order.total,

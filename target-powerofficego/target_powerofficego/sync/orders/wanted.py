@@ -14,7 +14,7 @@ from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, OrderLine
 from target_powerofficego.dataflow.orders.lines_back import NUMBERS
 from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund
 from target_powerofficego.dataflow.orders.state import OrderState, kept_of
-from target_powerofficego.dataflow.values import Value, number_in_go, text_id, to_ore
+from target_powerofficego.dataflow.values import Value, number_in_go, to_ore
 from target_powerofficego.decisions.merge_lines import are_same, lines_by_reference
 
 if TYPE_CHECKING:
@@ -191,9 +191,8 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, state: OrderState) ->
     Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
     otherwise.
     """
-    is_guest = text_id(order.shop_order.raw.get("customer_id")) is None
     changed = changed_header(table, order, state)
-    names = [name for name in changed if name == "customer" and not is_guest]
+    names = [name for name in changed if name == "customer" and not order.shop_order.is_of_guest]
     lines = [line for line in changed_lines(order, state) if _is_another(line, order, state)]
     if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, state)):
         names.append("lines")
