@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.orders import lines_back
-from target_powerofficego.dataflow.orders.lines_patch import patch_of
-from target_powerofficego.dataflow.orders.refunds import read_refunds
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.state import LINE, OrderState
-from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
     Hold,
@@ -109,19 +107,20 @@ class OrderBackWalk(BackWalk):
         if not edited:
             return Nothing()
         found = self.tools.shop.read(self.entity, link.shop_id)
-        if is_deleted(found.record):
+        order = ShopOrder(found.record)
+        if order.is_deleted:
             return Nothing("deleted in the shop")
         link = self.identified(found.record, link)
-        if read_refunds(found.record):
+        if order.refunds:
             reason = (
                 "its lines were edited in Go, but a refund was made in the shop: see to it there"
             )
             raise Undecidable(Hold(reason))
-        shop = lines_back.members_by_reference(found.record)
+        shop = lines_back.members_by_reference(order)
         self._check_conflicts(link, shop, lines)
         try:
             total = lines_back.total_of(entry)
-            patch = patch_of(found.record, edited, total)
+            patch = lines_back.patch_of(order, edited, total)
         except Unusable as unusable:
             raise Undecidable(Hold(str(unusable))) from None
         if not patch:

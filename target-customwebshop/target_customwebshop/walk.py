@@ -9,7 +9,7 @@ from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.anonymised import is_anonymised_customer
-from target_powerofficego.dataflow.orders.back import HAS_CREDIT_NOTE, PAYMENT_ROW
+from target_powerofficego.dataflow.orders.order import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable

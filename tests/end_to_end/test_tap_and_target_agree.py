@@ -23,7 +23,7 @@ READERS = {
         "dataflow/orders/line_amounts.py",
         "dataflow/orders/charges.py",
         "dataflow/orders/refunds.py",
-        "dataflow/orders/reading.py",
+        "dataflow/orders/shop_order.py",
         "dataflow/orders/payments.py",
     ],
 }
@@ -38,12 +38,17 @@ def names_in(schema):
 
 
 def fields_read_by(path):
-    """Return the names that a module takes from a record: `x.get("name")` and `x["name"]`."""
+    """Return the names that a module takes from a record.
+
+    So it does by `x.get("name")`, `x["name"]` and `member("name")`.
+    """
     found = set()
     for node in ast.walk(ast.parse((TARGET / path).read_text(encoding="utf-8"))):
         taken = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             taken = node.args[0] if node.func.attr == "get" and node.args else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            taken = node.args[0] if node.func.id == "member" else None
         if isinstance(node, ast.Subscript):
             taken = node.slice
         if isinstance(taken, ast.Constant) and isinstance(taken.value, str):

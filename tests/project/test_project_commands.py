@@ -56,6 +56,10 @@ NOT_RUN = {
         "test_project_settings.py"
         "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"
     ),
+    "uv run python tests/documents.py": (
+        "test_project_documents.py"
+        "::test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documents_py"
+    ),
     "uv run python .ci/version.py 0.2.0": (
         "test_project_documents.py"
         "::test_one_command_writes_a_version_and_the_bounds_that_go_with_it"

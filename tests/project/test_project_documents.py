@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import documents
 import pytest
 from tap_customwebshop.tap import TapCustomWebShop
-from target_powerofficego.dataflow.documentation import EXAMPLES, document
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.target import TargetPowerOfficeGo
@@ -45,11 +45,12 @@ def blocks(text, *languages):
     return [code for language, code in fenced if language in languages]
 
 
-def test_the_dataflow_document_is_current(project):
-    assert (project / "docs" / "dataflow.md").read_text(encoding="utf-8") == document()
+@pytest.mark.parametrize("name", documents.CURRENT)
+def test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documents_py(name):
+    assert (documents.DOCS / name).read_text(encoding="utf-8") == documents.CURRENT[name]()
 
 
-@pytest.mark.parametrize(("sentence", "value"), EXAMPLES)
+@pytest.mark.parametrize(("sentence", "value"), documents.EXAMPLES)
 def test_each_example_of_the_setting_properties_is_taken(sentence, value):
     changed = Settings.from_config(with_defaults(properties=value)).tables
     unchanged = Settings.from_config(with_defaults()).tables

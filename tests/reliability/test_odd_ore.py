@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from target_powerofficego.dataflow.orders.answer import answer_differences
 from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
-from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.refunds import less_refunds
 from target_powerofficego.dataflow.orders.rounding import Mending, mending
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 
 from .baskets import ORE, basket, in_go
 
@@ -44,10 +44,10 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
     came = {True: Counter(), False: Counter()}
     for _ in range(baskets):
         order = basket(chance)
-        whole = read_lines(order)
-        refunds = read_refunds(order)
+        whole = ShopOrder(order).lines
+        refunds = ShopOrder(order).refunds
         lines, paid_back = less_refunds(whole, refunds, ServiceCodes())
-        total = order_total(order, whole) - paid_back
+        total = ShopOrder(order).total - paid_back
         for may_add_line in (True, False):
             outcome = mended(
                 lines,
@@ -73,8 +73,8 @@ def test_no_basket_is_taken_for_right_that_is_not(
     chance, price_decimals, vat_rounding, may_add_line
 ):
     order = basket(chance)
-    lines = read_lines(order)
-    total = order_total(order, lines)
+    lines = ShopOrder(order).lines
+    total = ShopOrder(order).total
     go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
     answer = in_go(lines, {}, Decimal(0), **go)
 
@@ -99,9 +99,9 @@ def test_no_basket_is_taken_for_right_that_is_not(
 @given(chance=st.randoms(use_true_random=False))
 def test_an_order_and_its_credit_notes_come_to_what_the_buyer_paid(chance):
     order = basket(chance)
-    whole = read_lines(order)
-    refunds = read_refunds(order)
-    total = order_total(order, whole)
+    whole = ShopOrder(order).lines
+    refunds = ShopOrder(order).refunds
+    total = ShopOrder(order).total
     credited = Decimal(0)
     for number in range(len(refunds)):
         before, _ = less_refunds(whole, refunds[:number], ServiceCodes())

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 from target_powerofficego.dataflow.orders.answer import answer_differences
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
-from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.refunds import less_refunds
 from target_powerofficego.dataflow.orders.rounding import Mending, mending
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
 from .baskets import ORE, in_go, rounded
@@ -35,7 +35,7 @@ def landed(lines, total, *, may_add_line=True, **go):
 
 def held_after_refunds(record, lines, total, **go):
     """Return why an order is held once it is less its refunds; else it has landed so, exactly."""
-    refunds = read_refunds(record)
+    refunds = ShopOrder(record).refunds
     if not refunds:
         return []
     try:
@@ -72,11 +72,11 @@ def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_s
     for _ in range(shop_baskets):
         basket = shop_basket(chance)
         try:
-            lines = read_lines(basket.record, CODES)
+            lines = ShopOrder(basket.record, CODES).lines
         except Contradiction as contradiction:
             held[str(contradiction)[:60]] += 1
             continue
-        total = order_total(basket.record, lines)
+        total = ShopOrder(basket.record, CODES).total
         assert total == Decimal(basket.record["total_incl"])
         go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
         held.update(held_after_refunds(basket.record, lines, total, **go))
@@ -104,7 +104,7 @@ def test_what_single_ore_can_reach_of_up_to_four_lines_lands(
     chance = random.Random(f"few {seed} {price_decimals} {vat_rounding}")
     for _ in range(shop_baskets):
         try:
-            lines = read_lines(shop_basket(chance, most_lines=2).record, CODES)
+            lines = ShopOrder(shop_basket(chance, most_lines=2).record, CODES).lines
         except Unusable:
             continue
         if len(lines) > 4:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from target_customwebshop.merge_patch import patched
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.line_amounts import Money
-from target_powerofficego.dataflow.orders.lines_back import LineEdit
-from target_powerofficego.dataflow.orders.lines_patch import patch_of
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
+from target_powerofficego.dataflow.orders.lines_back import LineEdit, patch_of
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.store.link_store import LinkStore
 
@@ -64,9 +63,8 @@ class Lines:
     def are_the_same(self):
         """Tell whether the shop's order comes to what Go's comes to, and no way has more to do."""
         order, there = self.order(), self.order_in_go()
-        lines = read_lines(order)
         return (
-            order_total(order, lines) == there["TotalAmount"]
+            ShopOrder(order).total == there["TotalAmount"]
             and self.forward().writes == []
             and self.back().writes == []
             and self.both.open_ones() == {}
@@ -578,14 +576,14 @@ def test_what_is_written_reads_back_as_go_says_and_all_sums_agree(rate, data):
     numbers = {name: there[name] for name in ("Quantity", "ProductUnitPrice", "Allowance")}
     total = Money(there["NetAmount"], there["VatAmount"], there["TotalAmount"])
     try:
-        patch = patch_of(order, {"1": LineEdit(numbers, total, rate * 100)}, total.incl)
+        patch = patch_of(ShopOrder(order), {"1": LineEdit(numbers, total, rate * 100)}, total.incl)
     except Unusable:
         return
     after = patched(order, patch)
-    (line,) = read_lines(after)
+    (line,) = ShopOrder(after).lines
     assert (line.quantity, line.price.unit_price, line.price.allowance) == tuple(numbers.values())
     assert line.total == total
-    assert order_total(after, [line]) == total.incl
+    assert ShopOrder(after).total == total.incl
     assert Decimal(after["total_excl"]) + Decimal(after["total_tax"]) == total.incl
     assert Decimal(after["taxes"][0]["base"]) == total.excl
     assert Decimal(after["taxes"][0]["amount"]) == total.tax
@@ -603,7 +601,10 @@ def test_every_quantity_and_price_without_an_allowance_has_a_form(quantity, pric
     there = line_in_go(quantity, price, Decimal(0), rate)
     numbers = {name: there[name] for name in ("Quantity", "ProductUnitPrice", "Allowance")}
     total = Money(there["NetAmount"], there["VatAmount"], there["TotalAmount"])
-    assert patch_of(order, {"1": LineEdit(numbers, total, rate * 100)}, total.incl) is not None
+    assert (
+        patch_of(ShopOrder(order), {"1": LineEdit(numbers, total, rate * 100)}, total.incl)
+        is not None
+    )
 
 
 @given(
@@ -617,4 +618,7 @@ def test_every_whole_percentage_of_a_whole_price_has_a_form(quantity, price, per
     there = line_in_go(quantity, price, percent, rate)
     numbers = {name: there[name] for name in ("Quantity", "ProductUnitPrice", "Allowance")}
     total = Money(there["NetAmount"], there["VatAmount"], there["TotalAmount"])
-    assert patch_of(order, {"1": LineEdit(numbers, total, rate * 100)}, total.incl) is not None
+    assert (
+        patch_of(ShopOrder(order), {"1": LineEdit(numbers, total, rate * 100)}, total.incl)
+        is not None
+    )

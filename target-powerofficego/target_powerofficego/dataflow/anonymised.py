@@ -5,17 +5,17 @@ A shop's retention routine, or a request for privacy, is no edit: the ledger kee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.buyers import read_buyer
-from target_powerofficego.dataflow.names import NAMELESS
+from target_powerofficego.dataflow.customer import NAMELESS
 from target_powerofficego.dataflow.values import same_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_powerofficego.dataflow.agreement import Agreement
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.orders.state import OrderState
     from target_powerofficego.dataflow.table import Record
 
@@ -84,41 +84,54 @@ def anonymous_customer(record: Record) -> Record:
     return {name: record[name] for name in _OF_A_CUSTOMER if name in record} | {ANONYMISED: None}
 
 
-def is_anonymised_order(record: Record, state: OrderState, marks: Marks) -> bool:
+def is_anonymised_order(order: ShopOrder, state: OrderState, marks: Marks) -> bool:
     """Return whether the shop has wiped who bought an order."""
-    if "buyer" not in record:
+    if "buyer" not in order.raw:
         return False
-    buyer, agreed = read_buyer(record), state.buyer
+    buyer, agreed = order.buyer, state.buyer
     is_erased = bool(state.base) and agreed is None
     were_known = is_erased or (agreed is not None and agreed.is_known)
     return marks.are_wiped(buyer.name, buyer.email, were_known=were_known)
 
 
-def with_agreed_buyer(record: Record, state: OrderState, marks: Marks) -> Record:
+def with_agreed_buyer(order: ShopOrder, state: OrderState, marks: Marks) -> ShopOrder:
     """Return an anonymised order with who bought it and where it went, as last agreed on."""
     base = state.base
-    order = {name: value for name, value in record.items() if name not in _OF_A_BUYER}
-    order[ANONYMISED] = base["customer"].shop
+    raw = {name: value for name, value in order.raw.items() if name not in _OF_A_BUYER}
+    raw[ANONYMISED] = base["customer"].shop
     if "buyer" in base:
-        order["buyer"] = {"name": base["buyer"].shop}
+        raw["buyer"] = {"name": base["buyer"].shop}
     if state.address:
-        order["shipping_address"] = dict(zip(_ADDRESS, state.address, strict=True))
-    reference = record.get("reference")
+        raw["shipping_address"] = dict(zip(_ADDRESS, state.address, strict=True))
+    reference = raw.get("reference")
     if "reference" in base and (not same_text(reference) or marks.is_mark(reference)):
-        order["reference"] = base["reference"].shop
-    return order
+        raw["reference"] = base["reference"].shop
+    return replace(order, raw=raw)
 
 
-def without_marks(record: Record, marks: Marks) -> Record:
+def is_marked(order: ShopOrder) -> bool:
+    """Return whether an order is marked as one that the shop has anonymised."""
+    return ANONYMISED in order.raw
+
+
+def marked_customer(order: ShopOrder) -> str | None:
+    """Return the id of the customer in Go whom the mark of an anonymised order names, if any."""
+    customer_id = order.raw.get(ANONYMISED)
+    return None if customer_id is None else str(customer_id)
+
+
+def without_marks(order: ShopOrder, marks: Marks, customer_id: int | None) -> ShopOrder:
     """Return an order that was anonymised before it was in Go, with what is left of who bought.
 
-    That may be a registered customer or a company by its number; else it is nobody.
+    That may be a registered customer or a company by its number; else it is nobody. `customer_id`
+    is who has it in Go, where it is met there.
     """
+    record = order.raw
     buyer = record["buyer"] if isinstance(record["buyer"], dict) else {}
     left = {name: None if marks.is_mark(value) else value for name, value in buyer.items()}
-    order: dict[str, Any] = {**record, "buyer": left, ANONYMISED: None}
+    raw = {**record, "buyer": left, ANONYMISED: customer_id}
     for name in ("billing_address", "shipping_address"):
         address = record.get(name)
         if isinstance(address, dict) and any(map(marks.is_mark, address.values())):
-            order[name] = None
-    return order
+            raw[name] = None
+    return replace(order, raw=raw)

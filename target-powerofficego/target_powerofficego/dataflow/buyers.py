@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import folded
-from target_powerofficego.dataflow.customer import company_name
-from target_powerofficego.dataflow.names import person_names
+from target_powerofficego.dataflow.customer import company_name, person_names
 from target_powerofficego.dataflow.orders.credits import credited_order
 from target_powerofficego.dataflow.orders.order import GUEST, MADE_FOR_ORDERS, buyer_name
 from target_powerofficego.dataflow.values import Unusable

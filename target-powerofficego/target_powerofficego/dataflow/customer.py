@@ -1,14 +1,12 @@
-"""Customer ↔ Customers: the property table."""
+"""Customer ↔ Customers: the property table, what reads each row and what writes it back; pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow import customer_back as back
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.addresses import Address, default_address
-from target_powerofficego.dataflow.names import NAMELESS, person_names
+from target_powerofficego.dataflow.addresses import Address, default_address, default_place
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -16,6 +14,7 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     is_deleted,
+    member,
     to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
@@ -23,9 +22,32 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NAMELESS = "-"
+"""Stands for a name that is missing: PowerOffice Go refuses a person without first or last name."""
+
+_NAMES = ("first_name", "last_name")
+
+
+def person_names(record: Record) -> tuple[str, str]:
+    """Return first and last name; a missing one is taken from `name`, else it is "-".
+
+    Raises:
+        Unusable: a name is no text.
+    """
+    first = values.words(record.get("first_name"), what="first_name")
+    last = values.words(record.get("last_name"), what="last_name")
+    words = (values.words(record.get("name"), what="name") or "").split()
+    if first is None and last is None and words:
+        return " ".join(words[:-1]) or NAMELESS, words[-1]
+    if first is None and last is not None:
+        first = " ".join(word for word in words if word not in last.split()) or None
+    if last is None and first is not None:
+        last = " ".join(word for word in words if word not in first.split()) or None
+    return first or NAMELESS, last or NAMELESS
+
 
 def is_company(record: Record) -> bool:
-    """Tell whether a customer is a company: as the shop says, else by what only companies have.
+    """Return whether a customer is a company: as the shop says, else by what only companies have.
 
     Raises:
         Unusable: the shop says that it is neither a person nor a company.
@@ -88,10 +110,7 @@ def _company_name(record: Record, _: Conversion) -> Value:
     if not is_company(record):
         return ABSENT
     name = company_name(record) or values.words(record.get("name"), what="name", longest=400)
-    if name is None:
-        msg = "the company has no name (company_name or name)"
-        raise Unusable(msg)
-    return name
+    return values.require(name, "the company has no name (company_name or name)")
 
 
 def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
@@ -111,14 +130,6 @@ def _organization_number(record: Record, _: Conversion) -> Value:
     return _number_told(record) if "organization_number" in record else ABSENT
 
 
-def _email(record: Record, _: Conversion) -> Value:
-    return values.email(record["email"], what="email") if "email" in record else ABSENT
-
-
-def _phone(record: Record, _: Conversion) -> Value:
-    return values.text(record["phone"], what="phone", longest=50) if "phone" in record else ABSENT
-
-
 def _address_part(part: str) -> Callable[[Record, Conversion], Value]:
     def read(record: Record, _: Conversion) -> Value:
         if "addresses" not in record:
@@ -135,18 +146,12 @@ def _currency(record: Record, _: Conversion) -> Value:
     return values.currency(record.get("currency"), what="currency")
 
 
-def _is_vat_free(record: Record, _: Conversion) -> Value:
-    if "tax_exempt" not in record:
-        return ABSENT
-    return values.flag(record["tax_exempt"], what="tax_exempt") or False
-
-
 def _delivery_type(record: Record, _: Conversion) -> Value:
     return None if record.get("email") else "Print"
 
 
 def is_archived(record: Record) -> bool:
-    """Tell whether the shop has deleted the customer or switched it off.
+    """Return whether the shop has deleted the customer or switched it off.
 
     Raises:
         Unusable: `is_active` is neither true nor false, or `deleted_at` is no stamp.
@@ -155,19 +160,12 @@ def is_archived(record: Record) -> bool:
 
 
 def _archived(record: Record, _: Conversion) -> Value:
-    if "is_active" not in record and "deleted_at" not in record:
-        return ABSENT
-    return is_archived(record)
+    is_told = "is_active" in record or "deleted_at" in record
+    return is_archived(record) if is_told else ABSENT
 
 
 def _reference(record: Record, conversion: Conversion) -> Value:
     return values.short_reference(conversion.shop_name, record["id"])
-
-
-def _number(record: Record, _: Conversion) -> Value:
-    if "number" not in record:
-        return ABSENT
-    return values.number_of_digits(values.text(record["number"], what="number"))
 
 
 def _is_person(record: Record, _: Conversion) -> Value:
@@ -188,6 +186,87 @@ def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _write_company_name(value: Value, record: Record) -> Record:
+    """Write a company's name where the shop keeps it; a `name` that repeats it follows."""
+    name, told = record.get("name"), record.get("company_name")
+    value = values.written_like(value, told or name)
+    if not told:
+        return {"name": value}
+    return {"company_name": value, **({"name": value} if name == told else {})}
+
+
+def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
+    """Return what writes a first name (0) or last name (1).
+
+    The whole `name` follows where it is made of the two. "-" stands in Go for a name that is
+    missing, and is empty in the shop.
+    """
+
+    def write(value: Value, record: Record) -> Record:
+        before = person_names(record)
+        after = [*before]
+        after[part] = values.same_text(value) or NAMELESS
+        whole = _joined(after)
+        if not (record.get("first_name") or record.get("last_name")):
+            patch: Record = {"name": whole}
+            if person_names({**record, **patch}) == tuple(after):
+                return _written_like(patch, record)
+        patch = {
+            name: _but_nameless(one)
+            for name, one in zip(_NAMES, after, strict=True)
+            if values.same_text(record.get(name)) not in (one, _but_nameless(one))
+        }
+        if values.same_text(record.get("name")) == _joined(before):
+            patch["name"] = whole
+        return _written_like(patch, record)
+
+    return write
+
+
+def _write_address_part(part: str) -> Callable[[Value, Record], Record]:
+    """Return what writes a part of the default billing address.
+
+    The list of addresses goes back as it was read, with members that are not known here.
+    """
+
+    def write(value: Value, record: Record) -> Record:
+        addresses = record.get("addresses") or []
+        place = default_place(addresses, "billing")
+        if place is None:
+            new = {"type": "billing", "is_default": True, part: value}
+            return {"addresses": [*addresses, new]} if value is not None else {}
+        before = addresses[place]
+        changed = {**before, part: values.written_like(value, before.get(part))}
+        return {"addresses": [*addresses[:place], changed, *addresses[place + 1 :]]}
+
+    return write
+
+
+def _write_archived(value: Value, record: Record) -> Record:
+    """Write whether the customer may buy; what the shop deleted stays deleted.
+
+    Raises:
+        Unusable: Go has it again, but the shop has deleted it.
+    """
+    if not value and is_deleted(record):
+        msg = "it is deleted in the shop and cannot be taken out of the archive"
+        raise Unusable(msg)
+    return {"is_active": not value}
+
+
+def _written_like(patch: Record, record: Record) -> Record:
+    return {name: values.written_like(one, record.get(name)) for name, one in patch.items()}
+
+
+def _joined(names: list[str] | tuple[str, ...]) -> str | None:
+    told = (values.text(name, what="the name in Go") for name in names if name != NAMELESS)
+    return " ".join(name or "" for name in told) or None
+
+
+def _but_nameless(name: str) -> str | None:
+    return None if name == NAMELESS else name
+
+
 def _address_row(part: str, go: str, go_type: str) -> Property:
     row = Property(
         f"address_{part}",
@@ -197,7 +276,7 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
         Direction.BOTH,
         _address_part("country" if part == "country_code" else part),
         note="only when city and postal code exist",
-        to_shop=back.address_part(part),
+        to_shop=_write_address_part(part),
     )
     if part == "country_code":
         return replace(row, same=values.same_code, note=f"{row.note}; NO when it tells none")
@@ -224,7 +303,7 @@ CUSTOMER = Table(
             "ExternalNumber",
             "int64",
             Direction.OFF,
-            _number,
+            member("number", values.number_of_digits),
             same=values.same_amount,
             note="only digits; switch on by `properties`",
         ),
@@ -237,7 +316,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _company_name,
             note="companies",
-            to_shop=back.company_name,
+            to_shop=_write_company_name,
         ),
         Property(
             "first_name",
@@ -247,7 +326,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _person_name(0),
             note='persons; missing: "-", which never travels back',
-            to_shop=back.person_name(0),
+            to_shop=_write_person_name(0),
         ),
         Property(
             "last_name",
@@ -257,7 +336,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _person_name(1),
             note='persons; missing: "-", which never travels back',
-            to_shop=back.person_name(1),
+            to_shop=_write_person_name(1),
         ),
         Property(
             "organization_number",
@@ -276,7 +355,7 @@ CUSTOMER = Table(
             "EmailAddress",
             "string",
             Direction.BOTH,
-            _email,
+            member("email", values.email),
             same=values.same_email,
             to_shop=to_member("email"),
         ),
@@ -286,7 +365,7 @@ CUSTOMER = Table(
             "InvoiceEmailAddress",
             "string",
             Direction.TO_GO,
-            _email,
+            member("email", values.email),
             same=values.same_email,
         ),
         Property(
@@ -295,7 +374,7 @@ CUSTOMER = Table(
             "PhoneNumber",
             "string",
             Direction.BOTH,
-            _phone,
+            member("phone", longest=50),
             same=values.same_phone,
             note="compared in E.164",
             to_shop=to_member("phone"),
@@ -320,7 +399,7 @@ CUSTOMER = Table(
             "IsVatFree",
             "boolean",
             Direction.TO_GO,
-            _is_vat_free,
+            member("tax_exempt", values.flag_or_false),
             same=values.same_flag,
         ),
         Property(
@@ -341,7 +420,7 @@ CUSTOMER = Table(
             _archived,
             same=values.same_flag,
             note="archived, never deleted; done at end of input, see `max_archives`",
-            to_shop=back.archived,
+            to_shop=_write_archived,
         ),
     ),
 )

@@ -48,7 +48,7 @@ def plain_text(html: str | None) -> str | None:
 
 
 def is_marked_up(text: str | None) -> bool:
-    """Tell whether text has HTML markup in it."""
+    """Return whether text has HTML markup in it."""
     return text is not None and any(one.search(text) for one in (_TAG, ENTITY, _UNSEEN))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.customer import CUSTOMER
-from target_powerofficego.dataflow.go_fields import GO_FIELDS, GoField
 from target_powerofficego.dataflow.orders.order import ORDER
 from target_powerofficego.dataflow.product import PRODUCT
 from target_powerofficego.dataflow.table import Conversion, Direction, Property, Record, Table
@@ -30,6 +29,80 @@ _DIRECTIONS = {
 }
 _FIXED = {"customers": ("id", "type"), "products": ("sku",), "orders": ("id", "customer")}
 _MEMBERS = {"direction", "source", "constant", "go"}
+
+
+@dataclass(frozen=True)
+class GoField:
+    """A member of a body: its type, and whether it can be patched (else only be sent on create)."""
+
+    type: str
+    is_patchable: bool
+
+
+def _fields(**names_by_type: str) -> dict[str, GoField]:
+    """Read lists such as `string="Name Code*"`; a star marks what is taken on create only."""
+    return {
+        name.rstrip("*"): GoField(kind, is_patchable=not name.endswith("*"))
+        for kind, names in names_by_type.items()
+        for name in names.split()
+    }
+
+
+GO_FIELDS: Mapping[str, Mapping[str, GoField]] = {
+    "customers": _fields(
+        string=(
+            "CurrencyCode DeliveryTerm* DepartmentCode* EmailAddress "
+            "ExternalImportReference FirstName InvoiceBrandingThemeCode* "
+            "InvoiceEmailAddress InvoiceEmailAddressCC LastName LegalName Name "
+            "NationalIdNumber OrganizationNumber PaymentReminderEmailAddress PhoneNumber "
+            "SubLedgerNumberSeriesId* WebsiteUrl"
+        ),
+        int64=(
+            "DeliveryTermId DepartmentId ExternalNumber InvoiceBrandingThemeId Number "
+            "PaymentTerm* PaymentTermId SalesPersonEmployeeId SalesPersonEmployeeNumber*"
+        ),
+        decimal="Allowance BillableRate",
+        boolean=(
+            "DoNotAddLatePaymentFees DoNotAddLatePaymentInterest "
+            "DoNotAutomatePaymentNotifications IsArchived IsPerson IsVatFree "
+            "SendPaymentReminders TransferToDebtCollectionAgency UseInvoiceFee"
+        ),
+        date="CustomerSince DateOfBirth",
+        enum="InvoiceDeliveryType NoticeOfDebtCollectionDeliveryType ReminderDeliveryType",
+    ),
+    "products": _fields(
+        string="Code Description Gtin Name ProductGroupCode*",
+        int64=(
+            "OptionalSalesAccount* OptionalSalesAccountId ProductGroupId "
+            "StandardSalesAccount* StandardSalesAccountId"
+        ),
+        decimal="StockOnHand UnitCost UnitPrice",
+        boolean="IsArchived IsStockItem",
+        enum=(
+            "OptionalSalesAccountAgricultureDepartment* ProductType "
+            "StandardSalesAccountAgricultureDepartment* UnitOfMeasureCode"
+        ),
+    ),
+    "orders": _fields(
+        string=(
+            "BrandingThemeCode* ContractNo CurrencyCode CustomMatchingReference "
+            "CustomerReference DeliveryTerm* DepartmentCode* Dim1Code* Dim2Code* Dim3Code* "
+            "ExternalImportReference LocationCode* ProjectCode* PurchaseOrderReference"
+        ),
+        int64=(
+            "BrandingThemeId ContactDeliveryAddressId CustomerId CustomerNo* "
+            "CustomerReferenceContactPersonId DeliveryTermId DepartmentId Dim1Id Dim2Id "
+            "Dim3Id ImportedOrderNo LocationId PaymentTerm* PaymentTermId ProjectId "
+            "RelatedInvoiceNo SalesPersonEmployeeId SalesPersonEmployeeNumber*"
+        ),
+        decimal="CurrencyExchangeRate",
+        date="DeliveryDate SalesOrderDate",
+    ),
+}
+"""Which members PowerOffice Go takes for each entity, their type, and which can be patched.
+
+Source: PowerOffice Go API v2, the POST and PATCH bodies of Customers, Products and SalesOrders.
+"""
 
 
 def apply_overrides(told: Mapping[str, Any]) -> tuple[dict[str, Table], list[str]]:
@@ -58,12 +131,8 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
         msg = "give a direction, or an object of direction, source, constant and go"
         raise ValueError(msg)
-    if "source" in members and "constant" in members:
-        msg = "give either source or constant"
-        raise ValueError(msg)
-    if name in _FIXED[table.entity]:
-        msg = "this row cannot be changed"
-        raise ValueError(msg)
+    _require("source" not in members or "constant" not in members, "give either source or constant")
+    _require(name not in _FIXED[table.entity], "this row cannot be changed")
     rows = {row.name: row for row in table.rows}
     if name in rows and "go" not in members:
         rows[name] = _changed(table, rows[name], members)
@@ -80,31 +149,29 @@ def _changed(table: Table, row: Property, members: Mapping[str, Any]) -> Propert
     default = row.direction
     if default is Direction.BOTH and row.to_shop is None:
         default = Direction.TO_GO
-    direction = _direction(members, default)
-    _check_direction(direction, field, can_reach_shop=row.to_shop is not None)
+    can_reach_shop = row.to_shop is not None
+    direction = _direction(members, default, field, can_reach_shop=can_reach_shop)
     return replace(row, direction=direction)
 
 
 def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
     go_name = members.get("go")
-    if table.entity == ORDER.entity and go_name == "SalesOrderStatus":
-        msg = "writing SalesOrderStatus is not there yet: orders stay Drafts in this version"
-        raise ValueError(msg)
+    _require(
+        table.entity != ORDER.entity or go_name != "SalesOrderStatus",
+        "writing SalesOrderStatus is not there yet: orders stay Drafts in this version",
+    )
     field = GO_FIELDS[table.entity].get(str(go_name))
     if field is None:
         msg = "PowerOffice Go has no such property here" if go_name else "there is no such row"
         raise ValueError(msg)
-    taken = [row.name for row in table.active if row.go == go_name and row.name != name]
-    if taken:
-        msg = f'"{go_name}" is already written by the row {taken[0]}'
-        raise ValueError(msg)
-    if "source" not in members and "constant" not in members:
-        msg = "a new row needs a source or a constant"
-        raise ValueError(msg)
+    for row in table.active:
+        is_taken = row.go == go_name and row.name != name
+        _require(not is_taken, f'"{go_name}" is already written by the row {row.name}')
+    is_told = "source" in members or "constant" in members
+    _require(is_told, "a new row needs a source or a constant")
     default = Direction.TO_GO if field.is_patchable else Direction.ON_CREATE
-    direction = _direction(members, default)
     to_shop = _writer(members)
-    _check_direction(direction, field, can_reach_shop=to_shop is not None)
+    direction = _direction(members, default, field, can_reach_shop=to_shop is not None)
     return Property(
         name=name,
         shop=_told_source(members),
@@ -121,28 +188,38 @@ def _told_source(members: Mapping[str, Any]) -> str:
     return str(members.get("source") or f"always {members.get('constant')}")
 
 
-def _direction(members: Mapping[str, Any], default: Direction) -> Direction:
-    told = members.get("direction")
-    if told is None:
-        return default
-    if told not in _DIRECTIONS:
-        msg = f"direction must be one of {', '.join(_DIRECTIONS)}"
-        raise ValueError(msg)
-    return _DIRECTIONS[told]
-
-
-def _check_direction(direction: Direction, field: GoField | None, *, can_reach_shop: bool) -> None:
-    """See that a value can flow so.
+def _direction(
+    members: Mapping[str, Any], default: Direction, field: GoField | None, *, can_reach_shop: bool
+) -> Direction:
+    """Return the direction that is asked for, which a value can flow in.
 
     Raises:
         ValueError: it cannot; the text says why.
     """
-    if direction.reaches_shop and not can_reach_shop:
-        msg = "it cannot be written to the shop; use direction to_go, create or off"
-        raise ValueError(msg)
-    if direction.reaches_go and field is not None and not field.is_patchable:
-        msg = "PowerOffice Go takes this only when an entry is created; use direction create"
-        raise ValueError(msg)
+    told = members.get("direction")
+    _require(
+        told is None or told in _DIRECTIONS, f"direction must be one of {', '.join(_DIRECTIONS)}"
+    )
+    direction = default if told is None else _DIRECTIONS[told]
+    _require(
+        can_reach_shop or not direction.reaches_shop,
+        "it cannot be written to the shop; use direction to_go, create or off",
+    )
+    _require(
+        field is None or field.is_patchable or not direction.reaches_go,
+        "PowerOffice Go takes this only when an entry is created; use direction create",
+    )
+    return direction
+
+
+def _require(is_right: bool, otherwise: str) -> None:
+    """See that something holds.
+
+    Raises:
+        ValueError: it does not; `otherwise` is what the user is told.
+    """
+    if not is_right:
+        raise ValueError(otherwise)
 
 
 def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Conversion], Value]:

@@ -1,15 +1,15 @@
-"""Product ↔ Products: the property table."""
+"""Product ↔ Products: the property table, what reads each row and what writes it back; pure."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any
+from decimal import ROUND_HALF_UP, Decimal
+from html import escape
+from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow import product_back as back
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.descriptions import plain_text
-from target_powerofficego.dataflow.prices import price_repairs, price_without_vat
+from target_powerofficego.dataflow.descriptions import is_marked_up, plain_text
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
@@ -17,10 +17,14 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     is_deleted,
+    member,
     to_member,
 )
-from target_powerofficego.dataflow.units import is_unit, unit_code
+from target_powerofficego.dataflow.units import UNIT_WORDS, is_unit, unit_code
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def rate_key(rate: Decimal) -> str:
@@ -31,25 +35,22 @@ def rate_key(rate: Decimal) -> str:
 
 def _sku(record: Record, _: Conversion) -> Value:
     sku = values.text(record.get("sku"), what="sku", longest=100)
-    if sku is None:
-        msg = "the product has no SKU; PowerOffice Go finds products by it"
-        raise Unusable(msg)
-    return sku
+    return values.require(sku, "the product has no SKU; PowerOffice Go finds products by it")
 
 
 def _name(record: Record, _: Conversion) -> Value:
-    name = values.words(record.get("name"), what="name")
-    if name is None:
-        msg = "the product has no name"
-        raise Unusable(msg)
+    told = values.words(record.get("name"), what="name")
+    name = values.require(told, "the product has no name")
     variant = values.words(record.get("variant_name"), what="variant_name")
     return values.text(f"{name} {variant}" if variant else name, what="name", longest=400)
 
 
-def _description(record: Record, _: Conversion) -> Value:
-    if "description" not in record:
-        return ABSENT
-    return plain_text(values.text(record["description"], what="description"))
+def _read_description(value: object, *, what: str) -> str | None:
+    return plain_text(values.text(value, what=what))
+
+
+def _read_unit(value: object, *, what: str) -> str:
+    return unit_code(values.text(value, what=what))
 
 
 def _gtin(record: Record, _: Conversion) -> Value:
@@ -59,29 +60,90 @@ def _gtin(record: Record, _: Conversion) -> Value:
     return gtin if gtin is None or values.is_gtin(gtin) else ABSENT
 
 
+_PRICE_STEP = Decimal("0.0001")
+"""A price worked out from a price with VAT is rounded to this many krone."""
+
+_ORE = Decimal("0.01")
+
+
+def price_without_vat(record: Record) -> Decimal | None:
+    """Return the unit price in krone without VAT: the one that leads, else the other.
+
+    The one that the merchant sets leads. Where that is the price with VAT, a price without VAT that
+    agrees with it is taken all the same: it is the shop's own rounding of it, and the only one of
+    the two that can hold any price that a bookkeeper writes in Go.
+
+    Raises:
+        Unusable: a price or the rate is no number, or the rate needed is missing.
+    """
+    excl = values.amount(record.get("price_excl"), what="price_excl")
+    if excl is not None and not _has_leading_vat(record):
+        return excl
+    incl = values.amount(record.get("price_incl"), what="price_incl")
+    if incl is None:
+        return excl
+    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    if excl is not None and (rate is None or _agree(excl, incl, rate)):
+        return excl
+    reason = "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
+    return _less_vat(incl, values.require(rate, reason))
+
+
+def _has_leading_vat(record: Record) -> bool:
+    """Return whether the price with VAT is the one that the merchant sets."""
+    return record.get("prices_include_tax") is True
+
+
+def _less_vat(incl: Decimal, rate: Decimal, *, step: Decimal = _PRICE_STEP) -> Decimal:
+    """Return a price in krone less VAT at a rate in percent, rounded to steps of so many krone."""
+    return (incl / (1 + rate / 100)).quantize(step, rounding=ROUND_HALF_UP)
+
+
+def price_repairs(record: Record) -> Iterator[str]:
+    """Say in words what is wrong with a price that did not have to be right."""
+    excl = values.amount(record.get("price_excl"), what="price_excl")
+    if excl is None:
+        return
+    try:
+        incl = values.amount(record.get("price_incl"), what="price_incl")
+    except Unusable as unusable:
+        yield f"{unusable}; price_excl was used"
+        return
+    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    if incl is None or rate is None or _agree(excl, incl, rate):
+        return
+    used = "price_incl" if _has_leading_vat(record) else "price_excl"
+    yield (
+        f"price_excl {excl} and price_incl {incl} are not the same price at {rate} % VAT;"
+        f" {used} was used, which leads by prices_include_tax"
+    )
+
+
+def _agree(excl: Decimal, incl: Decimal, rate: Decimal) -> bool:
+    """Return whether two prices are one, each rounded to whole øre by itself."""
+    return abs(_plus_vat(excl, rate) - incl) <= _ORE
+
+
+def _plus_vat(excl: Decimal, rate: Decimal) -> Decimal:
+    """Return a price in krone with VAT at a rate in percent, in whole øre."""
+    return values.to_ore(excl * (1 + rate / 100))
+
+
 def _is_in_another_currency(record: Record, conversion: Conversion) -> bool:
     currency = values.currency(record.get("currency"), what="currency")
     return currency not in (None, conversion.client_currency)
 
 
 def _unit_price(record: Record, conversion: Conversion) -> Value:
-    if "price_excl" not in record and "price_incl" not in record:
-        return ABSENT
-    if _is_in_another_currency(record, conversion):
+    is_told = "price_excl" in record or "price_incl" in record
+    if not is_told or _is_in_another_currency(record, conversion):
         return ABSENT
     return price_without_vat(record)
 
 
 def _unit_cost(record: Record, conversion: Conversion) -> Value:
-    if "cost_price" not in record or _is_in_another_currency(record, conversion):
-        return ABSENT
-    return values.amount(record["cost_price"], what="cost_price")
-
-
-def _unit(record: Record, _: Conversion) -> Value:
-    if "unit" not in record:
-        return ABSENT
-    return unit_code(values.text(record["unit"], what="unit"))
+    is_told = "cost_price" in record and not _is_in_another_currency(record, conversion)
+    return values.amount(record["cost_price"], what="cost_price") if is_told else ABSENT
 
 
 def _product_type(record: Record, _: Conversion) -> Value:
@@ -111,15 +173,12 @@ def _sales_account(record: Record, conversion: Conversion) -> Value:
         rate = Decimal(0)
     if rate is None or not accounts:
         return ABSENT
-    account_id = accounts.get(rate_key(rate))
-    if account_id is None:
-        msg = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
-        raise Unusable(msg)
-    return account_id
+    reason = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
+    return values.require(accounts.get(rate_key(rate)), reason)
 
 
 def is_archived(record: Record) -> bool:
-    """Tell whether the shop has deleted or archived the product; a draft is not archived.
+    """Return whether the shop has deleted or archived the product; a draft is not archived.
 
     Raises:
         Unusable: `deleted_at` is no stamp.
@@ -129,21 +188,11 @@ def is_archived(record: Record) -> bool:
 
 
 def _archived(record: Record, _: Conversion) -> Value:
-    if "status" not in record and "deleted_at" not in record:
-        return ABSENT
-    return is_archived(record)
+    is_told = "status" in record or "deleted_at" in record
+    return is_archived(record) if is_told else ABSENT
 
 
-def _category(record: Record, _: Conversion) -> Value:
-    if "category" not in record:
-        return ABSENT
-    return values.words(record["category"], what="category", longest=200)
-
-
-def _is_stock_item(record: Record, _: Conversion) -> Value:
-    if "stock_tracked" not in record:
-        return ABSENT
-    return values.flag(record["stock_tracked"], what="stock_tracked") or False
+_is_stock_item = member("stock_tracked", values.flag_or_false)
 
 
 def _stock_on_hand(record: Record, conversion: Conversion) -> Value:
@@ -172,6 +221,113 @@ def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _write_name(value: Value, record: Record) -> Record:
+    """Write the name, less that of the variant, which stands behind it in Go.
+
+    Raises:
+        Unusable: the name in Go no longer ends with the variant's.
+    """
+    variant = values.words(record.get("variant_name"), what="variant_name")
+    told = str(values.same_text(value) or "")
+    if variant is None:
+        return {"name": values.written_like(value, record.get("name"))}
+    if not told.endswith(f" {variant}"):
+        msg = f"its name in Go no longer ends with the variant's, {values.shown(variant)}"
+        raise Unusable(msg)
+    name = told.removesuffix(f" {variant}").strip()
+    return {"name": values.written_like(name, record.get("name"))}
+
+
+def _write_description(value: Value, record: Record) -> Record:
+    """Write the description: as text, and as HTML where the shop's is HTML."""
+    told = None if value is None else str(value)
+    if told is None or not is_marked_up(values.text(record.get("description"), what="description")):
+        return {"description": told}
+    paragraphs = [
+        "<br>".join(escape(line, quote=False) for line in one.splitlines())
+        for one in re.split(r"\n\s*\n", told.strip())
+    ]
+    return {"description": "".join(f"<p>{one}</p>" for one in paragraphs)}
+
+
+def write_price(value: Value, record: Record) -> Record:
+    """Write the price that leads in the shop, and the other one with it.
+
+    A price with VAT is rounded to whole øre.
+
+    Raises:
+        Unusable: the rate is not known, or no price in whole øre comes to Go's price again.
+    """
+    excl = values.amount(value, what="UnitPrice")
+    told = {one: values.amount(record.get(one), what=one) for one in ("price_excl", "price_incl")}
+    if excl is None:
+        return {one: None for one, amount in told.items() if amount is not None}
+    incl_leads = (
+        told["price_excl"] is None
+        if record.get("prices_include_tax") is None
+        else _has_leading_vat(record)
+    )
+    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    if not incl_leads:
+        patch = {"price_excl": values.money(excl)}
+        if rate is not None and told["price_incl"] is not None:
+            patch["price_incl"] = values.money(_plus_vat(excl, rate))
+        return patch
+    reason = "the shop's price is one with VAT, and it has no tax_rate to work it out by"
+    rate = values.require(rate, reason)
+    incl = _plus_vat(excl, rate)
+    follows = told["price_excl"] is not None
+    again = _less_vat(incl, rate, step=values.money_step(excl) if follows else _PRICE_STEP)
+    if again != excl:
+        msg = f"no price with VAT in whole øre comes to {values.money(excl)} without VAT"
+        raise Unusable(msg)
+    return {
+        "price_incl": values.money(incl),
+        **({"price_excl": values.money(excl)} if follows else {}),
+    }
+
+
+def _write_cost_price(value: Value, _: Record) -> Record:
+    """Write what one unit costs."""
+    cost = values.amount(value, what="UnitCost")
+    return {"cost_price": None if cost is None else values.money(cost)}
+
+
+def _write_unit(value: Value, _: Record) -> Record:
+    """Write the unit by the word that Norwegian shops use.
+
+    Raises:
+        Unusable: no word is known for it.
+    """
+    code = values.same_code(values.text(value, what="UnitOfMeasureCode"))
+    if code is not None and code not in UNIT_WORDS:
+        msg = f"there is no word for the unit {values.shown(code)}"
+        raise Unusable(msg)
+    return {"unit": None if code is None else UNIT_WORDS[code]}
+
+
+def _write_stock_on_hand(value: Value, _: Record) -> Record:
+    """Write how many there are."""
+    count = values.amount(value, what="StockAvailable")
+    return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
+
+
+def _write_archived(value: Value, record: Record) -> Record:
+    """Write whether the product is out of sale.
+
+    Out of the archive it becomes a draft: it may have been one, and a person decides what is sold.
+
+    Raises:
+        Unusable: Go has it again, but the shop has deleted it.
+    """
+    if value:
+        return {"status": "archived"}
+    if is_deleted(record):
+        msg = "it is deleted in the shop and cannot be taken out of the archive"
+        raise Unusable(msg)
+    return {"status": "draft"}
+
+
 PRODUCT = Table(
     entity="products",
     resource="Products",
@@ -194,7 +350,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _name,
             note="longer: rejected",
-            to_shop=back.name,
+            to_shop=_write_name,
         ),
         Property(
             "description",
@@ -202,9 +358,9 @@ PRODUCT = Table(
             "Description",
             "string",
             Direction.BOTH,
-            _description,
+            member("description", _read_description),
             note="HTML becomes plain text",
-            to_shop=back.description,
+            to_shop=_write_description,
         ),
         Property(
             "gtin",
@@ -227,7 +383,7 @@ PRODUCT = Table(
             same=values.same_amount,
             note="price_incl counts where price_excl is missing, or differs by more than an øre and"
             " `prices_include_tax` is true; in another currency than NOK it is left out",
-            to_shop=back.price,
+            to_shop=write_price,
         ),
         Property(
             "cost_price",
@@ -238,7 +394,7 @@ PRODUCT = Table(
             _unit_cost,
             same=values.same_amount,
             note="like the price: only in NOK",
-            to_shop=back.cost_price,
+            to_shop=_write_cost_price,
         ),
         Property(
             "unit",
@@ -246,10 +402,10 @@ PRODUCT = Table(
             "UnitOfMeasureCode",
             "enum",
             Direction.BOTH,
-            _unit,
+            member("unit", _read_unit),
             same=values.same_code,
             note="an unknown unit becomes EA (piece)",
-            to_shop=back.unit,
+            to_shop=_write_unit,
         ),
         Property(
             "type",
@@ -300,7 +456,7 @@ PRODUCT = Table(
             same=values.same_amount,
             overwrites=True,
             note="→ with `stock: shop`; ← from StockAvailable with `stock: go`",
-            to_shop=back.stock_on_hand,
+            to_shop=_write_stock_on_hand,
         ),
         Property(
             "category",
@@ -308,7 +464,7 @@ PRODUCT = Table(
             "ProductGroupCode",
             "string(≤200)",
             Direction.OFF,
-            _category,
+            member("category", values.words, longest=200),
             note="switch on with direction `create` by `properties`",
         ),
         Property(
@@ -320,7 +476,7 @@ PRODUCT = Table(
             _archived,
             same=values.same_flag,
             note="archived, never deleted; a draft is not archived; see `max_archives`",
-            to_shop=back.archived,
+            to_shop=_write_archived,
         ),
     ),
 )

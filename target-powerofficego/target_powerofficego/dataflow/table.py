@@ -13,6 +13,7 @@ from target_powerofficego.dataflow.values import (
     instant,
     member_at,
     same_text,
+    text,
     written_like,
 )
 
@@ -25,7 +26,7 @@ Record = dict[str, Any]
 
 
 def is_deleted(record: Record) -> bool:
-    """Tell whether the shop has deleted a record, of whatever entity.
+    """Return whether the shop has deleted a record, of whatever entity.
 
     Raises:
         Unusable: `deleted_at` is no stamp; a zero date or "false" is never taken for a deletion.
@@ -106,7 +107,7 @@ class Property:
         return self.direction is Direction.TO_SHOP
 
     def is_told_by(self, entry: Mapping[str, Any]) -> bool:
-        """Tell whether an entry of Go has the member of this row at all, be it empty.
+        """Return whether an entry of Go has the member of this row at all, be it empty.
 
         A tap may leave members out, also those inside another; an address that is null is told.
         """
@@ -130,8 +131,19 @@ class Property:
         return self.to_shop(value, record)
 
     def are_equal(self, one: Value, other: Value) -> bool:
-        """Tell whether two values of this row are the same once normalised."""
+        """Return whether two values of this row are the same once normalised."""
         return bool(self.same(one) == self.same(other))
+
+
+def member(
+    name: str, read: Callable[..., Value] = text, **how: object
+) -> Callable[[Record, Conversion], Value]:
+    """Return the `to_go` that reads one member; one that the shop leaves out it does not tell."""
+
+    def to_go(record: Record, _: Conversion) -> Value:
+        return read(record[name], what=name, **how) if name in record else ABSENT
+
+    return to_go
 
 
 def to_member(name: str) -> Callable[[Value, Record], Record]:
@@ -167,10 +179,7 @@ class Table:
         Raises:
             KeyError: there is none.
         """
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(name)
+        return {row.name: row for row in self.rows}[name]
 
     def read(
         self, record: Record, conversion: Conversion, *, rows: Collection[str] | None = None

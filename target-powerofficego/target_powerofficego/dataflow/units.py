@@ -54,7 +54,7 @@ UNIT_WORDS = {
 
 
 def is_unit(unit: str) -> bool:
-    """Tell whether a shop's word for a unit is known."""
+    """Return whether a shop's word for a unit is known."""
     return _plain(unit) in _CODES
 
 

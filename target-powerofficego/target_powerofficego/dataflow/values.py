@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from html import escape, unescape
 from html.entities import html5
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from stdnum import ean
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
 
+_T = TypeVar("_T")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _FEWEST_DIGITS = 4  # of a company's number in any country, such as B1234 in Luxembourg
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -46,6 +47,17 @@ class Unusable(Exception):  # noqa: N818 - reads as what it says of a value
 
 class Contradiction(Unusable):
     """Two things that the shop says of a record cannot both be true: it is held, not rejected."""
+
+
+def require(value: _T | None, reason: str) -> _T:
+    """Return a value that must be there.
+
+    Raises:
+        Unusable: it is None; `reason` says so in words.
+    """
+    if value is None:
+        raise Unusable(reason)
+    return value
 
 
 class _Absent:
@@ -150,11 +162,15 @@ def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may sen
     return told if 0 < len(told) <= LONGEST_ID else None
 
 
-def number_of_digits(number: str | None) -> int | None:
+def number_of_digits(value: object, *, what: str) -> int | None:
     """Return text as a whole number, or None when it is not all digits or Go takes none so large.
 
     PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
+
+    Raises:
+        Unusable: it is no text.
     """
+    number = text(value, what=what)
     if not number or not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
         return None
     return int(number) if int(number) <= _LARGEST_NUMBER else None
@@ -183,6 +199,15 @@ def flag(value: object, *, what: str) -> bool | None:
         return value
     msg = f"{what} should be true or false but is {shown(value)}"
     raise Unusable(msg)
+
+
+def flag_or_false(value: object, *, what: str) -> bool:
+    """Return a yes or no; what is empty is no.
+
+    Raises:
+        Unusable: see `flag`.
+    """
+    return flag(value, what=what) or False
 
 
 def amount(value: object, *, what: str) -> Decimal | None:
@@ -246,13 +271,9 @@ def country(value: object, *, what: str) -> str | None:
     Raises:
         Unusable: there is no such country.
     """
-    code = text(value, what=what)
-    if code is None:
-        return None
-    if code.upper() not in COUNTRIES:
-        msg = f'{what} {shown(code)} is not a country code; it should be two letters such as "NO"'
-        raise Unusable(msg)
-    return code.upper()
+    return _code(
+        value, COUNTRIES, what, 'is not a country code; it should be two letters such as "NO"'
+    )
 
 
 def currency(value: object, *, what: str) -> str | None:
@@ -261,13 +282,15 @@ def currency(value: object, *, what: str) -> str | None:
     Raises:
         Unusable: there is no such currency.
     """
+    return _code(value, CURRENCIES, what, 'is not a currency code; it should be like "NOK"')
+
+
+def _code(value: object, known: Collection[str], what: str, fault: str) -> str | None:
     code = text(value, what=what)
-    if code is None:
-        return None
-    if code.upper() not in CURRENCIES:
-        msg = f'{what} {shown(code)} is not a currency code; it should be like "NOK"'
+    if code is not None and code.upper() not in known:
+        msg = f"{what} {shown(code)} {fault}"
         raise Unusable(msg)
-    return code.upper()
+    return code and code.upper()
 
 
 def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:
@@ -295,7 +318,7 @@ def _without_separators(number: str) -> str:
 
 
 def is_gtin(value: str) -> bool:
-    """Tell whether text is a GTIN-8, -12, -13 or -14 with the right check digit."""
+    """Return whether text is a GTIN-8, -12, -13 or -14 with the right check digit."""
     return ean.is_valid(value)
 
 
@@ -352,7 +375,7 @@ def instant_or_none(stamp: object) -> datetime.datetime | None:
 
 
 def is_before(stamp: str | None, other: str | None) -> bool:
-    """Tell whether one of Go's stamps is earlier than another; false where one is missing."""
+    """Return whether one of Go's stamps is earlier than another; false where one is missing."""
     one, two = instant_or_none(stamp), instant_or_none(other)
     return one is not None and two is not None and one < two
 
@@ -384,6 +407,23 @@ def numbered_references(shop_name: str, shop_id: str) -> Iterator[str]:
 def to_ore(value: Decimal) -> Decimal:
     """Round half up to whole øre (two decimals), as PowerOffice Go shows amounts."""
     return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def plain_number(number: Decimal) -> Decimal:
+    """Return a number without the zeros at its end."""
+    return number.normalize() if number else Decimal(0)
+
+
+def money_step(amount: Decimal) -> Decimal:
+    """Return the unit of an amount's last decimal: an øre, or less where it has more decimals."""
+    exponent = plain_number(amount).as_tuple().exponent
+    decimals = -exponent if isinstance(exponent, int) else 0
+    return Decimal(1).scaleb(-max(decimals, 2))
+
+
+def money(amount: Decimal) -> str:
+    """Return an amount as text, with two decimals or as many more as it has."""
+    return format(plain_number(amount).quantize(money_step(amount)), "f")
 
 
 def same_text(value: Value) -> Value:

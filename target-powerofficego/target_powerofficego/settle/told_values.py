@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow.customer import what_hangs_on
 from target_powerofficego.dataflow.orders.amounts import as_kept, order_amounts
 from target_powerofficego.dataflow.orders.lines_back import agree, members_by_reference
-from target_powerofficego.dataflow.orders.reading import read_lines
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 
@@ -28,11 +28,12 @@ def told_values(
     come to.
     """
     found: dict[str, Value] = {}
+    order = ShopOrder(record)
     with contextlib.suppress(Unusable):
         if entity == "customers":
             found |= what_hangs_on(record)
         elif entity == "orders":
-            members = members_by_reference(record)
+            members = members_by_reference(order)
             found |= {f"{LINE}{reference}": one for reference, one in members.items()}
     for row in table.active:
         try:
@@ -43,7 +44,7 @@ def told_values(
             found[row.name] = value
     if entity == "orders":
         with contextlib.suppress(Unusable):
-            found[AMOUNTS] = as_kept(order_amounts(found, read_lines(record)))
+            found[AMOUNTS] = as_kept(order_amounts(found, order.lines))
     return found
 
 

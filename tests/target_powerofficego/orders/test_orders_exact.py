@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger import singer_lines
 from target_powerofficego.dataflow.orders.answer import answer_differences
 from target_powerofficego.dataflow.orders.line_amounts import choose_price
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
 ORE = Decimal("0.01")
@@ -135,9 +135,9 @@ def test_a_surcharge_or_a_discount_above_the_price_goes_into_the_price(taken, le
 
 @given(order=shop_orders())
 def test_every_line_sent_comes_to_the_shops_amount_where_go_keeps_all_decimals(order):
-    lines = read_lines(order)
+    lines = ShopOrder(order).lines
 
-    assert order_total(order, lines) == Decimal(order["total_incl"])
+    assert ShopOrder(order).total == Decimal(order["total_incl"])
     for line in lines:
         sent = line.values(1, standard_account=True)
         assert net_in_go(sent, None) == line.total.excl
@@ -154,7 +154,7 @@ def test_amounts_with_more_decimals_add_up_and_are_rounded_once(excl, untold):
     told = {"total_excl": str(excl), "total_tax": str(tax), "total_incl": str(excl + tax)}
     raw = {"id": "1", "sku": "S", "quantity": "1", "tax_rate": "25", **told, untold: None}
 
-    (line,) = read_lines({"lines": [raw]})
+    (line,) = ShopOrder({"lines": [raw]}).lines
 
     assert line.total.excl == rounded(excl)
     assert line.total.incl == rounded(excl + tax)
@@ -168,7 +168,7 @@ def test_amounts_that_are_more_than_an_ore_apart_are_rejected(excl, tax, off, si
     raw = {"id": "1", "sku": "S", "quantity": "1", **told, "total_incl": str(incl)}
 
     with pytest.raises(Unusable, match="do not make"):
-        read_lines({"lines": [raw]})
+        assert ShopOrder({"lines": [raw]}).lines
 
 
 @given(exact=st.decimals("1", "9999", places=4), rate=st.sampled_from(("25", "15", "12", "0")))
@@ -178,7 +178,7 @@ def test_a_rate_that_is_not_told_is_known_from_amounts_that_are_each_rounded(exa
     names, amounts = ("total_excl", "total_tax", "total_incl"), (exact, tax, exact + tax)
     told = {name: str(rounded(one)) for name, one in zip(names, amounts, strict=True)}
 
-    (line,) = read_lines({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]})
+    (line,) = ShopOrder({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]}).lines
 
     assert line.rate == Decimal(rate)
 
@@ -187,7 +187,7 @@ def test_a_rate_that_is_not_told_is_known_from_amounts_that_are_each_rounded(exa
 def test_an_amount_with_vat_that_the_shop_does_not_tell_is_gos_own(excl, rate):
     raw = {"id": "1", "sku": "S", "quantity": "1", "total_excl": str(excl), "tax_rate": rate}
 
-    (line,) = read_lines({"lines": [raw]})
+    (line,) = ShopOrder({"lines": [raw]}).lines
 
     assert line.total.incl == excl + rounded(excl * Decimal(rate) / 100)
 
@@ -217,8 +217,8 @@ def test_an_odd_ore_of_amounts_with_more_decimals_is_moved_in_the_price(
     vat_rounding=st.sampled_from(("line", "rate")),
 )
 def test_an_answer_is_the_shops_total_or_told_to_differ(order, price_decimals, vat_rounding):
-    lines = read_lines(order)
-    total = order_total(order, lines)
+    lines = ShopOrder(order).lines
+    total = ShopOrder(order).total
     answer = _answer(lines, price_decimals, vat_rounding)
 
     differences = answer_differences(lines, total, answer)
@@ -257,10 +257,10 @@ def test_a_total_that_no_rounding_explains_is_a_contradiction_and_any_other_is_m
     order["total_incl"] = str(total)
 
     if abs(off) <= most:
-        assert order_total(order, read_lines(order)) == total
+        assert ShopOrder(order).total == total
     else:
         with pytest.raises(Contradiction, match=f"total_incl is {total}, but the lines come to"):
-            read_lines(order)
+            assert ShopOrder(order).lines
 
 
 AMOUNTS = (

@@ -6,12 +6,11 @@ import pytest
 from target_powerofficego.dataflow.orders.charges import service_line
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at
-from target_powerofficego.dataflow.orders.reading import read_lines
 from target_powerofficego.dataflow.orders.refunds import (
     less_refunds,
-    read_refunds,
     splits_in_words,
 )
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
 CODES = ServiceCodes()
@@ -43,7 +42,9 @@ def part(line_id, quantity=None, amount=None):
 
 
 def left_of(told, *refunds):
-    lines, _ = less_refunds(read_lines(told), read_refunds({**told, "refunds": [*refunds]}), CODES)
+    lines, _ = less_refunds(
+        ShopOrder(told).lines, ShopOrder({**told, "refunds": [*refunds]}).refunds, CODES
+    )
     return lines
 
 
@@ -127,7 +128,7 @@ def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
 def test_goods_that_came_back_without_money_change_nothing(back, discounts):
     told = order(**discounts)
 
-    assert left_of(told, back) == read_lines(told)
+    assert left_of(told, back) == ShopOrder(told).lines
 
 
 # The discount that it takes along
@@ -145,7 +146,7 @@ def test_a_named_line_takes_its_share_of_the_discount_along(back):
     lines = by_line(left_of(order(**DISCOUNTED), back))
 
     assert lines == {
-        **by_line(read_lines(order(**DISCOUNTED))),
+        **by_line(ShopOrder(order(**DISCOUNTED)).lines),
         "c": "125.00",
         "discount:25": "-25.00",
     }
@@ -208,12 +209,14 @@ def test_all_that_was_sold_comes_back_to_nothing_at_each_rate(amounts, amount):
 
 def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
     told = {"lines": [sold("c", "400.00", "25")], "discounts": [{"amount_incl": "300.00"}]}
-    without_vat = [*read_lines(told)]
-    at_0 = read_lines({"lines": [sold("x", "300.00", "0")], "discounts": told["discounts"]})[-1]
+    without_vat = [*ShopOrder(told).lines]
+    at_0 = ShopOrder({"lines": [sold("x", "300.00", "0")], "discounts": told["discounts"]}).lines[
+        -1
+    ]
     lines = [without_vat[0], at_0]
 
     left, paid_back = less_refunds(
-        lines, read_refunds({**told, "refunds": [refund("100.00", part("c", "1"))]}), CODES
+        lines, ShopOrder({**told, "refunds": [refund("100.00", part("c", "1"))]}).refunds, CODES
     )
 
     assert (by_rate(left), paid_back) == ({}, Decimal("100.00"))
@@ -221,7 +224,7 @@ def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
 
 def rounded(ore):
     """Return an order of clothes with its discount, rounded to a whole krone."""
-    (*lines,) = read_lines({"lines": [sold("c", "250.00", "25", quantity="2")]})
+    (*lines,) = ShopOrder({"lines": [sold("c", "250.00", "25", quantity="2")]}).lines
     at_0 = service_at("AVRUNDING", "Avrunding", Decimal(0))
     total = Money(Decimal(ore), Decimal(0), Decimal(ore))
     return [*lines, service_line("rounding:", at_0, "Avrunding", 1, Decimal(0), total)]
@@ -234,12 +237,12 @@ def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, a
     half = refund("125.00", part("c", "1"), id="r0")
     rest = str(125 + Decimal(ore)) if amount or ore == "0.40" else None
     raw = [half, refund(rest, part("c", "1"))]
-    first, then = read_refunds({"lines": [{"id": "c"}], "refunds": raw})
+    first, then = ShopOrder({"lines": [{"id": "c"}], "refunds": raw}).refunds
 
     left, _ = less_refunds(whole, [first], CODES)
     assert by_rate(left) == {"25": "125.00", "0": ore}
     assert by_rate(less_refunds(whole, [first, then], CODES)[0]) == {}
-    money, _ = less_refunds(whole, read_refunds({"refunds": [refund("50.00")]}), CODES)
+    money, _ = less_refunds(whole, ShopOrder({"refunds": [refund("50.00")]}).refunds, CODES)
     assert by_rate(money) == {"25": "200.00", "0": ore}
 
 
@@ -343,7 +346,7 @@ def test_how_a_refund_for_no_line_is_split_is_told_in_words():
     refunds = [refund("73.00"), refund("25.00", id="r2", amount_excl="20.00")]
     lines = left_of(order(), *refunds)
 
-    (told,) = splits_in_words(lines, read_refunds({"refunds": refunds}))
+    (told,) = splits_in_words(lines, ShopOrder({"refunds": refunds}).refunds)
     assert told.startswith('73.00 of refund "r1" is for no line and tells no VAT')
     assert told.endswith("50.00 at 25 % and 23.00 at 15 %")
 
@@ -351,4 +354,6 @@ def test_how_a_refund_for_no_line_is_split_is_told_in_words():
 def test_nothing_is_said_of_an_order_that_is_paid_back_whole():
     refunds = [refund("465.00")]
 
-    assert splits_in_words(left_of(order(), *refunds), read_refunds({"refunds": refunds})) == []
+    assert (
+        splits_in_words(left_of(order(), *refunds), ShopOrder({"refunds": refunds}).refunds) == []
+    )

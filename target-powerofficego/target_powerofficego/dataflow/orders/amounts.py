@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money, sum_by
 from target_powerofficego.dataflow.product import rate_key
 
 if TYPE_CHECKING:
@@ -36,10 +36,9 @@ class OrderAmounts:
 
 def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> OrderAmounts:
     """Return what an order comes to, from its header in Go's form and its lines."""
-    by_rate: dict[str | None, Money] = {}
-    for line in lines:
-        rate = None if line.rate is None else rate_key(line.rate)
-        by_rate[rate] = by_rate.get(rate, NOTHING) + line.total
+    by_rate = sum_by(
+        (None if line.rate is None else rate_key(line.rate), line.total) for line in lines
+    )
     return OrderAmounts(header.get("placed_at"), header.get("currency"), by_rate)
 
 

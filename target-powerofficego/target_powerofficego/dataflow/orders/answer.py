@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, sum_by
 from target_powerofficego.dataflow.orders.sums import sums_of, tolerance
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import number_in_go, to_ore
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.values import Value
 
+_REFERENCE = "ExternalImportReference"
 ROUNDING = "rounding:"
 """The reference of the line that bears the øre which Go's rounding does not reach."""
 
@@ -95,18 +96,18 @@ def by_rate_in_go(
     """
     told = {line.reference: line for line in lines if line.reference not in edited_in_go}
     by_line = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
-    known = [line for line in by_line if None not in (line.get("VatRate"), line.get("NetAmount"))]
-    wanted: dict[Decimal, Money] = {}
-    there: dict[Decimal, Money] = {}
-    moved: dict[Decimal, Decimal] = {}
-    counts: Counter[Decimal] = Counter()
-    for line in known:
-        rate, money = percent(line["VatRate"]), money_in_go(line)
-        ours = told.get(str(line.get("ExternalImportReference")))
-        counts[rate] += ours is not None and _may_be_rounded(ours)
-        wanted[rate] = wanted.get(rate, NOTHING) + (money if ours is None else ours.total)
-        there[rate] = there.get(rate, NOTHING) + money
-        moved[rate] = moved.get(rate, ZERO) + (ZERO if ours is None else ours.vat_moved)
+    known = [
+        (percent(line["VatRate"]), money_in_go(line), told.get(str(line.get(_REFERENCE))))
+        for line in by_line
+        if None not in (line.get("VatRate"), line.get("NetAmount"))
+    ]
+    wanted = sum_by((rate, money if ours is None else ours.total) for rate, money, ours in known)
+    there = sum_by((rate, money) for rate, money, _ in known)
+    ours_at = [(rate, ours) for rate, _, ours in known if ours is not None]
+    counts = Counter(rate for rate, ours in ours_at if _may_be_rounded(ours))
+    moved = {
+        rate: sum((ours.vat_moved for at, ours in ours_at if at == rate), ZERO) for rate in wanted
+    }
     if once_per_rate:
         there = {rate: _taxed_once(one, rate) for rate, one in there.items()}
     return {
@@ -132,12 +133,9 @@ def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
     """
     lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
     total = total_in_go(answer) - total_in_go(answered_lines(answer).get(ROUNDING))
-    nets: dict[Decimal, Decimal] = {}
-    for line in lines:
-        rate = percent(line.get("VatRate") or 0)
-        nets[rate] = nets.get(rate, ZERO) + money_in_go(line).excl
-    by_line = sum((total_in_go(line) for line in lines), ZERO)
-    by_rate = sum((net + to_ore(net * rate / 100) for rate, net in nets.items()), ZERO)
+    sums = sum_by((percent(line.get("VatRate") or 0), money_in_go(line)) for line in lines)
+    by_line = sum(sums.values(), NOTHING).incl
+    by_rate = sum((_taxed_once(one, rate).incl for rate, one in sums.items()), ZERO)
     found = [once for once, told in ((False, by_line), (True, by_rate)) if told == total]
     return tuple(found) or (False,)
 
@@ -185,8 +183,7 @@ def total_difference(expected: Decimal, go_total: Value) -> str | None:
     told = None if go_total is None else number_in_go(go_total, what="TotalAmount")
     if told is None or abs(told - expected) < ORE:
         return None
-    in_go = to_ore(told)
-    return f"total with VAT: the shop says {expected}, Go says {in_go}"
+    return f"total with VAT: the shop says {expected}, Go says {to_ore(told)}"
 
 
 def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str | None:
@@ -202,7 +199,7 @@ def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str
 def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
     """Return the lines of an order that Go answered, by our reference."""
     lines = answer.get("SalesOrderLines") or ()
-    return {line.get("ExternalImportReference") or line.get("Id"): line for line in lines}
+    return {line.get(_REFERENCE) or line.get("Id"): line for line in lines}
 
 
 def total_in_go(line: Mapping[str, Any] | None) -> Decimal:

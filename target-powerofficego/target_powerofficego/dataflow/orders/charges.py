@@ -12,6 +12,7 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     Price,
     Rates,
     read_money,
+    sum_by,
 )
 from target_powerofficego.dataflow.orders.lines import (
     OrderLine,
@@ -139,13 +140,15 @@ def spread_lines(
     ]
 
 
+def without_rate(lines: Iterable[OrderLine], what: str) -> str:
+    """Say that an amount cannot be split by VAT rate, for one of these lines has none."""
+    line = next(one for one in lines if one.rate is None and one.total.incl)
+    return f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
+
+
 def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
     """Return what lines come to at each VAT rate; None when one that counts has none."""
-    found: dict[Decimal, Money] = {}
-    for line in lines:
-        if line.rate is None:
-            if line.total.incl:
-                return None
-            continue
-        found[line.rate] = found.get(line.rate, Money(ZERO, ZERO, ZERO)) + line.total
-    return found
+    lines = list(lines)
+    if any(line.rate is None and line.total.incl for line in lines):
+        return None
+    return sum_by((line.rate, line.total) for line in lines if line.rate is not None)

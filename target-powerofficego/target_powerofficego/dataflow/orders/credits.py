@@ -9,7 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.line_amounts import ZERO, Price, choose_price
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ZERO, Price, repriced
+from target_powerofficego.dataflow.orders.lines import total_incl
 from target_powerofficego.dataflow.orders.order import CREDIT
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def credit_lines(
         replace(line, sort_order=place)
         for place, line in enumerate(one for one in found if one is not None)
     )
-    return lines, sum((line.total.incl for line in lines), ZERO)
+    return lines, total_incl(lines)
 
 
 def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
@@ -66,7 +67,7 @@ def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
             line,
             quantity=ZERO,
             price=Price(line.price.unit_price, ZERO),
-            total=line.total - line.total,
+            total=NOTHING,
         )
         for line in lines
     )
@@ -80,10 +81,5 @@ def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
     if not gone.incl and not gone.excl:
         return None
     quantity = before.quantity - after.quantity or Decimal(1).copy_sign(gone.excl)
-    price = choose_price(
-        quantity=quantity,
-        total_excl=gone.excl,
-        unit_price=before.price.unit_price,
-        discount=before.price.allowance / 100,
-    )
+    price = repriced(before.price, quantity=quantity, total_excl=gone.excl)
     return replace(before, quantity=-quantity, price=price, total=-gone)

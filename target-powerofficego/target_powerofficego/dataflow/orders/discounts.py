@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, spread_lines
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, with_vat_of
+from target_powerofficego.dataflow.orders.charges import ByRate, spread_lines, without_rate
+from target_powerofficego.dataflow.orders.line_amounts import ORE, ZERO, Money, sum_by, with_vat_of
 from target_powerofficego.dataflow.orders.lines import dicts
 from target_powerofficego.dataflow.orders.sums import Sums, sums_of, tolerance
 from target_powerofficego.dataflow.product import rate_key
@@ -93,10 +93,8 @@ def _discount(raw: Record, number: int) -> _Discount:
         values.amount(raw.get(name), what=f"discount {number}, {name}")
         for name in ("amount_excl", "amount_incl")
     )
-    if incl is None:
-        msg = f"discount {number} has no amount_incl, the discount with VAT"
-        raise Unusable(msg)
-    return _Discount(to_ore(abs(incl)), abs(excl) if excl else None)
+    reason = f"discount {number} has no amount_incl, the discount with VAT"
+    return _Discount(to_ore(abs(values.require(incl, reason))), abs(excl) if excl else None)
 
 
 def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
@@ -133,10 +131,7 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
         msg = f"the discount is {amount}, but the order comes to {whole} before it"
         raise Contradiction(msg)
     if None in sums.by_rate:
-        line = next(one for one in lines if one.rate is None and one.total.incl)
-        name = values.shown(line.description)
-        msg = f"the discount cannot be split by VAT rate: {name} has none"
-        raise Unusable(msg)
+        raise Unusable(without_rate(lines, "the discount"))
     return sums
 
 
@@ -159,11 +154,7 @@ def _ways(
         yield as_told
     options = [[way for way in _each(one, lines, sums) if one.is_true_of(way)] for one in discounts]
     for chosen in itertools.product(*options):
-        shares: ByRate = {}
-        for way in chosen:
-            for rate, one in way.items():
-                shares[rate] = shares.get(rate, NOTHING) + one
-        yield shares
+        yield sum_by(share for way in chosen for share in way.items())
     on_two = _on_two(together.incl, sums, told)
     if on_two is not None and together.is_true_of(on_two):
         yield on_two
@@ -237,7 +228,6 @@ def _on_two(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
 
 
 def _less(sums: Sums, shares: ByRate) -> Sums:
-    by_rate = {**sums.by_rate}
-    for rate, one in shares.items():
-        by_rate[rate] = by_rate.get(rate, NOTHING) - one
+    taken = [(rate, -one) for rate, one in shares.items()]
+    by_rate = sum_by([*sums.by_rate.items(), *taken])
     return Sums(by_rate, Counter(sums.counts) + Counter(shares.keys()))

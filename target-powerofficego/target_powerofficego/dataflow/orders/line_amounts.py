@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.values import Unusable, to_ore
@@ -25,6 +25,7 @@ ZERO = Decimal(0)
 _MOST_PRICE_DECIMALS = 8
 _LARGEST_PRICE = Decimal(10) ** 15
 _MOST_ALLOWANCE_DECIMALS = 2
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Money:
 
 
 NOTHING = Money(ZERO, ZERO, ZERO)
+
+
+def sum_by(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
+    """Return the sums of amounts by what they are of, such as a VAT rate."""
+    sums: dict[_Key, Money] = {}
+    for key, amount in amounts:
+        sums[key] = sums.get(key, NOTHING) + amount
+    return sums
 
 
 def with_vat_of(incl: Decimal, rate: Decimal) -> Money:

@@ -24,7 +24,7 @@ from target_powerofficego.dataflow.units import unit_code
 from target_powerofficego.dataflow.values import Unusable, to_ore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
@@ -46,6 +46,9 @@ class ServiceCodes:
     rounding: str | None = None
     rates: tuple[Decimal, ...] = ()
 
+
+LISTS = {"lines": "", "shipping": "shipping:", "fees": "fee:"}
+"""Where the shop tells an order's lines, and what their references begin with."""
 
 NOT_GOODS = ("shipping:", "fee:", "rounding:")
 """So begin the references of freight, fees and rounding; a line of the shop has its id."""
@@ -189,11 +192,9 @@ def _product_line(
     reference = _reference(raw, what)
     sku = values.text(raw.get("sku"), what=f"{what}, sku", longest=100)
     product_id = values.shop_id(raw.get("product_id"), what=f"{what}, product_id")
-    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    told = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    quantity = values.require(told, f"{what} has no quantity")
     is_gift_card = raw.get("type") == "gift_card"
-    if quantity is None:
-        msg = f"{what} has no quantity"
-        raise Unusable(msg)
     has_product = product_id is not None or sku is not None
     rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     rate = ZERO if rate is None and is_gift_card else rate
@@ -221,11 +222,7 @@ def _product_line(
 
 
 def _reference(raw: Record, what: str) -> str:
-    reference = values.text(raw.get("id"), what=f"{what}, id")
-    if reference is None:
-        msg = f"{what} has no id"
-        raise Unusable(msg)
-    return reference
+    return values.require(values.text(raw.get("id"), what=f"{what}, id"), f"{what} has no id")
 
 
 def _line_price(
@@ -254,6 +251,11 @@ def _discount(raw: Record, total: Money, what: str) -> Decimal:
         if taken and left + taken:
             return taken / (left + taken)
     return ZERO
+
+
+def total_incl(lines: Iterable[OrderLine]) -> Decimal:
+    """Return what lines come to with VAT."""
+    return sum((line.total.incl for line in lines), ZERO)
 
 
 def dicts(raw: object, *, what: str) -> list[Record]:

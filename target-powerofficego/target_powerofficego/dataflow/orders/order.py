@@ -1,26 +1,23 @@
-"""Order ↔ SalesOrders: the property table of the header, and what an order's status asks for."""
+"""Order ↔ SalesOrders: the property table of the header, its invoice on the way back included."""
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.back import INVOICE_ROWS
 from target_powerofficego.dataflow.table import (
     Conversion,
     Direction,
     Property,
     Record,
     Table,
-    is_deleted,
+    member,
     to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
 ORDER_STATUSES = (
@@ -39,8 +36,9 @@ _STAKES = (
     *("total_excl", "total_tax", "rounding", "total_incl", "total_refunded", "currency"),
 )
 """What of an order decides what is owed."""
-_DELETING_STATUSES = frozenset({"cancelled", "failed"})
-LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in _DELETING_STATUSES)
+DELETING_STATUSES = frozenset({"cancelled", "failed"})
+"""With these an order is to be in Go no more."""
+LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in DELETING_STATUSES)
 """With these an order can be in Go."""
 GUEST = "guest:"
 """Begins the shop id under which a guest, who has none, is linked."""
@@ -57,67 +55,14 @@ _SKU = "sku:"
 
 
 def is_made_up(shop_id: str) -> bool:
-    """Tell whether the shop has no record under an id: a guest's, a credit note's, a line's."""
+    """Return whether the shop has no record under an id: a guest's, a credit note's, a line's."""
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
-
-
-class Wanted(enum.Enum):
-    """What an order's status asks of Go."""
-
-    WRITTEN = "written"
-    DELETED = "deleted"
-    LEFT_ALONE = "left alone"
-
-
-def wanted(
-    order: Record,
-    statuses: Collection[str],
-    orders_from: datetime.date | None,
-    zone: datetime.tzinfo,
-    *,
-    is_linked: bool,
-) -> Wanted:
-    """Tell whether an order is to be written, deleted from Go while it is a Draft, or left alone.
-
-    `zone` is where `orders_from` is a date. Once linked, an order is not left alone any more: what
-    is paid back of it must not be lost.
-
-    Raises:
-        Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
-            is not known whether the order was placed before `orders_from`.
-    """
-    status = values.text(order.get("status"), what="status")
-    if status in _DELETING_STATUSES or is_deleted(order):
-        return Wanted.DELETED
-    if not is_linked and status in ORDER_STATUSES and status not in statuses:
-        return Wanted.LEFT_ALONE
-    if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
-        return Wanted.LEFT_ALONE
-    if status not in ORDER_STATUSES:
-        told = "is missing" if status is None else f"{values.shown(status)} is not known"
-        msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
-        raise Unusable(msg)
-    return Wanted.WRITTEN
 
 
 def stakes(order: Record) -> Record:
     """Return what was sold and paid back, and whether the order is ended."""
-    is_ended = order.get("status") in tuple(_DELETING_STATUSES) or bool(order.get("deleted_at"))
+    is_ended = order.get("status") in tuple(DELETING_STATUSES) or bool(order.get("deleted_at"))
     return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
-
-
-def _placed_on(order: Record, zone: datetime.tzinfo) -> datetime.date:
-    """Return the day on which an order was placed, else made.
-
-    Raises:
-        Unusable: the shop tells neither, or the one that it tells is no stamp.
-    """
-    for name in ("placed_at", "created_at"):
-        moment = values.instant(order.get(name), what=name)
-        if moment is not None:
-            return moment.astimezone(zone).date()
-    msg = "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
-    raise Unusable(msg)
 
 
 def buyer_name(order: Record) -> str | None:
@@ -170,19 +115,13 @@ def _number(order: Record, _: Conversion) -> Value:
     return values.text(order.get("number"), what="number")
 
 
-def _digits(order: Record, conversion: Conversion) -> Value:
-    return values.number_of_digits(_number(order, conversion))
+def _digits(order: Record, _: Conversion) -> Value:
+    return values.number_of_digits(order.get("number"), what="number")
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
     """Return the currency; where none is told, NOK, for Go would take its customer's."""
     return values.currency(order.get("currency"), what="currency") or conversion.client_currency
-
-
-def _buyers_reference(order: Record, _: Conversion) -> Value:
-    if "reference" not in order:
-        return ABSENT
-    return values.words(order["reference"], what="reference")
 
 
 def _buyer_name(order: Record, _: Conversion) -> Value:
@@ -194,27 +133,72 @@ def _buyer_name(order: Record, _: Conversion) -> Value:
     return buyer_name(order)
 
 
-def _row(
-    name: str,
-    shop: str,
-    go: str,
-    go_type: str,
-    direction: Direction,
-    to_go: Callable[[Record, Conversion], Value],
-    same: Callable[[Value], Value] = values.same_text,
-    note: str = "",
-    to_shop: Callable[[Value, Record], Record] | None = None,
-) -> Property:
-    return Property(
-        name, shop, go, go_type, direction, to_go, same=same, note=note, to_shop=to_shop
-    )
+HAS_CREDIT_NOTE = "HasCreditNote"
+"""A member that the way back adds to an invoice of Go that a credit note relates to."""
+
+PAID = "paid"
+PAYMENT_ROW = "payment_status"
+_UNPAID = ("unpaid", "authorized", "partially_paid")
+
+
+def _invoice(name: str) -> Callable[[Record, Conversion], Value]:
+    def read(order: Record, _: Conversion) -> Value:
+        if "invoice" not in order:
+            return ABSENT
+        invoice = order["invoice"]
+        return invoice.get(name) if isinstance(invoice, dict) else None
+
+    return read
+
+
+def _to_invoice(name: str, told: Callable[[Value], Value]) -> Callable[[Value, Record], Record]:
+    return lambda value, _: {"invoice": {name: None if value is None else told(value)}}
+
+
+def _invoice_number(value: Value) -> Value:
+    return None if value is None else str(value).strip() or None
+
+
+def _moment(value: Value) -> Value:
+    """Return a stamp in UTC as the shop's API has it; what is none stays as it is."""
+    try:
+        moment = values.instant(value, what="the stamp")
+    except values.Unusable:
+        return value
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _payment(order: Record, _: Conversion) -> Value:
+    """Return "paid" for an order that the shop no longer counts as open."""
+    if "payment_status" not in order:
+        return ABSENT
+    return None if order["payment_status"] in (*_UNPAID, None) else PAID
+
+
+def _is_paid(entry: Mapping[str, Any]) -> Value:
+    """Return "paid" for an invoice with nothing open; what was credited was not paid."""
+    balance, total = entry.get("Balance"), entry.get("TotalAmount")
+    is_open = balance is None or values.number_in_go(balance, what="Balance") != 0
+    is_sale = total is not None and values.number_in_go(total, what="TotalAmount") > 0
+    if is_open or not is_sale or entry.get("IsReversed") or entry.get(HAS_CREDIT_NOTE):
+        return None
+    return PAID
+
+
+def _to_payment(value: Value, _: Record) -> Record:
+    """Write "paid"; an order is never made unpaid again."""
+    return {"payment_status": PAID} if value == PAID else {}
+
+
+def _same_moment(value: Value) -> Value:
+    return _moment(values.same_text(value))
 
 
 ORDER = Table(
     entity="orders",
     resource="SalesOrders",
     rows=(
-        _row(
+        Property(
             "id",
             "id",
             "ExternalImportReference",
@@ -223,17 +207,17 @@ ORDER = Table(
             _reference,
             note="`{shop_name}:{id}`",
         ),
-        _row(
+        Property(
             "number",
             "number",
             "ImportedOrderNo",
             "int64",
             Direction.ON_CREATE,
             _digits,
-            values.same_amount,
+            same=values.same_amount,
             note="only digits",
         ),
-        _row(
+        Property(
             "matching_reference",
             "number",
             "CustomMatchingReference",
@@ -241,56 +225,56 @@ ORDER = Table(
             Direction.ON_CREATE,
             _number,
         ),
-        _row(
+        Property(
             "customer",
             "customer_id, or buyer for a guest",
             "CustomerId",
             "int64",
             Direction.TO_GO,
             _set_by_the_sink,
-            values.same_amount,
+            same=values.same_amount,
             note="the linked customer; guests by the setting `guests`",
         ),
-        _row(
+        Property(
             "placed_at",
             "placed_at",
             "SalesOrderDate",
             "date",
             Direction.TO_GO,
             _date("placed_at"),
-            values.same_date,
+            same=values.same_date,
             note="the date in `time_zone`",
         ),
-        _row(
+        Property(
             "shipped_at",
             "shipped_at",
             "DeliveryDate",
             "date",
             Direction.TO_GO,
             _date("shipped_at"),
-            values.same_date,
+            same=values.same_date,
             note="the date in `time_zone`",
         ),
-        _row(
+        Property(
             "currency",
             "currency",
             "CurrencyCode",
             "string, ISO 4217",
             Direction.ON_CREATE,
             _currency,
-            values.same_code,
+            same=values.same_code,
             note="NOK when the shop tells none",
         ),
-        _row(
+        Property(
             "reference",
             "reference",
             "PurchaseOrderReference",
             "string",
             Direction.BOTH,
-            _buyers_reference,
+            member("reference", values.words),
             to_shop=to_member("reference"),
         ),
-        _row(
+        Property(
             "buyer",
             "buyer.name",
             "CustomerReference",
@@ -298,16 +282,71 @@ ORDER = Table(
             Direction.TO_GO,
             _buyer_name,
         ),
-        _row(
+        Property(
             "shipping_address",
             "shipping_address",
             "ContactDeliveryAddressId",
             "int64",
             Direction.TO_GO,
             _set_by_the_sink,
-            values.same_amount,
+            same=values.same_amount,
             note="when it differs from the customer's primary one",
         ),
-        *INVOICE_ROWS,
+        Property(
+            "invoice_number",
+            "invoice.number",
+            "InvoiceNo",
+            "int64",
+            Direction.TO_SHOP,
+            _invoice("number"),
+            same=_invoice_number,
+            to_shop=_to_invoice("number", str),
+            note="of OutgoingInvoices; once the invoice is sent, by whomever",
+        ),
+        Property(
+            "invoice_sent_at",
+            "invoice.sent_at",
+            "SentDateTimeOffset",
+            "date-time",
+            Direction.TO_SHOP,
+            _invoice("sent_at"),
+            same=_same_moment,
+            to_shop=_to_invoice("sent_at", _moment),
+        ),
+        Property(
+            "invoice_due_on",
+            "invoice.due_on",
+            "DueDate",
+            "date",
+            Direction.TO_SHOP,
+            _invoice("due_on"),
+            same=values.same_date,
+            to_shop=_to_invoice("due_on", values.same_date),
+        ),
+        Property(
+            "invoice_balance",
+            "invoice.balance",
+            "Balance",
+            "decimal",
+            Direction.TO_SHOP,
+            _invoice("balance"),
+            same=values.same_amount,
+            to_shop=_to_invoice(
+                "balance", lambda value: values.money(values.number_in_go(value, what="Balance"))
+            ),
+        ),
+        Property(
+            PAYMENT_ROW,
+            "payment_status",
+            "Balance",
+            "decimal",
+            Direction.TO_SHOP,
+            _payment,
+            to_shop=_to_payment,
+            of_go=_is_paid,
+            needs=("TotalAmount", "RelatedInvoiceNo", "IsReversed"),
+            note="0: `paid`, from unpaid, authorized or partially_paid only, and not when a"
+            " credit note relates to the invoice",
+        ),
     ),
 )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.values import Unusable
@@ -37,7 +37,6 @@ _UNPAID_STATUSES = frozenset(
 """Known words for a payment whose money was not taken, or all given back; others are told of."""
 
 _PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -123,11 +122,14 @@ class _Reading:
         return Payment(
             self.order_id,
             self._id(told),
-            _there(
-                values.date_in_zone(told.get("paid_at"), zone=self.zone, what=_PAID_AT), "paid_at"
+            values.require(
+                values.date_in_zone(told.get("paid_at"), zone=self.zone, what=_PAID_AT),
+                "has no paid_at",
             ),
-            _there(method_key(told.get("method")), "method"),
-            self._in_kroner(_there(values.amount(told.get("amount"), what=_AMOUNT), "amount")),
+            values.require(method_key(told.get("method")), "has no method"),
+            self._in_kroner(
+                values.require(values.amount(told.get("amount"), what=_AMOUNT), "has no amount")
+            ),
         )
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
@@ -141,9 +143,8 @@ class _Reading:
         return values.to_ore(amount)
 
     def _id(self, told: Record) -> str:
-        given = told.get("id")
-        if isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip():
-            return _short(str(given).strip())
+        if given := _given_id(told):
+            return _short(given.strip())
         said = [told.get(name) for name in ("method", "reference", "amount", "paid_at")]
         content = f"content:{_digest(json.dumps(said, default=str))}"
         self.alike[content] += 1
@@ -152,9 +153,14 @@ class _Reading:
 
 def _named(told: object) -> str:
     """Return a payment in words, by the shop's id where it has one."""
-    given = told.get("id") if isinstance(told, dict) else None
-    has_id = isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip()
-    return f"payment {values.shown(given)}" if has_id else "a payment without an id"
+    given = _given_id(told) if isinstance(told, dict) else None
+    return f"payment {values.shown(given)}" if given else "a payment without an id"
+
+
+def _given_id(told: Record) -> str | None:
+    given = told.get("id")
+    is_id = isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip()
+    return str(given) if is_id else None
 
 
 def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPayments | None:
@@ -176,13 +182,6 @@ def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPa
         reading.take(one)
     paid = tuple(reading.paid.values())
     return ToldPayments(paid, tuple(reading.left_out), tuple(reading.strange))
-
-
-def _there(value: _T | None, name: str) -> _T:
-    if value is None:
-        msg = f"has no {name}"
-        raise Unusable(msg)
-    return value
 
 
 def method_key(method: object) -> str | None:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, by_rate
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ZERO, Money, with_vat_of
-from target_powerofficego.dataflow.orders.lines import dicts
+from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, without_rate
+from target_powerofficego.dataflow.orders.line_amounts import (
+    NOTHING,
+    ZERO,
+    Money,
+    sum_by,
+    with_vat_of,
+)
+from target_powerofficego.dataflow.orders.lines import dicts, total_incl
 from target_powerofficego.dataflow.orders.sums import tolerance
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
 
+_Key = TypeVar("_Key")
 _CHARGES = ("shipping:", "fee:")
 _DISCOUNT = "discount:"
 _ROUNDING = "rounding"
@@ -90,17 +97,17 @@ def positive(value: object, what: str) -> Decimal | None:
     return None if amount is None else to_ore(abs(amount))
 
 
-def split(amount: Decimal, bounds: Sequence[Decimal]) -> list[Decimal]:
+def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal]:
     """Return an amount in whole øre in parts, in proportion to bounds; each is within its own.
 
     The bounds are above zero, and together no less than the amount. The øre that are left over go
     to the largest, the last of several.
     """
-    parts = [ZERO] * len(bounds)
-    left, room = amount, sum(bounds, ZERO)
-    for place in sorted(range(len(bounds)), key=bounds.__getitem__):
-        parts[place] = to_ore(left * bounds[place] / room)
-        left, room = left - parts[place], room - bounds[place]
+    parts = dict.fromkeys(bounds, ZERO)
+    left, room = amount, sum(bounds.values(), ZERO)
+    for key in sorted(bounds, key=bounds.__getitem__):
+        parts[key] = to_ore(left * bounds[key] / room)
+        left, room = left - parts[key], room - bounds[key]
     return parts
 
 
@@ -128,7 +135,7 @@ def refund_shares(
     known = by_rate(left)
     if known is None:
         if amount:
-            raise Unusable(_without_rate(left, what))
+            raise Unusable(without_rate(left, what))
         return {}
     there = {rate: one.incl for rate, one in known.items()}
     if amount == sum(there.values(), ZERO):
@@ -136,7 +143,7 @@ def refund_shares(
     lacking = {rate: max(lowest.get(rate, ZERO) - one, ZERO) for rate, one in there.items()}
     wanted = amount + sum(lacking.values(), ZERO)
     bearing = _bearing(wanted, left, there)
-    parts = dict(zip(bearing, split(wanted, [*bearing.values()]), strict=True))
+    parts = split(wanted, bearing)
     return {rate: with_vat_of(parts.get(rate, ZERO) - lack, rate) for rate, lack in lacking.items()}
 
 
@@ -157,11 +164,6 @@ def _is_spared(line: OrderLine) -> bool:
     return line.is_gift_card or line.reference.startswith((*_CHARGES, _ROUNDING))
 
 
-def _without_rate(left: Iterable[OrderLine], what: str) -> str:
-    line = next(one for one in left if one.rate is None and one.total.incl)
-    return f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
-
-
 def discount_shares(
     left: Collection[OrderLine], taken: Mapping[str, Decimal]
 ) -> dict[str, Decimal]:
@@ -178,7 +180,7 @@ def discount_shares(
         amount = -discount.total.incl
         bearing = _bearing_discount(left, discount)
         of_it = sum((taken.get(one.reference, ZERO) for one in bearing), ZERO)
-        whole = sum((one.total.incl for one in bearing), ZERO)
+        whole = total_incl(bearing)
         is_partial = of_it < whole
         if of_it > 0 and not (is_partial and discount.reference.startswith(_ROUNDING)):
             found[discount.reference] = min(to_ore(amount * of_it / whole), amount)
@@ -192,7 +194,7 @@ def _bearing_discount(left: Iterable[OrderLine], discount: OrderLine) -> Sequenc
         return sold
     at_its_rate = [[one for one in lines if one.rate == discount.rate] for lines in (goods, sold)]
     for bearing in (*at_its_rate, goods):
-        if sum((one.total.incl for one in bearing), ZERO) >= -discount.total.incl:
+        if total_incl(bearing) >= -discount.total.incl:
             return bearing
     return sold
 
@@ -215,7 +217,7 @@ def told_shares(
     """
     had, room = by_rate(before), by_rate(left)
     if had is None or room is None:
-        raise Unusable(_without_rate((*before, *left), what))
+        raise Unusable(without_rate((*before, *left), what))
     named = {rate: gone for rate, one in had.items() if (gone := one - room[rate]) != NOTHING}
     counts = Counter(one.rate for one in before if one.total.incl)
     told = _told_sums(vat, rest + _incl(named), counts, what)
@@ -323,8 +325,7 @@ def _splits(rest: Decimal, room: ByRate, tax: Decimal) -> Iterator[ByRate]:
         yield {}
         return
     if rest <= sum(there.values(), ZERO):
-        parts = zip(there, split(rest, [*there.values()]), strict=True)
-        yield {rate: with_vat_of(one, rate) for rate, one in parts}
+        yield {rate: with_vat_of(one, rate) for rate, one in split(rest, there).items()}
     for rate in {*there, ZERO}:
         yield {rate: with_vat_of(rest, rate)}
     if len(there) == 2:
@@ -353,7 +354,7 @@ def _check_room(shares: ByRate, room: ByRate, what: str) -> None:
 
 def together(some: Mapping[Decimal, Money], more: Mapping[Decimal, Money]) -> ByRate:
     """Return the sums of both at each rate."""
-    return {rate: some.get(rate, NOTHING) + more.get(rate, NOTHING) for rate in {*some, *more}}
+    return sum_by([*some.items(), *more.items()])
 
 
 def _incl(sums: Mapping[Decimal, Money]) -> Decimal:

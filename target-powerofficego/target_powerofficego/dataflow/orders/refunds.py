@@ -15,10 +15,16 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     ORE,
     ZERO,
     Money,
-    choose_price,
+    repriced,
     with_vat_of,
 )
-from target_powerofficego.dataflow.orders.lines import OrderLine, ServiceCodes, dicts
+from target_powerofficego.dataflow.orders.lines import (
+    LISTS,
+    OrderLine,
+    ServiceCodes,
+    dicts,
+    total_incl,
+)
 from target_powerofficego.dataflow.orders.refund_shares import (
     UNTOLD,
     ToldVat,
@@ -44,10 +50,7 @@ REFUND_LINE = "refund:"
 
 _ONE = Decimal(1)
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
-_REFUNDED = ("refunded", "partially_refunded")
 _FREIGHT = "shipping:"
-_PREFIXES = {"lines": "", "shipping": _FREIGHT, "fees": "fee:"}
-"""What begins a line's reference in Go, by the member of the order that the shop tells it in."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,11 @@ class Refund:
     created_at: object = None
     vat: ToldVat = UNTOLD
 
+    @property
+    def called(self) -> str:
+        """What a reason calls it."""
+        return f"refund {values.shown(self.id)}"
+
 
 def read_refunds(order: Record) -> tuple[Refund, ...]:
     """Return the refunds of an order, the earliest first.
@@ -100,29 +108,8 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
 
 
 def _paid_back_at(refund: Refund) -> datetime.datetime:
-    try:
-        moment = values.instant(refund.created_at, what="created_at")
-    except Unusable:  # it matters only for a credit note, which tells of it
-        moment = None
-    return moment or _LAST
-
-
-def untold_refund(order: Record, paid_back: Decimal) -> str | None:
-    """Say in words that the order was paid back, but the refunds do not tell how; else None.
-
-    `paid_back` is what its refunds come to.
-
-    Raises:
-        Unusable: `total_refunded` is no number.
-    """
-    told = values.amount(order.get("total_refunded"), what="total_refunded")
-    if told is not None and to_ore(abs(told)) != paid_back:
-        back = to_ore(abs(told))
-        return f"the shop says that {back} was paid back, but its refunds come to {paid_back}"
-    is_marked = order.get("status") == "refunded" or order.get("payment_status") in _REFUNDED
-    if is_marked and not paid_back and values.amount(order.get("total_incl"), what="total_incl"):
-        return "the shop says that it was paid back, but tells no refund"
-    return None
+    # what is no stamp matters only for a credit note, which tells of it
+    return values.instant_or_none(refund.created_at) or _LAST
 
 
 def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
@@ -131,7 +118,7 @@ def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
     Freight or a fee without an id cannot be named.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for member, prefix in _PREFIXES.items():
+    for member, prefix in LISTS.items():
         for raw in dicts(order.get(member), what=member):
             shop_id = values.text(raw.get("id"), what=f"{member}, id")
             if shop_id is not None:
@@ -140,10 +127,8 @@ def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
 
 
 def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Refund:
-    shop_id = values.text(raw.get("id"), what=f"{what}, id")
-    if shop_id is None:
-        msg = f"{what} has no id"
-        raise Unusable(msg)
+    told = values.text(raw.get("id"), what=f"{what}, id")
+    shop_id = values.require(told, f"{what} has no id")
     lines = tuple(
         _refunded_line(one, f"{what}, line {number}", named)
         for number, one in enumerate(dicts(raw.get("lines"), what=f"{what}, lines"), start=1)
@@ -159,10 +144,8 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
 
 
 def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> RefundedLine:
-    line_id = values.text(raw.get("line_id"), what=f"{what}, line_id")
-    if line_id is None:
-        msg = f"{what} has no line_id"
-        raise Unusable(msg)
+    told = values.text(raw.get("line_id"), what=f"{what}, line_id")
+    line_id = values.require(told, f"{what} has no line_id")
     references = named.get(line_id, ())
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
     if quantity is None:  # freight and fees are one unit each
@@ -194,20 +177,19 @@ def less_refunds(
         before = tuple(left.values())
         told = _take_named(left, refund)
         amount = told if refund.amount is None else refund.amount
-        _check_amount(refund, amount, told, _sum(before))
+        _check_amount(refund, amount, told, total_incl(before))
         if amount or told:
             left |= _for_no_line(before, left, refund, amount - told, lowest, codes)
-        paid_back += _sum(before) - _sum(left.values())
+        paid_back += total_incl(before) - total_incl(left.values())
     return tuple(left.values()), paid_back
 
 
 def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
-    what = f"refund {values.shown(refund.id)}"
     if amount < told:
-        msg = f"{what} is {amount}, but its lines come to {told}"
+        msg = f"{refund.called} is {amount}, but its lines come to {told}"
         raise Contradiction(msg)
     if amount > max(before, ZERO):
-        msg = f"{what} is {amount}, but the order comes to {before} before it"
+        msg = f"{refund.called} is {amount}, but the order comes to {before} before it"
         raise Contradiction(msg)
 
 
@@ -223,7 +205,7 @@ def _for_no_line(
 
     Where the shop tells its VAT, that decides; at 0 % it may so take more than was sold.
     """
-    what, now = f"refund {values.shown(refund.id)}", tuple(left.values())
+    what, now = refund.called, tuple(left.values())
 
     def spread(shares: ByRate) -> list[OrderLine]:
         reference = f"{REFUND_LINE}{refund.id}"
@@ -251,12 +233,12 @@ def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> 
     if not any(one.incl for one in (by_rate(lines) or {}).values()):
         return []
     return [
-        f"{amount} of refund {values.shown(refund.id)} is for no line and tells no VAT: it is taken"
+        f"{amount} of {refund.called} is for no line and tells no VAT: it is taken"
         f" as a price reduction, {_at_rates(found)}"
         for refund in refunds
         if not refund.vat.is_told
         for found in [shares[f"{REFUND_LINE}{refund.id}"]]
-        if (amount := -_sum(found)) > 0
+        if (amount := -total_incl(found)) > 0
     ]
 
 
@@ -265,13 +247,9 @@ def _at_rates(lines: Iterable[OrderLine]) -> str:
     return " and ".join(told)
 
 
-def _sum(lines: Iterable[OrderLine]) -> Decimal:
-    return sum((line.total.incl for line in lines), ZERO)
-
-
 def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
     """Take a refund from what it names; return what that comes to with VAT."""
-    before = _sum(left.values())
+    before = total_incl(left.values())
     parts = _named_parts(left, refund)
     freight = [reference for reference, _ in parts if reference.startswith(_FREIGHT)]
     told = sum((part.amount or ZERO for one, part in parts if one in freight), ZERO)
@@ -286,7 +264,7 @@ def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
         quantity = abs(left[reference].quantity) if is_all else ZERO
         left[reference] = _less(left[reference], refund, quantity, amount)
     _take_freight(left, refund, wanted, freight)
-    return before - _sum(left.values())
+    return before - total_incl(left.values())
 
 
 def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[str, RefundedLine]]:
@@ -294,7 +272,7 @@ def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[st
     found = []
     for part in refund.lines:
         there = [one for one in part.references or (part.line_id,) if one in left]
-        what = f"refund {values.shown(refund.id)} names a line {values.shown(part.line_id)}"
+        what = f"{refund.called} names a line {values.shown(part.line_id)}"
         if len(there) > 1:
             msg = f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
             raise Contradiction(msg)
@@ -380,7 +358,7 @@ def _settled(
         return named.amounts, {}
     paid = cost - excess
     gross = to_ore(cost * paid / (cost - own)) if paid else ZERO
-    parts = dict(zip(named.untold, split(gross, [*named.untold.values()]), strict=True))
+    parts = split(gross, named.untold)
     amounts = [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
     return amounts, _along(named, gross - paid)
 
@@ -393,12 +371,11 @@ def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
     """
     own, shares = named.shares_of_untold, named.shares
     bounds = own if amount <= sum(own.values(), ZERO) else shares
-    parts = split(min(amount, sum(bounds.values(), ZERO)), [*bounds.values()])
-    found = dict(zip(bounds, parts, strict=True))
+    found = split(min(amount, sum(bounds.values(), ZERO)), bounds)
     room = {reference: named.discounts[reference] - one for reference, one in found.items()}
     if room:
         most = max(room, key=room.__getitem__)
-        found[most] += min(amount - sum(parts, ZERO), room[most])
+        found[most] += min(amount - sum(found.values(), ZERO), room[most])
     return {reference: one for reference, one in found.items() if one}
 
 
@@ -408,7 +385,7 @@ def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
     left = sum(bounds.values(), ZERO) - odd
     if not odd or left < 0:
         return named.amounts
-    parts = dict(zip(bounds, split(left, [*bounds.values()]), strict=True))
+    parts = split(left, bounds)
     return [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
 
 
@@ -429,7 +406,7 @@ def _take_freight(
             left[reference] = _less(line, refund, ZERO, part)
             wanted -= part
     if wanted:
-        msg = f"refund {values.shown(refund.id)} pays back more freight than was paid"
+        msg = f"{refund.called} pays back more freight than was paid"
         raise Contradiction(msg)
 
 
@@ -442,20 +419,13 @@ def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -
     if not amount and line.total.incl:
         return line
     if quantity > abs(line.quantity) or amount > abs(line.total.incl):
-        msg = (
-            f"refund {values.shown(refund.id)} is of more than line {values.shown(line.reference)}"
-        )
-        raise Contradiction(f"{msg} had left")
+        msg = f"{refund.called} is of more than line {values.shown(line.reference)} had left"
+        raise Contradiction(msg)
     total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
     left = line.quantity - quantity.copy_sign(line.quantity)
     if not left and total.incl:
         left = line.quantity
-    price = choose_price(
-        quantity=left,
-        total_excl=total.excl,
-        unit_price=line.price.unit_price,
-        discount=line.price.allowance / 100,
-    )
+    price = repriced(line.price, quantity=left, total_excl=total.excl)
     return replace(line, quantity=left, price=price, total=total)
 
 

@@ -1,4 +1,4 @@
-"""How far an order is to go in Go by its status in the shop: Confirmed, or invoiced; pure."""
+"""What an order's status in the shop asks of Go, from a Draft to an invoice; pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import enum
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.order import DELETING_STATUSES, ORDER_STATUSES
+from target_powerofficego.dataflow.values import Unusable
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Collection
 
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 
 
 class Stage(enum.Enum):
@@ -24,16 +27,63 @@ class Stage(enum.Enum):
     INVOICED = "invoiced"
 
 
-def status_of(order: Record) -> str | None:
-    """Return the status of an order in the shop."""
-    return values.text(order.get("status"), what="status")
+class Wanted(enum.Enum):
+    """What an order's status asks of Go."""
+
+    WRITTEN = "written"
+    DELETED = "deleted"
+    LEFT_ALONE = "left alone"
+
+
+def wanted(
+    order: ShopOrder,
+    statuses: Collection[str],
+    orders_from: datetime.date | None,
+    zone: datetime.tzinfo,
+    *,
+    is_linked: bool,
+) -> Wanted:
+    """Return whether an order is to be written, deleted from Go while it is a Draft, or left alone.
+
+    `zone` is where `orders_from` is a date. Once linked, an order is not left alone any more: what
+    is paid back of it must not be lost.
+
+    Raises:
+        Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
+            is not known whether the order was placed before `orders_from`.
+    """
+    status = order.status
+    if status in DELETING_STATUSES or order.is_deleted:
+        return Wanted.DELETED
+    if not is_linked and status in ORDER_STATUSES and status not in statuses:
+        return Wanted.LEFT_ALONE
+    if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
+        return Wanted.LEFT_ALONE
+    if status not in ORDER_STATUSES:
+        told = "is missing" if status is None else f"{values.shown(status)} is not known"
+        msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
+        raise Unusable(msg)
+    return Wanted.WRITTEN
+
+
+def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
+    """Return the day on which an order was placed, else made.
+
+    Raises:
+        Unusable: the shop tells neither, or the one that it tells is no stamp.
+    """
+    for name in ("placed_at", "created_at"):
+        moment = values.instant(order.raw.get(name), what=name)
+        if moment is not None:
+            return moment.astimezone(zone).date()
+    msg = "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+    raise Unusable(msg)
 
 
 def asked_stage(
-    order: Record, confirm_on: Collection[str], invoice_on: Collection[str]
+    status: str | None, confirm_on: Collection[str], invoice_on: Collection[str]
 ) -> Stage | None:
     """Return how far an order's status wants it to be; an invoice needs no Confirmed before."""
-    status = status_of(order)
     if status in invoice_on:
         return Stage.INVOICED
     return Stage.CONFIRMED if status in confirm_on else None

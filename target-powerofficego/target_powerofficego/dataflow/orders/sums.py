@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, repriced
+from target_powerofficego.dataflow.orders.line_amounts import (
+    NOTHING,
+    ORE,
+    ZERO,
+    Money,
+    repriced,
+    sum_by,
+)
 from target_powerofficego.dataflow.orders.lines import dicts
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import to_ore
@@ -57,13 +64,8 @@ class Sums:
 
 def sums_of(lines: Iterable[OrderLine]) -> Sums:
     """Return what lines come to by VAT rate; those of nothing are left out."""
-    by_rate: dict[Decimal | None, Money] = {}
-    counts: Counter[Decimal | None] = Counter()
-    for line in lines:
-        if line.total != NOTHING:
-            by_rate[line.rate] = by_rate.get(line.rate, NOTHING) + line.total
-            counts[line.rate] += 1
-    return Sums(by_rate, counts)
+    told = [(line.rate, line.total) for line in lines if line.total != NOTHING]
+    return Sums(sum_by(told), Counter(rate for rate, _ in told))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ customer ledger line by line (PowerOffice's documents on payment events and on p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -153,13 +153,10 @@ def payments_there(
         for line in entry.get("VoucherLines") or ()
         if line.get("ExternalLineReference")
     }
-    found = []
-    for one in payments:
-        line = lines.get(line_reference(shop_name, one))
-        if line is not None:
-            paid = values.number_in_go(line.get("CurrencyAmount") or 0, what="CurrencyAmount")
-            amount = values.to_ore(-paid)
-            found.append(
-                Payment(one.order_id, one.payment_id, one.day, one.method, amount, one.currency)
-            )
-    return found
+    known = {line_reference(shop_name, one): one for one in payments}
+    paid = {
+        name: values.number_in_go(lines[name].get("CurrencyAmount") or 0, what="CurrencyAmount")
+        for name in known
+        if name in lines
+    }
+    return [replace(known[name], amount=values.to_ore(-one)) for name, one in paid.items()]

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders import shop_order
 from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.order import Wanted, wanted
-from target_powerofficego.dataflow.orders.reading import read_lines
-from target_powerofficego.dataflow.orders.refunds import less_refunds, read_refunds
+from target_powerofficego.dataflow.orders.refunds import less_refunds
+from target_powerofficego.dataflow.orders.stages import Wanted, wanted
 from target_powerofficego.dataflow.orders.state import OrderState
 from target_powerofficego.dataflow.values import Unusable, to_ore
 from target_powerofficego.links_command.reconciliation.sides import ShopOrder, Waiting, with_rest
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from target_powerofficego.dataflow.table import Record
     from target_powerofficego.store.link_store import Link, LinkStore, Unsettled
 
 _ORDERS = "orders"
@@ -62,16 +61,20 @@ def _date_of_link(link: Link, zone: ZoneInfo) -> str | None:
 def _unlinked(one: Unsettled, zone: ZoneInfo) -> ShopOrder:
     placed = _date(one.payload.get("placed_at"), zone) or _date(one.payload.get("created_at"), zone)
     date = placed or one.first_seen.astimezone(zone).date().isoformat()
-    waiting = _waiting(one, zone)
-    return ShopOrder(one.shop_id, None, date, _amounts(one.payload, date, zone), waiting=waiting)
+    waiting, amounts = _waiting(one, zone), _amounts(_told(one), date, zone)
+    return ShopOrder(one.shop_id, None, date, amounts, waiting=waiting)
+
+
+def _told(one: Unsettled) -> shop_order.ShopOrder:
+    return shop_order.ShopOrder(one.payload)
 
 
 def _waiting(one: Unsettled, zone: ZoneInfo) -> Waiting:
-    due = _due(one.payload, zone)
+    due = _due(_told(one), zone)
     return Waiting(one.id, one.kind, one.reason, one.acknowledged_at is not None, due)
 
 
-def _is_no_more(order: Record, zone: ZoneInfo) -> bool:
+def _is_no_more(order: shop_order.ShopOrder, zone: ZoneInfo) -> bool:
     """Return whether the shop cancelled or deleted an order."""
     try:
         return wanted(order, (), None, zone, is_linked=False) is Wanted.DELETED
@@ -79,39 +82,39 @@ def _is_no_more(order: Record, zone: ZoneInfo) -> bool:
         return False
 
 
-def _due(order: Record, zone: ZoneInfo) -> Decimal | None:
+def _due(order: shop_order.ShopOrder, zone: ZoneInfo) -> Decimal | None:
     """Return what an order comes to with VAT after what the shop took back of it."""
     if _is_no_more(order, zone):
         return Decimal(0)
     try:
-        total = values.amount(order.get("total_incl"), what="total_incl")
-        refunded = values.amount(order.get("total_refunded"), what="total_refunded")
+        total = values.amount(order.raw.get("total_incl"), what="total_incl")
+        refunded = values.amount(order.raw.get("total_refunded"), what="total_refunded")
         if refunded is None:
-            refunded = sum((one.amount or Decimal(0) for one in read_refunds(order)), Decimal(0))
+            refunded = sum((one.amount or Decimal(0) for one in order.refunds), Decimal(0))
     except Unusable:
         return None
     return None if total is None else to_ore(total - refunded)
 
 
-def _amounts(order: Record, date: str, zone: ZoneInfo) -> OrderAmounts | None:
+def _amounts(order: shop_order.ShopOrder, date: str, zone: ZoneInfo) -> OrderAmounts | None:
     """Return what an order comes to that could not be written; None when it cannot be read."""
     try:
-        currency = values.currency(order.get("currency"), what="currency")
+        currency = order.currency
         by_rate = {} if _is_no_more(order, zone) else _by_rate(order)
     except Unusable:
         return None
     return None if by_rate is None else OrderAmounts(date, currency, by_rate)
 
 
-def _by_rate(order: Record) -> Mapping[str | None, Money] | None:
+def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
     """Return what an order comes to after its refunds; None when the shop does not tell it.
 
     Raises:
         Unusable: one of the order's totals cannot be read.
     """
     try:
-        lines = read_lines(order)
-        left, _ = less_refunds(lines, read_refunds(order), ServiceCodes())
+        lines = order.lines
+        left, _ = less_refunds(lines, order.refunds, ServiceCodes())
     except Unusable:
         whole = _whole(order, None)
         return None if whole is None else {None: whole}
@@ -123,10 +126,10 @@ def _by_rate(order: Record) -> Mapping[str | None, Money] | None:
     return order_amounts({}, left).by_rate if counted == by_rate else counted
 
 
-def _whole(order: Record, tax_of_lines: Decimal | None) -> Money | None:
+def _whole(order: shop_order.ShopOrder, tax_of_lines: Decimal | None) -> Money | None:
     """Return an order's totals; the VAT is that of its lines when the order tells only one."""
     excl, tax, incl, rounding = (
-        values.amount(order.get(name), what=name)
+        values.amount(order.raw.get(name), what=name)
         for name in ("total_excl", "total_tax", "total_incl", "rounding")
     )
     tax = tax_of_lines if excl is None and tax is None else tax

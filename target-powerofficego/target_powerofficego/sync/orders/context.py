@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping, Sequence
 
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.table import Table
     from target_powerofficego.decisions.changes import RowChange
     from target_powerofficego.go_api import GoClient
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 ORDERS = "orders"
 STAMP = "LastChangedDateTimeOffset"
+
+
+@dataclass(frozen=True)
+class OrderArrival:
+    """An order as it comes to its walk; see `Arrival`."""
+
+    shop_order: ShopOrder
+    read_at: datetime.datetime
+    at_end: bool
+
+    @property
+    def shop_id(self) -> str:
+        """The id that the order is kept under."""
+        return self.shop_order.id
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from target_powerofficego.dataflow.values import Value, to_ore
 from target_powerofficego.decisions.changes import Differing, Hold, Park, Undecidable
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.orders import draft, linked, reading, unlinked
-from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
+from target_powerofficego.sync.orders.context import ORDERS, OrderArrival, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import (
     OrderInGoForm,
     Settled,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.orders.refunds import Refund
     from target_powerofficego.decisions.changes import Link as LinkChange
-    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
 logger = logging.getLogger("target-powerofficego")
@@ -72,7 +71,7 @@ class Crediting:
     """
 
     tools: OrderTools
-    arrival: Arrival
+    arrival: OrderArrival
     link: Link
     invoice: Entry
     total: Decimal = Decimal(0)
@@ -88,14 +87,14 @@ class Crediting:
             self._credit_refund(refund)
 
     def _credit_refund(self, refund: Refund) -> None:
-        state = state_of(self.link)
+        shop_order, state = self.arrival.shop_order, state_of(self.link)
         earlier = itertools.takewhile(lambda name: name != refund.id, state.credit_marks)
         before = (*state.refunds, *earlier)
-        had, came_to = reading.amounts_less(self.tools, self.arrival.record, before)
-        left, comes_to = reading.amounts_less(self.tools, self.arrival.record, (*before, refund.id))
+        had, came_to = reading.amounts_less(self.tools, shop_order, before)
+        left, comes_to = reading.amounts_less(self.tools, shop_order, (*before, refund.id))
         lines, total = credit_lines(had, left)
         require_to_credit(came_to - comes_to if refund.amount is None else refund.amount, total)
-        header = self.tools.table.read(self.arrival.record, self.tools.run.conversion).values
+        header = self.tools.table.read(shop_order.raw, self.tools.run.conversion).values
         order = reading.order_of(self.tools, self.arrival, header, lines, total)
         self.credit(order, refund.id, refund)
 
@@ -132,7 +131,7 @@ class Crediting:
         """
         taken_back, marks = Decimal(0), [*state_of(self.link).credit_marks]
         for place, name in enumerate(marks):
-            is_untold = name == CANCEL or self.arrival.record.get("refunds") is not None
+            is_untold = name == CANCEL or self.arrival.shop_order.tells_refunds
             if name in refunds or not is_untold:
                 continue
             self._mark(dict.fromkeys(marks[place:]))
@@ -309,18 +308,20 @@ def _as_note(
     The sums that the shop tells are the order's, and none of it.
     """
     called = credit_name(order.arrival.shop_id, name)
-    record = {**order.record, **_NO_SUMS, "id": f"{CREDIT}{called}", "refunds": None}
-    placed = refund.created_at if refund else order.record.get("cancelled_at")
-    dated = {**order.record, "placed_at": placed or order.record.get("updated_at")}
+    told = order.shop_order.raw
+    shop_order = replace(
+        order.shop_order, raw={**told, **_NO_SUMS, "id": f"{CREDIT}{called}", "refunds": None}
+    )
+    placed = refund.created_at if refund else told.get("cancelled_at")
+    dated = {**told, "placed_at": placed or told.get("updated_at")}
     header = {
         **order.header,
         "id": values.short_reference(tools.settings.shop_name, called),
         "placed_at": tools.table.row("placed_at").to_go(dated, tools.run.conversion),
     }
     rows = {row: value for row, value in header.items() if row not in ("number", "shipped_at")}
-    return reading.order_of(
-        tools, replace(order.arrival, record=record), rows, order.lines, order.total
-    )
+    arrival = replace(order.arrival, shop_order=shop_order)
+    return reading.order_of(tools, arrival, rows, order.lines, order.total)
 
 
 def _called(note: OrderInGoForm) -> str:

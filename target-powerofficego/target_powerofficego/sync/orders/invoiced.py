@@ -6,11 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.orders.credits import CANCEL, credit_lines, nothing_left
-from target_powerofficego.dataflow.orders.refunds import Refund, read_refunds
-from target_powerofficego.dataflow.table import Record, is_deleted
 from target_powerofficego.decisions.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.sync.orders import credit_notes, linked, reading, unlinked
-from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
+from target_powerofficego.sync.orders.context import ORDERS, OrderArrival, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import (
     OrderInGoForm,
     Settled,
@@ -19,9 +17,10 @@ from target_powerofficego.sync.orders.wanted import (
 )
 
 if TYPE_CHECKING:
+    from target_powerofficego.dataflow.orders.refunds import Refund
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.orders.state import OrderState
     from target_powerofficego.decisions.changes import Link as LinkChange
-    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.go.index import Entry
 
@@ -37,14 +36,14 @@ def as_met(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> OrderInG
     invoice = unlinked.invoice_met(tools, met)
     if not order.refunds or invoice is None:
         return order
-    record, refunds, invoiced = order.record, order.refunds, linked.total_of(invoice)
+    shop_order, refunds, invoiced = order.shop_order, order.refunds, linked.total_of(invoice)
     uncredited = tuple(
-        name for name in refunds if credit_notes.find_note(tools, record["id"], name) is None
+        name for name in refunds if credit_notes.find_note(tools, shop_order.id, name) is None
     )
     for ids in (refunds, uncredited, ()):
-        if reading.amounts_less(tools, record, ids)[1] == invoiced:
+        if reading.amounts_less(tools, shop_order, ids)[1] == invoiced:
             return reading.order_less(tools, order.arrival, ids)
-    _, whole = reading.amounts_less(tools, record, ())
+    _, whole = reading.amounts_less(tools, shop_order, ())
     reason = (
         f"its invoice {invoice.body.get('InvoiceNo')} comes to {invoiced}, the order to {whole}"
         f" before and {order.total} after its refunds: see in Go which of them are credited"
@@ -52,11 +51,11 @@ def as_met(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> OrderInG
     raise Undecidable(Hold(reason))
 
 
-def is_credited(tools: OrderTools, record: Record, invoice: Entry) -> bool:
+def is_credited(tools: OrderTools, shop_order: ShopOrder, invoice: Entry) -> bool:
     """Return whether credit notes with our references take back all of an invoice."""
     left = linked.total_of(invoice)
-    for name in (*(refund.id for refund in read_refunds(record)), CANCEL):
-        met = credit_notes.find_note(tools, record["id"], name)
+    for name in (*(refund.id for refund in shop_order.refunds), CANCEL):
+        met = credit_notes.find_note(tools, shop_order.id, name)
         note = tools.index.entry(ORDERS, met.go_id) if met else None
         left += linked.total_of(note) if note else 0
     return left == 0
@@ -69,7 +68,7 @@ def settle(tools: OrderTools, settled: Settled, invoice: Entry) -> Settled:
         Undecidable: with a Hold, when the shop changed what stands on the invoice.
     """
     order, link = settled.order, settled.link
-    state, refunds = state_of(link), read_refunds(order.record)
+    state, refunds = state_of(link), order.shop_order.refunds
     if order.refunds != state.refunds:
         order = reading.order_less(tools, order.arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
@@ -89,28 +88,28 @@ def settle(tools: OrderTools, settled: Settled, invoice: Entry) -> Settled:
     return Settled(order, crediting.link, change)
 
 
-def cancel(tools: OrderTools, arrival: Arrival, link: Link, invoice: Entry) -> Change:
+def cancel(tools: OrderTools, arrival: OrderArrival, link: Link, invoice: Entry) -> Change:
     """Credit what is left of an order that the shop cancelled.
 
     Raises:
         Undecidable: with a Hold, when the shop deleted the order, or changed what is invoiced.
     """
-    record, state = arrival.record, state_of(link)
+    shop_order, state = arrival.shop_order, state_of(link)
     if CANCEL in state.credited:
         return Nothing("cancelled, and credited in Go")
-    if is_deleted(record):
+    if shop_order.is_deleted:
         reason = "it is deleted in the shop but invoiced in Go: credit it in Go"
         raise Undecidable(Hold(reason))
     order = reading.order_less(tools, arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
     linked.require_total(order, invoice)
     crediting = credit_notes.Crediting(tools, arrival, link, invoice)
-    crediting.take_back_untold([*(refund.id for refund in read_refunds(record)), CANCEL])
+    crediting.take_back_untold([*(refund.id for refund in shop_order.refunds), CANCEL])
     state = state_of(crediting.link)
-    beside = _beside_the_cancellation(tools, record, state)
+    beside = _beside_the_cancellation(tools, shop_order, state)
     crediting.credit_refunds(refunds_to_credit(beside, state))
     state = state_of(crediting.link)
-    left, rest = reading.amounts_less(tools, record, (*state.refunds, *state.credited))
+    left, rest = reading.amounts_less(tools, shop_order, (*state.refunds, *state.credited))
     lines, total = credit_lines(left, nothing_left(left))
     credit_notes.require_to_credit(rest, total)
     crediting.credit(replace(order, lines=lines, total=total), CANCEL, None)
@@ -122,19 +121,19 @@ def _credit(crediting: credit_notes.Crediting) -> Credit:
 
 
 def _beside_the_cancellation(
-    tools: OrderTools, record: Record, state: OrderState
+    tools: OrderTools, shop_order: ShopOrder, state: OrderState
 ) -> tuple[Refund, ...]:
     """Return the refunds that a cancellation's credit note is less.
 
     Where Go has that note already, because its answer or the link store was lost, what the shop
     has told since is in it.
     """
-    refunds = read_refunds(record)
-    if credit_notes.find_note(tools, record["id"], CANCEL) is None:
+    refunds = shop_order.refunds
+    if credit_notes.find_note(tools, shop_order.id, CANCEL) is None:
         return refunds
     known = {*state.refunds, *state.credited}
     return tuple(
         refund
         for refund in refunds
-        if refund.id in known or credit_notes.find_note(tools, record["id"], refund.id) is not None
+        if refund.id in known or credit_notes.find_note(tools, shop_order.id, refund.id) is not None
     )

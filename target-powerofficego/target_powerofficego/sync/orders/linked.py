@@ -157,7 +157,7 @@ def _merge_header(
         link.base,
         owners=settings.owners[ORDERS],
         evidence=Evidence(
-            shop=human_edit(order.record.get("updated_at"), link.own_shop_stamp),
+            shop=human_edit(order.shop_order.updated_at, link.own_shop_stamp),
             go=human_edit(complete.get(STAMP), link.own_stamp),
             margin=settings.clock_margin,
             asked=tools.store.asked(ORDERS, link.shop_id),
@@ -226,7 +226,7 @@ def _agreed(
 
 def _shown_header(order: OrderInGoForm, header: Merge) -> Iterator[RowChange]:
     """Yield what was written to a header, for a plan: without ids, which Go has yet to give."""
-    ids = {"customer": order.record.get("customer_id") or "guest", "shipping_address": "another"}
+    ids = {"customer": order.shop_order.called_customer, "shipping_address": "another"}
     for row in header.writes:
         yield replace(row, before=None, after=ids[row.row]) if row.row in ids else row
 

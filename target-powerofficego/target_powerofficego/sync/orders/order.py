@@ -6,16 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.anonymised import (
-    ANONYMISED,
     is_anonymised_order,
     with_agreed_buyer,
     without_marks,
 )
 from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
 from target_powerofficego.dataflow.customer import NO_NUMBER
-from target_powerofficego.dataflow.orders.order import Wanted, stakes, wanted
-from target_powerofficego.dataflow.orders.refunds import read_refunds
-from target_powerofficego.dataflow.table import Record, is_deleted
+from target_powerofficego.dataflow.orders.order import stakes
+from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+from target_powerofficego.dataflow.orders.stages import Wanted, wanted
 from target_powerofficego.decisions.changes import (
     Change,
     Delete,
@@ -28,11 +27,12 @@ from target_powerofficego.go_api import TestFailed
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.into_go import GoWalk
 from target_powerofficego.sync.orders import draft, invoiced, linked, reading, stages, unlinked
-from target_powerofficego.sync.orders.context import OrderTools, state_of
+from target_powerofficego.sync.orders.context import OrderArrival, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import OrderInGoForm, Settled, has_other_refunds
 from target_powerofficego.sync.payments.noting import OrderPayments
 
 if TYPE_CHECKING:
+    from target_powerofficego.dataflow.table import Record
     from target_powerofficego.decisions.changes import Link as LinkChange
     from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
@@ -56,18 +56,20 @@ class OrdersWalk(GoWalk):
         link = self.tools.store.link(self.entity, arrival.shop_id)
         if link is not None:
             link = self.identified(arrival.record, link)
+        shop_order = ShopOrder(arrival.record, self.tools.settings.service_codes)
+        order_arrival = OrderArrival(shop_order, arrival.read_at, arrival.at_end)
         with (
-            self.payments.noted(arrival.record),
-            reading.splits_logged(self._tools, arrival.record, link),
+            self.payments.noted(shop_order),
+            reading.splits_logged(self._tools, shop_order, link),
         ):
-            done = self._bring_into_go(arrival, link)
+            done = self._bring_into_go(order_arrival, link)
         return stages.bring_to_stage(self._tools, done) if isinstance(done, Settled) else done
 
-    def _bring_into_go(self, arrival: Arrival, link: Link | None) -> Change | Settled:
+    def _bring_into_go(self, arrival: OrderArrival, link: Link | None) -> Change | Settled:
         """Create, edit, link, credit or delete an order; `Settled` if it may go on to a stage."""
         settings = self.tools.settings
         want = wanted(
-            arrival.record,
+            arrival.shop_order,
             settings.order_statuses,
             settings.orders_from,
             settings.time_zone,
@@ -75,10 +77,10 @@ class OrdersWalk(GoWalk):
         )
         if want is Wanted.LEFT_ALONE:
             return Nothing("left alone: its status or date is not one to write")
-        arrival = replace(arrival, record=self._with_buyer(arrival.record, link))
+        arrival = replace(arrival, shop_order=self._with_buyer(arrival.shop_order, link))
         if want is Wanted.DELETED:
             return _cancel(self._tools, arrival, link)
-        met = unlinked.meet(self._tools, arrival.record, link)
+        met = unlinked.meet(self._tools, arrival.shop_order, link)
         order = reading.read_order(self._tools, arrival, state_of(link))
         if met is not None:
             return _link_with(self._tools, order, met)
@@ -86,22 +88,22 @@ class OrdersWalk(GoWalk):
             return unlinked.create(self._tools, order)
         return _compare(self._tools, order, link)
 
-    def _with_buyer(self, record: Record, link: Link | None) -> Record:
+    def _with_buyer(self, shop_order: ShopOrder, link: Link | None) -> ShopOrder:
         """Return an order with who bought it as last agreed on, where the shop has wiped that.
 
         Of one that is met in Go only the customer is known.
         """
         marks, state = self.tools.settings.anonymised_marks, state_of(link)
-        if not is_anonymised_order(record, state, marks):
-            if has_unusable_number(record):
-                self.tools.tally.note_repair(self.entity, record["id"], NO_NUMBER)
-            return record
-        self.tools.tally.count_stage(self.entity, record["id"], "anonymised")
+        if not is_anonymised_order(shop_order, state, marks):
+            if has_unusable_number(shop_order.raw):
+                self.tools.tally.note_repair(self.entity, shop_order.id, NO_NUMBER)
+            return shop_order
+        self.tools.tally.count_stage(self.entity, shop_order.id, "anonymised")
         if "customer" in state.base:
-            return with_agreed_buyer(record, state, marks)
-        met = unlinked.meet(self._tools, record, link)
+            return with_agreed_buyer(shop_order, state, marks)
+        met = unlinked.meet(self._tools, shop_order, link)
         customer_id = None if met is None else unlinked.customer_of(self._tools, met)
-        return {**without_marks(record, marks), ANONYMISED: customer_id}
+        return without_marks(shop_order, marks, customer_id)
 
     def stakes(self, record: Record) -> Record:
         """See `Walk`."""
@@ -147,7 +149,7 @@ def _link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Chan
 # An order that the shop cancelled or deleted
 
 
-def _cancel(tools: OrderTools, arrival: Arrival, link: Link | None) -> Change:
+def _cancel(tools: OrderTools, arrival: OrderArrival, link: Link | None) -> Change:
     """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
     if link is None:
         return _meet_cancelled(tools, arrival)
@@ -166,26 +168,26 @@ def _cancel(tools: OrderTools, arrival: Arrival, link: Link | None) -> Change:
     return Delete() if invoice is None else invoiced.cancel(tools, arrival, link, invoice)
 
 
-def _meet_cancelled(tools: OrderTools, arrival: Arrival) -> Change:
+def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
     """Link a cancelled order that Go has, where credit notes of ours take back all of it.
 
     Raises:
         Undecidable: with a Hold, when they do not.
     """
-    record = arrival.record
+    shop_order = arrival.shop_order
     met = unlinked.find_named(tools, arrival.shop_id)
     if met is None:
         return Nothing("cancelled before it was ever in Go")
     invoice = unlinked.invoice_met(tools, met)
-    if invoice is None or not invoiced.is_credited(tools, record, invoice):
+    if invoice is None or not invoiced.is_credited(tools, shop_order, invoice):
         reason = (
             "it is cancelled in the shop, but Go has it, and it was not linked: delete or credit it"
             " in Go, then acknowledge"
         )
         raise Undecidable(Hold(reason))
-    if is_deleted(record):
+    if shop_order.is_deleted:
         return Nothing("deleted in the shop, and credited in Go")
-    order = reading.order_less(tools, arrival, [refund.id for refund in read_refunds(record)])
+    order = reading.order_less(tools, arrival, [refund.id for refund in shop_order.refunds])
     settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
     invoiced.cancel(tools, arrival, settled.link, invoice)
     return settled.change

@@ -8,34 +8,31 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import addresses, values
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.anonymised import ANONYMISED
+from target_powerofficego.dataflow.anonymised import is_marked, marked_customer
 from target_powerofficego.dataflow.buyers import (
     AgreedBuyer,
     Buyer,
     buyer_as_customer,
     other_guest_id,
-    read_buyer,
 )
 from target_powerofficego.dataflow.orders.credits import credited_order
 from target_powerofficego.dataflow.orders.order import (
     CREDIT,
     MADE_FOR_ORDERS,
     SERVICE,
-    product_from_line,
 )
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.sync.customers import Contact
-from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
+from target_powerofficego.sync.orders.context import ORDERS, OrderArrival, OrderTools, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from target_powerofficego.dataflow.addresses import Address
     from target_powerofficego.dataflow.orders.lines import OrderLine
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.store.link_store import Link
 
@@ -55,27 +52,14 @@ class Parties:
     members: Mapping[str, Mapping[str, Value]]
 
 
-def wanted_address(record: Record) -> Address | None:
-    """Return where an order goes: the shipping address, else the billing address, if complete.
-
-    Raises:
-        values.Unusable: a part of it is no text or too long, or there is no such country.
-    """
-    shipping = addresses.read_address(record.get("shipping_address"), what="shipping_address")
-    if shipping is not None and shipping.is_complete:
-        return shipping
-    billing = addresses.read_address(record.get("billing_address"), what="billing_address")
-    return billing if billing is not None and billing.is_complete else None
-
-
-def country_abroad(record: Record) -> str | None:
+def country_abroad(shop_order: ShopOrder) -> str | None:
     """Return the country that an order is delivered to, if that is not Norway or not told."""
-    address = wanted_address(record)
+    address = shop_order.address
     country = address.country if address else _HOME
     return None if country == _HOME else country
 
 
-def resolve(tools: OrderTools, arrival: Arrival, lines: Sequence[OrderLine]) -> Parties:
+def resolve(tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]) -> Parties:
     """Return the parties of an order; at end of input those are made that the shop never lists.
 
     Raises:
@@ -89,7 +73,7 @@ class _Search:
     """Finds the parties of one order, and collects what is awaited: "customers:12"."""
 
     tools: OrderTools
-    arrival: Arrival
+    arrival: OrderArrival
     awaited: list[str] = field(default_factory=list)
 
     def parties(self, lines: Sequence[OrderLine]) -> Parties:
@@ -104,7 +88,7 @@ class _Search:
         accounts = _Accounts(
             self.tools,
             is_vat_free=bool(entry and entry.body.get("IsVatFree")),
-            is_abroad=country_abroad(self._record) is not None,
+            is_abroad=country_abroad(self._shop_order) is not None,
         )
         optional = {
             line.reference
@@ -121,8 +105,8 @@ class _Search:
         return Parties(int(customer_id), buyer, members)
 
     @property
-    def _record(self) -> Record:
-        return self.arrival.record
+    def _shop_order(self) -> ShopOrder:
+        return self.arrival.shop_order
 
     @functools.cached_property
     def _link(self) -> Link | None:
@@ -163,8 +147,8 @@ class _Search:
 
     def _buyer(self) -> AgreedBuyer:
         """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
-        buyer, agreed = read_buyer(self._record), state_of(self._link).buyer
-        is_wiped = ANONYMISED in self._record or (buyer.customer_id or "").startswith(ERASED)
+        buyer, agreed = self._shop_order.buyer, state_of(self._link).buyer
+        is_wiped = is_marked(self._shop_order) or (buyer.customer_id or "").startswith(ERASED)
         if agreed is not None and (is_wiped or agreed.is_still(buyer)):
             return agreed
         is_known = buyer.name is not None and buyer.email is not None
@@ -204,28 +188,28 @@ class _Search:
         Raises:
             Undecidable: nobody may buy it, or it is not known who did.
         """
-        record = self._record
-        if record["id"].startswith(CREDIT) and (known := self._agreed_customer()):
+        shop_order = self._shop_order
+        if shop_order.id.startswith(CREDIT) and (known := self._agreed_customer()):
             return known
-        if record.get(ANONYMISED) is not None:
-            return str(record[ANONYMISED])
-        listed = values.shop_id(record.get("customer_id"), what="customer_id")
+        if marked := marked_customer(shop_order):
+            return marked
+        listed = shop_order.customer_id
         if listed is None and self.tools.settings.guests != "by_email":
             return self._one_for_all()
         link = self._customer_link(buyer.id)
         is_guest = buyer.id != listed
         if link is not None and not (is_guest and self._buys_after_deletion(link)):
             if is_guest:
-                guest = buyer_as_customer(record, buyer.id)
+                guest = buyer_as_customer(shop_order.raw, buyer.id)
                 self.tools.customers.write_cut_off(guest, link, self.arrival.read_at)
             return link.go_id
         if link is None and is_guest and (known := self._agreed_customer(of=buyer.id)):
             return known
         may_be_made = self.arrival.at_end or is_guest
-        if may_be_made and ANONYMISED in record and read_buyer(record).number is None:
+        if may_be_made and is_marked(shop_order) and shop_order.buyer.number is None:
             return self._of_nobody()
         if may_be_made and self._may_be_made("customers", buyer.id):
-            made = buyer_as_customer(record, buyer.id)
+            made = buyer_as_customer(shop_order.raw, buyer.id)
             self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
             link = self.tools.store.link("customers", buyer.id)
         if link is None:
@@ -276,7 +260,7 @@ class _Search:
         agreed = state.base.get("customer")
         if agreed is None:
             return None
-        is_credit = self._record["id"].startswith(CREDIT)
+        is_credit = self._shop_order.id.startswith(CREDIT)
         customer = agreed.go if is_credit and agreed.go else agreed.shop
         return None if customer is None else str(customer)
 
@@ -331,11 +315,7 @@ class _Search:
         if not self.tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
-        raw = next(
-            one for one in self._record["lines"] if values.text_id(one.get("id")) == line.reference
-        )
-        currency = values.text(self._record.get("currency"), what="currency")
-        product = {**product_from_line(raw, currency, line.rate), "id": shop_id}
+        product = {**self._shop_order.product_of(line), "id": shop_id}
         self.tools.products.take(Arrival(product, self.arrival.read_at, at_end=True))
 
 
@@ -384,14 +364,14 @@ class _Accounts:
 
 
 def delivery_address(
-    tools: OrderTools, arrival: Arrival, buyer_id: str, customer_id: int
+    tools: OrderTools, arrival: OrderArrival, buyer_id: str, customer_id: int
 ) -> int | None:
     """Return the delivery address to give, or None where Go takes the mail address by itself.
 
     PowerOffice Go gives an order the customer's primary delivery address when none is given, and a
     person may make another one primary, so any but the mail address is always given.
     """
-    wanted = wanted_address(arrival.record)
+    wanted = arrival.shop_order.address
     if wanted is None:
         return None
     known = tools.index.find("delivery_addresses", f"contact:{customer_id}")

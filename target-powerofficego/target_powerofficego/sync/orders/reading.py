@@ -6,18 +6,11 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.reading import order_total, read_lines
-from target_powerofficego.dataflow.orders.refunds import (
-    Refund,
-    less_refunds,
-    read_refunds,
-    splits_in_words,
-    untold_refund,
-)
+from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds, splits_in_words
 from target_powerofficego.dataflow.values import Contradiction, Value
 from target_powerofficego.decisions.changes import Hold, Undecidable
 from target_powerofficego.sync.orders import parties
-from target_powerofficego.sync.orders.context import ORDERS, OrderTools, state_of
+from target_powerofficego.sync.orders.context import ORDERS, OrderArrival, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import OrderInGoForm, address_key
 
 if TYPE_CHECKING:
@@ -25,9 +18,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.orders.state import OrderState
-    from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
 
 _WHAT_TO_DO = (
@@ -40,7 +32,7 @@ _WHAT_TO_MEND = (
 )
 
 
-def read_order(tools: OrderTools, arrival: Arrival, state: OrderState) -> OrderInGoForm:
+def read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> OrderInGoForm:
     """Return an order as it is to stand in Go, less its refunds.
 
     Once it is known to be invoiced, only less those that the invoice is less already.
@@ -49,33 +41,33 @@ def read_order(tools: OrderTools, arrival: Arrival, state: OrderState) -> OrderI
         Unusable: it cannot be read.
         Undecidable: it waits for its parties, or tells that it was paid back but not how.
     """
-    refunds = read_refunds(arrival.record)
-    whole = read_lines(arrival.record, tools.settings.service_codes)
-    _, paid_back = _less_refunds(tools, whole, refunds)
-    untold = untold_refund(arrival.record, paid_back)
+    shop_order = arrival.shop_order
+    ids = [refund.id for refund in shop_order.refunds]
+    _, paid_back = _less_refunds(tools, shop_order.lines, shop_order.refunds)
+    untold = shop_order.untold_refund(paid_back)
     if untold:
         raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
-    ids = [refund.id for refund in refunds]
     if state.is_invoiced:
         ids = [refund_id for refund_id in state.refunds if refund_id in ids]
     return order_less(tools, arrival, ids)
 
 
-def order_less(tools: OrderTools, arrival: Arrival, ids: Sequence[str]) -> OrderInGoForm:
+def order_less(tools: OrderTools, arrival: OrderArrival, ids: Sequence[str]) -> OrderInGoForm:
     """Return an order less the refunds with these ids, in their order.
 
     Raises:
         Unusable, Undecidable: as `read_order`.
     """
-    lines, total = amounts_less(tools, arrival.record, ids)
-    header = tools.table.read(arrival.record, tools.run.conversion).values
+    shop_order = arrival.shop_order
+    lines, total = amounts_less(tools, shop_order, ids)
+    header = tools.table.read(shop_order.raw, tools.run.conversion).values
     order = order_of(tools, arrival, header, lines, total)
-    known = {refund.id for refund in read_refunds(arrival.record)}
+    known = {refund.id for refund in shop_order.refunds}
     return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in known))
 
 
 def amounts_less(
-    tools: OrderTools, record: Record, ids: Iterable[str]
+    tools: OrderTools, shop_order: ShopOrder, ids: Iterable[str]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
     """Return an order's lines less the refunds with these ids, and what they come to.
 
@@ -85,9 +77,8 @@ def amounts_less(
         Unusable: they cannot be read.
         Undecidable: with a Hold, when what is told of a refund does not add up.
     """
-    whole = read_lines(record, tools.settings.service_codes)
-    total = order_total(record, whole)
-    known = {refund.id: refund for refund in read_refunds(record)}
+    whole, total = shop_order.lines, shop_order.total
+    known = {refund.id: refund for refund in shop_order.refunds}
     refunds = [known[name] for name in dict.fromkeys(ids) if name in known]
     lines, paid_back = _less_refunds(tools, whole, refunds)
     return lines, total - paid_back
@@ -104,7 +95,7 @@ def _less_refunds(
 
 def order_of(
     tools: OrderTools,
-    arrival: Arrival,
+    arrival: OrderArrival,
     header: Mapping[str, Value],
     lines: tuple[OrderLine, ...],
     total: Decimal,
@@ -121,7 +112,7 @@ def order_of(
         lines,
         resolved.members,
         total,
-        address_key(arrival.record, resolved.customer_id),
+        address_key(arrival.shop_order, resolved.customer_id),
         resolved.buyer,
     )
 
@@ -137,7 +128,7 @@ def with_address(tools: OrderTools, order: OrderInGoForm, state: OrderState) -> 
 
 
 @contextlib.contextmanager
-def splits_logged(tools: OrderTools, record: Record, link: Link | None) -> Iterator[None]:
+def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> Iterator[None]:
     """Log how refunds are split that are taken off an order here, or credited, the first time.
 
     Also when the order is then held: the next run knows them already, as the store does by then.
@@ -146,17 +137,17 @@ def splits_logged(tools: OrderTools, record: Record, link: Link | None) -> Itera
     try:
         yield
     finally:
-        known = state_of(tools.store.link(ORDERS, record["id"])).known_refunds
+        known = state_of(tools.store.link(ORDERS, shop_order.id)).known_refunds
         if set(known) - set(before):
-            _log_splits(tools, record, known, before)
+            _log_splits(tools, shop_order, known, before)
 
 
 def _log_splits(
-    tools: OrderTools, record: Record, known: Sequence[str], before: Sequence[str]
+    tools: OrderTools, shop_order: ShopOrder, known: Sequence[str], before: Sequence[str]
 ) -> None:
-    lines, _ = amounts_less(tools, record, known)
+    lines, _ = amounts_less(tools, shop_order, known)
     new = [
-        refund for refund in read_refunds(record) if refund.id in known and refund.id not in before
+        refund for refund in shop_order.refunds if refund.id in known and refund.id not in before
     ]
     for split in splits_in_words(lines, new):
-        tools.note_repair(record["id"], split)
+        tools.note_repair(shop_order.id, split)

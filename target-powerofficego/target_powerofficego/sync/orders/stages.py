@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.buyers import order_email
 from target_powerofficego.dataflow.orders.answer import answer_differences
-from target_powerofficego.dataflow.orders.stages import Stage, asked_stage, is_due, status_of
+from target_powerofficego.dataflow.orders.stages import Stage, asked_stage, is_due
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
     Change,
@@ -99,10 +99,11 @@ def bring_to_stage(tools: OrderTools, settled: Settled) -> Change:
         Undecidable: Go's order is not the shop's, or its invoice is not sent (yet).
     """
     settings, order, link = tools.settings, settled.order, settled.link
-    asked = asked_stage(order.record, settings.confirm_on, settings.invoice_on)
+    status = order.shop_order.status
+    asked = asked_stage(status, settings.confirm_on, settings.invoice_on)
     if asked is None:
         return settled.change
-    going = _Going(tools, order, link, asked, str(status_of(order.record)))
+    going = _Going(tools, order, link, asked, str(status))
     reached = state_of(link).stage
     if reached is Stage.UNDELIVERED:
         going.ask_for_delivery()
@@ -332,7 +333,7 @@ def _require_no_edit(order: OrderInGoForm, complete: Mapping[str, Any]) -> None:
 def _request(order: OrderInGoForm) -> dict[str, Any]:
     """Return what Go is asked; the buyer's e-mail address is for customers who have none in Go."""
     try:
-        email = values.email(order_email(order.record), what="buyer.email")
+        email = values.email(order_email(order.shop_order.raw), what="buyer.email")
     except Unusable:
         email = None
     return {"DeliveryType": "Auto", **({"EmailAddress": email} if email else {})}

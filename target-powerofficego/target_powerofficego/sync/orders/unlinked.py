@@ -9,7 +9,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.answer import total_difference
 from target_powerofficego.dataflow.orders.discounts import assumed_rates
-from target_powerofficego.dataflow.orders.stages import asked_stage, status_of
+from target_powerofficego.dataflow.orders.stages import asked_stage
 from target_powerofficego.dataflow.orders.state import LINE, OrderState
 from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.decisions.changes import Create, Hold, RowChange, Undecidable
@@ -25,7 +25,7 @@ from target_powerofficego.sync.orders.wanted import OrderInGoForm, Settled, agre
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.sync.go.index import Entry
 
@@ -40,13 +40,13 @@ def find_named(tools: OrderTools, name: str) -> LinkChange | None:
     return LinkChange(entries[0].go_id) if entries else None
 
 
-def meet(tools: OrderTools, record: Record, link: Link | None) -> LinkChange | None:
+def meet(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkChange | None:
     """Return the order in Go that is met: found by our reference, or named by a person.
 
     A link by a person's word has no base yet.
     """
     if link is None:
-        return find_named(tools, record["id"])
+        return find_named(tools, shop_order.id)
     if link.base:
         return None
     entry = tools.index.entry(ORDERS, link.go_id)
@@ -79,8 +79,9 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     state = agreed_state(tools.table, order, None)
     if invoice is not None:  # what is paid back since is credited
         state = state.invoiced(order.read_at)
-    asked = asked_stage(order.record, tools.settings.confirm_on, tools.settings.invoice_on)
-    link = _link(order, met.go_id, state.at_stage(asked, status_of(order.record), order.read_at))
+    status = order.shop_order.status
+    asked = asked_stage(status, tools.settings.confirm_on, tools.settings.invoice_on)
+    link = _link(order, met.go_id, state.at_stage(asked, status, order.read_at))
     entry = tools.index.entry(ORDERS, met.go_id)
     differing = total_difference(order.total, entry.body.get("TotalAmount")) if entry else None
     with tools.store.transaction():
@@ -96,7 +97,7 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
 
 
 def _link(order: OrderInGoForm, go_id: str, state: OrderState) -> Link:
-    shop_id, created = order.arrival.shop_id, created_at(order.record)
+    shop_id, created = order.arrival.shop_id, created_at(order.shop_order.raw)
     return Link(ORDERS, shop_id, go_id, shop_created_at=created, base=state.base)
 
 
@@ -127,7 +128,7 @@ def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
         Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
     """
     _require_vat_of_ours(tools, order)
-    if assumed := assumed_rates(order.record, order.lines):
+    if assumed := assumed_rates(order.shop_order.raw, order.lines):
         tools.note_repair(order.arrival.shop_id, assumed)
     return Settled(order, post(tools, order, {}), Create(_shown(order)))
 
@@ -166,7 +167,7 @@ def _require_vat_of_ours(tools: OrderTools, order: OrderInGoForm) -> None:
     Raises:
         Undecidable: with a Hold, when it may.
     """
-    country = parties.country_abroad(order.record)
+    country = parties.country_abroad(order.shop_order)
     rates = {line.rate for line in order.lines if line.rate and line.total.tax}
     if country is None or not rates or tools.settings.is_vat_abroad_ours:
         return
@@ -183,7 +184,7 @@ def _shown(order: OrderInGoForm) -> dict[str, Value]:
     """Return the order for a plan: by shop ids, for Go has yet to give its own."""
     return {
         **order.header,
-        "customer": order.record.get("customer_id") or "guest",
+        "customer": order.shop_order.called_customer,
         "shipping_address": None,
         "lines": len(order.lines),
         "total with VAT": order.total,

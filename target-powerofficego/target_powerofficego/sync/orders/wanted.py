@@ -12,11 +12,10 @@ from target_powerofficego.dataflow.orders.credits import CANCEL
 from target_powerofficego.dataflow.orders.line_amounts import ORE
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, OrderLine
 from target_powerofficego.dataflow.orders.lines_back import NUMBERS
-from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund, read_refunds
+from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund
 from target_powerofficego.dataflow.orders.state import OrderState, kept_of
-from target_powerofficego.dataflow.values import Value, number_in_go, text_id, to_ore
+from target_powerofficego.dataflow.values import Value, number_in_go, to_ore
 from target_powerofficego.decisions.merge_lines import are_same, lines_by_reference
-from target_powerofficego.sync.orders import parties
 
 if TYPE_CHECKING:
     import datetime
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from target_powerofficego.dataflow.buyers import AgreedBuyer
-    from target_powerofficego.dataflow.table import Record, Table
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.table import Table
     from target_powerofficego.decisions.changes import Change, RowChange
-    from target_powerofficego.settle.arrival import Arrival
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.go.index import Entry
+    from target_powerofficego.sync.orders.context import OrderArrival
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class OrderInGoForm:
     `refunds` are the ids of the refunds that the lines are less.
     """
 
-    arrival: Arrival
+    arrival: OrderArrival
     header: Mapping[str, Value]
     lines: tuple[OrderLine, ...]
     members: Mapping[str, Mapping[str, Value]]
@@ -48,9 +48,9 @@ class OrderInGoForm:
     refunds: tuple[str, ...] = ()
 
     @property
-    def record(self) -> Record:
+    def shop_order(self) -> ShopOrder:
         """The order as the shop tells it."""
-        return self.arrival.record
+        return self.arrival.shop_order
 
     @property
     def read_at(self) -> datetime.datetime:
@@ -133,9 +133,9 @@ def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refu
     return known[first:] + [refund for refund in since.values() if refund.id not in marks]
 
 
-def address_key(record: Record, customer_id: int) -> list[str] | None:
+def address_key(shop_order: ShopOrder, customer_id: int) -> list[str] | None:
     """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
-    address = parties.wanted_address(record)
+    address = shop_order.address
     return None if address is None else [str(customer_id), *address.content]
 
 
@@ -176,9 +176,9 @@ def is_changed(table: Table, order: OrderInGoForm, state: OrderState) -> bool:
 def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
     """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
     marks = state.credit_marks
-    if not state.is_invoiced or order.record.get("refunds") is None:
+    if not state.is_invoiced or not order.shop_order.tells_refunds:
         return CANCEL in marks
-    refunds = read_refunds(order.record)
+    refunds = order.shop_order.refunds
     gone = marks.keys() - {refund.id for refund in refunds}
     return bool(gone or refunds_to_credit(refunds, state))
 
@@ -191,9 +191,8 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, state: OrderState) ->
     Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
     otherwise.
     """
-    is_guest = text_id(order.record.get("customer_id")) is None
     changed = changed_header(table, order, state)
-    names = [name for name in changed if name == "customer" and not is_guest]
+    names = [name for name in changed if name == "customer" and not order.shop_order.is_of_guest]
     lines = [line for line in changed_lines(order, state) if _is_another(line, order, state)]
     if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, state)):
         names.append("lines")
@@ -202,7 +201,7 @@ def changed_on_invoice(table: Table, order: OrderInGoForm, state: OrderState) ->
 
 def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
     """Return whether lines are only those that the refunds which an order is less bear upon."""
-    carried = [refund for refund in read_refunds(order.record) if refund.id in order.refunds]
+    carried = [refund for refund in order.shop_order.refunds if refund.id in order.refunds]
     named = {name for refund in carried for part in refund.lines for name in part.references}
     begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
     return all(line in named or line.startswith(begins) for line in references)

@@ -16,13 +16,13 @@ from target_powerofficego.dataflow.orders.payments import (
     read_payments,
     what_changed,
 )
-from target_powerofficego.dataflow.values import Unusable, currency, shown
+from target_powerofficego.dataflow.values import Unusable, shown
 from target_powerofficego.decisions.changes import Hold, Undecidable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.store.link_store import Link
     from target_powerofficego.sync.context import Tools
 
@@ -42,7 +42,7 @@ class OrderPayments:
         self._strange: set[tuple[str, str]] = set()
 
     @contextlib.contextmanager
-    def noted(self, record: Record) -> Iterator[None]:
+    def noted(self, shop_order: ShopOrder) -> Iterator[None]:
         """Note the payments of an order once the order itself is settled, or held.
 
         Raises:
@@ -56,7 +56,7 @@ class OrderPayments:
             if not isinstance(undecidable.change, Hold):
                 raise
             own = undecidable.change
-        wrong = self._note(record)
+        wrong = self._note(shop_order)
         if own is not None:
             # a reason that is told again as it was kept may have a payment's in it
             of_order = own.reason.partition(f"; {ITS_PAYMENT}")[0]
@@ -78,9 +78,9 @@ class OrderPayments:
                 f" run): only {' and '.join(PAID_STATUSES)} count as paid"
             )
 
-    def _note(self, record: Record) -> list[str]:
+    def _note(self, shop_order: ShopOrder) -> list[str]:
         """Keep what is to be posted of an order, and return what is wrong with what was."""
-        store, order_id = self._tools.store, record["id"]
+        store, order_id = self._tools.store, shop_order.id
         accounts = self._tools.settings.payment_accounts
         posted = store.posted_payments(order_id)
         if not posted and not accounts:
@@ -92,7 +92,7 @@ class OrderPayments:
                 f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
             ]
         payments = read_payments(
-            record, self._currency(record, link), self._tools.settings.time_zone
+            shop_order.raw, self._currency(shop_order, link), self._tools.settings.time_zone
         )
         if payments is None:
             return []
@@ -103,12 +103,12 @@ class OrderPayments:
             self._remark(order_id, payments)
         return wrong
 
-    def _currency(self, record: Record, link: Link) -> str | None:
+    def _currency(self, shop_order: ShopOrder, link: Link) -> str | None:
         """Return the currency that the shop tells, else the one that Go answered; None: neither."""
         with contextlib.suppress(Unusable):
             agreed = link.base.get("currency")
             in_go = None if agreed is None else agreed.go
-            return currency(record.get("currency"), what="currency") or in_go
+            return shop_order.currency or in_go
         return None
 
     def _remark(self, order_id: str, payments: ToldPayments) -> None:
