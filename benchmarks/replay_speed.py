@@ -76,14 +76,14 @@ def settle_all(box: Sandbox, config: dict, source: Path) -> None:
     settings = Settings.from_config(TargetPowerOfficeGo(config=config).config)
     fingerprint, read_at = settings_fingerprint(settings), now()
     store = LinkStore(settings.link_store)
-    store.enter(str(box.go.client_id), None, settings.shop_name, new_namespace=False)
+    store.namespaces.enter(str(box.go.client_id), None, settings.shop_name, new_namespace=False)
     with store.transaction(), source.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             message = read_message(line, number)
             if message["type"] == "RECORD":
                 record = message["record"]
                 digest = record_hash(record, fingerprint)
-                store.put_settled("orders", record["id"], digest, read_at)
+                store.settled.put("orders", record["id"], digest, read_at)
     store.close()
 
 

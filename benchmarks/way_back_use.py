@@ -36,7 +36,7 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
     Go changed one each minute, so that few of them are in the overlap that the tap reads once more.
     """
     store = LinkStore(str(path))
-    store.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
+    store.namespaces.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
     read_at = now()
     ids = []
     with store.transaction():
@@ -48,7 +48,7 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
             base = created_base(CUSTOMER, values, entry, read_at, now())
             own = entry["LastChangedDateTimeOffset"]
             go_id = str(entry["Id"])
-            store.put_link(Link("customers", record["id"], go_id, base=base, own_stamp=own))
+            store.links.put(Link("customers", record["id"], go_id, base=base, own_stamp=own))
             ids.append(entry["Id"])
     store.close()
     box.go.switches.clock_skew_seconds = 0

@@ -137,7 +137,7 @@ class Both:
     def go_id(self, entity, shop_id):
         """Return the id of the entry that a record is linked with."""
         with self.ledger.store() as store:
-            return next(link.go_id for _, link in store.all_links(entity, shop_id))
+            return next(link.go_id for _, link in store.links.in_all_namespaces(entity, shop_id))
 
 
 def record_message(stream, record, read_at):

@@ -171,19 +171,19 @@ class Ledger:
     def unsettled(self, *kinds: Any) -> list[Unsettled]:
         """Return the records that are parked, rejected or held in the link store."""
         with self.store() as store:
-            return store.unsettled(*kinds, every_namespace=True)
+            return store.unsettled.all(*kinds, every_namespace=True)
 
     def end_rests(self) -> None:
         """Let what the other side refused be tried by the next run, as if hours had passed."""
         with self.store() as store:
-            for one in store.unsettled(every_namespace=True):
-                store.retry(one.id)
+            for one in store.unsettled.all(every_namespace=True):
+                store.unsettled.retry(one.id)
 
     def acknowledge_all(self) -> None:
         """Acknowledge all rejects and holds."""
         with self.store() as store:
-            for one in store.unsettled("reject", "hold", every_namespace=True):
-                store.acknowledge(one.id)
+            for one in store.unsettled.all("reject", "hold", every_namespace=True):
+                store.unsettled.acknowledge(one.id)
 
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""

@@ -47,7 +47,7 @@ class BackSide(Side[BackTools, BackWalk]):
         None for an entry that is only in Go, and for one that the shop has no record of: a guest,
         a product for freight, a customer whose data was erased.
         """
-        for link in self._tools.store.links_to(entity, go_id):
+        for link in self._tools.store.links.to(entity, go_id):
             if not link.is_follower and not is_made_up(link.shop_id):
                 return None if link.shop_id.startswith(ERASED) else link
         return None
@@ -55,7 +55,7 @@ class BackSide(Side[BackTools, BackWalk]):
     def note_credit_note(self, entry: Record, read_at: datetime.datetime) -> None:
         """Keep which invoice a credit note relates to."""
         key = f"invoice:{entry['RelatedInvoiceNo']}"
-        self._tools.store.put_go_entry(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
+        self._tools.store.go_entries.put(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
     def take(self, entity: str, arrival: Arrival) -> str:
         """See `Side`; the end has not come before all credit notes are read."""
@@ -64,5 +64,5 @@ class BackSide(Side[BackTools, BackWalk]):
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether Go changed nothing that the shop would be told."""
-        link = self._tools.store.link(entity_of(entity), arrival.shop_id)
+        link = self._tools.store.links.get(entity_of(entity), arrival.shop_id)
         return link is None or not self._walks[entity].moved(link, arrival)

@@ -94,7 +94,7 @@ class OrderBackWalk(BackWalk):
             Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
         """
         entry, read_at = arrival.record, arrival.read_at
-        link = self.tools.store.link(self.entity, link.shop_id) or link
+        link = self.tools.store.links.get(self.entity, link.shop_id) or link
         lines = self._lines_of(link, entry)
         if lines is None:
             return Nothing()
@@ -159,14 +159,14 @@ class OrderBackWalk(BackWalk):
             )
             for name, edit in _by_name(edited).items()
         }
-        self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
+        self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
     def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
         """Take Go's side of lines into the base that it has never seen."""
         base = OrderState(link.base).with_lines_of_go(lines, read_at).base
         if base is not link.base:
             link = replace(link, base=base)
-            self.tools.store.put_link(link)
+            self.tools.store.links.put(link)
         return link
 
     def _check_conflicts(

@@ -66,7 +66,7 @@ def _start(
     wait: Callable[[float], object],
 ) -> BackRun:
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
-    store.enter_known(settings.shop_name)
+    store.namespaces.enter_known(settings.shop_name)
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
     _tell_kind_of_run(settings)
@@ -92,7 +92,7 @@ def _start(
         plan=tools.plan,
         brakes=brakes,
         tally=tools.tally,
-        number=None if settings.dry_run else store.start_run("back"),
+        number=None if settings.dry_run else store.runs.start("back"),
         is_plan=settings.dry_run,
         opened=opened,
         kept_as=side.entities,
@@ -142,7 +142,7 @@ def _tools(
         ),
         tally=Tally(logger),
         fingerprint=_fingerprint(settings),
-        erased=store.erased_customers(),
+        erased=store.erasures.customers(),
         wait=wait,
         shop=shop,
         writer=ShopWriter(store, shop, brakes, settings.tables, conversion),
@@ -151,7 +151,7 @@ def _tools(
 
 def _settle_leftovers(tools: BackTools) -> None:
     """See what became of changes without an answer; one that cannot be looked at waits alone."""
-    intents = tools.store.intents("back")
+    intents = tools.store.intents.all("back")
     let_land(intents, tools.wait)
     for intent in intents:
         try:
@@ -177,7 +177,9 @@ def _open_store(settings: BackSettings) -> LinkStore:
     if settings.dry_run:
         return store
     with contextlib.closing(store):
-        store.enter_known(settings.shop_name)  # a lock leaves a file, also for a misspelt shop
+        store.namespaces.enter_known(
+            settings.shop_name
+        )  # a lock leaves a file, also for a misspelt shop
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
 
 
@@ -187,7 +189,7 @@ def _check_shared(settings: BackSettings, store: LinkStore) -> None:
     Raises:
         CannotStart: it is not.
     """
-    changed = store.changed_settings(settings.shared)
+    changed = store.runs.changed_settings(settings.shared)
     if not changed:
         return
     msg = (

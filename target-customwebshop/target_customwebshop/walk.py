@@ -84,7 +84,7 @@ class BackWalk(Walk[BackTools]):
     def kept(self, record: Record) -> Record:
         """Return an entry with what the rows need of it; who bought an order is not among that."""
         rows = [row for row in self.table.active if row.direction.reaches_shop]
-        link = self.tools.store.link(self.entity, record["id"])
+        link = self.tools.store.links.get(self.entity, record["id"])
         base = link.base if link else {}
         members = {
             name
@@ -101,7 +101,7 @@ class BackWalk(Walk[BackTools]):
         Raises:
             Undecidable: with a Hold.
         """
-        known = self.tools.store.go_entry(self.entity, link.go_id)
+        known = self.tools.store.go_entries.get(self.entity, link.go_id)
         expected = values.short_reference(self.tools.settings.shop_name, link.shop_id)
         told = entry.get(REFERENCE, expected)
         if known is not None and known[0].get(REFERENCE) == expected and told != expected:
@@ -114,7 +114,7 @@ class BackWalk(Walk[BackTools]):
     def settle_leftovers(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
-        self.tools.writer.settle_leftovers(store.intents_of((self.kept_as,), shop_id))
+        self.tools.writer.settle_leftovers(store.intents.of_record((self.kept_as,), shop_id))
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, NotTaken):
@@ -132,7 +132,7 @@ class BackWalk(Walk[BackTools]):
         return None
 
     def _settle(self, arrival: Arrival) -> Change:
-        link = self.tools.store.link(self.entity, arrival.shop_id)
+        link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is None or link.is_follower:
             return Nothing("it is not linked, or shares the entry of another record")
         if not link.base:
@@ -149,7 +149,7 @@ class BackWalk(Walk[BackTools]):
             try:
                 return self._merge_and_write(link, arrival, moved)
             except ChangedMeanwhile:
-                link = self.tools.store.link(self.entity, link.shop_id) or link
+                link = self.tools.store.links.get(self.entity, link.shop_id) or link
         raise Undecidable(Hold("the shop was edited again and again while this was to be written"))
 
     def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
@@ -164,9 +164,9 @@ class BackWalk(Walk[BackTools]):
         merged = self._merge(link, arrival, found, moved)
         if any(merged.base[name].shop != one.shop for name, one in link.base.items()):
             told = stamp_of_shop(found.record)
-            self.tools.store.note_version(self.other_way, link.shop_id, told)
+            self.tools.store.settled.note_version(self.other_way, link.shop_id, told)
         link = replace(link, base=merged.base)
-        self.tools.store.put_link(link)
+        self.tools.store.links.put(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         link, written = self._write(link, found, merged.writes, arrival.read_at)
@@ -190,7 +190,7 @@ class BackWalk(Walk[BackTools]):
             for change in untold
         }
         if agreed:
-            self.tools.store.put_link(replace(link, base={**link.base, **agreed}))
+            self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
     def _untold(self, record: Record, moved: Sequence[str]) -> list[str]:
         """Say which of Go's edits the shop has no place for as the record is."""
@@ -235,7 +235,7 @@ class BackWalk(Walk[BackTools]):
         number, store = entry.get("InvoiceNo"), self.tools.store
         if number is None:
             return entry
-        found = store.go_ids(CREDIT_NOTES, f"invoice:{number}") or store.go_ids(
+        found = store.go_entries.ids(CREDIT_NOTES, f"invoice:{number}") or store.go_entries.ids(
             "orders", f"credits:{number}"
         )
         return {**entry, HAS_CREDIT_NOTE: True} if found else entry

@@ -93,7 +93,7 @@ class ShopWriter:
             "read_at": to_stamp(change.go_read_at),
             "updated_at": stamp_of(found.record),
         }
-        intent = self._store.begin_intent(
+        intent = self._store.intents.begin(
             on_the_way_back(link.entity), link.shop_id, "patch", detail
         )
         write = CarefulWrite(self._store, intent, NoAnswer, (), (RecordError, ShopError))
@@ -126,14 +126,14 @@ class ShopWriter:
         """
         for intent in intents:
             entity = entity_of(intent.entity)
-            link = self._store.link(entity, intent.shop_id)
+            link = self._store.links.get(entity, intent.shop_id)
             if link is None:
-                self._store.end_intent(intent)
+                self._store.intents.end(intent)
                 continue
             try:
                 there = self._shop.read(entity, intent.shop_id)
             except NotThere:
-                self._store.end_intent(intent)
+                self._store.intents.end(intent)
                 continue
             _, undone = self._agree(link, intent, there, is_answer=False)
             told = f"not done: {', '.join(undone)}" if undone else "it was done"
@@ -199,8 +199,8 @@ class ShopWriter:
             link = replace(link, own_shop_stamp=stamp)
         link = replace(link, base=base)
         with self._store.transaction():
-            self._store.put_link(link)
-            self._store.end_intent(intent)
+            self._store.links.put(link)
+            self._store.intents.end(intent)
         return link, undone
 
     def _is_done(

@@ -47,7 +47,7 @@ class ForwardSide(Side[Tools, GoWalk]):
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether a record is the very one last settled."""
-        settled = self._tools.store.last_settled(entity, arrival.shop_id)
+        settled = self._tools.store.settled.last(entity, arrival.shop_id)
         return settled is not None and settled.record_hash == self.fingerprint(arrival.record)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
@@ -80,7 +80,7 @@ class ForwardSide(Side[Tools, GoWalk]):
         """
         if not record.get("deleted_at"):
             return []
-        link = self._tools.store.link(entity, record["id"])
+        link = self._tools.store.links.get(entity, record["id"])
         base = link.base if link else {}
         return [
             f"{name}:{same(value)}"
@@ -115,7 +115,7 @@ class ForwardSide(Side[Tools, GoWalk]):
     def archives(self) -> list[Unsettled]:
         """Return the parked records that are to be archived."""
         store = self._tools.store
-        return store.waiting_for(ARCHIVING) + store.waiting_for(ARCHIVE_REFUSED)
+        return store.unsettled.waiting_for(ARCHIVING) + store.unsettled.waiting_for(ARCHIVE_REFUSED)
 
     def settle_at_end(self) -> Iterator[Callable[[], None]]:
         """Yield the payments whose day is over, then the archives, then what was erased."""
@@ -130,7 +130,7 @@ class ForwardSide(Side[Tools, GoWalk]):
         What was made in Go for an order, of a record that had left the shop before, does not count.
         """
         most = self._tools.settings.max_archives
-        waiting = self._tools.store.waiting_for(ARCHIVING)
+        waiting = self._tools.store.unsettled.waiting_for(ARCHIVING)
         new = {one.id: one.entity for one in waiting if not self.is_made_for_others(one)}
         told = " and ".join(sorted(set(new.values())))
         too_many = (

@@ -100,7 +100,9 @@ def _start(
     _tell_store(settings, store, tools.index)
     _tell_clocks(settings, store, go)
     if not is_plan:
-        settle_at_start(tools, [one for one in store.intents("forward") if one.entity != PAYMENTS])
+        settle_at_start(
+            tools, [one for one in store.intents.all("forward") if one.entity != PAYMENTS]
+        )
     settlement = Settlement(
         ForwardSide(tools),
         store,
@@ -109,7 +111,7 @@ def _start(
         output=None if is_plan else output,
     )
     tools.on_linked = settlement.take_up_waiting
-    number = None if is_plan else store.start_run("forward", settings.shared)
+    number = None if is_plan else store.runs.start("forward", settings.shared)
     return Run(
         settings=settings,
         store=store,
@@ -182,7 +184,7 @@ def _tools(
         ),
         tally=Tally(logger),
         fingerprint=settings_fingerprint(settings),
-        erased=store.erased_customers(),
+        erased=store.erasures.customers(),
         wait=wait,
     )
 
@@ -199,13 +201,13 @@ def _open_store(settings: Settings) -> LinkStore:
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:
     """Return whether the plan comes first, provided that Go already has entries."""
-    return settings.plans_first_run and not store.has_finished_run(
+    return settings.plans_first_run and not store.runs.has_finished(
         str(client["ClientId"]), settings.shop_name
     )
 
 
 def _enter(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> None:
-    store.enter(
+    store.namespaces.enter(
         str(client["ClientId"]),
         client.get("ClientName"),
         settings.shop_name,
@@ -236,7 +238,7 @@ def _index(settings: Settings, store: LinkStore, go: GoClient) -> GoIndex:
 def _has_entries(store: LinkStore, index: GoIndex) -> bool:
     for entity in ENTITIES:
         index.ensure(entity)
-        if store.count_go_entries(entity):
+        if store.go_entries.count(entity):
             return True
     return False
 
@@ -256,7 +258,7 @@ def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
             "sales_accounts is not set: a product that is created gets Go's default sales account,"
             " and orders whose VAT then differs from the shop's are held"
         )
-    if store.has_links():
+    if store.links.has_any():
         return
     entities = ("customers", "orders")
     if any(_has_our_references(settings, store, index, entity) for entity in entities):
@@ -283,7 +285,7 @@ def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
             datetime.timedelta(seconds=round(abs(ahead).total_seconds())),
             word,
         )
-    newest = store.newest_reading()
+    newest = store.settled.newest_reading()
     if newest is not None and newest - told_at > settings.clock_margin:
         logger.warning(
             "The link store has records that were read at %s, later than now: the tap's clock was"
@@ -295,4 +297,4 @@ def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
 
 def _has_our_references(settings: Settings, store: LinkStore, index: GoIndex, entity: str) -> bool:
     index.ensure(entity)
-    return store.go_key_exists(entity, f"ref:{settings.shop_name}:")
+    return store.go_entries.key_exists(entity, f"ref:{settings.shop_name}:")

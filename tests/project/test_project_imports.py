@@ -166,8 +166,8 @@ def test_a_link_store_in_a_file_loads_nothing_of_postgresql(tmp_path):
     program = (
         "import sys; from target_powerofficego.store.link_store import LinkStore\n"
         "store = LinkStore(sys.argv[1])\n"
-        "store.enter('1', None, 'testshop', new_namespace=False)\n"
-        "store.start_run('forward', {})\n"
+        "store.namespaces.enter('1', None, 'testshop', new_namespace=False)\n"
+        "store.runs.start('forward', {})\n"
         "assert not [one for one in sys.modules if 'postgresql' in one], sys.modules\n"
     )
 

@@ -155,7 +155,7 @@ class Histories:
         with self.both.ledger.store() as store:
             return {
                 (one.entity.removesuffix("_back"), one.shop_id)
-                for one in store.unsettled("hold", every_namespace=True)
+                for one in store.unsettled.all("hold", every_namespace=True)
             }
 
     def _entry(self, entity, shop_id):

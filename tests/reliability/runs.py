@@ -92,7 +92,7 @@ class Sync:
 
     def unsettled(self, *kinds):
         """Return what is parked, rejected or held."""
-        return self._asked(lambda store: store.unsettled(*kinds, every_namespace=True))
+        return self._asked(lambda store: store.unsettled.all(*kinds, every_namespace=True))
 
     def _asked(self, ask):
         with self.store() as store:

@@ -343,7 +343,7 @@ def test_of_an_order_that_waits_nothing_is_kept_that_tells_who_bought_it(linked,
     assert linked.back().status == 3
 
     store = LinkStore(str(linked.ledger.link_store))
-    (waiting,) = store.unsettled("reject", every_namespace=True)
+    (waiting,) = store.unsettled.all("reject", every_namespace=True)
     store.close()
     assert "CustomerReference" not in waiting.payload
     assert waiting.payload["InvoiceNo"]

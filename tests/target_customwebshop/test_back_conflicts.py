@@ -61,7 +61,7 @@ def test_stamps_too_near_to_tell_leave_it_to_a_person(clashing, way):
     assert getattr(both, way)().status == 3
     assert phones(both) == ("+4790000001", "+4790000002")
     store = LinkStore(str(both.ledger.link_store))
-    (conflict,) = store.conflicts(10)
+    (conflict,) = store.conflicts.newest(10)
     store.close()
     assert (conflict.shop, conflict.go, conflict.winner) == ("+4790000001", "+4790000002", None)
     assert conflict.base["shop"] == "+4791234567"

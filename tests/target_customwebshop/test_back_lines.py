@@ -54,7 +54,7 @@ class Lines:
     def kept_amounts(self):
         """Return what the link store has the shop's order come to."""
         with self.both.ledger.store() as store:
-            ((_, link),) = store.all_links("orders", "9001")
+            ((_, link),) = store.links.in_all_namespaces("orders", "9001")
             return link.base["amounts"].shop
 
     def reason(self, kind="hold"):
@@ -335,7 +335,7 @@ def test_the_same_member_edited_on_both_sides_is_a_conflict_for_a_person(lines, 
     assert (outcome.status, outcome.writes) == (3, [])
     assert lines.reason() == "line 1: both sides changed Quantity"
     store = LinkStore(str(lines.both.ledger.link_store))
-    (conflict,) = store.conflicts(10)
+    (conflict,) = store.conflicts.newest(10)
     store.close()
     assert (conflict.property, conflict.winner) == ("line 1: Quantity", None)
     assert (Decimal(conflict.shop), Decimal(conflict.go)) == (4, 3)

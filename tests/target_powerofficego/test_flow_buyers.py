@@ -55,7 +55,7 @@ def store(ledger):
     @contextlib.contextmanager
     def opened():
         with ledger.store() as store:
-            store.work_in(store.namespaces()[0])
+            store.namespaces.work_in(store.namespaces.all()[0])
             yield store
 
     return opened
@@ -205,15 +205,15 @@ def test_whether_a_number_is_valid_follows_the_billing_country(
 
 def as_the_version_before(store, *, guest_company):
     """Write links again as the version before did: guests by e-mail alone, whoever bought."""
-    with store() as links:
-        for order in list(links.links_of("orders")):
+    with store() as opened:
+        for order in list(opened.links.of_entity("orders")):
             base = {name: one for name, one in order.base.items() if name != "buyer_told"}
             known = replace(base["buyer_id"], shop=[guest_id("kari@example.no")])
-            links.put_link(replace(order, base={**base, "buyer_id": known}))
+            opened.links.put(replace(order, base={**base, "buyer_id": known}))
         if guest_company:
-            (company,) = links.links_of("customers")
-            links.delete_link("customers", company.shop_id)
-            links.put_link(replace(company, shop_id=guest_id("kari@example.no")))
+            (company,) = opened.links.of_entity("customers")
+            opened.links.delete("customers", company.shop_id)
+            opened.links.put(replace(company, shop_id=guest_id("kari@example.no")))
 
 
 @pytest.mark.parametrize("told", [by(), by("Fjord AS"), by("Fjord AS", FJORD)])

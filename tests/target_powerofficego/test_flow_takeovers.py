@@ -350,12 +350,12 @@ def test_an_erased_customer_is_not_known_as_deleted_either(ledger, customer):
     ledger.run(customer())
     ledger.run(customer(**GONE))
     store = LinkStore(str(ledger.link_store))
-    store.enter_known("testshop")
-    assert store.was_deleted("customers", "1001")
+    store.namespaces.enter_known("testshop")
+    assert store.settled.was_deleted("customers", "1001")
 
     store.forget_record("customers", "1001")
 
-    assert not store.was_deleted("customers", "1001")
+    assert not store.settled.was_deleted("customers", "1001")
     store.close()
 
 

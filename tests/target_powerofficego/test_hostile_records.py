@@ -228,8 +228,8 @@ def test_every_run_ends_with_3_until_the_record_is_fixed_at_its_source(
 def test_a_reject_that_was_acknowledged_is_silent_until_its_reason_changes(ledger, product):
     ledger.run(product(sku=None))
     with ledger.store() as store:
-        (one,) = store.unsettled("reject", every_namespace=True)
-        store.acknowledge(one.id)
+        (one,) = store.unsettled.all("reject", every_namespace=True)
+        store.unsettled.acknowledge(one.id)
 
     assert ledger.run(product(sku=None)).status == 0
     assert ledger.run().status == 0
@@ -463,7 +463,7 @@ def _known(value):
 
 def _all_reasons(ledger):
     with ledger.store() as store:
-        return "\n".join(one.reason for one in store.unsettled(every_namespace=True))
+        return "\n".join(one.reason for one in store.unsettled.all(every_namespace=True))
 
 
 def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, customer):

@@ -170,8 +170,8 @@ def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
     ledger.run(cancelled)
 
     with ledger.store() as store:
-        store.work_in(store.namespaces()[0])
-        assert not store.is_comparison_due("orders", "9001")
+        store.namespaces.work_in(store.namespaces.all()[0])
+        assert not store.intents.is_comparison_due("orders", "9001")
 
 
 def test_an_edit_between_the_kill_and_the_next_run_is_the_shops_edit(
@@ -416,5 +416,5 @@ def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_r
     ledger.run()
 
     with ledger.store() as store:
-        store.work_in(store.namespaces()[0])
-        assert store.link("orders", "9001").base["buyer_id"].shop == ["1001"]
+        store.namespaces.work_in(store.namespaces.all()[0])
+        assert store.links.get("orders", "9001").base["buyer_id"].shop == ["1001"]

@@ -68,12 +68,12 @@ def test_a_session_that_was_lost_is_not_opened_anew_without_its_lock(ledger, dat
     store = LinkStore(ledger.link_store, locked_for="testshop")
     database.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
     with pytest.raises(LinkStoreError, match="cannot be read or written"):
-        store.has_links()
+        store.links.has_any()
 
     with pytest.raises(LinkStoreError, match="was lost; run again"):
-        store.last_settled("customers", "1001")
+        store.settled.last("customers", "1001")
     with pytest.raises(LinkStoreError, match="was lost; run again"):
-        store.begin_intent("customers", "1001", "create", {})
+        store.intents.begin("customers", "1001", "create", {})
     store.close()
 
 

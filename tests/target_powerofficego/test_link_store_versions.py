@@ -172,13 +172,13 @@ def test_the_command_leaves_a_store_of_version_1_to_the_next_run(version_1):
 
 
 def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records, monkeypatch):
-    def cut_off(connection):
-        migrations._to_version_2(connection)
+    def cut_off(step):
+        yield from step
         raise KeyboardInterrupt
 
     before = tables_of(version_1)
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "STEPS", {1: cut_off})
+        patched.setattr(migrations, "STEPS", {1: cut_off(migrations.STEPS[1])})
         with pytest.raises(KeyboardInterrupt):
             LinkStore(str(version_1), when_older="migrate")
 

@@ -235,7 +235,9 @@ def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, prod
     run = under_way.begin()
     try:
         with run.store.transaction():
-            run.store.put_watermark("customers", None, run.store.runs()[0].started_at)
+            run.store.go_entries.put_watermark(
+                "customers", None, run.store.runs.newest()[0].started_at
+            )
             assert links("check").exit_code == 3
             told = links("runs").output
             assert ("under way" in told, "did not end" in told) == (True, False)

@@ -301,7 +301,7 @@ def test_a_guest_is_erased_by_e_mail_address_or_by_id(
 ):
     ledger.run(product(), guest_order())
     store = LinkStore(str(ledger.link_store))
-    (guest,) = [link.shop_id for _, link in store.all_links("customers")]
+    (guest,) = [link.shop_id for _, link in store.links.in_all_namespaces("customers")]
     store.close()
 
     named = ["--email", " Kari@example.no"] if by_email else [guest]
@@ -457,8 +457,8 @@ def test_a_guests_company_with_that_e_mail_address_is_named_by_its_id(
     buyer = {**guest_order()["buyer"], "company_name": "Fjell AS", "organization_number": ORG_NR}
     ledger.run(product(), guest_order(buyer=buyer))
     with closing(LinkStore(str(ledger.link_store))) as store:
-        store.work_in(store.namespaces()[0])
-        (company,) = [one.shop_id for one in store.links_of("customers")]
+        store.namespaces.work_in(store.namespaces.all()[0])
+        (company,) = [one.shop_id for one in store.links.of_entity("customers")]
 
     told = links("erase", "customer", "--email", buyer["email"], "--yes")
 
@@ -514,8 +514,8 @@ def test_a_program_that_reads_the_store_meanwhile_is_told_and_erasing_again_clea
 def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     ledger.run(*records)
     store = LinkStore(str(ledger.link_store))
-    store.work_in(store.namespaces()[0])
-    store.begin_intent("customers", KARI, "patch", {"path": "/Customers/1", "rows": {}})
+    store.namespaces.work_in(store.namespaces.all()[0])
+    store.intents.begin("customers", KARI, "patch", {"path": "/Customers/1", "rows": {}})
     store.close()
 
     told = links("erase", "customer", KARI, "--yes")

@@ -180,7 +180,7 @@ def without_settings(line):
 
 def test_an_unanswered_write_moves_along(ledger, links, exported, customer):
     with closing(TargetRun(ledger)) as run:
-        run.store.begin_intent("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
+        run.store.intents.begin("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
     text = exported()
     ledger.lose_link_store()
     links("import", text=text)
@@ -223,7 +223,7 @@ def test_a_store_that_only_has_an_order_to_compare_is_empty(ledger, links, expor
     text = exported()
     ledger.lose_link_store()
     with closing(TargetRun(ledger)) as run:
-        run.store.note_comparison("orders", "9001")
+        run.store.intents.note_comparison("orders", "9001")
 
     told = links("import", text=text)
 
@@ -343,7 +343,7 @@ def test_a_bad_line_is_named_by_its_number_and_nothing_is_imported(
 
 def test_an_unanswered_write_of_no_known_kind_is_named(ledger, exported, links):
     with closing(TargetRun(ledger)) as run:
-        run.store.begin_intent("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
+        run.store.intents.begin("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
     text = exported()
     number = line_of(text, "intents")
     ledger.lose_link_store()

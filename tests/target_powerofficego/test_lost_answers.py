@@ -211,9 +211,9 @@ def test_what_is_never_seen_and_whose_record_never_comes_again_is_not_looked_for
     box.faults.add(method="POST", path="/products$", reset="before")
     ledger.run(product())
     with ledger.store() as store:
-        (lost,) = store.unsettled(every_namespace=True)
+        (lost,) = store.unsettled.all(every_namespace=True)
         store.namespace = 1
-        store.clear_unsettled(lost.entity, lost.shop_id)  # the run was killed before it kept that
+        store.unsettled.clear(lost.entity, lost.shop_id)  # the run was killed before it kept that
 
     told = [ledger.run().log for _ in range(5)]
 

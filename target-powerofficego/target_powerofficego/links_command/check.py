@@ -50,8 +50,8 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
     """
     with open_store(choices.link_store) as store:
         shops = _shops(store, shop_name)
-        unsettled = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
-        newest = store.newest_runs()
+        unsettled = store.unsettled.all("reject", "hold", every_namespace=True, acknowledged=False)
+        newest = store.runs.newest_of_each()
         under_way = runs_under_way(store, newest)
     runs = [run for run in newest if run.shop_name in shops]
     ages = [Age.of(shop, runs, under_way) for shop in shops]
@@ -86,7 +86,7 @@ def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
     Raises:
         click.ClickException: the link store does not know the one that was named.
     """
-    known = sorted({one.shop_name for one in store.namespaces()})
+    known = sorted({one.shop_name for one in store.namespaces.all()})
     if shop_name is None:
         return known
     if shop_name not in known:

@@ -94,7 +94,7 @@ def erase(
     wanted = shop_id if shop_id is not None else guest_id(email or "")
     who = f"customer {shop_id}" if shop_id is not None else "guest with that e-mail address"
     with store_at_rest(choices.link_store, shop_name) as (store, _):
-        if store.erased_customers().id_of(wanted) is not None:
+        if store.erasures.customers().id_of(wanted) is not None:
             store.purge_deleted()
             say(f"{who} was erased already; nothing is left of it")
             return
@@ -150,9 +150,9 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
     Raises:
         click.ClickException: it cannot be erased as things are; with why, and what to do.
     """
-    if any(intent.entity != PAYMENTS for intent in store.intents()):
+    if any(intent.entity != PAYMENTS for intent in store.intents.all()):
         fail(f"writes of the last run are unanswered: run the sync once, then erase{_NOTHING}")
-    link = store.link(_CUSTOMERS, shop_id)
+    link = store.links.get(_CUSTOMERS, shop_id)
     if link is None and not store.knows(_CUSTOMERS, shop_id):
         return None
     links, shared_with = _sharing(store, link) if link is not None else ([], None)
@@ -161,7 +161,7 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
         links += _as_guests(store, link, emails, known={one.shop_id for one in links})
     shop_ids = [one.shop_id for one in links] or [shop_id]
     waiting = [
-        one for one in store.unsettled() if one.entity == _ORDERS and _buyer_of(one) in shop_ids
+        one for one in store.unsettled.all() if one.entity == _ORDERS and _buyer_of(one) in shop_ids
     ]
     if link is None and waiting:
         named = ", ".join(one.shop_id for one in waiting)
@@ -174,7 +174,7 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
         shop_ids=shop_ids,
         order_links=[
             order
-            for order in (store.links_of(_ORDERS) if link is not None else ())
+            for order in (store.links.of_entity(_ORDERS) if link is not None else ())
             if link is not None and _is_order_of(order, link, shop_ids)
         ],
         waiting_orders=waiting,
@@ -192,14 +192,14 @@ def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
     """
     links = [link]
     shared_with: str | None = None
-    for other in store.links_to(_CUSTOMERS, link.go_id):
+    for other in store.links.to(_CUSTOMERS, link.go_id):
         if other.shop_id == link.shop_id:
             continue
         if link.is_follower:
             shared_with = shared_with if other.is_follower else other.shop_id
         elif other.shop_id.startswith(GUEST):
             links.append(other)
-        elif not store.erased_customers().id_of(other.shop_id):
+        elif not store.erasures.customers().id_of(other.shop_id):
             fail(
                 f"customer {other.shop_id} shares the customer {link.go_id} in Go with"
                 f" {link.shop_id}: erase or unlink {other.shop_id} first{_NOTHING}"
@@ -209,14 +209,14 @@ def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
 
 def _emails(store: LinkStore, shop_id: str, link: Link | None) -> set[str]:
     """Return the e-mail addresses that are a customer's own, as they are compared."""
-    waiting = store.unsettled_of(_CUSTOMERS, shop_id)
+    waiting = store.unsettled.get(_CUSTOMERS, shop_id)
     in_shop = waiting and waiting.payload.get("email")
     if link is None:
         return _as_compared(in_shop)
     if link.is_follower:
         return set()
     agreed = link.base.get("email")
-    entry = store.go_entry(_CUSTOMERS, link.go_id)
+    entry = store.go_entries.get(_CUSTOMERS, link.go_id)
     in_go = entry and entry[0].get("EmailAddress")
     return _as_compared(agreed and agreed.shop, agreed and agreed.go, in_go, in_shop)
 
@@ -233,7 +233,7 @@ def _as_guests(store: LinkStore, link: Link, emails: set[str], *, known: set[str
     return [
         Link(_CUSTOMERS, guest, link.go_id, is_follower=True)
         for guest in map(guest_id, sorted(emails))
-        if guest not in known and store.link(_CUSTOMERS, guest) is None
+        if guest not in known and store.links.get(_CUSTOMERS, guest) is None
     ]
 
 
@@ -242,8 +242,8 @@ def _alike_in_go(store: LinkStore, emails: set[str]) -> list[str]:
     return [
         go_id
         for email in sorted(emails)
-        for go_id in store.go_ids(_CUSTOMERS, f"email:{email}")
-        if not store.links_to(_CUSTOMERS, go_id)
+        for go_id in store.go_entries.ids(_CUSTOMERS, f"email:{email}")
+        if not store.links.to(_CUSTOMERS, go_id)
     ]
 
 
@@ -251,12 +251,12 @@ def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: Sequence[str]) 
     """Return the other customers that are known by one of these e-mail addresses."""
     found = {
         link.shop_id
-        for link in store.links_of(_CUSTOMERS)
+        for link in store.links.of_entity(_CUSTOMERS)
         if (agreed := link.base.get("email")) and emails & _as_compared(agreed.shop, agreed.go)
     }
     found |= {
         one.shop_id
-        for one in store.unsettled()
+        for one in store.unsettled.all()
         if one.entity == _CUSTOMERS and emails & _as_compared(one.payload.get("email"))
     }
     return sorted(found.difference(shop_ids))
@@ -276,23 +276,23 @@ def _buyer_of(order: Unsettled) -> str:
 
 def erase_all(store: LinkStore, erasable: Erasable) -> None:
     """Erase what is to be erased, all or nothing; what was deleted leaves the file afterwards."""
-    key = store.erased_customers().key
+    key = store.erasures.customers().key
     with store.transaction():
         for order in erasable.order_links:
-            store.put_link(_impersonal(order))
-            store.forget_conflicts(_ORDERS, order.shop_id)
+            store.links.put(_impersonal(order))
+            store.conflicts.forget(_ORDERS, order.shop_id)
             store.forget_way_back(_ORDERS, order.shop_id)
         for waiting in erasable.waiting_orders:
             _rewrite(store, waiting, erased_id(key, _buyer_of(waiting)))
         for shop_id in erasable.shop_ids:
             store.forget_record(_CUSTOMERS, shop_id)
-            store.clear_unsettled(_CUSTOMERS, shop_id)
+            store.unsettled.clear(_CUSTOMERS, shop_id)
         for link in erasable.links:
             kept = erased_id(key, link.shop_id)
-            store.put_link(Link(_CUSTOMERS, kept, link.go_id, is_follower=link.is_follower))
+            store.links.put(Link(_CUSTOMERS, kept, link.go_id, is_follower=link.is_follower))
         for shop_id in erasable.shop_ids:
             own = erasable.go_id if shop_id == erasable.shop_ids[0] else None
-            store.note_erasure(_CUSTOMERS, erased_id(key, shop_id), own)
+            store.erasures.note(_CUSTOMERS, erased_id(key, shop_id), own)
         if erasable.go_id is not None:
             _erase_entries(store, erasable.go_id)
     store.purge_deleted()
@@ -305,16 +305,16 @@ def _impersonal(order: Link) -> Link:
 def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:
     buyer = _buyer_of(waiting)
     reason = waiting.reason.replace(f"{_CUSTOMERS} {buyer}", f"{_CUSTOMERS} {customer_id}")
-    store.rewrite_unsettled(waiting.id, impersonal_order(waiting.payload, customer_id), reason)
-    store.forget_conflicts(_ORDERS, waiting.shop_id)
+    store.unsettled.rewrite(waiting.id, impersonal_order(waiting.payload, customer_id), reason)
+    store.conflicts.forget(_ORDERS, waiting.shop_id)
 
 
 def _erase_entries(store: LinkStore, go_id: str) -> None:
     """Let the index keep of the customer's entry what orders need, and nothing that hangs on it."""
     for entity in ("delivery_addresses", "contact_persons"):
-        for one in store.go_ids(entity, f"contact:{go_id}"):
-            store.remove_go_entry(entity, one)
-    entry = store.go_entry(_CUSTOMERS, go_id)
-    kept = store.erased_customers().kept_entry(_CUSTOMERS, entry[0]) if entry else None
+        for one in store.go_entries.ids(entity, f"contact:{go_id}"):
+            store.go_entries.remove(entity, one)
+    entry = store.go_entries.get(_CUSTOMERS, go_id)
+    kept = store.erasures.customers().kept_entry(_CUSTOMERS, entry[0]) if entry else None
     if entry is not None and kept is not None:
-        store.put_go_entry(_CUSTOMERS, go_id, kept, (), entry[1])
+        store.go_entries.put(_CUSTOMERS, go_id, kept, (), entry[1])

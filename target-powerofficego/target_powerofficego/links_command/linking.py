@@ -69,8 +69,8 @@ def link(
             say(f"the shop has told of no {entity} {shop_id} so far, or its link was forgotten")
             confirm("Link it even so?", is_confirmed=is_confirmed)
         with store.transaction():
-            store.forget_settled(entity, shop_id)
-            store.put_link(wanted)
+            store.settled.forget(entity, shop_id)
+            store.links.put(wanted)
     say(f"{entity} {shop_id} is linked to {go_id} in Go; {_NEXT} goes on from there")
 
 
@@ -81,10 +81,10 @@ def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
         click.ClickException: the record has another link, or was erased.
     """
     entity, shop_id = wanted.entity, wanted.shop_id
-    erased = store.erased_customers()
+    erased = store.erasures.customers()
     if entity == "customers" and (erased.id_of(shop_id) or wanted.go_id in erased.go_ids):
         fail(f"customers {shop_id} or {wanted.go_id} in Go was erased; nothing was changed")
-    there = store.link(entity, shop_id)
+    there = store.links.get(entity, shop_id)
     if there is None:
         return False
     if (there.go_id, there.is_follower) != (wanted.go_id, wanted.is_follower):
@@ -107,7 +107,7 @@ def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
         click.ClickException: with one line that says why not.
     """
     entity, shop_id, go_id = wanted.entity, wanted.shop_id, wanted.go_id
-    entry = store.go_entry(entity, go_id)
+    entry = store.go_entries.get(entity, go_id)
     if entry is None:
         fail(
             f"Go had no entry {go_id} among its {entity} at the last run; nothing was changed"
@@ -125,7 +125,7 @@ def _holder(
     store: LinkStore, namespace: Namespace, wanted: Link, reference: str | None
 ) -> str | None:
     """Name the other record that has an entry, by its link or by its reference in Go."""
-    for other in store.links_to(wanted.entity, wanted.go_id):
+    for other in store.links.to(wanted.entity, wanted.go_id):
         if not other.is_follower:
             return f"{other.entity} {other.shop_id}"
     own = values.short_reference(namespace.shop_name, wanted.shop_id)
@@ -150,17 +150,17 @@ def unlink(
     new one.
     """
     with store_at_rest(choices.link_store, shop_name) as (store, namespace):
-        there = store.link(entity, shop_id)
+        there = store.links.get(entity, shop_id)
         if there is None:
             fail(f"{entity} {shop_id} is not linked; nothing was changed")
-        if entity == "customers" and store.erased_customers().id_of(shop_id):
+        if entity == "customers" and store.erasures.customers().id_of(shop_id):
             fail(f"{shop_id} was erased; only its link keeps it from being created again")
         say(_linked_so(there))
         say(_what_follows(store, namespace, there))
         confirm("Forget this link?", is_confirmed=is_confirmed)
         with store.transaction():
-            store.delete_link(entity, shop_id)
-            store.forget_settled(entity, shop_id)
+            store.links.delete(entity, shop_id)
+            store.settled.forget(entity, shop_id)
             store.forget_way_back(entity, shop_id)
     say(f"the link of {entity} {shop_id} is forgotten")
 
@@ -168,7 +168,7 @@ def unlink(
 def _what_follows(store: LinkStore, namespace: Namespace, link: Link) -> str:
     """Say what becomes of a record that is no longer linked."""
     when = "when the shop sends it again, it is matched anew"
-    entry = store.go_entry(link.entity, link.go_id)
+    entry = store.go_entries.get(link.entity, link.go_id)
     reference = entry[0].get("ExternalImportReference") if entry else None
     if reference == values.short_reference(namespace.shop_name, link.shop_id):
         return f"{when}: its entry in Go, if it is still there, is found again by our reference"

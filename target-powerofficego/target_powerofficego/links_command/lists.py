@@ -89,7 +89,7 @@ def links(
     with open_store(choices.link_store) as store:
         rows = [
             _link_row(shop_name, link, show_values=show_values)
-            for shop_name, link in store.all_links(entity, shop_id, go_id)
+            for shop_name, link in store.links.in_all_namespaces(entity, shop_id, go_id)
         ]
     columns = with_shop(rows, *_LINKS, *(_BASE if show_values else ()))
     print_listing(Listing(columns, rows, "no such record is linked"), choices.output_format)
@@ -121,7 +121,7 @@ def conflicts(choices: Choices, *, entity: str | None, newest: int, show_values:
     with open_store(choices.link_store) as store:
         rows = [
             _conflict_row(conflict, in_words=in_words, show_values=show_values)
-            for conflict in store.conflicts(newest, entity)
+            for conflict in store.conflicts.newest(newest, entity)
         ]
     columns = with_shop(rows, *_CONFLICTS, *(_THREE_VALUES if show_values else ()))
     listing = Listing(columns, rows, "no property was changed on both sides")
@@ -162,7 +162,7 @@ def differences(choices: Choices, *, entity: str | None, show_values: bool) -> N
                 "property": name,
                 **({"shop_value": shop, "go_value": go} if show_values else {}),
             }
-            for shop_name, link, kept in store.links_with_entries(entity)
+            for shop_name, link, kept in store.links.with_entries(entity)
             for name, shop, go in _differences_of(link, *kept)
         ]
     columns = with_shop(rows, *_DIFFERENCES, *(_BOTH_VALUES if show_values else ()))

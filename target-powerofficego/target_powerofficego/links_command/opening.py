@@ -74,13 +74,13 @@ def store_at_rest(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore
     with open_store(place) as store:
         namespace = _chosen(store, shop_name)
         store.lock(namespace.shop_name)
-        store.work_in(namespace)
+        store.namespaces.work_in(namespace)
         yield store, namespace
 
 
 def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
     """Return the namespace that is meant; of several with one shop name, the one that ran last."""
-    known = store.namespaces()
+    known = store.namespaces.all()
     names = ", ".join(sorted({one.shop_name for one in known}))
     if shop_name is None and len({one.shop_name for one in known}) > 1:
         fail(f"the link store knows several shops; say --shop-name: {names}")

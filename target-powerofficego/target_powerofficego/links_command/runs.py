@@ -44,8 +44,8 @@ _UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
 def runs(choices: Choices, *, newest: int) -> None:
     """List the newest runs and what came of each."""
     with open_store(choices.link_store) as store:
-        listed = store.runs(newest)
-        under_way = runs_under_way(store, store.newest_runs())
+        listed = store.runs.newest(newest)
+        under_way = runs_under_way(store, store.runs.newest_of_each())
     in_words = choices.output_format == "table"
     rows = [{**_row(run), **(_words(run, under_way) if in_words else {})} for run in listed]
     listing = Listing(_COLUMNS, rows, "no run has been recorded yet")

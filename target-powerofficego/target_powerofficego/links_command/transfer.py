@@ -90,14 +90,14 @@ def export(choices: Choices, *, shop_name: str | None) -> None:
     reads it.
     """
     with open_store(choices.link_store) as store:
-        known = [one for one in store.namespaces() if shop_name in (None, one.shop_name)]
+        known = [one for one in store.namespaces.all() if shop_name in (None, one.shop_name)]
         if not known:
             fail(f"the link store knows no shop {shop_name or ''}".rstrip())
         for name in sorted({one.shop_name for one in known}):
             store.lock(name)
         with contextlib.suppress(io.UnsupportedOperation):
             make_private(sys.stdout.fileno())
-        for line in lines_of(store.rows_out([one.id for one in known])):
+        for line in lines_of(store.transfer.rows_out([one.id for one in known])):
             print_json_line(line)
 
 
@@ -126,12 +126,12 @@ def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
     with _store_to_fill(choices.link_store) as store:
         for name in sorted(shop_names):
             store.lock(name)
-        if not replace and not store.is_empty():
+        if not replace and not store.transfer.is_empty():
             fail(
                 "the link store is not empty; nothing was imported (--replace replaces what it"
                 f" knows of {', '.join(sorted(shop_names))})"
             )
-        store.take_in(rows)
+        store.transfer.take_in(rows)
     links = sum(kind == "links" for kind, _ in rows)
     say(f"imported {links} links of {', '.join(sorted(shop_names))}")
 

@@ -66,7 +66,9 @@ def _list_command(kind: UnsettledKind, text: str, *more: Callable[..., Any]) -> 
         with_acknowledged: bool = True,
     ) -> None:
         with open_store(choices.link_store) as store:
-            waiting = store.unsettled(kind, every_namespace=True, acknowledged=with_acknowledged)
+            waiting = store.unsettled.all(
+                kind, every_namespace=True, acknowledged=with_acknowledged
+            )
         rows = [
             unsettled_row(one, show_values=show_values)
             for one in waiting
@@ -131,10 +133,12 @@ def acknowledge(
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
         if every_one:
-            waiting = store.unsettled("reject", "hold", every_namespace=True, acknowledged=False)
+            waiting = store.unsettled.all(
+                "reject", "hold", every_namespace=True, acknowledged=False
+            )
             numbers = tuple(one.id for one in waiting if entity in (None, entity_of(one.entity)))
-        _do_for_all(store, store.acknowledge, numbers, "reject or hold", "acknowledged")
-        waiting = store.unsettled("reject", "hold", every_namespace=True)
+        _do_for_all(store, store.unsettled.acknowledge, numbers, "reject or hold", "acknowledged")
+        waiting = store.unsettled.all("reject", "hold", every_namespace=True)
     changed = [one for one in waiting if one.id in numbers]
     _print_each(choices, changed, "is acknowledged", none="nothing waits for a person")
 
@@ -156,10 +160,10 @@ def retry(
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
         if every_one:
-            resting = [one for one in store.unsettled(every_namespace=True) if one.rests(now())]
+            resting = [one for one in store.unsettled.all(every_namespace=True) if one.rests(now())]
             numbers = tuple(one.id for one in resting if entity in (None, entity_of(one.entity)))
-        _do_for_all(store, store.retry, numbers, "record that waits", "changed")
-        changed = [one for one in store.unsettled(every_namespace=True) if one.id in numbers]
+        _do_for_all(store, store.unsettled.retry, numbers, "record that waits", "changed")
+        changed = [one for one in store.unsettled.all(every_namespace=True) if one.id in numbers]
     none = "no record rests; what waits is tried by each run"
     _print_each(choices, changed, "is tried by the next run", none=none)
 

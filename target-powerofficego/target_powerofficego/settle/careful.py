@@ -69,7 +69,7 @@ class CarefulWrite(Generic[Lost, Refusal]):
                 self.was_sent, self.unanswered = True, error
             except self.broken_off:
                 if not self.was_sent:
-                    self.store.end_intent(self.intent)
+                    self.store.intents.end(self.intent)
                 raise
             except self.refusal as error:
                 return refused(error)
@@ -86,5 +86,5 @@ class CarefulWrite(Generic[Lost, Refusal]):
         """
         if self.unanswered is not None:
             raise self.unanswered from refusal
-        self.store.end_intent(self.intent)
+        self.store.intents.end(self.intent)
         raise refusal

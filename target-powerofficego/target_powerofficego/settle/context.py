@@ -63,7 +63,7 @@ class RunTools:
                 go=human_edit(of_go, link.own_stamp),
                 margin=self.settings.clock_margin,
                 silent_rows=silent_rows,
-                asked=self.store.asked(link.entity, link.shop_id),
+                asked=self.store.conflicts.asked(link.entity, link.shop_id),
             ),
             way=way,
         )
@@ -71,4 +71,4 @@ class RunTools:
     def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
         """Log a property that both sides changed, and keep it with its values."""
         self.tally.note_conflict(entity, shop_id, conflict)
-        self.store.note_conflict(entity, shop_id, conflict)
+        self.store.conflicts.note(entity, shop_id, conflict)

@@ -144,7 +144,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
     def _resting(self, record: Record) -> Unsettled | None:
         """Return that the other side refused just this, if it is not time yet to try again."""
-        before = self.tools.store.resting(self.kept_as, record["id"])
+        before = self.tools.store.unsettled.resting(self.kept_as, record["id"])
         if before is None or record_hash(before.payload, "") != record_hash(record, ""):
             return None
         return before
@@ -194,7 +194,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         Raises:
             Undecidable: with a Park.
         """
-        if self.tools.store.intents_of((self.other_way,), shop_id):
+        if self.tools.store.intents.of_record((self.other_way,), shop_id):
             reason = "a write of the other way has no answer yet; the next run that way looks"
             raise Undecidable(Park(reason, (OTHER_WAY,)))
 
@@ -209,11 +209,11 @@ class Walk(abc.ABC, Generic[AnyTools]):
         store, shop_id = self.tools.store, arrival.shop_id
         record, read_at = arrival.record, arrival.read_at
         stamp = self.stamp_of(record)
-        link = store.link(self.entity, shop_id)
-        settled = store.last_version(self.kept_as, shop_id)
-        newest = store.unsettled_of(self.kept_as, shop_id)
+        link = store.links.get(self.entity, shop_id)
+        settled = store.settled.last_version(self.kept_as, shop_id)
+        newest = store.unsettled.get(self.kept_as, shop_id)
         is_overdue = False
-        if newest is not None and NEWER_VERSION in store.awaited_by(newest.id):
+        if newest is not None and NEWER_VERSION in store.unsettled.awaited_by(newest.id):
             is_overdue = newest.kind == "hold" or newest.attempts >= MOST_RUNS
             newest = None
         known = []
@@ -229,7 +229,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         found = doubt(known)
         if found is None and than_open is None:
             return None
-        readings = store.readings(self.kept_as, shop_id, read_at)
+        readings = store.settled.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return OUTCOME_OF[newest.kind]
         # an open one is in nobody's books: what may be newer, and was read so often, replaces it
@@ -259,7 +259,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         if isinstance(change, Open):
             self.keep_open(kept or arrival, change)
         elif not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
-            tools.store.put_settled(
+            tools.store.settled.put(
                 self.kept_as,
                 shop_id,
                 record_hash(arrival.record, tools.fingerprint),
@@ -269,9 +269,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
     def keep_open(self, arrival: Arrival, change: Open) -> None:
         """Keep a record that is open, with why."""
-        before = self.tools.store.unsettled_of(self.kept_as, arrival.shop_id)
+        before = self.tools.store.unsettled.get(self.kept_as, arrival.shop_id)
         same = before is None or self._has_same_stakes(before.payload, arrival.record)
-        self.tools.store.put_unsettled(
+        self.tools.store.unsettled.put(
             change.kind,
             self.kept_as,
             arrival.shop_id,
@@ -294,7 +294,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         created = created_at(record)
         if created and not link.shop_created_at:
             link = replace(link, shop_created_at=created)
-            self.tools.store.put_link(link)
+            self.tools.store.links.put(link)
         if created and link.shop_created_at and not _is_same_moment(created, link.shop_created_at):
             reason = (
                 f"the shop now has another record under the id {record['id']}"

@@ -64,7 +64,7 @@ class Run:
         """Record in the store how far the run is, and return it."""
         if self.number is not None:
             with contextlib.suppress(LinkStoreError):  # whatever else needs the store says so
-                self.store.note_run(self.number, outcomes=self.tally.counts(), calls=self._calls())
+                self.store.runs.note(self.number, outcomes=self.tally.counts(), calls=self._calls())
         return self.settlement.standing(self.client.calls.writes)
 
     def finish(self, *, has_input: bool) -> int:
@@ -118,7 +118,7 @@ class Run:
 
     def _record_end(self, exit_status: int, *, has_input: bool = True) -> None:
         if self.number is not None:
-            self.store.finish_run(
+            self.store.runs.finish(
                 self.number,
                 exit_status=exit_status,
                 outcomes=self.tally.counts(),
@@ -132,7 +132,7 @@ class Run:
 
     def _tell_summary(self) -> int:
         """Print the summary; return 3 where open rejects or holds fail the run, else 0."""
-        unsettled = self.store.unsettled(*_OPEN_KINDS, acknowledged=False)
+        unsettled = self.store.unsettled.all(*_OPEN_KINDS, acknowledged=False)
         waiting = [one for one in unsettled if one.entity in self.kept_as]
         open_ones: dict[str, int] = {
             kind: sum(one.kind == kind for one in waiting) for kind in _OPEN_KINDS

@@ -125,7 +125,7 @@ class Settlement:
         """Keep a record that has no usable id, under a hash of itself."""
         shop_id = f"{_WITHOUT_ID}{self._side.fingerprint(record)[:12]}"
         self._seen.add((entity, shop_id))
-        self._store.put_unsettled(
+        self._store.unsettled.put(
             "reject",
             entity,
             shop_id,
@@ -157,7 +157,7 @@ class Settlement:
 
     def take_up_waiting(self, entity: str, shop_id: str) -> None:
         """Take up the records that waited for this one, which is linked now."""
-        for one in self._store.waiting_for(_own_key(entity, shop_id)):
+        for one in self._store.unsettled.waiting_for(_own_key(entity, shop_id)):
             if one.entity != entity:
                 self._take_up(one, is_from_worker=True)
 
@@ -191,7 +191,7 @@ class Settlement:
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
         """Return what is open on this side, by entity, as orders need customers and products."""
-        found = self._store.unsettled(*kinds)
+        found = self._store.unsettled.all(*kinds)
         entities = self._side.entities
         own = [one for one in found if one.entity in entities]
         return sorted(own, key=lambda one: entities.index(one.entity))
@@ -202,7 +202,7 @@ class Settlement:
         """Take a record that waits once more, unless a newer version was dealt with meanwhile."""
 
         def take() -> object:
-            before = self._store.unsettled_of(one.entity, one.shop_id)
+            before = self._store.unsettled.get(one.entity, one.shop_id)
             if before is None or (before.read_at, before.payload) != (one.read_at, one.payload):
                 return None
             return self._side.take(one.entity, Arrival(one.payload, one.read_at, at_end))
@@ -252,9 +252,9 @@ class Settlement:
     def _forget_needless(self) -> None:
         """Forget what could not be made for other records, once none of them waits for it."""
         for one in self._open("reject", "hold"):
-            waiting = self._store.waiting_for(_own_key(one.entity, one.shop_id))
+            waiting = self._store.unsettled.waiting_for(_own_key(one.entity, one.shop_id))
             if not waiting and self._side.is_made_for_others(one):
-                self._store.clear_unsettled(one.entity, one.shop_id)
+                self._store.unsettled.clear(one.entity, one.shop_id)
 
 
 def _own_key(entity: str, shop_id: str) -> str:

@@ -42,8 +42,3 @@ def to_stamp(moment: datetime.datetime) -> str:
 def from_stamp(stamp: str) -> datetime.datetime:
     """Return the moment of a stamp."""
     return datetime.datetime.fromisoformat(stamp)
-
-
-def from_stamp_or_none(stamp: str | None) -> datetime.datetime | None:
-    """Return the moment of a stamp, or None when there is none."""
-    return None if stamp is None else from_stamp(stamp)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
-from target_powerofficego.store.connection import StoreConnection
+from target_powerofficego.store.columns import to_json
+from target_powerofficego.store.rows import Rows
 from target_powerofficego.store.values import KeptConflict
 from target_powerofficego.store.ways import on_the_way_back
 
@@ -17,68 +17,54 @@ if TYPE_CHECKING:
     from target_powerofficego.decisions.changes import Conflict
 
 
-class ConflictRows(StoreConnection):
+class ConflictRows(Rows):
     """The conflicts that merges met."""
 
-    def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
+    def note(self, entity: str, shop_id: str, conflict: Conflict) -> None:
         """Keep a conflict; one that comes again as it was is only seen once more."""
         base = conflict.base
-        told = {
-            "shop_value": to_json(conflict.shop),
-            "go_value": to_json(conflict.go),
-            "base_value": None if base is None else to_json({"shop": base.shop, "go": base.go}),
+        values = {
+            "shop_value": conflict.shop,
+            "go_value": conflict.go,
+            "base_value": None if base is None else {"shop": base.shop, "go": base.go},
             "winner": conflict.winner,
             "why": conflict.why,
         }
-        seen = to_stamp(now())
-        with self.transaction():
-            last = self._last_conflict(entity, shop_id, conflict.row)
-            if last is not None and all(getattr(last, name) == told[name] for name in told):
-                statement: sa.Update | sa.Insert = (
-                    sa.update(t.conflicts).where(t.conflicts.c.id == last.id)
-                ).values(last_seen=seen)
-            else:
-                statement = sa.insert(t.conflicts).values(
-                    namespace=self.namespace,
-                    run=self.run,
-                    entity=entity,
-                    shop_id=shop_id,
-                    property=conflict.row,
-                    first_seen=seen,
-                    last_seen=seen,
-                    **told,
-                )
-            self._connection.execute(statement)
+        key = self._key(entity=entity, shop_id=shop_id, property=conflict.row)
+        seen = now()
+        with self._store.transaction():
+            last = self._last(key)
+            if last is not None and _says(last, values):
+                self._update(t.conflicts, [t.conflicts.c.id == last.id], last_seen=seen)
+                return
+            when = {"run": self._store.run, "first_seen": seen, "last_seen": seen}
+            self._insert(t.conflicts, **key, **when, **values)
 
     def asked(self, entity: str, shop_id: str) -> dict[str, tuple[Any, Any]]:
         """Return the properties of a record that a person is to decide, with both values."""
-        query = sa.select(t.conflicts).where(
-            *self._key(t.conflicts, entity), t.conflicts.c.shop_id == shop_id
-        )
+        query = self._select(t.conflicts, entity=entity, shop_id=shop_id)
         last = {row.property: row for row in self._all(query.order_by(t.conflicts.c.id))}
         return {
-            name: (from_json(row.shop_value), from_json(row.go_value))
-            for name, row in last.items()
-            if row.winner is None
+            name: (row.shop_value, row.go_value) for name, row in last.items() if row.winner is None
         }
 
-    def conflicts(self, newest: int, entity: str | None = None) -> list[KeptConflict]:
+    def newest(self, count: int, entity: str | None = None) -> list[KeptConflict]:
         """Return the conflicts of all namespaces that were seen last, the newest first."""
-        query = sa.select(
-            t.conflicts, t.namespaces.c.shop_name, _is_waiting().label("is_waiting")
-        ).join(t.namespaces)
-        if entity is not None:
-            query = query.where(t.conflicts.c.entity == entity)
-        newest_first = (t.conflicts.c.last_seen.desc(), t.conflicts.c.id.desc())
-        return [_conflict(row) for row in self._all(query.order_by(*newest_first).limit(newest))]
+        query = _KEPT if entity is None else _KEPT.where(t.conflicts.c.entity == entity)
+        return self._values(KeptConflict, query.limit(count))
 
-    def _last_conflict(self, entity: str, shop_id: str, row: str) -> sa.Row[Any] | None:
-        query = sa.select(t.conflicts).where(
-            *self._key(t.conflicts, entity),
-            t.conflicts.c.shop_id == shop_id,
-            t.conflicts.c.property == row,
-        )
+    def forget(self, entity: str, shop_id: str) -> None:
+        """Forget the conflicts of a record, with their values."""
+        self._delete_from((t.conflicts,), entity=entity, shop_id=shop_id)
+
+    def _last(self, key: dict[str, Any]) -> sa.Row[Any] | None:
+        query = self._select(t.conflicts, **key)
         return self._first(query.order_by(t.conflicts.c.id.desc()).limit(1))
+
+
+def _says(kept: sa.Row[Any], values: dict[str, Any]) -> bool:
+    """Return whether a conflict is kept with the very same values: 1.0 is not 1.00."""
+    return all(to_json(getattr(kept, name)) == to_json(value) for name, value in values.items())
 
 
 def _is_waiting() -> sa.Exists:
@@ -92,20 +78,16 @@ def _is_waiting() -> sa.Exists:
     )
 
 
-def _conflict(row: sa.Row[Any]) -> KeptConflict:
-    return KeptConflict(
-        id=row.id,
-        shop_name=row.shop_name,
-        run=row.run,
-        entity=row.entity,
-        shop_id=row.shop_id,
-        property=row.property,
-        shop=from_json(row.shop_value),
-        go=from_json(row.go_value),
-        base=None if row.base_value is None else from_json(row.base_value),
-        winner=row.winner,
-        is_settled=row.winner is None and not row.is_waiting,
-        why=row.why,
-        first_seen=from_stamp(row.first_seen),
-        last_seen=from_stamp(row.last_seen),
+_KEPT = (
+    sa.select(
+        t.conflicts,
+        t.conflicts.c.shop_value.label("shop"),
+        t.conflicts.c.go_value.label("go"),
+        t.conflicts.c.base_value.label("base"),
+        t.namespaces.c.shop_name,
+        sa.and_(t.conflicts.c.winner.is_(None), ~_is_waiting()).label("is_settled"),
     )
+    .join(t.namespaces)
+    .order_by(t.conflicts.c.last_seen.desc(), t.conflicts.c.id.desc())
+)
+"""The conflicts of all namespaces, the one seen last first, as `KeptConflict` names their parts."""

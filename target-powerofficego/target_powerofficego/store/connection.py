@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
@@ -20,14 +18,30 @@ from target_powerofficego.store.run_lock import lock_file, lock_session
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from sqlalchemy.dialects import postgresql
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _CONNECT_SECONDS = 10
-_Text = tuple[str, "list[str] | None"]
-"""A statement as the driver takes it, and in which order its values, None for by their names."""
+_LOCK_SECONDS = 10
 
+_SQLITE: Mapping[str, Any] = {
+    "connect_args": {"check_same_thread": False},
+    "poolclass": sa.pool.StaticPool,
+    "paramstyle": "named",
+}
+_POSTGRESQL: Mapping[str, Any] = {
+    "connect_args": {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "target-powerofficego",
+    }
+}
+_OLD_ROWS_ARE_SEEN = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend'
+    AND pid <> pg_backend_pid()
+    AND age(backend_xmin) > age(pg_current_xact_id()::xid)
+"""
+"""How many sessions began to read before now, and go on reading what was there then."""
 
 WhenOlder = Literal["refuse", "migrate", "read"]
 """What to do with a store of an earlier version: only a run under its lock may migrate it, and only
@@ -59,10 +73,7 @@ class StoreConnection:
         self.run: int | None = None
         """The number of the run under way, once it has one."""
         self.opened_at = now()
-        self._attempted: set[tuple[str, str]] = set()
-        self.is_new = False
         self.namespace = 0
-        self._texts: dict[sa.Select[Any], _Text] = {}
         self._lock = threading.RLock()
         self._depth = 0
         has_store(self.location)
@@ -70,8 +81,8 @@ class StoreConnection:
             self._opened = opened
             if locked_for and not self.location.is_postgresql:
                 self.lock(locked_for)
-            self._connection = connect(self.location, is_durable=True)
-            opened.callback(self._disconnect)
+            self.connection = connect(self.location, is_durable=True)
+            opened.callback(_disconnect, self.connection)
             if locked_for and self.location.is_postgresql:
                 self.lock(locked_for)
             self._prepare_schema(when_older)
@@ -84,7 +95,7 @@ class StoreConnection:
             LinkStoreError: a run is under way.
         """
         if self.location.is_postgresql:
-            lock_session(self._connection, self.location, shop_name)
+            lock_session(self.connection, self.location, shop_name)
         elif (held := lock_file(self.location, shop_name)) is not None:
             self._opened.callback(held.release)
 
@@ -92,10 +103,6 @@ class StoreConnection:
         """Close the connection, and let another run begin."""
         with self._lock:
             self._opened.close()
-
-    def _disconnect(self) -> None:
-        self._connection.close()
-        self._connection.engine.dispose()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -110,10 +117,10 @@ class StoreConnection:
             try:
                 yield
                 if self._depth == 1:
-                    self._connection.commit()
+                    self.connection.commit()
             except BaseException as failure:
                 if self._depth == 1:
-                    self._connection.rollback()
+                    self.connection.rollback()
                 if isinstance(failure, sa.exc.DBAPIError):
                     raise self._unusable(failure.orig) from None
                 raise
@@ -125,7 +132,7 @@ class StoreConnection:
 
         SQLAlchemy would open another one by itself, without the lock.
         """
-        if self._connection.invalidated:
+        if self.connection.invalidated:
             msg = f"the connection to the link store {self.location} was lost; run again"
             raise LinkStoreError(msg)
 
@@ -138,121 +145,86 @@ class StoreConnection:
 
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
-            found = None
-            if sa.inspect(self._connection).has_table(t.about.name):
-                found = self._first(sa.select(t.about))
-            self.is_new = found is None
-            if found is None:
-                t.tables.create_all(self._connection)
-                self._connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
-                return
-            version = int(found.schema_version)
-            if version < t.SCHEMA_VERSION and when_older == "migrate":
-                migrate(self._connection, version)
-                return
-        if version > t.SCHEMA_VERSION:
-            msg = (
-                f"the link store {self.location} was written by a newer version of this program:"
-                " upgrade target-powerofficego"
-            )
-            raise LinkStoreError(msg)
-        if version < t.SCHEMA_VERSION and when_older == "refuse":
-            msg = (
-                f"the link store {self.location} was written by an earlier version of this program;"
-                " the next run of target-powerofficego brings it up to date"
-            )
-            raise LinkStoreError(msg)
+            version = None
+            if sa.inspect(self.connection).has_table(t.about.name):
+                version = self.connection.scalar(sa.select(t.about.c.schema_version))
+            if version is None:
+                t.tables.create_all(self.connection)
+                self.connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
+            elif version < t.SCHEMA_VERSION and when_older == "migrate":
+                migrate(self.connection, version)
+            elif version < t.SCHEMA_VERSION and when_older == "refuse":
+                msg = (
+                    f"the link store {self.location} was written by an earlier version of this"
+                    " program; the next run of target-powerofficego brings it up to date"
+                )
+                raise LinkStoreError(msg)
+            elif version > t.SCHEMA_VERSION:
+                msg = (
+                    f"the link store {self.location} was written by a newer version of this"
+                    " program: upgrade target-powerofficego"
+                )
+                raise LinkStoreError(msg)
 
-    def _key(self, table: sa.Table, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
-        return table.c.namespace == self.namespace, table.c.entity == entity
+    def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Return the first row of a query in the driver's own words, by the driver itself.
 
-    def _all(
-        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[sa.Row[Any]]:
-        with self.transaction():
-            return self._connection.execute(query, parameters).all()
+        What is asked of every record is: SQLAlchemy's work takes longer than the database's.
 
-    def _first(
-        self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
-    ) -> sa.Row[Any] | None:
-        with self.transaction():
-            return self._connection.execute(query, parameters).first()
-
-    def _first_at_once(
-        self, query: sa.Select[Any], parameters: Mapping[str, Any]
-    ) -> tuple[Any, ...] | None:
-        """As `_first`, by the driver itself: SQLAlchemy's work takes longer than the database's."""
-        if query not in self._texts:
-            self._texts[query] = _text_of(query.compile(dialect=self._connection.dialect))
-        text, names = self._texts[query]
-        told = parameters if names is None else tuple(parameters[name] for name in names)
+        Raises:
+            LinkStoreError: the database failed.
+        """
         with self._lock:
             self._check_not_lost()
-            driver: Any = self._connection.connection.driver_connection
+            driver: Any = self.connection.connection.driver_connection
             try:
-                row: tuple[Any, ...] | None = driver.execute(text, told).fetchone()
+                row: tuple[Any, ...] | None = driver.execute(query, parameters).fetchone()
                 if self._depth == 0:
                     driver.rollback()
-            except self._connection.dialect.loaded_dbapi.Error as error:
+            except self.connection.dialect.loaded_dbapi.Error as error:
                 raise self._unusable(error) from None
         return row
 
-    def _upsert(
-        self,
-        table: sa.Table,
-        key: Mapping[str, Any],
-        values: Mapping[str, Any],
-        only_new: Mapping[str, Any] | None = None,
-    ) -> None:
-        row = {**key, **values, **(only_new or {})}
-        text, names = _upsert_text(
-            self._connection.dialect, table, tuple(key), tuple(values), (*row,)
-        )
-        told = row if names is None else tuple(row[name] for name in names)
-        with self.transaction():
-            self._connection.exec_driver_sql(text, told)
+    def purge_deleted(self) -> None:
+        """Take what was deleted out of the database's own pages, where it would stay.
+
+        Raises:
+            LinkStoreError: another program uses it; its file is not clean yet.
+        """
+        purge = _purge_sqlite if self.location.path else _purge_postgresql
+        with self._lock:
+            self.connection.rollback()
+            engine = self.connection.engine.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                with engine.connect() as connection:
+                    is_clean = purge(connection)
+            except sa.exc.DBAPIError:
+                is_clean = False
+        if not is_clean:
+            msg = (
+                f"it was erased, but another program uses the link store {self.location}, whose"
+                " file still has the deleted values: erase again once that has ended"
+            )
+            raise LinkStoreError(msg)
 
 
-@functools.lru_cache(maxsize=32)
-def _upsert_text(
-    dialect: sa.Dialect,
-    table: sa.Table,
-    key: tuple[str, ...],
-    values: tuple[str, ...],
-    row: tuple[str, ...],
-) -> _Text:
-    """Return what writes a row of these columns, its values if there is one under the key.
+def _purge_sqlite(connection: sa.Connection) -> bool:
+    """Write the file anew; return whether the log beside it, which has the old pages, is empty."""
+    connection.exec_driver_sql("VACUUM")
+    emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return bool(emptied.scalar_one() == 0)
 
-    SQLAlchemy keeps no such statement: it would be compiled anew for each row.
+
+def _purge_postgresql(connection: sa.Connection) -> bool:
+    """Write the tables anew, and what PostgreSQL keeps of common values.
+
+    Returned is whether no other session may see the old rows, which would be written along.
     """
-    insert = _insert_of(dialect)(table)
-    statement = insert.on_conflict_do_update(
-        index_elements=key, set_={name: insert.excluded[name] for name in values}
-    )
-    return _text_of(statement.compile(dialect=dialect, column_keys=row))
-
-
-def _insert_of(
-    dialect: sa.Dialect,
-) -> Callable[[sa.Table], sqlite.Insert] | Callable[[sa.Table], postgresql.Insert]:
-    if dialect.name != "postgresql":
-        return sqlite.insert
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a file needs none of it
-
-    return postgresql.insert
-
-
-def _text_of(compiled: sa.Compiled) -> _Text:
-    return str(compiled), getattr(compiled, "positiontup", None)
-
-
-def new_id(result: sa.CursorResult[Any]) -> int:
-    """Return the id that the database gave a new row."""
-    key = result.inserted_primary_key
-    if key is None:
-        msg = "the database gave no id to a new row"
-        raise LinkStoreError(msg)
-    return int(key[0])
+    connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
+    is_seen = connection.exec_driver_sql(_OLD_ROWS_ARE_SEEN).scalar_one()
+    named = ", ".join(table.name for table in t.tables.sorted_tables)
+    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {named}")
+    return not is_seen
 
 
 def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connection:
@@ -261,8 +233,14 @@ def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connecti
     Raises:
         LinkStoreError: there is none to be had.
     """
-    try:
+    with _opening(location):
         return _connection_to(location, is_durable=is_durable)
+
+
+@contextlib.contextmanager
+def _opening(location: StoreLocation) -> Iterator[None]:
+    try:
+        yield
     except sa.exc.DBAPIError as error:
         msg = f"the link store {location} cannot be opened: {_first_line(error.orig)}"
         raise LinkStoreError(msg) from None
@@ -275,7 +253,7 @@ def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connecti
 
 
 def has_store(location: StoreLocation) -> bool:
-    """Tell whether a run has made a link store there; nothing is made or changed by looking.
+    """Return whether a run has made a link store there; nothing is made or changed by looking.
 
     Raises:
         LinkStoreError: it cannot be looked at, or belongs to another program.
@@ -291,7 +269,7 @@ def has_store(location: StoreLocation) -> bool:
 
 
 def _is_of_another(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
-    """Tell by its tables' columns whether a database is another program's.
+    """Return, by its tables' columns, whether a database is another program's.
 
     One of PostgreSQL may be shared, if no table there has the name of one of ours. A store whose
     making was cut off has some of our tables, as they are made now.
@@ -307,7 +285,7 @@ def _is_of_another(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
 
 
 def has_tables(location: StoreLocation) -> bool:
-    """Tell whether there is any table there, of a link store or of another program.
+    """Return whether there is any table there, of a link store or of another program.
 
     Raises:
         LinkStoreError: it cannot be looked at.
@@ -317,12 +295,12 @@ def has_tables(location: StoreLocation) -> bool:
 
 def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
     """Return each table that is there, with the names of its columns if its name is one of ours."""
-    if location.path is None and not location.is_postgresql:
+    is_there = location.path.exists() if location.path else location.is_postgresql
+    if not is_there:
         return {}
-    if location.path is not None and not location.path.exists():
-        return {}
-    connection = connect(location)
-    try:
+    with _opening(location), contextlib.ExitStack() as opened:
+        connection = connect(location)
+        opened.callback(_disconnect, connection)
         there = sa.inspect(connection)
         return {
             name: {
@@ -331,50 +309,35 @@ def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
             }
             for name in there.get_table_names()
         }
-    except sa.exc.DBAPIError as error:
-        msg = f"the link store {location} cannot be opened: {_first_line(error.orig)}"
-        raise LinkStoreError(msg) from None
-    finally:
-        connection.close()
-        connection.engine.dispose()
 
 
 def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connection:
-    if location.is_postgresql:
-        arguments = {
-            "connect_timeout": _CONNECT_SECONDS,
-            "application_name": "target-powerofficego",
-        }
-        return sa.create_engine(
-            location.url, connect_args=arguments, hide_parameters=True
-        ).connect()
-    if is_durable:
-        _make_private_file(location)
-    connection = sa.create_engine(
-        location.url,
-        connect_args={"check_same_thread": False},
-        poolclass=sa.pool.StaticPool,
-        hide_parameters=True,
-    ).connect()
-    if is_durable:
+    if is_durable and location.path is not None:
+        _make_private_file(location.path)
+    of_its_kind = _POSTGRESQL if location.is_postgresql else _SQLITE
+    connection = sa.create_engine(location.url, hide_parameters=True, **of_its_kind).connect()
+    if is_durable and not location.is_postgresql:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
         connection.rollback()
     return connection
 
 
-def _make_private_file(location: StoreLocation) -> None:
+def _disconnect(connection: sa.Connection) -> None:
+    connection.close()
+    connection.engine.dispose()
+
+
+def _make_private_file(path: Path) -> None:
     """Make the file of a new store, or keep one private; its journals get its rights from SQLite.
 
     One that is there is not opened: closing it would let go of locks that SQLite holds on it.
     """
-    if location.path is None:
-        return
-    if not location.path.exists():
+    if not path.exists():
         with contextlib.suppress(OSError):  # SQLite says why it cannot be
-            os.close(private(str(location.path), os.O_RDWR | os.O_CREAT))
+            os.close(private(str(path), os.O_RDWR | os.O_CREAT))
     for journal in ("", "-wal", "-shm"):
-        keep_private(location.path.with_name(location.path.name + journal))
+        keep_private(path.with_name(path.name + journal))
 
 
 def _first_line(error: BaseException | None) -> str:

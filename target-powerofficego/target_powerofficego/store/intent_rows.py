@@ -8,15 +8,15 @@ import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
-from target_powerofficego.store.connection import new_id
-from target_powerofficego.store.link_rows import LinkRows
+from target_powerofficego.store.rows import Rows
 from target_powerofficego.store.values import Intent
 from target_powerofficego.store.ways import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from target_powerofficego.store.connection import StoreConnection
+    from target_powerofficego.store.settled_rows import SettledRows
     from target_powerofficego.store.ways import WayName
 
 COMPARISON = "compare"
@@ -28,101 +28,68 @@ KINDS = ("create", "patch", "delete", SENDING, COMPARISON)
 _PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
 """What is written with another entity's record, and under its id."""
 
+_IS_WRITE = t.intents.c.kind != COMPARISON
 
-class IntentRows(LinkRows):
+
+class IntentRows(Rows):
     """Writes without an answer yet, and orders that are yet to be compared with Go's."""
 
-    def begin_intent(
-        self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]
-    ) -> Intent:
+    def __init__(self, store: StoreConnection, settled: SettledRows) -> None:
+        super().__init__(store)
+        self._settled = settled
+
+    def begin(self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]) -> Intent:
         """Commit what is about to be written, before the call.
 
         The version settled before it is forgotten: should it come again, it is an edit.
         """
+        row = {"entity": entity, "shop_id": shop_id, "kind": kind, "detail": detail}
         started = now()
-        with self.transaction():
-            self.open_anew(_PART_OF.get(entity, entity_of(entity)), shop_id)
-            result = self._connection.execute(
-                sa.insert(t.intents).values(
-                    namespace=self.namespace,
-                    entity=entity,
-                    shop_id=shop_id,
-                    kind=kind,
-                    detail=to_json(detail),
-                    started_at=to_stamp(started),
-                )
-            )
-            number = new_id(result)
+        with self._store.transaction():
+            self._settled.open_anew(_PART_OF.get(entity, entity_of(entity)), shop_id)
+            number = self._insert(t.intents, **self._key(**row, started_at=started))
         return Intent(number, entity, shop_id, kind, detail, started)
 
-    def note_in_intent(self, intent: Intent, detail: Mapping[str, Any]) -> None:
+    def note(self, intent: Intent, detail: Mapping[str, Any]) -> None:
         """Keep another detail of an intent that stays."""
-        with self.transaction():
-            self._connection.execute(
-                sa.update(t.intents)
-                .where(t.intents.c.id == intent.id)
-                .values(detail=to_json(detail))
-            )
+        self._update(t.intents, [t.intents.c.id == intent.id], detail=detail)
 
-    def end_intent(self, intent: Intent) -> None:
+    def end(self, intent: Intent) -> None:
         """Remove an intent, in the transaction that stores its answer."""
-        with self.transaction():
-            self._connection.execute(sa.delete(t.intents).where(t.intents.c.id == intent.id))
+        self._delete(t.intents, [t.intents.c.id == intent.id])
 
-    def intents(self, way: WayName | None = None) -> list[Intent]:
+    def all(self, way: WayName | None = None) -> list[Intent]:
         """Return the writes of a way, or of both, left without an answer, oldest first."""
         is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
         of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
-        return self._intents(t.intents.c.kind != COMPARISON, *(of_way[way] if way else []))
+        return self._intents(_IS_WRITE, *(of_way[way] if way else []))
 
-    def intents_of(self, entities: Collection[str], shop_id: str) -> list[Intent]:
+    def of_record(self, entities: Collection[str], shop_id: str) -> list[Intent]:
         """Return the writes left without an answer of one record, oldest first."""
-        return self._intents(
-            t.intents.c.kind != COMPARISON,
-            t.intents.c.entity.in_(entities),
-            t.intents.c.shop_id == shop_id,
-        )
+        is_its_own = t.intents.c.shop_id == shop_id
+        return self._intents(_IS_WRITE, t.intents.c.entity.in_(entities), is_its_own)
 
-    def intents_of_entity(self, entity: str) -> list[Intent]:
+    def of_entity(self, entity: str) -> list[Intent]:
         """Return the writes left without an answer of one entity, oldest first."""
-        return self._intents(t.intents.c.kind != COMPARISON, t.intents.c.entity == entity)
+        return self._intents(_IS_WRITE, t.intents.c.entity == entity)
 
     def note_comparison(self, entity: str, shop_id: str) -> None:
         """Note, with a write, that what came of it in Go is yet to be compared with the shop's."""
-        with self.transaction():
+        with self._store.transaction():
             if not self.is_comparison_due(entity, shop_id):
-                self.begin_intent(entity, shop_id, COMPARISON, {})
+                self.begin(entity, shop_id, COMPARISON, {})
 
     def is_comparison_due(self, entity: str, shop_id: str) -> bool:
-        """Tell whether a record was written and never found to be as the shop has it."""
+        """Return whether a record was written and never found to be as the shop has it."""
         return bool(self._intents(*self._comparison(entity, shop_id)))
 
     def end_comparison(self, entity: str, shop_id: str) -> None:
         """Note that Go has what the shop has, or nothing any more."""
-        with self.transaction():
-            self._connection.execute(
-                sa.delete(t.intents).where(
-                    t.intents.c.namespace == self.namespace, *self._comparison(entity, shop_id)
-                )
-            )
+        self._delete(t.intents, self._comparison(entity, shop_id))
 
-    def _comparison(self, entity: str, shop_id: str) -> tuple[sa.ColumnElement[bool], ...]:
-        return (
-            t.intents.c.kind == COMPARISON,
-            t.intents.c.entity == entity,
-            t.intents.c.shop_id == shop_id,
-        )
+    def _comparison(self, entity: str, shop_id: str) -> list[sa.ColumnElement[bool]]:
+        return self._of(t.intents, kind=COMPARISON, entity=entity, shop_id=shop_id)
 
     def _intents(self, *conditions: sa.ColumnElement[bool]) -> list[Intent]:
-        query = sa.select(t.intents).where(t.intents.c.namespace == self.namespace, *conditions)
-        return [
-            Intent(
-                row.id,
-                row.entity,
-                row.shop_id,
-                row.kind,
-                from_json(row.detail),
-                from_stamp(row.started_at),
-            )
-            for row in self._all(query.order_by(t.intents.c.id))
-        ]
+        query = self._select(t.intents, *conditions)
+        return self._values(Intent, query.order_by(t.intents.c.id))

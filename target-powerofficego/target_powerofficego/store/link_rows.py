@@ -1,34 +1,22 @@
-"""Links with their base, and the hashes of settled records."""
+"""Links with their base, on which both sides last agreed, and what is left of erased customers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement, now
+from target_powerofficego.dataflow.agreement import UNTOUCHED, Agreement, now
+from target_powerofficego.decisions.erased import ERASED, ErasedCustomers
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import (
-    from_json,
-    from_stamp,
-    to_json,
-    to_stamp,
-)
-from target_powerofficego.store.unsettled_rows import UnsettledRows
-from target_powerofficego.store.values import Link, Settled
-from target_powerofficego.store.ways import on_the_way_back, once_deleted
+from target_powerofficego.store.columns import from_stamp, to_stamp
+from target_powerofficego.store.rows import Rows, value_of
+from target_powerofficego.store.values import Erasure, Link
+from target_powerofficego.store.ways import on_the_way_back
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Iterator, Mapping
-
-
-_LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settled.c.stamp).where(
-    t.settled.c.namespace == sa.bindparam("namespace"),
-    t.settled.c.entity == sa.bindparam("entity"),
-    t.settled.c.shop_id == sa.bindparam("shop_id"),
-)
-"""Asked of every record: building a statement costs many times what running it does."""
 
 _LINKS_OF_ENTITY = sa.select(t.links).where(
     t.links.c.namespace == sa.bindparam("namespace"), t.links.c.entity == sa.bindparam("entity")
@@ -37,50 +25,48 @@ _LINK = _LINKS_OF_ENTITY.where(t.links.c.shop_id == sa.bindparam("shop_id"))
 _LINKS_TO = _LINKS_OF_ENTITY.where(t.links.c.go_id == sa.bindparam("go_id")).order_by(
     t.links.c.is_follower
 )
-"""These two likewise, of every entry of Go."""
+"""Asked of every record: building a statement costs many times what running it does."""
+
+_LINKS_OF_ALL = (
+    sa.select(t.links, t.namespaces.c.shop_name)
+    .select_from(t.links)
+    .join(t.namespaces)
+    .order_by(t.links.c.entity, t.links.c.shop_id)
+)
 
 
-class LinkRows(UnsettledRows):
-    """What is linked, and what was last settled."""
+class LinkRows(Rows):
+    """Which shop record is which Go entity."""
 
-    def link(self, entity: str, shop_id: str) -> Link | None:
+    def get(self, entity: str, shop_id: str) -> Link | None:
         """Return the link of a shop record, if it has one."""
-        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
-        row = self._first(_LINK, key)
+        row = self._first(_LINK, self._key(entity=entity, shop_id=shop_id))
         return None if row is None else _link(row)
 
-    def links_to(self, entity: str, go_id: str) -> list[Link]:
+    def to(self, entity: str, go_id: str) -> list[Link]:
         """Return every link to a Go entity: at most one of them is no follower."""
-        key = {"namespace": self.namespace, "entity": entity, "go_id": go_id}
-        return [_link(row) for row in self._all(_LINKS_TO, key)]
+        return [_link(row) for row in self._all(_LINKS_TO, self._key(entity=entity, go_id=go_id))]
 
     def owner_of(self, entity: str, go_id: str) -> Link | None:
         """Return the link of the one record whose properties a Go entity has, if it has one."""
-        links = self.links_to(entity, go_id)
+        links = self.to(entity, go_id)
         return links[0] if links and not links[0].is_follower else None
 
-    def all_links(
+    def of_entity(self, entity: str) -> Iterator[Link]:
+        """Return each link of an entity."""
+        query = self._select(t.links, entity=entity)
+        return map(_link, self._all(query.order_by(t.links.c.shop_id)))
+
+    def in_all_namespaces(
         self, entity: str | None = None, shop_id: str | None = None, go_id: str | None = None
     ) -> Iterator[tuple[str, Link]]:
         """Return each link of all namespaces, or those with these ids, with its shop name."""
-        query = sa.select(t.links, t.namespaces.c.shop_name).join(t.namespaces)
-        for column, value in (
-            (t.links.c.entity, entity),
-            (t.links.c.shop_id, shop_id),
-            (t.links.c.go_id, go_id),
-        ):
-            if value is not None:
-                query = query.where(column == value)
-        for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
-            yield row.shop_name, _link(row)
+        named = {"entity": entity, "shop_id": shop_id, "go_id": go_id}
+        which = [t.links.c[name] == value for name, value in named.items() if value is not None]
+        rows = self._all(_LINKS_OF_ALL.where(*which))
+        return ((row.shop_name, _link(row)) for row in rows)
 
-    def links_of(self, entity: str) -> Iterator[Link]:
-        """Return each link of an entity."""
-        query = sa.select(t.links).where(*self._key(t.links, entity))
-        for row in self._all(query.order_by(t.links.c.shop_id)):
-            yield _link(row)
-
-    def links_with_entries(
+    def with_entries(
         self, entity: str | None = None
     ) -> Iterator[tuple[str, Link, tuple[Mapping[str, Any], str | None]]]:
         """Return each link of all namespaces with its shop name and the entry as last kept.
@@ -89,199 +75,104 @@ class LinkRows(UnsettledRows):
         forward keeps all, the way back what waits.
         """
         go, waiting, known = t.go_entries, t.unsettled, t.settled
-        is_known = sa.and_(
-            known.c.namespace == t.links.c.namespace,
-            known.c.entity == t.links.c.entity + on_the_way_back(""),
-            known.c.shop_id == t.links.c.shop_id,
-        )
         is_its_entry = sa.and_(
             go.c.namespace == t.links.c.namespace,
             go.c.entity == t.links.c.entity,
             go.c.go_id == t.links.c.go_id,
         )
-        waits_on_the_way_back = sa.and_(
-            waiting.c.namespace == t.links.c.namespace,
-            waiting.c.entity == t.links.c.entity + on_the_way_back(""),
-            waiting.c.shop_id == t.links.c.shop_id,
-        )
         query = (
-            sa.select(
-                t.links,
-                t.namespaces.c.shop_name,
-                go.c.body,
-                waiting.c.payload,
-                known.c.stamp,
-            )
-            .select_from(t.links)
-            .join(t.namespaces)
+            _LINKS_OF_ALL.add_columns(go.c.body, waiting.c.payload, known.c.stamp)
             .outerjoin(go, is_its_entry)
-            .outerjoin(waiting, waits_on_the_way_back)
-            .outerjoin(known, is_known)
+            .outerjoin(waiting, _is_kept_of_the_way_back(waiting))
+            .outerjoin(known, _is_kept_of_the_way_back(known))
         )
         if entity is not None:
             query = query.where(t.links.c.entity == entity)
-        for row in self._all(query.order_by(t.links.c.entity, t.links.c.shop_id)):
+        for row in self._all(query):
             yield row.shop_name, _link(row), (_entry_as_last_kept(row), row.stamp)
 
-    def has_links(self) -> bool:
-        """Tell whether this namespace has any link."""
-        query = sa.select(t.links.c.shop_id).where(t.links.c.namespace == self.namespace)
-        return self._first(query.limit(1)) is not None
+    def has_any(self) -> bool:
+        """Return whether this namespace has any link."""
+        return self._first(self._select(t.links).limit(1)) is not None
 
-    def put_link(self, link: Link) -> None:
+    def put(self, link: Link) -> None:
         """Store a link, in place of the one that this shop record had."""
         values = {
             "go_id": link.go_id,
             "is_follower": link.is_follower,
             "shop_created_at": link.shop_created_at,
-            "base": to_json({name: _as_kept(one) for name, one in link.base.items()}),
+            "base": {name: _as_kept(agreed) for name, agreed in link.base.items()},
             "own_stamp": link.own_stamp,
             "own_shop_stamp": link.own_shop_stamp,
         }
-        key = {"namespace": self.namespace, "entity": link.entity, "shop_id": link.shop_id}
-        self._upsert(t.links, key, values, only_new={"linked_at": to_stamp(now())})
+        key = self._key(entity=link.entity, shop_id=link.shop_id)
+        self._upsert(t.links, key, values, only_new={"linked_at": now()})
 
-    def delete_link(self, entity: str, shop_id: str) -> None:
+    def delete(self, entity: str, shop_id: str) -> None:
         """Forget a link, after we deleted the Go entity ourselves."""
-        with self.transaction():
-            self._connection.execute(
-                sa.delete(t.links).where(*self._key(t.links, entity), t.links.c.shop_id == shop_id)
-            )
+        self._delete_from((t.links,), entity=entity, shop_id=shop_id)
 
-    def forget_settled(self, entity: str, shop_id: str) -> None:
-        """Let the very same record be taken anew when it comes again, on either way."""
-        with self.transaction():
-            for kept_as in (entity, on_the_way_back(entity)):
-                self._connection.execute(
-                    sa.delete(t.settled).where(
-                        *self._key(t.settled, kept_as), t.settled.c.shop_id == shop_id
-                    )
-                )
 
-    def was_deleted(self, entity: str, shop_id: str) -> bool:
-        """Return whether the shop deleted the record that it last told under this id."""
-        return self.last_settled(once_deleted(entity), shop_id) is not None
+class ErasureRows(Rows):
+    """Erased customers, and their entries in Go that are still to be archived."""
 
-    def note_deleted(
-        self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
-    ) -> None:
-        """Remember that the shop deleted a record, until it tells one under this id again."""
-        self._put_hash(once_deleted(entity), shop_id, record_hash, read_at)
-
-    def forget_deleted(self, entity: str, shop_id: str) -> None:
-        """Forget that the shop had deleted a record: it is there again."""
-        with self.transaction():
-            self._connection.execute(
-                sa.delete(t.settled).where(
-                    *self._key(t.settled, once_deleted(entity)), t.settled.c.shop_id == shop_id
-                )
-            )
-
-    def last_settled(self, entity: str, shop_id: str) -> Settled | None:
-        """Return what was last fully settled under this id, if nothing was written since."""
-        known = self.last_version(entity, shop_id)
-        return known if known and known.record_hash else None
-
-    def last_version(self, entity: str, shop_id: str) -> Settled | None:
-        """Return what was last fully settled under this id; without hash, if written to since."""
-        key = {"namespace": self.namespace, "entity": entity, "shop_id": shop_id}
-        row = self._first_at_once(_LAST_SETTLED, key)
-        return None if row is None else Settled(str(row[0]), from_stamp(row[1]), row[2])
-
-    def put_settled(
-        self,
-        entity: str,
-        shop_id: str,
-        record_hash: str,
-        read_at: datetime.datetime,
-        stamp: str | None = None,
-    ) -> None:
-        """Remember that a record with this hash, read then, is fully settled; no reject stays."""
-        with self.transaction():
-            self._put_hash(entity, shop_id, record_hash, read_at, stamp)
-            self.clear_unsettled(entity, shop_id)
-            self._forget_doubts(entity, shop_id)
-
-    def open_anew(self, entity: str, shop_id: str) -> None:
-        """Let the record that was settled last count as an edit, should it come again."""
-        with self.transaction():
-            for kept_as in (entity, on_the_way_back(entity)):
-                self._connection.execute(
-                    sa.update(t.settled)
-                    .where(*self._key(t.settled, kept_as), t.settled.c.shop_id == shop_id)
-                    .values(record_hash="")
-                )
-
-    def note_version(self, kept_as: str, shop_id: str, stamp: str | None) -> None:
-        """Remember up to which of its side's stamps a record is known by now, settled or not."""
-        if stamp is None:
-            return
-        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
-        unsettled = {"record_hash": "", "read_at": to_stamp(NEVER)}
-        self._upsert(t.settled, key, {"stamp": stamp}, only_new=unsettled)
-
-    def newest_reading(self) -> datetime.datetime | None:
-        """Return when a record was read last, by the clock of who read it; None: none was."""
-        newest = sa.select(sa.func.max(t.settled.c.read_at).label("read_at"))
-        row = self._first(newest.where(t.settled.c.namespace == self.namespace))
-        return from_stamp(row.read_at) if row and row.read_at else None
-
-    def readings(self, kept_as: str, shop_id: str, read_at: datetime.datetime) -> int:
-        """Count how often a record was read that may be an old version; this reading too."""
-        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
-        of_it = (*self._key(t.doubts, kept_as), t.doubts.c.shop_id == shop_id)
-        with self.transaction():
-            row = self._first(sa.select(t.doubts).where(*of_it))
-            known = from_json(row.readings) if row else []
-            readings = sorted({*known, to_stamp(read_at)})
-            self._upsert(t.doubts, key, {"readings": to_json(readings)})
-        return len(readings)
-
-    def _forget_doubts(self, kept_as: str, shop_id: str) -> None:
-        self._connection.execute(
-            sa.delete(t.doubts).where(*self._key(t.doubts, kept_as), t.doubts.c.shop_id == shop_id)
+    def customers(self) -> ErasedCustomers:
+        """Return the erased customers of this namespace."""
+        own = self._first(sa.select(t.namespaces).where(t.namespaces.c.id == self._store.namespace))
+        is_erased = t.links.c.shop_id.startswith(ERASED)
+        links = self._all(self._select(t.links, is_erased, entity="customers"))
+        erasures = self._all(self._select(t.erasures, entity="customers"))
+        return ErasedCustomers(
+            key="" if own is None else f"{own.shop_name} {own.client_id}",
+            ids=frozenset(row.shop_id for row in (*links, *erasures)),
+            go_ids=frozenset(row.go_id for row in erasures if row.go_id is not None),
         )
 
-    def _put_hash(
-        self,
-        kept_as: str,
-        shop_id: str,
-        record_hash: str,
-        read_at: datetime.datetime,
-        stamp: str | None = None,
-    ) -> None:
-        key = {"namespace": self.namespace, "entity": kept_as, "shop_id": shop_id}
-        values = {"record_hash": record_hash, "read_at": to_stamp(read_at), "stamp": stamp}
-        self._upsert(t.settled, key, values)
+    def note(self, entity: str, erased_id: str, go_id: str | None) -> None:
+        """Note that a record was erased; `go_id` is its entry in Go, to be archived.
+
+        One that was never in Go has none, and is known again by this note alone.
+        """
+        row = self._key(entity=entity, shop_id=erased_id, go_id=go_id, erased_at=now())
+        self._insert(t.erasures, **row)
+
+    def open(self) -> list[Erasure]:
+        """Return the erased entries that are not archived in Go yet."""
+        query = self._select(t.erasures, t.erasures.c.go_id.is_not(None), archived_at=None)
+        return self._values(Erasure, query.order_by(t.erasures.c.id))
+
+    def end(self, erasure: Erasure) -> None:
+        """Note that an erased entry is archived in Go, or gone from it."""
+        self._update(t.erasures, [t.erasures.c.id == erasure.id], archived_at=now())
+
+
+def _is_kept_of_the_way_back(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return what is true of a row that is kept of a link's record on the way back."""
+    return sa.and_(
+        table.c.namespace == t.links.c.namespace,
+        table.c.entity == t.links.c.entity + on_the_way_back(""),
+        table.c.shop_id == t.links.c.shop_id,
+    )
 
 
 def _entry_as_last_kept(row: sa.Row[Any]) -> Mapping[str, Any]:
     """Return an entry; one that waits on the way back has only the members that are written."""
-    entry: dict[str, Any] = from_json(row.body) if row.body else {}
-    waiting: dict[str, Any] = from_json(row.payload) if row.payload else {}
-    stamps = [str(one.get("LastChangedDateTimeOffset") or "") for one in (entry, waiting)]
+    entry: dict[str, Any] = row.body or {}
+    waiting: dict[str, Any] = row.payload or {}
+    stamps = [str(kept.get("LastChangedDateTimeOffset") or "") for kept in (entry, waiting)]
     is_newer = str(waiting.get("Id")) == row.go_id and stamps == sorted(stamps)
     return {**entry, **waiting} if is_newer else entry
 
 
-def _as_kept(one: Agreement) -> list[Any]:
-    replaced = [] if one.replaced is UNTOUCHED else [one.replaced]
-    return [one.shop, one.go, to_stamp(one.shop_read_at), to_stamp(one.go_read_at), *replaced]
+def _as_kept(agreed: Agreement) -> list[Any]:
+    replaced = [] if agreed.replaced is UNTOUCHED else [agreed.replaced]
+    read_at = (to_stamp(agreed.shop_read_at), to_stamp(agreed.go_read_at))
+    return [agreed.shop, agreed.go, *read_at, *replaced]
 
 
 def _link(row: sa.Row[Any]) -> Link:
     base = {
         name: Agreement(shop, go, from_stamp(shop_at), from_stamp(go_at), *replaced)
-        for name, (shop, go, shop_at, go_at, *replaced) in from_json(row.base).items()
+        for name, (shop, go, shop_at, go_at, *replaced) in row.base.items()
     }
-    return Link(
-        entity=row.entity,
-        shop_id=row.shop_id,
-        go_id=row.go_id,
-        is_follower=row.is_follower,
-        shop_created_at=row.shop_created_at,
-        base=base,
-        own_stamp=row.own_stamp,
-        own_shop_stamp=row.own_shop_stamp,
-        linked_at=from_stamp(row.linked_at),
-    )
+    return replace(value_of(Link, row), base=base)

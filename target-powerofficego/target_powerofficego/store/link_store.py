@@ -6,12 +6,14 @@ import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.conflict_rows import ConflictRows
-from target_powerofficego.store.erasure_rows import ErasureRows
+from target_powerofficego.store.connection import StoreConnection, WhenOlder
 from target_powerofficego.store.go_rows import GoRows
 from target_powerofficego.store.intent_rows import IntentRows
+from target_powerofficego.store.link_rows import ErasureRows, LinkRows
 from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.namespaces import Namespaces
+from target_powerofficego.store.namespaces import NamespaceRows, RunRows
 from target_powerofficego.store.payment_rows import PaymentRows
+from target_powerofficego.store.settled_rows import SettledRows, UnsettledRows
 from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     LONGEST_REST,
@@ -28,6 +30,7 @@ from target_powerofficego.store.values import (
     Unsettled,
     UnsettledKind,
 )
+from target_powerofficego.store.ways import on_the_way_back
 
 __all__ = [
     "LONGEST_REST",
@@ -47,33 +50,70 @@ __all__ = [
 ]
 
 
-class LinkStore(
-    Namespaces, IntentRows, ConflictRows, ErasureRows, PaymentRows, TransferRows, GoRows
-):
-    """The store of one file (or database); `enter` chooses the namespace that all else works in."""
+class LinkStore(StoreConnection):
+    """The store of one file (or database), part by part, over one connection.
+
+    `namespaces.enter` chooses the namespace that all else works in.
+    """
+
+    def __init__(
+        self,
+        location: str | StoreLocation,
+        *,
+        locked_for: str | None = None,
+        when_older: WhenOlder = "refuse",
+    ) -> None:
+        super().__init__(location, locked_for=locked_for, when_older=when_older)
+        self.namespaces = NamespaceRows(self)
+        self.runs = RunRows(self)
+        self.links = LinkRows(self)
+        self.unsettled = UnsettledRows(self)
+        self.settled = SettledRows(self, self.unsettled)
+        self.intents = IntentRows(self, self.settled)
+        self.conflicts = ConflictRows(self)
+        self.erasures = ErasureRows(self)
+        self.payments = PaymentRows(self)
+        self.go_entries = GoRows(self)
+        self.transfer = TransferRows(self)
 
     def knows(self, entity: str, shop_id: str) -> bool:
-        """Tell whether anything is kept of a record of the shop, if only that it was settled."""
+        """Return whether anything is kept of a record of the shop, if only that it was settled."""
         return (
-            self.link(entity, shop_id) is not None
-            or self.unsettled_of(entity, shop_id) is not None
-            or self.last_settled(entity, shop_id) is not None
+            self.links.get(entity, shop_id) is not None
+            or self.unsettled.get(entity, shop_id) is not None
+            or self.settled.last(entity, shop_id) is not None
         )
+
+    def forget_record(self, entity: str, shop_id: str) -> None:
+        """Forget a record: its link, its hash, its conflicts, and who waits for it."""
+        with self.transaction():
+            self.forget_way_back(entity, shop_id)
+            self.links.delete(entity, shop_id)
+            self.settled.remove(entity, shop_id)
+            self.settled.forget_deleted(entity, shop_id)
+            self.conflicts.forget(entity, shop_id)
+            self.unsettled.forget_awaited(entity, shop_id)
+
+    def forget_way_back(self, entity: str, shop_id: str) -> None:
+        """Forget what is settled or open of a record on the way back; Go's entry comes again."""
+        kept_as = on_the_way_back(entity)
+        with self.transaction():
+            self.settled.remove(kept_as, shop_id)
+            self.unsettled.clear(kept_as, shop_id)
 
     def copy_in_memory(self) -> LinkStore:
         """Return a copy that is written nowhere, for a dry run or a plan."""
         copy = LinkStore(StoreLocation.in_memory())
-        with self._lock, copy.transaction():
-            there = sa.inspect(self._connection)
+        with self.transaction(), copy.transaction():
+            there = sa.inspect(self.connection)
             tables = there.get_table_names()
             for table in t.tables.sorted_tables:
                 if table is t.about or table.name not in tables:
                     continue
                 named = {column["name"] for column in there.get_columns(table.name)}
                 query = sa.select(*(column for column in table.c if column.name in named))
-                for rows in self._connection.execute(query).mappings().partitions(1000):
-                    copy._connection.execute(sa.insert(table), [dict(row) for row in rows])
-            self._connection.rollback()
+                for rows in self.connection.execute(query).mappings().partitions(1000):
+                    copy.connection.execute(sa.insert(table), [dict(row) for row in rows])
         copy.namespace = self.namespace
         copy.location = self.location
         return copy

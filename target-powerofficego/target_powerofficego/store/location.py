@@ -27,22 +27,22 @@ class StoreLocation:
     url: sa.URL
 
     @classmethod
-    def of(cls, told: str) -> StoreLocation:
+    def of(cls, text: str) -> StoreLocation:
         """Return the location that a setting or option names.
 
         Raises:
             LinkStoreError: it is neither, or holds a secret, which would be shown wherever
                 settings are.
         """
-        if not told.strip() or "\0" in told:
+        if not text.strip() or "\0" in text:
             msg = "link_store is empty or no path; set it to the path of a file"
             raise LinkStoreError(msg)
-        if may_be_a_key(told):
+        if may_be_a_key(text):
             msg = f"link_store {MAY_BE_A_KEY}, such as ./links.db"
             raise LinkStoreError(msg)
-        if "://" not in told:
-            return cls(sa.URL.create("sqlite", database=told))
-        url = _url(told)
+        if "://" not in text:
+            return cls(sa.URL.create("sqlite", database=text))
+        url = _url(text)
         if url.password is not None or "password" in url.query:
             msg = (
                 "link_store must not hold the database's password: give that in the environment"
@@ -80,9 +80,9 @@ class StoreLocation:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
-def _url(told: str) -> sa.URL:
+def _url(text: str) -> sa.URL:
     try:
-        url = sa.make_url(told)
+        url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         url = None
     if url is None or url.drivername not in _POSTGRESQL:

@@ -9,53 +9,34 @@ import sqlalchemy as sa
 from target_powerofficego.store import tables as t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
-
-def _to_version_2(connection: sa.Connection) -> None:
-    """Add the conflicts and the erasures, and forget the index of orders, which is read anew.
-
-    The index of orders keeps less since: no buyer's name or reference.
-    """
-    for table in (t.conflicts, t.erasures):
-        table.create(connection)
-    for index in (t.go_keys, t.go_entries):
-        connection.execute(sa.delete(index).where(index.c.entity == "orders"))
-
-
-def _to_version_3(connection: sa.Connection) -> None:
-    """Add what the way back keeps: the shop's stamp of our own writes, and the way of a run."""
-    connection.exec_driver_sql("ALTER TABLE links ADD COLUMN own_shop_stamp VARCHAR")
-    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL")
-
-
-def _to_version_4(connection: sa.Connection) -> None:
-    """Add the payments."""
-    t.payments.create(connection)
-
-
-def _to_version_5(connection: sa.Connection) -> None:
-    """Add the settings of a run that both ways must have."""
-    connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN settings TEXT")
-
-
-def _to_version_6(connection: sa.Connection) -> None:
-    """Add what tells an old version of a record from an edit: stamps, and how often it was read."""
-    connection.exec_driver_sql("ALTER TABLE settled ADD COLUMN stamp VARCHAR")
-    t.doubts.create(connection)
-
-
-STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
-    1: _to_version_2,
-    2: _to_version_3,
-    3: _to_version_4,
-    4: _to_version_5,
-    5: _to_version_6,
+STEPS: Mapping[int, Iterable[sa.Table | sa.Executable]] = {
+    # The conflicts and the erasures. The index of orders keeps less since, no buyer's name or
+    # reference: it is forgotten and read anew.
+    1: (
+        t.conflicts,
+        t.erasures,
+        *(
+            sa.delete(index).where(index.c.entity == "orders")
+            for index in (t.go_keys, t.go_entries)
+        ),
+    ),
+    # What the way back keeps: the shop's stamp of our own writes, and the way of a run.
+    2: (
+        sa.text("ALTER TABLE links ADD COLUMN own_shop_stamp VARCHAR"),
+        sa.text("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL"),
+    ),
+    3: (t.payments,),
+    # The settings of a run that both ways must have.
+    4: (sa.text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
+    # What tells an old version of a record from an edit: stamps, and how often it was read.
+    5: (sa.text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), t.doubts),
 }
-"""By the version that a store has, what brings it to the next one.
+"""By the version that a store has, the tables and changes that bring it to the next one.
 
-A step that makes a table makes it as `tables` tells it now. Whoever changes such a table later
-writes its form at that version into the step.
+A table is made as `tables` tells it now. Whoever changes such a table later writes its form at that
+version into the step.
 """
 
 
@@ -65,4 +46,8 @@ def migrate(connection: sa.Connection, version: int) -> None:
     # such a one only, and tables made outside of it would stay when a step is cut off.
     connection.execute(sa.update(t.about).values(schema_version=t.SCHEMA_VERSION))
     for step in range(version, t.SCHEMA_VERSION):
-        STEPS[step](connection)
+        for change in STEPS[step]:
+            if isinstance(change, sa.Table):
+                change.create(connection)
+            else:
+                connection.execute(change)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import (
-    from_json,
-    from_stamp,
-    from_stamp_or_none,
-    to_json,
-    to_stamp,
-)
-from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.columns import from_json, to_json
+from target_powerofficego.store.rows import Rows, value_of
 from target_powerofficego.store.values import LinkStoreError, Namespace, Run
 
 if TYPE_CHECKING:
@@ -28,8 +23,8 @@ _NO_INPUT = "no_input"
 """Stands among the outcomes of a run that no message came to."""
 
 
-class Namespaces(StoreConnection):
-    """Which namespace all else works in, and the runs that were."""
+class NamespaceRows(Rows):
+    """Which namespace all else works in."""
 
     def enter(
         self, client_id: str, client_name: str | None, shop_name: str, *, new_namespace: bool
@@ -43,52 +38,43 @@ class Namespaces(StoreConnection):
         rows = self._all(sa.select(t.namespaces))
         for row in rows:
             if (row.client_id, row.shop_name) == (client_id, shop_name):
-                self.namespace = row.id
+                self._store.namespace = row.id
                 return
+        here = self._store.location
         same_client = sorted(row.shop_name for row in rows if row.client_id == client_id)
         same_shop = [row.client_name or row.client_id for row in rows if row.shop_name == shop_name]
         if same_client and not new_namespace:
             msg = (
-                f'the link store {self.location} knows this Go client under the shop name "'
+                f'the link store {here} knows this Go client under the shop name "'
                 f'{same_client[0]}", not "{shop_name}": a renamed shop would post everything again;'
                 " set shop_name back, or new_namespace: true if this is another shop"
             )
             raise LinkStoreError(msg)
         if same_shop and not new_namespace:
             msg = (
-                f'the link store {self.location} knows the shop "{shop_name}" with another client'
+                f'the link store {here} knows the shop "{shop_name}" with another client'
                 f' ("{same_shop[0]}"): check client_key, or set new_namespace: true if the shop now'
                 " keeps its books there"
             )
             raise LinkStoreError(msg)
-        with self.transaction():
-            result = self._connection.execute(
-                sa.insert(t.namespaces).values(
-                    client_id=client_id,
-                    client_name=client_name,
-                    shop_name=shop_name,
-                    opened_at=to_stamp(now()),
-                )
-            )
-            self.namespace = new_id(result)
-
-    def namespaces(self) -> list[Namespace]:
-        """Return all namespaces."""
-        newest = sa.func.coalesce(sa.func.max(t.runs.c.id), 0).label("newest_run")
-        query = (
-            sa.select(t.namespaces.c.id, t.namespaces.c.client_id, t.namespaces.c.shop_name, newest)
-            .outerjoin(t.runs)
-            .group_by(t.namespaces.c.id, t.namespaces.c.client_id, t.namespaces.c.shop_name)
-            .order_by(t.namespaces.c.id)
+        self._store.namespace = self._insert(
+            t.namespaces,
+            client_id=client_id,
+            client_name=client_name,
+            shop_name=shop_name,
+            opened_at=now(),
         )
-        return [
-            Namespace(row.id, row.client_id, row.shop_name, row.newest_run)
-            for row in self._all(query)
-        ]
+
+    def all(self) -> list[Namespace]:
+        """Return all namespaces."""
+        own = (t.namespaces.c.id, t.namespaces.c.client_id, t.namespaces.c.shop_name)
+        newest = sa.func.coalesce(sa.func.max(t.runs.c.id), 0).label("newest_run")
+        query = sa.select(*own, newest).select_from(t.namespaces).outerjoin(t.runs).group_by(*own)
+        return self._values(Namespace, query.order_by(t.namespaces.c.id))
 
     def work_in(self, namespace: Namespace) -> None:
         """Choose a namespace that is there."""
-        self.namespace = namespace.id
+        self._store.namespace = namespace.id
 
     def enter_known(self, shop_name: str) -> None:
         """Choose the one namespace of a shop; the way back does not know the Go client's id.
@@ -96,25 +82,30 @@ class Namespaces(StoreConnection):
         Raises:
             LinkStoreError: there is none of this name, or several.
         """
-        found = [one for one in self.namespaces() if one.shop_name == shop_name]
-        if not found:
+        here = self._store.location
+        named_so = [namespace for namespace in self.all() if namespace.shop_name == shop_name]
+        if not named_so:
             msg = (
-                f'the link store {self.location} knows no shop "{shop_name}": nothing is linked'
+                f'the link store {here} knows no shop "{shop_name}": nothing is linked'
                 " yet; run target-powerofficego first, or correct link_store or shop_name"
             )
             raise LinkStoreError(msg)
-        if len(found) > 1:
-            clients = " and ".join(one.client_id for one in found)
+        if len(named_so) > 1:
+            clients = " and ".join(namespace.client_id for namespace in named_so)
             msg = (
-                f'the link store {self.location} knows the shop "{shop_name}" with several clients'
+                f'the link store {here} knows the shop "{shop_name}" with several clients'
                 f" of Go ({clients}): which is meant cannot be told; keep each in a link store of"
                 " its own"
             )
             raise LinkStoreError(msg)
-        self.namespace = found[0].id
+        self.work_in(named_so[0])
 
-    def has_finished_run(self, client_id: str, shop_name: str) -> bool:
-        """Tell whether a run forward of this client and shop that had records came to its end."""
+
+class RunRows(Rows):
+    """The runs that were."""
+
+    def has_finished(self, client_id: str, shop_name: str) -> bool:
+        """Return whether a run forward of this client and shop that had records came to its end."""
         query = (
             sa.select(t.runs.c.id)
             .join(t.namespaces)
@@ -123,47 +114,35 @@ class Namespaces(StoreConnection):
                 t.namespaces.c.shop_name == shop_name,
                 t.runs.c.way == "forward",
                 t.runs.c.exit_status.in_((0, 3)),
-                t.runs.c.outcomes.not_in((to_json({}), to_json({_NO_INPUT: True}))),
+                t.runs.c.outcomes.not_in(({}, {_NO_INPUT: True})),
             )
         )
         return self._first(query.limit(1)) is not None
 
-    def start_run(self, way: WayName, settings: Mapping[str, Any] | None = None) -> int:
+    def start(self, way: WayName, settings: Mapping[str, Any] | None = None) -> int:
         """Record that a run began, with the settings that the other way must have too.
 
         Returned is its number.
         """
-        with self.transaction():
-            result = self._connection.execute(
-                sa.insert(t.runs).values(
-                    namespace=self.namespace,
-                    way=way,
-                    started_at=to_stamp(now()),
-                    settings=None if settings is None else to_json(settings),
-                )
-            )
-            self.run = new_id(result)
-        return self.run
+        row = self._key(way=way, started_at=now(), settings=settings)
+        self._store.run = self._insert(t.runs, **row)
+        return self._store.run
 
     def changed_settings(self, settings: Mapping[str, Any]) -> list[str]:
         """Name the settings that the newest run forward had otherwise; none where it kept none."""
-        query = (
-            sa.select(t.runs.c.settings)
-            .where(t.runs.c.namespace == self.namespace, t.runs.c.settings.is_not(None))
-            .order_by(t.runs.c.id.desc())
+        query = sa.select(t.runs.c.settings).where(
+            *self._of(t.runs), t.runs.c.settings.is_not(None)
         )
-        row = self._first(query.limit(1))
-        before = {} if row is None else from_json(row.settings)
-        told = from_json(to_json(settings))
-        return [name for name, value in before.items() if name in told and told[name] != value]
+        row = self._first(query.order_by(t.runs.c.id.desc()).limit(1))
+        before = {} if row is None else row.settings
+        asked = from_json(to_json(settings))
+        return [name for name, value in before.items() if name in asked and asked[name] != value]
 
-    def note_run(
-        self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]
-    ) -> None:
+    def note(self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]) -> None:
         """Record how far a run is that is under way."""
-        self._update_run(run_id, outcomes=to_json(outcomes), calls=to_json(calls))
+        self._update(t.runs, [t.runs.c.id == run_id], outcomes=outcomes, calls=calls)
 
-    def finish_run(
+    def finish(
         self,
         run_id: int,
         *,
@@ -173,24 +152,20 @@ class Namespaces(StoreConnection):
         has_input: bool = True,
     ) -> None:
         """Record how a run ended."""
-        told = outcomes if has_input else {**outcomes, _NO_INPUT: True}
-        self._update_run(
-            run_id,
-            finished_at=to_stamp(now()),
+        self._update(
+            t.runs,
+            [t.runs.c.id == run_id],
+            finished_at=now(),
             exit_status=exit_status,
-            outcomes=to_json(told),
-            calls=to_json(calls),
+            outcomes=outcomes if has_input else {**outcomes, _NO_INPUT: True},
+            calls=calls,
         )
 
-    def _update_run(self, run_id: int, **values: object) -> None:
-        with self.transaction():
-            self._connection.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(values))
-
-    def runs(self, newest: int = 20) -> list[Run]:
+    def newest(self, count: int = 20) -> list[Run]:
         """Return the newest runs of all namespaces, newest first."""
-        return [_run(row) for row in self._all(_RUNS.limit(newest))]
+        return [_run(row) for row in self._all(_RUNS.limit(count))]
 
-    def newest_runs(self) -> list[Run]:
+    def newest_of_each(self) -> list[Run]:
         """Return the newest run of each shop and way, newest first."""
         newest = (
             sa.select(sa.func.max(t.runs.c.id))
@@ -204,16 +179,8 @@ _RUNS = sa.select(t.runs, t.namespaces.c.shop_name).join(t.namespaces).order_by(
 
 
 def _run(row: sa.Row[Any]) -> Run:
-    outcomes = from_json(row.outcomes or "{}")
+    outcomes = row.outcomes or {}
     has_input = not outcomes.pop(_NO_INPUT, False)
-    return Run(
-        id=row.id,
-        shop_name=row.shop_name,
-        way=row.way,
-        started_at=from_stamp(row.started_at),
-        finished_at=from_stamp_or_none(row.finished_at),
-        exit_status=row.exit_status,
-        outcomes=outcomes,
-        calls=from_json(row.calls or "{}"),
-        has_input=has_input,
+    return replace(
+        value_of(Run, row), outcomes=outcomes, calls=row.calls or {}, has_input=has_input
     )

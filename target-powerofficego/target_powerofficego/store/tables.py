@@ -5,9 +5,13 @@ Stamps are ISO 8601 text in UTC; values in Go's form are JSON with exact decimal
 
 from __future__ import annotations
 
+import datetime
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -17,11 +21,68 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeDecorator
+
+from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 
 SCHEMA_VERSION = 6
 """Raise it with each change of a table, and add a step to `migrations`."""
 
 tables = MetaData()
+
+
+class Stamp(TypeDecorator[datetime.datetime]):
+    """A column of aware moments, kept as ISO 8601 text in UTC, which sorts as they do."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: datetime.datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> str | None:
+        """Return the text that a moment is kept as."""
+        return None if value is None else to_stamp(value)
+
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> datetime.datetime | None:
+        """Return the moment that is kept."""
+        return None if value is None else from_stamp(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A column of JSON text with exact decimals; no text where there is no value.
+
+    Args:
+        has_null: whether None is a value of its own, kept as JSON's `null`.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, has_null: bool = False) -> None:
+        super().__init__()
+        self.has_null = has_null
+
+    def process_bind_param(
+        self,
+        value: object,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> str | None:
+        """Return the text that a value is kept as."""
+        return to_json(value) if self.has_null or value is not None else None
+
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Return the value that is kept."""
+        return None if value is None else from_json(value)
 
 
 def _namespace() -> Column[int]:
@@ -41,7 +102,7 @@ namespaces = Table(
     Column("client_id", String, nullable=False),
     Column("shop_name", String, nullable=False),
     Column("client_name", String),
-    Column("opened_at", String, nullable=False),
+    Column("opened_at", Stamp, nullable=False),
     UniqueConstraint("client_id", "shop_name"),
 )
 
@@ -54,10 +115,10 @@ links = Table(
     Column("go_id", String, nullable=False),
     Column("is_follower", Boolean, nullable=False),
     Column("shop_created_at", String),
-    Column("base", Text, nullable=False),
+    Column("base", Json, nullable=False),
     Column("own_stamp", String),
     Column("own_shop_stamp", String),
-    Column("linked_at", String, nullable=False),
+    Column("linked_at", Stamp, nullable=False),
     Index("links_by_go_id", "namespace", "entity", "go_id"),
 )
 
@@ -68,7 +129,7 @@ settled = Table(
     Column("entity", String, primary_key=True),
     Column("shop_id", String, primary_key=True),
     Column("record_hash", String, nullable=False),
-    Column("read_at", String, nullable=False),
+    Column("read_at", Stamp, nullable=False),
     Column("stamp", String),
 )
 """`stamp` is when its own side says that the record was last changed."""
@@ -79,7 +140,7 @@ doubts = Table(
     _namespace(),
     Column("entity", String, primary_key=True),
     Column("shop_id", String, primary_key=True),
-    Column("readings", Text, nullable=False),
+    Column("readings", Json, nullable=False),
 )
 """Records that may be older than what is known of them; `readings` are when each was read.
 
@@ -94,8 +155,8 @@ intents = Table(
     Column("entity", String, nullable=False),
     Column("shop_id", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("started_at", String, nullable=False),
+    Column("detail", Json, nullable=False),
+    Column("started_at", Stamp, nullable=False),
 )
 
 unsettled = Table(
@@ -106,16 +167,16 @@ unsettled = Table(
     Column("entity", String, nullable=False),
     Column("shop_id", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("read_at", String, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("read_at", Stamp, nullable=False),
     Column("reason", Text, nullable=False),
     Column("title", Text),
     Column("detail", Text),
-    Column("first_seen", String, nullable=False),
-    Column("last_seen", String, nullable=False),
+    Column("first_seen", Stamp, nullable=False),
+    Column("last_seen", Stamp, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("next_attempt_at", String),
-    Column("acknowledged_at", String),
+    Column("next_attempt_at", Stamp),
+    Column("acknowledged_at", Stamp),
     UniqueConstraint("namespace", "entity", "shop_id"),
 )
 
@@ -133,8 +194,8 @@ go_entries = Table(
     _namespace(),
     Column("entity", String, primary_key=True),
     Column("go_id", String, primary_key=True),
-    Column("body", Text, nullable=False),
-    Column("read_at", String, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("read_at", Stamp, nullable=False),
 )
 
 go_keys = Table(
@@ -153,7 +214,7 @@ watermarks = Table(
     _namespace(),
     Column("entity", String, primary_key=True),
     Column("changed_since", String),
-    Column("full_read_at", String, nullable=False),
+    Column("full_read_at", Stamp, nullable=False),
 )
 
 runs = Table(
@@ -162,12 +223,12 @@ runs = Table(
     Column("id", Integer, primary_key=True),
     Column("namespace", ForeignKey("namespaces.id"), nullable=False),
     Column("way", String, nullable=False, server_default="forward"),
-    Column("started_at", String, nullable=False),
-    Column("finished_at", String),
+    Column("started_at", Stamp, nullable=False),
+    Column("finished_at", Stamp),
     Column("exit_status", Integer),
-    Column("outcomes", Text),
-    Column("calls", Text),
-    Column("settings", Text),
+    Column("outcomes", Json),
+    Column("calls", Json),
+    Column("settings", Json),
 )
 """`settings` are those of a run forward that the way back must have as well, as JSON."""
 
@@ -180,13 +241,13 @@ conflicts = Table(
     Column("entity", String, nullable=False),
     Column("shop_id", String, nullable=False),
     Column("property", String, nullable=False),
-    Column("shop_value", Text, nullable=False),
-    Column("go_value", Text, nullable=False),
-    Column("base_value", Text),
+    Column("shop_value", Json(has_null=True), nullable=False),
+    Column("go_value", Json(has_null=True), nullable=False),
+    Column("base_value", Json),
     Column("winner", String),
     Column("why", Text, nullable=False),
-    Column("first_seen", String, nullable=False),
-    Column("last_seen", String, nullable=False),
+    Column("first_seen", Stamp, nullable=False),
+    Column("last_seen", Stamp, nullable=False),
     Index("conflicts_by_record", "namespace", "entity", "shop_id"),
 )
 
@@ -198,8 +259,8 @@ erasures = Table(
     Column("entity", String, nullable=False),
     Column("shop_id", String, nullable=False),
     Column("go_id", String),
-    Column("erased_at", String, nullable=False),
-    Column("archived_at", String),
+    Column("erased_at", Stamp, nullable=False),
+    Column("archived_at", Stamp),
 )
 
 payments = Table(
@@ -214,7 +275,7 @@ payments = Table(
     Column("currency", String, nullable=False),
     Column("voucher", String),
     Column("was_met", Boolean, nullable=False),
-    Column("posted_at", String),
+    Column("posted_at", Stamp),
     Index("payments_by_voucher", "namespace", "voucher"),
     Index("payments_by_method", "namespace", "method", "day", "voucher"),
 )

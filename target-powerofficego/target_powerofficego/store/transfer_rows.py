@@ -6,14 +6,15 @@ may be an old version: that is counted anew.
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import from_json, to_json
-from target_powerofficego.store.connection import StoreConnection, new_id
+from target_powerofficego.store.columns import from_stamp, to_stamp
 from target_powerofficego.store.intent_rows import COMPARISON
+from target_powerofficego.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,11 +26,8 @@ TRANSFERRED: tuple[sa.Table, ...] = (
 """In the order in which rows come: what another row names comes before it."""
 
 JSON_COLUMNS: Mapping[str, frozenset[str]] = {
-    "links": frozenset({"base"}),
-    "intents": frozenset({"detail"}),
-    "unsettled": frozenset({"payload"}),
-    "conflicts": frozenset({"shop_value", "go_value", "base_value"}),
-    "runs": frozenset({"outcomes", "calls", "settings"}),
+    table.name: frozenset(column.name for column in table.c if isinstance(column.type, t.Json))
+    for table in TRANSFERRED
 }
 """The columns that hold JSON, by table; they are told as what they say."""
 
@@ -41,27 +39,26 @@ REFERENCES: Mapping[str, str] = {
 """The columns that name a row by its id, and the table of that row."""
 
 _LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts)
-_AT_A_TIME = 1000
 
 
-class TransferRows(StoreConnection):
+class TransferRows(Rows):
     """Reads all rows out, and takes them in again under ids of this database."""
 
     def rows_out(self, namespace_ids: Collection[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return each row of these namespaces with the name of its table."""
+        """Return each row of these namespaces with the name of its table; stamps are text."""
         for table in TRANSFERRED:
-            is_json = JSON_COLUMNS.get(table.name, frozenset())
             query = sa.select(table).where(_is_of(table, namespace_ids))
             for row in self._all(query.order_by(*table.primary_key.columns)):
-                values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-                told = {
-                    name: from_json(value) if name in is_json and value is not None else value
-                    for name, value in values.items()
-                }
-                yield table.name, told
+                yield (
+                    table.name,
+                    {
+                        name: to_stamp(value) if isinstance(value, datetime.datetime) else value
+                        for name, value in row._mapping.items()  # noqa: SLF001 - its public name
+                    },
+                )
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is linked, open, paid or unanswered in any namespace."""
+        """Return whether nothing is linked, open, paid or unanswered in any namespace."""
         queries = (
             sa.select(t.links.c.namespace),
             sa.select(t.unsettled.c.namespace),
@@ -76,48 +73,37 @@ class TransferRows(StoreConnection):
         for name, row in rows:
             by_table[name].append(row)
         new_ids: dict[str, dict[int, int]] = {name: {} for name in REFERENCES.values()}
-        with self.transaction():
+        with self._store.transaction():
             for row in by_table["namespaces"]:
                 self._forget_namespace(row["client_id"], row["shop_name"])
             for table in TRANSFERRED:
-                self._insert(table, by_table[table.name], new_ids)
+                self._take_in(table, by_table[table.name], new_ids)
 
-    def _insert(
+    def _take_in(
         self,
         table: sa.Table,
         rows: Sequence[Mapping[str, Any]],
         new_ids: Mapping[str, dict[int, int]],
     ) -> None:
-        is_json = JSON_COLUMNS.get(table.name, frozenset())
-        has_own_id = "id" in table.c
         stored = [
-            {
-                name: _stored(table.c[name], value, new_ids, is_json=name in is_json)
-                for name, value in row.items()
-                if name != "id"
-            }
+            {name: _stored(table.c[name], row[name], new_ids) for name in row if name != "id"}
             for row in rows
         ]
-        if table.name in new_ids:
-            for row, values in zip(rows, stored, strict=True):
-                result = self._connection.execute(sa.insert(table).values(values))
-                new_ids[table.name][row["id"]] = new_id(result)
-            return
-        if has_own_id:
+        if "id" in table.c:
             # databases that give ids in a batch may give them in another order
-            for values in stored:
-                self._connection.execute(sa.insert(table).values(values))
-            return
-        for start in range(0, len(stored), _AT_A_TIME):
-            self._connection.execute(sa.insert(table), stored[start : start + _AT_A_TIME])
+            ids = [self._insert(table, **values) for values in stored]
+            if table.name in new_ids:
+                new_ids[table.name].update(zip((row["id"] for row in rows), ids, strict=True))
+        else:
+            self._insert_all(table, stored)
 
     def _forget_namespace(self, client_id: str, shop_name: str) -> None:
         query = sa.select(t.namespaces.c.id).where(
             t.namespaces.c.client_id == client_id, t.namespaces.c.shop_name == shop_name
         )
-        found = [row.id for row in self._connection.execute(query)]
+        ids = [row.id for row in self._all(query)]
         for table in (*_LEFT_OUT, *reversed(TRANSFERRED)):
-            self._connection.execute(sa.delete(table).where(_is_of(table, found)))
+            self._delete(table, [_is_of(table, ids)])
 
 
 def _is_of(table: sa.Table, namespace_ids: Collection[int]) -> sa.ColumnElement[bool]:
@@ -133,11 +119,9 @@ def _stored(
     column: sa.Column[Any],
     value: Any,  # noqa: ANN401 - JSON
     new_ids: Mapping[str, Mapping[int, int]],
-    *,
-    is_json: bool,
 ) -> Any:  # noqa: ANN401 - what a column holds
-    if value is None and column.nullable:
+    if value is None:
         return None
     if column.name in REFERENCES:
         return new_ids[REFERENCES[column.name]][value]
-    return to_json(value) if is_json else value
+    return from_stamp(value) if isinstance(column.type, t.Stamp) else value

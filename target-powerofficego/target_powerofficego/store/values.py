@@ -83,8 +83,8 @@ class Intent:
     @property
     def read_at(self) -> datetime.datetime:
         """When the record was read that the write was made from."""
-        told: str | None = self.detail.get("read_at")
-        return datetime.datetime.fromisoformat(told) if told else self.started_at
+        stamp: str | None = self.detail.get("read_at")
+        return datetime.datetime.fromisoformat(stamp) if stamp else self.started_at
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Unsettled:
         return self.title == OWN_FAULT
 
     def rests(self, at: datetime.datetime) -> bool:
-        """Tell whether the other side refused it, and it is not time yet to try again.
+        """Return whether the other side refused it, and it is not time yet to try again.
 
         A rest that is longer than any is one of a clock that was wrong.
         """
@@ -168,9 +168,8 @@ class Erasure:
     entity: str
     shop_id: str
     go_id: str
-    erased_at: datetime.datetime
 
 
 def is_shop_name(text: str) -> bool:
-    """Tell whether a text can be a shop's name, which is in references and in names of files."""
+    """Return whether a text can be a shop's name, which is in references and in names of files."""
     return 0 < len(text) <= _LONGEST_SHOP_NAME and all(c.isalnum() or c in "-_" for c in text)

@@ -87,7 +87,7 @@ class CustomersWalk(EntityWalk):
     def _settle(self, arrival: Arrival) -> Change:
         """Settle a customer; of one that the shop has anonymised only whether it may buy."""
         record = arrival.record
-        link = self.tools.store.link(self.entity, arrival.shop_id)
+        link = self.tools.store.links.get(self.entity, arrival.shop_id)
         marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
         if is_anonymised_customer(record, base, marks):
             self.tools.tally.count_stage(self.entity, arrival.shop_id, "anonymised")
@@ -106,7 +106,7 @@ class CustomersWalk(EntityWalk):
         is_there = arrival.values.get("archived") is not True
         is_wiped = is_there and ANONYMISED in arrival.record
         if is_wiped and isinstance(self.match(arrival), Create):
-            self.tools.store.clear_unsettled(self.entity, arrival.shop_id)
+            self.tools.store.unsettled.clear(self.entity, arrival.shop_id)
             return Nothing(NEVER_KNOWN)
         return super()._meet(arrival)
 
@@ -234,7 +234,7 @@ class CustomersWalk(EntityWalk):
             tools.plan.add(place.entity, place.shop_id, Create(sent))
         with tools.store.transaction():
             tools.index.remember(place.entity, there, now())
-            tools.store.end_intent(answer.intent)
+            tools.store.intents.end(answer.intent)
         return there, was_made
 
     def _holder(self, resource: str, code: str) -> Mapping[str, Any] | None:
@@ -287,7 +287,7 @@ class CustomersWalk(EntityWalk):
         return place, [*itertools.islice(codes, _OWN_CODES), former]
 
     def _agree(self, link: Link) -> Link:
-        self.tools.store.put_link(link)
+        self.tools.store.links.put(link)
         return link
 
     def _change_parts(self, change: _PartsChange, there: Mapping[str, Value]) -> tuple[Link, bool]:
@@ -323,9 +323,9 @@ class CustomersWalk(EntityWalk):
         there, link = {**there, **answer.body}, change.agreed({**there, **answer.body})
         tools.plan.add(entity, shop_id, Patch(tuple(rows)))
         with tools.store.transaction():
-            tools.store.put_link(link)
+            tools.store.links.put(link)
             tools.index.remember(entity, there, now())
-            tools.store.end_intent(answer.intent)
+            tools.store.intents.end(answer.intent)
         return link, True
 
 

@@ -31,8 +31,8 @@ def archive_erased(tools: Tools) -> None:
     Raises:
         StopRun, BrakeReached, LinkStoreError: the run cannot go on.
     """
-    for erasure in tools.store.open_erasures():
-        if tools.store.resting(_KEPT_AS, erasure.shop_id) is not None:
+    for erasure in tools.store.erasures.open():
+        if tools.store.unsettled.resting(_KEPT_AS, erasure.shop_id) is not None:
             continue
         try:
             _archive(tools, erasure)
@@ -62,20 +62,20 @@ def _archive(tools: Tools, erasure: Erasure) -> None:
     with tools.store.transaction():
         tools.index.remember(erasure.entity, answer.body, now())
         _end(tools, erasure)
-        tools.store.end_intent(answer.intent)
+        tools.store.intents.end(answer.intent)
     tools.plan.add(erasure.entity, erasure.shop_id, Archive())
     tools.tally.count(erasure.entity, erasure.shop_id, "archived")
 
 
 def _end(tools: Tools, erasure: Erasure) -> None:
     with tools.store.transaction():
-        tools.store.end_erasure(erasure)
-        tools.store.clear_unsettled(_KEPT_AS, erasure.shop_id)
+        tools.store.erasures.end(erasure)
+        tools.store.unsettled.clear(_KEPT_AS, erasure.shop_id)
 
 
 def _rest(tools: Tools, erasure: Erasure, why: str) -> None:
     reason = f"an erased customer (id {erasure.go_id} in Go) is not archived yet: {why}"
-    tools.store.put_unsettled(
+    tools.store.unsettled.put(
         "parked",
         _KEPT_AS,
         erasure.shop_id,

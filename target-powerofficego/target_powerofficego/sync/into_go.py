@@ -54,12 +54,12 @@ class GoWalk(Walk[Tools]):
         return change
 
     def _is_create_open(self, shop_id: str) -> bool:
-        open_ones = self.tools.store.intents_of(self._intent_entities, shop_id)
+        open_ones = self.tools.store.intents.of_record(self._intent_entities, shop_id)
         return any(intent.kind == "create" for intent in open_ones)
 
     def _was_long_unseen(self, shop_id: str) -> bool:
         """Return whether several runs have not seen what may be in Go of a record."""
-        before = self.tools.store.unsettled_of(self.entity, shop_id)
+        before = self.tools.store.unsettled.get(self.entity, shop_id)
         if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
             return False
         return before.kind == "hold" or before.attempts > MOST_RUNS
@@ -67,7 +67,7 @@ class GoWalk(Walk[Tools]):
     def settle_leftovers(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
-        settle_leftovers(self.tools, store.intents_of(self._intent_entities, shop_id))
+        settle_leftovers(self.tools, store.intents.of_record(self._intent_entities, shop_id))
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:

@@ -126,12 +126,12 @@ def note_run(store: LinkStore, intent: Intent) -> None:
     """Count that this run has found Go not done, once a run; no clock tells how long that is."""
     run, detail = to_stamp(store.opened_at), intent.detail
     runs = detail.get("runs", 0) + (detail.get("seen_by") != run)
-    store.note_in_intent(intent, {**detail, "seen_by": run, "runs": runs, "failure": None})
+    store.intents.note(intent, {**detail, "seen_by": run, "runs": runs, "failure": None})
 
 
 def note_failure(store: LinkStore, intent: Intent, told: Sending) -> None:
     """Keep what Go says of why it could not do what was asked for."""
-    store.note_in_intent(intent, {**intent.detail, "failure": told.why})
+    store.intents.note(intent, {**intent.detail, "failure": told.why})
 
 
 def kept_failure(intent: Intent) -> Sending | None:
@@ -142,4 +142,4 @@ def kept_failure(intent: Intent) -> Sending | None:
 
 def sendings_of(store: LinkStore, shop_id: str) -> list[Intent]:
     """Return what was asked for of an order and is not known to be over."""
-    return [one for one in store.intents_of(("orders",), shop_id) if one.kind == SENDING]
+    return [one for one in store.intents.of_record(("orders",), shop_id) if one.kind == SENDING]

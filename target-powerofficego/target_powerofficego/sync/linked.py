@@ -145,12 +145,12 @@ class LinkedWalk(GoWalk):
         self.check_writes(link, rows)
         if any(merged.base[name].go != one.go for name, one in link.base.items()):
             stamp = newest_stamp(entry.body)
-            self.tools.store.note_version(self.other_way, link.shop_id, stamp)
+            self.tools.store.settled.note_version(self.other_way, link.shop_id, stamp)
         link = replace(link, base=merged.base)
         if rows:
             link = self._patch(arrival, link, entry, rows)
         else:
-            self.tools.store.put_link(link)
+            self.tools.store.links.put(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         if merged.open_conflicts:
@@ -191,7 +191,7 @@ class LinkedWalk(GoWalk):
 
     def _is_behind(self, link: Link, entry: Entry) -> bool:
         """Return whether Go shows an entry as it was before what is known of it."""
-        known = self.tools.store.last_version(self.other_way, link.shop_id)
+        known = self.tools.store.settled.last_version(self.other_way, link.shop_id)
         stamp = newest_stamp(entry.body)
         return is_before(stamp, link.own_stamp) or (
             known is not None and is_before(stamp, known.stamp)
@@ -213,9 +213,9 @@ class LinkedWalk(GoWalk):
         """Replace the intent by Go's answer, in one transaction; return the link with its stamp."""
         tools, link = self.tools, replace(link, own_stamp=newest_stamp(answer.body))
         with tools.store.transaction():
-            tools.store.put_link(link)
+            tools.store.links.put(link)
             tools.index.remember(self.entity, answer.body, answered_at)
-            tools.store.end_intent(answer.intent)
+            tools.store.intents.end(answer.intent)
         return link
 
     def _archive(

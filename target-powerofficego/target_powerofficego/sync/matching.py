@@ -57,7 +57,7 @@ def match_customer(
     """
     claim = _CustomerClaim(shop_id, row_values, is_gone, shop_name, store)
     own = values.short_reference(shop_name, shop_id)
-    is_known = is_gone or not store.was_deleted("customers", shop_id)
+    is_known = is_gone or not store.settled.was_deleted("customers", shop_id)
     by_reference = index.find_present("customers", f"ref:{own}") if is_known else []
     if by_reference:
         return claim.on("reference", by_reference[0])
@@ -97,16 +97,16 @@ def match_product(
         name, value = field.upper(), same(row_values.get(field))
         candidates = index.find_present("products", f"{_KEYS[field]}:{value}") if value else []
         if field == "gtin":
-            candidates = [one for one in candidates if not store.links_to("products", one.go_id)]
+            candidates = [one for one in candidates if not store.links.to("products", one.go_id)]
         if len(candidates) > 1:
             raise Undecidable(Hold(_several(name, candidates)))
         if not candidates:
             continue
         go_id = candidates[0].go_id
-        owner = store.owner_of("products", go_id)
+        owner = store.links.owner_of("products", go_id)
         if owner is None:
             return Link(go_id)
-        if not is_gone and store.was_deleted("products", owner.shop_id):
+        if not is_gone and store.settled.was_deleted("products", owner.shop_id):
             return Link(go_id, shared_with=owner.shop_id, takes_over=True)
         if owner.shop_id == shop_id:
             return Link(go_id)
@@ -136,12 +136,16 @@ class _CustomerClaim:
         Raises:
             Undecidable: with a Hold naming that record.
         """
-        owner = self.store.owner_of("customers", entry.go_id)
+        owner = self.store.links.owner_of("customers", entry.go_id)
         referred = self.shop_id if field == "reference" else self._referred_to(entry)
         other = owner.shop_id if owner else referred
         is_guest = self.shop_id.startswith(GUEST)
         is_same = field != "email" or _has_same_name(self.row_values, entry, owner)
-        if owner and not self.is_gone and self.store.was_deleted("customers", owner.shop_id):
+        if (
+            owner
+            and not self.is_gone
+            and self.store.settled.was_deleted("customers", owner.shop_id)
+        ):
             if is_same or is_guest:
                 has_rivals = field != "organization_number"
                 return Link(entry.go_id, shared_with=other, takes_over=True, has_rivals=has_rivals)

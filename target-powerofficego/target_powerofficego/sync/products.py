@@ -75,7 +75,7 @@ class ProductsWalk(EntityWalk):
         links = [
             link
             for go_id in sorted(go_ids)
-            for link in self.tools.store.links_to(self.entity, str(go_id))
+            for link in self.tools.store.links.to(self.entity, str(go_id))
             if link.base and not link.is_follower  # one without a base has yet to be met
         ]
         return [
@@ -102,7 +102,7 @@ class ProductsWalk(EntityWalk):
             self.tools.tally.count(self.entity, link.shop_id, "changed")
 
     def _with_exempt_account(self, shop_id: str, read_at: datetime.datetime) -> Change:
-        link = self.tools.store.link(self.entity, shop_id)
+        link = self.tools.store.links.get(self.entity, shop_id)
         if link is None:
             return Nothing("gone from Go")
         told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}

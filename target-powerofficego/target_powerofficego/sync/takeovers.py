@@ -50,10 +50,10 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
         Undecidable: with a Park, while one of the way back has no answer.
     """
     store = walk.tools.store
-    owner = store.owner_of(walk.entity, go_id)
+    owner = store.links.owner_of(walk.entity, go_id)
     if owner is not None:
         walk.settle_leftovers(owner.shop_id)
-        owner = store.owner_of(walk.entity, go_id)
+        owner = store.links.owner_of(walk.entity, go_id)
     if owner is None:
         raise Undecidable(Hold("another record took its entry in Go meanwhile"))
     walk.see_that_the_other_way_is_answered(owner.shop_id)
@@ -64,16 +64,16 @@ def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) ->
     """Make a deleted record, of which nothing waits any more, a follower of the new one."""
     store, entity = walk.tools.store, walk.entity
     with store.transaction():
-        old = store.link(entity, from_id)
+        old = store.links.get(entity, from_id)
         if old is None:
             msg = f"{entity} {from_id} is linked no more"
             raise LinkStoreError(msg)
         new = passed_on(old, to_id, created)
-        store.put_link(replace(old, is_follower=True, base={}, own_stamp=None))
-        store.put_link(new)
-        store.clear_unsettled(entity, from_id)
+        store.links.put(replace(old, is_follower=True, base={}, own_stamp=None))
+        store.links.put(new)
+        store.unsettled.clear(entity, from_id)
         store.forget_way_back(entity, from_id)
-        store.forget_settled(entity, to_id)
+        store.settled.forget(entity, to_id)
     logger.info(
         "%s %s: takes over the entry %s in Go from %s, which the shop deleted",
         *(entity, to_id, new.go_id, from_id),
@@ -86,12 +86,12 @@ def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
     store = walk.tools.store
     followers = [
         one
-        for one in store.links_to(walk.entity, link.go_id)
+        for one in store.links.to(walk.entity, link.go_id)
         if one.is_follower
         and not is_archived(one)
         and not is_made_up(one.shop_id)
         and not one.shop_id.startswith(ERASED)
-        and not store.was_deleted(walk.entity, one.shop_id)
+        and not store.settled.was_deleted(walk.entity, one.shop_id)
     ]
     return min(followers, key=lambda one: one.linked_at or NEVER, default=None)
 

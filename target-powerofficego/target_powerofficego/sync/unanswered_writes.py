@@ -131,10 +131,10 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
             raise Undecidable(NOT_SEEN)
         return
     _tell(intent, "it was not done" if there is None else "it was done")
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     stamp = None if there is None else _stamp_of(tools, intent, there)
     with tools.store.transaction():
-        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if there is None:
             pass
         elif intent.detail["path"].endswith(_LINES):
@@ -142,7 +142,7 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
         elif intent.entity not in tools.settings.tables:  # what hangs on a customer
             tools.index.remember(intent.entity, there, now())
         elif link is None:
-            tools.store.put_link(_link(tools, intent, there))
+            tools.store.links.put(_link(tools, intent, there))
             tools.index.remember(intent.entity, there, now())
         _end(tools, intent)
 
@@ -172,7 +172,7 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
     _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
     stamp = _stamp_of(tools, intent, there) if done else None
     with tools.store.transaction():
-        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if there is not None and done:
             if not is_line:  # no list need tell of it: an edit of an address moves no stamp
                 tools.index.remember(intent.entity, there, read_at)
@@ -195,7 +195,7 @@ def _stamp_of(tools: Tools, intent: Intent, there: Mapping[str, Any] | None) -> 
         return None
     if _LINES not in intent.detail["path"]:
         return newest_stamp(there or {})
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     entry = link and tools.index.read_again(intent.entity, link.go_id)
     return newest_stamp(entry.body) if entry else None
 
@@ -203,7 +203,7 @@ def _stamp_of(tools: Tools, intent: Intent, there: Mapping[str, Any] | None) -> 
 def _agree_on_rows(
     tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
 ) -> None:
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     if link is None:
         return
     at = {name: path for name, (path, _, _) in intent.detail["rows"].items()}
@@ -212,7 +212,7 @@ def _agree_on_rows(
         for name, value in sent.items()
         if name in link.base
     }
-    tools.store.put_link(replace(link, base={**link.base, **agreed}))
+    tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
 
 def _agree_on_part(
@@ -220,7 +220,7 @@ def _agree_on_part(
 ) -> None:
     """Take what was sent of a delivery address or contact person into the base of its customer."""
     name, members, kept = _PARTS[intent.entity]
-    link = tools.store.link("customers", intent.shop_id)
+    link = tools.store.links.get("customers", intent.shop_id)
     before = link.base.get(name) if link else None
     if link is None or before is None or before.shop is None:
         return
@@ -229,14 +229,14 @@ def _agree_on_part(
         if member in sent:
             shop[place], go[place] = kept(sent[member]), there.get(member)
     one = Agreement(shop, go, intent.read_at, now())
-    tools.store.put_link(replace(link, base={**link.base, name: one}))
+    tools.store.links.put(replace(link, base={**link.base, name: one}))
 
 
 def _agree_on_line(
     tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
 ) -> None:
     """Take the members of a line that were sent, and what Go has of them, into the base."""
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     if link is None:
         return
     reference = there.get("ExternalImportReference")
@@ -247,23 +247,23 @@ def _agree_on_line(
     shop, go = (before.shop, before.go) if before else ({}, {})
     in_go = {member: there.get(member) for member in ("Id", *sent)}
     one = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
-    tools.store.put_link(replace(link, base={**link.base, name: one}))
+    tools.store.links.put(replace(link, base={**link.base, name: one}))
 
 
 def _settle_delete(tools: Tools, intent: Intent) -> None:
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     is_gone = link is not None and _is_gone(tools, intent, link)
     _tell(intent, "it was done" if is_gone else "it was not done")
     stamp = _stamp_of(tools, intent, None) if is_gone else None
     with tools.store.transaction():
-        tools.store.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if link is not None and is_gone:
             line = intent.detail.get("line")
             if line is None:
-                tools.store.delete_link(intent.entity, intent.shop_id)
+                tools.store.links.delete(intent.entity, intent.shop_id)
             else:
                 base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
-                tools.store.put_link(replace(link, base=base))
+                tools.store.links.put(replace(link, base=base))
         _end(tools, intent)
 
 
@@ -272,7 +272,7 @@ def _settle_sending(tools: Tools, intent: Intent) -> None:
 
     It stays with Go's words where Go could not, for the order's record to be held with them.
     """
-    link = tools.store.link(intent.entity, intent.shop_id)
+    link = tools.store.links.get(intent.entity, intent.shop_id)
     told = Sending(Progress.UNSEEN)
     if link is not None:
         told = look(tools, link.go_id, is_late=is_overdue(intent))
@@ -288,9 +288,9 @@ def _settle_sending(tools: Tools, intent: Intent) -> None:
         if link is not None and told.progress is Progress.SENT:
             state = OrderState(link.base)
             state = state.at_stage(stage, intent.detail["status"], intent.read_at)
-            tools.store.put_link(replace(link, base=state.base))
+            tools.store.links.put(replace(link, base=state.base))
             tools.tally.count_stage(intent.entity, intent.shop_id, "invoiced")
-        tools.store.end_intent(intent)
+        tools.store.intents.end(intent)
 
 
 def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
@@ -302,10 +302,12 @@ def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
 def _end(tools: Tools, intent: Intent) -> None:
     """End an intent; what it did to a linked order is yet to be compared with the shop's."""
     if intent.entity == "orders":
-        is_linked = tools.store.link(intent.entity, intent.shop_id) is not None
-        note = tools.store.note_comparison if is_linked else tools.store.end_comparison
+        is_linked = tools.store.links.get(intent.entity, intent.shop_id) is not None
+        note = (
+            tools.store.intents.note_comparison if is_linked else tools.store.intents.end_comparison
+        )
         note(intent.entity, intent.shop_id)
-    tools.store.end_intent(intent)
+    tools.store.intents.end(intent)
 
 
 def _read(tools: Tools, path: str) -> Mapping[str, Any] | None:

@@ -66,13 +66,13 @@ class EntityWalk(LinkedWalk):
         Nothing else is settled without a link. One that was about to be made tells it itself.
         """
         store = self.tools.store
-        before = store.unsettled_of(self.entity, shop_id)
+        before = store.unsettled.get(self.entity, shop_id)
         is_begun = before is not None and _LEFT.items() <= before.payload.items()
-        is_settled = store.last_settled(self.entity, shop_id) is not None
-        return (is_settled or is_begun) and store.link(self.entity, shop_id) is None
+        is_settled = store.settled.last(self.entity, shop_id) is not None
+        return (is_settled or is_begun) and store.links.get(self.entity, shop_id) is None
 
     def _settle(self, arrival: Arrival) -> Change:
-        link = self.tools.store.link(self.entity, arrival.shop_id)
+        link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is None or link.is_follower:
             return self._settle_without_entry(arrival, link)
         if is_known_deleted(arrival.record):
@@ -127,7 +127,7 @@ class EntityWalk(LinkedWalk):
             self._note_deleted(arrival)
         elif link and not (self._is_back(arrival) or self.is_left(link)):
             base = self._follower_base(self.read_rows(arrival))
-            self.tools.store.put_link(replace(link, base=base))
+            self.tools.store.links.put(replace(link, base=base))
             return Nothing(_A_FOLLOWER)
         if is_deleted_now and link:
             return Nothing("deleted in the shop; its entry in Go is another's")
@@ -136,7 +136,7 @@ class EntityWalk(LinkedWalk):
         try:
             change = self._meet(self.read_rows(arrival))
         except (Unusable, Undecidable):
-            is_met = self.tools.store.link(self.entity, arrival.shop_id) is not None
+            is_met = self.tools.store.links.get(self.entity, arrival.shop_id) is not None
             if is_met or not is_deleted_now:
                 raise
             return Nothing("deleted in the shop and never in Go")
@@ -145,28 +145,30 @@ class EntityWalk(LinkedWalk):
 
     def _note_deleted(self, arrival: Arrival) -> None:
         fingerprint = record_hash(arrival.record, self.tools.fingerprint)
-        self.tools.store.note_deleted(self.entity, arrival.shop_id, fingerprint, arrival.read_at)
+        self.tools.store.settled.note_deleted(
+            self.entity, arrival.shop_id, fingerprint, arrival.read_at
+        )
 
     def _is_back(self, arrival: Arrival) -> bool:
         """Return whether the shop tells a record again, under the id of one that it deleted."""
         is_there = not arrival.is_made and not is_known_deleted(arrival.record)
-        return is_there and self.tools.store.was_deleted(self.entity, arrival.shop_id)
+        return is_there and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
 
     def _note_that_it_is_there(self, arrival: Arrival) -> None:
         if self._is_back(arrival):
-            self.tools.store.forget_deleted(self.entity, arrival.shop_id)
+            self.tools.store.settled.forget_deleted(self.entity, arrival.shop_id)
 
     def is_gone(self, arrival: Arrival) -> bool:
         """Return whether the shop deleted a record, or the one that it is made for orders of."""
         return is_known_deleted(arrival.record) or (
-            arrival.is_made and self.tools.store.was_deleted(self.entity, arrival.shop_id)
+            arrival.is_made and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
         )
 
     def is_left(self, link: Link) -> bool:
         """Return whether a follower shares the entry of a record that the shop deleted."""
         store = self.tools.store
-        owner = store.owner_of(self.entity, link.go_id) if link.is_follower else None
-        return owner is not None and store.was_deleted(self.entity, owner.shop_id)
+        owner = store.links.owner_of(self.entity, link.go_id) if link.is_follower else None
+        return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
     def _identified(self, arrival: ReadArrival, link: Link) -> Link:
         """As `identified`; a record made anew under the id of a deleted one takes over from it.
@@ -180,7 +182,7 @@ class EntityWalk(LinkedWalk):
             if not self._is_made_anew(arrival, link):
                 raise
         link = takeovers.passed_on(link, arrival.shop_id, created_at(arrival.record))
-        self.tools.store.put_link(link)
+        self.tools.store.links.put(link)
         return link
 
     def _is_made_anew(self, arrival: ReadArrival, link: Link) -> bool:
@@ -247,7 +249,7 @@ class EntityWalk(LinkedWalk):
 
     def _rivals(self, go_id: str, shop_id: str) -> list[str]:
         """Return the other records that claim an entry of a deleted one."""
-        waiting = self.tools.store.waiting_for(claim_on(self.entity, go_id))
+        waiting = self.tools.store.unsettled.waiting_for(claim_on(self.entity, go_id))
         return [one.shop_id for one in waiting if one.shop_id != shop_id]
 
     def _take_over(self, arrival: ReadArrival, found: LinkChange) -> Change:
@@ -266,7 +268,7 @@ class EntityWalk(LinkedWalk):
 
     def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
         """Let a guest have the entry that a deleted customer has, unless another one claims it."""
-        owner = self.tools.store.owner_of(self.entity, link.go_id)
+        owner = self.tools.store.links.owner_of(self.entity, link.go_id)
         if owner is None or self._rivals(link.go_id, arrival.shop_id):
             return Nothing(_A_FOLLOWER)
         takeovers.take_over(self, arrival, link.go_id)
@@ -321,10 +323,10 @@ class EntityWalk(LinkedWalk):
             Undecidable: with a Hold, when it is one that took over what a deleted record had.
         """
         go_id = str(answer.body["Id"])
-        owner = self.tools.store.owner_of(self.entity, go_id)
+        owner = self.tools.store.links.owner_of(self.entity, go_id)
         if owner is None or owner.shop_id == shop_id:
             return
-        self.tools.store.end_intent(answer.intent)
+        self.tools.store.intents.end(answer.intent)
         reason = (
             f"its reference stands in Go at the entry of {owner.shop_id} (id {go_id}), which took"
             " over from a deleted record of this id: remove the reference there"
@@ -338,7 +340,7 @@ class EntityWalk(LinkedWalk):
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
         if found.is_follower:
-            tools.store.put_link(replace(link, base=self._follower_base(arrival)))
+            tools.store.links.put(replace(link, base=self._follower_base(arrival)))
             return found
         go = go_side(self.table, entry.body, entry.read_at)
         on_link = tools.settings.on_link
@@ -346,8 +348,8 @@ class EntityWalk(LinkedWalk):
         link = replace(link, base=base | self.extra_base(arrival, is_new=False))
         with tools.store.transaction():
             self._demote(found.go_id)
-            tools.store.put_link(link)
-            tools.store.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
+            tools.store.links.put(link)
+            tools.store.settled.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
         if on_link in ("shop", "fill_empty"):
             self._compare(replace(arrival, at_end=False), link)
         else:
@@ -365,9 +367,9 @@ class EntityWalk(LinkedWalk):
 
     def _demote(self, go_id: str) -> None:
         """Make the guest that had this Go entity to itself a follower of the record now linked."""
-        for other in self.tools.store.links_to(self.entity, go_id):
+        for other in self.tools.store.links.to(self.entity, go_id):
             if not other.is_follower:
-                self.tools.store.put_link(replace(other, is_follower=True, base={}))
+                self.tools.store.links.put(replace(other, is_follower=True, base={}))
 
 
 def is_known_deleted(record: Record) -> bool:

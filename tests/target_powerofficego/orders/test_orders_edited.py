@@ -297,10 +297,10 @@ def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follow
     ledger, box, landed
 ):
     with ledger.store() as store:
-        store.work_in(store.namespaces()[0])
-        link = store.link("orders", landed["id"])
+        store.namespaces.work_in(store.namespaces.all()[0])
+        link = store.links.get("orders", landed["id"])
         base = {name: one for name, one in link.base.items() if name != "reference"}
-        store.put_link(replace(link, base=base))
+        store.links.put(replace(link, base=base))
 
     met = ledger.run(edited(landed, reference="PO 1"))
     assert (met.writes, met.status) == ([], 0)

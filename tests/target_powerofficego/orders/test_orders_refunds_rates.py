@@ -223,15 +223,15 @@ def test_a_refund_for_no_line_takes_no_more_of_a_rate_than_was_sold_at_it(
 def spread_by_an_earlier_version(ledger):
     """Keep of the order that 1.25 kr more of its refund were borne at 25 %, as its invoice says."""
     with ledger.store() as store:
-        store.work_in(store.namespaces()[0])
-        link = store.link("orders", "9001")
+        store.namespaces.work_in(store.namespaces.all()[0])
+        link = store.links.get("orders", "9001")
         base = {**link.base}
         for name, more in (("line:refund:r1:25", 1), ("line:refund:r1:15", None)):
             agreed = base.pop(name)
             if more:
                 price = agreed.shop["ProductUnitPrice"] + more
                 base[name] = replace(agreed, shop={**agreed.shop, "ProductUnitPrice": price})
-        store.put_link(replace(link, base=base))
+        store.links.put(replace(link, base=base))
 
 
 @pytest.fixture
@@ -313,12 +313,12 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
     ledger.run(customer(), product(), told)
     box.go.send_invoice(the_order(box)["Id"])
     with ledger.store() as store:
-        store.work_in(store.namespaces()[0])
-        link = store.link("orders", "9001")
+        store.namespaces.work_in(store.namespaces.all()[0])
+        link = store.links.get("orders", "9001")
         base = {**link.base}
         for name, price in (("line:1", 120), ("line:discount:25", 40)):
             base[name] = replace(base[name], shop={**base[name].shop, "ProductUnitPrice": price})
-        store.put_link(replace(link, base=base))
+        store.links.put(replace(link, base=base))
 
     outcome = ledger.run({**told, "shipped_at": LATEST, "updated_at": LATEST})
 

@@ -104,15 +104,15 @@ def _enter(store: LinkStore, client_id: str, shop_name: str) -> None:
     Raises:
         click.ClickException: the store does not have it.
     """
-    known = {(one.client_id, one.shop_name): one for one in store.namespaces()}
+    known = {(one.client_id, one.shop_name): one for one in store.namespaces.all()}
     if (client_id, shop_name) not in known:
         names = ", ".join(f"{shop} with client {client}" for client, shop in known) or "none"
         fail(
             f'the link store does not know the shop "{shop_name}" with the Go client that the keys'
             f" are for ({client_id}); it knows {names}"
         )
-    store.work_in(known[client_id, shop_name])
-    newest = [run for run in store.newest_runs() if run.shop_name == shop_name]
+    store.namespaces.work_in(known[client_id, shop_name])
+    newest = [run for run in store.runs.newest_of_each() if run.shop_name == shop_name]
     if any(run.exit_status is None for run in newest):
         click.echo(
             "a run of the sync is under way or was cut off: what it has not finished may be told"

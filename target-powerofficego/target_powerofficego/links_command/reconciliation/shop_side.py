@@ -27,9 +27,10 @@ _ORDERS = "orders"
 
 def shop_orders(store: LinkStore, zone: ZoneInfo) -> list[ShopOrder]:
     """Return the orders that the store knows in its namespace, linked ones first."""
-    waiting = {one.shop_id: one for one in store.unsettled() if one.entity == _ORDERS}
+    waiting = {one.shop_id: one for one in store.unsettled.all() if one.entity == _ORDERS}
     linked = [
-        _linked(link, waiting.pop(link.shop_id, None), zone) for link in store.links_of(_ORDERS)
+        _linked(link, waiting.pop(link.shop_id, None), zone)
+        for link in store.links.of_entity(_ORDERS)
     ]
     return linked + [_unlinked(one, zone) for one in waiting.values()]
 

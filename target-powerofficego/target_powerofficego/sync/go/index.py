@@ -171,7 +171,7 @@ class GoIndex:
         self._store = store
         self._go = go
         self._sources = sources(tables)
-        self._erased = store.erased_customers()
+        self._erased = store.erasures.customers()
         self._full_check = full_check
         self._orders_from = orders_from
         self._opened_at = now()
@@ -181,7 +181,7 @@ class GoIndex:
     def find(self, entity: str, key: str) -> list[Entry]:
         """Return the entries found by a key such as "ref:shop:12"."""
         self.ensure(entity)
-        found = (self.entry(entity, go_id) for go_id in self._store.go_ids(entity, key))
+        found = (self.entry(entity, go_id) for go_id in self._store.go_entries.ids(entity, key))
         return [entry for entry in found if entry is not None]
 
     def find_present(self, entity: str, key: str) -> list[Entry]:
@@ -198,7 +198,7 @@ class GoIndex:
     def entry(self, entity: str, go_id: str) -> Entry | None:
         """Return an entry by its id in Go."""
         self.ensure(entity)
-        stored = self._store.go_entry(entity, go_id)
+        stored = self._store.go_entries.get(entity, go_id)
         return None if stored is None else Entry(go_id, *stored)
 
     def read_again(self, entity: str, go_id: str) -> Entry | None:
@@ -210,7 +210,7 @@ class GoIndex:
             entry = self._read_now(source, go_id) if source.entity == entity else None
             if entry is not None:
                 return entry
-        self._store.remove_go_entry(entity, go_id)
+        self._store.go_entries.remove(entity, go_id)
         return None
 
     def read_invoice(self, entity: str, go_id: str) -> Entry | None:
@@ -237,12 +237,12 @@ class GoIndex:
         go_id = str(body["Id"])
         if kept is None:
             return Entry(go_id, told, read_at)
-        self._store.put_go_entry(entity, go_id, kept, source.keys(kept), read_at)
+        self._store.go_entries.put(entity, go_id, kept, source.keys(kept), read_at)
         return Entry(go_id, kept, read_at)
 
     def forget(self, entity: str, go_id: str) -> None:
         """Drop an entry that we deleted in Go."""
-        self._store.remove_go_entry(entity, go_id)
+        self._store.go_entries.remove(entity, go_id)
 
     def ensure(self, entity: str) -> None:
         """Read an entity in bulk, once a run."""
@@ -254,16 +254,16 @@ class GoIndex:
             of_entity = [source for source in self._sources if source.entity == entity]
             if any(self._is_full_read_due(source) for source in of_entity):
                 with self._store.transaction():
-                    self._store.clear_go_entries(entity)
+                    self._store.go_entries.clear(entity)
                     for source in of_entity:
-                        self._store.remove_watermark(source.name)
+                        self._store.go_entries.remove_watermark(source.name)
             for source in of_entity:
-                mark = self._store.watermark(source.name)
+                mark = self._store.go_entries.watermark(source.name)
                 self._list(source, *(mark or (None, now())))
             self._read.add(entity)
 
     def _is_full_read_due(self, source: Source) -> bool:
-        mark = self._store.watermark(source.name)
+        mark = self._store.go_entries.watermark(source.name)
         if mark is None:
             return True
         age = now() - mark[1]  # less than nothing, where a clock was wrong
@@ -289,7 +289,7 @@ class GoIndex:
                     newest = max(
                         newest, _moved_at(body.get(source.stamp), self._go.told_at or read_at)
                     )
-        self._store.put_watermark(source.name, newest or None, full_read_at)
+        self._store.go_entries.put_watermark(source.name, newest or None, full_read_at)
 
 
 def read_if_there(go: GoClient, path: str) -> Mapping[str, Any] | None:

@@ -126,7 +126,7 @@ class Writer:
         earlier = self._open_create(target)
         self._brakes.before_create()
         detail = {**target.detail(values_sent), "read_at": to_stamp(read_at), "sent_by": self._run}
-        intent = earlier or self._store.begin_intent(
+        intent = earlier or self._store.intents.begin(
             target.entity, target.shop_id, "create", detail
         )
         write = self._careful(intent, was_sent=earlier is not None)
@@ -179,7 +179,7 @@ class Writer:
             "seen_by": self._run,
         }
         earlier = self.open_changes(entity, path)
-        write = self._careful(self._store.begin_intent(entity, shop_id, "patch", detail))
+        write = self._careful(self._store.intents.begin(entity, shop_id, "patch", detail))
         operations = list(patch_operations(rows, whole, tests=self._tests_patches))
 
         def send() -> Answer:
@@ -201,14 +201,14 @@ class Writer:
                 raise Undecidable(CHANGE_NOT_SEEN) from failed
             raise
         for older in earlier:  # whatever came of it, Go holds now what it answered
-            self._store.end_intent(older)
+            self._store.intents.end(older)
         return answer
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
         """Return the changes without an answer of what stands at a path of Go, or below it."""
         return [
             intent
-            for intent in self._store.intents_of_entity(entity)
+            for intent in self._store.intents.of_entity(entity)
             if intent.kind == "patch" and f"{intent.detail['path']}/".startswith(f"{path}/")
         ]
 
@@ -230,7 +230,7 @@ class Writer:
         """
         self._brakes.before_change()
         detail = {"path": path, "line": line}
-        write = self._careful(self._store.begin_intent(entity, shop_id, "delete", detail))
+        write = self._careful(self._store.intents.begin(entity, shop_id, "delete", detail))
 
         def send() -> Deletion:
             self._go.delete(path)
@@ -239,7 +239,7 @@ class Writer:
         def refused(refusal: Refused) -> Deletion:
             if isinstance(refusal, NotFound):
                 return Deletion(write.intent, was_gone=True)
-            self._store.end_intent(write.intent)
+            self._store.intents.end(write.intent)
             raise refusal
 
         return write.run(send, lambda _is_last: None, refused)
@@ -267,9 +267,9 @@ class Writer:
         try:
             self._go.begin(f"/SalesOrders/{link.go_id}/createAndSendInvoice", request)
         except (Refused, StopRun, TryAgainLater):
-            self._store.end_intent(intent)
+            self._store.intents.end(intent)
             raise
-        self._store.note_in_intent(intent, {**intent.detail, "accepted": True})
+        self._store.intents.note(intent, {**intent.detail, "accepted": True})
 
     def note_sending(
         self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
@@ -281,7 +281,7 @@ class Writer:
             "accepted": is_accepted,
             "seen_by": to_stamp(self._store.opened_at),
         }
-        return self._store.begin_intent(link.entity, link.shop_id, SENDING, detail)
+        return self._store.intents.begin(link.entity, link.shop_id, SENDING, detail)
 
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that was left unanswered, or None.
@@ -308,12 +308,12 @@ class Writer:
             Undecidable: with a Park, when another record's may be what Go would take twice, as two
                 of one SKU.
         """
-        for intent in self._store.intents_of_entity(target.entity):
+        for intent in self._store.intents.of_entity(target.entity):
             if intent.kind != "create" or Destination.of_intent(intent).place != target.place:
                 continue
             if intent.shop_id == target.shop_id:
                 sent = {**intent.detail, "sent_by": self._run}
-                self._store.note_in_intent(intent, sent)
+                self._store.intents.note(intent, sent)
                 return replace(intent, detail=sent)
             if not target.refuses_duplicates:
                 raise Undecidable(NOT_SEEN)
@@ -350,7 +350,7 @@ class Writer:
         """
         intent, was_sent = write.intent, write.was_sent
         if not was_sent and not isinstance(refused, DuplicateReference):
-            self._store.end_intent(intent)
+            self._store.intents.end(intent)
             raise refused
         try:
             found = self._look_again(target, intent)
@@ -360,7 +360,7 @@ class Writer:
             return found
         is_missing_part = isinstance(refused, NotFound)  # what the body names, or an order's line
         if is_missing_part or not was_sent:
-            self._store.end_intent(intent)
+            self._store.intents.end(intent)
         if is_missing_part:
             raise refused
         logger.warning(
@@ -393,7 +393,7 @@ class Writer:
         )
         if len(done) == len(rows):
             return Answer(there, intent)
-        self._store.end_intent(intent)
+        self._store.intents.end(intent)
         msg = f"PATCH {path}: Go was edited while the answer was missing"
         raise TestFailed(msg, method="PATCH", path=path)
 

@@ -46,7 +46,7 @@ def differences(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> 
 
 def note(tools: OrderTools, link: Link, differing: Sequence[str]) -> None:
     """Keep that an order differs from Go's until it is found not to."""
-    keep = tools.store.note_comparison if differing else tools.store.end_comparison
+    keep = tools.store.intents.note_comparison if differing else tools.store.intents.end_comparison
     keep(ORDERS, link.shop_id)
 
 
@@ -131,7 +131,7 @@ def _mended(
         answer = draft.read_after_writes(tools, link, written)
         before = before.then(wanted)
         link = replace(link, own_stamp=answer.get(STAMP))
-        tools.store.put_link(link)  # what was written here is no edit of a person's
+        tools.store.links.put(link)  # what was written here is no edit of a person's
         differing = differences(order, answer, link)
     return link, differing
 

@@ -89,24 +89,24 @@ class OrderTools:
         if state.base is link.base:
             return link
         link = replace(link, base=state.base)
-        self.store.put_link(link)
+        self.store.links.put(link)
         return link
 
     def keep_step(self, link: Link, intent: Intent) -> Link:
         """Keep what a write has come to, which is yet to be compared with the shop; return it."""
         with self.store.transaction():
-            self.store.put_link(link)
-            self.store.note_comparison(ORDERS, link.shop_id)
-            self.store.end_intent(intent)
+            self.store.links.put(link)
+            self.store.intents.note_comparison(ORDERS, link.shop_id)
+            self.store.intents.end(intent)
         return link
 
     def keep_answer(self, link: Link, answer: Answer, known: Entry | None) -> Link:
         """Keep what Go answered to a patch of a header, and its stamp; return the link."""
         link = replace(link, own_stamp=answer.body.get(STAMP) or link.own_stamp)
         with self.store.transaction():
-            self.store.put_link(link)
+            self.store.links.put(link)
             self.index.remember(ORDERS, {**(known.body if known else {}), **answer.body}, now())
-            self.store.end_intent(answer.intent)
+            self.store.intents.end(answer.intent)
         return link
 
     def change(self, link: Link, rows: Sequence[RowChange], read_at: datetime.datetime) -> Answer:

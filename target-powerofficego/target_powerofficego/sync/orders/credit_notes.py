@@ -163,8 +163,8 @@ class Crediting:
 
     def _linked_note(self, shop_id: str) -> Link | None:
         """Return the link of a credit note, after its writes without an answer are settled."""
-        settle_leftovers(self.tools.run, self.tools.store.intents_of((ORDERS,), shop_id))
-        return self.tools.store.link(ORDERS, shop_id)
+        settle_leftovers(self.tools.run, self.tools.store.intents.of_record((ORDERS,), shop_id))
+        return self.tools.store.links.get(ORDERS, shop_id)
 
     def _take_back_differing(self, note: OrderInGoForm, name: str, differing: Differing) -> None:
         """Take back a credit note that Go made otherwise, and keep that it did.
@@ -172,7 +172,7 @@ class Crediting:
         Raises:
             Undecidable: with a Hold.
         """
-        there = self.tools.store.link(ORDERS, note.arrival.shop_id)
+        there = self.tools.store.links.get(ORDERS, note.arrival.shop_id)
         if there is None or _stands(draft.find(self.tools, there)):
             raise differing
         reason = (
@@ -277,7 +277,7 @@ class Crediting:
         for note in self.tools.index.find(ORDERS, f"credits:{number}"):
             reference = str(note.body.get("ExternalImportReference") or "")
             is_ours = reference.startswith(f"{self.tools.settings.shop_name}:")
-            if not is_ours and not self.tools.store.links_to(ORDERS, note.go_id):
+            if not is_ours and not self.tools.store.links.to(ORDERS, note.go_id):
                 reason = (
                     f"it was paid back or cancelled in the shop, but its invoice {number} was"
                     f" credited by hand in Go too (credit note {note.body.get('InvoiceNo')}): if"
@@ -294,9 +294,9 @@ def _require_as_sent(tools: OrderTools, note: Settled, invoice: Entry) -> None:
         Undecidable: with a Hold, when it is not.
     """
     linked.require_as_invoiced(tools.table, note.order, state_of(note.link), invoice)
-    if tools.store.is_comparison_due(ORDERS, note.link.shop_id):
+    if tools.store.intents.is_comparison_due(ORDERS, note.link.shop_id):
         linked.require_total(note.order, invoice)
-        tools.store.end_comparison(ORDERS, note.link.shop_id)
+        tools.store.intents.end_comparison(ORDERS, note.link.shop_id)
     linked.leave_differing(tools, note.order, note.link)
 
 

@@ -118,7 +118,7 @@ def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
     try:
         return _set_status(tools, marked, read_at, _CONFIRMED, _DRAFT)
     except TestFailed:
-        tools.store.put_link(link)
+        tools.store.links.put(link)
         raise
 
 
@@ -229,13 +229,13 @@ def delete(tools: OrderTools, link: Link) -> Entry | None:
     with tools.store.transaction():
         if invoice is None:
             forget(tools, link)
-        tools.store.end_intent(deletion.intent)
+        tools.store.intents.end(deletion.intent)
     return invoice
 
 
 def forget(tools: OrderTools, link: Link) -> None:
     """Forget the link of an order that Go has no more."""
     with tools.store.transaction():
-        tools.store.delete_link(ORDERS, link.shop_id)
-        tools.store.end_comparison(ORDERS, link.shop_id)
+        tools.store.links.delete(ORDERS, link.shop_id)
+        tools.store.intents.end_comparison(ORDERS, link.shop_id)
         tools.index.forget(ORDERS, link.go_id)

@@ -72,14 +72,14 @@ def settle(tools: OrderTools, settled: Settled, invoice: Entry) -> Settled:
     if order.refunds != state.refunds:
         order = reading.order_less(tools, order.arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
-    is_due = tools.store.is_comparison_due(ORDERS, link.shop_id)
+    is_due = tools.store.intents.is_comparison_due(ORDERS, link.shop_id)
     if is_due or refunds_to_credit(refunds, state) or has_other_refunds(order, state):
         linked.require_total(order, invoice)
     crediting = credit_notes.Crediting(tools, order.arrival, link, invoice)
     was_taken_back = crediting.take_back_untold([refund.id for refund in refunds])
     open_refunds = refunds_to_credit(refunds, state_of(crediting.link))
     if is_due:
-        tools.store.end_comparison(ORDERS, link.shop_id)
+        tools.store.intents.end_comparison(ORDERS, link.shop_id)
     crediting.link = linked.leave_differing(tools, order, crediting.link)
     change: Change = Nothing("invoiced; what changed is not on the invoice")
     if open_refunds or was_taken_back:

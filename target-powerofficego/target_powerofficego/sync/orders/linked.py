@@ -53,14 +53,14 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
     order = reading.with_address(tools, order, state)
     if not is_changed(tools.table, order, state) and not has_other_refunds(order, state):
         link = _with_amounts(tools, order, link)
-        is_due = tools.store.is_comparison_due(ORDERS, link.shop_id)
+        is_due = tools.store.intents.is_comparison_due(ORDERS, link.shop_id)
         if is_due or state.is_unlocked:
             link = _compare_again(tools, order, link)
         return Settled(order, link, Nothing())
     try:
         return _merge_and_write(tools, order, link)
     except TestFailed:  # the store has what was written until then
-        link = tools.store.link(ORDERS, link.shop_id) or link
+        link = tools.store.links.get(ORDERS, link.shop_id) or link
     try:
         return _merge_and_write(tools, order, link)
     except TestFailed:
@@ -77,14 +77,14 @@ def _with_amounts(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     state = before.with_amounts(order.amounts, order.read_at)
     with tools.store.transaction():
         if state is not before and before.amounts is not None:
-            tools.store.note_comparison(ORDERS, link.shop_id)
+            tools.store.intents.note_comparison(ORDERS, link.shop_id)
         return tools.keep(link, state.with_refunds(order.refunds, order.read_at))
 
 
 def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     """Compare an order that was never found to be as the shop has it: a person may mend it."""
     entry = tools.index.entry(ORDERS, link.go_id)
-    before = tools.store.unsettled_of(ORDERS, link.shop_id)
+    before = tools.store.unsettled.get(ORDERS, link.shop_id)
     if before and entry and _is_as_held(tools, entry, before, order, link):
         raise Undecidable(Hold(before.reason, before.detail))
     complete = draft.read(tools, link)
@@ -96,7 +96,7 @@ def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     else:
         link = comparison.with_lines_of_go(tools, link, complete)
         link = comparison.settle_differences(tools, order, link, complete)
-    tools.store.end_comparison(ORDERS, link.shop_id)
+    tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return link
 
 
@@ -160,7 +160,7 @@ def _merge_header(
             shop=human_edit(order.shop_order.updated_at, link.own_shop_stamp),
             go=human_edit(complete.get(STAMP), link.own_stamp),
             margin=settings.clock_margin,
-            asked=tools.store.asked(ORDERS, link.shop_id),
+            asked=tools.store.conflicts.asked(ORDERS, link.shop_id),
         ),
     )
 
@@ -188,7 +188,7 @@ def _compared(
 ) -> Settled:
     """Compare what came of a merge to the øre, and return the order as settled."""
     link = comparison.settle_differences(tools, order, link, answer)
-    tools.store.end_comparison(ORDERS, link.shop_id)
+    tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return Settled(order, link, change)
 
 
@@ -218,9 +218,9 @@ def _agreed(
     state = agreed.with_rows(unwritten).with_lines(partly).after(before)
     with tools.store.transaction():
         link = tools.keep(link, state)
-        tools.store.note_comparison(ORDERS, link.shop_id)
+        tools.store.intents.note_comparison(ORDERS, link.shop_id)
         tools.index.remember(ORDERS, answer, now())
-        tools.store.note_version(on_the_way_back(ORDERS), link.shop_id, answer.get(STAMP))
+        tools.store.settled.note_version(on_the_way_back(ORDERS), link.shop_id, answer.get(STAMP))
     return link
 
 

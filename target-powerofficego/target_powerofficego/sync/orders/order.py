@@ -53,7 +53,7 @@ class OrdersWalk(GoWalk):
 
     def _settle(self, arrival: Arrival) -> Change:
         stages.require_none_underway(self._tools, arrival.shop_id)
-        link = self.tools.store.link(self.entity, arrival.shop_id)
+        link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is not None:
             link = self.identified(arrival.record, link)
         shop_order = ShopOrder(arrival.record, self.tools.settings.service_codes)
@@ -123,8 +123,8 @@ class OrdersWalk(GoWalk):
         """
         store = self.tools.store
         own, earlier = (self.tools.erased.id_of(shop_id) for shop_id in known_ids(record))
-        bought = state_of(store.link(self.entity, record["id"])).base.get("customer")
-        customer = store.link("customers", earlier) if earlier and bought else None
+        bought = state_of(store.links.get(self.entity, record["id"])).base.get("customer")
+        customer = store.links.get("customers", earlier) if earlier and bought else None
         if own is None and customer and bought and str(bought.shop) == customer.go_id:
             return earlier
         return own

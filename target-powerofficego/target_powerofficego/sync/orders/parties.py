@@ -111,7 +111,7 @@ class _Search:
     @functools.cached_property
     def _link(self) -> Link | None:
         """The link of the order; of a credit note that of what it credits."""
-        return self.tools.store.link(ORDERS, credited_order(self.arrival.shop_id))
+        return self.tools.store.links.get(ORDERS, credited_order(self.arrival.shop_id))
 
     def _see_to_exempt_accounts(self, product_ids: Collection[int]) -> None:
         """Give products the account of exempt sales, if it was set after they were last written.
@@ -135,7 +135,7 @@ class _Search:
         What is open but acknowledged counts no more, so that the order counts in its place.
         """
         named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(self.awaited)))
-        waiting = [self.tools.store.unsettled_of(*one.split(":", 1)) for one in self.awaited]
+        waiting = [self.tools.store.unsettled.get(*one.split(":", 1)) for one in self.awaited]
         open_ones = [one for one in waiting if one is not None]
         if not self.arrival.at_end or any(one.acknowledged_at is None for one in open_ones):
             return Park(f"waits for {named}", tuple(self.awaited))
@@ -174,7 +174,7 @@ class _Search:
 
     def _is_a_company(self, shop_id: str) -> bool:
         """Return whether a guest is a company in Go: an earlier version knew it by e-mail alone."""
-        index, link = self.tools.index, self.tools.store.link("customers", shop_id)
+        index, link = self.tools.index, self.tools.store.links.get("customers", shop_id)
         if link is None:
             reference = values.short_reference(self.tools.settings.shop_name, shop_id)
             entries = index.find("customers", f"ref:{reference}")
@@ -211,7 +211,7 @@ class _Search:
         if may_be_made and self._may_be_made("customers", buyer.id):
             made = buyer_as_customer(shop_order.raw, buyer.id)
             self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
-            link = self.tools.store.link("customers", buyer.id)
+            link = self.tools.store.links.get("customers", buyer.id)
         if link is None:
             self.awaited.append(f"customers:{buyer.id}")
             return None
@@ -270,7 +270,7 @@ class _Search:
         Raises:
             Undecidable: with a Reject, when it was erased, so that it never comes into Go.
         """
-        link = self.tools.store.link("customers", shop_id)
+        link = self.tools.store.links.get("customers", shop_id)
         if link is None and self.tools.run.erased.id_of(shop_id) is not None:
             reason = (
                 "the personal data of its customer was erased before the customer was in Go: post"
@@ -281,7 +281,7 @@ class _Search:
 
     def _may_be_made(self, entity: str, shop_id: str) -> bool:
         """Return whether neither a record of the shop's own nor a rest stands against making it."""
-        before = self.tools.store.unsettled_of(entity, shop_id)
+        before = self.tools.store.unsettled.get(entity, shop_id)
         return before is None or (MADE_FOR_ORDERS in before.payload and not before.rests(now()))
 
     # What was bought
@@ -304,7 +304,7 @@ class _Search:
 
     def _known_product(self, line: OrderLine) -> int | None:
         if line.product_id:
-            link = self.tools.store.link("products", line.product_id)
+            link = self.tools.store.links.get("products", line.product_id)
             if link is not None:
                 return int(link.go_id)
             if not self._may_be_made("products", line.product_id):

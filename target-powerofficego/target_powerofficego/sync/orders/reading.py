@@ -137,7 +137,7 @@ def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -
     try:
         yield
     finally:
-        known = state_of(tools.store.link(ORDERS, shop_order.id)).known_refunds
+        known = state_of(tools.store.links.get(ORDERS, shop_order.id)).known_refunds
         if set(known) - set(before):
             _log_splits(tools, shop_order, known, before)
 

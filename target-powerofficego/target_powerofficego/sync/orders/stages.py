@@ -77,7 +77,7 @@ def require_none_underway(tools: OrderTools, shop_id: str) -> None:
         failed = kept_failure(intent)
         if failed is None:
             raise Undecidable(_awaiting(tools, shop_id, is_late=is_overdue(intent)))
-        tools.store.end_intent(intent)
+        tools.store.intents.end(intent)
         raise Undecidable(replace(_NOT_MADE, detail=failed.why))
 
 
@@ -88,7 +88,7 @@ def _awaiting(tools: OrderTools, shop_id: str, *, is_late: bool) -> Park | Hold:
 
 def _is_open(tools: OrderTools, shop_id: str, why: Park | Hold) -> bool:
     """Return whether an order was held or parked before for this reason."""
-    before = tools.store.unsettled_of(ORDERS, shop_id)
+    before = tools.store.unsettled.get(ORDERS, shop_id)
     return before is not None and before.reason == why.reason
 
 
@@ -287,7 +287,7 @@ class _Going:
             if is_made:
                 self._note(Stage.UNDELIVERED if sending.why else Stage.INVOICED)
             for intent in sendings_of(tools.store, shop_id):
-                tools.store.end_intent(intent)
+                tools.store.intents.end(intent)
         if not is_made:
             raise Undecidable(replace(_NOT_MADE, detail=sending.why))
         tools.run.tally.count_stage(ORDERS, shop_id, "invoiced")

@@ -85,9 +85,9 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     entry = tools.index.entry(ORDERS, met.go_id)
     differing = total_difference(order.total, entry.body.get("TotalAmount")) if entry else None
     with tools.store.transaction():
-        tools.store.put_link(link)
+        tools.store.links.put(link)
         if differing:
-            tools.store.note_comparison(ORDERS, link.shop_id)
+            tools.store.intents.note_comparison(ORDERS, link.shop_id)
     link = _write_reference(tools, order, link, entry)
     if differing:
         where = "on its invoice " if invoice else ""
@@ -154,10 +154,10 @@ def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> 
     link = replace(link, own_stamp=answer.body.get(STAMP))
     differing = comparison.differences(order, answer.body, link)
     with tools.store.transaction():
-        tools.store.put_link(link)
+        tools.store.links.put(link)
         tools.index.remember(ORDERS, answer.body, answered_at)
         comparison.note(tools, link, differing)
-        tools.store.end_intent(answer.intent)
+        tools.store.intents.end(answer.intent)
     return comparison.settle_differences(tools, order, link, answer.body)
 
 

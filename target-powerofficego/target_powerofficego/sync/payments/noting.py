@@ -82,12 +82,12 @@ class OrderPayments:
         """Keep what is to be posted of an order, and return what is wrong with what was."""
         store, order_id = self._tools.store, shop_order.id
         accounts = self._tools.settings.payment_accounts
-        posted = store.posted_payments(order_id)
+        posted = store.payments.posted(order_id)
         if not posted and not accounts:
             return []
-        link = store.link("orders", order_id)
+        link = store.links.get("orders", order_id)
         if link is None:
-            store.replace_due_payments(order_id, ())
+            store.payments.replace_due(order_id, ())
             return [
                 f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
             ]
@@ -98,7 +98,7 @@ class OrderPayments:
             return []
         wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, payments)]
         due = [] if wrong else not_posted_yet(posted, payments, accounts)
-        store.replace_due_payments(order_id, due)
+        store.payments.replace_due(order_id, due)
         if accounts:
             self._remark(order_id, payments)
         return wrong

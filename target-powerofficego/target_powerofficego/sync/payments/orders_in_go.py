@@ -32,7 +32,7 @@ def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]
     Raises:
         TryAgainLater, StopRun: Go cannot be asked.
     """
-    known = [tools.store.link("orders", order_id) for order_id in order_ids]
+    known = [tools.store.links.get("orders", order_id) for order_id in order_ids]
     links = [link for link in known if link is not None]
     real = {link.go_id: link.shop_id for link in links if not _is_made_up(link)}
     planned = {link.shop_id: _PLANNED for link in links if _is_made_up(link)}

@@ -54,7 +54,7 @@ class PaymentPosting:
         told_at = self._tools.go.told_at or now()
         today = told_at.astimezone(self._tools.settings.time_zone).date()
         accounts = self._tools.settings.payment_accounts
-        due = self._tools.store.due_payments(before=today)
+        due = self._tools.store.payments.due(before=today)
         due = [one for one in due if one.method in accounts]
         if not due:
             return
@@ -76,7 +76,7 @@ class PaymentPosting:
         does not hold goes on the next.
         """
         shop_name = self._tools.settings.shop_name
-        taken = self._tools.store.vouchers_of(method, day, were_met=False)
+        taken = self._tools.store.payments.vouchers_of(method, day, were_met=False)
         while payments:
             reference = reference_of(shop_name, method, day, taken)
             taken.add(reference)
@@ -113,7 +113,7 @@ class PaymentPosting:
 
     def _posted(self, order_id: str) -> Decimal:
         """Return what was posted of an order so far."""
-        posted = self._tools.store.posted_payments(order_id)
+        posted = self._tools.store.payments.posted(order_id)
         return sum((one.payment.amount for one in posted), Decimal(0))
 
     def _why_left_out(self, payment: Payment, order: OrderInGo | None) -> str | None:
@@ -131,9 +131,9 @@ class PaymentPosting:
         if order.ledger_account_id is None:
             return "Go tells no account of its customer in the customer ledger"
         is_open = order.open_amount is None or order.open_amount > 0
-        if is_open or self._tools.store.posted_payments(payment.order_id):
+        if is_open or self._tools.store.payments.posted(payment.order_id):
             return None
-        self._tools.store.drop_due_payment(payment)
+        self._tools.store.payments.drop_due(payment)
         return (
             f"nothing is open of its invoice {order.invoice_no} in Go, so it was posted already or"
             " booked by hand"

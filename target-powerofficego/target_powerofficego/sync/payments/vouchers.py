@@ -62,7 +62,7 @@ class VoucherWriter:
         Raises:
             StopRun: the run cannot go on; the intents stay.
         """
-        for intent in self._tools.store.intents_of_entity(PAYMENTS):
+        for intent in self._tools.store.intents.of_entity(PAYMENTS):
             if self._send(intent, None, was_sent=True) is not None:
                 logger.info("payments %s: an unanswered voucher is in Go now", intent.shop_id)
 
@@ -80,10 +80,10 @@ class VoucherWriter:
             return None
         tools.brakes.before_create()
         with tools.store.transaction():
-            met = tools.store.vouchers_of(voucher.method, voucher.day, were_met=True)
-            tools.store.put_into_voucher(voucher.payments, voucher.reference)
+            met = tools.store.payments.vouchers_of(voucher.method, voucher.day, were_met=True)
+            tools.store.payments.put_into_voucher(voucher.payments, voucher.reference)
             detail = {"body": body, "is_met": voucher.reference in met}
-            intent = tools.store.begin_intent(PAYMENTS, voucher.reference, "create", detail)
+            intent = tools.store.intents.begin(PAYMENTS, voucher.reference, "create", detail)
         shown = Create(voucher.shown(accounts.by_method[voucher.method]))
         return self._send(intent, shown, was_sent=False)
 
@@ -93,7 +93,7 @@ class VoucherWriter:
 
     def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
         """Return whether Go refused just this voucher, and it is not time yet to try again."""
-        before = self._tools.store.resting(PAYMENTS, reference)
+        before = self._tools.store.unsettled.resting(PAYMENTS, reference)
         if before is None or before.payload != _payload(reference, body):
             return False
         self._open.add(reference)
@@ -102,9 +102,9 @@ class VoucherWriter:
 
     def forget_solved(self) -> None:
         """Forget what was open and is no longer, once all that is due was tried."""
-        for open_one in self._tools.store.unsettled("reject", "hold"):
+        for open_one in self._tools.store.unsettled.all("reject", "hold"):
             if open_one.entity == PAYMENTS and open_one.shop_id not in self._open:
-                self._tools.store.clear_unsettled(PAYMENTS, open_one.shop_id)
+                self._tools.store.unsettled.clear(PAYMENTS, open_one.shop_id)
 
     def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
         """Send a voucher until it is known to be in Go, or not; see `post`."""
@@ -160,7 +160,7 @@ class VoucherWriter:
         if entry is None and was_sent:
             return self._posted(intent, shown)
         if entry is not None:
-            payments = self._tools.store.payments_in(intent.shop_id)
+            payments = self._tools.store.payments.in_voucher(intent.shop_id)
             there = payments_there(entry, self._tools.settings.shop_name, payments)
             if was_sent and len(there) == len(payments):
                 return self._posted(intent, shown)
@@ -216,19 +216,19 @@ class VoucherWriter:
         store = self._tools.store
         with store.transaction():
             if met is not None:
-                store.note_met(intent.shop_id, met)
+                store.payments.note_met(intent.shop_id, met)
             elif is_posted:
-                store.note_posted(intent.shop_id)
+                store.payments.note_posted(intent.shop_id)
             else:
-                store.take_out_of_voucher(intent.shop_id)
-            posted = store.payments_in(intent.shop_id)
-            store.end_intent(intent)
+                store.payments.take_out_of_voucher(intent.shop_id)
+            posted = store.payments.in_voucher(intent.shop_id)
+            store.intents.end(intent)
         return {(one.order_id, one.payment_id) for one in posted}
 
     def _keep(self, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]) -> None:
         tools = self._tools
         self._open.add(shop_id)
-        tools.store.put_unsettled(
+        tools.store.unsettled.put(
             "hold" if isinstance(why, Hold) else "reject",
             PAYMENTS,
             shop_id,
