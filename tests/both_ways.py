@@ -115,6 +115,7 @@ class Both:
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
                 target = TargetCustomWebShop(config=self.config(**settings))
+                target.wait = self.ledger.let_pass
                 status = target.run(io.StringIO(singer_lines(messages, is_whole=is_whole)))
         finally:
             for one, level in zip(loggers, levels, strict=True):

@@ -170,7 +170,7 @@ def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> En
         raise broken_rule("Sales order", f"order {order['SalesOrderNo']} has no lines to invoice")
     if ledger.register(_UNDERWAY).get(order["Id"]):
         raise in_use("Sales order", order["Id"], "its invoice is being processed")
-    ledger.register(_UNDERWAY).put({"Id": order["Id"], "at": time.time(), "request": request})
+    ledger.register(_UNDERWAY).put({"Id": order["Id"], "at": _moment(ledger), "request": request})
     _put_state(ledger, order["Id"], IsInvoiceBeingProcessed=True)
     go_on(ledger)
     return {**dict.fromkeys(schema.SEND_POST.names), **request, "Id": order["Id"]}
@@ -178,11 +178,15 @@ def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> En
 
 def go_on(ledger: Ledger) -> None:
     """Send what was asked for `sending_seconds` ago or earlier."""
-    due = time.time() - ledger.switches.sending_seconds
+    due = _moment(ledger) - ledger.switches.sending_seconds
     for asked in ledger.register(_UNDERWAY).values():
         if asked["at"] <= due:
             ledger.register(_UNDERWAY).remove(asked["Id"])
             _send(ledger, asked["Id"], asked["request"])
+
+
+def _moment(ledger: Ledger) -> float:
+    return time.time() + ledger.switches.passed_seconds
 
 
 def _send(ledger: Ledger, order_id: str, request: dict[str, Any]) -> None:

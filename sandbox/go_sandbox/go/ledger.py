@@ -68,6 +68,7 @@ class Switches:
         allow_send_invoice: whether the next token may send invoices.
         sending_seconds: how long Go takes to make and send an invoice that the API asked for; it
             answers 202 at once. It happens with the first request after that time.
+        passed_seconds: what else has passed for what is read or sent late, without anybody waiting.
         clock_skew_seconds: how far Go's clock is ahead; behind, if negative. It is in every stamp
             and date that Go makes.
     """
@@ -84,6 +85,7 @@ class Switches:
     privileges: set[str] = field(default_factory=lambda: set(ALL_PRIVILEGES))
     allow_send_invoice: bool = False
     sending_seconds: float = 0
+    passed_seconds: float = 0
     clock_skew_seconds: float = 0
 
 
@@ -109,11 +111,11 @@ class Replica:
 
     def now(self) -> Moment:
         """Return this moment."""
-        return Moment(time.monotonic(), self.reads)
+        return Moment(time.monotonic() + self._switches.passed_seconds, self.reads)
 
     def shows(self, written: Moment) -> bool:
         """Return whether it has what was written at that moment."""
-        is_old = written.seconds < time.monotonic() - self._switches.read_lag_seconds
+        is_old = written.seconds < self.now().seconds - self._switches.read_lag_seconds
         is_read_past = self.reads - written.reads > self._switches.read_lag_reads
         return is_old and (is_read_past or not self._switches.read_lag_reads)
 

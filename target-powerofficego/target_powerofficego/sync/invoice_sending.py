@@ -15,8 +15,6 @@ from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.store.intent_rows import SENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from target_powerofficego.store.link_store import Intent, LinkStore
     from target_powerofficego.sync.context import Tools
     from target_powerofficego.sync.go.index import Entry
@@ -94,15 +92,15 @@ def look(tools: Tools, go_id: str, *, is_late: bool = False) -> Sending:
     return Sending(Progress.SENT, told.why, invoice)
 
 
-def follow(tools: Tools, go_id: str, wait: Callable[[float], object]) -> Sending:
-    """Look until Go is done, three times at most; `wait` sleeps so many seconds.
+def follow(tools: Tools, go_id: str) -> Sending:
+    """Look until Go is done, three times at most.
 
     Raises:
         Refused, StopRun, TryAgainLater: Go cannot be asked.
     """
     told = Sending(Progress.UNSEEN)
     for seconds in WAITS:
-        wait(seconds)
+        tools.wait(seconds)
         told = look(tools, go_id)
         if told.is_over:
             break

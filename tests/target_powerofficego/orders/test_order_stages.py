@@ -4,7 +4,6 @@ import pytest
 from click.testing import CliRunner
 from ledger import the_order
 from target_powerofficego.links_command import main
-from target_powerofficego.sync import invoice_sending
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -14,9 +13,7 @@ STATE = "sentState$"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch, box):
-    """Look at once for what Go makes at once; let it send."""
-    monkeypatch.setattr(invoice_sending, "WAITS", (0.0, 0.0, 0.0))
+def _may_send(box):
     box.go.switches.allow_send_invoice = True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.decisions.changes import Hold, RowChange, Undecidable
 from target_powerofficego.decisions.merge_lines import LinesMerge, are_same, lines_by_reference
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
+from target_powerofficego.settle.careful import look_twice
 from target_powerofficego.sync.go.destinations import line_destination
 from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of
 from target_powerofficego.sync.orders.wanted import OrderInGoForm, partly_agreed
@@ -49,7 +48,7 @@ def read_complete(tools: OrderTools, link: Link) -> Mapping[str, Any]:
         complete: Mapping[str, Any] = tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
         if not is_before(complete.get(STAMP), link.own_stamp):
             return complete
-        time.sleep(_REPLICA_SECONDS)
+        tools.run.wait(_REPLICA_SECONDS)
     msg = f"Go shows sales order {link.go_id} as it was before it was last written"
     raise TryAgainLater(msg)
 
@@ -71,11 +70,7 @@ def find_late(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None
 
 
 def _invoice_shown_late(tools: OrderTools, link: Link) -> Entry | None:
-    invoice = tools.index.read_invoice(ORDERS, link.go_id)
-    if invoice is None:
-        time.sleep(SECOND_LOOK_SECONDS)
-        invoice = tools.index.read_invoice(ORDERS, link.go_id)
-    return invoice
+    return look_twice(lambda: tools.index.read_invoice(ORDERS, link.go_id), tools.run.wait)
 
 
 def read(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry:
@@ -101,7 +96,7 @@ def read_after_writes(tools: OrderTools, link: Link, written: Written) -> Mappin
         shown = lines_by_reference(complete)
         if all(are_same(shown.get(reference), line) for reference, line in written.items()):
             return complete
-        time.sleep(_REPLICA_SECONDS)
+        tools.run.wait(_REPLICA_SECONDS)
     msg = f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
     raise TryAgainLater(msg)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +220,7 @@ class _Going:
             self._require_invoiced(refused)
             return False
         is_dry = self.tools.run.plan.is_dry
-        sending = _DRY if is_dry else follow(self.tools.run, self.link.go_id, time.sleep)
+        sending = _DRY if is_dry else follow(self.tools.run, self.link.go_id)
         if unanswered is not None and sending.progress is Progress.UNSEEN:
             raise unanswered
         self._conclude(sending)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.agreement import now
@@ -111,7 +110,7 @@ class VoucherWriter:
         unanswered = ""
         for number in range(_MOST_TRIES):
             if number:
-                time.sleep(SECOND_LOOK_SECONDS)
+                self._tools.wait(SECOND_LOOK_SECONDS)
             try:
                 self._tools.go.create(_PATH, intent.detail["body"])
             except UnknownOutcome as unknown:
@@ -185,7 +184,7 @@ class VoucherWriter:
                     entry: Mapping[str, Any] = self._tools.go.read(f"{_PATH}/{go_id}")
                 except NotFound:
                     if not is_last:
-                        time.sleep(SECOND_LOOK_SECONDS)
+                        self._tools.wait(SECOND_LOOK_SECONDS)
                 except Refused:
                     break
                 else:
