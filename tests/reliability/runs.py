@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import commands
+from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from go_sandbox import Sandbox
 
 STREAMS = ("customers", "products", "orders")
 RECORDS_A_STATE = 20
@@ -35,7 +39,7 @@ class Sync:
     `never` are words that no log may have.
     """
 
-    box: object
+    box: Sandbox
     folder: Path
     settings: dict = field(default_factory=dict)
     state: dict = field(default_factory=dict)
@@ -92,11 +96,8 @@ class Sync:
 
     def unsettled(self, *kinds):
         """Return what is parked, rejected or held."""
-        return self._asked(lambda store: store.unsettled(*kinds, every_namespace=True))
-
-    def _asked(self, ask):
-        with self.store() as store:
-            return ask(store)
+        with contextlib.closing(LinkStore(str(self.link_store))) as store:
+            return store.unsettled(*kinds, every_namespace=True)
 
 
 def writes_since(box, seen):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.dataflow.buyers import BUYER_TOLD, guest_id
+from target_powerofficego.dataflow.buyers import guest_id
 from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
@@ -207,7 +207,7 @@ def as_the_version_before(store, *, guest_company):
     """Write links again as the version before did: guests by e-mail alone, whoever bought."""
     with store() as links:
         for order in list(links.links_of("orders")):
-            base = {name: one for name, one in order.base.items() if name != BUYER_TOLD}
+            base = {name: one for name, one in order.base.items() if name != "buyer_told"}
             known = replace(base["buyer_id"], shop=[guest_id("kari@example.no")])
             links.put_link(replace(order, base={**base, "buyer_id": known}))
         if guest_company:
