@@ -115,7 +115,13 @@ def main() -> None:
         config = box.target_config(link_store=str(folder / "links.db"))
         (folder / "config.json").write_text(json.dumps(config))
         settle_all(box, config, source)
-        ours = [sys.executable, "-m", "target_powerofficego", "--config", folder / "config.json"]
+        ours = [
+            sys.executable,
+            "-m",
+            "target_powerofficego",
+            "--config",
+            str(folder / "config.json"),
+        ]
         seconds = timed("ours", ours, source, options.records)
         if options.only_ours:
             return

@@ -33,7 +33,7 @@ def least_work(rounds: int) -> dict[str, float]:
     lines = {SDK: [sys.executable, "-c", SDK]}
     for line in COMMANDS:
         name, option = line.split()
-        lines[line] = [Path(sys.executable).with_name(name), option]
+        lines[line] = [str(Path(sys.executable).with_name(name)), option]
     for command in lines.values():
         work_of(command, env=compiled)
     measured = [

@@ -87,6 +87,7 @@ def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
         writing = measured(
             target, folder / "target", stdin=reading.stdout, stdout=output, stderr=said
         )
+        assert reading.stdout
         reading.stdout.close()
         is_broken = writing.wait() or reading.wait()
     seconds = time.perf_counter() - started

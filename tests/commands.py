@@ -27,11 +27,15 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SCRIPTS = ("tap-customwebshop", "target-powerofficego", "tap-powerofficego")
-_SCRIPTS += ("target-customwebshop", "powerofficego-links")
-_LOADED_LATER = ("target_powerofficego.start_up", "target_customwebshop.start_up")
-_LOADED_LATER += ("target_powerofficego.links_command.reconciliation.reconciling",)
-_LOADED_LATER += ("phonenumbers", "pyrate_limiter")
+_SCRIPTS = (
+    *("tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
+    *("target-customwebshop", "powerofficego-links"),
+)
+_LOADED_LATER = (
+    *("target_powerofficego.start_up", "target_customwebshop.start_up"),
+    "target_powerofficego.links_command.reconciliation.reconciling",
+    *("phonenumbers", "pyrate_limiter"),
+)
 """What they load only once there is work for it, besides the commands of `powerofficego-links`."""
 _LENGTH_BYTES = 4
 _LONGEST_SECONDS = 120
@@ -181,7 +185,7 @@ def _loaded() -> _Loaded:
     return _Loaded()
 
 
-def _serve(wishes: socket.socket) -> Callable[[], object]:
+def _serve(wishes: socket.socket) -> Callable[[], str | int | None]:
     """Fork a process for each wish; return in it, with what is to be run."""
     scripts = {one.name: one for one in entry_points(group="console_scripts")}
     for name in _SCRIPTS:

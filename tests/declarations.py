@@ -82,8 +82,9 @@ def about(name: str) -> dict:
 
 def _with_table(readme: Path, name: str) -> str:
     told = run(name, "--about", "--format=markdown").stdout
-    table = _TABLE.search(told)[0]
-    return _TABLE.sub(lambda _: table, readme.read_text(encoding="utf-8"))
+    table = _TABLE.search(told)
+    assert table, told
+    return _TABLE.sub(lambda _: table[0], readme.read_text(encoding="utf-8"))
 
 
 def with_demo(printed: str) -> str:

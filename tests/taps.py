@@ -30,7 +30,7 @@ class Emitted:
     def states(self) -> list[dict[str, Any]]:
         return [m["value"] for m in self.messages if m["type"] == "STATE"]
 
-    def bookmarks(self, stream: str) -> list[dict[str, Any]]:
+    def bookmarks(self, stream: str) -> list[Any]:
         return [state["bookmarks"].get(stream, {}) for state in self.states()]
 
 

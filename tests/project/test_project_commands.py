@@ -21,6 +21,7 @@ from go_sandbox.command import environment
 from go_sandbox.seed.store import seed_store
 from ledger import A_PERSON
 from target_powerofficego.links_command import main as links
+from target_powerofficego.links_command.commands import CommandToLoad
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
@@ -247,6 +248,7 @@ def run_lines(box, prepared, words, tmp_path):
 
 def variables(box, folder):
     uv = os.environ.get("UV") or shutil.which("uv")
+    assert uv
     programs = (Path(sys.executable).parent, Path(uv).parent, os.environ["PATH"])
     return {
         **os.environ,
@@ -294,8 +296,10 @@ def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltan
     blocks = [word for word in words if not word.startswith("-")]
     if name == "invoke":
         blocks = words[:1]
-        command, *others = [*words[0].split(":")[1:], *words[1:]]
-        taken(links.commands[command].loaded, others)
+        line_of_command = words[0].split(":")[1:] + words[1:]
+        to_load = links.commands[line_of_command[0]]
+        assert isinstance(to_load, CommandToLoad)
+        taken(to_load.loaded, line_of_command[1:])
 
     environments = {one["name"] for one in meltano_yml["environments"]}
     assert options.get("environment") in {None, *environments}

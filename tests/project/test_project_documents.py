@@ -102,12 +102,13 @@ def headings(path):
 
 def test_the_changelog_begins_with_the_version_of_every_package(project):
     versions = {
-        re.search(r'^version = "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)[1]
+        re.findall(r'^version = "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)[0]
         for path in (project / "pyproject.toml", *project.glob("*/pyproject.toml"))
     }
     (version,) = versions
     changelog = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+).*\n\n- .+", changelog, re.MULTILINE)
+    assert newest
     assert newest[1] == version
 
 
@@ -137,7 +138,7 @@ def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tm
         return [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
 
     before = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
-    there = re.search(r'^version = "(.+)"', before[0], re.MULTILINE)[1]
+    there = re.findall(r'^version = "(.+)"', before[0], re.MULTILINE)[0]
     assert write(there) == before  # by which the release sees that a tag is the version
     assert write("1.4.2") != before
 

@@ -41,7 +41,8 @@ def marked(tmp_path):
         (programs / name).symlink_to(shutil.which(name))
     python = programs / "python3"
     variables = f'PYTHONHOME="{home}" PYTHONPATH="{modules}"'
-    python.write_text(f'#!/bin/sh\n{variables} exec "{sys._base_executable}" "$@"\n')
+    base: str = sys._base_executable  # type: ignore[attr-defined]
+    python.write_text(f'#!/bin/sh\n{variables} exec "{base}" "$@"\n')
     python.chmod(0o755)
 
     index = tmp_path / "index"

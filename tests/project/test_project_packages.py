@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError:
     import tomli as tomllib
 
-UV = os.environ.get("UV") or shutil.which("uv")
+UV = os.environ.get("UV") or shutil.which("uv") or "uv"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 MOST_INSTALLED = 60_000_000  # bytes, of which SQLAlchemy, needed by the SDK, is a quarter
 
@@ -214,4 +214,4 @@ def test_the_wheels_sync_a_shop_both_ways(installed, configs, tmp_path):
         box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
         pipe("tap-powerofficego", "target-customwebshop")
         shop_id = customer["ExternalImportReference"].removeprefix("testshop:")
-        assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
+        assert (box.shop.record("customers", shop_id) or {})["phone"] == "+4793000930"

@@ -84,7 +84,8 @@ def test_a_room_imports_only_rooms_below_it(imports):
 
 def test_no_module_imports_itself_by_way_of_others(imports):
     def reached_from(start):
-        reached, ahead = set(), [start]
+        reached: set[str] = set()
+        ahead = [start]
         while ahead:
             for other in imports[ahead.pop()] - reached:
                 reached.add(other)

@@ -28,7 +28,7 @@ def basket(chance):
         taken = rounded(goods * chance.randint(1, 60) / 100)
         order["discounts"] = [{"name": "Rabatt", "amount_incl": str(taken)}]
     parts = [*lines, *order["shipping"], *order["fees"]]
-    total = sum(Decimal(part["total_incl"]) for part in parts)
+    total = sum((Decimal(part["total_incl"]) for part in parts), Decimal(0))
     total -= sum(Decimal(one["amount_incl"]) for one in order["discounts"])
     refunds = _refunds(chance, lines) if chance.random() < 0.3 else []
     return {**order, "refunds": refunds, "total_incl": str(total)}
@@ -84,7 +84,8 @@ def _refunds(chance, lines):
 
 def in_go(lines, prices, rounding, *, price_decimals, vat_rounding):
     """Return what a Go answers to lines with these unit prices, and a line for rounding."""
-    told, nets, total = [], defaultdict(Decimal), Decimal(0)
+    nets: defaultdict[Decimal, Decimal] = defaultdict(Decimal)
+    told, total = [], Decimal(0)
     for line in lines:
         price = prices.get(line.reference, line.price.unit_price)
         if price_decimals is not None:

@@ -21,6 +21,8 @@ from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.values import same_text
 
 if TYPE_CHECKING:
+    import random
+
     from target_powerofficego.dataflow.table import Conversion
 
 RESOURCES = {"customers": "Customers", "products": "Products", "orders": "SalesOrders"}
@@ -44,7 +46,7 @@ class Histories:
     """
 
     both: Both
-    chance: object
+    chance: random.Random
     pairs: list
     kills: bool
     conversion: Conversion

@@ -12,6 +12,8 @@ import commands
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from go_sandbox import Sandbox
+
 STREAMS = ("customers", "products", "orders")
 RECORDS_A_STATE = 20
 WATCHDOG_SECONDS = 300
@@ -35,7 +37,7 @@ class Sync:
     `never` are words that no log may have.
     """
 
-    box: object
+    box: Sandbox
     folder: Path
     settings: dict = field(default_factory=dict)
     state: dict = field(default_factory=dict)
@@ -92,11 +94,8 @@ class Sync:
 
     def unsettled(self, *kinds):
         """Return what is parked, rejected or held."""
-        return self._asked(lambda store: store.unsettled.all(*kinds, every_namespace=True))
-
-    def _asked(self, ask):
-        with self.store() as store:
-            return ask(store)
+        with contextlib.closing(LinkStore(str(self.link_store))) as store:
+            return store.unsettled.all(*kinds, every_namespace=True)
 
 
 def writes_since(box, seen):

@@ -63,7 +63,7 @@ class _Shop:
 
     def sums(self, parts):
         """Return VAT and the amount without VAT by rate, in øre, of (rate, net, tax, told)."""
-        by_rate = defaultdict(lambda: [ZERO, ZERO])
+        by_rate: defaultdict[Decimal, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
         for rate, net, tax, told in parts:
             by_rate[rate][0] += told[0] if self.rounds == "line" else net
             by_rate[rate][1] += told[1] if self.rounds == "line" else tax
@@ -106,7 +106,7 @@ def shop_basket(chance, most_lines=40):
             for rate, (net, vat) in sums.items()
             if rate
         ]
-    counts = defaultdict(int)
+    counts: defaultdict[Decimal, int] = defaultdict(int)
     for rate, net, _, _ in parts:
         counts[rate] += bool(net)
     return ShopBasket(record, {rate: vat for rate, (_, vat) in sums.items()}, tells, counts)
@@ -171,7 +171,7 @@ def _discounts(shop, goods, freight):
     elif kind == "freight" and freight:
         bearing, share = [part for _, part in freight], Decimal(1)
     if bearing:
-        by_rate = defaultdict(lambda: [ZERO, ZERO])
+        by_rate: defaultdict[Decimal, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO])
         for rate, net, tax, _ in bearing:
             by_rate[rate][0] += net * share
             by_rate[rate][1] += tax * share

@@ -5,7 +5,7 @@ import pytest
 from .load import WRITTEN, Load
 from .verdict import complaints
 
-SPOILT = {
+SPOILT: dict[str, dict] = {
     "customers": {"email": "not an address"},
     "products": {"sku": None},
     "orders": {"total_incl": "about a hundred"},

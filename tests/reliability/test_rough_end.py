@@ -1,10 +1,11 @@
 """A first load at ten requests a second: how far it is, and when it ends, on Go's own clock."""
 
 import io
+import logging
 import threading
 
 import pytest
-from target_powerofficego.settle.progress import Progress
+from target_powerofficego.settle.progress import Lines, Progress
 from target_powerofficego.target import TargetPowerOfficeGo
 
 from .load import Load
@@ -13,18 +14,16 @@ REQUESTS_A_SECOND = 10
 SECONDS_BETWEEN = 10
 
 
-class Told:
+class Told(Lines):
     """Keeps what was told, and when."""
 
     def __init__(self, clock):
+        super().__init__(logging.getLogger(__name__))
         self.clock = clock
         self.words = {}
 
     def tell(self, words, _):
         self.words[self.clock()] = words
-
-    def close(self):
-        pass
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def test_from_half_way_on_the_rough_end_is_within_a_fifth(box, sync, seed, recor
     Load(box, seed, **records)
     lock = threading.Lock()
     requests = 0
-    ends = {}
+    ends: dict[float, float | None] = {}
 
     def clock():
         return requests / REQUESTS_A_SECOND

@@ -42,7 +42,7 @@ def held_after_refunds(record, lines, total, **go):
         left, paid_back = less_refunds(lines, refunds, CODES)
     except Unusable as unusable:
         return [f"refund: {unusable}"[:60]]
-    assert paid_back == sum(one.amount for one in refunds)
+    assert paid_back == sum(one.amount or 0 for one in refunds)
     answer, differences = landed(left, total - paid_back, **go)
     if differences:
         return [f"refund: {differences[0]}".rpartition(":")[0]]
@@ -52,7 +52,8 @@ def held_after_refunds(record, lines, total, **go):
 
 def vat_in_go(answer, vat_rounding):
     """Return VAT by rate in percent of what Go answered."""
-    nets, vat = Counter(), Counter()
+    nets: Counter[Decimal] = Counter()
+    vat: Counter[Decimal] = Counter()
     for line in answer["SalesOrderLines"]:
         rate = line["VatRate"] * 100
         nets[rate] += line["NetAmount"]
@@ -68,7 +69,7 @@ def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_s
     seed, shop_baskets, price_decimals, vat_rounding
 ):
     chance = random.Random(f"shops {seed} {price_decimals} {vat_rounding}")
-    held = Counter()
+    held: Counter[str] = Counter()
     for _ in range(shop_baskets):
         basket = shop_basket(chance)
         try:
@@ -120,17 +121,19 @@ def _is_reachable(lines, total, *, may_add_line, price_decimals, vat_rounding):
     """Return whether any choice of nets, each an øre off at most, comes to the shop's sums."""
     moving = [line for line in lines if line.total.excl and line.reference != "rounding:order"]
     fixed = sum(line.total.incl for line in lines if line not in moving)
-    wanted, counts = Counter(), Counter()
+    wanted: Counter[Decimal] = Counter()
+    counts: Counter[Decimal] = Counter()
     for line in moving:
         wanted[line.rate] += line.total.tax
         counts[line.rate] += 1
     for nets in itertools.product(*(_nets(line, price_decimals) for line in moving)):
-        by_rate, vat = Counter(), Counter()
+        by_rate: Counter[Decimal] = Counter()
+        vat: Counter[Decimal] = Counter()
         for line, net in zip(moving, nets, strict=True):
             by_rate[line.rate] += net
             vat[line.rate] += rounded(net * line.rate / 100)
         if vat_rounding == "rate":
-            vat = {rate: rounded(net * rate / 100) for rate, net in by_rate.items()}
+            vat = Counter({rate: rounded(net * rate / 100) for rate, net in by_rate.items()})
         rest = total - fixed - sum(nets) - sum(vat.values())
         is_near = abs(rest) <= (len(moving) * ORE if may_add_line else 0)
         if is_near and all(

@@ -47,6 +47,7 @@ class Pipe:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert tap.stdout
         tap.stdout.close()
         arrange(target)
         output, log = target.communicate(timeout=120)
@@ -103,12 +104,13 @@ def stored_state(folder):
 
 
 def test_under_meltano_no_stored_state_is_ahead_of_go(box, sync, load, chance, meltano, stops):
-    struck, statuses = Counter(), Counter()
+    struck: Counter[signal.Signals] = Counter()
+    statuses: Counter[int] = Counter()
     while struck[signal.SIGTERM] < stops:
         load.edit(EDITS)
         running = meltano.start(*FORCED)
         sent = chance.choices([signal.SIGTERM, signal.SIGKILL], weights=[5, 1])[0]
-        hits = []
+        hits: list[signal.Signals] = []
 
         def strike(_, running=running, sent=sent, hits=hits):
             if running.poll() is None:

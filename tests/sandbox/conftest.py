@@ -154,9 +154,9 @@ class ShopSession(requests.Session):
         super().__init__()
         self.headers["Authorization"] = f"Bearer {self.box.shop_token}"
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def request(self, method: Any, url: Any, *rest: Any, **options: Any) -> requests.Response:
         base = self.box.shop_api_url if url.startswith("/") else ""
-        return super().request(method, base + url, **{"timeout": 10, **options})
+        return super().request(method, base + url, *rest, **{"timeout": 10, **options})
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_a_hook_may_call_the_same_system_over_http(box, call):
 
 
 def test_a_hook_runs_as_often_as_asked(box, call):
-    seen = []
+    seen: list[object] = []
     hook = box.faults.on("shop", "GET", None, seen.append, skip=1, times=2)
     for _ in range(5):
         call("GET", "/customers")
@@ -207,7 +207,7 @@ def test_what_a_hook_raises_is_raised_when_the_sandbox_stops():
 
 def test_requests_in_parallel_are_struck_exactly_as_often_as_asked(box):
     fault = box.faults.add(system="shop", status=500, times=5)
-    statuses = []
+    statuses: list[int] = []
 
     def ask():
         answers = [requests.get(f"{box.shop_api_url}/orders", timeout=10) for _ in range(5)]

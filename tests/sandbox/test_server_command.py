@@ -39,7 +39,7 @@ def starter():
 
 
 def read_welcome(process):
-    lines = []
+    lines: list[str] = []
     while not any(line.startswith("curl") and "/requests" in line for line in lines):
         line = process.stdout.readline()
         assert line, process.stderr.read()

@@ -67,7 +67,7 @@ def test_editing_what_is_not_there_names_it(shop):
 
 
 def test_what_a_caller_does_with_a_record_does_not_reach_the_shop(shop):
-    mine = {"id": "1", "addresses": [{"city": "Oslo"}]}
+    mine: dict = {"id": "1", "addresses": [{"city": "Oslo"}]}
     shop.put("customers", mine)["addresses"].clear()
     mine["addresses"].append({})
     assert shop.record("customers", "1")["addresses"] == [{"city": "Oslo"}]

@@ -34,7 +34,7 @@ def full_record(stream, key):
     return {**record, **dict.fromkeys(stamps, f"2026-01-0{key}T08:00:00.000000Z"), "id": key}
 
 
-class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):
+class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):  # type: ignore[misc]
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def shop(cls):
@@ -153,6 +153,7 @@ def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
     endless = answer(b" " * 10_000, seconds_between_bytes=0.1)
     scripted_shop.answers("customers", page(records, "next"), endless)
     with taps.start("tap_customwebshop", config, tmp_path) as tap:
+        assert tap.stdout
         for line in tap.stdout:
             if b'"RECORD"' in line and records[-1]["id"].encode() in line:
                 break
@@ -167,6 +168,7 @@ def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_w
 ):
     scripted_shop.answers("customers", page(numbered(900, note="x" * 1000)))
     with taps.start("tap_customwebshop", config, tmp_path) as tap:
+        assert tap.stdout
         while b'"RECORD"' not in tap.stdout.readline():
             pass
         tap.send_signal(signal.SIGTERM)

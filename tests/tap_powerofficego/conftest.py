@@ -70,7 +70,9 @@ class Merchant:
         """Let these stamps of an entry say an hour of one and the same day."""
         register = self.box.go.register(resource)
         stamp = f"2026-03-01T{hour:02d}:00:00.1234567Z"
-        register.put({**register.get(entry_id), **dict.fromkeys(members, stamp)})
+        entry = register.get(entry_id)
+        assert entry
+        register.put({**entry, **dict.fromkeys(members, stamp)})
 
     def fill(self) -> None:
         """Put one entry at least into every list."""

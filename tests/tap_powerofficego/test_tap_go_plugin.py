@@ -24,7 +24,7 @@ sdk_config = {**USABLE}
 
 # Many members of an entry are null, of which the SDK warns.
 @pytest.mark.filterwarnings("ignore:No records were available")
-class TestBySDK(get_tap_test_class(TapPowerOfficeGo, config=sdk_config)):
+class TestBySDK(get_tap_test_class(TapPowerOfficeGo, config=sdk_config)):  # type: ignore[misc]
     """The SDK's tests, on books that have something of everything."""
 
     @pytest.fixture(scope="class", autouse=True)
@@ -160,7 +160,7 @@ def end_at_the_sixth_order(box, config, tmp_path):
     """
 
     def run(how, **settings):
-        started = []
+        started: list[subprocess.Popen] = []
 
         def end(_request):
             how(started[0])
@@ -169,6 +169,7 @@ def end_at_the_sixth_order(box, config, tmp_path):
         box.faults.on("go", "GET", "/complete$", end, skip=5)
         with taps.start("tap_powerofficego", {**config, **settings}, tmp_path) as tap:
             started.append(tap)
+            assert tap.stdout
             output = tap.stdout.read()
         return [json.loads(line) for line in output.split(b"\n")[:-1]], tap.returncode
 
@@ -223,6 +224,8 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     command = [sys.executable, "-m", "tap_powerofficego", "--config", str(tmp_path / "config.json")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tap:
+        assert tap.stdout
+        assert tap.stderr
         tap.stdout.readline()
         tap.stdout.close()
         said = tap.stderr.read().decode()

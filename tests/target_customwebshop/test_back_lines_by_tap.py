@@ -17,7 +17,7 @@ def back(linked, tap):
 
     What came of it is returned with the order that the tap has emitted, None for none.
     """
-    states = [{}]
+    states: list[dict] = [{}]
 
     def run(**settings):
         linked.box.requests.clear()

@@ -37,7 +37,7 @@ def _nothing_is_written(tmp_path, monkeypatch):
 
 
 class TestSdkSuite(
-    get_target_test_class(
+    get_target_test_class(  # type: ignore[misc]
         TargetCustomWebShop, config=CONFIG, custom_suites=[TAKEN], include_target_tests=False
     )
 ):

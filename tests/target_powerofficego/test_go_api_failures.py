@@ -27,6 +27,7 @@ from target_powerofficego.go_api import (
     WrongKeys,
 )
 from target_powerofficego.go_api.access_token import AccessToken
+from target_powerofficego.go_api.sender import Answer
 
 GARN = {"Name": "Garn"}
 
@@ -390,8 +391,9 @@ def test_one_token_serves_many_threads(box, client):
 def test_a_token_is_renewed_a_minute_before_it_expires(box):
     clock = [0.0]
 
-    def ask(headers: dict[str, str], body: bytes, give_up_at: float) -> requests.Response:
-        return requests.post(box.go_token_url, data=body, headers=headers, timeout=10)
+    def ask(headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
+        answer = requests.post(box.go_token_url, data=body, headers=headers, timeout=10)
+        return Answer(answer.status_code, answer.headers, answer.content)
 
     token = AccessToken(connection_to(box), ask, lambda: clock[0])
     first = token.current(give_up_at=300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from http.client import HTTPConnection
+from typing import Any
 
 import pytest
 from target_powerofficego.go_api import Connection, GoClient, GoError, Operation
@@ -36,7 +37,7 @@ def connect(box):
 
 def failures(box, client) -> list[GoError]:
     """Provoke an error of each kind that carries something private with it."""
-    attempts = [
+    attempts: list[tuple[dict, Any]] = [
         ({"reset": "after", "method": "GET"}, lambda: client.read("/Customers", BY_EMAIL)),
         ({"status": 503, "method": "GET"}, lambda: client.read("/Customers", BY_EMAIL)),
         ({"status": 400, "body": PRIVATE_PROBLEM}, lambda: client.read("/Customers", BY_EMAIL)),

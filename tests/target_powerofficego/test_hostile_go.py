@@ -7,7 +7,12 @@ import simplejson
 pytestmark = pytest.mark.both_link_stores(if_long=True)
 
 RAW = {**hostile_json.RAW, "another kind": '{"a": [1]}'}
-STAMPS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2026-13-01"]
+STAMPS: list[object] = [
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+14:00",
+    "2026-13-01",
+]
 STAMPS += ["9999-12-31T23:59:59-14:00", "2199-01-01T00:00:00Z", 5, ["x"], {}, True, "", None]
 
 

@@ -25,8 +25,8 @@ def test_a_second_run_at_the_same_time_stops_with_one_line_and_the_next_one_runs
 ):
     ledger.run(customer())
     running = ledger.start()
+    second: list = []
     box.faults.on("go", "GET", "/customers$", lambda _: second.append(ledger.run(customer())))
-    second = []
 
     running.communicate(lines_of(customer(phone="+4798765432")), timeout=60)
 

@@ -26,8 +26,8 @@ def links(ledger):
     """Runs the command on the link store of the test's runs."""
 
     def run(*words):
-        words = [str(word) for word in words]
-        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        line = ["--link-store", ledger.link_store, *words]
+        return CliRunner().invoke(main, [str(word) for word in line])
 
     return run
 

@@ -31,8 +31,8 @@ def links(ledger):
     """Runs the command on the link store of the test's runs, with text as its input."""
 
     def run(*words, text=None):
-        words = ["--link-store", str(ledger.link_store), *words]
-        return CliRunner().invoke(main, words, input=text)
+        line = ["--link-store", str(ledger.link_store), *words]
+        return CliRunner().invoke(main, line, input=text)
 
     return run
 

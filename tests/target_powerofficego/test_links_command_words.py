@@ -8,6 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
+from target_powerofficego.links_command.commands import CommandToLoad
 
 COMMANDS = sorted(main.commands)
 ARGUMENTS = {
@@ -46,7 +47,13 @@ def test_the_commands_are_those_that_are_documented():
     ]
 
 
-LOADED = [one.loaded for one in main.commands.values()]
+def loaded(name):
+    command = main.commands[name]
+    assert isinstance(command, CommandToLoad)
+    return command.loaded
+
+
+LOADED = [loaded(name) for name in main.commands]
 
 
 @pytest.mark.parametrize("command", [main, *LOADED], ids=lambda one: one.name)
@@ -62,8 +69,8 @@ def test_every_command_and_option_has_help(command):
 def test_the_help_of_all_tells_of_a_command_what_its_own_help_begins_with(name):
     told = main.commands[name]
 
-    assert told.loaded.name == name
-    assert told.help == told.loaded.get_short_help_str(limit=200)
+    assert loaded(name).name == name
+    assert told.help == loaded(name).get_short_help_str(limit=200)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -182,7 +189,7 @@ def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
         told = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
         assert "does not exist: no run has happened yet" in told.output
     for command in ("link", "unlink"):
-        parameters = main.commands[command].loaded.params
+        parameters = loaded(command).params
         parameter = next(one for one in parameters if one.name == "entity")
         assert parameter.type.convert(entity, parameter, None) == plural
 

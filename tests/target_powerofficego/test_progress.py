@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
-from target_powerofficego.settle.progress import Bar, Pace, Progress, Standing
+from target_powerofficego.settle.progress import Bar, Lines, Pace, Progress, Standing
 
 ENTITIES = ("customers", "products", "orders")
 LONGEST_SECONDS = 15
@@ -80,10 +80,13 @@ def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
     assert run["calls"]["writes"] == 3
 
 
-class Kept:
+class Kept(Lines):
     """Keeps what was told last."""
 
     words = ""
+
+    def __init__(self):
+        super().__init__(logging.getLogger(__name__))
 
     def tell(self, words, _):
         self.words = words
@@ -189,6 +192,7 @@ def on_a_terminal(ledger, text, **environment):
         line, stdin=pipe, stdout=pipe, stderr=its, env=told, text=True
     ) as running:
         os.close(its)
+        assert running.stdin
         running.stdin.write(text)
         running.stdin.close()
         printed = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import threading
@@ -21,7 +22,7 @@ def test_work_comes_after_all_earlier_work_that_writes_one_of_its_keys(tasks, wo
     schedule = Schedule(workers)
     done: list[int] = []
     for number, (writes, reads) in enumerate(tasks):
-        schedule.submit(lambda number=number: done.append(number), writes=writes, reads=reads)
+        schedule.submit(functools.partial(done.append, number), writes=writes, reads=reads)
     schedule.drain()
     schedule.stop()
     assert sorted(done) == list(range(len(tasks)))

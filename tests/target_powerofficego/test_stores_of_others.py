@@ -14,8 +14,8 @@ SOMEBODY_ELSES = {
     "its own namespaces": "CREATE TABLE about (schema_version INTEGER);"
     " CREATE TABLE namespaces (id INTEGER, uri TEXT)",
 }
-COMMANDS = (["check"], ["links"], ["export"], ["acknowledge", "--all"], ["retry", "--all"])
-COMMANDS += (["unlink", "customers", "1001", "--yes"], ["erase", "customer", "1001", "--yes"])
+COMMANDS = [["check"], ["links"], ["export"], ["acknowledge", "--all"], ["retry", "--all"]]
+COMMANDS += [["unlink", "customers", "1001", "--yes"], ["erase", "customer", "1001", "--yes"]]
 
 
 def made(path, statements):

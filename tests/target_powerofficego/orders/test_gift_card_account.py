@@ -30,7 +30,7 @@ def posted(box):
     """Send the one order, and return what its invoice posts, by account."""
     (order,) = box.go.entries("SalesOrders")
     invoice = box.go.send_invoice(order["Id"])
-    sums = Counter()
+    sums: Counter[int] = Counter()
     for line in box.go.invoice_lines(invoice["Id"]):
         sums[line["AccountNo"]] += line["NetAmount"]
     return {account: str(round(amount, 2)) for account, amount in sums.items()}

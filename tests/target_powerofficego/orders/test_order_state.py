@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 from target_powerofficego.dataflow.agreement import NEVER, Agreement
 from target_powerofficego.dataflow.buyers import AgreedBuyer
@@ -15,7 +16,7 @@ from target_powerofficego.dataflow.orders.state import OrderState, kept_of
 AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
 SUMS = OrderAmounts("2026-05-01", "NOK", {"25": Money(Decimal(100), Decimal(25), Decimal(125))})
 
-KEPT = {
+KEPT: dict[str, Any] = {
     "customer": "4711",
     "reference": "PO 1",
     "line:1": {"Quantity": Decimal(1)},
@@ -60,6 +61,7 @@ def test_what_was_stored_is_read_by_its_meaning():
 
 def test_what_is_written_has_the_form_that_is_read():
     buyer = OrderState(BASE).buyer
+    assert buyer
     told = kept_of(KEPT["address_key"], buyer, ["r1"], SUMS)
     rows = {name: BASE[name] for name in ("customer", "reference")}
     state = (

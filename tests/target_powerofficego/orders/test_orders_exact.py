@@ -227,7 +227,8 @@ def test_an_answer_is_the_shops_total_or_told_to_differ(order, price_decimals, v
 
 
 def _answer(lines, price_decimals, vat_rounding):
-    told, nets, tax = [], {}, Decimal(0)
+    nets: dict[Decimal, Decimal] = {}
+    told, tax = [], Decimal(0)
     for line in lines:
         net = net_in_go(line.values(1, standard_account=True), price_decimals)
         own_tax = rounded(net * line.rate / 100)

@@ -7,7 +7,7 @@ LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
 HALF = {"id": "r1", "amount_incl": "125.00", "lines": [{"line_id": "1", "quantity": "1"}]}
 
-EVENTS = {
+EVENTS: dict[str, dict] = {
     "edited": {"reference": "PO 17"},
     "refunded": {"refunds": [HALF], "total_refunded": "125.00"},
     "cancelled": {"status": "cancelled"},

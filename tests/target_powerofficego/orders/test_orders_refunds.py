@@ -122,7 +122,7 @@ def test_a_fee_is_paid_back_at_its_own_rate_once_it_is_named(
 
     outcome = ledger.run(told, ends_with=0)
 
-    back = {}
+    back: dict[int, Decimal] = {}
     for one in the_order(box)["SalesOrderLines"]:
         back[one["VatRate"]] = back.get(one["VatRate"], 0) + one["TotalAmount"]
     sold = {Decimal("0.25"): 50, Decimal("0.15"): 115}

@@ -68,7 +68,7 @@ def left_by_rate(box):
     lines = [one for there in box.go.entries("SalesOrders") for one in there["SalesOrderLines"]]
     for invoice in box.go.entries("OutgoingInvoices"):
         lines += box.go.invoice_lines(invoice["Id"])
-    left = {}
+    left: dict[Decimal, Decimal] = {}
     for one in lines:
         rate = one["VatRate"] * 100
         left[rate] = left.get(rate, 0) + one["TotalAmount"]

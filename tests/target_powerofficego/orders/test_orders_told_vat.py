@@ -35,7 +35,7 @@ def sold(line):
 
 def by_rate(box):
     """Return what the order comes to in Go by VAT rate in percent: without VAT, and VAT."""
-    found = {}
+    found: dict[int, tuple[Decimal, Decimal]] = {}
     for one in the_order(box)["SalesOrderLines"]:
         net, vat = found.get(one["VatRate"] * 100, (0, 0))
         found[one["VatRate"] * 100] = (net + one["NetAmount"], vat + one["VatAmount"])
@@ -277,10 +277,10 @@ def test_a_charge_without_rate_has_the_one_that_its_amounts_say(
 ):
     excl, tax = map(Decimal, total)
     charge = {"id": "f1", "name": "Gavekort ABCD", "total_excl": str(excl), "total_tax": str(tax)}
-    charge |= {"total_incl": str(excl + tax), "tax_rate": None}
+    told = {**charge, "total_incl": str(excl + tax), "tax_rate": None}
 
-    assert stocked.run(order(lines=[sold("1000.00", "25")], **{kind: [charge]})).status == 0
-    sums = {25: (1000, 250)}
+    assert stocked.run(order(lines=[sold("1000.00", "25")], **{kind: [told]})).status == 0
+    sums: dict[int, tuple] = {25: (1000, 250)}
     sums[rate] = tuple(map(sum, zip(sums.get(rate, (0, 0)), (excl, tax), strict=True)))
     assert by_rate(box) == sums
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.refund_shares import split
-from target_powerofficego.dataflow.orders.refunds import less_refunds
+from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.decisions.changes import Undecidable
@@ -65,7 +65,8 @@ def _taxes(sums):
 def orders_with_refunds(draw):
     """Draw the lines of an order, and refunds of single lines and of money for none."""
     whole = ShopOrder(draw(orders())).lines
-    raw, refunds = [], ()
+    raw: list[dict] = []
+    refunds: tuple[Refund, ...] = ()
     for number in range(draw(st.integers(1, 4))):
         left, _ = less_refunds(whole, refunds, CODES)
         rest = total(left)
@@ -81,7 +82,7 @@ def orders_with_refunds(draw):
 
 
 def by_rate(lines):
-    sums = {}
+    sums: dict[Decimal, Decimal] = {}
     for line in lines:
         sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.total.incl
     return sums
@@ -218,8 +219,8 @@ def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(
 
 @given(one=orders_with_refunds(), other=orders_with_refunds())
 def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(one, other):
-    before, _ = less_refunds(*one, CODES)
-    after, _ = less_refunds(*other, CODES)
+    before, _ = less_refunds(one[0], one[1], CODES)
+    after, _ = less_refunds(other[0], other[1], CODES)
     ids = {line.reference: line.rate for line in before}
     after = tuple(line for line in after if ids.get(line.reference, line.rate) == line.rate)
 

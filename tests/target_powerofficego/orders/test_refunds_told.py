@@ -49,7 +49,7 @@ def left_of(told, *refunds):
 
 
 def by_rate(lines):
-    sums = {}
+    sums: dict[Decimal, Decimal] = {}
     for line in lines:
         sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.total.incl
     return {str(rate): str(one) for rate, one in sums.items() if one}
