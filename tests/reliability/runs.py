@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import commands
+from target_powerofficego.store.link_store import LinkStore
 
 if TYPE_CHECKING:
     from pathlib import Path
