@@ -134,8 +134,7 @@ class Admin:
         asked = [(system, name) for system, changes in body.items() for name in changes]
         for system, name in asked:
             if name not in current.get(system, {}):
-                message = f"{system} has no switch {name!r}"
-                raise ValueError(message)
+                raise ValueError(f"{system} has no switch {name!r}")
         for system, name in asked:
             value = body[system][name]
             setattr(known[system], name, set(value) if name == "privileges" else value)
@@ -172,8 +171,7 @@ def _answering(do: Doing) -> Answering:
 def _object(body: bytes) -> dict[str, Any]:
     value = simplejson.loads(body, use_decimal=True) if body else {}
     if not isinstance(value, dict):
-        message = "the body must be a JSON object"
-        raise TypeError(message)
+        raise TypeError("the body must be a JSON object")
     return value
 
 

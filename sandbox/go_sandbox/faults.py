@@ -111,11 +111,11 @@ class Fault(Trigger):
         super().__post_init__()
         _must_be("reset", self.reset, (None, "before", "after"))
         if self.revoke_tokens and self.system != "go":
-            message = "revoke_tokens is a fault of Go; the shop's token never changes"
-            raise ValueError(message)
+            raise ValueError("revoke_tokens is a fault of Go; the shop's token never changes")
         if not (self.replaces_answer or self.changes_answer or self.reset or self.revoke_tokens):
-            message = "this fault does nothing: give it a status, delay_seconds, reset or the like"
-            raise ValueError(message)
+            raise ValueError(
+                "this fault does nothing: give it a status, delay_seconds, reset or the like"
+            )
 
     @property
     def replaces_answer(self) -> bool:
@@ -149,8 +149,7 @@ class Hook(Trigger):
 
 def _must_be(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        message = f"{name} is {value!r}, but must be one of {allowed}"
-        raise ValueError(message)
+        raise ValueError(f"{name} is {value!r}, but must be one of {allowed}")
 
 
 def kinds_of(system: str) -> tuple[str, ...]:
@@ -185,11 +184,11 @@ class RandomFaults(Trigger):
         super().__post_init__()
         unknown = set(self.kinds) - set(kinds_of(self.system))
         if unknown or not self.kinds:
-            message = f"kinds must be some of {kinds_of(self.system)}, not {sorted(unknown)}"
-            raise ValueError(message)
+            raise ValueError(
+                f"kinds must be some of {kinds_of(self.system)}, not {sorted(unknown)}"
+            )
         if not 0 <= self.share <= 1:
-            message = f"share is {self.share}, but must be between 0 and 1"
-            raise ValueError(message)
+            raise ValueError(f"share is {self.share}, but must be between 0 and 1")
         self._chance = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
 
     def fault_for(self, request: Request) -> Fault | None:

@@ -189,8 +189,7 @@ class LoopbackServer(uvicorn.Server):
         """Start the thread and wait until it serves."""
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
-            message = f"the sandbox's server at {self.url} did not start"
-            raise RuntimeError(message)
+            raise RuntimeError(f"the sandbox's server at {self.url} did not start")
 
     def stop(self) -> None:
         """Stop the thread and free the port."""
@@ -218,8 +217,7 @@ def _opened(state_file: Path | None) -> Storage:
     try:
         return Storage(state_file)
     except sqlite3.Error as error:
-        message = f"state file {state_file} cannot be used ({error}); name another"
-        raise OSError(message) from error
+        raise OSError(f"state file {state_file} cannot be used ({error}); name another") from error
 
 
 def _listening_socket(port: int) -> socket.socket:
@@ -231,8 +229,7 @@ def _listening_socket(port: int) -> socket.socket:
         listening.listen(256)
     except OSError as error:
         listening.close()
-        message = (
+        raise OSError(
             f"port {port} cannot be used ({error.strerror}); choose another, or 0 for a free one"
-        )
-        raise OSError(message) from error
+        ) from error
     return listening

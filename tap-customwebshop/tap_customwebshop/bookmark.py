@@ -57,10 +57,9 @@ class Bookmark:
         """
         margin = self.lookback + _SECOND
         if (self._began_at or "") > write_stamp(told_at + margin if told_at else read_at + FUTURE):
-            msg = (
+            raise ContractBrokenError(
                 f"The state's bookmark of '{self.stream}' lies in the future; correct or remove it."
             )
-            raise ContractBrokenError(msg)
 
     def check(self, stamp: str) -> None:
         """Compare a record with the one before it, before it is emitted.

@@ -62,21 +62,20 @@ def parse_page(body: bytes, read_at: datetime, told_at: datetime | None) -> Page
     numbers: list[None] = []
     answer = read_json(body, lambda: numbers.append(None))
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-        msg = "the answer has no list 'data'"
-        raise ContractBrokenError(msg)
+        raise ContractBrokenError("the answer has no list 'data'")
     return Page(answer["data"], _cursor(answer), read_at, told_at, bool(numbers))
 
 
 def _cursor(answer: dict[str, Any]) -> str | None:
     if "next_cursor" not in answer:
-        msg = "the answer has no 'next_cursor' (null on the last page), so more may follow unseen"
-        raise ContractBrokenError(msg)
+        raise ContractBrokenError(
+            "the answer has no 'next_cursor' (null on the last page), so more may follow unseen"
+        )
     cursor = answer["next_cursor"]
     if cursor is None or cursor == "":
         return None
     if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
-        msg = "'next_cursor' is neither text nor null"
-        raise ContractBrokenError(msg)
+        raise ContractBrokenError("'next_cursor' is neither text nor null")
     return str(cursor)
 
 
@@ -117,8 +116,9 @@ def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -
                 else f"do not end: {barren} in a row are empty, or the same as earlier ones, and"
                 " name a 'next_cursor'"
             )
-            msg = f"GET {path}: the pages {what}; repair it in the shop and run again."
-            raise ContractBrokenError(msg)
+            raise ContractBrokenError(
+                f"GET {path}: the pages {what}; repair it in the shop and run again."
+            )
         seen.add(cursor)
         wait_for_page = send(fetch, cursor)
         yield page
@@ -202,8 +202,9 @@ class ShopClient:
                     trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
                 )
                 if wait is None:
-                    msg = f"GET {shown}: {trouble.what}. Run again later."
-                    raise ShopUnavailableError(msg) from None
+                    raise ShopUnavailableError(
+                        f"GET {shown}: {trouble.what}. Run again later."
+                    ) from None
                 logger.warning("GET %s: %s; asking again in %.1f s", shown, trouble.what, wait)
             time.sleep(wait)
 
@@ -212,13 +213,11 @@ class ShopClient:
         shown = self._connection.shown(path)
         if answer.status != requests.codes.ok:
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
-            msg = f"GET {shown}: the shop answered {answer.status}: {advice}."
-            raise ShopRefusedError(msg)
+            raise ShopRefusedError(f"GET {shown}: the shop answered {answer.status}: {advice}.")
         try:
             return parse_page(answer.body, read_at, parse_date(answer.headers.get("Date")))
         except ContractBrokenError as error:
-            msg = f"GET {shown}: {error}; see docs/shop-api.md."
-            raise ContractBrokenError(msg) from None
+            raise ContractBrokenError(f"GET {shown}: {error}; see docs/shop-api.md.") from None
         except ValueError:
             what = "the shop's answer is not JSON"
             raise PassingTrouble(what, most_attempts=3) from None

@@ -298,27 +298,25 @@ class ShopConnection:
             response.close()
             url, params = _target(response), {}
             if not url:
-                msg = (
+                raise ShopRefusedError(
                     f"{method} {self.shown(path)}: the shop sends this program on to an address"
                     " that is none, or not the one that it looks like, so the token does not go"
                     " there. Repair the shop's 'Location'."
                 )
-                raise ShopRefusedError(msg)
             if _origin(url) != _origin(response.url):
-                msg = (
+                raise ShopRefusedError(
                     f"{method} {self.shown(path)}: the shop sends this program on to another"
                     f" server, {_origin(url):.100}, where the token must not go. If that is right,"
                     " set 'api_url'."
                 )
-                raise ShopRefusedError(msg)
             if method != "GET":
-                msg = (
+                raise ShopRefusedError(
                     f"{method} {self.shown(path)}: the shop sends the request on to another path; "
                     "only what is read is followed there. Correct 'api_url'."
                 )
-                raise ShopRefusedError(msg)
-        msg = f"{method} {self.shown(path)}: the shop's redirects go round in a circle."
-        raise ShopRefusedError(msg)
+        raise ShopRefusedError(
+            f"{method} {self.shown(path)}: the shop's redirects go round in a circle."
+        )
 
     def _check_passing(self, response: requests.Response) -> None:
         status = response.status_code

@@ -78,8 +78,9 @@ class TapCustomWebShop(CommandLine, Tap):
         self.append_builtin_config(self.config_jsonschema)
         errors = setting_errors(self._config, self.config_jsonschema)
         if errors and raise_errors:
-            msg = "The settings are not usable"
-            raise ConfigValidationError(msg, errors=errors, schema=self.config_jsonschema)
+            raise ConfigValidationError(
+                "The settings are not usable", errors=errors, schema=self.config_jsonschema
+            )
         if not errors and (start := parse_start(self._config.get("start_date") or "")):
             self._config["start_date"] = write_stamp(start)
         return errors

@@ -130,8 +130,7 @@ class GoStream(Stream):
             return self._read_lists()
         except Unreachable as error:
             address = connection_of(self.config).api_url
-            msg = f"PowerOffice Go at {address} cannot be reached: {error}"
-            raise Unreachable(msg) from None
+            raise Unreachable(f"PowerOffice Go at {address} cannot be reached: {error}") from None
 
     def _read_lists(self) -> Listing:
         listing = Listing()
@@ -143,8 +142,9 @@ class GoStream(Stream):
             read(self.path, {**self.params(), **query}, listing)
         listing.told_at = self.go.told_at or listing.began_at
         if late := self._bookmarks.to_come(listing.told_at):
-            msg = f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
-            raise ConfigurationError(msg)
+            raise ConfigurationError(
+                f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
+            )
         return listing
 
     def _emitted(self, entry: Entry) -> Entry | None:

@@ -118,6 +118,7 @@ class ListReader:
 
 def _entries(path: str, page: list[dict[str, Any]], read_at: datetime) -> list[Entry]:
     if not all(has_id(path, body) for body in page):
-        msg = f"GET {path}: an entry of the list has no usable Id; nothing can be done with it"
-        raise GoError(msg)
+        raise GoError(
+            f"GET {path}: an entry of the list has no usable Id; nothing can be done with it"
+        )
     return [Entry(body, read_at) for body in page]

@@ -51,8 +51,7 @@ class SalesOrdersStream(GoStream):
         path, read_at = f"{self.path}/{entry.go_id}/Complete", stamps.now()
         order = self.go.read(path)
         if not isinstance(order, dict):
-            msg = f"GET {path}: the answer is no order"
-            raise GoError(msg)
+            raise GoError(f"GET {path}: the answer is no order")
         return Entry(order, read_at)
 
 

@@ -192,8 +192,12 @@ class OrderBackWalk(BackWalk):
         if merged.conflicts:
             raise Undecidable(Hold("; ".join(conflict.why for conflict in merged.conflicts)))
         if not merged.is_empty:
-            reason = "its lines were edited in the shop too; the next run forward takes that to Go"
-            raise Undecidable(Park(reason, (OTHER_WAY,)))
+            raise Undecidable(
+                Park(
+                    "its lines were edited in the shop too; the next run forward takes that to Go",
+                    (OTHER_WAY,),
+                )
+            )
 
 
 def _joined(parts: Sequence[Callable[[], Change]]) -> Change:

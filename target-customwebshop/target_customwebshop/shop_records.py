@@ -94,8 +94,7 @@ class ShopRecords:
             self._check_address(entity)
             raise NotThere(f"GET {self._shown(path)}: {answer.status}")
         if answer.status != 200:
-            msg = f"GET {self._shown(path)}: the shop answered {answer.status}"
-            raise TryLater(msg)
+            raise TryLater(f"GET {self._shown(path)}: the shop answered {answer.status}")
         return self._record("GET", path, answer, read_at)
 
     def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
@@ -117,8 +116,9 @@ class ShopRecords:
         if answer.status in _GONE:
             raise NotThere(shown)
         if answer.status in (405, 501):
-            msg = f"{shown}: the shop takes no changes over its API; see docs/shop-api.md."
-            raise ContractBrokenError(msg)
+            raise ContractBrokenError(
+                f"{shown}: the shop takes no changes over its API; see docs/shop-api.md."
+            )
         if not 200 <= answer.status < 300:
             raise _not_taken(shown, answer)
         try:
@@ -144,8 +144,7 @@ class ShopRecords:
                 answer = self._connection().ask(method, path, **content)
             except PassingTrouble as trouble:
                 if method != "GET" and trouble.may_be_done:
-                    msg = f"{method} {self._shown(path)}: {trouble.what}"
-                    raise NoAnswer(msg) from None
+                    raise NoAnswer(f"{method} {self._shown(path)}: {trouble.what}") from None
                 wait = patience.next_wait(
                     trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
                 )
@@ -155,13 +154,13 @@ class ShopRecords:
                 self._check_key(method, path, answer)
                 return answer
             if self._stop.wait(wait):
-                msg = "stopped on request while waiting to ask the shop again"
-                raise ShopUnavailableError(msg)
+                raise ShopUnavailableError("stopped on request while waiting to ask the shop again")
 
     def _check_key(self, method: str, path: str, answer: Answer) -> None:
         if advice := _KEY_ADVICE.get(answer.status):
-            msg = f"{method} {self._shown(path)}: the shop answered {answer.status}: {advice}."
-            raise ShopRefusedError(msg)
+            raise ShopRefusedError(
+                f"{method} {self._shown(path)}: the shop answered {answer.status}: {advice}."
+            )
 
     def _check_address(self, entity: str) -> None:
         """See, once a run, that there is a shop at the address, where a record is not.
@@ -174,11 +173,10 @@ class ShopRecords:
         path = f"/{entity}"
         answer = self._ask("GET", path, query={"limit": "1"})
         if answer.status in _GONE:
-            msg = (
+            raise ShopRefusedError(
                 f"GET {self._shown(path)}: the shop answered {answer.status}: there is nothing at"
                 " this address; correct the setting 'api_url', then run again."
             )
-            raise ShopRefusedError(msg)
         self._listed.add(entity)
 
     def _given_up(
@@ -210,22 +208,19 @@ class ShopRecords:
             record = None
         shown = f"{method} {self._shown(path)}"
         if not isinstance(record, dict):
-            msg = f"{shown}: the answer is no record; see docs/shop-api.md."
-            raise ContractBrokenError(msg)
+            raise ContractBrokenError(f"{shown}: the answer is no record; see docs/shop-api.md.")
         tag = answer.headers.get("ETag", "")
         if not tag or tag.startswith("W/"):
             kind = "a weak ETag, which If-Match never takes" if tag else "no ETag"
-            msg = (
+            raise ContractBrokenError(
                 f"{shown}: the answer has {kind}, so an edit made meanwhile in the shop could be"
                 " lost; see docs/shop-api.md."
             )
-            raise ContractBrokenError(msg)
         schema = _SCHEMAS[path.split("/")[1]]
         numbers_to_text(record, schema)
         shop_id = unquote(path.rpartition("/")[2])
         if str(record.get("id", shop_id)).strip() != shop_id:
-            msg = f"{shown}: the answer is another record's; see docs/shop-api.md"
-            raise TryLater(msg)
+            raise TryLater(f"{shown}: the answer is another record's; see docs/shop-api.md")
         outside = frozenset(record.keys() - schema["properties"].keys())
         if outside:
             move_to_custom(record, outside)

@@ -168,11 +168,10 @@ def _open_store(settings: BackSettings) -> LinkStore:
         LinkStoreError: it does not know the shop, or a run is under way.
     """
     if not has_store(settings.link_store):
-        msg = (
+        raise CannotStart(
             f"there is no link store at {settings.link_store}: nothing is linked yet; run"
             " target-powerofficego first, or correct link_store"
         )
-        raise CannotStart(msg)
     store = LinkStore(settings.link_store, when_older="read")
     if settings.dry_run:
         return store

@@ -136,15 +136,20 @@ class BackWalk(Walk[BackTools]):
         if link is None or link.is_follower:
             return Nothing("it is not linked, or shares the entry of another record")
         if not link.base:
-            reason = "a person linked it; the next run forward meets it first"
-            raise Undecidable(Park(reason, (OTHER_WAY,)))
+            raise Undecidable(
+                Park("a person linked it; the next run forward meets it first", (OTHER_WAY,))
+            )
         self._check_client(link, arrival.record)
         moved = self.moved(link, arrival)
         if not moved:
             return Nothing()
         if PAYMENT_ROW in moved and not arrival.at_end:
-            reason = "whether it was paid or credited is known once all credit notes are read"
-            raise Undecidable(Park(reason, (CREDIT_NOTES,)))
+            raise Undecidable(
+                Park(
+                    "whether it was paid or credited is known once all credit notes are read",
+                    (CREDIT_NOTES,),
+                )
+            )
         for _ in range(_TRIES):
             try:
                 return self._merge_and_write(link, arrival, moved)
@@ -297,8 +302,7 @@ class BackWalk(Walk[BackTools]):
             is_told = row.direction.reaches_shop and row.name in wanted
             if is_told and not self._holds(row.name, values, wanted[row.name]):
                 names = ", ".join(change.row for change in group)
-                msg = f"the shop has no form for what Go says of {names}"
-                raise Unusable(msg)
+                raise Unusable(f"the shop has no form for what Go says of {names}")
         return patch
 
     def _holds(self, name: str, values: Mapping[str, Any], value: object) -> bool:

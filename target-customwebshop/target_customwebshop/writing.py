@@ -114,8 +114,7 @@ class ShopWriter:
             kept = f"the shop took it and kept its own value of {', '.join(undone)}"
             raise NotTaken(kept, title=kept)
         if undone:
-            msg = f"{link.entity} {link.shop_id} was edited in the shop meanwhile"
-            raise ChangedMeanwhile(msg)
+            raise ChangedMeanwhile(f"{link.entity} {link.shop_id} was edited in the shop meanwhile")
         return link
 
     def settle_leftovers(self, intents: Sequence[Intent]) -> None:

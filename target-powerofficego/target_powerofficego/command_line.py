@@ -112,8 +112,7 @@ class CommandLine(PluginBase):
         schema = cls.config_jsonschema
         cls.append_builtin_config(schema)
         if wrong := wrong_variables(cls._env_var_prefix, schema["properties"]):
-            msg = "The variables are not usable"
-            raise ConfigValidationError(msg, errors=wrong, schema={})
+            raise ConfigValidationError("The variables are not usable", errors=wrong, schema={})
         return settings_of_variables(schema, cls._env_var_prefix)
 
 

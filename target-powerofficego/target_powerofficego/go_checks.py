@@ -37,8 +37,9 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
     """
     information = go.read("/ClientIntegrationInformation")
     if not isinstance(information, dict) or not information.get("ClientId"):
-        msg = "PowerOffice Go does not say which client (ClientId) the keys are for"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(
+            "PowerOffice Go does not say which client (ClientId) the keys are for"
+        )
     held = set(information.get("ValidPrivileges") or ())
     has_accounts = settings.sales_accounts or settings.payment_accounts
     reading = {**_READING, **(_READING_ACCOUNTS if has_accounts else {})}
@@ -46,17 +47,15 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
     missing = [name for name in writing if name not in held]
     missing += [name for name, any_of in reading.items() if not held.intersection(any_of)]
     if missing:
-        msg = (
+        raise MissingPrivilege(
             f"the keys lack privileges in PowerOffice Go: {', '.join(missing)};"
             " ask PowerOffice to add them to the integration"
         )
-        raise MissingPrivilege(msg)
     if settings.invoice_on and information.get("AllowSendInvoice") is False:
-        msg = (
+        raise MissingPrivilege(
             "invoice_on is set, but the keys may not send invoices in PowerOffice Go; allow it for"
             " the integration in Go's settings, or leave invoice_on out"
         )
-        raise MissingPrivilege(msg)
     return information
 
 
@@ -129,8 +128,7 @@ def guest_customer_id(go: GoClient, settings: Settings) -> str | None:
     for entry in go.list_all("/Customers", params={"customerNos": str(number)}):
         if entry.get("Number") == number:
             return str(entry["Id"])
-    msg = f"guest_customer_number: Go has no customer {number}"
-    raise ConfigurationError(msg)
+    raise ConfigurationError(f"guest_customer_number: Go has no customer {number}")
 
 
 def _why_no_payments(

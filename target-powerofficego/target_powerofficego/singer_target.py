@@ -270,8 +270,9 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         try:
             super()._process_schema_message(message_dict)
         except (InvalidJSONSchema, RecursionError):
-            msg = f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
-            raise BrokenInput(msg) from None
+            raise BrokenInput(
+                f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
+            ) from None
         for stream_map in self.mapper.stream_maps[stream]:
             self._check_way(stream_map)
 
@@ -286,11 +287,10 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             return
         keys = [one for one in _KEYS if one in stream_map.transformed_schema["properties"]]
         if keys and self.key not in keys:
-            msg = (
+            raise CannotStart(
                 f'the stream "{stream_map.stream_alias}" comes from the tap of the other way:'
                 f" {self.name} takes what {self.tap} reads"
             )
-            raise CannotStart(msg)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a RECORD past the SDK's validation: every record is checked by its table."""
@@ -317,16 +317,16 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             try:
                 self.begin().settlement.add_state(message_dict["value"])
             except RecursionError:
-                msg = "a STATE of the input is nested too deep"
-                raise BrokenInput(msg) from None
+                raise BrokenInput("a STATE of the input is nested too deep") from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Ignore it: nothing is deleted from a ledger because a tap begins a stream anew."""
         self.logger.info("ACTIVATE_VERSION is ignored (stream %s)", message_dict.get("stream"))
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        msg = f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
-        raise CannotStart(msg)
+        raise CannotStart(
+            f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
+        )
 
 
 _ONE_LINE = (
@@ -362,5 +362,6 @@ def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | N
         return stream_map.transform(dict(record))
     except Exception as error:  # noqa: BLE001 - an expression of the user can raise anything
         kind = type(error).__name__
-    msg = f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
-    raise MappingError(msg)
+    raise MappingError(
+        f'stream_maps: the map of "{stream_map.stream_alias}" fails on a record ({kind})'
+    )

@@ -133,8 +133,9 @@ def _ask_who_we_are(go: GoClient, settings: Settings) -> Mapping[str, Any]:
         with go.giving_up_after(_START_UP_SECONDS):
             return check_privileges(go, settings)
     except Unreachable as error:
-        msg = f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
-        raise CannotStart(msg) from None
+        raise CannotStart(
+            f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
+        ) from None
 
 
 def _known_in_go(go: GoClient, settings: Settings) -> _KnownInGo:
@@ -145,11 +146,10 @@ def _known_in_go(go: GoClient, settings: Settings) -> _KnownInGo:
             guest_customer=guest_customer_id(go, settings),
         )
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        msg = (
+        raise CannotStart(
             "PowerOffice Go lists an account, a VAT code or a customer that cannot be read; correct"
             " it in Go, or leave out sales_accounts, payment_accounts and guest_customer_number"
-        )
-        raise CannotStart(msg) from None
+        ) from None
 
 
 def _tools(

@@ -196,8 +196,7 @@ class WayBack:
         for record in self._box.shop.records("products"):
             if record["sku"] in by_code and record["tax_rate"] == "25" and record["price_excl"]:
                 return record["id"], by_code[record["sku"]]
-        message = "the shop has no product at 25 % VAT"
-        raise LookupError(message)
+        raise LookupError("the shop has no product at 25 % VAT")
 
 
 def _shop_id(entry: dict[str, Any]) -> str:

@@ -107,8 +107,9 @@ class Meltano:
         ended = self.run(*arguments)
         if ended.returncode:
             last = "\n".join((ended.stdout or "").splitlines()[-_TOLD_ON_FAILURE:])
-            msg = f"`meltano {' '.join(arguments)}` ended with status {ended.returncode}\n{last}"
-            raise CannotRun(msg)
+            raise CannotRun(
+                f"`meltano {' '.join(arguments)}` ended with status {ended.returncode}\n{last}"
+            )
 
 
 def project_folder() -> Path:
@@ -122,16 +123,16 @@ def project_folder() -> Path:
     for folder in (here, *here.parents, beside):
         if (folder / "meltano.yml").is_file() and (folder / "target-powerofficego").is_dir():
             return folder
-    msg = "there is no meltano.yml here; run the demo in the project's folder"
-    raise CannotRun(msg)
+    raise CannotRun("there is no meltano.yml here; run the demo in the project's folder")
 
 
 def _program() -> str:
     beside = Path(sys.executable).with_name("meltano")
     found = str(beside) if beside.exists() else shutil.which("meltano")
     if found is None:
-        msg = "Meltano is not installed; start the demo with `uv run demo`, which installs it"
-        raise CannotRun(msg)
+        raise CannotRun(
+            "Meltano is not installed; start the demo with `uv run demo`, which installs it"
+        )
     return found
 
 

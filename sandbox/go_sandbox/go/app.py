@@ -268,8 +268,7 @@ def _is_json(media_type: str) -> bool:
 
 
 def _no_number(name: str) -> None:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
+    raise ValueError(f"{name} is not JSON")
 
 
 def _response(status: int, body: object, headers: dict[str, str] | None = None) -> Response:

@@ -150,8 +150,7 @@ def sales_account(ledger: Ledger, product: Entry, *, standard: bool) -> Entry:
             return account
     usual = accounts.holder("AccountNo", STANDARD_ACCOUNT_NO if standard else OPTIONAL_ACCOUNT_NO)
     if usual is None:
-        message = "the books lack the client's own sales accounts"
-        raise LookupError(message)
+        raise LookupError("the books lack the client's own sales accounts")
     return usual
 
 

@@ -64,8 +64,7 @@ def read_stamp(text: str) -> str:
     """
     match = _PATTERN.fullmatch(text.strip())
     if not match:
-        message = f"{text} is not a date and time"
-        raise ValueError(message)
+        raise ValueError(f"{text} is not a date and time")
     day, clock, fraction, offset = match.groups()
     zone = "+00:00" if offset in (None, "Z", "z") else offset
     clock = clock or "00:00:00"
@@ -74,8 +73,7 @@ def read_stamp(text: str) -> str:
     try:
         return _text(seconds * _TICKS_PER_SECOND + int((fraction or "0")[:7].ljust(7, "0")))
     except OverflowError as error:
-        message = f"{text} lies outside the calendar in UTC"
-        raise ValueError(message) from error
+        raise ValueError(f"{text} lies outside the calendar in UTC") from error
 
 
 def days_after(date: str, days: int) -> str:

@@ -59,8 +59,7 @@ def seed_store(
         ValueError: when there shall be orders but no customers.
     """
     if orders and not customers:
-        message = "orders need customers: ask for at least one customer"
-        raise ValueError(message)
+        raise ValueError("orders need customers: ask for at least one customer")
     people = make_customers(Chance(seed), customers)
     goods = make_products(Chance(seed + 1), products)
     guests = make_guests(Chance(seed + 2), 1 + orders // ORDERS_A_GUEST)

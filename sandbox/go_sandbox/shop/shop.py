@@ -170,8 +170,7 @@ class Shop:
         with self.lock:
             record = self.record(stream, record_id)
             if record is None:
-                message = f"the shop has no record {record_id} in {stream}"
-                raise KeyError(message)
+                raise KeyError(f"the shop has no record {record_id} in {stream}")
             stamp = self.clock.next(after=record.get("updated_at"))
             edited: Record = {**merged(record, changes), "updated_at": stamp}
             self.shelf(stream).put(edited)

@@ -23,16 +23,14 @@ def parse(text: str) -> datetime:
     """
     match = RFC3339.fullmatch(text)
     if not match:
-        message = f"{text!r} is not an RFC 3339 stamp such as 2026-01-31T12:00:00Z"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not an RFC 3339 stamp such as 2026-01-31T12:00:00Z")
     fraction = (match["fraction"] or "0")[:6].ljust(6, "0")
     zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
     stamp = datetime.fromisoformat(f"{match['seconds'].upper()}.{fraction}{zone}")
     try:
         return stamp.astimezone(timezone.utc)
     except OverflowError as error:
-        message = f"{text!r} lies outside the years 1 to 9999"
-        raise ValueError(message) from error
+        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from error
 
 
 def render(stamp: datetime) -> str:

@@ -94,8 +94,7 @@ def read_address(raw: object, *, what: str) -> Address | None:
     if raw is None:
         return None
     if not isinstance(raw, dict):
-        msg = f"{what} should be an address but is a {values.kind_of(raw)}"
-        raise values.Unusable(msg)
+        raise values.Unusable(f"{what} should be an address but is a {values.kind_of(raw)}")
     parts = {
         part: values.words(raw.get(part), what=f"{what}, {part}", longest=longest)
         for part, longest in _LONGEST.items()
@@ -121,8 +120,7 @@ def default_address(addresses: object, kind: str) -> Address | None:
     if addresses is None:
         return None
     if not isinstance(addresses, list) or not all(isinstance(one, dict) for one in addresses):
-        msg = "addresses should be a list of addresses"
-        raise values.Unusable(msg)
+        raise values.Unusable("addresses should be a list of addresses")
     place = default_place(addresses, kind)
     return read_address(None if place is None else addresses[place], what=f"the {kind} address")
 

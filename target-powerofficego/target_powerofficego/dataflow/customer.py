@@ -119,8 +119,7 @@ def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
             return ABSENT
         names = person_names(record)
         if names == (NAMELESS, NAMELESS) and not record.get("email"):
-            msg = "the customer has neither a name nor an e-mail address"
-            raise Unusable(msg)
+            raise Unusable("the customer has neither a name nor an e-mail address")
         return names[part]
 
     return read
@@ -249,8 +248,7 @@ def _write_archived(value: Value, record: Record) -> Record:
         Unusable: Go has it again, but the shop has deleted it.
     """
     if not value and is_deleted(record):
-        msg = "it is deleted in the shop and cannot be taken out of the archive"
-        raise Unusable(msg)
+        raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
     return {"is_active": not value}
 
 

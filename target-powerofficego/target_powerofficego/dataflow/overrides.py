@@ -129,8 +129,7 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
     """
     members = {"direction": override} if isinstance(override, str) else override
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
-        msg = "give a direction, or an object of direction, source, constant and go"
-        raise ValueError(msg)
+        raise ValueError("give a direction, or an object of direction, source, constant and go")
     _require("source" not in members or "constant" not in members, "give either source or constant")
     _require(name not in _FIXED[table.entity], "this row cannot be changed")
     rows = {row.name: row for row in table.rows}
@@ -162,8 +161,9 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
     )
     field = GO_FIELDS[table.entity].get(str(go_name))
     if field is None:
-        msg = "PowerOffice Go has no such property here" if go_name else "there is no such row"
-        raise ValueError(msg)
+        raise ValueError(
+            "PowerOffice Go has no such property here" if go_name else "there is no such row"
+        )
     for row in table.active:
         is_taken = row.go == go_name and row.name != name
         _require(not is_taken, f'"{go_name}" is already written by the row {row.name}')
@@ -228,8 +228,9 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
         try:
             _convert(constant, field, ZoneInfo("UTC"), "constant")
         except values.Unusable:
-            msg = f"PowerOffice Go takes a {field.type} here, which the constant is not"
-            raise ValueError(msg) from None
+            raise ValueError(
+                f"PowerOffice Go takes a {field.type} here, which the constant is not"
+            ) from None
         return lambda _, conversion: _convert(constant, field, conversion.time_zone, "constant")
     source = str(members["source"])
 
@@ -273,8 +274,7 @@ def _whole_number(value: object, *, what: str) -> int | None:
     if number is None:
         return None
     if number != number.to_integral_value():
-        msg = f"{what} {values.shown(value)} is not a whole number"
-        raise values.Unusable(msg)
+        raise values.Unusable(f"{what} {values.shown(value)} is not a whole number")
     return int(number)
 
 

@@ -232,8 +232,7 @@ def _write_name(value: Value, record: Record) -> Record:
     if variant is None:
         return {"name": values.written_like(value, record.get("name"))}
     if not told.endswith(f" {variant}"):
-        msg = f"its name in Go no longer ends with the variant's, {values.shown(variant)}"
-        raise Unusable(msg)
+        raise Unusable(f"its name in Go no longer ends with the variant's, {values.shown(variant)}")
     name = told.removesuffix(f" {variant}").strip()
     return {"name": values.written_like(name, record.get("name"))}
 
@@ -279,8 +278,7 @@ def write_price(value: Value, record: Record) -> Record:
     follows = told["price_excl"] is not None
     again = _less_vat(incl, rate, step=values.money_step(excl) if follows else _PRICE_STEP)
     if again != excl:
-        msg = f"no price with VAT in whole øre comes to {values.money(excl)} without VAT"
-        raise Unusable(msg)
+        raise Unusable(f"no price with VAT in whole øre comes to {values.money(excl)} without VAT")
     return {
         "price_incl": values.money(incl),
         **({"price_excl": values.money(excl)} if follows else {}),
@@ -301,8 +299,7 @@ def _write_unit(value: Value, _: Record) -> Record:
     """
     code = values.same_code(values.text(value, what="UnitOfMeasureCode"))
     if code is not None and code not in UNIT_WORDS:
-        msg = f"there is no word for the unit {values.shown(code)}"
-        raise Unusable(msg)
+        raise Unusable(f"there is no word for the unit {values.shown(code)}")
     return {"unit": None if code is None else UNIT_WORDS[code]}
 
 
@@ -323,8 +320,7 @@ def _write_archived(value: Value, record: Record) -> Record:
     if value:
         return {"status": "archived"}
     if is_deleted(record):
-        msg = "it is deleted in the shop and cannot be taken out of the archive"
-        raise Unusable(msg)
+        raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
     return {"status": "draft"}
 
 

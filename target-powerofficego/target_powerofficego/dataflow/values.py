@@ -86,12 +86,12 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        msg = f"{what} should be text but is a {kind_of(value)}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} should be text but is a {kind_of(value)}")
     trimmed = str(value).strip()
     if longest is not None and len(trimmed) > longest:
-        msg = f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
-        raise Unusable(msg)
+        raise Unusable(
+            f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
+        )
     return trimmed or None
 
 
@@ -149,8 +149,7 @@ def shop_id(value: object, *, what: str) -> str | None:
     """
     told = text(value, what=what)
     if told is not None and len(told) > LONGEST_ID:
-        msg = f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}")
     return told
 
 
@@ -184,8 +183,7 @@ def one_of(value: object, words: Collection[str], *, what: str) -> str | None:
     """
     word = text(value, what=what)
     if word is not None and word not in words:
-        msg = f"{what} {shown(word)} is not known; known are {', '.join(words)}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} {shown(word)} is not known; known are {', '.join(words)}")
     return word
 
 
@@ -197,8 +195,7 @@ def flag(value: object, *, what: str) -> bool | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    msg = f"{what} should be true or false but is {shown(value)}"
-    raise Unusable(msg)
+    raise Unusable(f"{what} should be true or false but is {shown(value)}")
 
 
 def flag_or_false(value: object, *, what: str) -> bool:
@@ -222,8 +219,7 @@ def amount(value: object, *, what: str) -> Decimal | None:
         plain = str(value).strip()
         if _AMOUNT.fullmatch(plain):
             return Decimal(plain)
-    msg = f'{what} {shown(value)} is not a number; it should be written like "12.50"'
-    raise Unusable(msg)
+    raise Unusable(f'{what} {shown(value)} is not a number; it should be written like "12.50"')
 
 
 def number_in_go(value: object, *, what: str) -> Decimal:
@@ -234,8 +230,7 @@ def number_in_go(value: object, *, what: str) -> Decimal:
     """
     told = same_amount(value)
     if not isinstance(told, Decimal):
-        msg = f"{what} in Go is no number: {shown(value)}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} in Go is no number: {shown(value)}")
     return Decimal(str(value))
 
 
@@ -247,8 +242,9 @@ def vat_rate(value: object, *, what: str) -> Decimal | None:
     """
     rate = amount(value, what=what)
     if rate is not None and not 0 <= rate <= 100:
-        msg = f'{what} {shown(value)} is not a VAT rate; it should be in percent, such as "25"'
-        raise Unusable(msg)
+        raise Unusable(
+            f'{what} {shown(value)} is not a VAT rate; it should be in percent, such as "25"'
+        )
     return rate
 
 
@@ -260,8 +256,7 @@ def email(value: object, *, what: str) -> str | None:
     """
     address = text(value, what=what)
     if address is not None and not _EMAIL.fullmatch(address):
-        msg = f"{what} is not an e-mail address"
-        raise Unusable(msg)
+        raise Unusable(f"{what} is not an e-mail address")
     return address
 
 
@@ -288,8 +283,7 @@ def currency(value: object, *, what: str) -> str | None:
 def _code(value: object, known: Collection[str], what: str, fault: str) -> str | None:
     code = text(value, what=what)
     if code is not None and code.upper() not in known:
-        msg = f"{what} {shown(code)} {fault}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} {shown(code)} {fault}")
     return code and code.upper()
 
 
@@ -361,8 +355,9 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
-        msg = f'{what} {shown(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
-        raise Unusable(msg)
+        raise Unusable(
+            f'{what} {shown(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
+        )
     return moment.astimezone(datetime.timezone.utc)
 
 

@@ -94,8 +94,9 @@ class AccessToken:
             raise _failure_of(response)
         token = _token_in(response, asked_at)
         if token is None:
-            message = "token: Go's answer holds no token that can be read; " + LATER
-            raise TryAgainLater(message, status=200)
+            raise TryAgainLater(
+                "token: Go's answer holds no token that can be read; " + LATER, status=200
+            )
         return token
 
 

@@ -44,8 +44,7 @@ class Call:
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/") or "?" in self.path or "#" in self.path:
-            message = "a path begins with / and has no query; give filters as params"
-            raise ValueError(message)
+            raise ValueError("a path begins with / and has no query; give filters as params")
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

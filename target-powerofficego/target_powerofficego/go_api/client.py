@@ -312,11 +312,13 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             token = self._token.renewed(token, give_up_at)
             response = self._send(call, token, give_up_at)
         if response.status_code == 401:
-            message = (
+            raise WrongKeys(
                 f"{call}: 401 although the token is new; check that subscription_key belongs to "
-                f"the application_key and to this environment"
+                f"the application_key and to this environment",
+                method=call.method,
+                path=call.path,
+                status=401,
             )
-            raise WrongKeys(message, method=call.method, path=call.path, status=401)
         return response
 
     def _send(self, call: Call, token: Token, give_up_at: float) -> Answer:
@@ -377,5 +379,6 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            message = "stopped on request while waiting to repeat a call that did nothing"
-            raise StopRequested(message)
+            raise StopRequested(
+                "stopped on request while waiting to repeat a call that did nothing"
+            )

@@ -43,8 +43,7 @@ class Connection:
         ):
             for name in names:
                 if why := why_not(getattr(self, name)):
-                    message = f"{name} {why}"
-                    raise ConfigurationError(message)
+                    raise ConfigurationError(f"{name} {why}")
 
     @classmethod
     def for_environment(

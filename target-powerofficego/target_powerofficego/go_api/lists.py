@@ -65,11 +65,12 @@ def pages_of(
         barren = barren + 1 if ids in known else 0
         known.add(ids)
         if barren == MOST_BARREN:
-            message = (
+            raise OutOfOrder(
                 f"GET {path}: the pages do not end: {barren} in a row are the same as earlier ones,"
-                " and name a next one; " + LATER
+                " and name a next one; " + LATER,
+                method="GET",
+                path=path,
             )
-            raise OutOfOrder(message, method="GET", path=path)
         page_number += 1
 
 

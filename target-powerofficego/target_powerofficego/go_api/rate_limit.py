@@ -54,8 +54,7 @@ class RateLimit:
         wait: Callable[[float], object] | None = None,
     ) -> None:
         if int(requests_per_second) != requests_per_second or requests_per_second < 1:
-            message = "requests_per_second must be a whole number, at least 1"
-            raise ConfigurationError(message)
+            raise ConfigurationError("requests_per_second must be a whole number, at least 1")
         # takes long to load, and --help gives no turns
         from pyrate_limiter import InMemoryBucket, Rate, RateItem  # noqa: PLC0415
 
@@ -94,8 +93,7 @@ class RateLimit:
 
     def _seconds_until_turn(self) -> float:
         if self._stop.is_set():
-            message = "stopped on request before the call was made"
-            raise StopRequested(message)
+            raise StopRequested("stopped on request before the call was made")
         now = self._now()
         if now < self._paused_until:
             return self._paused_until - now

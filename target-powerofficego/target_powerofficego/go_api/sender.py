@@ -202,8 +202,7 @@ def _content(response: requests.Response) -> bytes:
     for chunk in response.iter_content(CHUNK):
         content += chunk
         if len(content) > LARGEST_ANSWER:
-            why = f"the answer is larger than {LARGEST_ANSWER >> 20} MB"
-            raise NotAnswered(why, had_left=True)
+            raise NotAnswered(f"the answer is larger than {LARGEST_ANSWER >> 20} MB", had_left=True)
     return bytes(content)
 
 
@@ -223,8 +222,9 @@ class _TurnTakingHTTPConnection(HTTPConnection):
         self.departure.take_turn()
         # Only of a used connection: over a new one TLS sends tickets, which look like a hang-up.
         if self._is_used and not self.is_connected:
-            message = "the other side closed the connection before the request was sent"
-            raise ConnectionResetError(message)
+            raise ConnectionResetError(
+                "the other side closed the connection before the request was sent"
+            )
         self._is_used = True
         self.departure.note_leaving(self.sock)
         super().request(*args, **kwargs)

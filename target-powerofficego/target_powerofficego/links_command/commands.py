@@ -60,8 +60,9 @@ class _PlainGroup(click.Group):
             raise
         except OSError as error:
             standard_output.forget()
-            msg = f"what was asked for cannot be told in full: {error.strerror}"
-            raise click.ClickException(msg) from None
+            raise click.ClickException(
+                f"what was asked for cannot be told in full: {error.strerror}"
+            ) from None
 
 
 @click.group(cls=_PlainGroup, context_settings={"help_option_names": ["-h", "--help"]})

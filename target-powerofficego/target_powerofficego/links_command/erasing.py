@@ -89,8 +89,7 @@ def erase(
     """
     del what
     if (shop_id is None) == (email is None):
-        msg = "say SHOP_ID or --email, one of the two"
-        raise click.UsageError(msg)
+        raise click.UsageError("say SHOP_ID or --email, one of the two")
     wanted = shop_id if shop_id is not None else guest_id(email or "")
     who = f"customer {shop_id}" if shop_id is not None else "guest with that e-mail address"
     with store_at_rest(choices.link_store, shop_name) as (store, _):

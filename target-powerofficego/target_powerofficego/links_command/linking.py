@@ -57,8 +57,7 @@ def link(
     reference where Go's is empty. It asks first when nothing is known of SHOP_ID.
     """
     if is_follower and entity != "customers":
-        msg = "--follower is for customers only"
-        raise click.UsageError(msg)
+        raise click.UsageError("--follower is for customers only")
     wanted = Link(entity, shop_id, go_id, is_follower=is_follower)
     with store_at_rest(choices.link_store, shop_name) as (store, namespace):
         if _is_linked_so(store, wanted):

@@ -54,14 +54,12 @@ def in_one_line() -> Iterator[None]:
 def _require_store(location: StoreLocation) -> None:
     shown = str(location.path.absolute() if location.path else location)
     if location.path is not None and not location.path.is_file():
-        msg = (
+        raise LinkStoreError(
             f"the link store {shown} does not exist: no run has happened yet, or it is"
             " kept elsewhere (--link-store, or TARGET_POWEROFFICEGO_LINK_STORE)"
         )
-        raise LinkStoreError(msg)
     if not has_store(location):
-        msg = f"{shown} is not a link store: no run has written to it"
-        raise LinkStoreError(msg)
+        raise LinkStoreError(f"{shown} is not a link store: no run has written to it")
 
 
 @contextlib.contextmanager

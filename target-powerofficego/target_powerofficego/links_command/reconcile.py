@@ -130,8 +130,7 @@ def reconcile(
     )
 
     if last < first:
-        msg = "--to is before --from"
-        raise click.UsageError(msg)
+        raise click.UsageError("--to is before --from")
     period = Period(first.date(), last.date())
     compared = reconciled(choices, paths, period)
     _print_comparison(compared, period, choices.output_format)

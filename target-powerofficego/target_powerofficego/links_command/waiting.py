@@ -170,8 +170,9 @@ def retry(
 
 def _check_which(numbers: tuple[int, ...], entity: str | None, *, every_one: bool) -> None:
     if bool(numbers) == every_one or (numbers and entity):
-        msg = "name the numbers, or say --all (with --entity, if only one is meant)"
-        raise click.UsageError(msg)
+        raise click.UsageError(
+            "name the numbers, or say --all (with --entity, if only one is meant)"
+        )
 
 
 def _do_for_all(

@@ -45,8 +45,7 @@ class Brakes:
         most = self._most[name]
         with self._lock:
             if self._stops and most is not None and self._done[name] >= most:
-                msg = f"{name}: {most} {what}; the run stops here"
-                raise BrakeReached(msg)
+                raise BrakeReached(f"{name}: {most} {what}; the run stops here")
             self._done[name] += 1
 
     def told_by_a_plan(self) -> list[str]:

@@ -35,15 +35,15 @@ def read_message(line: str, number: int) -> dict[str, Any]:
         with contextlib.suppress(ValueError):
             message = read_json(line)
     if not isinstance(message, dict):
-        msg = (
+        raise BrokenInput(
             f"line {number} of the input is no Singer message (a JSON object); the tap broke off,"
             " or something else prints to its output"
         )
-        raise BrokenInput(msg)
     for name in _NAMED_BY_TEXT:
         if not isinstance(message.get(name, ""), str):
-            msg = f"the message in line {number} of the input does not name its {name} by text"
-            raise BrokenInput(msg)
+            raise BrokenInput(
+                f"the message in line {number} of the input does not name its {name} by text"
+            )
     return message
 
 
@@ -54,11 +54,9 @@ def require(message: object, members: set[str]) -> None:
         BrokenInput: it is no object, or lacks something.
     """
     if not isinstance(message, dict):
-        msg = "a record, schema or state of the input is no JSON object"
-        raise BrokenInput(msg)
+        raise BrokenInput("a record, schema or state of the input is no JSON object")
     missing = " and ".join(sorted(members.difference(message)))
     if missing:
         kind = message.get("type")
         known = kind if kind in ("RECORD", "SCHEMA", "STATE", "BATCH") else "message or schema"
-        msg = f"a {known} of the input lacks {missing}, which Singer demands"
-        raise BrokenInput(msg)
+        raise BrokenInput(f"a {known} of the input lacks {missing}, which Singer demands")

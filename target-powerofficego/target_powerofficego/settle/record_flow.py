@@ -195,8 +195,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
             Undecidable: with a Park.
         """
         if self.tools.store.intents.of_record((self.other_way,), shop_id):
-            reason = "a write of the other way has no answer yet; the next run that way looks"
-            raise Undecidable(Park(reason, (OTHER_WAY,)))
+            raise Undecidable(
+                Park(
+                    "a write of the other way has no answer yet; the next run that way looks",
+                    (OTHER_WAY,),
+                )
+            )
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
         """See that a record is no older version of what is known of it.

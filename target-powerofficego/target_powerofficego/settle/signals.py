@@ -106,8 +106,9 @@ class InterruptibleReader(SingerReader):
 
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
         del message_dict
-        msg = f"line {self._line_number} of the input is no message of a kind that Singer knows"
-        raise BrokenInput(msg)
+        raise BrokenInput(
+            f"line {self._line_number} of the input is no message of a kind that Singer knows"
+        )
 
 
 def _standard_input() -> IO[str]:
@@ -117,8 +118,9 @@ def _standard_input() -> IO[str]:
         BrokenInput: the program was started without one.
     """
     if sys.stdin is None:
-        msg = "standard input is closed, so there is nothing to read; let a tap write to it"
-        raise BrokenInput(msg)
+        raise BrokenInput(
+            "standard input is closed, so there is nothing to read; let a tap write to it"
+        )
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="strict")
     return sys.stdin

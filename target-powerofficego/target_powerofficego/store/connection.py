@@ -133,8 +133,9 @@ class StoreConnection:
         SQLAlchemy would open another one by itself, without the lock.
         """
         if self.connection.invalidated:
-            msg = f"the connection to the link store {self.location} was lost; run again"
-            raise LinkStoreError(msg)
+            raise LinkStoreError(
+                f"the connection to the link store {self.location} was lost; run again"
+            )
 
     def _unusable(self, error: BaseException | None) -> LinkStoreError:
         """Return an error without the statement and its values, which may be personal."""
@@ -154,17 +155,15 @@ class StoreConnection:
             elif version < t.SCHEMA_VERSION and when_older == "migrate":
                 migrate(self.connection, version)
             elif version < t.SCHEMA_VERSION and when_older == "refuse":
-                msg = (
+                raise LinkStoreError(
                     f"the link store {self.location} was written by an earlier version of this"
                     " program; the next run of target-powerofficego brings it up to date"
                 )
-                raise LinkStoreError(msg)
             elif version > t.SCHEMA_VERSION:
-                msg = (
+                raise LinkStoreError(
                     f"the link store {self.location} was written by a newer version of this"
                     " program: upgrade target-powerofficego"
                 )
-                raise LinkStoreError(msg)
 
     def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Return the first row of a query in the driver's own words, by the driver itself.
@@ -201,11 +200,10 @@ class StoreConnection:
             except sa.exc.DBAPIError:
                 is_clean = False
         if not is_clean:
-            msg = (
+            raise LinkStoreError(
                 f"it was erased, but another program uses the link store {self.location}, whose"
                 " file still has the deleted values: erase again once that has ended"
             )
-            raise LinkStoreError(msg)
 
 
 def _purge_sqlite(connection: sa.Connection) -> bool:
@@ -242,14 +240,14 @@ def _opening(location: StoreLocation) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        msg = f"the link store {location} cannot be opened: {_first_line(error.orig)}"
-        raise LinkStoreError(msg) from None
+        raise LinkStoreError(
+            f"the link store {location} cannot be opened: {_first_line(error.orig)}"
+        ) from None
     except ImportError:
-        msg = (
+        raise LinkStoreError(
             "a link store in PostgreSQL needs the package psycopg: install"
             " target-powerofficego[postgresql]"
-        )
-        raise LinkStoreError(msg) from None
+        ) from None
 
 
 def has_store(location: StoreLocation) -> bool:
@@ -260,11 +258,10 @@ def has_store(location: StoreLocation) -> bool:
     """
     columns = _columns_by_table(location)
     if _is_of_another(columns, is_shared=location.is_postgresql):
-        msg = (
+        raise LinkStoreError(
             f"{location} is a database of another program, and nothing was changed in it: set"
             " link_store to a place of its own"
         )
-        raise LinkStoreError(msg)
     return t.about.name in columns
 
 

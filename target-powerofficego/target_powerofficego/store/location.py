@@ -35,26 +35,22 @@ class StoreLocation:
                 settings are.
         """
         if not text.strip() or "\0" in text:
-            msg = "link_store is empty or no path; set it to the path of a file"
-            raise LinkStoreError(msg)
+            raise LinkStoreError("link_store is empty or no path; set it to the path of a file")
         if may_be_a_key(text):
-            msg = f"link_store {MAY_BE_A_KEY}, such as ./links.db"
-            raise LinkStoreError(msg)
+            raise LinkStoreError(f"link_store {MAY_BE_A_KEY}, such as ./links.db")
         if "://" not in text:
             return cls(sa.URL.create("sqlite", database=text))
         url = _url(text)
         if url.password is not None or "password" in url.query:
-            msg = (
+            raise LinkStoreError(
                 "link_store must not hold the database's password: give that in the environment"
                 " variable PGPASSWORD or in the file ~/.pgpass"
             )
-            raise LinkStoreError(msg)
         if secrets := sorted(_SECRETS.intersection(url.query)):
-            msg = (
+            raise LinkStoreError(
                 f"link_store must not hold {' or '.join(secrets)}: give that in the file"
                 " ~/.pg_service.conf, and name its service in link_store (?service=NAME)"
             )
-            raise LinkStoreError(msg)
         return cls(url.set(drivername="postgresql+psycopg"))
 
     @classmethod
@@ -86,9 +82,8 @@ def _url(text: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         url = None
     if url is None or url.drivername not in _POSTGRESQL:
-        msg = (
+        raise LinkStoreError(
             "link_store must be the path of a file, or the address of a PostgreSQL database"
             " (postgresql://user@host/database)"
         )
-        raise LinkStoreError(msg)
     return url

@@ -44,19 +44,17 @@ class NamespaceRows(Rows):
         same_client = sorted(row.shop_name for row in rows if row.client_id == client_id)
         same_shop = [row.client_name or row.client_id for row in rows if row.shop_name == shop_name]
         if same_client and not new_namespace:
-            msg = (
+            raise LinkStoreError(
                 f'the link store {here} knows this Go client under the shop name "'
                 f'{same_client[0]}", not "{shop_name}": a renamed shop would post everything again;'
                 " set shop_name back, or new_namespace: true if this is another shop"
             )
-            raise LinkStoreError(msg)
         if same_shop and not new_namespace:
-            msg = (
+            raise LinkStoreError(
                 f'the link store {here} knows the shop "{shop_name}" with another client'
                 f' ("{same_shop[0]}"): check client_key, or set new_namespace: true if the shop now'
                 " keeps its books there"
             )
-            raise LinkStoreError(msg)
         self._store.namespace = self._insert(
             t.namespaces,
             client_id=client_id,
@@ -85,19 +83,17 @@ class NamespaceRows(Rows):
         here = self._store.location
         named_so = [namespace for namespace in self.all() if namespace.shop_name == shop_name]
         if not named_so:
-            msg = (
+            raise LinkStoreError(
                 f'the link store {here} knows no shop "{shop_name}": nothing is linked'
                 " yet; run target-powerofficego first, or correct link_store or shop_name"
             )
-            raise LinkStoreError(msg)
         if len(named_so) > 1:
             clients = " and ".join(namespace.client_id for namespace in named_so)
-            msg = (
+            raise LinkStoreError(
                 f'the link store {here} knows the shop "{shop_name}" with several clients'
                 f" of Go ({clients}): which is meant cannot be told; keep each in a link store of"
                 " its own"
             )
-            raise LinkStoreError(msg)
         self.work_in(named_so[0])
 
 

@@ -78,8 +78,7 @@ class Rows:
         """Add a row, and return the id that the database gave it."""
         key = self._write(sa.insert(table).values(values)).inserted_primary_key
         if key is None:
-            msg = "the database gave no id to a new row"
-            raise LinkStoreError(msg)
+            raise LinkStoreError("the database gave no id to a new row")
         return int(key[0])
 
     def _insert_all(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

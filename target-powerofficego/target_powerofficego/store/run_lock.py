@@ -44,8 +44,9 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     except Timeout:
         raise LinkStoreError(_another_run(shop_name, str(path))) from None
     except OSError as error:
-        msg = f"the link store {location} cannot be written: {error.strerror}"
-        raise LinkStoreError(msg) from None
+        raise LinkStoreError(
+            f"the link store {location} cannot be written: {error.strerror}"
+        ) from None
     return lock
 
 
@@ -57,8 +58,9 @@ def see_that_it_has_a_folder(location: StoreLocation) -> None:
     """
     folder = location.path.resolve().parent if location.path else None
     if folder is not None and not folder.is_dir():
-        msg = f"link_store: there is no folder {folder}; create it, or correct the path"
-        raise LinkStoreError(msg)
+        raise LinkStoreError(
+            f"link_store: there is no folder {folder}; create it, or correct the path"
+        )
 
 
 def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:

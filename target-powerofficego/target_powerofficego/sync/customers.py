@@ -209,8 +209,7 @@ class CustomersWalk(EntityWalk):
             there, was_made = self._create_under(code, place, wanted, read_at)
             if was_made or place.has(there, wanted):
                 return int(there["Id"]), was_made
-        msg = "unreachable: codes never end"
-        raise AssertionError(msg)
+        raise AssertionError("unreachable: codes never end")
 
     def _create_under(
         self, code: str, place: _Place, wanted: Mapping[str, Value], read_at: datetime.datetime

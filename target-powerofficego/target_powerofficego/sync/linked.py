@@ -229,8 +229,13 @@ class LinkedWalk(GoWalk):
             raise
         except Refused as refused:
             said = refused.title or refused.status
-            why = f"Go does not archive it yet ({said}); tried again later, at most a day apart"
-            raise Undecidable(Park(why, (ARCHIVE_REFUSED,), is_refusal=True)) from None
+            raise Undecidable(
+                Park(
+                    f"Go does not archive it yet ({said}); tried again later, at most a day apart",
+                    (ARCHIVE_REFUSED,),
+                    is_refusal=True,
+                )
+            ) from None
 
     def write_beside(self, arrival: ReadArrival, link: Link, entry: Entry) -> bool:
         """Write our reference and what hangs on the entity; return whether anything was written."""

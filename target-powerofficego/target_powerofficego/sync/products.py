@@ -109,8 +109,7 @@ class ProductsWalk(EntityWalk):
         try:
             return self.write_alone(ReadArrival({"id": shop_id}, read_at, values=told), link)
         except Undecidable as undecidable:
-            reason = f"product {shop_id}: {undecidable.change.reason}"
-            raise Undecidable(Hold(reason)) from None
+            raise Undecidable(Hold(f"product {shop_id}: {undecidable.change.reason}")) from None
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""

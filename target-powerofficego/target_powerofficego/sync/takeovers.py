@@ -66,8 +66,7 @@ def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) ->
     with store.transaction():
         old = store.links.get(entity, from_id)
         if old is None:
-            msg = f"{entity} {from_id} is linked no more"
-            raise LinkStoreError(msg)
+            raise LinkStoreError(f"{entity} {from_id} is linked no more")
         new = passed_on(old, to_id, created)
         store.links.put(replace(old, is_follower=True, base={}, own_stamp=None))
         store.links.put(new)

@@ -111,11 +111,10 @@ def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderL
     if not amount:
         return []
     if codes.rounding is None:
-        msg = (
+        raise Contradiction(
             f"the shop rounds the order by {amount}, and no rounding_product_code is set to post"
             " that on: set it"
         )
-        raise Contradiction(msg)
     service = Service(codes.rounding, ROUNDING_NAME)
     total = Money(amount, ZERO, amount)
     return [service_line(ORDER_ROUNDING, service, service.name, start, ZERO, total)]

@@ -109,12 +109,11 @@ def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSu
         first = first or wrong
     amount = _together(discounts).incl
     reasons = "; ".join(first or ["the discount's own amount without VAT fits none of its rates"])
-    msg = (
+    raise Contradiction(
         f"the discount of {amount} cannot be taken off so that the order's sums are true. Taken off"
         f" the goods in proportion: {reasons}. Let the shop name each rate that has VAT left in"
         " `taxes`, or put the sums right"
     )
-    raise Contradiction(msg)
 
 
 def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
@@ -128,8 +127,7 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
     amount = sum((one.incl for one in discounts), ZERO)
     if amount > to_ore(sums.whole.incl):
         whole = to_ore(sums.whole.incl)
-        msg = f"the discount is {amount}, but the order comes to {whole} before it"
-        raise Contradiction(msg)
+        raise Contradiction(f"the discount is {amount}, but the order comes to {whole} before it")
     if None in sums.by_rate:
         raise Unusable(without_rate(lines, "the discount"))
     return sums

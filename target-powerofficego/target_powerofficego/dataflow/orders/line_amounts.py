@@ -100,11 +100,10 @@ class Rates:
             return fitting[0]
         rates = ", ".join(format(rate.normalize(), "f") for rate in fitting or self.known)
         fault = "several rates" if fitting else "no rate"
-        msg = (
+        raise Unusable(
             f"{what} has no tax_rate, and VAT of {total.tax} on {total.excl} is that of {fault} of"
             f" {rates} %: let the shop tell tax_rate"
         )
-        raise Unusable(msg)
 
     def _fitting(self, total: Money, most: Decimal) -> list[Decimal]:
         return [rate for rate in self.known if _gives(rate, total, most)]
@@ -140,16 +139,14 @@ def choose_price(
     """
     if quantity == 0:
         if total_excl:
-            msg = f"a quantity of 0 cannot come to {total_excl}"
-            raise Unusable(msg)
+            raise Unusable(f"a quantity of 0 cannot come to {total_excl}")
         return Price(unit_price or ZERO, ZERO)
     allowances = _allowances(discount)
     own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
     for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
         if to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
             return price
-    msg = f"no unit price makes {quantity} come to {total_excl}"
-    raise Unusable(msg)
+    raise Unusable(f"no unit price makes {quantity} come to {total_excl}")
 
 
 def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
@@ -208,14 +205,12 @@ def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
     if incl is None and excl is not None:
         incl = _with_vat(excl, tax, rate)
     if excl is None or incl is None:
-        msg = (
+        raise Unusable(
             f"{what} lacks amounts: of total_excl, total_tax and total_incl two are needed, or one"
             " and tax_rate"
         )
-        raise Unusable(msg)
     if tax is not None and abs(excl + tax - incl) > ORE:
-        msg = f"{what}: {excl} and VAT {tax} do not make {incl}"
-        raise Unusable(msg)
+        raise Unusable(f"{what}: {excl} and VAT {tax} do not make {incl}")
     return Money(excl, incl - excl, incl)
 
 

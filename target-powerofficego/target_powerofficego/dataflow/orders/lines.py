@@ -168,8 +168,7 @@ def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
     rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     amounts = [raw.get(name) for name in ("total_excl", "total_incl")]
     if any(values.amount(one, what=f"{what}, total") for one in amounts):
-        msg = f"{what} is a text but has an amount"
-        raise Unusable(msg)
+        raise Unusable(f"{what} is a text but has an amount")
     return OrderLine(
         reference=_reference(raw, what),
         product_id=None,
@@ -240,8 +239,7 @@ def _line_price(
             discount=_discount(raw, total, what),
         )
     except Unusable as unusable:
-        msg = f"{what}: {unusable}"
-        raise Unusable(msg) from None
+        raise Unusable(f"{what}: {unusable}") from None
 
 
 def _discount(raw: Record, total: Money, what: str) -> Decimal:
@@ -267,6 +265,5 @@ def dicts(raw: object, *, what: str) -> list[Record]:
     if raw is None:
         return []
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
-        msg = f"{what} should be a list but is a {values.kind_of(raw)}"
-        raise Unusable(msg)
+        raise Unusable(f"{what} should be a list but is a {values.kind_of(raw)}")
     return raw

@@ -185,8 +185,7 @@ def _same(name: str, value: Value) -> Value:
     try:
         return LINE_MEMBERS[name](value)
     except InvalidOperation:
-        msg = f"{name} of a line in Go is no number: {values.shown(value)}"
-        raise Unusable(msg) from None
+        raise Unusable(f"{name} of a line in Go is no number: {values.shown(value)}") from None
 
 
 def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
@@ -225,8 +224,7 @@ def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -
     places = _places(order.raw)
     for reference, edit in edited.items():
         if reference not in places:
-            msg = f"line {reference} is no line of the shop's own; change it in the shop"
-            raise Unusable(msg)
+            raise Unusable(f"line {reference} is no line of the shop's own; change it in the shop")
         kind, place = places[reference]
         patch[kind][place] = _edited(kind, patch[kind][place], before[reference], edit)
     more = [_more(before[reference], edit) for reference, edit in edited.items()]
@@ -254,8 +252,9 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
     """
     if None not in (before.rate, edit.rate) and before.rate != edit.rate:
         rates = [f"{rate_key(rate)} %" for rate in (before.rate, edit.rate) if rate is not None]
-        msg = f"VAT of line {before.reference}: the shop says {rates[0]}, Go says {rates[1]}"
-        raise Unusable(msg)
+        raise Unusable(
+            f"VAT of line {before.reference}: the shop says {rates[0]}, Go says {rates[1]}"
+        )
     if "Description" in edit.members:
         name = values.same_text(edit.members["Description"])
         raw = {**raw, "name": values.written_like(name, raw.get("name"))}
@@ -263,8 +262,7 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
     for form in forms:
         if _says(kind, form, edit):
             return form
-    msg = f"the shop has no form for what Go says of line {before.reference}"
-    raise Unusable(msg)
+    raise Unusable(f"the shop has no form for what Go says of line {before.reference}")
 
 
 def _says(kind: str, raw: Record, edit: LineEdit) -> bool:
@@ -349,8 +347,9 @@ def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> li
             continue
         if rate not in rates:
             told = "its" if rate is None else f"{rate_key(rate)} %"
-            msg = f"the order's taxes in the shop have no row for the VAT rate of a line ({told})"
-            raise Unusable(msg)
+            raise Unusable(
+                f"the order's taxes in the shop have no row for the VAT rate of a line ({told})"
+            )
         place = rates.index(rate)
         added = {"base": more.excl, "amount": more.tax}
         rows[place] = {**rows[place], **_raised(rows[place], added)}
@@ -377,9 +376,9 @@ def _check(
         edit = edited.get(line.reference)
         is_right = line == before[line.reference] if edit is None else edit.is_held_by(line)
         if not is_right:
-            msg = f"the shop has no form for what Go says of line {line.reference}"
-            raise Unusable(msg)
+            raise Unusable(f"the shop has no form for what Go says of line {line.reference}")
     come_to = order.total
     if come_to != total:
-        msg = f"with Go's lines the shop's order comes to {come_to} with VAT, but Go's to {total}"
-        raise Unusable(msg)
+        raise Unusable(
+            f"with Go's lines the shop's order comes to {come_to} with VAT, but Go's to {total}"
+        )

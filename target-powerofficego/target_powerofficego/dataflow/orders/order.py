@@ -128,8 +128,9 @@ def _buyer_name(order: Record, _: Conversion) -> Value:
     if "buyer" not in order:
         return ABSENT
     if order["buyer"] is not None and not isinstance(order["buyer"], dict):
-        msg = f"buyer should be a group of fields but is a {values.kind_of(order['buyer'])}"
-        raise Unusable(msg)
+        raise Unusable(
+            f"buyer should be a group of fields but is a {values.kind_of(order['buyer'])}"
+        )
     return buyer_name(order)
 
 

@@ -99,14 +99,12 @@ class _Reading:
         """Read one payment; what cannot be read is left out, and said."""
         try:
             if not isinstance(told, dict):
-                msg = f"should be a group of fields but is a {values.kind_of(told)}"
-                raise Unusable(msg)
+                raise Unusable(f"should be a group of fields but is a {values.kind_of(told)}")
             if not self._is_paid(told):
                 return
             payment = self._payment(told)
             if payment.payment_id in self.paid:
-                msg = f"has the same id {values.shown(payment.payment_id)} as another one"
-                raise Unusable(msg)
+                raise Unusable(f"has the same id {values.shown(payment.payment_id)} as another one")
         except Unusable as why:
             self.left_out.append(f"{_named(told)} is not posted: it {why}")
         else:
@@ -134,12 +132,10 @@ class _Reading:
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
         if amount <= 0 or amount != values.to_ore(amount):
-            msg = f"is of {amount}, which is no amount above zero in whole øre"
-            raise Unusable(msg)
+            raise Unusable(f"is of {amount}, which is no amount above zero in whole øre")
         if self.currency != CURRENCY:
             told = f"in {self.currency}" if self.currency else "in a currency that is not known"
-            msg = f"is {told}; only {CURRENCY} is posted"
-            raise Unusable(msg)
+            raise Unusable(f"is {told}; only {CURRENCY} is posted")
         return values.to_ore(amount)
 
     def _id(self, told: Record) -> str:

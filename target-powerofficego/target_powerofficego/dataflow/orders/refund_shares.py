@@ -82,8 +82,7 @@ def read_vat(raw: Record, what: str) -> ToldVat:
             continue
         rate = values.vat_rate(one.get("rate"), what=f"{name}, rate")
         if rate is None:
-            msg = f"{name} has no rate"
-            raise Unusable(msg)
+            raise Unusable(f"{name} has no rate")
         is_complete = is_complete and base is not None
         told = Money(base or ZERO, tax, (base or ZERO) + tax)
         found[rate] = found.get(rate, NOTHING) + told
@@ -285,13 +284,15 @@ def _told_sums(
     if told and ZERO not in told and rest > most:
         told[ZERO] = Money(rest, ZERO, rest)
     elif told and abs(rest) > most:
-        msg = f"{what} is {amount}, but its taxes come to {_incl(told)} with what they are of"
-        raise Contradiction(msg)
+        raise Contradiction(
+            f"{what} is {amount}, but its taxes come to {_incl(told)} with what they are of"
+        )
     of_amount = None if vat.excl is None else amount - vat.excl
     taxes = [one for one in (vat.tax, of_amount) if one is not None]
     if abs(taxes[0] - taxes[-1]) > most:
-        msg = f"{what} is {amount} and {vat.excl} without VAT, but its taxes come to {vat.tax}"
-        raise Contradiction(msg)
+        raise Contradiction(
+            f"{what} is {amount} and {vat.excl} without VAT, but its taxes come to {vat.tax}"
+        )
     return _ToldSums(amount, taxes[0], told)
 
 

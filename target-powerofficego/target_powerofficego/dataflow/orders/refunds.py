@@ -102,8 +102,7 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     ids = [one.id for one in found]
     doubled = sorted({one for one in ids if ids.count(one) > 1})
     if doubled:
-        msg = f"two refunds have the id {' and '.join(map(values.shown, doubled))}"
-        raise Unusable(msg)
+        raise Unusable(f"two refunds have the id {' and '.join(map(values.shown, doubled))}")
     return tuple(sorted(found, key=_paid_back_at))
 
 
@@ -138,8 +137,9 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
     amount = vat.incl if amount is None else amount
     shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
     if amount is None and not shipping and not any(map(_is_told, lines)):
-        msg = f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
-        raise Unusable(msg)
+        raise Unusable(
+            f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
+        )
     return Refund(shop_id, amount, lines, shipping, raw.get("created_at"), vat)
 
 
@@ -186,11 +186,11 @@ def less_refunds(
 
 def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
     if amount < told:
-        msg = f"{refund.called} is {amount}, but its lines come to {told}"
-        raise Contradiction(msg)
+        raise Contradiction(f"{refund.called} is {amount}, but its lines come to {told}")
     if amount > max(before, ZERO):
-        msg = f"{refund.called} is {amount}, but the order comes to {before} before it"
-        raise Contradiction(msg)
+        raise Contradiction(
+            f"{refund.called} is {amount}, but the order comes to {before} before it"
+        )
 
 
 def _for_no_line(
@@ -274,13 +274,13 @@ def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[st
         there = [one for one in part.references or (part.line_id,) if one in left]
         what = f"{refund.called} names a line {values.shown(part.line_id)}"
         if len(there) > 1:
-            msg = f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
-            raise Contradiction(msg)
+            raise Contradiction(
+                f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
+            )
         if there:
             found.append((there[0], part))
         elif not part.references or part.amount:
-            msg = f"{what} that the order does not have"
-            raise Unusable(msg)
+            raise Unusable(f"{what} that the order does not have")
     return found
 
 
@@ -406,8 +406,7 @@ def _take_freight(
             left[reference] = _less(line, refund, ZERO, part)
             wanted -= part
     if wanted:
-        msg = f"{refund.called} pays back more freight than was paid"
-        raise Contradiction(msg)
+        raise Contradiction(f"{refund.called} pays back more freight than was paid")
 
 
 def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
@@ -419,8 +418,9 @@ def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -
     if not amount and line.total.incl:
         return line
     if quantity > abs(line.quantity) or amount > abs(line.total.incl):
-        msg = f"{refund.called} is of more than line {values.shown(line.reference)} had left"
-        raise Contradiction(msg)
+        raise Contradiction(
+            f"{refund.called} is of more than line {values.shown(line.reference)} had left"
+        )
     total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
     left = line.quantity - quantity.copy_sign(line.quantity)
     if not left and total.incl:

@@ -142,11 +142,10 @@ class ShopOrder:
         sums = sums_of(found)
         wrong = [*misrated(sums), *told.contradictions(sums)]
         if wrong:
-            msg = (
+            raise Contradiction(
                 f"the order's own sums contradict each other: {'; '.join(wrong)}. Correct them in"
                 " the shop; what it rounds the whole order by belongs in `rounding`"
             )
-            raise Contradiction(msg)
         return (*settled(found, told), *rounding)
 
     @property

@@ -61,8 +61,7 @@ def wanted(
         return Wanted.LEFT_ALONE
     if status not in ORDER_STATUSES:
         told = "is missing" if status is None else f"{values.shown(status)} is not known"
-        msg = f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}"
-        raise Unusable(msg)
+        raise Unusable(f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}")
     return Wanted.WRITTEN
 
 
@@ -76,8 +75,9 @@ def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
         moment = values.instant(order.raw.get(name), what=name)
         if moment is not None:
             return moment.astimezone(zone).date()
-    msg = "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
-    raise Unusable(msg)
+    raise Unusable(
+        "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+    )
 
 
 def asked_stage(

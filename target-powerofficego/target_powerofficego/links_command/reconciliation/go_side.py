@@ -56,8 +56,9 @@ class GoSide:
         held = set(client.get("ValidPrivileges") or ())
         missing = [name for name, any_of in _RIGHTS.items() if not held.intersection(any_of)]
         if missing:
-            msg = f"the keys lack privileges in PowerOffice Go: {', '.join(missing)}"
-            raise MissingPrivilege(msg)
+            raise MissingPrivilege(
+                f"the keys lack privileges in PowerOffice Go: {', '.join(missing)}"
+            )
         return str(client.get("ClientId"))
 
     def entries(self, note: Callable[[int], None]) -> dict[str, GoEntry]:

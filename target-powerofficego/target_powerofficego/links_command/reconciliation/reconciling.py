@@ -161,11 +161,10 @@ def _settings(config: dict[str, Any]) -> Settings:
             return Settings.from_config(config)
         except SettingsError as error:
             wrong = error.lines
-    msg = (
+    raise click.ClickException(
         f"{'; '.join(wrong)}. The settings of target-powerofficego are needed: name their file with"
         f" --config FILE, or set the variables {_PREFIX}…"
     )
-    raise click.ClickException(msg)
 
 
 def _of_file(path: str) -> dict[str, Any]:

@@ -394,8 +394,9 @@ class Writer:
         if len(done) == len(rows):
             return Answer(there, intent)
         self._store.intents.end(intent)
-        msg = f"PATCH {path}: Go was edited while the answer was missing"
-        raise TestFailed(msg, method="PATCH", path=path)
+        raise TestFailed(
+            f"PATCH {path}: Go was edited while the answer was missing", method="PATCH", path=path
+        )
 
     def _found_behind(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
         """As `_found`, once a replica that is behind would show it."""

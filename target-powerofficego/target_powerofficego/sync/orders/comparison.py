@@ -221,8 +221,7 @@ def _rounding_line(tools: OrderTools, order: OrderInGoForm, amount: Decimal) -> 
     service = Service(code, "Øreavrunding")
     product = tools.products.service(service, ZERO, order.read_at)
     if product is None:
-        reason = f"the odd øre needs the product {code}, which could not be made"
-        raise Undecidable(Hold(reason))
+        raise Undecidable(Hold(f"the odd øre needs the product {code}, which could not be made"))
     total = Money(amount, ZERO, amount)
     line = service_line(ROUNDING, service, service.name, len(order.lines), ZERO, total)
     return line.values(product, standard_account=True)

@@ -153,8 +153,9 @@ class Crediting:
         there = draft.find_late(self.tools, note)
         amount = -_total_of(there)
         if stands := _stands(there):
-            reason = f"{why}, but {amount} was credited in Go ({stands}): see to it in Go"
-            raise Undecidable(Hold(reason))
+            raise Undecidable(
+                Hold(f"{why}, but {amount} was credited in Go ({stands}): see to it in Go")
+            )
         _delete(self.tools, note)
         logger.info(
             "orders %s: %s: its credit note of %s is taken back", self.link.shop_id, why, amount

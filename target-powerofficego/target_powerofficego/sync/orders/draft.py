@@ -49,8 +49,7 @@ def read_complete(tools: OrderTools, link: Link) -> Mapping[str, Any]:
         if not is_before(complete.get(STAMP), link.own_stamp):
             return complete
         tools.run.wait(_REPLICA_SECONDS)
-    msg = f"Go shows sales order {link.go_id} as it was before it was last written"
-    raise TryAgainLater(msg)
+    raise TryAgainLater(f"Go shows sales order {link.go_id} as it was before it was last written")
 
 
 def find(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
@@ -97,8 +96,9 @@ def read_after_writes(tools: OrderTools, link: Link, written: Written) -> Mappin
         if all(are_same(shown.get(reference), line) for reference, line in written.items()):
             return complete
         tools.run.wait(_REPLICA_SECONDS)
-    msg = f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
-    raise TryAgainLater(msg)
+    raise TryAgainLater(
+        f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
+    )
 
 
 def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:

@@ -98,8 +98,7 @@ def cancel(tools: OrderTools, arrival: OrderArrival, link: Link, invoice: Entry)
     if CANCEL in state.credited:
         return Nothing("cancelled, and credited in Go")
     if shop_order.is_deleted:
-        reason = "it is deleted in the shop but invoiced in Go: credit it in Go"
-        raise Undecidable(Hold(reason))
+        raise Undecidable(Hold("it is deleted in the shop but invoiced in Go: credit it in Go"))
     order = reading.order_less(tools, arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
     linked.require_total(order, invoice)

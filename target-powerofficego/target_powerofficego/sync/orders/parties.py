@@ -226,8 +226,9 @@ class _Search:
         if known := self._agreed_customer():
             return known
         if self.tools.settings.guests == "reject":
-            reason = "a guest bought it, and the setting guests rejects orders of guests"
-            raise Undecidable(Reject(reason))
+            raise Undecidable(
+                Reject("a guest bought it, and the setting guests rejects orders of guests")
+            )
         return self.tools.run.guest_customer_id
 
     def _of_nobody(self) -> str:

@@ -91,8 +91,9 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     link = _write_reference(tools, order, link, entry)
     if differing:
         where = "on its invoice " if invoice else ""
-        reason = f"Go's order is not the shop's: {where}{differing}. See to it in Go"
-        raise Undecidable(Hold(reason))
+        raise Undecidable(
+            Hold(f"Go's order is not the shop's: {where}{differing}. See to it in Go")
+        )
     return Settled(order, link, met)
 
 
