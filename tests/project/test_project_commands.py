@@ -95,6 +95,7 @@ NOT_RUN = {
             "uv run pytest -k phone --pdb",
             "uv run pytest -m slow -n 8",
             "uv run ruff format --check && uv run ruff check && uv run mypy",
+            "uv run mypy --config-file tests/mypy.ini",
         ),
         "is a part of what .ci/run does",
     ),
