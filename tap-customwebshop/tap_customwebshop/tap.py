@@ -37,7 +37,7 @@ _NO_CATALOG = (
 
 
 class TapCustomWebShop(CommandLine, Tap):
-    """Reads customers, products and orders from a web shop of the merchant's own making."""
+    """Reads customers, products and orders from a custom-built web shop."""
 
     name = "tap-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS

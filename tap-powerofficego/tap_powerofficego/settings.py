@@ -69,7 +69,7 @@ _READING = (
         th.NumberType(minimum=0),
         default=24,
         title="Full check, hours",
-        description="How often customers, products and sales orders are read anew in full, because"
+        description="How often customers, products and sales orders are read in full again, because"
         " edits of an address, for one, do not move Go's stamps.",
     ),
 )

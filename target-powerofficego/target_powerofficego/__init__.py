@@ -1,1 +1,1 @@
-"""Keeps PowerOffice Go the same as a web shop, as a Singer target."""
+"""Keeps PowerOffice Go in sync with a web shop, as a Singer target."""

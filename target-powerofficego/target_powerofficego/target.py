@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TargetPowerOfficeGo(SettlingTarget["Run"]):
-    """Keeps PowerOffice Go's customers, products and sales orders the same as a web shop's."""
+    """Keeps PowerOffice Go's customers, products and sales orders in sync with a web shop's."""
 
     name = "target-powerofficego"
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG.to_dict()

@@ -103,16 +103,16 @@ _LINKS = (
         th.BooleanType,
         default=False,
         title="New namespace",
-        description="Allow a link store that knows this shop or this Go client to begin anew with"
-        " another pair of them.",
+        description="Allow a link store that already knows this shop or this Go client to begin a"
+        " new set of links for another combination of the two.",
     ),
     th.Property(
         "link_store",
         th.StringType,
         default="powerofficego-links.db",
         title="Link store",
-        description="Where it is remembered what is linked: the path of an SQLite file, or the"
-        " address of a PostgreSQL database (postgresql://user@host/database; its password in"
+        description="Where the links between shop and Go are stored: the path of an SQLite file, or"
+        " the address of a PostgreSQL database (postgresql://user@host/database; its password in"
         " PGPASSWORD or ~/.pgpass). Keep it with your backups.",
     ),
     th.Property(
@@ -120,7 +120,7 @@ _LINKS = (
         th.NumberType(minimum=0),
         default=24,
         title="Full check, hours",
-        description="How often everything in Go is listed anew, because edits of addresses and"
+        description="How often everything in Go is listed again, because edits of addresses and"
         " stock do not move its stamps.",
     ),
 )
@@ -137,7 +137,7 @@ _CARE = (
         "changes_file",
         th.StringType,
         title="File of changes",
-        description="Path of a file that is written anew at the end of each run: every decision,"
+        description="Path of a file that is overwritten at the end of each run: every decision,"
         " one JSON object a line, as it was done, or in a dry run would be. It holds personal"
         " data.",
     ),
@@ -156,9 +156,9 @@ _CARE = (
         allowed_values=["keep", "fill_empty", "shop", "go"],
         default="keep",
         title="On link",
-        description="What happens to differing values when two entries are linked: `keep` both and"
-        " list them, `fill_empty` where one side has none, or write the `shop`'s to Go or `go`'s to"
-        " the shop. What is written to the shop waits for the way back.",
+        description="What happens to values that differ when two entries are linked: `keep` both"
+        " and list them, `fill_empty` where one side has none, or write the `shop`'s to Go or"
+        " `go`'s to the shop. What is written to the shop waits for the way back.",
     ),
     th.Property(
         "owners",
@@ -247,15 +247,15 @@ _RULES = (
         allowed_values=["none", "shop", "go"],
         default="none",
         title="Stock",
-        description="Whose stock overwrites the other's: the `shop`'s, or what `go` has available,"
-        " by the way back.",
+        description="Which side's stock overwrites the other's: `shop` writes the shop's to Go;"
+        " with `go`, the way back writes what Go has available to the shop.",
     ),
     th.Property(
         "time_zone",
         th.StringType,
         default="Europe/Oslo",
         title="Time zone",
-        description="In which the date of an order or a payment is read off its stamp.",
+        description="The time zone in which a stamp gives the date of an order or a payment.",
     ),
     th.Property(
         "orders_from",
