@@ -104,7 +104,7 @@ def test_a_run_killed_at_a_create_is_mended_by_the_next(
     assert touched.calls() == []
 
 
-@pytest.mark.parametrize("lag", [{"read_lag_seconds": 1}, {"read_lag_reads": 6}], ids=str)
+@pytest.mark.parametrize("lag", [{"read_lag_seconds": 1}, {"read_lag_seconds": 5}], ids=str)
 @pytest.mark.parametrize("what", ["customer", "product", "order"])
 def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
     box, ledger, shop, run_and_kill, what, lag

@@ -271,6 +271,24 @@ def test_an_open_balance_lets_the_archive_rest_and_be_tried_again(ledger, box, l
     assert ledger.run().writes == []
 
 
+def test_an_archive_that_go_shows_late_stops_no_run(ledger, box, links, records, customer):
+    ledger.run(*records)
+    assert links("erase", "customer", KARI, "--yes").exit_code == 0
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="PATCH", path="/customers/", reset="after")
+
+    for _ in ("without an answer", "not seen"):
+        assert ledger.run(customer(id="77", email="ola@example.no")).status in (0, 3)
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(ends_with=None).status in (0, 3)
+    (kari,) = [one for one in box.go.entries("Customers") if one["IsArchived"]]
+    assert kari["ExternalImportReference"]
+    with ledger.store() as store:
+        store.namespaces.work_in(store.namespaces.all()[0])
+        assert store.erasures.open() == []
+
+
 def test_a_dry_run_tells_of_the_archive_and_does_nothing(ledger, box, links, records):
     ledger.run(*records)
     links("erase", "customer", KARI, "--yes")
@@ -521,7 +539,7 @@ def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     told = links("erase", "customer", KARI, "--yes")
 
     assert told.exit_code == 1
-    assert "run the sync once, then erase; nothing was erased" in told.output
+    assert "run the sync until it has looked them up, then erase; nothing was erased" in told.output
 
 
 def test_a_voucher_of_which_it_is_not_known_whether_it_is_in_go_stops_no_erasure(

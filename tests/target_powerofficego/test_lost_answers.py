@@ -670,7 +670,7 @@ def test_a_create_that_never_succeeds_is_a_reject_that_the_next_run_makes_good(
     assert box.go.entries("Customers") == []
 
     box.faults.clear()
-    ledger.run(ends_with=0)
+    outcome = ledger.run(ends_with=0)
 
     assert outcome.count("customers", "created") == 2
     assert len(box.go.entries("Customers")) == 2

@@ -150,7 +150,8 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
         click.ClickException: it cannot be erased as things are; with why, and what to do.
     """
     if any(intent.entity != PAYMENTS for intent in store.intents.all()):
-        fail(f"writes of the last run are unanswered: run the sync once, then erase{_NOTHING}")
+        what = "writes have no answer yet: run the sync until it has looked them up, then erase"
+        fail(f"{what}{_NOTHING}")
     link = store.links.get(_CUSTOMERS, shop_id)
     if link is None and not store.knows(_CUSTOMERS, shop_id):
         return None

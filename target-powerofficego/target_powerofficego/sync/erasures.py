@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.decisions.changes import Archive, RowChange
+from target_powerofficego.decisions.changes import Archive, RowChange, Undecidable
 from target_powerofficego.go_api import (
     NotFound,
     Refused,
@@ -40,6 +40,8 @@ def archive_erased(tools: Tools) -> None:
             _end(tools, erasure)
         except TestFailed:
             _tell_open(erasure, "it was edited meanwhile; the next run tries again")
+        except Undecidable as undecidable:
+            _tell_open(erasure, undecidable.change.reason)
         except Refused as refused:
             said = refused.title or refused.status
             why = f"Go refused it ({said}), perhaps because its balance is open"

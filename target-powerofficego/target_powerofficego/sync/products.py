@@ -90,7 +90,8 @@ class ProductsWalk(EntityWalk):
         At the end of input: then only other orders may want the same, one after the other.
 
         Raises:
-            Undecidable: with a Hold, when the two sides cannot be merged.
+            Undecidable: with a Hold, when the two sides cannot be merged; with a Park, while a
+                change of the product has no answer and is not seen.
         """
         with self.tools.service_products:
             if not self.lacking_exempt_account([int(link.go_id)]):
@@ -109,6 +110,8 @@ class ProductsWalk(EntityWalk):
         try:
             return self.write_alone(ReadArrival({"id": shop_id}, read_at, values=told), link)
         except Undecidable as undecidable:
+            if not isinstance(undecidable.change, Hold):
+                raise
             raise Undecidable(Hold(f"product {shop_id}: {undecidable.change.reason}")) from None
 
     def id_by_code(self, code: str) -> int | None:

@@ -16,6 +16,7 @@ from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.settle.record_flow import created_at
 from target_powerofficego.store.link_store import Link, LinkStoreError
+from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
 from target_powerofficego.sync.linked import ReadArrival, is_archived
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
     """Return the link of the deleted record that has an entry, once its writes are answered.
 
     Raises:
-        Undecidable: with a Park, while one of the way back has no answer.
+        Undecidable: with a Park, while one of either way has no answer.
     """
     store = walk.tools.store
     owner = store.links.owner_of(walk.entity, go_id)
@@ -56,6 +57,8 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
         owner = store.links.owner_of(walk.entity, go_id)
     if owner is None:
         raise Undecidable(Hold("another record took its entry in Go meanwhile"))
+    if walk.tools.writer.open_changes(walk.entity, f"/{walk.table.resource}/{owner.go_id}"):
+        raise Undecidable(CHANGE_NOT_SEEN)
     walk.see_that_the_other_way_is_answered(owner.shop_id)
     return owner
 

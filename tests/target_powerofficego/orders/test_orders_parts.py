@@ -288,6 +288,26 @@ def test_a_sale_abroad_uses_the_optional_account_of_the_product(
     assert {one["OptionalSalesAccountId"] for one in box.go.entries("Products")} == {account[3100]}
 
 
+def test_an_order_is_parked_while_it_is_not_seen_whether_its_product_got_the_exempt_account(
+    ledger, box, reasons, customer, product, order, line
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    ledger.run(customer(), product(), ends_with=0)
+    ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="PATCH", path="/products", reset="after")
+    exempt = order(lines=[without_vat(line)])
+    ledger.run(exempt, ends_with=3)
+
+    ledger.run(exempt, ends_with=0)
+
+    assert "does not show it (yet)" in reasons()["parked", "orders", "9001"]
+    box.go.switches.read_lag_reads = 0
+    ledger.run(exempt, ends_with=0)
+    assert reasons() == {}
+    assert the_order(box)["TotalAmount"] == 200
+
+
 @pytest.mark.parametrize(("country", "is_exempt"), [("SE", True), ("SJ", True), ("NO", False)])
 def test_goods_without_vat_at_home_go_to_the_exempt_account_when_delivered_abroad(
     ledger, box, customer, product, order, line, address, country, is_exempt

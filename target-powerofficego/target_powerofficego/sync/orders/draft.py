@@ -108,11 +108,12 @@ def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
 
     Raises:
         TestFailed: Go was edited meanwhile.
+        Undecidable: with a Park, when that may be an earlier change of ours without an answer.
     """
     marked = tools.keep(link, state_of(link).unlocked(read_at))
     try:
         return _set_status(tools, marked, read_at, _CONFIRMED, _DRAFT)
-    except TestFailed:
+    except (TestFailed, Undecidable):
         tools.store.links.put(link)
         raise
 
