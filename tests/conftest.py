@@ -54,7 +54,6 @@ SLOW = (
     "tests/target_powerofficego/test_killed_runs.py",
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
-    "tests/target_powerofficego/test_links_command_transfer.py",
     "tests/target_powerofficego/test_lost_answers.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
@@ -86,9 +85,15 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Let each core take its share of all tests; what was chosen stays in this process."""
+    """Let each core take its share of all tests; what was chosen stays in this process.
+
+    What is named is run whether it is slow or not.
+    """
     option = config.option
-    is_chosen = config.args_source is config.ArgsSource.ARGS or option.keyword or option.usepdb
+    is_named = config.args_source is config.ArgsSource.ARGS
+    if is_named and option.markexpr == "not slow":
+        option.markexpr = ""
+    is_chosen = is_named or option.keyword or option.usepdb
     is_worker = hasattr(config, "workerinput")
     if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
         option.numprocesses = os.cpu_count()

@@ -2,10 +2,13 @@
 
 import copy
 import datetime
+import time
 
 import pytest
 from clocks import machine_off_by
+from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
+from target_powerofficego.target import TargetPowerOfficeGo
 
 pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
@@ -352,6 +355,18 @@ def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_looked_at(
         assert ledger.run(*edited_shop).status == 0
 
     assert passed == [SECOND_LOOK_SECONDS]
+
+
+def test_that_moment_is_real_where_nobody_lets_it_pass(box, ledger, shop, run_and_kill):
+    run_and_kill("POST", "/products$", *shop, moment="after")
+    box.requests.clear()
+
+    ledger.command(*shop, ends_with=0)
+
+    begun = box.requests.matching("go", "POST", "/oauth/token")[0]
+    looked = box.requests.matching("go", "GET", "/products$")[0]
+    assert looked.at - begun.at >= SECOND_LOOK_SECONDS
+    assert TargetCustomWebShop.wait is TargetPowerOfficeGo.wait is time.sleep
 
 
 LATER = "2026-02-01T00:00:00Z"

@@ -312,17 +312,17 @@ def _siblings(ledger: Ledger, address: Entry) -> list[Entry]:
     ]
 
 
-def _put_with_code(ledger: Ledger, kind: str, resource: str, entry: Entry) -> Entry:
-    """Store an entry, unless another has its code, whichever customer that belongs to."""
+def _check_code(ledger: Ledger, kind: str, resource: str, entry: Entry) -> None:
+    """See that no other entry has its code, whichever customer that belongs to."""
     if entry["ExternalCode"]:
         references.check_unique(ledger, kind, resource, "ExternalCode", entry)
-    return ledger.register(resource).put(entry)
 
 
 def _store_address(ledger: Ledger, address: Entry) -> Entry:
     _check_place(_ADDRESS, address)
     address = {**address, **checked_address(_ADDRESS, address, names=ADDRESS_MEMBERS)}
-    stored = _put_with_code(ledger, _ADDRESS, "ContactDeliveryAddresses", address)
+    _check_code(ledger, _ADDRESS, "ContactDeliveryAddresses", address)
+    stored = ledger.register("ContactDeliveryAddresses").put(address)
     for other in _siblings(ledger, address) if address["IsPrimary"] else ():
         if other["IsPrimary"]:
             moved = {"IsPrimary": False, "LastChangedDateTimeOffset": ledger.clock.stamp()}
@@ -333,7 +333,8 @@ def _store_address(ledger: Ledger, address: Entry) -> Entry:
 def _store_person(ledger: Ledger, person: Entry) -> Entry:
     references.check_filled(_PERSON, person, ("FirstName", "LastName"))
     check_email(_PERSON, "EmailAddress", person["EmailAddress"])
+    _check_code(ledger, _PERSON, "ContactPersons", person)
     if person["MailAddress"]:
         address = checked_address(_PERSON, person["MailAddress"], names=ADDRESS_MEMBERS)
         person = {**person, "MailAddress": address}
-    return _put_with_code(ledger, _PERSON, "ContactPersons", person)
+    return ledger.register("ContactPersons").put(person)

@@ -229,7 +229,9 @@ def delete(ledger: Ledger, order: Entry) -> None:
 
 def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
     """Return the complete order as the API shows it; `inherited` fills what the customer gives."""
-    customer = ledger.register("Customers").get(order["CustomerId"]) or {}
+    customer = ledger.register("Customers").get(order["CustomerId"])
+    if customer is None:
+        raise unknown_reference(_KIND, "CustomerId", order["CustomerId"])
     shown = {**order, "CustomerNo": customer["Number"]}
     if inherited:
         address_id = primary_address(ledger, order).get("Id")

@@ -111,9 +111,11 @@ class LinkStore(StoreConnection):
                 if table is t.about or table.name not in tables:
                     continue
                 named = {column["name"] for column in there.get_columns(table.name)}
-                query = sa.select(*(column for column in table.c if column.name in named))
-                for rows in self.connection.execute(query).mappings().partitions(1000):
-                    copy.connection.execute(sa.insert(table), [dict(row) for row in rows])
+                names = [column.name for column in table.c if column.name in named]
+                as_kept = sa.table(table.name, *map(sa.column, names))  # values pass as they are
+                found = self.connection.execute(sa.select(as_kept)).mappings()
+                for rows in found.partitions(1000):
+                    copy.connection.execute(sa.insert(as_kept), [dict(row) for row in rows])
         copy.namespace = self.namespace
         copy.location = self.location
         return copy

@@ -101,9 +101,11 @@ def agreed_state(
         reference: Agreement(members, in_go.get(reference), read_at, answered_at)
         for reference, members in order.members.items()
     }
-    beside = {"shipping_address": None, **order.kept}
-    kept = {name: Agreement(value, None, read_at, answered_at) for name, value in beside.items()}
-    return OrderState({**kept, **rows}).with_lines(lines)
+    rows.setdefault("shipping_address", Agreement(None, None, read_at, answered_at))
+    kept = {
+        name: Agreement(value, None, read_at, answered_at) for name, value in order.kept.items()
+    }
+    return OrderState(rows).with_lines(lines).with_rows(kept)
 
 
 def as_credited(refund: Refund | None) -> str:
