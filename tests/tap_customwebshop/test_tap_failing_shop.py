@@ -126,9 +126,18 @@ def test_the_token_goes_in_the_header_and_nowhere_else(scripted_shop, config, pa
     assert asked.query == {"limit": "500"}
 
 
-def test_a_redirect_to_another_origin_is_not_followed(scripted_shop, answer, fails):
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:{port}",
+        "http://127.0.0.1:9",
+        "http://127.0.0.1",
+        "https://127.0.0.1:{port}",
+    ],
+)
+def test_a_redirect_to_another_origin_is_not_followed(scripted_shop, answer, fails, origin):
     _, port = scripted_shop.url.rsplit(":", 1)
-    elsewhere = f"http://localhost:{port}/customers?secret=1"
+    elsewhere = f"{origin.format(port=port)}/customers?secret=1"
     emitted = fails(
         answer(status=302, headers={"Location": elsewhere}),
         kind=ShopRefusedError,

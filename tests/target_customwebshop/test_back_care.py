@@ -602,3 +602,15 @@ def test_the_last_line_of_a_way_tells_that_something_of_the_other_waits_too(link
         "; nothing waits for a person; on the other way something waits, see powerofficego-links"
     )
     assert f"{ending} check" in told.log
+
+
+def test_a_run_back_is_no_first_run_forward(both, customer):
+    for number in ("1", "2"):
+        email = f"kari{number}@example.no"
+        both.box.shop.put("customers", customer(id=number, email=email))
+    assert both.forward(max_creates=1).status == 1
+    assert both.back().status == 0
+
+    planned = both.forward(first_run="plan")
+
+    assert (planned.status, planned.writes) == (1, [])

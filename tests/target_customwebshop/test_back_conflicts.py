@@ -41,6 +41,21 @@ def test_the_later_edit_wins_whichever_way_runs_first(clashing, first, later, ke
     assert both.back().writes == []
 
 
+def test_a_write_of_ours_that_moves_no_stamp_hides_no_edit_of_a_persons(linked):
+    box, go_id = linked.box, linked.go_id("customers", "1001")
+    box.shop.patches_move_updated_at = False
+    box.shop.edit("customers", "1001", {"phone": "+4790000001"})
+    box.go.edit("Customers", go_id, {"LastName": "Hansen"})
+    assert linked.back().status == 0
+    assert box.shop.record("customers", "1001")["last_name"] == "Hansen"
+
+    box.go.switches.clock_skew_seconds = 600
+    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000002"})
+
+    assert linked.back().status == 0
+    assert phones(linked) == ("+4790000002", "+4790000002")
+
+
 @pytest.mark.parametrize("owner", ["shop", "go"])
 @pytest.mark.parametrize("first", ["forward", "back"])
 def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
@@ -149,6 +164,18 @@ def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, box,
 
     assert linked.back(*({**one, "time_extracted": later} for one in behind)).writes == []
     assert box.shop.record("customers", "1001")["addresses"][0]["line1"] == "Storgata 9"
+
+
+def test_a_replica_of_go_that_is_behind_what_came_back_tells_of_no_edit(linked):
+    box, go_id = linked.box, linked.go_id("customers", "1001")
+    box.go.switches.read_lag_reads = 10_000
+    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
+    assert linked.back().status == 0
+    box.shop.edit("customers", "1001", {"phone": "+4790000002"})
+
+    assert linked.forward().status == 0
+
+    assert phones(linked) == ("+4790000002", "+4790000002")
 
 
 def test_at_the_first_meeting_go_can_be_told_to_lead(both, box, customer):

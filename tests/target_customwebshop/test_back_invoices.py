@@ -141,11 +141,12 @@ def test_a_tap_that_leaves_out_what_tells_of_credit_notes_tells_of_no_payment(in
     assert (told["payment_status"], bool(told["invoice"])) == ("unpaid", True)
 
 
-def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced, box):
+@pytest.mark.parametrize("before", [[], [{"type": "STATE", "value": {"bookmarks": {"read": 1}}}]])
+def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced, box, before):
     invoice_id = invoice_of(box)["Id"]
     box.go.credit_invoice(invoice_id)
 
-    cut_off = invoiced.run(*only(invoiced, invoice_id), is_whole=False)
+    cut_off = invoiced.run(*before, *only(invoiced, invoice_id), is_whole=False)
 
     assert (cut_off.status, cut_off.writes) == (0, [])
     invoiced.back()

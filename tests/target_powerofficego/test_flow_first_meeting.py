@@ -155,8 +155,9 @@ def test_a_hold_for_two_candidates_ends_when_a_person_gives_one_the_reference(
     assert len(box.go.entries("Customers")) == 2
 
 
-def test_an_entry_with_another_shops_reference_is_no_candidate(ledger, box, company, by_hand):
-    other = by_hand(Name="Fjord", OrganizationNumber=ORG, ExternalImportReference="other:7")
+@pytest.mark.parametrize("shop", ["other", "testshop2"])
+def test_an_entry_with_another_shops_reference_is_no_candidate(ledger, box, company, by_hand, shop):
+    other = by_hand(Name="Fjord", OrganizationNumber=ORG, ExternalImportReference=f"{shop}:7")
 
     assert ledger.run(company()).count("customers", "created") == 1
     assert box.go.entry("Customers", other["Id"]) == other

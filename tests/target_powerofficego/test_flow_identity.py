@@ -1,6 +1,9 @@
 """What a link stands for: entries removed in Go, ids used again in the shop, SKUs that change."""
 
+import datetime
+
 import pytest
+from clocks import machine_off_by
 
 pytestmark = pytest.mark.both_link_stores
 
@@ -165,12 +168,15 @@ def test_a_product_deleted_in_go_since_the_last_run_is_not_linked_but_created(
     assert len(box.go.entries("SalesOrders")) == 1
 
 
+@pytest.mark.parametrize("hours_ahead", [0, 12])
 def test_a_customer_deleted_in_go_since_the_last_run_is_not_linked_but_created(
-    ledger, box, customer
+    ledger, box, customer, hours_ahead
 ):
     told = {"FirstName": "Kari", "LastName": "N", "IsPerson": True}
-    deleted = box.go.create("Customers", {**told, "EmailAddress": "kari@example.no"})
     ledger.run(customer(id="5", email="x@example.no"))
+    deleted = box.go.create("Customers", {**told, "EmailAddress": "kari@example.no"})
+    with machine_off_by(datetime.timedelta(hours=hours_ahead)):
+        ledger.run(customer(id="6", email="y@example.no"))
     box.go.delete("Customers", deleted["Id"])
 
     assert ledger.run(customer()).count("customers", "created") == 1

@@ -1,5 +1,7 @@
 """Customers and products made from an order that needs them, and what becomes of them later."""
 
+import datetime
+
 GONE = {
     "is_active": False,
     "deleted_at": "2026-02-01T00:00:00Z",
@@ -30,6 +32,21 @@ def test_a_product_made_from_an_order_takes_on_all_that_the_shop_later_tells(
     (there,) = box.go.entries("Products")
     assert there["UnitCost"] == 40
     assert there["Description"] == "Varm og god"
+
+
+def test_a_record_that_was_read_before_one_was_made_of_its_order_is_no_older_version(
+    ledger, box, customer, product, order
+):
+    ledger.run(product(), order())
+    read_before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+    record = customer(phone="+4798765432", updated_at=None)
+    stamped = {"record": record, "time_extracted": read_before.isoformat()}
+
+    ledger.run({"type": "RECORD", "stream": "customers", **stamped}, ends_with=0)
+
+    assert ledger.unsettled() == []
+    (there,) = box.go.entries("Customers")
+    assert there["PhoneNumber"] == "+4798765432"
 
 
 def test_the_id_of_a_made_customer_cannot_later_stand_for_another(

@@ -317,6 +317,18 @@ def test_a_changed_source_is_read_again_for_records_that_did_not_change(ledger, 
     assert box.go.entries("Products")[0]["Description"] == "Fra b"
 
 
+def test_another_time_zone_is_another_date_of_an_order_that_did_not_change(
+    ledger, box, customer, product, order
+):
+    late = order(placed_at="2026-01-05T23:30:00Z")
+    ledger.run(customer(), product(), late)
+
+    ledger.run(late, time_zone="UTC", ends_with=0)
+
+    (there,) = box.go.entries("SalesOrders")
+    assert there["SalesOrderDate"] == "2026-01-05"
+
+
 def test_a_changed_constant_is_written_to_records_that_did_not_change(ledger, box, product):
     ledger.run(product(), properties={"products": {"description": {"constant": "A"}}})
 

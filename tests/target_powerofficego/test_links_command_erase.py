@@ -630,3 +630,28 @@ def test_an_erased_customer_is_neither_linked_nor_unlinked_by_hand(ledger, box, 
 @pytest.mark.parametrize("words", [(), ("1001", "--email", "kari@example.no")])
 def test_it_asks_who_is_meant(links, words):
     assert links("erase", "customer", *words).exit_code == 2
+
+
+def test_the_address_of_the_customer_that_a_follower_shares_is_not_its_own(ledger, links, company):
+    branch = company(id="2002", company_name="Avdeling", name="Avdeling", email="a@example.no")
+    ledger.run(company(), branch, ends_with=0)
+
+    told = links("erase", "customer", "2002", "--yes")
+
+    assert told.exit_code == 0
+    assert "same e-mail address" not in told.output
+
+
+def test_what_waits_for_another_shops_customer_of_that_id_waits_on(
+    ledger, links, customer, product, order
+):
+    ledger.run(customer(), product())
+    lacking = (customer(email="wrong"), order())
+    ledger.run(*lacking, shop_name="othershop", new_namespace=True)
+    (waiting,) = ledger.unsettled("parked")
+
+    told = links("erase", "customer", "1001", "--yes", "--shop-name", "testshop")
+
+    assert told.exit_code == 0
+    with ledger.store() as store:
+        assert "customers:1001" in store.unsettled.awaited_by(waiting.id)

@@ -229,6 +229,19 @@ def test_what_differs_shows_both_values_when_asked_for(ledger, box, links, rows,
     assert "Genser" in table
 
 
+def test_what_differs_is_told_once_though_another_shop_reads_the_same_go(
+    ledger, box, rows, product
+):
+    box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
+    ledger.run(product())
+    before = rows("differences", "--show-values")
+
+    ledger.run(product(id="7", sku="ULL-7"), shop_name="another", new_namespace=True)
+
+    assert before
+    assert rows("differences", "--show-values") == before
+
+
 def test_a_load_that_go_took_as_it_was_has_no_differences(
     ledger, rows, customer, company, product, order, address
 ):

@@ -2,8 +2,12 @@
 
 import copy
 import re
+from typing import Any
 
 import pytest
+from target_powerofficego.settle.brakes import Brakes
+from target_powerofficego.sync.go.writer import Writer
+from target_powerofficego.target import TargetPowerOfficeGo
 
 pytestmark = pytest.mark.both_link_stores(if_long=True)
 
@@ -725,3 +729,17 @@ def test_a_write_that_may_have_landed_stays_known_though_its_repetition_is_turne
 
     assert f"looked what became of an unanswered {kind}: it was done" in outcome.log
     assert outcome.writes == []
+
+
+def test_a_change_without_an_answer_is_of_its_own_entry_only(box, ledger, customer):
+    ledger.run(customer())
+    run = TargetPowerOfficeGo(config=ledger.config()).begin()
+    try:
+        go: Any = run.client
+        writer = Writer(run.store, go, Brakes(), tests_patches=True, wait=ledger.let_pass)
+        run.store.intents.begin("customers", "1001", "patch", {"path": "/Customers/12"})
+
+        assert writer.open_changes("customers", "/Customers/1") == []
+        assert len(writer.open_changes("customers", "/Customers/12")) == 1
+    finally:
+        run.close()

@@ -68,12 +68,17 @@ def test_the_owner_decides_a_conflict():
 def test_the_newest_edit_wins_when_the_stamps_tell_it_and_else_a_person_decides():
     ten_later = Evidence(shop=NOON + 10 * MINUTE, go=NOON)
     ten_earlier = Evidence(shop=NOON - 10 * MINUTE, go=NOON)
-    too_near = Evidence(shop=NOON + 4 * MINUTE, go=NOON)
+    too_near = Evidence(shop=NOON + 5 * MINUTE, go=NOON)
     assert merged("s", "g", agreed("b"), evidence=ten_later).writes[0].after == "s"
     assert merged("s", "g", agreed("b"), evidence=ten_earlier).writes == ()
     assert merged("s", "g", agreed("b"), evidence=ten_earlier).open_conflicts == ()
     assert merged("s", "g", agreed("b"), evidence=too_near).open_conflicts
     assert merged("s", "g", agreed("b")).open_conflicts
+
+
+def test_a_margin_of_zero_leaves_equal_stamps_to_a_person():
+    equal = Evidence(shop=NOON, go=NOON, margin=0 * MINUTE)
+    assert merged("s", "g", agreed("b"), evidence=equal).open_conflicts
 
 
 def test_a_stamp_that_an_address_edit_does_not_move_is_no_evidence():

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 from ledger import the_order
 from target_powerofficego.links_command import main
+from target_powerofficego.sync.invoice_sending import Progress, progress_of
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -776,3 +777,12 @@ def test_a_sent_invoice_counts_against_max_changes(invoicing, box, customer, pro
     assert len(box.go.entries("OutgoingInvoices")) == 1
     assert invoicing.run(*given).status == 0
     assert len(box.go.entries("OutgoingInvoices")) == 2
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_several_sent_states_the_orders_own_counts(is_first):
+    order_id = "7B0C4F0E-0000-4000-8000-00000000000A"
+    own = {"Id": order_id, "IsInvoiceBeingProcessed": True}
+    another = {"Id": "5b0c4f0e-0000-4000-8000-000000000001", "SentDateTimeOffset": LATER}
+    states = [own, another] if is_first else [another, own]
+    assert progress_of(states, order_id.lower()).progress is Progress.UNDERWAY

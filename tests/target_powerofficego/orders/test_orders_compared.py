@@ -175,6 +175,24 @@ def test_a_held_order_is_settled_once_a_person_has_mended_it_in_go(
     assert ledger.unsettled() == []
 
 
+def test_a_held_order_that_a_person_edited_to_another_total_is_told_with_that_one(
+    box, ledger, customer, product, order, odd_line
+):
+    box.go.switches.price_decimals = 2
+    ledger.run(customer(), product(), edited(order(), [odd_line()]))
+    (there,) = box.go.entries("SalesOrders")
+    (line,) = there["SalesOrderLines"]
+    (before,) = ledger.unsettled("hold")
+    edit = {"lines": {line["Id"]: {"Quantity": 1, "ProductUnitPrice": 90}}}
+    box.go.edit("SalesOrders", there["Id"], edit)
+
+    again = ledger.run()
+
+    assert [one for one in again.reads if "/SalesOrders/" in one.path]
+    assert "Go says 124.99" in before.reason
+    assert not any("Go says 124.99" in one.reason for one in ledger.unsettled("hold"))
+
+
 def test_a_held_order_that_was_invoiced_all_the_same_is_compared_with_its_invoice(
     box, ledger, customer, product, order, odd_line
 ):

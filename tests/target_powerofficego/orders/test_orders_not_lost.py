@@ -294,6 +294,19 @@ def test_a_new_order_of_a_customer_whose_reject_was_acknowledged_is_told(
     assert len(box.go.entries("SalesOrders")) == 1
 
 
+def test_an_order_waits_as_long_as_one_of_what_it_waits_for_is_not_acknowledged(
+    reasons, ledger, customer, product, order
+):
+    assert ledger.run(customer(email="feil"), product(sku=None), order()).status == 3
+    with ledger.store() as store:
+        (one,) = [one for one in store.unsettled.all(every_namespace=True) if one.shop_id == "501"]
+        assert store.unsettled.acknowledge(one.id)
+
+    ledger.run(ends_with=3)
+
+    assert ("parked", "orders", "9001") in reasons()
+
+
 def test_an_order_that_a_person_unlocks_while_it_is_edited_is_not_confirmed_by_us(
     ledger, box, landed, order, line
 ):

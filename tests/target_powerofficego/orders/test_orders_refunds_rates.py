@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from ledger import the_order
+from target_powerofficego.dataflow.orders.refund_shares import split
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -323,3 +324,12 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
     outcome = ledger.run({**told, "shipped_at": LATEST, "updated_at": LATEST})
 
     assert (outcome.status, reasons(), credit_notes(box)) == (0, {}, {})
+
+
+def test_the_ore_that_are_left_over_of_a_split_go_to_the_largest():
+    ore = Decimal("0.01")
+    assert split(7 * ore, {"a": ore, "b": 6 * ore, "c": 2 * ore}) == {
+        "a": ore,
+        "b": 4 * ore,
+        "c": 2 * ore,
+    }

@@ -650,6 +650,21 @@ def test_a_voucher_refused_after_a_lost_answer_is_held_until_its_fate_is_known(
     assert reasons() == {}
 
 
+def test_an_unanswered_voucher_stays_known_though_its_repetition_is_turned_away(
+    ledger, box, goods, paid, vouchers
+):
+    box.faults.add(method="POST", path=PATH, reset="after")
+    turned_away = box.faults.add(method="POST", path=PATH, status=429, times=None)
+    ledger.run(*goods, paid(), retry_seconds=10)
+    assert turned_away.struck
+    box.faults.clear()
+
+    outcome = ledger.run(ends_with=0)
+
+    assert "an unanswered voucher is in Go now" in outcome.log
+    assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
+
+
 def test_a_voucher_of_a_setting_that_is_gone_is_still_brought_to_its_end(
     ledger, box, goods, paid, vouchers
 ):
