@@ -42,10 +42,10 @@ class BackSide(Side[BackTools, BackWalk]):
         super().__init__(tools, walks)
 
     def link_of(self, entity: str, go_id: str) -> Link | None:
-        """Return the link of the one record of the shop whose properties an entry of Go has.
+        """Return the link of the one shop record whose properties an entry of Go has.
 
-        None for an entry that is only in Go, and for one that the shop has no record of: a guest,
-        a product for freight, a customer whose data was erased.
+        None for an entry that is only in Go, and for one that the shop has no record of: a guest, a
+        product for freight, a customer whose data was erased.
         """
         for link in self._tools.store.links.to(entity, go_id):
             if not link.is_follower and not is_made_up(link.shop_id):
@@ -58,11 +58,11 @@ class BackSide(Side[BackTools, BackWalk]):
         self._tools.store.go_entries.put(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
     def take(self, entity: str, arrival: Arrival) -> str:
-        """See `Side`; the end has not come before all credit notes are read."""
+        """See `Side`; the end has not come until all credit notes have been read."""
         is_sure = arrival.at_end and self.has_all_credit_notes
         return super().take(entity, replace(arrival, at_end=is_sure))
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether Go changed nothing that the shop would be told."""
+        """Return whether Go changed nothing that would be sent to the shop."""
         link = self._tools.store.links.get(entity_of(entity), arrival.shop_id)
         return link is None or not self._walks[entity].moved(link, arrival)

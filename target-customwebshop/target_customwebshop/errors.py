@@ -1,4 +1,4 @@
-"""What can come of asking the shop for one record besides the record.
+"""What a request to the shop for one record can yield instead of the record.
 
 What ends the whole run is tap_customwebshop's `ShopError`. Of these each is about one record:
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 
 class RecordError(Exception):
-    """Something came in the way of one record."""
+    """Something prevented the handling of one record."""
 
     def __init__(self, message: str, *, title: str = "", detail: str = "") -> None:
         super().__init__(message)

@@ -8,9 +8,9 @@ Record = dict[str, Any]
 
 
 def patched(record: Record, patch: Record) -> Record:
-    """Return a record after a merge patch; what the patch empties is null, not gone.
+    """Return a record after a merge patch; what the patch empties is null, not absent.
 
-    Two patches are joined by the same rule: `patched(first, second)` does both.
+    Two patches are joined by the same rule: `patched(first, second)` does what both do.
     """
     result = dict(record)
     for name, value in patch.items():

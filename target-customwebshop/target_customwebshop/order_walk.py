@@ -44,7 +44,7 @@ _TOLD = ("SalesOrderLines", "TotalAmount")
 
 
 class OrderBackWalk(BackWalk):
-    """Takes sales orders back; with `order_lines_back` their lines too, in a write of their own."""
+    """Takes sales orders back; with `order_lines_back` their lines too, in a separate write."""
 
     def kept(self, record: Record) -> Record:
         """See `BackWalk`; lines are kept where they flow."""
@@ -54,7 +54,7 @@ class OrderBackWalk(BackWalk):
         return {**kept, **{name: record[name] for name in _TOLD if name in record}}
 
     def moved(self, link: Link, arrival: Arrival) -> list[str]:
-        """See `BackWalk`; "lines" if any line is not as both sides agreed."""
+        """See `BackWalk`; also "lines" if any line is not as both sides agreed."""
         rows = super().moved(link, arrival)
         return [*rows, _LINES] if self._has_moved_lines(link, arrival.record) else rows
 
@@ -68,10 +68,10 @@ class OrderBackWalk(BackWalk):
                 or lines_back.edits(lines, base)
             )
         except Unusable:
-            return True  # told as a reject once it is settled
+            return True  # reported as a reject once it is settled
 
     def _lines_of(self, link: Link, entry: Record) -> Mapping[str, Record] | None:
-        """Return the lines of an entry; None when it tells none."""
+        """Return the lines of an entry; None when there are none to compare."""
         base = OrderState(link.base).lines
         is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
         if not is_told or not base:
@@ -88,7 +88,7 @@ class OrderBackWalk(BackWalk):
         return _joined(parts)
 
     def _settle_lines(self, link: Link, arrival: Arrival) -> Change:
-        """Write what Go changed in lines, all of it or nothing.
+        """Write what Go changed in lines, all or nothing.
 
         Raises:
             Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
@@ -149,7 +149,7 @@ class OrderBackWalk(BackWalk):
     def _agree(
         self, link: Link, found: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime
     ) -> None:
-        """Keep what both sides say already: Go's edits were made in the shop as well."""
+        """Keep as agreed what both sides already say: Go's edits were made in the shop as well."""
         agreed = {
             name: Agreement(
                 {**(link.base[name].shop or {}), **edit.members},
@@ -162,7 +162,7 @@ class OrderBackWalk(BackWalk):
         self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
     def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
-        """Take Go's side of lines into the base that it has never seen."""
+        """Take into the base Go's side of lines that it has never seen."""
         base = OrderState(link.base).with_lines_of_go(lines, read_at).base
         if base is not link.base:
             link = replace(link, base=base)
@@ -175,11 +175,12 @@ class OrderBackWalk(BackWalk):
         shop: Mapping[str, Mapping[str, Value]],
         lines: Mapping[str, Record],
     ) -> None:
-        """See that nobody edited lines in the shop since both sides agreed.
+        """Require that nobody edited lines in the shop since both sides agreed.
 
         Raises:
             Undecidable: with a Hold where both sides edited the same; with a Park where the shop
-                edited something else, which goes to Go first: Go's amounts are not its own then.
+                edited something else, which goes to Go first: until then Go's amounts are not the
+                shop's.
         """
         base = OrderState(link.base).lines
         whole = {
@@ -201,10 +202,10 @@ class OrderBackWalk(BackWalk):
 
 
 def _joined(parts: Sequence[Callable[[], Change]]) -> Change:
-    """Settle each part, whatever becomes of the others; return what was changed in all.
+    """Settle each part, whatever becomes of the others; return all that was changed.
 
     Raises:
-        Undecidable: with why parts are open.
+        Undecidable: with the reasons why parts are open.
     """
     rows: list[RowChange] = []
     open_ones: list[Park | Reject | Hold] = []
@@ -222,7 +223,7 @@ def _joined(parts: Sequence[Callable[[], Change]]) -> Change:
 
 
 def _all_of(open_ones: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:
-    """Return why parts are open: every hold, else the first."""
+    """Return why parts are open: all holds together, else the first reason."""
     holds = [one for one in open_ones if isinstance(one, Hold)]
     if not holds:
         return open_ones[0]

@@ -26,7 +26,7 @@ class BackSettings(SideSettings):
         """Check and type a config that fits the schema.
 
         Raises:
-            SettingsError: with one line for each setting that cannot be right.
+            SettingsError: with one line for each setting that cannot be valid.
         """
         reader = SideReader(config)
         of_either_way = reader.of_either_way()

@@ -1,6 +1,6 @@
 """The schema of the settings of target-customwebshop.
 
-They bear the names of tap-customwebshop's and target-powerofficego's, and mean the same.
+They have the same names as those of tap-customwebshop and target-powerofficego, and mean the same.
 """
 
 from __future__ import annotations

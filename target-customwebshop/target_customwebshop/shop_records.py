@@ -49,8 +49,9 @@ _LONGEST_TITLE = 200
 class Read:
     """A record in the contract's form, as the tap emits it.
 
-    `tag` changes with it, `read_at` is just before it was asked, `outside` are the names of fields
-    that the contract does not have: they stand in `custom`, but in the shop beside it.
+    `tag` changes whenever the record does; `read_at` is just before the request; `outside` are the
+    names of fields that the contract does not have: they are in `custom` here, but stand beside it
+    in the shop.
     """
 
     record: Record
@@ -163,7 +164,7 @@ class ShopRecords:
             )
 
     def _check_address(self, entity: str) -> None:
-        """See, once a run, that there is a shop at the address, where a record is not.
+        """Check, once per run, that there is a shop at the address where a record is not found.
 
         Raises:
             ShopRefusedError: its list is not there either.
@@ -182,7 +183,7 @@ class ShopRecords:
     def _given_up(
         self, method: str, path: str, trouble: PassingTrouble
     ) -> TryLater | ShopUnavailableError:
-        """Tell one record that keeps failing from a shop that answers nothing at all."""
+        """Distinguish one record that keeps failing from a shop that answers nothing at all."""
         what = f"{method} {self._shown(path)}: {trouble.what}"
         patience = Patience(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
         while True:
@@ -197,7 +198,7 @@ class ShopRecords:
                 return TryLater(what)
 
     def _record(self, method: str, path: str, answer: Answer, read_at: datetime) -> Read:
-        """Read a record off an answer.
+        """Read a record from an answer.
 
         Raises:
             ContractBrokenError: it holds none, or has no tag.
@@ -249,7 +250,7 @@ class DryShop(ShopRecords):
 
 
 def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:
-    """Return a patch with fields that the contract does not have where they stand in the shop."""
+    """Return a patch with fields outside the contract placed where they stand in the shop."""
     custom = patch.get("custom")
     if not isinstance(custom, dict) or not outside.intersection(custom):
         return patch
@@ -260,7 +261,7 @@ def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:
 
 
 def _not_taken(shown: str, answer: Answer) -> NotTaken:
-    """Return the refusal with what the shop says of it (RFC 9457), if it says anything."""
+    """Return the refusal with what the shop says about it (RFC 9457), if it says anything."""
     try:
         problem = read_json(answer.body)
     except ValueError:

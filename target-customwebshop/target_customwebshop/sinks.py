@@ -61,4 +61,4 @@ SINKS: dict[str, type[RecordSink]] = {
     ),
     sinks.MELTANO_TEST_STREAM: MeltanoTestSink,
 }
-"""By the name of the stream; of tap-powerofficego's others nothing goes to the shop."""
+"""By the name of the stream; nothing of tap-powerofficego's other streams goes to the shop."""

@@ -46,10 +46,10 @@ class BackRun(Run):
 def start(
     config: Mapping[str, Any], output: IO[str], wait: Callable[[float], object] = time.sleep
 ) -> BackRun:
-    """Open a run by a config that fits the schema; `wait` is as in `RunTools`.
+    """Open a run from a config that fits the schema; `wait` is as in `RunTools`.
 
     Raises:
-        SettingsError: with one line for each setting that cannot be right.
+        SettingsError: with one line for each setting that cannot be valid.
         CannotStart, LinkStoreError, ShopError: with one line that says why.
     """
     settings = BackSettings.from_config(config)
@@ -102,7 +102,7 @@ def _start(
 
 
 def _tell_kind_of_run(settings: BackSettings) -> None:
-    """Say whether anything is written: Meltano takes a dry_run that it cannot read for false."""
+    """Log whether anything is written: Meltano takes a dry_run that it cannot read as false."""
     if settings.dry_run:
         logger.info("This run only plans: nothing is written to the shop")
     else:
@@ -150,7 +150,7 @@ def _tools(
 
 
 def _settle_leftovers(tools: BackTools) -> None:
-    """See what became of changes without an answer; one that cannot be looked at waits alone."""
+    """Find out what became of unanswered changes; one that cannot be looked at waits alone."""
     intents = tools.store.intents.all("back")
     let_land(intents, tools.wait)
     for intent in intents:
@@ -161,7 +161,7 @@ def _settle_leftovers(tools: BackTools) -> None:
 
 
 def _open_store(settings: BackSettings) -> LinkStore:
-    """Open the link store, which target-powerofficego has made; a dry run takes no lock.
+    """Open the link store, which target-powerofficego created; a dry run takes no lock.
 
     Raises:
         CannotStart: there is none.
@@ -178,15 +178,15 @@ def _open_store(settings: BackSettings) -> LinkStore:
     with contextlib.closing(store):
         store.namespaces.enter_known(
             settings.shop_name
-        )  # a lock leaves a file, also for a misspelt shop
+        )  # a lock leaves a file behind, even for a misspelt shop
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
 
 
 def _check_shared(settings: BackSettings, store: LinkStore) -> None:
-    """See that what both ways must have the same is so; a dry run may try what is not, and says so.
+    """Check that what both ways must share is the same; a dry run may differ, and says so.
 
     Raises:
-        CannotStart: it is not.
+        CannotStart: it is not the same.
     """
     changed = store.runs.changed_settings(settings.shared)
     if not changed:
@@ -201,7 +201,7 @@ def _check_shared(settings: BackSettings, store: LinkStore) -> None:
 
 
 def _fingerprint(settings: BackSettings) -> str:
-    """Return a hash of what decides what becomes of an entry."""
+    """Return a hash of what determines what becomes of an entry."""
     rows = [
         (row.name, row.shop, row.go, row.direction.value)
         for table in settings.tables.values()

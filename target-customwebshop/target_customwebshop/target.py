@@ -29,7 +29,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     tap = "tap-powerofficego"
 
     def process_endofpipe(self) -> None:
-        """Tell of payments only after an input that is whole: a credit note may be missing."""
+        """Report payments only after a complete input: otherwise a credit note may be missing."""
         self.begin().side.has_all_credit_notes = self.has_whole_input
         super().process_endofpipe()
 
@@ -39,7 +39,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
 
     def open_run(self) -> BackRun:
         """See `SettlingTarget`."""
-        # what runs takes long to load, and neither --help nor --about needs it
+        # the modules of a run take long to load, and neither --help nor --about needs them
         from target_customwebshop.start_up import start  # noqa: PLC0415
 
         return start(self.config, sys.stdout, self.wait)

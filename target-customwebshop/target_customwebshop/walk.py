@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from target_customwebshop.writing import ShopWriter
 
 CREDIT_NOTES = "credit_notes"
-"""Under this the store keeps which invoices of Go a credit note relates to."""
+"""The name under which the store keeps which of Go's invoices a credit note relates to."""
 
 REFERENCE = "ExternalImportReference"
 STAMP = "newest stamp"
-"""Under this an entry keeps when Go says that it was last changed, its mail address included."""
+"""Under this an entry keeps when Go says that it, or its mail address, was last changed."""
 _ALWAYS_KEPT = frozenset({"id", "Id", REFERENCE, "InvoiceNo", "LastChangedDateTimeOffset"})
 _TRIES = 3
 
@@ -82,7 +82,7 @@ class BackWalk(Walk[BackTools]):
         return link.own_stamp
 
     def kept(self, record: Record) -> Record:
-        """Return an entry with what the rows need of it; who bought an order is not among that."""
+        """Return an entry with what the rows need of it, which leaves out who bought an order."""
         rows = [row for row in self.table.active if row.direction.reaches_shop]
         link = self.tools.store.links.get(self.entity, record["id"])
         base = link.base if link else {}
@@ -96,7 +96,7 @@ class BackWalk(Walk[BackTools]):
         return {**kept, STAMP: self.stamp_of(record)}
 
     def _check_client(self, link: Link, entry: Record) -> None:
-        """See that an entry is the one that was linked: another client of Go may use its number.
+        """Require that an entry is the linked one: another client of Go may use its number.
 
         Raises:
             Undecidable: with a Hold.
@@ -125,7 +125,7 @@ class BackWalk(Walk[BackTools]):
                 detail=error.detail or None,
                 is_refusal=True,
             )
-        if isinstance(error, NotThere):  # looked for by each run: the address may be mended by then
+        if isinstance(error, NotThere):  # each run looks again: the address may be put right
             return Reject(f"the shop has no such record ({error})")
         if isinstance(error, (TryLater, NoAnswer)):
             return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
@@ -186,9 +186,9 @@ class BackWalk(Walk[BackTools]):
     def _agree_on_untold(
         self, link: Link, untold: Sequence[RowChange], read_at: datetime.datetime
     ) -> None:
-        """Keep what Go says of rows that the shop must not be told.
+        """Keep what Go says of rows that must not be sent to the shop.
 
-        So that it is told again when Go says it a second time: paid, taken back, and paid.
+        So a value is sent again when Go says it a second time: paid, taken back, and paid again.
         """
         agreed = {
             change.row: Agreement(change.before, change.after, read_at, read_at)
@@ -198,7 +198,7 @@ class BackWalk(Walk[BackTools]):
             self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
     def _untold(self, record: Record, moved: Sequence[str]) -> list[str]:
-        """Say which of Go's edits the shop has no place for as the record is."""
+        """Say which of Go's edits the shop has no place for while the record is as it is."""
         values_there = self.tools.writer.values(self.entity, record)
         if record.get("addresses") and any(
             name.startswith("address_") and name not in values_there for name in moved
@@ -226,16 +226,16 @@ class BackWalk(Walk[BackTools]):
         )
 
     def _go_side(self, arrival: Arrival) -> Side:
-        """Return Go's side: the rows that the entry tells, as a tap may leave some out."""
+        """Return Go's side: the rows that the entry includes, since a tap may leave some out."""
         entry = arrival.record
         told = self._with_credit_note(entry)
         rows = [row for row in self.table.active if row.is_told_by(entry)]
         return Side({row.name: row.from_go(told) for row in rows}, arrival.read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
-        """Add to an invoice whether a credit note of it is known, here or in forward's index.
+        """Add to an invoice whether a credit note for it is known, here or in forward's index.
 
-        The index is read in full when the link store is new, so that neither knows less.
+        The index is read in full when the link store is new, so neither knows less than the other.
         """
         number, store = entry.get("InvoiceNo"), self.tools.store
         if number is None:
@@ -250,7 +250,7 @@ class BackWalk(Walk[BackTools]):
     ) -> tuple[Link, Written]:
         """Write the rows that the shop has a form for; an address is one group, all else by itself.
 
-        A row without a patch is one that the shop holds already, or must not be told.
+        A row without a patch is one that the shop already holds, or that must not be sent to it.
         """
         before = self.tools.writer.values(self.entity, found.record)
         patch: Record = {}
@@ -283,7 +283,7 @@ class BackWalk(Walk[BackTools]):
         return list(groups.values())
 
     def _patch_of(self, group: Sequence[RowChange], record: Record) -> Record:
-        """Return the patch after which a record says what Go says, and nothing else otherwise.
+        """Return the patch after which a record says what Go says, and is otherwise unchanged.
 
         Raises:
             Unusable: the shop has no form for it.
@@ -311,7 +311,7 @@ class BackWalk(Walk[BackTools]):
 
 @dataclass(frozen=True)
 class Written:
-    """Rows that the record holds since, those that it must not be told, and why others are held."""
+    """Rows that the record now holds, those that must not be sent, and why others are held."""
 
     rows: tuple[RowChange, ...]
     untold: tuple[RowChange, ...]

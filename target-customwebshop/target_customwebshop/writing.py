@@ -1,8 +1,8 @@
-"""Changes of shop records that leave an intent first, so that a lost answer makes no false edit.
+"""Changes to shop records, each under an intent, so that a lost answer makes no false edit.
 
 A change with If-Match is never done twice. But when its answer is lost, and the shop made something
-else of a value than was sent (rounded, trimmed), the next look would take that for an edit of the
-shop's. So what is about to be sent is committed to the link store before the call.
+else of a value than was sent (rounded, trimmed), the next look would take that for an edit made in
+the shop. So what is about to be sent is committed to the link store before the call.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ logger = logging.getLogger("target-customwebshop")
 
 @dataclass(frozen=True)
 class Change:
-    """What is about to be written to a shop record: rows with Go's values, and the patch of it.
+    """What is about to be written to a shop record: rows with Go's values, and their patch.
 
-    `before` are the values of all rows as the shop has them, `expected` as it should then.
+    `before` are the values of all rows as the shop has them, `expected` those that it should have
+    then.
     """
 
     rows: Sequence[RowChange]
@@ -60,7 +61,7 @@ class Change:
 
 
 class ShopWriter:
-    """Changes records, each under an intent, and keeps what both sides agree on since."""
+    """Changes records, each under an intent, and keeps what both sides then agree on."""
 
     def __init__(
         self,
@@ -81,8 +82,8 @@ class ShopWriter:
 
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, TryLater: nothing was changed.
-            NoAnswer: whether it was is not known, and the shop could not be looked at; the intent
-                stays.
+            NoAnswer: whether it was changed is not known, and the shop could not be looked at; the
+                intent stays.
             ShopError, BrakeReached: nothing was changed.
         """
         self._brakes.before_change()
@@ -158,10 +159,10 @@ class ShopWriter:
     ) -> tuple[Link, list[str]]:
         """Keep what both sides hold now, in the transaction that ends the intent.
 
-        Returned is the link, and the rows that were sent and are not there. A row that the shop
-        changed on its own with ours, as it derives one price from another, is no edit of a person's
-        either, unless one was waiting there already. Without an answer only what was to be expected
-        is taken for ours: the rest a person may have edited.
+        Return the link, and the rows that were sent and are not there. A row that the shop changed
+        by itself along with ours, as when it derives one price from another, is not a person's edit
+        either, unless one was waiting there already. Without an answer, only what was to be
+        expected is taken for ours: a person may have edited the rest.
         """
         detail, after = intent.detail, self.values(link.entity, there.record)
         same = sameness(self._tables[link.entity])
@@ -221,13 +222,13 @@ class ShopWriter:
 
 
 def _held(known: Value, told: Value) -> Value:
-    """Return what a side holds now; a line keeps the members that are not told."""
+    """Return what a side holds now; a line keeps the members that are not in `told`."""
     is_line = isinstance(known, dict) and isinstance(told, dict)
     return {**known, **told} if is_line else told
 
 
 def _part(value: Value, sent: Value) -> Value:
-    """Return a value; of a line the members that were sent."""
+    """Return a value; of a line, only the members that were sent."""
     is_line = isinstance(value, dict) and isinstance(sent, dict)
     return {name: value.get(name) for name in sent} if is_line else value
 

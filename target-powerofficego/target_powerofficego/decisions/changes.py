@@ -1,6 +1,6 @@
 """What is to be done about one record, as plain values.
 
-A change names things by shop id, never by an id that Go has yet to give, so a dry run prints the
+A change names things by shop id, never by an id that Go has yet to assign, so a dry run prints the
 very values that a real run carries out. Its `outcome` is what the record is counted as.
 """
 
@@ -33,7 +33,7 @@ class RowChange:
 class Conflict:
     """A property that both sides changed differently, and who won (None: a person must decide).
 
-    `why` holds no value. `base` is what both last agreed on, where that is known.
+    `why` holds no value. `base` is what both sides last agreed on, where that is known.
     """
 
     row: str
@@ -65,11 +65,11 @@ class Patch:
 
 @dataclass(frozen=True)
 class Link:
-    """Link the record with an entity of Go; nothing but an empty reference is written.
+    """Link the record with an entity of Go; nothing is written but our reference where Go has none.
 
-    `shared_with` is the shop id of the record that has the entity already. Where the shop deleted
-    that one, the record `takes_over`: the base passes on to it, so that what differs is written;
-    `has_rivals` unless others that claim it too may share it.
+    `shared_with` is the shop id of the record that already has the entity. Where the shop deleted
+    that record, this one `takes_over`: the base passes on to it, so that whatever differs is
+    written; `has_rivals` is true unless others that also claim the entity may share it.
     """
 
     outcome: ClassVar[str] = "linked"
@@ -97,7 +97,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Credit:
-    """Post a credit note to an order that is invoiced; `values` tell it as those of a Create."""
+    """Post a credit note for an invoiced order; `values` describe it as those of a Create do."""
 
     outcome: ClassVar[str] = "credited"
     values: Mapping[str, Value]
@@ -105,9 +105,9 @@ class Credit:
 
 @dataclass(frozen=True)
 class Confirm:
-    """Set an order that is in Go as the shop has it to Confirmed; `status` is what asked for it.
+    """Set to Confirmed an order that is in Go as the shop has it; `status` is what asked for it.
 
-    `outcome` is that of what was done to the order before, if anything was.
+    `outcome` is that of what was done to the order beforehand, if anything was.
     """
 
     status: str
@@ -116,9 +116,9 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Invoice:
-    """Have Go make an order's invoice and send it; `status` is what asked for it.
+    """Have Go make and send an order's invoice; `status` is what asked for it.
 
-    `outcome` as for `Confirm`.
+    `outcome` is as for `Confirm`.
     """
 
     status: str
@@ -134,9 +134,9 @@ class Nothing:
 
 
 class Open:
-    """What leaves a record open; `kind` is the word of the store for it.
+    """Why a record stays open; `kind` is the store's word for it.
 
-    Which of the rest a change tells is up to its class.
+    Which of the other fields a change has is up to its class.
     """
 
     kind: ClassVar[Literal["parked", "reject", "hold"]]
@@ -151,7 +151,7 @@ class Open:
 class Park(Open):
     """Wait until other records are linked; `awaited` names them as "customers:12".
 
-    Or, where it `is_refusal`, until the other side no longer refuses it.
+    Where it `is_refusal`, wait until the other side no longer refuses the record.
     """
 
     outcome: ClassVar[str] = "parked"
@@ -178,7 +178,7 @@ class Hold(Open):
     """The record could be written but should not be without a person.
 
     `detail` may quote values, which may be personal data; `reason` does not. `awaited` names the
-    entry of another record that it claims.
+    entry of another record that this one claims.
     """
 
     outcome: ClassVar[str] = "held"
@@ -189,7 +189,7 @@ class Hold(Open):
 
 
 OUTCOME_OF = {change.kind: change.outcome for change in (Park, Reject, Hold)}
-"""The outcome of what is open, by its kind."""
+"""The outcome of an open record, by its kind."""
 
 Change = (
     Create
@@ -216,9 +216,9 @@ class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
 
 
 class Differing(Undecidable):
-    """Ends the walk of an order that Go has otherwise than the shop, with a Hold.
+    """Ends the walk of an order that differs between Go and the shop, with a Hold.
 
-    `differences` say in words where.
+    `differences` say in words where they differ.
     """
 
     def __init__(self, differences: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""Customers whose personal data was erased: how one is known again, and what is kept of it; pure.
+"""Customers whose personal data was erased: how they are recognised, what is kept of them; pure.
 
-The link of an erased customer stays under a keyed hash of its shop id, so that the customer is not
-created again and its orders still find who they belong to.
+The link of an erased customer is kept under a keyed hash of its shop id, so that the customer is
+not created again and its orders still find whom they belong to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ERASED = "erased:"
-"""Begins the id under which an erased customer is linked, in place of its shop id."""
+"""Prefix of the id under which an erased customer is linked, in place of its shop id."""
 
 ERASED_CUSTOMER = "its personal data was erased"
 """Why a record of an erased customer is left alone."""
@@ -38,7 +38,7 @@ _ORDER_FIELDS = frozenset(
 )
 
 _PAYMENT_FIELDS = ("id", "method", "status", "amount", "paid_at")
-"""What a payment needs to be posted; the provider's reference may tell who paid."""
+"""What a payment needs in order to be posted; the provider's reference may reveal who paid."""
 
 ORDER_ROWS = frozenset(
     {
@@ -46,7 +46,7 @@ ORDER_ROWS = frozenset(
         *("currency", "shipping_address"),
     }
 )
-"""The rows of an order's base that do not tell who bought; the delivery address is an id in Go."""
+"""Rows of an order's base that do not reveal who bought; the delivery address is an id in Go."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ErasedCustomers:
     go_ids: frozenset[str]
 
     def id_of(self, shop_id: str | None) -> str | None:
-        """Return the id under which a customer is erased; None: it is not."""
+        """Return the id under which a customer was erased; None: it was not."""
         if not self.ids or shop_id is None:
             return None
         found = shop_id if shop_id.startswith(ERASED) else erased_id(self.key, shop_id)
@@ -76,15 +76,15 @@ class ErasedCustomers:
 
 
 def erased_id(key: str, shop_id: str) -> str:
-    """Return what stands for a shop id that must not be kept; `key` is the namespace's own."""
+    """Return the stand-in for a shop id that must not be kept; `key` is the namespace's own."""
     digest = hashlib.blake2b(shop_id.encode(), digest_size=16, key=key.encode()[:64])
     return f"{ERASED}{digest.hexdigest()}"
 
 
 def impersonal_order(record: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
-    """Return an order without who bought it and where it went, of the customer erased as this.
+    """Return an order, of the customer erased as this id, without who bought it and where it went.
 
-    A field that is left out counts as one that the shop does not tell, so it is not compared.
+    A field that is left out counts as one that the shop did not send, so it is not compared.
     """
     kept = {name: value for name, value in record.items() if name in _ORDER_FIELDS}
     refunds, payments = record.get("refunds"), record.get("payments")

@@ -47,13 +47,13 @@ class Way(enum.Enum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """When a person last changed each side, as far as the stamps tell; None where they do not."""
+    """When a person last changed each side, as far as the stamps show; None where they do not."""
 
     shop: datetime.datetime | None
     go: datetime.datetime | None
     margin: datetime.timedelta = datetime.timedelta(minutes=5)
     silent_rows: frozenset[str] = frozenset()
-    """Rows whose edits in Go do not move its stamp (addresses): it tells nothing of them."""
+    """Rows whose edits in Go do not move its stamp (addresses): it says nothing about them."""
     asked: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
     """Rows that a person was asked to decide, with both values; a later stamp is of other edits."""
 
@@ -69,7 +69,8 @@ class Evidence:
 def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
     """Return a side's stamp as evidence of when a person changed it, or None.
 
-    It is none when it is no moment, or not later than the stamp that our own last write left there.
+    It is no evidence when it is not a moment, or not later than the stamp that our own last write
+    left there.
     """
     moment, own_moment = instant_or_none(stamp), instant_or_none(own)
     is_own = moment is not None and own_moment is not None and moment <= own_moment
@@ -80,7 +81,8 @@ def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
 class Side:
     """One side's values by row name, and when they were read.
 
-    `is_behind`: it was shown as it was before what is known of it, so that it tells of no edit.
+    `is_behind`: it was shown in a state older than the one already known, so it is no evidence of
+    an edit.
     """
 
     values: Mapping[str, Value]
@@ -90,7 +92,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Merge:
-    """The outcome for one entity: what to write, the base of all other rows, conflicts."""
+    """The outcome for one entity: what to write, the base of all other rows, and the conflicts."""
 
     writes: tuple[RowChange, ...]
     base: Mapping[str, Agreement]
@@ -148,7 +150,7 @@ def merge(
             owner = owners.get(row.name, Owner.NEWEST)
             conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=before)
             conflicts.append(conflict)
-            if conflict.winner == way.value:  # the source's edit is answered, and not told again
+            if conflict.winner == way.value:  # the source's edit is answered, not reported again
                 agreed[row.name] = _with(before, seen, way.source)
             if conflict.winner != way.source:
                 continue
@@ -173,7 +175,7 @@ def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[s
 
 
 def _as_told(name: str, known: Agreement, table: Table, shop: Side) -> Agreement:
-    """Forget what a write of ours replaced in the shop once that tells what it holds since."""
+    """Forget what our own write replaced in the shop once the shop shows what it holds since."""
     if known.replaced is UNTOUCHED or name not in shop.values:
         return known
     is_told = table.row(name).are_equal(shop.values[name], known.shop)
@@ -204,7 +206,7 @@ def created_base(
 ) -> dict[str, Agreement]:
     """Return the base of an entry that we created: what was sent, and what Go made of it.
 
-    What the shop has not told counts as empty there, so that it is written once it is told.
+    What the shop has not sent counts as empty there, so that it is written once the shop sends it.
     """
     return {
         row.name: Agreement(
@@ -224,9 +226,10 @@ def first_meeting(
     """Return the base of a new link, and the rows that differ.
 
     The base is both values as they stand, so nothing is written until one side is edited. With
-    another `on_link` the base is chosen such that the losing side counts as unchanged: `shop`: the
-    shop's values are written; `go`: Go's flow back; `fill_empty`: the empty side is filled, an
-    address as a whole. A value that is empty empties nothing: nobody has cleared it.
+    another `on_link` the base is chosen so that the losing side counts as unchanged: with `shop`
+    the shop's values are written; with `go` Go's values flow back; with `fill_empty` the empty side
+    is filled, an address as a whole. An empty value never empties the other side: nobody has
+    cleared it.
     """
     base: dict[str, Agreement] = {}
     differing: list[str] = []
@@ -256,7 +259,7 @@ def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str
 
 
 def _is_empty(table: Table, row: Property, side: Side) -> bool:
-    """Return whether a side has nothing in a row, nor in those that make one address with it."""
+    """Return whether a side has nothing in a row, nor in those that form one address with it."""
     group = row.go.rpartition(".")[0]
     together = [other for other in table.active if group and other.go.rpartition(".")[0] == group]
     return all(other.same(side.values.get(other.name)) is None for other in together or [row])

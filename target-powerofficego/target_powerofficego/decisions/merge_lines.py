@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class LinesMerge:
     """What to do with lines, by line reference.
 
-    What only Go changed stays as it is. `edited_in_go` are the lines of it that may come to another
-    amount: those removed, or whose quantity, price or allowance is another. `conflicts` are lines
-    that both changed, each with a sentence that tells it.
+    What only Go changed stays as it is. `edited_in_go` are the lines among it that may come to
+    another amount: those removed, or with another quantity, price or allowance. `conflicts` are
+    lines that both sides changed, each with a sentence that describes it.
     """
 
     added: Mapping[str, Mapping[str, Value]]
@@ -60,7 +60,7 @@ def _line_in_words(members: Mapping[str, Value]) -> str:
 
 
 def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the lines of an order in Go that bear a reference, by it, with their Id."""
+    """Return the lines of an order in Go that bear a reference, by reference, with their Id."""
     return {
         line["ExternalImportReference"]: {
             "Id": line.get("Id"),
@@ -83,7 +83,7 @@ def merge_lines(
     go: Mapping[str, Mapping[str, Any]],
     base: Mapping[str, Agreement],
 ) -> LinesMerge:
-    """Merge the lines that the shop tells, those that Go has, and those last agreed on."""
+    """Merge the shop's lines, Go's lines, and those last agreed on."""
     added: dict[str, Mapping[str, Value]] = {}
     changed: dict[str, tuple[RowChange, ...]] = {}
     removed: list[str] = []
@@ -127,7 +127,7 @@ def merge_lines(
 def _moves_amounts(
     s: Mapping[str, Value] | None, g: Mapping[str, Value] | None, base: Agreement
 ) -> bool:
-    """Return whether Go changed a line such that it may come to another amount than the shop's."""
+    """Return whether Go changed a line so that it may come to another amount than the shop's."""
     if g is None:
         return base.go is not None
     before, told = base.go or {}, s or {}

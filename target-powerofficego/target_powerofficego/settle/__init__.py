@@ -1,4 +1,4 @@
-"""How a run of either way goes: records in order through a pool of workers, counted, and ended.
+"""How a run of either way works: records in order through a pool of workers, counts, the end.
 
-STATE leaves as soon as it is true. Imports `settings`, `store` and the rooms below them.
+STATE is emitted as soon as it is true. Imports `settings`, `store` and the rooms below them.
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Arrival:
     """A record, when its side was read, and whether it is taken at the end of the input.
 
-    `at_end` is true once no more input comes, when what is still missing may be made.
+    `at_end` is true once no more input comes: then what is still missing may be made.
     """
 
     record: Record
@@ -26,10 +26,10 @@ class Arrival:
 
     @property
     def is_made(self) -> bool:
-        """Whether it was made for an order that needs it: the shop has not sent it as it is."""
+        """Whether it was made for an order that needs it, rather than sent by the shop."""
         return MADE_FOR_ORDERS in self.record
 
     @property
     def shop_id(self) -> str:
-        """The id that the record is kept under."""
+        """The id under which the record is kept."""
         return str(self.record["id"])

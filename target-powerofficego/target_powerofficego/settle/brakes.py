@@ -29,7 +29,7 @@ class Brakes:
         """Count a create.
 
         Raises:
-            BrakeReached: `max_creates` were done already.
+            BrakeReached: `max_creates` have already been made.
         """
         self._count("max_creates", "entries were created")
 
@@ -37,7 +37,7 @@ class Brakes:
         """Count a change.
 
         Raises:
-            BrakeReached: `max_changes` were done already.
+            BrakeReached: `max_changes` have already been made.
         """
         self._count("max_changes", "changes were made")
 
@@ -49,7 +49,7 @@ class Brakes:
             self._done[name] += 1
 
     def told_by_a_plan(self) -> list[str]:
-        """Say in words which setting would stop the run that a plan foresees."""
+        """Return in words which settings would stop the run that a plan foresees."""
         return [
             f"{name} is {most}: a run would stop before the rest of these {self._done[name]} writes"
             for name, most in self._most.items()

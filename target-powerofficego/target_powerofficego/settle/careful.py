@@ -1,4 +1,4 @@
-"""How a write is sent that leaves an intent: again only where a look shows that it was not done."""
+"""How a write under an intent is sent: again only where a look shows that it was not done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MOST_TRIES = 3
 
 SECOND_LOOK_SECONDS = 2.0
-"""PowerOffice Go v1 read from a replica up to 1 s behind; unstated for v2."""
+"""PowerOffice Go v1 served reads from a replica up to 1 s behind; unstated for v2."""
 
 Outcome = TypeVar("Outcome")
 Lost = TypeVar("Lost", bound=Exception)
@@ -23,7 +23,7 @@ Refusal = TypeVar("Refusal", bound=Exception)
 def look_twice(
     look: Callable[[], Outcome | None], wait: Callable[[float], object]
 ) -> Outcome | None:
-    """Look, and once more when a replica that is behind would show it."""
+    """Look, and look once more when a replica that was behind would have caught up."""
     found = look()
     if found is None:
         wait(SECOND_LOOK_SECONDS)
@@ -33,11 +33,11 @@ def look_twice(
 
 @dataclass
 class CarefulWrite(Generic[Lost, Refusal]):
-    """A write under an intent, which stays until what became of the write is known.
+    """A write under an intent, which stays until it is known what became of the write.
 
-    After `no_answer` it may be done or not. `broken_off` tells that it was not sent at all, and a
-    `refusal` that it was not done. `was_sent` is true once a try has no answer; `unanswered` is why
-    the last such try of this run has none.
+    After `no_answer` it may or may not have been done. `broken_off` means that it was not sent at
+    all, and `refusal` that it was not done. `was_sent` is true once a try has had no answer;
+    `unanswered` is why the last such try of this run had none.
     """
 
     store: LinkStore
@@ -56,8 +56,8 @@ class CarefulWrite(Generic[Lost, Refusal]):
     ) -> Outcome:
         """Send until the answer comes, or `look` returns what the side turns out to hold.
 
-        `look` is told whether that was the last try; None: nothing was done. `refused` returns or
-        raises what follows from a refusal.
+        `look` is given whether that was the last try; it returns None where nothing was done.
+        `refused` returns or raises what follows from a refusal.
 
         Raises:
             Exception: one of `broken_off`, the last `no_answer`, or what the given functions raise.
@@ -79,10 +79,10 @@ class CarefulWrite(Generic[Lost, Refusal]):
         raise self.unanswered or AssertionError("unreachable: the last try has no answer")
 
     def give_up(self, refusal: Refusal) -> NoReturn:
-        """End with a refusal; after a try without an answer it does not tell what became of that.
+        """End with a refusal, which does not show what became of an earlier try without an answer.
 
         Raises:
-            Exception: the refusal, or why a try has no answer; the intent stays then.
+            Exception: the refusal; or why a try has no answer, and then the intent stays.
         """
         if self.unanswered is not None:
             raise self.unanswered from refusal

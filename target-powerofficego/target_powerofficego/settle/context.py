@@ -1,4 +1,4 @@
-"""What the walks of either way work with, one set a run."""
+"""What the walks of either way work with, one set per run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class RunTools:
     """The store, and what is known of the run; shared by all workers.
 
-    `wait` sleeps so many seconds, where what is read may come from a replica that is behind.
+    `wait` sleeps for that many seconds, where what is read may come from a replica that is behind.
     """
 
     settings: SideSettings
@@ -49,7 +49,7 @@ class RunTools:
     ) -> Merge:
         """Merge what both sides hold of a linked record; see `merge`.
 
-        `stamps` are when the shop and Go say that it was last changed there.
+        `stamps` are when the record was last changed on each side, as the shop and Go state it.
         """
         of_shop, of_go = stamps
         return merge(

@@ -1,4 +1,4 @@
-"""Reads one line of input; what is wrong with it is told without showing any of it."""
+"""Reads one line of input; what is wrong with it is reported without showing any of it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _decode = msgspec.json.Decoder(float_hook=fraction).decode
 
 
 class BrokenInput(InvalidInputLine):
-    """The input is no Singer stream; the text says where, and holds nothing of what stood there."""
+    """The input is not a Singer stream; the text says where, and holds none of what stood there."""
 
 
 def read_message(line: str, number: int) -> dict[str, Any]:
-    """Return the message of a line, numbers with a fraction as Decimal.
+    """Return the message of a line, with fractional numbers as Decimal.
 
-    What nothing can be done with is as `read_json` makes it.
+    What `_decode` can make nothing of is returned as `read_json` reads it.
 
     Raises:
-        BrokenInput: the line is no JSON object, or names its type or stream by something else than
-            text.
+        BrokenInput: the line is not a JSON object, or names its type or stream by something other
+            than text.
     """
     message: Any = None
     try:
         message = read_json(line) if is_odd(line) else _decode(line)
-    except ValueError:  # the fast one is stricter than others: a NaN
+    except ValueError:  # the fast reader is stricter than others: a NaN
         with contextlib.suppress(ValueError):
             message = read_json(line)
     if not isinstance(message, dict):
@@ -51,7 +51,7 @@ def require(message: object, members: set[str]) -> None:
     """Check that a message, or a part of one, has what Singer demands.
 
     Raises:
-        BrokenInput: it is no object, or lacks something.
+        BrokenInput: it is not an object, or lacks something.
     """
     if not isinstance(message, dict):
         raise BrokenInput("a record, schema or state of the input is no JSON object")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedField:
-    """A property of the side that is written to, its value before and after, in Go's form."""
+    """A property of the side that is written to: its value before and after, in Go's form."""
 
     property: str
     before: Value
@@ -39,9 +39,9 @@ class PlannedField:
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """One decision about one record, named by its shop id: the same in a plan and in what is done.
+    """One decision about one record, named by its shop id: the same in a plan as in what is done.
 
-    `what` is the change in one word; `fields` are what would be written, `why` says why it is not.
+    `what` is the change in one word; `fields` are what would be written; `why` says why it is not.
     """
 
     entity: str
@@ -51,7 +51,7 @@ class PlannedChange:
     why: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as an object of stable keys."""
+        """Return it as an object with stable keys."""
         return {
             "entity": self.entity,
             "record": self.record,
@@ -82,8 +82,8 @@ _WORDS: dict[type, str] = {
 class Plan:
     """Collects decisions, in the order they were made; kept only where they will be shown.
 
-    `is_dry` tells that nothing is written, so that what Go would answer is not known; `names_shop`
-    that properties are told by the shop's names, as they are on the way back.
+    `is_dry` means that nothing is written, so that what Go would answer is not known; `names_shop`
+    means that properties bear the shop's names, as they do on the way back.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Plan:
         self._changes: list[PlannedChange] = []
 
     def add(self, entity: str, shop_id: str, change: Change) -> None:
-        """Note a decision."""
+        """Record a decision."""
         if not self._is_kept:
             return
         fields = tuple(self._fields(entity, change))
@@ -113,7 +113,7 @@ class Plan:
             self._changes.append(planned)
 
     def changes(self) -> list[PlannedChange]:
-        """Return what was decided; a record that waited and was then taken up is told once."""
+        """Return what was decided; a record that waited and was then taken up is listed once."""
         with self._lock:
             changes = list(self._changes)
         last = {(change.entity, change.record): change for change in changes}

@@ -1,4 +1,4 @@
-"""Shows a plan: a table on a terminal, one line a change otherwise, and JSON lines in a file."""
+"""Shows a plan: a table on a terminal, otherwise one line per change, and JSON lines in a file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.plan import PlannedChange, PlannedField
 
 _FIRST = ("customers", "products", "orders")
-"""What a plan lists first; what hangs on them comes after."""
+"""What a plan lists first; what depends on them comes after."""
 _EXAMPLES = 10
 _LONGEST_VALUE = 60
 
 
 def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
-    """Print how many changes there are of each kind, and ten of each, or every one."""
+    """Print how many changes of each kind there are, and ten of each, or every one."""
     console = Console(stderr=True, soft_wrap=True)
     if not changes:
         console.print("Plan: nothing would be written.")
@@ -49,7 +49,7 @@ def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
 
 
 def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
-    """Write every change to a private file, one JSON object a line, exact decimals kept.
+    """Write every change to a private file, one JSON object per line, with exact decimals.
 
     Raises:
         OSError: the file cannot be written.
@@ -82,6 +82,6 @@ def _field(field: PlannedField) -> str:
 
 
 def _value(value: object) -> str:
-    """Return a value on one line, and not the whole of a long text."""
+    """Return a value on one line; a long text is shortened."""
     text = " ".join(str("empty" if value is None else value).split())
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -1,4 +1,4 @@
-"""How far a run is: a line every ten seconds, on a terminal a bar, and roughly when it ends."""
+"""How far a run is: a line every ten seconds or, on a terminal, a bar; and roughly when it ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _CALLS_OF_A_NEW_RECORD = {"customers": 1.5, "products": 1.0, "orders": 1.0}
-"""What a kind of record takes in relation to the others, until one of them was done."""
+"""What a record of each kind takes relative to the others, until one of them was done."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Standing:
 
     @property
     def left(self) -> dict[str, int]:
-        """Records that are yet to be dealt with, by entity."""
+        """Records that have yet to be dealt with, by entity."""
         return {entity: number - self.done.get(entity, 0) for entity, number in self.seen.items()}
 
 
 class Pace:
-    """How long one record of each entity takes, by those that were done so far."""
+    """How long one record of each entity takes, judging by those done so far."""
 
     def __init__(self) -> None:
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -62,7 +62,7 @@ class Pace:
         self._unspent = 0.0
 
     def note(self, seconds: float, done: Mapping[str, int]) -> None:
-        """Take in what was done in so many seconds; where nothing was, they count for the next."""
+        """Note what was done in so many seconds; where nothing was, they count next time."""
         self._unspent += seconds
         costs = {entity: self._cost(entity) * number for entity, number in done.items()}
         whole = sum(costs.values())
@@ -74,7 +74,7 @@ class Pace:
         self._unspent = 0.0
 
     def seconds_for(self, records: Mapping[str, int]) -> float | None:
-        """Return how long so many records take at this pace; None while none was done."""
+        """Return how long so many records take at this pace; None while none has been done."""
         if not any(self._done.values()):
             return None
         return sum(self._cost(entity) * number for entity, number in records.items())
@@ -88,11 +88,11 @@ class Pace:
 
 
 class Progress:
-    """Tells again and again how far a run is, from a thread of its own once it is started.
+    """Reports again and again how far a run is, from a thread of its own once it is started.
 
     Args:
         standing: returns how far the run is now.
-        teller: where it is told.
+        teller: where it is reported.
         system: what is written to, as a person calls it.
         clock: a clock in seconds that never goes back.
     """
@@ -115,18 +115,18 @@ class Progress:
         self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
 
     def start(self) -> None:
-        """Tell it from now on."""
+        """Start reporting."""
         self._ticker.start()
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Stop reporting."""
         self._closing.set()
         if self._ticker.is_alive():
             self._ticker.join()
         self._teller.close()
 
     def tell(self) -> float | None:
-        """Tell how far the run is now; return how many seconds it takes from here, if known."""
+        """Report how far the run is now; return how many seconds it takes from here, if known."""
         standing, now = self._standing(), self._clock()
         newly_done = Counter(standing.done)
         newly_done.subtract(self._done)
@@ -142,7 +142,7 @@ class Progress:
 
 
 class Lines:
-    """Says in the log how far a run is."""
+    """Logs how far a run is."""
 
     seconds_between = 10.0
 
@@ -161,7 +161,7 @@ _AS_WIDE_AS_THERE_IS = Column(no_wrap=True, overflow="ellipsis", ratio=1)
 
 
 class Bar:
-    """Draws a bar at the foot of a terminal, which the lines of the log pass by above."""
+    """Draws a bar at the foot of a terminal; the lines of the log scroll past above it."""
 
     seconds_between = 2.0
 
@@ -181,7 +181,7 @@ class Bar:
         _log_to(sys.stderr, instead_of=self._stderr)
 
     def tell(self, words: str, standing: Standing) -> None:
-        """Draw it, with the words beside the bar."""
+        """Draw the bar, with the words beside it."""
         seen, done = sum(standing.seen.values()), sum(standing.done.values())
         total = seen if standing.is_all_read else None
         with contextlib.suppress(OSError):  # the terminal may be gone
@@ -190,21 +190,21 @@ class Bar:
             )
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         _log_to(self._stderr, instead_of=sys.stderr)
         with contextlib.suppress(OSError):
             self._drawn.stop()
 
 
 def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
-    """Let the log go to another stream."""
+    """Send the log to another stream."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is instead_of:
             handler.setStream(stream)
 
 
 def progress_of(standing: Callable[[], Standing], system: str, logger: logging.Logger) -> Progress:
-    """Return what tells the progress of a run where a person sees it: on a terminal, or the log."""
+    """Return what reports the progress of a run where a person sees it: a terminal, or the log."""
     console = Console(stderr=True, soft_wrap=True)
     is_drawn = sys.stderr.isatty() and console.is_interactive
     teller = Bar(console) if is_drawn else Lines(logger)

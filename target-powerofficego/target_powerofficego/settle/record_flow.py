@@ -49,17 +49,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 OTHER_WAY = "the other way"
-"""What a record waits for whose write on the other way has no answer: it is no person's edit."""
+"""What a record awaits while the other way's write to it is unanswered: it is no person's edit."""
 
 OLD_VERSION = "a newer version waits"
-"""Why an older version of a record that is open says nothing."""
+"""Why nothing is done about an older version of a record that is open."""
 
 REPLACED = "deleted in the shop, where its id is another record's since"
-"""Why an old record that is sent again says nothing of the one that has its id now."""
+"""Why an old record that is sent again says nothing about the one that has its id now."""
 
 
 def record_hash(record: Record, fingerprint: str) -> str:
-    """Return a hash of a record and of the tables and settings it is read by."""
+    """Return a hash of a record and of the tables and settings by which it is read."""
     try:
         body = orjson.dumps(record, default=str, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # a whole number beyond 64 bits, or nested too deep
@@ -131,7 +131,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return self._refusal(error) or self._own_fault(arrival.shop_id, error)
 
     def _own_fault(self, shop_id: str, error: Exception) -> Reject:
-        """Say where our own code broke, without values, which may be personal data."""
+        """Return where our own code broke; values are left out, as they may be personal data."""
         steps = traceback.extract_tb(error.__traceback__)
         logger.error(
             "%s %s: a fault of this program, please report it with this line: %s at %s",
@@ -143,14 +143,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return Reject(reason, title=OWN_FAULT)
 
     def _resting(self, record: Record) -> Unsettled | None:
-        """Return that the other side refused just this, if it is not time yet to try again."""
+        """Return the other side's refusal of just this record, while it is too early to retry."""
         before = self.tools.store.unsettled.resting(self.kept_as, record["id"])
         if before is None or record_hash(before.payload, "") != record_hash(record, ""):
             return None
         return before
 
     def stakes(self, record: Record) -> Record:
-        """Return what of an open record a person is to know of again when it changes."""
+        """Return the part of an open record whose change a person must hear of again."""
         del record
         return {}
 
@@ -166,18 +166,18 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """Decide and write; return the change.
 
         Raises:
-            Undecidable, Unusable, and what `stops` and `_refusal` know.
+            Undecidable, Unusable, and what `stops` and `_refusal` cover.
         """
 
     @abc.abstractmethod
     def settle_leftovers(self, shop_id: str) -> None:
-        """See first what became of a record's writes that have no answer."""
+        """Find out first what became of a record's writes that have no answer."""
 
     @abc.abstractmethod
     def _refusal(self, error: Exception) -> Reject | None:
         """Return what an error of the side that is written to means for the record.
 
-        None: it is none of that side.
+        None: it is not an error of that side.
         """
 
     def _take(self, arrival: Arrival) -> Change:
@@ -189,7 +189,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return self._settle(arrival)
 
     def see_that_the_other_way_is_answered(self, shop_id: str) -> None:
-        """See that no write of the other way to a record is without an answer.
+        """Require that every write of the other way to a record has been answered.
 
         Raises:
             Undecidable: with a Park.
@@ -203,12 +203,13 @@ class Walk(abc.ABC, Generic[AnyTools]):
             )
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
-        """See that a record is no older version of what is known of it.
+        """Require that a record is not an older version than the one known.
 
-        Returned is the outcome, in one word, of a newer version that is open and stays so.
+        The outcome of a newer version that is open and stays so is returned, in one word.
 
         Raises:
-            Undecidable: with a Park or Hold, where it may be an older version than was settled.
+            Undecidable: with a Park or Hold, where it may be older than the version that was
+                settled.
         """
         store, shop_id = self.tools.store, arrival.shop_id
         record, read_at = arrival.record, arrival.read_at
@@ -236,26 +237,26 @@ class Walk(abc.ABC, Generic[AnyTools]):
         readings = store.settled.readings(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return OUTCOME_OF[newest.kind]
-        # an open one is in nobody's books: what may be newer, and was read so often, replaces it
+        # an open one is not in any books: what may be newer, and was read so often, replaces it
         if found is not None:
             see_that_it_counts(found, readings, is_overdue=is_overdue)
         return None
 
     @abc.abstractmethod
     def stamp_of(self, record: Record) -> str | None:
-        """Return when a record's own side says that it was last changed."""
+        """Return when a record was last changed, as its own side states it."""
 
     @abc.abstractmethod
     def _own_stamp(self, link: Link) -> str | None:
-        """Return that side's stamp as our own last write to it left it."""
+        """Return the stamp that our own last write left on that side."""
 
     def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
-        """Return whether a record has a value that our own last write to its side replaced."""
+        """Return whether a record shows a value that our own last write to its side replaced."""
         del record, link
         return False
 
     def keep(self, arrival: Arrival, change: Change, kept: Arrival | None = None) -> None:
-        """Count and keep what became of a record; `kept` is it without what was erased."""
+        """Count and keep what became of a record; `kept` is the record without what was erased."""
         tools, shop_id = self.tools, arrival.shop_id
         if not isinstance(change, Nothing):
             tools.plan.add(self.entity, shop_id, change)
@@ -272,7 +273,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
             )
 
     def keep_open(self, arrival: Arrival, change: Open) -> None:
-        """Keep a record that is open, with why."""
+        """Keep a record that is open, and why it is."""
         before = self.tools.store.unsettled.get(self.kept_as, arrival.shop_id)
         same = before is None or self._has_same_stakes(before.payload, arrival.record)
         self.tools.store.unsettled.put(
@@ -290,7 +291,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         )
 
     def identified(self, record: Record, link: Link) -> Link:
-        """Return the link of a record, with when the shop made it, if that was not known yet.
+        """Return the link of a record, with when the shop made it if that was not known yet.
 
         Raises:
             Undecidable: with a Hold, when the shop has given the id to another record.
@@ -309,13 +310,13 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
 
 def created_at(record: Record) -> str | None:
-    """Return when the shop made a record, as it says so; what is no text tells nothing."""
+    """Return when the shop made a record, as the shop states it; None where that is not text."""
     stamp = record.get("created_at")
     return stamp if isinstance(stamp, str) and stamp.strip() else None
 
 
 def _is_same_moment(one: object, other: object) -> bool:
-    """Return whether two stamps mean the same; what is no stamp is compared as it stands."""
+    """Return whether two stamps mean the same; what is not a stamp is compared as it stands."""
     try:
         return instant(one, what="created_at") == instant(other, what="created_at")
     except Unusable:

@@ -1,4 +1,4 @@
-"""One run, once it is open: how it comes to its end, and what is said of it."""
+"""One run, once it is open: how it comes to its end, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Client(Protocol):
     system: str
 
     def cancel(self) -> None:
-        """End every wait, and every later call; those in flight finish."""
+        """End every wait and every later call; those in flight finish."""
 
 
 @dataclass
 class Run:
-    """What is open while a run lasts; `kept_as` are the names of what it settles in the store."""
+    """What is open while a run lasts; `kept_as` are the store's names for what it settles."""
 
     settings: SideSettings
     store: LinkStore
@@ -56,14 +56,14 @@ class Run:
     _progress: Progress | None = field(default=None, init=False)
 
     def tell_progress(self) -> None:
-        """Tell from now on how far the run is."""
+        """Start reporting how far the run is."""
         self._progress = progress_of(self.note, self.client.system, self.logger)
         self._progress.start()
 
     def note(self) -> Standing:
         """Record in the store how far the run is, and return it."""
         if self.number is not None:
-            with contextlib.suppress(LinkStoreError):  # whatever else needs the store says so
+            with contextlib.suppress(LinkStoreError):  # whatever else needs the store reports it
                 self.store.runs.note(self.number, outcomes=self.tally.counts(), calls=self._calls())
         return self.settlement.standing(self.client.calls.writes)
 
@@ -98,15 +98,15 @@ class Run:
         return status
 
     def stop(self, failure: BaseException, *, exit_status: int) -> None:
-        """End the run early: calls in flight finish, what is settled stays so."""
+        """End the run early: calls in flight finish, and what is settled stays settled."""
         self.client.cancel()
         self.settlement.stop(failure)
         self._end_progress()
-        with contextlib.suppress(LinkStoreError):  # it may be why the run ends
+        with contextlib.suppress(LinkStoreError):  # the store may be why the run ends
             self._record_end(exit_status)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything that is open."""
         self._end_progress()
         self.settlement.close()
         self.opened.close()
@@ -152,7 +152,7 @@ class Run:
         return status
 
     def _write_changes(self) -> bool:
-        """Write the file of changes, if one is wanted; return whether that went well."""
+        """Write the file of changes, if one is wanted; return whether that succeeded."""
         path = self.settings.changes_file
         if path is None:
             return True

@@ -37,7 +37,7 @@ AnyWalk = TypeVar("AnyWalk", bound="Walk[Any]")
 class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
     """The side that is written to: how one record is settled, and what it must wait for.
 
-    `entities` are the names under which the store keeps what it settles, `source` is where the
+    `entities` are the names under which the store keeps what it settles; `source` is where the
     records come from.
     """
 
@@ -59,18 +59,18 @@ class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
 
     @abc.abstractmethod
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether nothing came with a record since it was settled; costs no call."""
+        """Return whether a record brings nothing new since it was settled; makes no call."""
 
     def fingerprint(self, record: Record) -> str:
         """Return a hash of a record and of all that decides what becomes of it."""
         return record_hash(record, self._tools.fingerprint)
 
     def archives(self) -> list[Unsettled]:
-        """Return the parked records that are to be archived, done at the end all at once."""
+        """Return the parked records that are to be archived, all at once at the end."""
         return []
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Return whether the source never sent this record: another one needs it."""
+        """Return whether the source never sent this record, which another record needs."""
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_at_end(self) -> Iterable[Callable[[], None]]:
@@ -138,7 +138,7 @@ class Settlement:
         self._passed += 1
 
     def standing(self, writes: int) -> Standing:
-        """Return how far the run is, after so many writes; any thread may ask."""
+        """Return how far the run is, after so many writes; any thread may call this."""
         submitted, done = self._schedule.kinds()
         outcomes = self._tally.counts().values()
         return Standing(
@@ -162,7 +162,7 @@ class Settlement:
                 self._take_up(one, is_from_worker=True)
 
     def finish(self) -> None:
-        """Bring to an end what is still open, in the order that makes most of it possible."""
+        """Settle what is still open, in the order that makes most of it possible."""
         self._is_all_read = True
         self._schedule.drain()
         self._retry_refused()
@@ -176,13 +176,13 @@ class Settlement:
         self._gate.close()
 
     def interrupt(self, reason: BaseException) -> None:
-        """Let the thread that hands in records, or waits for the end, raise this."""
+        """Make the thread that hands in records, or waits for the end, raise this."""
         self._schedule.interrupt(reason)
 
     def stop(self, failure: BaseException) -> None:
         """Begin nothing more; calls in flight finish; print the last state that is true."""
         self._schedule.stop(failure)
-        with contextlib.suppress(OutputClosed):  # why the run ends is told already
+        with contextlib.suppress(OutputClosed):  # why the run ends is already reported
             self._gate.close()
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Settlement:
         self._schedule.stop()
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
-        """Return what is open on this side, by entity, as orders need customers and products."""
+        """Return what is open on this side, by entity: orders need customers and products."""
         found = self._store.unsettled.all(*kinds)
         entities = self._side.entities
         own = [one for one in found if one.entity in entities]
@@ -199,7 +199,7 @@ class Settlement:
     def _take_up(
         self, one: Unsettled, *, at_end: bool = False, is_from_worker: bool = False
     ) -> None:
-        """Take a record that waits once more, unless a newer version was dealt with meanwhile."""
+        """Take up a waiting record again, unless a newer version was dealt with meanwhile."""
 
         def take() -> object:
             before = self._store.unsettled.get(one.entity, one.shop_id)
@@ -221,10 +221,10 @@ class Settlement:
         is_thorough: bool = False,
         is_from_worker: bool = False,
     ) -> None:
-        """Let a record be taken once its turn comes; `is_thorough`: what it needs may be made."""
+        """Have a record taken once its turn comes; `is_thorough`: what it needs may be made."""
         none: tuple[Collection[str], Collection[str]] = ((), ())
         writes, reads = _asked(lambda: self._side.keys(entity, record), otherwise=none)
-        if is_thorough:  # must not be made by two at once
+        if is_thorough:  # what it needs must not be made by two at once
             writes, reads = {*writes, *reads}, ()
         self._schedule.submit(
             take,
@@ -236,7 +236,7 @@ class Settlement:
         )
 
     def _retry_refused(self) -> None:
-        """Try rejects and holds again that this run did not replace; Go's refusals rest a while."""
+        """Retry rejects and holds that this run did not replace; Go's refusals rest a while."""
         for one in self._open("reject", "hold"):
             rests = one.rests(now())
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
@@ -250,7 +250,7 @@ class Settlement:
                 self._take_up(one, at_end=True)
 
     def _forget_needless(self) -> None:
-        """Forget what could not be made for other records, once none of them waits for it."""
+        """Forget records that could not be made for others, once none of those waits for them."""
         for one in self._open("reject", "hold"):
             waiting = self._store.unsettled.waiting_for(_own_key(one.entity, one.shop_id))
             if not waiting and self._side.is_made_for_others(one):
@@ -262,7 +262,7 @@ def _own_key(entity: str, shop_id: str) -> str:
 
 
 def _asked(ask: Callable[[], Reply], *, otherwise: Reply) -> Reply:
-    """Return what a side says of a record; where it cannot, the record's walk says why."""
+    """Return what a side says of a record; where it cannot, the record's walk reports why."""
     try:
         return ask()
     except LinkStoreError:

@@ -1,4 +1,4 @@
-"""By which command a person looks into the link store: under Meltano, the one that works there."""
+"""Which command lets a person look into the link store: under Meltano, the one that works there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _NAMES = ("MELTANO_LOADER_NAME", "MELTANO_UTILITY_NAME")
 def shown_by(words: str) -> str:
     """Return the line that runs `powerofficego-links` with these words from where this process is.
 
-    Meltano tells a plugin the plugin's own name, and the environment that the run is in. The
-    definition of each target for Meltano has the commands of `powerofficego-links`.
+    Meltano passes a plugin the plugin's own name and the environment of the run. Each target's
+    definition for Meltano has the commands of `powerofficego-links`.
     """
     plugin = next((os.environ[name] for name in _NAMES if os.environ.get(name)), None)
     if plugin is None:

@@ -1,4 +1,4 @@
-"""Ends a run on SIGTERM or SIGINT at once while it waits for input, else at the next safe place."""
+"""Ends a run on SIGTERM or SIGINT: at once while it awaits input, else at the next safe place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Terminated(Exception):  # noqa: N818 - reads as what happened
 
 
 class InterruptibleReader(SingerReader):
-    """Reads messages; a signal raises while it waits for the next line, and is kept otherwise."""
+    """Reads messages; a signal raises while it waits for the next line, and is otherwise kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class InterruptibleReader(SingerReader):
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a signal end what is done inside at once, as while waiting for input.
+        """Let a signal interrupt what is done inside at once, as while waiting for input.
 
         Raises:
             Terminated: a signal came.
@@ -71,7 +71,7 @@ class InterruptibleReader(SingerReader):
 
         Raises:
             Terminated: a signal came.
-            BrokenInput: a line is no Singer message.
+            BrokenInput: a line is not a Singer message.
         """
         lines = self._lines(file_input or _standard_input())
         return super().process_lines(lines, callbacks)  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ class InterruptibleReader(SingerReader):
         raise BrokenInput(msg)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
-        """Return the message of a line; an error names the line and shows nothing of it."""
+        """Return the message of a line; an error names the line and shows none of it."""
         message = read_message(line, self._line_number)
         self.has_messages = True
         return message
@@ -112,7 +112,7 @@ class InterruptibleReader(SingerReader):
 
 
 def _standard_input() -> IO[str]:
-    """Return standard input as UTF-8, which JSON is in, whatever this machine's locale says.
+    """Return standard input as UTF-8, the encoding of JSON, whatever this machine's locale says.
 
     Raises:
         BrokenInput: the program was started without one.
@@ -127,7 +127,7 @@ def _standard_input() -> IO[str]:
 
 
 def catch_signals(ask_to_end: Callable[[int], None]) -> None:
-    """Send SIGTERM and SIGINT to `ask_to_end`; only the main thread can."""
+    """Send SIGTERM and SIGINT to `ask_to_end`; only the main thread may call this."""
     if threading.current_thread() is not threading.main_thread():
         return
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""STATE leaves as soon as everything before it is settled, and never earlier."""
+"""STATE is emitted as soon as everything before it is settled, and never earlier."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
 
 
 class OutputClosed(Exception):  # noqa: N818 - reads as what happened
-    """No state can be told any more: nobody reads them, or the disk that they go to is full."""
+    """No more states can be written: nobody reads them, or the disk that they go to is full."""
 
 
 class StateGate:
     """Holds each STATE until the work before it is done; prints at most one every few seconds.
 
-    It prints from a thread of its own, so that a state leaves also while the tap is silent. Without
-    an output it prints none: after a plan, every record must come again.
+    It prints from a thread of its own, so that a state is emitted even while the tap is silent.
+    Without an output it prints none: after a plan, every record must come again.
     """
 
     def __init__(self, schedule: Schedule, output: IO[str] | None) -> None:
@@ -51,7 +51,7 @@ class StateGate:
             self._waiting.append((self._schedule.position, line))
 
     def close(self) -> None:
-        """Print the last state that is true by now, and no more after it.
+        """Print the last state that is true, and no more after it.
 
         Raises:
             OutputClosed: nobody reads it, or it cannot be written.

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: a table on a terminal, one structured line otherwise."""
+"""What a person reads at the end of a run: a table on a terminal, else one structured line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def tell_summary(
     exit_status: int,
     logger: logging.Logger,
 ) -> None:
-    """Print what came of the records, the calls it took, and last what waits for a person.
+    """Print what became of the records, the calls it took, and last what waits for a person.
 
-    `system` is what the calls went to, `own_faults` how many rejects are faults of this program;
+    `system` is what the calls went to, `own_faults` is how many rejects are faults of this program;
     `waits_elsewhere`: something of the other way waits for a person too.
     """
     ending = _ending(
@@ -61,7 +61,7 @@ def tell_summary(
 
 
 def own_faults_in_words(number: int) -> str:
-    """Say that this program failed on so many records, and what to do about it."""
+    """Say that this program failed on that many records, and what to do about it."""
     which = "1 reject is a fault" if number == 1 else f"{number} rejects are faults"
     return f"{which} of this program; report the lines of the log that say where"
 

@@ -1,4 +1,4 @@
-"""Counts what came of the records of a run, for its summary."""
+"""Counts what became of the records of a run, for its summary."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ OUTCOMES = (
 
 
 class Tally:
-    """One outcome a record: when a record comes twice, or is tried again, the last one counts.
+    """One outcome per record: when a record comes twice, or is tried again, the last one counts.
 
-    The stage that an order was brought to counts beside it, and that its buyer was anonymised.
+    The stage that an order was brought to is counted separately, as is that its buyer was
+    anonymised.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -55,12 +56,12 @@ class Tally:
             self._stages.add((entity, shop_id, stage))
 
     def count_unchanged(self, entity: str) -> None:
-        """Count a record that is the very one last settled."""
+        """Count a record that is identical to the one last settled."""
         with self._lock:
             self._unchanged[entity] += 1
 
     def note(self, remark: str) -> None:
-        """Log what the whole run left undone, in words."""
+        """Log in words what the whole run left undone."""
         self._logger.warning("%s", remark)
 
     def note_repair(self, entity: str, shop_id: str, repair: str) -> None:

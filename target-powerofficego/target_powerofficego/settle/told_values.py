@@ -1,4 +1,4 @@
-"""What a shop record says, in Go's form, under the names that the base of its link has."""
+"""What a shop record says, in Go's form, under the names used in the base of its link."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def told_values(
     entity: str, record: Record, table: Table, conversion: Conversion
 ) -> dict[str, Value]:
-    """Return a record in Go's form, each row by itself; what cannot be read is left out.
+    """Return a record in Go's form, each row on its own; what cannot be read is left out.
 
-    Of a customer also what becomes entries of their own, of an order also its lines and what they
-    come to.
+    For a customer this includes what becomes entries of their own; for an order, its lines and what
+    they come to.
     """
     found: dict[str, Value] = {}
     order = ShopOrder(record)
@@ -49,7 +49,7 @@ def told_values(
 
 
 def sameness(table: Table) -> Callable[[str, Value, Value], bool]:
-    """Return what tells whether two values of one name are the same."""
+    """Return a function that says whether two values of one name are the same."""
     rows = {row.name: row for row in table.rows}
     return lambda name, one, other: (
         rows[name].are_equal(one, other) if name in rows else agree(one, other)

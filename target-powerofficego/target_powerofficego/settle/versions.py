@@ -1,8 +1,9 @@
 """Whether a record is older than what is known of it, by the stamps of its own side; pure.
 
-A record may be read before our own last write to its side, and come after it; or be kept, and sent
-again. Stamps are compared with those of the same side only, so no machine's clock makes an edit an
-old version for good: where stamps do not tell, a version that is shown three times is an edit.
+A record may have been read before our own last write to its side and come after it, or have been
+kept and sent again. Stamps are compared only with those of the same side, so no machine's clock
+makes an edit an old version for good: where stamps do not decide, a version that is shown three
+times is an edit.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SURE_AFTER = 3
-"""How often a version is read before it is no old one: each reading has its own moment."""
+"""How often a version must be read to count as new: each reading has its own moment."""
 
 MOST_RUNS = 6
-"""How many runs it waits for that; a tap reads on from its bookmark, and may not read it again."""
+"""How many runs it waits for that; a tap reads on from its bookmark and may not read it again."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A record as it was read: its side's stamp, and what else may tell that it is an old one.
+    """A record as it was read: its side's stamp, and what else may show that it is an old one.
 
-    `seems_old` is no evidence: the clock of who read it says so, or it has the value that our own
+    `seems_old` is no proof: the clock of whoever read it says so, or it has the value that our own
     last write replaced.
     """
 
@@ -46,7 +47,7 @@ class Doubt(enum.Enum):
 
 
 def doubt(versions: Iterable[Version]) -> Doubt | None:
-    """Return what speaks against a record, compared with each that is known; None: nothing."""
+    """Return what speaks against a record, compared with each known version; None: nothing."""
     found = {_doubt(one) for one in versions}
     return next((one for one in Doubt if one in found), None)
 
@@ -58,13 +59,13 @@ def _doubt(one: Version) -> Doubt | None:
 
 
 def see_that_it_counts(found: Doubt, readings: int, *, is_overdue: bool) -> None:
-    """Let a record that may be an old version wait until it was read often enough.
+    """Make a record that may be an old version wait until it has been read often enough.
 
     `is_overdue`: it has waited for `MOST_RUNS`.
 
     Raises:
         Undecidable: with a Park; with a Hold where an older version is shown again and again, or no
-            stamp tells and it is not read again.
+            stamp decides and it is not read again.
     """
     if readings < SURE_AFTER:
         if is_overdue and found is Doubt.PERHAPS:
