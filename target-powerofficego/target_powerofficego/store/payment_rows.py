@@ -61,7 +61,7 @@ class PaymentRows(Rows):
         return [_payment(row) for row in self._all(query.order_by(*order))]
 
     def vouchers_of(self, method: str, day: str, *, were_met: bool) -> set[str]:
-        """Return the references of the vouchers of a day and method: posted here, or found in Go."""
+        """Return the references of a day's vouchers of a method: posted here, or found in Go."""
         query = sa.select(t.payments.c.voucher, t.payments.c.was_met).where(
             *self._of(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
         )
