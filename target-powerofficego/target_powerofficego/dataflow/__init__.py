@@ -1,4 +1,4 @@
-"""Which shop property is which Go property, and how a value crosses; pure.
+"""Which shop property maps to which Go property, and how a value is converted; pure.
 
 Imports no other room.
 """

@@ -1,4 +1,4 @@
-"""Addresses of a shop record: which is meant, whether Go takes it, how it is known again."""
+"""Addresses of a shop record: which one applies, whether Go accepts it, how it is recognised."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Address:
 
     @property
     def is_complete(self) -> bool:
-        """Whether Go can take it: PowerOffice Go demands both a city and a postal code."""
+        """Whether Go accepts it: PowerOffice Go requires both a city and a postal code."""
         return self.city is not None and self.postal_code is not None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of it is known but perhaps the country."""
+        """Whether nothing of it is known, except perhaps the country."""
         return not (self.line1 or self.line2 or self.postal_code or self.city)
 
     @property
     def country(self) -> str:
-        """The country code; where none is told PowerOffice Go takes NO."""
+        """The country code; where none is given, PowerOffice Go assumes NO."""
         return self.country_code or "NO"
 
     @property
@@ -58,30 +58,30 @@ class Address:
 
     @property
     def key(self) -> str:
-        """What tells it from other addresses of its customer: the shop's id, else its content."""
+        """What sets it apart from its customer's other addresses: its shop id, else its content."""
         return self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
 
     def members(self) -> dict[str, str | None]:
-        """Return its members as PowerOffice Go names them, in the order of `content`."""
+        """Return its members under PowerOffice Go's names, in the order of `content`."""
         named = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
         return {**named, "CountryCode": self.country}
 
 
 def folded(part: str | None) -> str:
-    """Return a part of an address as it is compared: without regard to case and spaces."""
+    """Return a part of an address in the form used for comparison: case and spaces ignored."""
     return " ".join(values.without_entities(part or "").casefold().split())
 
 
 def codes(shop_name: str, customer_id: str, address: Address) -> Iterator[str]:
-    """Yield the ExternalCodes for an address of a shop customer; the first that is free is given.
+    """Yield the possible ExternalCodes for a shop customer's address; the first free one is used.
 
-    PowerOffice Go wants a code unique in the whole client, so the customer is part of it.
+    PowerOffice Go requires a code to be unique in the whole client, so it includes the customer.
     """
     return values.numbered_references(shop_name, f"{customer_id}:{address.key}")
 
 
 def former_code(shop_name: str, address: Address) -> str:
-    """Return the ExternalCode that versions gave which left the customer out of it."""
+    """Return the ExternalCode given by earlier versions, which left the customer out of it."""
     return values.short_reference(shop_name, address.key)
 
 
@@ -89,7 +89,7 @@ def read_address(raw: object, *, what: str) -> Address | None:
     """Return an address of a shop record, or None when there is none.
 
     Raises:
-        values.Unusable: a part is no text or too long, or there is no such country.
+        values.Unusable: a part is not text or is too long, or there is no such country.
     """
     if raw is None:
         return None
@@ -115,7 +115,7 @@ def default_address(addresses: object, kind: str) -> Address | None:
     """Return the default billing or shipping address among a customer's addresses.
 
     Raises:
-        values.Unusable: `addresses` is no list of addresses, or the chosen one is not usable.
+        values.Unusable: `addresses` is not a list of addresses, or the chosen one is unusable.
     """
     if addresses is None:
         return None
@@ -126,7 +126,7 @@ def default_address(addresses: object, kind: str) -> Address | None:
 
 
 def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
-    """Return where in a customer's addresses the default one of a kind stands; None: nowhere."""
+    """Return the index of the default address of a kind in a customer's addresses, or None."""
     of_kind = [place for place, one in enumerate(addresses) if one.get("type") == kind]
     if not of_kind and kind == "billing" and len(addresses) == 1 and not addresses[0].get("type"):
         of_kind = [0]

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
-"""When a side was read that has not told its value yet."""
+"""Stands for the time of reading of a side whose value has not been seen yet."""
 
 UNTOUCHED = object()
-"""Stands for what a write of ours replaced in the shop where there was none."""
+"""Stands for the value that our write replaced in the shop, where we have written nothing."""
 
 
 @dataclass(frozen=True)
 class Agreement:
     """What a row's two sides held when they last agreed, in Go's form, and when each was read.
 
-    `replaced` is what our own last write of the row to the shop replaced there, until the shop has
-    told what it holds since: a record that was read before that write says it again.
+    `replaced` is the shop's value that our own last write of the row replaced. It is kept until the
+    shop has reported what it holds since, because a record read before that write repeats it.
     """
 
     shop: Value
@@ -32,5 +32,5 @@ class Agreement:
 
 
 def now() -> datetime.datetime:
-    """Return this moment, aware, in UTC."""
+    """Return the current time as an aware datetime in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)

@@ -1,6 +1,6 @@
-"""Records whose shop has wiped who bought: known as such, and read as if nobody had; pure.
+"""Records in which the shop has wiped who bought: recognised, and read as if unwiped; pure.
 
-A shop's retention routine, or a request for privacy, is no edit: the ledger keeps who bought.
+A shop's retention routine, or a request for privacy, is not an edit: the ledger keeps the buyer.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 ANONYMISED = "anonymised"
-"""Marks a record that the shop has anonymised. Of an order it is the id of the customer in Go, or
-None where that is not known."""
+"""Marks a record that the shop has anonymised. In an order its value is the id of the customer in
+Go, or None where that is not known."""
 
 NEVER_KNOWN = "anonymised in the shop and never in Go"
-"""Why nothing is done with a customer, nor kept: should it be made for an order, it is there."""
+"""Why nothing is done with a customer or kept of it; if an order needs it, it is made for that."""
 
 _NAMES = ("company_name", "first_name", "last_name")
 _ADDRESS = ("line1", "line2", "postal_code", "city", "country_code")
@@ -34,14 +34,14 @@ _OF_A_BUYER = ("buyer", "billing_address", "shipping_address")
 
 @dataclass(frozen=True)
 class Marks:
-    """What a shop writes in place of what it has wiped: words, and ends of mail domains."""
+    """What a shop writes in place of what it has wiped: words, and endings of mail domains."""
 
     words: frozenset[str]
     domains: tuple[str, ...]
 
     @classmethod
     def of(cls, told: Iterable[str]) -> Marks:
-        """Return the marks of the setting; one that begins with a dot is of mail addresses."""
+        """Return the marks in the setting; one that begins with a dot applies to mail addresses."""
         marks = [mark.strip().casefold() for mark in told if mark.strip()]
         return cls(
             frozenset(one for one in marks if not one.startswith(".")),
@@ -49,7 +49,7 @@ class Marks:
         )
 
     def is_mark(self, value: object) -> bool:
-        """Return whether a value stands for one that was wiped."""
+        """Return whether a value is a placeholder for one that was wiped."""
         told = same_text(value)
         if not isinstance(told, str):
             return False
@@ -62,7 +62,7 @@ class Marks:
     def are_wiped(self, *told: object, were_known: bool) -> bool:
         """Return whether names and an e-mail address were wiped: all are empty or marks.
 
-        Without a mark among them they must have been known before, or nobody has wiped them.
+        If none of them is a mark, they must have been known before; otherwise nothing was wiped.
         """
         marks = [self.is_mark(one) for one in told]
         is_gone = all(mark or not same_text(one) for mark, one in zip(marks, told, strict=True))
@@ -70,7 +70,7 @@ class Marks:
 
 
 def is_anonymised_customer(record: Record, base: Mapping[str, Agreement], marks: Marks) -> bool:
-    """Return whether the shop has wiped who a customer is."""
+    """Return whether the shop has wiped a customer's identity."""
     if "email" not in record:
         return False
     told = [record.get(one) for one in ("name", *_NAMES, "email")]
@@ -80,12 +80,12 @@ def is_anonymised_customer(record: Record, base: Mapping[str, Agreement], marks:
 
 
 def anonymous_customer(record: Record) -> Record:
-    """Return a customer without who it is: whether it may buy, and no more."""
+    """Return a customer without its identity: only whether it may buy, with its id and stamps."""
     return {name: record[name] for name in _OF_A_CUSTOMER if name in record} | {ANONYMISED: None}
 
 
 def is_anonymised_order(order: ShopOrder, state: OrderState, marks: Marks) -> bool:
-    """Return whether the shop has wiped who bought an order."""
+    """Return whether the shop has wiped the identity of an order's buyer."""
     if "buyer" not in order.raw:
         return False
     buyer, agreed = order.buyer, state.buyer
@@ -95,7 +95,7 @@ def is_anonymised_order(order: ShopOrder, state: OrderState, marks: Marks) -> bo
 
 
 def with_agreed_buyer(order: ShopOrder, state: OrderState, marks: Marks) -> ShopOrder:
-    """Return an anonymised order with who bought it and where it went, as last agreed on."""
+    """Return an anonymised order with its buyer and delivery address as last agreed on."""
     base = state.base
     raw = {name: value for name, value in order.raw.items() if name not in _OF_A_BUYER}
     raw[ANONYMISED] = base["customer"].shop
@@ -121,10 +121,10 @@ def marked_customer(order: ShopOrder) -> str | None:
 
 
 def without_marks(order: ShopOrder, marks: Marks, customer_id: int | None) -> ShopOrder:
-    """Return an order that was anonymised before it was in Go, with what is left of who bought.
+    """Return an order that was anonymised before it was in Go, with what is left of its buyer.
 
-    That may be a registered customer or a company by its number; else it is nobody. `customer_id`
-    is who has it in Go, where it is met there.
+    That may be a registered customer, or a company known by its number; else nobody is left.
+    `customer_id` is the customer that the order has in Go, where it was found there.
     """
     record = order.raw
     buyer = record["buyer"] if isinstance(record["buyer"], dict) else {}

@@ -1,4 +1,4 @@
-"""Who buys an order, as the shop tells it: a person or a company, and how either is known again."""
+"""Who buys an order according to the shop: a person or a company, and how each is recognised."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 OF_ONE_ORDER = f"{GUEST}order-"
-"""Begins the shop id of a guest who tells no e-mail address, so that the order stands for it."""
+"""Prefix of the key of a guest without an e-mail address, who is identified by the order."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who buys, as one order tells it; what cannot be read counts as not told.
+    """The buyer as given in one order; what cannot be read counts as not given.
 
-    `number` is an organisation number that is valid where the bill goes.
+    `number` is an organisation number that is valid in the country of the billing address.
     """
 
     order_id: str
@@ -53,8 +53,8 @@ class Buyer:
     def guest_id(self) -> str:
         """The shop id under which a guest is linked.
 
-        A company by its number, else by name and e-mail together; a person by e-mail; who tells no
-        address, by the order.
+        A company is identified by its number, else by name and e-mail together; a person by e-mail;
+        a buyer without an e-mail address by the order.
         """
         if self.company_id is not None or self.email is None:
             return self.company_id or f"{OF_ONE_ORDER}{self.order_id}"
@@ -64,14 +64,14 @@ class Buyer:
 
     @property
     def identity(self) -> str:
-        """What tells one buyer from another: while it stays, so does the customer in Go."""
+        """What distinguishes one buyer from another; while it is the same, so is Go's customer."""
         if self.customer_id is None:
             return self.guest_id
         return f"{self.customer_id} {self.company_id or ''}".strip()
 
     @property
     def id_by_email(self) -> str:
-        """The shop id that an earlier version knew the buyer by: a guest by e-mail alone."""
+        """The shop id that an earlier version gave the buyer: a guest's by e-mail alone."""
         person = Buyer(self.order_id, None, self.email, None, None, None)
         return self.customer_id or person.guest_id
 
@@ -80,8 +80,8 @@ class Buyer:
 class AgreedBuyer:
     """Who bought an order as last agreed on: the shop id of the customer who gets the invoice.
 
-    `identity` is None where an earlier version kept it; `is_known` tells whether the shop then told
-    both a name and an e-mail address.
+    `identity` is None where an earlier version stored it; `is_known` is whether the shop gave both
+    a name and an e-mail address at that time.
     """
 
     id: str
@@ -89,7 +89,7 @@ class AgreedBuyer:
     is_known: bool
 
     def is_still(self, buyer: Buyer) -> bool:
-        """Return whether an order tells the same buyer."""
+        """Return whether an order still has the same buyer."""
         if self.identity is None:
             return self.id == buyer.id_by_email
         return self.identity == buyer.identity
@@ -101,7 +101,7 @@ def guest_id(email: str) -> str:
 
 
 def other_guest_id(email: str) -> str:
-    """Return that id where the first one is a company's: an earlier version knew no difference."""
+    """Return a guest's second id, for where an earlier version gave the first one to a company."""
     return _guest(f"person {email.strip().lower()}")
 
 
@@ -116,7 +116,7 @@ def order_email(order: Record) -> str | None:
 
 
 def read_buyer(order: Record) -> Buyer:
-    """Return who buys an order; a credit note is for who bought the order."""
+    """Return who buys an order; a credit note goes to the buyer of its order."""
     buyer = _members(order, "buyer")
     return Buyer(
         order_id=credited_order(order["id"]),
@@ -129,7 +129,7 @@ def read_buyer(order: Record) -> Buyer:
 
 
 def known_ids(order: Record) -> tuple[str, str]:
-    """Return the shop ids that who buys an order is known by: now, and by an earlier version."""
+    """Return the shop ids of an order's buyer: the current one, and that of an earlier version."""
     buyer = read_buyer(order)
     return buyer.customer_id or buyer.guest_id, buyer.id_by_email
 
@@ -164,8 +164,9 @@ def _readable(read: Callable[..., _T | None], *told: object, **how: object) -> _
 def buyer_as_customer(order: Record, customer_id: str) -> Record:
     """Return the customer record that an order's buyer stands for.
 
-    It is used for a guest, and for a customer whom the shop names but does not list. Whether that
-    is a company follows from what only companies have; a person who is named is its contact.
+    It is used for a guest, and for a customer whom the shop names but does not list. Whether the
+    buyer is a company follows from members that only companies have; a person who is named is then
+    its contact.
     """
     told, buyer = _members(order, "buyer"), read_buyer(order)
     person = buyer_name(order)

@@ -1,4 +1,4 @@
-"""Customer ↔ Customers: the property table, what reads each row and what writes it back; pure."""
+"""Customer ↔ Customers: the property table, and how each row is read and written back; pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMELESS = "-"
-"""Stands for a name that is missing: PowerOffice Go refuses a person without first or last name."""
+"""Replaces a missing name: PowerOffice Go refuses a person without a first or last name."""
 
 _NAMES = ("first_name", "last_name")
 
@@ -32,7 +32,7 @@ def person_names(record: Record) -> tuple[str, str]:
     """Return first and last name; a missing one is taken from `name`, else it is "-".
 
     Raises:
-        Unusable: a name is no text.
+        Unusable: a name is not text.
     """
     first = values.words(record.get("first_name"), what="first_name")
     last = values.words(record.get("last_name"), what="last_name")
@@ -47,10 +47,10 @@ def person_names(record: Record) -> tuple[str, str]:
 
 
 def is_company(record: Record) -> bool:
-    """Return whether a customer is a company: as the shop says, else by what only companies have.
+    """Return whether a customer is a company, by its type or else by what only companies have.
 
     Raises:
-        Unusable: the shop says that it is neither a person nor a company.
+        Unusable: the shop gives a type that is neither person nor company.
     """
     kind = values.one_of(record.get("type"), ("person", "company"), what="type")
     if kind is not None:
@@ -59,10 +59,10 @@ def is_company(record: Record) -> bool:
 
 
 def company_name(record: Record) -> str | None:
-    """Return the name of a company; a dash or the like, typed where none is asked for, is none.
+    """Return the name of a company; a dash or the like, typed in as a filler, counts as none.
 
     Raises:
-        Unusable: it is no text.
+        Unusable: it is not text.
     """
     name = values.words(record.get("company_name"), what="company_name", longest=400)
     return name if name and any(one.isalnum() for one in name) else None
@@ -87,7 +87,7 @@ def billing_address(record: Record) -> Address | None:
 
 
 def shipping_address(record: Record) -> Address | None:
-    """Return the default shipping address, when it is another than the billing address.
+    """Return the default shipping address, if it differs from the billing address.
 
     Raises:
         Unusable: see `default_address`.
@@ -100,7 +100,7 @@ def shipping_address(record: Record) -> Address | None:
 
 
 def contact_person(record: Record) -> tuple[str, str] | None:
-    """Return first and last name of a company's contact person, when the shop tells one."""
+    """Return first and last name of a company's contact person, if the shop gives one."""
     if not is_company(record) or not (record.get("first_name") or record.get("last_name")):
         return None
     return person_names({**record, "name": None})
@@ -153,7 +153,7 @@ def is_archived(record: Record) -> bool:
     """Return whether the shop has deleted the customer or switched it off.
 
     Raises:
-        Unusable: `is_active` is neither true nor false, or `deleted_at` is no stamp.
+        Unusable: `is_active` is neither true nor false, or `deleted_at` is not a timestamp.
     """
     return is_deleted(record) or values.flag(record.get("is_active"), what="is_active") is False
 
@@ -186,7 +186,7 @@ def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
 
 
 def _write_company_name(value: Value, record: Record) -> Record:
-    """Write a company's name where the shop keeps it; a `name` that repeats it follows."""
+    """Write a company's name where the shop keeps it, and to `name` where that repeats it."""
     name, told = record.get("name"), record.get("company_name")
     value = values.written_like(value, told or name)
     if not told:
@@ -195,10 +195,10 @@ def _write_company_name(value: Value, record: Record) -> Record:
 
 
 def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
-    """Return what writes a first name (0) or last name (1).
+    """Return the function that writes a first name (0) or last name (1).
 
-    The whole `name` follows where it is made of the two. "-" stands in Go for a name that is
-    missing, and is empty in the shop.
+    The full `name` is updated too where it is made up of the two. "-" stands for a missing name in
+    Go, and is written to the shop as empty.
     """
 
     def write(value: Value, record: Record) -> Record:
@@ -223,9 +223,9 @@ def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
 
 
 def _write_address_part(part: str) -> Callable[[Value, Record], Record]:
-    """Return what writes a part of the default billing address.
+    """Return the function that writes a part of the default billing address.
 
-    The list of addresses goes back as it was read, with members that are not known here.
+    The rest of the list of addresses goes back as it was read, members unknown here included.
     """
 
     def write(value: Value, record: Record) -> Record:
@@ -245,7 +245,7 @@ def _write_archived(value: Value, record: Record) -> Record:
     """Write whether the customer may buy; what the shop deleted stays deleted.
 
     Raises:
-        Unusable: Go has it again, but the shop has deleted it.
+        Unusable: it is no longer archived in Go, but the shop has deleted it.
     """
     if not value and is_deleted(record):
         raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
@@ -425,11 +425,11 @@ CUSTOMER = Table(
 
 
 SHIPPING, CONTACT_PERSON = "shipping_address", "contact_person"
-"""The names under which a base keeps what becomes entries of their own in Go."""
+"""The names under which a base keeps those parts of a customer that are separate entries in Go."""
 
 
 def what_hangs_on(record: Record) -> dict[str, list[str] | None]:
-    """Return what the shop tells of entries of their own, under the names that the base has.
+    """Return what the shop gives for separate entries in Go, under the names used in the base.
 
     Raises:
         Unusable: it cannot be read.

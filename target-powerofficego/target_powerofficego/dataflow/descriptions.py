@@ -1,4 +1,4 @@
-"""A product's description as plain text: its HTML markup taken out, and none of its words."""
+"""A product's description as plain text: its HTML markup removed, every word kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAG = re.compile(
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 _APART = ("p", "figure", "h1", "h2", "h3", "h4", "h5", "h6")
-"""Elements with an empty line before and after them."""
+"""Elements that have an empty line before and after them."""
 _BLOCKS = (
     *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details"),
     *("div", "dl", "dt", "fieldset", "figcaption", "footer", "form", "header", "hr", "html", "li"),
@@ -25,13 +25,13 @@ _ROWS = ("table", "tr", "tbody", "thead", "tfoot")
 _CELLS = ("td", "th")
 _BULLETS = ("* ", "+ ", "o ", "- ")
 _BETWEEN_CELLS = "  "
-_WIDEST_COLUMN = 100  # characters; what is longer is prose, and nothing stands below it
+_WIDEST_COLUMN = 100  # characters; anything longer is prose, and its column is not aligned
 
 
 def plain_text(html: str | None) -> str | None:
     """Return a description without its HTML markup, lines trimmed.
 
-    A `<` that begins no tag is text: "str. <M".
+    A `<` that does not begin a tag is text: "str. <M".
     """
     if html is None or not is_marked_up(html):
         return html
@@ -48,13 +48,13 @@ def plain_text(html: str | None) -> str | None:
 
 
 def is_marked_up(text: str | None) -> bool:
-    """Return whether text has HTML markup in it."""
+    """Return whether text contains HTML markup."""
     return text is not None and any(one.search(text) for one in (_TAG, ENTITY, _UNSEEN))
 
 
 @dataclass
 class _Page:
-    """Lines of text, the last of them still being written: a description, or a cell of a table."""
+    """Lines of text, the last one unfinished: those of a description, or of a table cell."""
 
     lines: list[str] = field(default_factory=list)
     line: str = ""
@@ -70,7 +70,7 @@ class _Page:
         self.line += text
 
     def end_line(self) -> bool:
-        """Begin a new line; return whether there was one to end."""
+        """Begin a new line; return whether the one before it held any text."""
         line, self.line = self.line.removesuffix(" "), ""
         if line:
             self.lines.append(line)
@@ -78,13 +78,13 @@ class _Page:
         return bool(line)
 
     def stand_apart(self) -> None:
-        """Leave a line empty, unless one is or nothing was written yet."""
+        """Leave an empty line, unless there is one already or nothing has been written yet."""
         if not self.is_apart:
             self.lines.append("")
         self.is_apart = True
 
     def end_item(self) -> None:
-        """End the line; an item of a list that held nothing is a bullet."""
+        """End the line; an empty list item leaves its bullet alone on a line."""
         if not self.end_line() and self.bullet:
             self.lines.append(self.bullet)
             self.is_apart = False
@@ -92,9 +92,9 @@ class _Page:
 
 
 class _Shown:
-    """What a browser would show of HTML, as lines of text; no tag is taken for granted to be ended.
+    """What a browser would show of HTML, as lines of text; tags need not be closed.
 
-    The columns of a table stand below each other.
+    The columns of a table are aligned.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class _Shown:
         self._pages[-1].write(plain, as_it_is=self._depth_as_it_is > 0)
 
     def open(self, name: str) -> None:
-        """Take the beginning of an element."""
+        """Handle the start of an element."""
         page = self._pages[-1]
         if name == "br":
             if not page.end_line():
@@ -137,7 +137,7 @@ class _Shown:
             self._depth_as_it_is += 1
 
     def close(self, name: str) -> None:
-        """Take the end of an element."""
+        """Handle the end of an element."""
         page = self._pages[-1]
         if name in ("span", "q"):
             page.write('"' if name == "q" else " ")
@@ -188,7 +188,7 @@ class _Shown:
         self._is_in_paragraph = False
 
     def _end_cell(self) -> None:
-        """End the open cell of the innermost table, if one is."""
+        """End the open cell of the innermost table, if there is one."""
         rows = self._tables[-1]
         if rows and rows[-1] and rows[-1][-1] is self._pages[-1]:
             self._pages.pop().end_item()
@@ -204,7 +204,7 @@ class _Shown:
 
 
 def _side_by_side(rows: list[list[_Page]]) -> list[str]:
-    """Return the lines of a table, each cell in the middle of its row and at its column's left."""
+    """Return the lines of a table, each cell centred vertically and aligned left in its column."""
     lines_of = [["\n".join(cell.lines).split("\n") for cell in row] for row in rows]
     columns = zip_longest(*lines_of, fillvalue=[""])
     longest = [max(len(line) for cell in column for line in cell) for column in columns]

@@ -1,4 +1,4 @@
-"""The setting `properties`: rows of the property tables switched, read from elsewhere, or added."""
+"""The setting `properties`: switches, redirects or adds rows of the property tables."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _MEMBERS = {"direction", "source", "constant", "go"}
 
 @dataclass(frozen=True)
 class GoField:
-    """A member of a body: its type, and whether it can be patched (else only be sent on create)."""
+    """A member of a body: its type, and whether it can be patched or only be sent on create."""
 
     type: str
     is_patchable: bool
 
 
 def _fields(**names_by_type: str) -> dict[str, GoField]:
-    """Read lists such as `string="Name Code*"`; a star marks what is taken on create only."""
+    """Read lists such as `string="Name Code*"`; a star marks what Go takes on create only."""
     return {
         name.rstrip("*"): GoField(kind, is_patchable=not name.endswith("*"))
         for kind, names in names_by_type.items()
@@ -99,14 +99,14 @@ GO_FIELDS: Mapping[str, Mapping[str, GoField]] = {
         date="DeliveryDate SalesOrderDate",
     ),
 }
-"""Which members PowerOffice Go takes for each entity, their type, and which can be patched.
+"""Which members PowerOffice Go takes for each entity, their types, and which can be patched.
 
 Source: PowerOffice Go API v2, the POST and PATCH bodies of Customers, Products and SalesOrders.
 """
 
 
 def apply_overrides(told: Mapping[str, Any]) -> tuple[dict[str, Table], list[str]]:
-    """Return the tables with the overrides applied, and one line for each that cannot be right."""
+    """Return the tables with the overrides applied, and one line for each that is wrong."""
     tables = dict(TABLES)
     wrong: list[str] = []
     for entity, rows in told.items():
@@ -125,7 +125,7 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
     """Return the table with one row changed or added.
 
     Raises:
-        ValueError: the override cannot be right; the text says why.
+        ValueError: the override is wrong; the text says why.
     """
     members = {"direction": override} if isinstance(override, str) else override
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
@@ -191,7 +191,7 @@ def _told_source(members: Mapping[str, Any]) -> str:
 def _direction(
     members: Mapping[str, Any], default: Direction, field: GoField | None, *, can_reach_shop: bool
 ) -> Direction:
-    """Return the direction that is asked for, which a value can flow in.
+    """Return the requested direction, once it is clear that a value can flow that way.
 
     Raises:
         ValueError: it cannot; the text says why.
@@ -213,10 +213,10 @@ def _direction(
 
 
 def _require(is_right: bool, otherwise: str) -> None:
-    """See that something holds.
+    """Require that something holds.
 
     Raises:
-        ValueError: it does not; `otherwise` is what the user is told.
+        ValueError: it does not; `otherwise` is the message for the user.
     """
     if not is_right:
         raise ValueError(otherwise)
@@ -244,7 +244,7 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
 
 
 def _writer(members: Mapping[str, Any]) -> Callable[[Value, Record], Record] | None:
-    """Return what writes a value to where it is read; None for a constant."""
+    """Return the function that writes a value where it is read from; None for a constant."""
     if "constant" in members:
         return None
     *groups, leaf = str(members["source"]).split(".")
@@ -268,7 +268,7 @@ def _whole_number(value: object, *, what: str) -> int | None:
     """Return a whole number.
 
     Raises:
-        Unusable: it is none.
+        Unusable: it is not one.
     """
     number = values.amount(value, what=what)
     if number is None:

@@ -1,4 +1,4 @@
-"""Product ↔ Products: the property table, what reads each row and what writes it back; pure."""
+"""Product ↔ Products: the property table, and how each row is read and written back; pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def rate_key(rate: Decimal) -> str:
-    """Return a rate in percent as the keys of `sales_accounts` are written: "25", "12.5", "0"."""
+    """Return a rate in percent in the form of the keys of `sales_accounts`: "25", "12.5", "0"."""
     plain = format(rate, "f")
     return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
@@ -61,20 +61,20 @@ def _gtin(record: Record, _: Conversion) -> Value:
 
 
 _PRICE_STEP = Decimal("0.0001")
-"""A price worked out from a price with VAT is rounded to this many krone."""
+"""A price calculated from a price with VAT is rounded to a multiple of this, in kroner."""
 
 _ORE = Decimal("0.01")
 
 
 def price_without_vat(record: Record) -> Decimal | None:
-    """Return the unit price in krone without VAT: the one that leads, else the other.
+    """Return the unit price in kroner without VAT: from the leading price, else from the other.
 
-    The one that the merchant sets leads. Where that is the price with VAT, a price without VAT that
-    agrees with it is taken all the same: it is the shop's own rounding of it, and the only one of
-    the two that can hold any price that a bookkeeper writes in Go.
+    The price that the merchant sets leads. Even where that is the price with VAT, a price without
+    VAT that agrees with it is used: it is the shop's own rounding of the leading price, and the
+    only one of the two that can hold any price that a bookkeeper enters in Go.
 
     Raises:
-        Unusable: a price or the rate is no number, or the rate needed is missing.
+        Unusable: a price or the rate is not a number, or the rate is needed but missing.
     """
     excl = values.amount(record.get("price_excl"), what="price_excl")
     if excl is not None and not _has_leading_vat(record):
@@ -95,12 +95,12 @@ def _has_leading_vat(record: Record) -> bool:
 
 
 def _less_vat(incl: Decimal, rate: Decimal, *, step: Decimal = _PRICE_STEP) -> Decimal:
-    """Return a price in krone less VAT at a rate in percent, rounded to steps of so many krone."""
+    """Return a price in kroner less VAT at a rate in percent, rounded to multiples of `step`."""
     return (incl / (1 + rate / 100)).quantize(step, rounding=ROUND_HALF_UP)
 
 
 def price_repairs(record: Record) -> Iterator[str]:
-    """Say in words what is wrong with a price that did not have to be right."""
+    """Say what is wrong with the price that was not used."""
     excl = values.amount(record.get("price_excl"), what="price_excl")
     if excl is None:
         return
@@ -120,12 +120,12 @@ def price_repairs(record: Record) -> Iterator[str]:
 
 
 def _agree(excl: Decimal, incl: Decimal, rate: Decimal) -> bool:
-    """Return whether two prices are one, each rounded to whole øre by itself."""
+    """Return whether two prices agree, each having been rounded to whole øre by itself."""
     return abs(_plus_vat(excl, rate) - incl) <= _ORE
 
 
 def _plus_vat(excl: Decimal, rate: Decimal) -> Decimal:
-    """Return a price in krone with VAT at a rate in percent, in whole øre."""
+    """Return a price in kroner plus VAT at a rate in percent, in whole øre."""
     return values.to_ore(excl * (1 + rate / 100))
 
 
@@ -151,13 +151,13 @@ def _product_type(record: Record, _: Conversion) -> Value:
 
 
 EXEMPT = "exempt"
-"""The key of `sales_accounts` for what is sold without VAT though the product bears it."""
+"""The key of `sales_accounts` for sales without VAT of products that normally bear it."""
 
 GIFT_CARD = "gift_card"
-"""The key of `sales_accounts` for gift cards: what is owed to whoever holds one, no income yet."""
+"""The key of `sales_accounts` for gift cards: a debt to whoever holds one, not income yet."""
 
 EXEMPT_ACCOUNT = "exempt_account"
-"""The row of a product's account for that."""
+"""The row of a product's account for sales without VAT (`EXEMPT`)."""
 
 
 def _exempt_account(_record: Record, conversion: Conversion) -> Value:
@@ -181,7 +181,7 @@ def is_archived(record: Record) -> bool:
     """Return whether the shop has deleted or archived the product; a draft is not archived.
 
     Raises:
-        Unusable: `deleted_at` is no stamp.
+        Unusable: `deleted_at` is not a timestamp.
     """
     status = values.one_of(record.get("status"), ("active", "draft", "archived"), what="status")
     return is_deleted(record) or status == "archived"
@@ -222,7 +222,7 @@ def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
 
 
 def _write_name(value: Value, record: Record) -> Record:
-    """Write the name, less that of the variant, which stands behind it in Go.
+    """Write the name without that of the variant, which follows it in Go.
 
     Raises:
         Unusable: the name in Go no longer ends with the variant's.
@@ -250,12 +250,12 @@ def _write_description(value: Value, record: Record) -> Record:
 
 
 def write_price(value: Value, record: Record) -> Record:
-    """Write the price that leads in the shop, and the other one with it.
+    """Write the price that leads in the shop, and the other one along with it.
 
     A price with VAT is rounded to whole øre.
 
     Raises:
-        Unusable: the rate is not known, or no price in whole øre comes to Go's price again.
+        Unusable: the rate is not known, or no price in whole øre yields Go's price again.
     """
     excl = values.amount(value, what="UnitPrice")
     told = {one: values.amount(record.get(one), what=one) for one in ("price_excl", "price_incl")}
@@ -292,7 +292,7 @@ def _write_cost_price(value: Value, _: Record) -> Record:
 
 
 def _write_unit(value: Value, _: Record) -> Record:
-    """Write the unit by the word that Norwegian shops use.
+    """Write the unit as the word that Norwegian shops use for it.
 
     Raises:
         Unusable: no word is known for it.
@@ -304,18 +304,19 @@ def _write_unit(value: Value, _: Record) -> Record:
 
 
 def _write_stock_on_hand(value: Value, _: Record) -> Record:
-    """Write how many there are."""
+    """Write how many are in stock."""
     count = values.amount(value, what="StockAvailable")
     return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
 
 
 def _write_archived(value: Value, record: Record) -> Record:
-    """Write whether the product is out of sale.
+    """Write whether the product is withdrawn from sale.
 
-    Out of the archive it becomes a draft: it may have been one, and a person decides what is sold.
+    Taken out of the archive it becomes a draft: it may have been one before, and what is sold is
+    for a person to decide.
 
     Raises:
-        Unusable: Go has it again, but the shop has deleted it.
+        Unusable: it is no longer archived in Go, but the shop has deleted it.
     """
     if value:
         return {"status": "archived"}
@@ -479,7 +480,7 @@ PRODUCT = Table(
 
 
 def with_stock(table: Table, leads: str) -> Table:
-    """Return the table of products with the rows of stock as the setting `stock` has them."""
+    """Return the table of products with its stock rows set up as the setting `stock` says."""
     if leads == "none":
         return table
     is_go = leads == "go"

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 Record = dict[str, Any]
-"""A shop record as the tap sent it (see docs/shop-api.md); whole, with null for empty."""
+"""A whole shop record as the tap sent it (see docs/shop-api.md), with null for empty members."""
 
 
 def is_deleted(record: Record) -> bool:
     """Return whether the shop has deleted a record, of whatever entity.
 
     Raises:
-        Unusable: `deleted_at` is no stamp; a zero date or "false" is never taken for a deletion.
+        Unusable: `deleted_at` is not a timestamp; a zero date or "false" is never taken for a
+            deletion.
     """
     return instant(record.get("deleted_at"), what="deleted_at") is not None
 
@@ -45,31 +46,31 @@ class Direction(enum.Enum):
 
     @property
     def reaches_go(self) -> bool:
-        """Whether an edit in the shop is written to an entity that is already linked."""
+        """Whether an edit in the shop is written to a linked entity in Go."""
         return self in (Direction.BOTH, Direction.TO_GO)
 
     @property
     def reaches_shop(self) -> bool:
-        """Whether an edit in Go is written to a record that is already linked."""
+        """Whether an edit in Go is written to a linked record in the shop."""
         return self in (Direction.BOTH, Direction.TO_SHOP)
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What converting needs to know beside the record; the same for a whole run."""
+    """What a conversion needs to know besides the record; the same for a whole run."""
 
     shop_name: str
     time_zone: ZoneInfo
     client_currency: str = "NOK"
-    """Of the prices of products in Go; nothing that the API answers tells it."""
+    """The currency of product prices in Go; no answer of the API states it."""
     sales_account_ids: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Property:
-    """One row: which shop property is which Go property, and how the value crosses.
+    """One row: which shop property maps to which Go property, and how the value is converted.
 
-    `to_go` returns the value in Go's form, ABSENT when the shop does not tell, or raises Unusable.
+    `to_go` returns the value in Go's form, ABSENT when the shop omits it, or raises Unusable.
     `same` brings two values of this row into one form for comparing. `to_shop` is its inverse: the
     smallest JSON merge patch (RFC 7396) of a record after which `to_go` gives the value; it raises
     Unusable where the shop has no place for it. A row without it never flows to the shop.
@@ -84,12 +85,12 @@ class Property:
     same: Callable[[Value], Value] = same_text
     note: str = ""
     overwrites: bool = False
-    """A counter (stock): when both sides changed, the source's value is written, no conflict."""
+    """For a counter (stock): if both sides changed, the source's value wins, without a conflict."""
     to_shop: Callable[[Value, Record], Record] | None = None
     of_go: Callable[[Mapping[str, Any]], Value] | None = None
-    """How the value is read off an entry of Go, where it is not simply its member."""
+    """How the value is read from an entry of Go, where it is not simply one of its members."""
     needs: tuple[str, ...] = ()
-    """Other members of the entry, without which `of_go` cannot tell."""
+    """Other members of the entry that `of_go` depends on."""
 
     @property
     def patch_path(self) -> str:
@@ -107,9 +108,9 @@ class Property:
         return self.direction is Direction.TO_SHOP
 
     def is_told_by(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether an entry of Go has the member of this row at all, be it empty.
+        """Return whether an entry of Go has this row's member at all, even if it is empty.
 
-        A tap may leave members out, also those inside another; an address that is null is told.
+        A tap may omit members, nested ones included; members of a null address count as present.
         """
         found: object = entry
         for name in self.go.split("."):
@@ -121,7 +122,7 @@ class Property:
         return all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
-        """Return the smallest patch of a record that makes this row hold a value of Go's.
+        """Return the smallest patch of a record that gives this row a value of Go's.
 
         Raises:
             Unusable: the shop has no place for it.
@@ -138,7 +139,7 @@ class Property:
 def member(
     name: str, read: Callable[..., Value] = text, **how: object
 ) -> Callable[[Record, Conversion], Value]:
-    """Return the `to_go` that reads one member; one that the shop leaves out it does not tell."""
+    """Return the `to_go` that reads one member; it returns ABSENT if the shop omits the member."""
 
     def to_go(record: Record, _: Conversion) -> Value:
         return read(record[name], what=name, **how) if name in record else ABSENT
@@ -184,10 +185,10 @@ class Table:
     def read(
         self, record: Record, conversion: Conversion, *, rows: Collection[str] | None = None
     ) -> Reading:
-        """Bring a record into Go's form: all that flows to Go, or these rows.
+        """Convert a record to Go's form: all rows that flow to Go, or only these.
 
         Raises:
-            Unusable: with every reason that was found, not only the first.
+            Unusable: with every reason found, not only the first.
         """
         values: dict[str, Value] = {}
         reasons: list[str] = []
@@ -207,7 +208,7 @@ class Table:
         return Reading(values, self.repairs(record, conversion))
 
     def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """Return the body of a POST: every value that is not empty, nested as Go wants it."""
+        """Return the body of a POST: every value that is not empty, nested as Go expects it."""
         body: dict[str, Any] = {}
         for row in self.active:
             value = values.get(row.name)

@@ -50,7 +50,7 @@ UNIT_WORDS = {
     "KMT": "km",
     "DAY": "dag",
 }
-"""What a unit is called in a Norwegian shop, by Go's code."""
+"""What Norwegian shops call a unit, by Go's code."""
 
 
 def is_unit(unit: str) -> bool:
@@ -59,7 +59,7 @@ def is_unit(unit: str) -> bool:
 
 
 def unit_code(unit: str | None) -> str:
-    """Return PowerOffice Go's unit of measure code; EA (piece) for a unit that is not known."""
+    """Return PowerOffice Go's unit of measure code; EA (piece) for an unknown unit."""
     return _CODES.get(_plain(unit or ""), "EA")
 
 

@@ -1,7 +1,7 @@
 """How single shop values become Go values, and how two values are compared.
 
 Every function here is pure. `Unusable` carries the reason in words that a bookkeeper understands;
-it becomes the reject of the whole record.
+the whole record is then rejected for that reason.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ Value = Any
 
 _T = TypeVar("_T")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
-_FEWEST_DIGITS = 4  # of a company's number in any country, such as B1234 in Luxembourg
+_FEWEST_DIGITS = 4  # in a company's number of any country, such as B1234 in Luxembourg
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ENTITY = re.compile(r"&(\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _MOST_ESCAPES = 5
 _LARGEST_NUMBER = 2**63 - 1
 _MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
-_YEARS = range(1900, 2200)  # beyond them a stamp is a mistake, and no date in every time zone
+_YEARS = range(1900, 2200)  # a stamp beyond them is a mistake, and no date in some time zones
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
 
-class Unusable(Exception):  # noqa: N818 - reads as what it says of a value
-    """A value that cannot be brought into Go's form; the text is the reason for the reject."""
+class Unusable(Exception):  # noqa: N818 - the name says what is wrong with a value
+    """A value that cannot be converted to Go's form; the text is the reason for the reject."""
 
 
 class Contradiction(Unusable):
-    """Two things that the shop says of a record cannot both be true: it is held, not rejected."""
+    """Two statements of the shop about a record contradict each other: it is held, not rejected."""
 
 
 def require(value: _T | None, reason: str) -> _T:
-    """Return a value that must be there.
+    """Return a value that must be present.
 
     Raises:
-        Unusable: it is None; `reason` says so in words.
+        Unusable: it is None; `reason` is the message.
     """
     if value is None:
         raise Unusable(reason)
@@ -68,11 +68,11 @@ class _Absent:
 
 
 ABSENT = _Absent()
-"""Stands for a field that the shop does not tell; such a row is not compared and not written."""
+"""Stands for a field that the shop omits; such a row is neither compared nor written."""
 
 
 def shown(value: object) -> str:
-    """Return a value as it may stand in a reason: quoted, and cut when it is long."""
+    """Return a value as it is shown in a reason: quoted, and cut off if it is long."""
     text = str(value)
     return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
 
@@ -81,7 +81,7 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     """Return trimmed text, or None when it is empty.
 
     Raises:
-        Unusable: it is no text, or longer than `longest` characters.
+        Unusable: it is not text, or is longer than `longest` characters.
     """
     if value is None:
         return None
@@ -96,7 +96,7 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
 
 
 def words(value: object, *, what: str, longest: int | None = None) -> str | None:
-    """Return text that people read, such as a name: plain, as `without_entities` makes it.
+    """Return text that people read, such as a name, without HTML entities (`without_entities`).
 
     Raises:
         Unusable: see `text`.
@@ -106,10 +106,10 @@ def words(value: object, *, what: str, longest: int | None = None) -> str | None
 
 
 def without_entities(told: str) -> str:
-    """Return text with each HTML entity as the character that it stands for: "&amp;" is "&".
+    """Return text with each HTML entity replaced by its character: "&amp;" becomes "&".
 
-    Shops keep names so that a page can show them as they are; a ledger shows no page. Some shops
-    escape them more than once.
+    Shops keep names ready to be shown on a web page, which a ledger is not. Some shops escape them
+    more than once.
     """
     for _ in range(_MOST_ESCAPES):
         if "&" not in told or (plain := ENTITY.sub(_character, told)) == told:
@@ -124,7 +124,7 @@ def _character(entity: re.Match[str]) -> str:
 
 
 def written_like(value: Value, told: object) -> Value:
-    """Return text for the shop: with HTML entities where what it replaces is told with them."""
+    """Return text for the shop: with HTML entities if the text that it replaces has any."""
     has_entities = isinstance(told, str) and without_entities(told) != told
     return escape(value, quote=False) if has_entities and isinstance(value, str) else value
 
@@ -138,14 +138,14 @@ def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSO
 
 
 LONGEST_ID = 255
-"""How many characters an id of the shop may have, for a database to find it by."""
+"""How many characters a shop id may have, so that a database can index it."""
 
 
 def shop_id(value: object, *, what: str) -> str | None:
-    """Return the id of a shop record that another one refers to, or None when it is empty.
+    """Return the id of a shop record that another record refers to, or None when it is empty.
 
     Raises:
-        Unusable: it is no text, or longer than an id may be.
+        Unusable: it is not text, or is longer than an id may be.
     """
     told = text(value, what=what)
     if told is not None and len(told) > LONGEST_ID:
@@ -154,7 +154,7 @@ def shop_id(value: object, *, what: str) -> str | None:
 
 
 def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
-    """Return an id as text, or None when it is none or too long to be one."""
+    """Return an id as text, or None when it is not an id or is too long to be one."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     told = str(value).strip()
@@ -162,12 +162,12 @@ def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may sen
 
 
 def number_of_digits(value: object, *, what: str) -> int | None:
-    """Return text as a whole number, or None when it is not all digits or Go takes none so large.
+    """Return text as a whole number, or None when it is not all digits or too large for Go.
 
     PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
 
     Raises:
-        Unusable: it is no text.
+        Unusable: it is not text.
     """
     number = text(value, what=what)
     if not number or not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
@@ -176,10 +176,10 @@ def number_of_digits(value: object, *, what: str) -> int | None:
 
 
 def one_of(value: object, words: Collection[str], *, what: str) -> str | None:
-    """Return a word of a closed list, or None when it is empty.
+    """Return a word from a closed list, or None when it is empty.
 
     Raises:
-        Unusable: it is none of the words.
+        Unusable: it is not one of the words.
     """
     word = text(value, what=what)
     if word is not None and word not in words:
@@ -188,7 +188,7 @@ def one_of(value: object, words: Collection[str], *, what: str) -> str | None:
 
 
 def flag(value: object, *, what: str) -> bool | None:
-    """Return a yes or no, or None when it is empty.
+    """Return a boolean, or None when it is empty.
 
     Raises:
         Unusable: it is neither true nor false; the text "false" is not taken for false.
@@ -199,7 +199,7 @@ def flag(value: object, *, what: str) -> bool | None:
 
 
 def flag_or_false(value: object, *, what: str) -> bool:
-    """Return a yes or no; what is empty is no.
+    """Return a boolean; an empty value is false.
 
     Raises:
         Unusable: see `flag`.
@@ -223,10 +223,10 @@ def amount(value: object, *, what: str) -> Decimal | None:
 
 
 def number_in_go(value: object, *, what: str) -> Decimal:
-    """Return a number as Go tells it.
+    """Return a number as Go gives it.
 
     Raises:
-        Unusable: it is none, or one that no amount, rate or quantity can be.
+        Unusable: it is not a number, or not one that an amount, rate or quantity can have.
     """
     told = same_amount(value)
     if not isinstance(told, Decimal):
@@ -238,7 +238,7 @@ def vat_rate(value: object, *, what: str) -> Decimal | None:
     """Return a VAT rate in percent, or None when it is empty.
 
     Raises:
-        Unusable: it is no number between 0 and 100.
+        Unusable: it is not a number between 0 and 100.
     """
     rate = amount(value, what=what)
     if rate is not None and not 0 <= rate <= 100:
@@ -252,7 +252,7 @@ def email(value: object, *, what: str) -> str | None:
     """Return an e-mail address.
 
     Raises:
-        Unusable: it has not the form name@domain.
+        Unusable: it does not have the form name@domain.
     """
     address = text(value, what=what)
     if address is not None and not _EMAIL.fullmatch(address):
@@ -288,14 +288,14 @@ def _code(value: object, known: Collection[str], what: str, fault: str) -> str |
 
 
 def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:
-    """Return an organisation number without spaces and without MVA, or None when it is none.
+    """Return an organisation number without spaces and without MVA, or None when it is not one.
 
     Buyers type "privat" or "-" where they are asked for one. Numbers of Norwegian companies are
     checked (nine digits, the last a check digit); those of other countries have at least four
     digits.
 
     Raises:
-        Unusable: it is no text.
+        Unusable: it is not text.
     """
     number = text(value, what=what)
     if number is None:
@@ -327,7 +327,7 @@ def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
 
 
 def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
-    """Return an ISO date: one that is told as such, else the date of a stamp in a time zone.
+    """Return an ISO date: the value itself if it is one, else a stamp's date in a time zone.
 
     Raises:
         Unusable: it is neither a date nor an RFC 3339 stamp with an offset.
@@ -339,7 +339,7 @@ def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
 
 
 def instant(stamp: object, *, what: str) -> datetime.datetime | None:
-    """Return an aware moment in UTC, from a stamp of the shop or of Go (seven fraction digits).
+    """Return a stamp of the shop, or of Go (seven fraction digits), as an aware datetime in UTC.
 
     Raises:
         Unusable: it is not an RFC 3339 stamp with an offset.
@@ -362,7 +362,7 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
 
 
 def instant_or_none(stamp: object) -> datetime.datetime | None:
-    """Return the moment of a stamp; None where it is missing, or is none, as the year 1 is none."""
+    """Return a stamp as a datetime; None where it is missing or invalid, as the year 1 is."""
     try:
         return instant(stamp, what="the stamp")
     except Unusable:
@@ -370,18 +370,18 @@ def instant_or_none(stamp: object) -> datetime.datetime | None:
 
 
 def is_before(stamp: str | None, other: str | None) -> bool:
-    """Return whether one of Go's stamps is earlier than another; false where one is missing."""
+    """Return whether a stamp of Go is earlier than another; false where either is missing."""
     one, two = instant_or_none(stamp), instant_or_none(other)
     return one is not None and two is not None and one < two
 
 
 def _six_digits(stamp: str) -> str:
-    """Pad fractions of a second for `fromisoformat` of Python 3.10, which takes 3 or 6 digits."""
+    """Pad fractions of a second for Python 3.10's `fromisoformat`, which takes 3 or 6 digits."""
     return re.sub(r"\.(\d{1,5})(?=\D|$)", lambda found: "." + found[1].ljust(6, "0"), stamp)
 
 
 def short_reference(shop_name: str, shop_id: str) -> str:
-    """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash when too long.
+    """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash if that is too long.
 
     PowerOffice Go takes 50 characters.
     """
@@ -393,7 +393,7 @@ def short_reference(shop_name: str, shop_id: str) -> str:
 
 
 def numbered_references(shop_name: str, shop_id: str) -> Iterator[str]:
-    """Yield our reference for a shop id, then `…:2`, `…:3` and so on, for where it is taken."""
+    """Yield our reference for a shop id, then `…:2`, `…:3` and so on, in case it is taken."""
     yield short_reference(shop_name, shop_id)
     for number in itertools.count(2):
         yield short_reference(shop_name, f"{shop_id}:{number}")
@@ -405,7 +405,7 @@ def to_ore(value: Decimal) -> Decimal:
 
 
 def plain_number(number: Decimal) -> Decimal:
-    """Return a number without the zeros at its end."""
+    """Return a number without trailing zeros."""
     return number.normalize() if number else Decimal(0)
 
 
@@ -417,14 +417,14 @@ def money_step(amount: Decimal) -> Decimal:
 
 
 def money(amount: Decimal) -> str:
-    """Return an amount as text, with two decimals or as many more as it has."""
+    """Return an amount as text, with two decimals, or more if it has more."""
     return format(plain_number(amount).quantize(money_step(amount)), "f")
 
 
 def same_text(value: Value) -> Value:
-    """Normalise text for comparing: trimmed, line ends alike, no entities, and "" is None.
+    """Normalise text for comparing: trimmed, one kind of line end, no entities, and "" is None.
 
-    An earlier version wrote entities to Go as the shop tells them; that is no edit of anybody's.
+    An earlier version wrote the shop's entities to Go as they were; that is not anybody's edit.
     """
     if isinstance(value, str):
         return without_entities(value).replace("\r\n", "\n").strip() or None
@@ -432,7 +432,7 @@ def same_text(value: Value) -> Value:
 
 
 def same_amount(value: Value) -> Value:
-    """Normalise a number for comparing: 1, 1.0 and "1.00" are the same; what is none stays so."""
+    """Normalise a number for comparing: 1, 1.0 and "1.00" are equal; a non-number is unchanged."""
     if value is None or isinstance(value, bool):
         return value
     try:
@@ -443,7 +443,7 @@ def same_amount(value: Value) -> Value:
 
 
 def same_code(value: Value) -> Value:
-    """Normalise a code for comparing: trimmed, capitals."""
+    """Normalise a code for comparing: trimmed, in upper case."""
     plain = same_text(value)
     return plain.upper() if isinstance(plain, str) else plain
 
@@ -455,15 +455,15 @@ def same_gtin(value: Value) -> Value:
 
 
 def same_email(value: Value) -> Value:
-    """Normalise an e-mail address for comparing: trimmed, small letters."""
+    """Normalise an e-mail address for comparing: trimmed, in lower case."""
     plain = same_text(value)
     return plain.lower() if isinstance(plain, str) else plain
 
 
 def same_organization_number(value: Value) -> Value:
-    """Normalise an organisation number for comparing: no spaces, dots and hyphens, capitals.
+    """Normalise an organisation number for comparing: no spaces, dots or hyphens; upper case.
 
-    A Norwegian one is its nine digits, also where NO stands before or MVA after them.
+    A Norwegian one is reduced to its nine digits, even with NO before them or MVA after them.
     """
     plain = same_text(value)
     if not isinstance(plain, str):
@@ -476,7 +476,7 @@ def same_organization_number(value: Value) -> Value:
 def same_phone(value: Value) -> Value:
     """Normalise a telephone number for comparing: E.164 where it can be read as one.
 
-    An extension stays behind it: two of one company are two numbers.
+    An extension is kept after it: two extensions of one company are two numbers.
     """
     plain = same_text(value)
     return _e164(plain) if isinstance(plain, str) else plain
@@ -484,7 +484,7 @@ def same_phone(value: Value) -> Value:
 
 @lru_cache(maxsize=4096)
 def _e164(plain: str) -> str:
-    import phonenumbers  # noqa: PLC0415 - takes long to load, and --help needs no number read
+    import phonenumbers  # noqa: PLC0415 - takes long to load, and --help parses no number
 
     try:
         number = phonenumbers.parse(plain, "NO")
@@ -495,17 +495,17 @@ def _e164(plain: str) -> str:
 
 
 def same_date(value: Value) -> Value:
-    """Normalise a date for comparing: Go may answer a date with a time part."""
+    """Normalise a date for comparing: Go may return a date with a time part."""
     return value[:10] if isinstance(value, str) else value
 
 
 def same_flag(value: Value) -> Value:
-    """Normalise a yes or no for comparing: Go answers false where nothing was ever set."""
+    """Normalise a boolean for comparing: Go returns false where nothing was ever set."""
     return bool(value)
 
 
 def dig(record: Mapping[str, Any], path: str) -> Value:
-    """Return what stands at a dotted path such as `custom.erp_no`, or ABSENT where a part lacks."""
+    """Return the value at a dotted path such as `custom.erp_no`, or ABSENT if a part is missing."""
     found: Any = record
     for part in path.split("."):
         if found is None:
@@ -517,6 +517,6 @@ def dig(record: Mapping[str, Any], path: str) -> Value:
 
 
 def kind_of(value: object) -> str:
-    """Return what a value is, for a reason that must not quote it: it may be personal."""
+    """Return what kind of value it is, for a reason that must not quote it: it may be personal."""
     names = {str: "text", bool: "yes/no", list: "list", dict: "group of fields"}
     return names.get(type(value), "number")

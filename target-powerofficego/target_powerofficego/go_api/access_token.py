@@ -122,7 +122,7 @@ def _token_in(response: Answer, asked_at: float) -> Token | None:
 
 
 def _lifetime(expires_in: object) -> float:
-    """Return for how many seconds a token is good; one that lasts less is told by a 401."""
+    """Return for how many seconds a token is valid; if it expires earlier, a 401 shows that."""
     try:
         seconds = float(str(expires_in))
     except ValueError:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _E = TypeVar("_E", bound=GoError)
 
 LEAST_WAIT_SECONDS = 1.0
-_YEARS = range(2000, 9000)  # what a Date header may be believed to tell
+_YEARS = range(2000, 9000)  # the years that are believed in a Date header
 # A used-up quota (403 of the gateway) lasts for hours or days; nothing shorter is worth a try.
 QUOTA_WAIT_SECONDS = 3600.0
 # What Go asks for beyond it is the same to any run: too long.
@@ -169,7 +169,7 @@ def seconds_to_wait(response: Answer) -> float | None:
 
 
 def date_of(response: Answer) -> datetime.datetime | None:
-    """Return the moment that the `Date` header tells, None without a readable one."""
+    """Return the moment that the `Date` header gives, None without a readable one."""
     try:
         moment = parsedate_to_datetime(response.headers.get("Date", ""))
     except (ValueError, OverflowError):

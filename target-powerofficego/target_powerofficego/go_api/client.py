@@ -54,7 +54,7 @@ _T = TypeVar("_T")
 
 _NO_ENTRY = "the answer does not hold the entry"
 _SIGN_OF_LIFE_SECONDS = 10.0
-"""How long a call waits for its turn that is to tell whether Go answers at all."""
+"""How long a call that checks whether Go answers at all waits for its turn."""
 
 
 class GoClient(contextlib.AbstractContextManager["GoClient"]):
@@ -70,7 +70,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
         reach_seconds: the budget while Go was never reached; without it the usual one.
-        tell: takes a line before a failed call is repeated; without it that is not told.
+        tell: takes a line before a failed call is repeated; without it nothing is reported.
 
     Raises:
         ConfigurationError: when `requests_per_second` is no whole number above 0.
@@ -111,7 +111,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     @contextlib.contextmanager
     def giving_up_after(self, seconds: float) -> Iterator[None]:
-        """Spend at most so long on each call inside; for a first call that tells a wrong address.
+        """Spend at most so long on each call inside; for a first call that reveals a wrong address.
 
         Only while no other thread uses the client.
         """
@@ -286,7 +286,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             raise
 
     def _see_that_go_answers(self, later: TryAgainLater) -> None:
-        """Tell one call that keeps failing from a Go that fails whatever is asked.
+        """Distinguish one call that keeps failing from a Go that fails whatever is asked.
 
         Without this every record of a run would be tried for a whole budget, and rejected.
         """

@@ -66,7 +66,7 @@ class ConfigurationError(StopRun):
 class RouteNotFound(StopRun):
     """The gateway before Go knows no such path or method.
 
-    It is told from a missing entry by the body: `statusCode` and `message`, no `title`.
+    Its body distinguishes it from a missing entry: `statusCode` and `message`, no `title`.
     """
 
 
@@ -103,7 +103,7 @@ class TryAgainLater(GoError):
 
 
 class UnknownOutcome(GoError):
-    """A write was sent and its answer is missing; whether it happened only Go can tell."""
+    """A write was sent and its answer is missing; only Go knows whether it happened."""
 
 
 class Refused(GoError):

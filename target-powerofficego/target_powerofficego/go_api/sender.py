@@ -56,7 +56,7 @@ class NotAnswered(Exception):  # noqa: N818
     Attributes:
         had_left: whether the other side may have got the request.
         next_turn: seconds until its turn would have come, for one that gave up waiting for it.
-        is_for_good: whether it will not be otherwise as long as this process lasts.
+        is_for_good: whether this cannot change while this process lasts.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class _Session(requests.Session):
     """A session that leaves redirects alone; requests would read their bodies and addresses."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No address, whatever Go answered."""
+        """Return no address, whatever Go answered."""
 
 
 class Sender:

@@ -1,6 +1,6 @@
 """The settings that both targets have, under the same names, checked and typed.
 
-Every setting that cannot be right is told in one line at start-up, all of them at once.
+Every setting that cannot be right is reported in one line at start-up, all of them at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone", "anonymised_marks")
-"""The settings that both ways must have the same: by them each decides what flows, and who wins."""
+"""The settings that both ways must share: by them each decides what flows, and who wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class SideSettings:
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
     anonymised_marks: Marks = field(default_factory=lambda: Marks.of(()))
     shared: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `SHARED`, as they were told; owners as they are read, for they have two forms."""
+    """Those of `SHARED`, as they were given; owners as they are read, as they have two forms."""
 
 
 class SideReader:

@@ -1,6 +1,6 @@
 """The settings of target-powerofficego, checked and typed.
 
-Every setting that cannot be right is told in one line at start-up, all of them at once.
+Every setting that cannot be right is reported in one line at start-up, all of them at once.
 """
 
 from __future__ import annotations

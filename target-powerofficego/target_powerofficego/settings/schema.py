@@ -395,7 +395,7 @@ CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)
 
 
 def as_number(value: object) -> object:
-    """Return a number that is written as text, as variables are; anything else as it is."""
+    """Return text that is a number, as in variables, as a number; anything else unchanged."""
     is_written = isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
     return float(str(value)) if is_written else value
 

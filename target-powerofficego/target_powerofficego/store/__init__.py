@@ -1,4 +1,4 @@
 """What is remembered: the tables of the link store, and the SQL that reads and writes them.
 
-Nowhere else is SQL. Imports `decisions` and `dataflow`.
+There is no SQL anywhere else. Imports `decisions` and `dataflow`.
 """

@@ -1,4 +1,4 @@
-"""Properties that both sides changed, with both values and how it ended."""
+"""Properties that both sides changed, with both values and the outcome."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ConflictRows(Rows):
-    """The conflicts that merges met."""
+    """The conflicts found when merging."""
 
     def note(self, entity: str, shop_id: str, conflict: Conflict) -> None:
-        """Keep a conflict; one that comes again as it was is only seen once more."""
+        """Keep a conflict; one that recurs unchanged is only noted as seen again."""
         base = conflict.base
         values = {
             "shop_value": conflict.shop,
@@ -41,7 +41,7 @@ class ConflictRows(Rows):
             self._insert(t.conflicts, **key, **when, **values)
 
     def asked(self, entity: str, shop_id: str) -> dict[str, tuple[Any, Any]]:
-        """Return the properties of a record that a person is to decide, with both values."""
+        """Return the properties of a record that a person must decide on, with both values."""
         query = self._select(t.conflicts, entity=entity, shop_id=shop_id)
         last = {row.property: row for row in self._all(query.order_by(t.conflicts.c.id))}
         return {
@@ -49,7 +49,7 @@ class ConflictRows(Rows):
         }
 
     def newest(self, count: int, entity: str | None = None) -> list[KeptConflict]:
-        """Return the conflicts of all namespaces that were seen last, the newest first."""
+        """Return the conflicts seen most recently in all namespaces, newest first."""
         query = _KEPT if entity is None else _KEPT.where(t.conflicts.c.entity == entity)
         return self._values(KeptConflict, query.limit(count))
 
@@ -63,12 +63,12 @@ class ConflictRows(Rows):
 
 
 def _says(kept: sa.Row[Any], values: dict[str, Any]) -> bool:
-    """Return whether a conflict is kept with the very same values: 1.0 is not 1.00."""
+    """Return whether a conflict is kept with exactly these values: 1.0 is not 1.00."""
     return all(to_json(getattr(kept, name)) == to_json(value) for name, value in values.items())
 
 
 def _is_waiting() -> sa.Exists:
-    """Return whether the record of a conflict waits, on either way."""
+    """Return the condition that a conflict's record is waiting, on either way."""
     entity = t.conflicts.c.entity
     kept_as = (entity, entity + on_the_way_back(""))
     return sa.exists().where(
@@ -90,4 +90,4 @@ _KEPT = (
     .join(t.namespaces)
     .order_by(t.conflicts.c.last_seen.desc(), t.conflicts.c.id.desc())
 )
-"""The conflicts of all namespaces, the one seen last first, as `KeptConflict` names their parts."""
+"""The conflicts of all namespaces, last seen first, with columns named as in `KeptConflict`."""

@@ -1,4 +1,4 @@
-"""One connection for all threads of a run, under a lock; to an SQLite file or to PostgreSQL."""
+"""One connection for all threads of a run, under a lock, to an SQLite file or to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _OLD_ROWS_ARE_SEEN = """
     AND pid <> pg_backend_pid()
     AND age(backend_xmin) > age(pg_current_xact_id()::xid)
 """
-"""How many sessions began to read before now, and go on reading what was there then."""
+"""Counts the sessions that began to read earlier and still see what was there then."""
 
 WhenOlder = Literal["refuse", "migrate", "read"]
 """What to do with a store of an earlier version: only a run under its lock may migrate it, and only
@@ -49,11 +49,11 @@ a dry run, which works on a copy, reads it as it is."""
 
 
 class StoreConnection:
-    """What all parts of the link store rest on.
+    """The foundation of all parts of the link store.
 
     Args:
         location: the path of an SQLite file, or the URL of a PostgreSQL database.
-        locked_for: the shop whose one run at a time this is; None for who only looks.
+        locked_for: the shop for which this is the only run at a time; None for read-only use.
         when_older: what to do with a store that an earlier version of this program wrote.
 
     Raises:
@@ -71,7 +71,7 @@ class StoreConnection:
             location if isinstance(location, StoreLocation) else StoreLocation.of(location)
         )
         self.run: int | None = None
-        """The number of the run under way, once it has one."""
+        """The number of the current run, once it has one."""
         self.opened_at = now()
         self.namespace = 0
         self._lock = threading.RLock()
@@ -106,7 +106,7 @@ class StoreConnection:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: what is done inside is committed together, durably; may be nested.
+        """Commit what is done inside all together, durably, or not at all; may be nested.
 
         Raises:
             LinkStoreError: the database failed (full, locked, damaged).
@@ -128,9 +128,9 @@ class StoreConnection:
                 self._depth -= 1
 
     def _check_not_lost(self) -> None:
-        """See that the session is still the one that was opened: the lock of a run is its own.
+        """Check that the session is still the one that was opened, which holds the run's lock.
 
-        SQLAlchemy would open another one by itself, without the lock.
+        SQLAlchemy would silently open another one, without the lock.
         """
         if self.connection.invalidated:
             raise LinkStoreError(
@@ -138,7 +138,7 @@ class StoreConnection:
             )
 
     def _unusable(self, error: BaseException | None) -> LinkStoreError:
-        """Return an error without the statement and its values, which may be personal."""
+        """Return an error without the statement and its values, which may be personal data."""
         return LinkStoreError(
             f"the link store {self.location} cannot be read or written: {_first_line(error)};"
             " see to it, then run again"
@@ -166,9 +166,9 @@ class StoreConnection:
                 )
 
     def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a query in the driver's own words, by the driver itself.
+        """Return the first row of a query in the driver's own syntax, run by the driver itself.
 
-        What is asked of every record is: SQLAlchemy's work takes longer than the database's.
+        For what is queried for every record: SQLAlchemy's work takes longer than the database's.
 
         Raises:
             LinkStoreError: the database failed.
@@ -185,10 +185,10 @@ class StoreConnection:
         return row
 
     def purge_deleted(self) -> None:
-        """Take what was deleted out of the database's own pages, where it would stay.
+        """Remove deleted data from the database's own pages, where it would otherwise remain.
 
         Raises:
-            LinkStoreError: another program uses it; its file is not clean yet.
+            LinkStoreError: another program uses it, so its file still has deleted data.
         """
         purge = _purge_sqlite if self.location.path else _purge_postgresql
         with self._lock:
@@ -207,16 +207,16 @@ class StoreConnection:
 
 
 def _purge_sqlite(connection: sa.Connection) -> bool:
-    """Write the file anew; return whether the log beside it, which has the old pages, is empty."""
+    """Rewrite the file; return whether the log beside it, which has the old pages, is empty."""
     connection.exec_driver_sql("VACUUM")
     emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return bool(emptied.scalar_one() == 0)
 
 
 def _purge_postgresql(connection: sa.Connection) -> bool:
-    """Write the tables anew, and what PostgreSQL keeps of common values.
+    """Rewrite the tables, and PostgreSQL's statistics of common values.
 
-    Returned is whether no other session may see the old rows, which would be written along.
+    Return whether no other session can still see the old rows, which would then be kept.
     """
     connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
     is_seen = connection.exec_driver_sql(_OLD_ROWS_ARE_SEEN).scalar_one()
@@ -229,7 +229,7 @@ def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connecti
     """Return a connection to a link store; a durable one loses nothing when the power fails.
 
     Raises:
-        LinkStoreError: there is none to be had.
+        LinkStoreError: no connection can be made.
     """
     with _opening(location):
         return _connection_to(location, is_durable=is_durable)
@@ -251,10 +251,10 @@ def _opening(location: StoreLocation) -> Iterator[None]:
 
 
 def has_store(location: StoreLocation) -> bool:
-    """Return whether a run has made a link store there; nothing is made or changed by looking.
+    """Return whether a run has made a link store there; the check makes and changes nothing.
 
     Raises:
-        LinkStoreError: it cannot be looked at, or belongs to another program.
+        LinkStoreError: it cannot be read, or belongs to another program.
     """
     columns = _columns_by_table(location)
     if _is_of_another(columns, is_shared=location.is_postgresql):
@@ -266,10 +266,10 @@ def has_store(location: StoreLocation) -> bool:
 
 
 def _is_of_another(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
-    """Return, by its tables' columns, whether a database is another program's.
+    """Return, judging by its tables' columns, whether a database is another program's.
 
-    One of PostgreSQL may be shared, if no table there has the name of one of ours. A store whose
-    making was cut off has some of our tables, as they are made now.
+    A PostgreSQL database may be shared, as long as no table there has the name of one of ours. A
+    store whose creation was interrupted has some of our tables, in their present form.
     """
     ours = {table.name: set(table.c.keys()) for table in t.tables.sorted_tables}
     if t.about.name in columns:
@@ -285,13 +285,13 @@ def has_tables(location: StoreLocation) -> bool:
     """Return whether there is any table there, of a link store or of another program.
 
     Raises:
-        LinkStoreError: it cannot be looked at.
+        LinkStoreError: it cannot be read.
     """
     return bool(_columns_by_table(location))
 
 
 def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
-    """Return each table that is there, with the names of its columns if its name is one of ours."""
+    """Return each existing table, with the names of its columns if its name is one of ours."""
     is_there = location.path.exists() if location.path else location.is_postgresql
     if not is_there:
         return {}
@@ -326,17 +326,17 @@ def _disconnect(connection: sa.Connection) -> None:
 
 
 def _make_private_file(path: Path) -> None:
-    """Make the file of a new store, or keep one private; its journals get its rights from SQLite.
+    """Make a new store's file, or keep one private; SQLite gives its journals the same rights.
 
-    One that is there is not opened: closing it would let go of locks that SQLite holds on it.
+    An existing file is not opened: closing it would release locks that SQLite holds on it.
     """
     if not path.exists():
-        with contextlib.suppress(OSError):  # SQLite says why it cannot be
+        with contextlib.suppress(OSError):  # SQLite will say why it cannot be made
             os.close(private(str(path), os.O_RDWR | os.O_CREAT))
     for journal in ("", "-wal", "-shm"):
         keep_private(path.with_name(path.name + journal))
 
 
 def _first_line(error: BaseException | None) -> str:
-    """Return what the database says; PostgreSQL's further lines may quote values."""
+    """Return the first line of a database's message; PostgreSQL's other lines may quote values."""
     return str(error).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What Go was read to hold: entries, the keys they are found by, and how far lists were read."""
+"""What was read from Go: entries, the keys they are found by, and how far lists were read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GoRows(Rows):
         self._delete_from((t.go_keys, t.go_entries), entity=entity)
 
     def get(self, entity: str, go_id: str) -> tuple[dict[str, Any], datetime.datetime] | None:
-        """Return an entry as last read from Go, with when that was."""
+        """Return an entry as last read from Go, and when that was."""
         row = self._first(self._select(t.go_entries, entity=entity, go_id=go_id))
         return None if row is None else (row.body, row.read_at)
 
@@ -53,19 +53,19 @@ class GoRows(Rows):
         return sorted((str(row.go_id) for row in rows), key=lambda go_id: (len(go_id), go_id))
 
     def key_exists(self, entity: str, prefix: str) -> bool:
-        """Return whether any entry is found by a key that begins so."""
+        """Return whether any entry is found by a key with this prefix."""
         begins_so = t.go_keys.c.match_key.startswith(prefix, autoescape=True)
         query = self._select(t.go_keys, begins_so, entity=entity)
         return self._first(query.limit(1)) is not None
 
     def count(self, entity: str) -> int:
-        """Return how many entries of an entity Go was read to hold."""
+        """Return how many entries of an entity have been read from Go."""
         query = sa.select(sa.func.count()).select_from(t.go_entries)
         ((count,),) = self._all(query.where(*self._of(t.go_entries, entity=entity)))
         return int(count)
 
     def watermark(self, entity: str) -> tuple[str | None, datetime.datetime] | None:
-        """Return Go's newest stamp seen for an entity and when all of it was last read."""
+        """Return the newest stamp of Go seen for an entity, and when it was last read in full."""
         row = self._first(self._select(t.watermarks, entity=entity))
         return None if row is None else (row.changed_since, row.full_read_at)
 

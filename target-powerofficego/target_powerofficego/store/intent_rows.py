@@ -1,4 +1,4 @@
-"""Intents: what was about to be written, left over where its answer never came."""
+"""Intents: what was about to be written; one is left over where its answer never came."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from target_powerofficego.store.ways import WayName
 
 COMPARISON = "compare"
-"""The kind of what is no write, but a note that one is yet to be compared with the shop."""
+"""The kind that is not a write, but a note that one must still be compared with the shop."""
 SENDING = "send"
 """The kind of a request to make and send an invoice, which stays until Go is known to be done."""
 KINDS = ("create", "patch", "delete", SENDING, COMPARISON)
 
 _PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
-"""What is written with another entity's record, and under its id."""
+"""What is written together with another entity's record, and under its id."""
 
 _IS_WRITE = t.intents.c.kind != COMPARISON
 
 
 class IntentRows(Rows):
-    """Writes without an answer yet, and orders that are yet to be compared with Go's."""
+    """Writes without an answer yet, and orders that must still be compared with Go's."""
 
     def __init__(self, store: StoreConnection, settled: SettledRows) -> None:
         super().__init__(store)
@@ -41,7 +41,7 @@ class IntentRows(Rows):
     def begin(self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]) -> Intent:
         """Commit what is about to be written, before the call.
 
-        The version settled before it is forgotten: should it come again, it is an edit.
+        The version settled before this write is forgotten: should it come again, it is an edit.
         """
         row = {"entity": entity, "shop_id": shop_id, "kind": kind, "detail": detail}
         started = now()
@@ -51,7 +51,7 @@ class IntentRows(Rows):
         return Intent(number, entity, shop_id, kind, detail, started)
 
     def note(self, intent: Intent, detail: Mapping[str, Any]) -> None:
-        """Keep another detail of an intent that stays."""
+        """Replace the detail of an intent that stays open."""
         self._update(t.intents, [t.intents.c.id == intent.id], detail=detail)
 
     def end(self, intent: Intent) -> None:
@@ -59,7 +59,7 @@ class IntentRows(Rows):
         self._delete(t.intents, [t.intents.c.id == intent.id])
 
     def all(self, way: WayName | None = None) -> list[Intent]:
-        """Return the writes of a way, or of both, left without an answer, oldest first."""
+        """Return the writes of one way, or of both, left without an answer, oldest first."""
         is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
         of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
         return self._intents(_IS_WRITE, *(of_way[way] if way else []))
@@ -74,17 +74,17 @@ class IntentRows(Rows):
         return self._intents(_IS_WRITE, t.intents.c.entity == entity)
 
     def note_comparison(self, entity: str, shop_id: str) -> None:
-        """Note, with a write, that what came of it in Go is yet to be compared with the shop's."""
+        """Note, along with a write, that its result in Go must still be compared with the shop."""
         with self._store.transaction():
             if not self.is_comparison_due(entity, shop_id):
                 self.begin(entity, shop_id, COMPARISON, {})
 
     def is_comparison_due(self, entity: str, shop_id: str) -> bool:
-        """Return whether a record was written and never found to be as the shop has it."""
+        """Return whether a record was written but not yet found to be as the shop has it."""
         return bool(self._intents(*self._comparison(entity, shop_id)))
 
     def end_comparison(self, entity: str, shop_id: str) -> None:
-        """Note that Go has what the shop has, or nothing any more."""
+        """Note that Go has what the shop has, or no longer has anything."""
         self._delete(t.intents, self._comparison(entity, shop_id))
 
     def _comparison(self, entity: str, shop_id: str) -> list[sa.ColumnElement[bool]]:

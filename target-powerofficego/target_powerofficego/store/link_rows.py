@@ -1,4 +1,4 @@
-"""Links with their base, on which both sides last agreed, and what is left of erased customers."""
+"""Links with their base (what both sides last agreed on), and what is left of erased customers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINK = _LINKS_OF_ENTITY.where(t.links.c.shop_id == sa.bindparam("shop_id"))
 _LINKS_TO = _LINKS_OF_ENTITY.where(t.links.c.go_id == sa.bindparam("go_id")).order_by(
     t.links.c.is_follower
 )
-"""Asked of every record: building a statement costs many times what running it does."""
+"""Run for every record, hence built once: building it costs many times what running it does."""
 
 _LINKS_OF_ALL = (
     sa.select(t.links, t.namespaces.c.shop_name)
@@ -44,11 +44,11 @@ class LinkRows(Rows):
         return None if row is None else _link(row)
 
     def to(self, entity: str, go_id: str) -> list[Link]:
-        """Return every link to a Go entity: at most one of them is no follower."""
+        """Return every link to a Go entity; all but at most one of them are followers."""
         return [_link(row) for row in self._all(_LINKS_TO, self._key(entity=entity, go_id=go_id))]
 
     def owner_of(self, entity: str, go_id: str) -> Link | None:
-        """Return the link of the one record whose properties a Go entity has, if it has one."""
+        """Return the link of the record whose properties a Go entity has, if there is one."""
         links = self.to(entity, go_id)
         return links[0] if links and not links[0].is_follower else None
 
@@ -71,8 +71,8 @@ class LinkRows(Rows):
     ) -> Iterator[tuple[str, Link, tuple[Mapping[str, Any], str | None]]]:
         """Return each link of all namespaces with its shop name and the entry as last kept.
 
-        With the entry comes up to which of Go's stamps it is known. Either way may have kept it:
-        forward keeps all, the way back what waits.
+        The entry comes with the newest of Go's stamps known for it. Either way may have kept it:
+        the way forward keeps all entries, the way back those that wait.
         """
         go, waiting, known = t.go_entries, t.unsettled, t.settled
         is_its_entry = sa.and_(
@@ -96,7 +96,7 @@ class LinkRows(Rows):
         return self._first(self._select(t.links).limit(1)) is not None
 
     def put(self, link: Link) -> None:
-        """Store a link, in place of the one that this shop record had."""
+        """Store a link, replacing any that this shop record had."""
         values = {
             "go_id": link.go_id,
             "is_follower": link.is_follower,
@@ -131,13 +131,13 @@ class ErasureRows(Rows):
     def note(self, entity: str, erased_id: str, go_id: str | None) -> None:
         """Note that a record was erased; `go_id` is its entry in Go, to be archived.
 
-        One that was never in Go has none, and is known again by this note alone.
+        A record that was never in Go has none, and is recognised by this note alone.
         """
         row = self._key(entity=entity, shop_id=erased_id, go_id=go_id, erased_at=now())
         self._insert(t.erasures, **row)
 
     def open(self) -> list[Erasure]:
-        """Return the erased entries that are not archived in Go yet."""
+        """Return the erased entries that are not yet archived in Go."""
         query = self._select(t.erasures, t.erasures.c.go_id.is_not(None), archived_at=None)
         return self._values(Erasure, query.order_by(t.erasures.c.id))
 
@@ -147,7 +147,7 @@ class ErasureRows(Rows):
 
 
 def _is_kept_of_the_way_back(table: sa.Table) -> sa.ColumnElement[bool]:
-    """Return what is true of a row that is kept of a link's record on the way back."""
+    """Return the condition that a row was kept for a link's record by the way back."""
     return sa.and_(
         table.c.namespace == t.links.c.namespace,
         table.c.entity == t.links.c.entity + on_the_way_back(""),
@@ -156,7 +156,7 @@ def _is_kept_of_the_way_back(table: sa.Table) -> sa.ColumnElement[bool]:
 
 
 def _entry_as_last_kept(row: sa.Row[Any]) -> Mapping[str, Any]:
-    """Return an entry; one that waits on the way back has only the members that are written."""
+    """Return an entry as last kept; one waiting on the way back has only the members to write."""
     entry: dict[str, Any] = row.body or {}
     waiting: dict[str, Any] = row.payload or {}
     stamps = [str(kept.get("LastChangedDateTimeOffset") or "") for kept in (entry, waiting)]

@@ -1,4 +1,4 @@
-"""The link store: which shop record is which Go entity, what both last agreed on, what is open."""
+"""The link store: which shop record is which Go entity, their last agreement, and what is open."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ __all__ = [
 class LinkStore(StoreConnection):
     """The store of one file (or database), part by part, over one connection.
 
-    `namespaces.enter` chooses the namespace that all else works in.
+    `namespaces.enter` chooses the namespace in which everything else works.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class LinkStore(StoreConnection):
         self.transfer = TransferRows(self)
 
     def knows(self, entity: str, shop_id: str) -> bool:
-        """Return whether anything is kept of a record of the shop, if only that it was settled."""
+        """Return whether anything is kept of a shop record, even if only that it was settled."""
         return (
             self.links.get(entity, shop_id) is not None
             or self.unsettled.get(entity, shop_id) is not None
@@ -85,7 +85,7 @@ class LinkStore(StoreConnection):
         )
 
     def forget_record(self, entity: str, shop_id: str) -> None:
-        """Forget a record: its link, its hash, its conflicts, and who waits for it."""
+        """Forget a record: its link, its hash, its conflicts, and that others wait for it."""
         with self.transaction():
             self.forget_way_back(entity, shop_id)
             self.links.delete(entity, shop_id)
@@ -95,14 +95,14 @@ class LinkStore(StoreConnection):
             self.unsettled.forget_awaited(entity, shop_id)
 
     def forget_way_back(self, entity: str, shop_id: str) -> None:
-        """Forget what is settled or open of a record on the way back; Go's entry comes again."""
+        """Forget what is settled or open of a record on the way back; Go's entry is taken again."""
         kept_as = on_the_way_back(entity)
         with self.transaction():
             self.settled.remove(kept_as, shop_id)
             self.unsettled.clear(kept_as, shop_id)
 
     def copy_in_memory(self) -> LinkStore:
-        """Return a copy that is written nowhere, for a dry run or a plan."""
+        """Return a copy in memory, never written to disk, for a dry run or a plan."""
         copy = LinkStore(StoreLocation.in_memory())
         with self.transaction(), copy.transaction():
             there = sa.inspect(self.connection)
@@ -112,7 +112,7 @@ class LinkStore(StoreConnection):
                     continue
                 named = {column["name"] for column in there.get_columns(table.name)}
                 names = [column.name for column in table.c if column.name in named]
-                as_kept = sa.table(table.name, *map(sa.column, names))  # values pass as they are
+                as_kept = sa.table(table.name, *map(sa.column, names))  # values pass unchanged
                 found = self.connection.execute(sa.select(as_kept)).mappings()
                 for rows in found.partitions(1000):
                     copy.connection.execute(sa.insert(as_kept), [dict(row) for row in rows])

@@ -17,12 +17,12 @@ MAY_BE_A_KEY = (
 _IN_MEMORY = ":memory:"
 _POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 _SECRETS = frozenset({"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
-"""What libpq takes in an address and must not be shown, besides `password` (PostgreSQL 18)."""
+"""What libpq accepts in a URL and must not be shown, besides `password` (PostgreSQL 18)."""
 
 
 @dataclass(frozen=True)
 class StoreLocation:
-    """The place of a link store, as SQLAlchemy and as a person reads it."""
+    """The place of a link store, in the forms that SQLAlchemy and a person read."""
 
     url: sa.URL
 
@@ -32,7 +32,7 @@ class StoreLocation:
 
         Raises:
             LinkStoreError: it is neither, or holds a secret, which would be shown wherever
-                settings are.
+                settings are shown.
         """
         if not text.strip() or "\0" in text:
             raise LinkStoreError("link_store is empty or no path; set it to the path of a file")
@@ -55,7 +55,7 @@ class StoreLocation:
 
     @classmethod
     def in_memory(cls) -> StoreLocation:
-        """Return the location of a store that is kept nowhere."""
+        """Return the location of a store that is only in memory."""
         return cls(sa.URL.create("sqlite", database=_IN_MEMORY))
 
     @property

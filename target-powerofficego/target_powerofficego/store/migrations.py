@@ -1,4 +1,4 @@
-"""Brings the tables of an older link store to the form that this program knows, step by step."""
+"""Brings the tables of an older link store to this program's form, step by step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 STEPS: Mapping[int, Iterable[sa.Table | sa.Executable]] = {
-    # The conflicts and the erasures. The index of orders keeps less since, no buyer's name or
-    # reference: it is forgotten and read anew.
+    # The conflicts and the erasures. The index of orders has kept less since then, without buyers'
+    # names and references: it is forgotten and read again.
     1: (
         t.conflicts,
         t.erasures,
@@ -28,22 +28,22 @@ STEPS: Mapping[int, Iterable[sa.Table | sa.Executable]] = {
         sa.text("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL"),
     ),
     3: (t.payments,),
-    # The settings of a run that both ways must have.
+    # The settings of a run that both ways must share.
     4: (sa.text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
-    # What tells an old version of a record from an edit: stamps, and how often it was read.
+    # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
     5: (sa.text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), t.doubts),
 }
-"""By the version that a store has, the tables and changes that bring it to the next one.
+"""By a store's version, the tables and changes that bring it to the next one.
 
-A table is made as `tables` tells it now. Whoever changes such a table later writes its form at that
-version into the step.
+A table is made as `tables` defines it now. Whoever changes such a table later must write its form
+at that version into the step.
 """
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
-    """Bring a store of this version to the one known here, inside the caller's transaction."""
-    # The first statement must be one that writes rows: Python's sqlite3 begins a transaction before
-    # such a one only, and tables made outside of it would stay when a step is cut off.
+    """Bring a store of this version to the current one, inside the caller's transaction."""
+    # The first statement must be one that writes rows: Python's sqlite3 begins a transaction only
+    # before such a statement, and tables made outside it would remain if a step were interrupted.
     connection.execute(sa.update(t.about).values(schema_version=t.SCHEMA_VERSION))
     for step in range(version, t.SCHEMA_VERSION):
         for change in STEPS[step]:

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 _NO_INPUT = "no_input"
-"""Stands among the outcomes of a run that no message came to."""
+"""Marks, among its outcomes, a run that received no message."""
 
 
 class NamespaceRows(Rows):
-    """Which namespace all else works in."""
+    """The namespaces, and which of them everything else works in."""
 
     def enter(
         self, client_id: str, client_name: str | None, shop_name: str, *, new_namespace: bool
     ) -> None:
-        """Choose the namespace of a Go client and a shop; the first time it is made.
+        """Choose the namespace of a Go client and a shop; it is made the first time.
 
         Raises:
             LinkStoreError: the store knows this client under another shop name only, or this shop
@@ -71,7 +71,7 @@ class NamespaceRows(Rows):
         return self._values(Namespace, query.order_by(t.namespaces.c.id))
 
     def work_in(self, namespace: Namespace) -> None:
-        """Choose a namespace that is there."""
+        """Choose an existing namespace."""
         self._store.namespace = namespace.id
 
     def enter_known(self, shop_name: str) -> None:
@@ -98,10 +98,10 @@ class NamespaceRows(Rows):
 
 
 class RunRows(Rows):
-    """The runs that were."""
+    """The runs so far, and the current one."""
 
     def has_finished(self, client_id: str, shop_name: str) -> bool:
-        """Return whether a run forward of this client and shop that had records came to its end."""
+        """Return whether a run forward with records has finished for this client and shop."""
         query = (
             sa.select(t.runs.c.id)
             .join(t.namespaces)
@@ -116,16 +116,16 @@ class RunRows(Rows):
         return self._first(query.limit(1)) is not None
 
     def start(self, way: WayName, settings: Mapping[str, Any] | None = None) -> int:
-        """Record that a run began, with the settings that the other way must have too.
+        """Record that a run began, with the settings that the other way must share.
 
-        Returned is its number.
+        Return its number.
         """
         row = self._key(way=way, started_at=now(), settings=settings)
         self._store.run = self._insert(t.runs, **row)
         return self._store.run
 
     def changed_settings(self, settings: Mapping[str, Any]) -> list[str]:
-        """Name the settings that the newest run forward had otherwise; none where it kept none."""
+        """Name the settings that differed in the newest run forward; none where it kept none."""
         query = sa.select(t.runs.c.settings).where(
             *self._of(t.runs), t.runs.c.settings.is_not(None)
         )
@@ -135,7 +135,7 @@ class RunRows(Rows):
         return [name for name, value in before.items() if name in asked and asked[name] != value]
 
     def note(self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]) -> None:
-        """Record how far a run is that is under way."""
+        """Record how far the current run has come."""
         self._update(t.runs, [t.runs.c.id == run_id], outcomes=outcomes, calls=calls)
 
     def finish(

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class PaymentRows(Rows):
-    """Each payment is in one voucher, ever; what was posted is never forgotten."""
+    """Each payment is only ever in one voucher; what was posted is never forgotten."""
 
     def replace_due(self, order_id: str, payments: Iterable[Payment]) -> None:
-        """Keep these payments of an order as those to be posted, in place of those before."""
+        """Keep these payments of an order as those to be posted, replacing the earlier ones."""
         rows = [
             self._key(
                 order_id=order_id,
@@ -49,7 +49,7 @@ class PaymentRows(Rows):
         return [_payment(row) for row in self._all(query.order_by(*order, t.payments.c.payment_id))]
 
     def posted(self, order_id: str) -> list[PostedPayment]:
-        """Return the payments of an order that are in a voucher, also where it has no answer."""
+        """Return the payments of an order that are in a voucher, even one without an answer yet."""
         query = self._select(t.payments, t.payments.c.voucher.is_not(None), order_id=order_id)
         rows = self._all(query.order_by(t.payments.c.payment_id))
         return [PostedPayment(_payment(row), row.voucher) for row in rows]
@@ -61,7 +61,7 @@ class PaymentRows(Rows):
         return [_payment(row) for row in self._all(query.order_by(*order))]
 
     def vouchers_of(self, method: str, day: str, *, were_met: bool) -> set[str]:
-        """Return the references of the vouchers of a day and method, posted from here, or met."""
+        """Return the references of a day's vouchers of a method: posted here, or found in Go."""
         query = sa.select(t.payments.c.voucher, t.payments.c.was_met).where(
             *self._of(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
         )
@@ -80,9 +80,9 @@ class PaymentRows(Rows):
         self._update(t.payments, self._of(t.payments, voucher=reference), posted_at=now())
 
     def note_met(self, reference: str, payments: Iterable[Payment]) -> None:
-        """Note that Go had a voucher already: these payments are in it, with the amounts it has.
+        """Note that Go already had a voucher with these payments, in the amounts that it has.
 
-        What else was put into it is still to be posted.
+        Whatever else was put into it is still to be posted.
         """
         with self._store.transaction():
             self.take_out_of_voucher(reference)
@@ -94,7 +94,7 @@ class PaymentRows(Rows):
             self._update(t.payments, own, was_met=True, posted_at=now())
 
     def take_out_of_voucher(self, reference: str) -> None:
-        """Note that a voucher was not posted: what was put into it is still to be."""
+        """Note that a voucher was not posted: what was put into it is still to be posted."""
         unposted = self._of(t.payments, voucher=reference, posted_at=None)
         self._update(t.payments, unposted, voucher=None)
 

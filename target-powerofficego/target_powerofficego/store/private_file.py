@@ -1,4 +1,4 @@
-"""Files with personal data in them: for their owner alone, whatever the umask."""
+"""Files with personal data: accessible to their owner alone, whatever the umask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE = 0o600
-"""The rights of such a file."""
+"""The permissions of such a file."""
 
 _OF_OTHERS = 0o077
 
@@ -25,16 +25,16 @@ def private(path: str, flags: int) -> int:
 
 
 def make_private(descriptor: int) -> None:
-    """Keep others from reading an open file; what is no file of ours stays as it is."""
+    """Keep others from reading an open file; what is not a file of ours is left as it is."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, PRIVATE)
 
 
 def keep_private(path: Path) -> None:
-    """Take from others what an earlier version let them do with a file of ours, and say so.
+    """Revoke others' rights to a file of ours, left by an earlier version, and say so.
 
-    What is not there, is no file, or is another owner's stays as it is.
+    What does not exist, is not a file, or belongs to another owner is left as it is.
     """
     with contextlib.suppress(OSError):
         there = path.stat()

@@ -24,7 +24,7 @@ class Rows:
     """One part of the link store.
 
     Args:
-        store: the open store; all but what says otherwise is of the namespace that it works in.
+        store: the open store; unless stated otherwise, everything is of its chosen namespace.
     """
 
     def __init__(self, store: StoreConnection) -> None:
@@ -39,7 +39,7 @@ class Rows:
         table: sa.Table,
         **values: Any,  # noqa: ANN401 - what columns hold
     ) -> list[sa.ColumnElement[bool]]:
-        """Return what is true of the namespace's rows with these values."""
+        """Return the conditions for the namespace's rows with these values."""
         return [table.c[name] == value for name, value in self._key(**values).items()]
 
     def _select(
@@ -82,7 +82,7 @@ class Rows:
         return int(key[0])
 
     def _insert_all(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows that have no id of the database's."""
+        """Add rows to which the database gives no id."""
         if rows:
             self._write(sa.insert(table), rows)
 
@@ -115,7 +115,7 @@ class Rows:
         values: Mapping[str, Any],
         only_new: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a row, or change these values of the one that is there under this key."""
+        """Add a row, or change these values of the existing one with this key."""
         row = {**key, **values, **(only_new or {})}
         self._write(_upserting(table, tuple(key), tuple(values), tuple(row)), row)
 
@@ -124,9 +124,10 @@ class Rows:
 def _upserting(
     table: sa.Table, key: tuple[str, ...], values: tuple[str, ...], row: tuple[str, ...]
 ) -> sa.TextClause:
-    """Return what writes a row of these columns, its values if there is one under the key.
+    """Return the statement that inserts a row, or changes its values if the key exists.
 
-    As text SQLite and PostgreSQL read it alike, and SQLAlchemy need not compile it for each row.
+    It is text that both SQLite and PostgreSQL read, so that SQLAlchemy need not compile it for each
+    row.
     """
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
     text = sa.text(
@@ -138,7 +139,7 @@ def _upserting(
 
 
 def value_of(kind: type[Value], row: sa.Row[Any]) -> Value:
-    """Return a row as a value of this kind: each field from the column of that name, if any."""
+    """Return a row as an instance of this class: each field from the column of its name, if any."""
     columns = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     return kind(
         **{field.name: columns[field.name] for field in fields(kind) if field.name in columns}

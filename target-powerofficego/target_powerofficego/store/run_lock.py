@@ -1,7 +1,7 @@
-"""The one run at a time that a shop may have: a lock that ends with its process, however that ends.
+"""A shop may have one run at a time: a lock that ends with its process, however that ends.
 
 With SQLite it is the operating system's lock on a file beside the store, with PostgreSQL an
-advisory lock of the very session that writes: a run that has lost it can write nothing any more.
+advisory lock of the same session that writes: a run that has lost it can no longer write anything.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 _SECONDS_TO_END = 2.0
-"""How long the session of a run that has just ended may take to let go of its lock."""
+"""How long the session of a run that has just ended may take to release its lock."""
 
 
 def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
-    """Hold the lock of a store in a file, and return it; None for a store that is in none.
+    """Acquire the lock of a store in a file, and return it; None for a store that is not in a file.
 
-    It is the file's, by whatever path or symbolic link it is named.
+    It belongs to the file, whatever path or symbolic link is used to name it.
 
     Raises:
         LinkStoreError: another process holds it, or its file cannot be written.
@@ -51,10 +51,10 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
 
 
 def see_that_it_has_a_folder(location: StoreLocation) -> None:
-    """See that a store in a file has a folder to be in.
+    """Check that the folder of a store in a file exists.
 
     Raises:
-        LinkStoreError: there is none.
+        LinkStoreError: it does not.
     """
     folder = location.path.resolve().parent if location.path else None
     if folder is not None and not folder.is_dir():
@@ -64,7 +64,7 @@ def see_that_it_has_a_folder(location: StoreLocation) -> None:
 
 
 def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:
-    """Hold the lock of a store in PostgreSQL for as long as this connection lives.
+    """Acquire the lock of a store in PostgreSQL; it is held until this connection ends.
 
     Raises:
         LinkStoreError: another session holds it.

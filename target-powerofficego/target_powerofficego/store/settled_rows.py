@@ -57,10 +57,10 @@ class UnsettledRows(Rows):
     ) -> None:
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
-        `is_as_known` tells that nothing changed of the record that needs a person to know of it
-        again. Its attempts are counted once a run, however often the run takes it up: by them what
-        the other side refused (`is_refusal`) rests 1, 2, 4 … 24 hours. A record that is parked for
-        a while keeps as its detail the reason a person knows of.
+        `is_as_known` means that nothing in the record changed that a person must be shown again.
+        Attempts are counted once per run, however often the run takes the record up; by their
+        number, what the other side refused (`is_refusal`) rests 1, 2, 4 … 24 hours. A record that
+        is parked for a while keeps, as its detail, the reason that a person knows of.
         """
         before = self.get(entity, shop_id)
         known_reason = _known_reason(before)
@@ -112,7 +112,7 @@ class UnsettledRows(Rows):
                 self._delete(t.unsettled, [t.unsettled.c.id == waiting.id])
 
     def forget_awaited(self, entity: str, shop_id: str) -> None:
-        """Let nothing of this namespace wait for a record any more."""
+        """Let nothing in this namespace wait for a record any longer."""
         own = sa.select(t.unsettled.c.id).where(*self._of(t.unsettled))
         awaited = t.waits.c.awaited == f"{entity}:{shop_id}"
         self._delete(t.waits, [awaited, t.waits.c.unsettled_id.in_(own)])
@@ -123,7 +123,7 @@ class UnsettledRows(Rows):
         return None if row is None else value_of(Unsettled, row)
 
     def resting(self, entity: str, shop_id: str) -> Unsettled | None:
-        """Return what the other side refused of a record, if it is not time yet to try again."""
+        """Return a record that the other side refused, if it is not yet time to try again."""
         waiting = self.get(entity, shop_id)
         return waiting if waiting and waiting.rests(now()) else None
 
@@ -223,7 +223,7 @@ class SettledRows(Rows):
         self._delete_from((t.settled, t.doubts), entity=kept_as, shop_id=shop_id)
 
     def forget(self, entity: str, shop_id: str) -> None:
-        """Let the very same record be taken anew when it comes again, on either way."""
+        """Let exactly the same record be processed again when it comes again, on either way."""
         self._delete(t.settled, self._either_way(entity, shop_id))
 
     def open_anew(self, entity: str, shop_id: str) -> None:
@@ -231,13 +231,13 @@ class SettledRows(Rows):
         self._update(t.settled, self._either_way(entity, shop_id), record_hash="")
 
     def was_deleted(self, entity: str, shop_id: str) -> bool:
-        """Return whether the shop deleted the record that it last told under this id."""
+        """Return whether the shop deleted the record that it last sent under this id."""
         return self.last(once_deleted(entity), shop_id) is not None
 
     def note_deleted(
         self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
     ) -> None:
-        """Remember that the shop deleted a record, until it tells one under this id again."""
+        """Remember that the shop deleted a record, until it sends one under this id again."""
         key = self._key(entity=once_deleted(entity), shop_id=shop_id)
         values = {"record_hash": record_hash, "read_at": read_at, "stamp": None}
         self._upsert(t.settled, key, values)
@@ -247,20 +247,20 @@ class SettledRows(Rows):
         self._delete_from((t.settled,), entity=once_deleted(entity), shop_id=shop_id)
 
     def note_version(self, kept_as: str, shop_id: str, stamp: str | None) -> None:
-        """Remember up to which of its side's stamps a record is known by now, settled or not."""
+        """Remember the newest stamp of its side up to which a record is known, settled or not."""
         if stamp is not None:
             key = self._key(entity=kept_as, shop_id=shop_id)
             unsettled = {"record_hash": "", "read_at": NEVER}
             self._upsert(t.settled, key, {"stamp": stamp}, only_new=unsettled)
 
     def newest_reading(self) -> datetime.datetime | None:
-        """Return when a record was read last, by the clock of who read it; None: none was."""
+        """Return when a record was last read, by its reader's clock; None if none ever was."""
         newest = sa.select(sa.func.max(t.settled.c.read_at).label("read_at"))
         row = self._first(newest.where(*self._of(t.settled)))
         return row.read_at if row else None
 
     def readings(self, kept_as: str, shop_id: str, read_at: datetime.datetime) -> int:
-        """Count how often a record was read that may be an old version; this reading too."""
+        """Count the readings of a record that may be an old version, this one included."""
         key = self._key(entity=kept_as, shop_id=shop_id)
         with self._store.transaction():
             row = self._first(self._select(t.doubts, **key))

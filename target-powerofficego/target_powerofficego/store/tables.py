@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
 
 SCHEMA_VERSION = 6
-"""Raise it with each change of a table, and add a step to `migrations`."""
+"""Increase it with each change to a table, and add a step to `migrations`."""
 
 tables = MetaData()
 
@@ -142,9 +142,9 @@ doubts = Table(
     Column("shop_id", String, primary_key=True),
     Column("readings", Json, nullable=False),
 )
-"""Records that may be older than what is known of them; `readings` are when each was read.
+"""Records that may be older than what is known of them; `readings` are the times they were read.
 
-What they said does not count: a shop that tells no stamps may tell another stock each time.
+Their content does not count: a shop without stamps may report another stock level each time.
 """
 
 intents = Table(
@@ -230,7 +230,7 @@ runs = Table(
     Column("calls", Json),
     Column("settings", Json),
 )
-"""`settings` are those of a run forward that the way back must have as well, as JSON."""
+"""`settings` are, as JSON, those of a run forward that the way back must share."""
 
 conflicts = Table(
     "conflicts",

@@ -1,7 +1,7 @@
 """All that a link store knows, row by row, out of one database and into another.
 
-What Go was read to hold is left out: the next run reads it. So is how often a record was read that
-may be an old version: that is counted anew.
+What was read from Go is left out: the next run reads it. So is how often a record that may be an
+old version was read: that is counted again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ TRANSFERRED: tuple[sa.Table, ...] = (
     *(t.namespaces, t.runs, t.links, t.settled, t.intents),
     *(t.unsettled, t.waits, t.conflicts, t.erasures, t.payments),
 )
-"""In the order in which rows come: what another row names comes before it."""
+"""In the order in which rows come: a row comes after those that it refers to."""
 
 JSON_COLUMNS: Mapping[str, frozenset[str]] = {
     table.name: frozenset(column.name for column in table.c if isinstance(column.type, t.Json))
     for table in TRANSFERRED
 }
-"""The columns that hold JSON, by table; they are told as what they say."""
+"""The columns that hold JSON, by table; they are transferred as the values they stand for."""
 
 REFERENCES: Mapping[str, str] = {
     "namespace": "namespaces",
     "unsettled_id": "unsettled",
     "run": "runs",
 }
-"""The columns that name a row by its id, and the table of that row."""
+"""The columns that refer to a row by its id, and the table of that row."""
 
 _LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 LONGEST_REST = datetime.timedelta(hours=24)
-"""How long what the other side refused rests at most before it is tried again."""
+"""The longest time for which what the other side refused rests before it is tried again."""
 
 NEWER_VERSION = "a newer version"
 """What a record waits for that may be an old version of what is known of it."""
@@ -82,7 +82,7 @@ class Intent:
 
     @property
     def read_at(self) -> datetime.datetime:
-        """When the record was read that the write was made from."""
+        """When the record from which the write was made was read."""
         stamp: str | None = self.detail.get("read_at")
         return datetime.datetime.fromisoformat(stamp) if stamp else self.started_at
 
@@ -113,9 +113,9 @@ class Unsettled:
         return self.title == OWN_FAULT
 
     def rests(self, at: datetime.datetime) -> bool:
-        """Return whether the other side refused it, and it is not time yet to try again.
+        """Return whether the other side refused it and it is not yet time to try again.
 
-        A rest that is longer than any is one of a clock that was wrong.
+        A rest longer than the longest comes from a clock that was wrong, and does not count.
         """
         due = self.next_attempt_at
         return due is not None and datetime.timedelta(0) < due - at <= LONGEST_REST
@@ -140,8 +140,8 @@ class Run:
 class KeptConflict:
     """A property that both sides changed: their values, what they last agreed on, and who won.
 
-    `winner` is None where a person must decide; then `is_settled` tells whether nothing of the
-    record waits any more. `base` has both sides' values; None: none was kept.
+    `winner` is None where a person must decide; `is_settled` is then whether nothing of the record
+    waits any longer. `base` has both sides' values, or is None if none was kept.
     """
 
     id: int

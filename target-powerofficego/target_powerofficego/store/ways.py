@@ -11,10 +11,10 @@ from typing import Literal
 WayName = Literal["forward", "back"]
 
 ENTITIES = ("customers", "products", "orders")
-"""What is kept the same on both sides; each may need those before it."""
+"""The entities that are kept the same on both sides; each may need those before it."""
 
 PAYMENTS = "payments"
-"""What vouchers and their intents, and what is open of them, are kept under."""
+"""The name under which vouchers, their intents, and what is open of them are kept."""
 
 _BACK = "_back"
 _DELETED = "_deleted"
@@ -31,5 +31,5 @@ def once_deleted(entity: str) -> str:
 
 
 def entity_of(kept_as: str) -> str:
-    """Return the entity that something is kept of, on whichever way."""
+    """Return the entity that a name stands for, on either way."""
     return kept_as.removesuffix(_BACK)

@@ -1,1 +1,1 @@
-"""How an order crosses: its lines, charges and refunds, VAT and rounding to the øre; pure."""
+"""How an order is converted: its lines, charges and refunds, VAT and rounding to the øre; pure."""

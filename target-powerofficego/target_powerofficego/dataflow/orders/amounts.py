@@ -1,4 +1,4 @@
-"""What an order comes to by VAT rate, as the shop tells it and as the link store keeps it; pure."""
+"""What an order comes to by VAT rate, as the shop gives it and as the link store keeps it; pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class OrderAmounts:
     """What an order comes to: its date, currency, and sums by VAT rate.
 
     `date` is ISO, in the shop's time zone. A rate is in percent as `rate_key` writes it; None
-    stands for lines of which no rate is told.
+    stands for lines for which no rate is given.
     """
 
     date: str | None = None
@@ -30,7 +30,7 @@ class OrderAmounts:
 
     @property
     def total(self) -> Money:
-        """The sums of all rates."""
+        """The total over all rates."""
         return sum(self.by_rate.values(), NOTHING)
 
 
@@ -53,7 +53,7 @@ def as_kept(amounts: OrderAmounts) -> list[Value]:
 
 
 def from_kept(kept: Value) -> OrderAmounts:
-    """Return what the base keeps as amounts."""
+    """Return the amounts that the base keeps."""
     date, currency, rates = kept
     by_rate = {
         rate: Money(Decimal(excl), Decimal(tax), Decimal(incl)) for rate, excl, tax, incl in rates

@@ -1,4 +1,4 @@
-"""Whether Go's order is the shop's: each line's VAT rate, VAT by rate, and the total; pure."""
+"""Whether Go's order equals the shop's: each line's VAT rate, VAT by rate, and the total; pure."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _REFERENCE = "ExternalImportReference"
 ROUNDING = "rounding:"
-"""The reference of the line that bears the øre which Go's rounding does not reach."""
+"""The reference of the line that bears the øre that Go's rounding leaves missing."""
 
 
 def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say in words which lines have another VAT rate in Go than in the shop, edited or not."""
+    """Say which lines have another VAT rate in Go than in the shop, whether edited or not."""
     in_go = answered_lines(answer)
     found = []
     for line in lines:
@@ -48,10 +48,10 @@ def expected_total(
     *,
     edited_in_go: Collection[str] = (),
 ) -> Decimal:
-    """Return what Go's order is to come to with VAT.
+    """Return what Go's order should come to with VAT.
 
-    That is the shop's total, with the lines that were edited in Go, or are only there, as Go has
-    them; the line for rounding is ours.
+    That is the shop's total, with lines that were edited in Go, or exist only there, counted as Go
+    has them. The line for rounding is our own and is left out.
     """
     in_go = answered_lines(answer)
     in_go.pop(ROUNDING, None)
@@ -65,10 +65,10 @@ def expected_total(
 
 @dataclass(frozen=True)
 class RateAnswer:
-    """What Go makes of the lines at one VAT rate, beside what the shop says of them.
+    """What the lines at one VAT rate come to in Go, beside what they come to in the shop.
 
-    Lines that were edited in Go, or are only there, count as Go has them on both sides. `told_tax`
-    is the VAT that the shop tells, `most` by how much (krone) it may differ by rounding.
+    Lines that were edited in Go, or exist only there, count as Go has them on both sides.
+    `told_tax` is the VAT that the shop gives, `most` how much (kroner) rounding may change it by.
     """
 
     wanted: Money
@@ -78,7 +78,7 @@ class RateAnswer:
 
     @property
     def is_right(self) -> bool:
-        """Whether the VAT is the shop's, within rounding."""
+        """Whether the VAT equals the shop's, within rounding."""
         return abs(self.there.tax - self.told_tax) <= self.most
 
 
@@ -91,8 +91,8 @@ def by_rate_in_go(
 ) -> dict[Decimal, RateAnswer]:
     """Return what each VAT rate, in percent, comes to in Go and in the shop.
 
-    `once_per_rate` is how Go rounds VAT. The line for rounding is ours and bears no VAT. An answer
-    that does not tell VAT has no rates.
+    `once_per_rate` is whether Go rounds VAT once per rate. The line for rounding is our own, bears
+    no VAT and is left out. An answer without VAT has no rates.
     """
     told = {line.reference: line for line in lines if line.reference not in edited_in_go}
     by_line = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
@@ -117,7 +117,7 @@ def by_rate_in_go(
 
 
 def _may_be_rounded(line: OrderLine) -> bool:
-    """Return whether a line came to something as sold; of all of it paid back, no unit is left."""
+    """Return whether a line came to something as sold; paid back in full, it has no unit left."""
     return line.total != NOTHING or not line.quantity
 
 
@@ -127,9 +127,9 @@ def _taxed_once(money: Money, rate: Decimal) -> Money:
 
 
 def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
-    """Return how Go may have rounded VAT by its total: not once per rate, or once per rate.
+    """Return, judging by its total, whether Go may have rounded VAT once per rate, or not.
 
-    Both when the total follows either way; on each line when it follows neither way.
+    Both answers are returned when both give the total; when neither does, only False: on each line.
     """
     lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
     total = total_in_go(answer) - total_in_go(answered_lines(answer).get(ROUNDING))
@@ -146,7 +146,7 @@ def vat_differences(
     *,
     edited_in_go: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Name both sums where the VAT of a rate is another in Go, by more than rounding explains."""
+    """State both sums where the VAT of a rate differs in Go by more than rounding explains."""
     once = vat_roundings(answer)[0]
     rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
@@ -179,7 +179,7 @@ def answer_differences(
 
 
 def total_difference(expected: Decimal, go_total: Value) -> str | None:
-    """Name both totals with VAT when they differ by an øre or more; None when Go tells none."""
+    """State both totals with VAT if they differ by an øre or more; None also if Go gives none."""
     told = None if go_total is None else number_in_go(go_total, what="TotalAmount")
     if told is None or abs(told - expected) < ORE:
         return None
@@ -187,7 +187,7 @@ def total_difference(expected: Decimal, go_total: Value) -> str | None:
 
 
 def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str | None:
-    """Name all VAT on both sides where it differs by more than rounding explains."""
+    """State the whole VAT on both sides where it differs by more than rounding explains."""
     if header.get("NetAmount") is None:
         return None
     sums, in_go = sums_of(lines), money_in_go(header)
@@ -197,7 +197,7 @@ def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str
 
 
 def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
-    """Return the lines of an order that Go answered, by our reference."""
+    """Return the lines of an order in Go's answer, by our reference."""
     lines = answer.get("SalesOrderLines") or ()
     return {line.get(_REFERENCE) or line.get("Id"): line for line in lines}
 
@@ -215,5 +215,5 @@ def money_in_go(line: Mapping[str, Any]) -> Money:
 
 
 def percent(fraction: Value) -> Decimal:
-    """Return a VAT rate of Go's, which is a fraction, in percent."""
+    """Return a VAT rate from Go, where it is a fraction, in percent."""
     return number_in_go(fraction, what="the VAT rate") * 100

@@ -1,4 +1,4 @@
-"""Freight, fees, rounding and what is taken off, each as a line on a service product; pure."""
+"""Freight, fees, rounding and deductions, each as a line on a service product; pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ByRate = dict[Decimal, Money]
 
 ORDER_ROUNDING = "rounding:order"
-"""The reference of the line of what the shop itself rounds an order by."""
+"""The reference of the line for the amount by which the shop itself rounds an order."""
 
 ROUNDING_NAME = "Øreavrunding"
 
@@ -39,10 +39,10 @@ ROUNDING_NAME = "Øreavrunding"
 def charge_lines(
     order: Record, codes: ServiceCodes, rates: Rates, start: int
 ) -> tuple[list[OrderLine], list[str]]:
-    """Return the lines of freight and fees, and why others cannot be read.
+    """Return the lines of freight and fees, and the reasons why others cannot be read.
 
-    What costs nothing is left out. A charge without rate has the one that its amounts say.
-    `start` is the place of the first line in the order.
+    What costs nothing is left out. A charge without a rate gets the one that its amounts imply.
+    `start` is the place of the first of these lines in the order.
     """
     found: list[OrderLine] = []
     reasons: list[str] = []
@@ -101,11 +101,11 @@ def service_line(
 
 
 def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderLine]:
-    """Return the line, without VAT, of what the shop rounds the whole order by; none for nothing.
+    """Return the line, without VAT, for the shop's rounding of the whole order, if there is any.
 
     Raises:
         Contradiction: the merchant has no product for it.
-        Unusable: it is no number.
+        Unusable: it is not a number.
     """
     amount = to_ore(values.amount(order.get("rounding"), what="rounding") or ZERO)
     if not amount:
@@ -123,7 +123,7 @@ def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderL
 def spread_lines(
     reference: str, code: str, name: str, description: str, start: int, shares: ByRate
 ) -> list[OrderLine]:
-    """Return a line below zero for each VAT rate, in order of the rates, the highest first."""
+    """Return a negative line for each VAT rate, the highest rate first."""
     wanted = [(rate, share) for rate, share in sorted(shares.items(), reverse=True) if share.incl]
     return [
         service_line(
@@ -140,13 +140,13 @@ def spread_lines(
 
 
 def without_rate(lines: Iterable[OrderLine], what: str) -> str:
-    """Say that an amount cannot be split by VAT rate, for one of these lines has none."""
+    """Say that an amount cannot be split by VAT rate, because one of these lines has none."""
     line = next(one for one in lines if one.rate is None and one.total.incl)
     return f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
 
 
 def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
-    """Return what lines come to at each VAT rate; None when one that counts has none."""
+    """Return what lines come to at each VAT rate; None when a line that counts has no rate."""
     lines = list(lines)
     if any(line.rate is None and line.total.incl for line in lines):
         return None

@@ -1,4 +1,4 @@
-"""The lines of a credit note: what an order came to less after a refund than before; pure.
+"""The lines of a credit note: by how much less an order comes to after a refund; pure.
 
 PowerOffice Go credits by quantity: a line of a credit note has a quantity below zero.
 """
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.lines import OrderLine
 
 CANCEL = ""
-"""In place of a refund's id, which is never empty: the credit note of what is left of an order that
-was cancelled."""
+"""Used in place of a refund's id, which is never empty, for the credit note of what is left of a
+cancelled order."""
 
 _CANCELLED = ":cancel"
 _REFUNDED = ":refund:"
 
 
 def credit_name(order_id: str, refund_id: str) -> str:
-    """Return what a credit note of an order is called in its reference in Go."""
+    """Return the name of an order's credit note, as used in its reference in Go."""
     told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
     return order_id + told
 
 
 def credited_order(shop_id: str) -> str:
-    """Return the id of the order that a credit note is linked for; any other id is its own."""
+    """Return the id of the order to which a credit note belongs; any other id is unchanged."""
     if not shop_id.startswith(CREDIT):
         return shop_id
     order_id, is_refund, _ = shop_id.removeprefix(CREDIT).partition(_REFUNDED)
@@ -43,11 +43,11 @@ def credited_order(shop_id: str) -> str:
 def credit_lines(
     before: Sequence[OrderLine], after: Iterable[OrderLine]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
-    """Return the lines of a credit note of what is gone, and their sum with VAT.
+    """Return the lines of a credit note for what was taken back, and their sum with VAT.
 
     That sum is exactly what the lines after come to, less those before. Where goods came back, that
-    many are credited; where only money did, one unit of that amount. A line that is no more is
-    credited whole; one that is new stands on the credit note as it is.
+    many units are credited; where only money did, one unit of that amount. A line that no longer
+    exists is credited in full; a new one goes on the credit note as it is.
     """
     old = {line.reference: line for line in before}
     new = {line.reference: line for line in after}
@@ -61,7 +61,7 @@ def credit_lines(
 
 
 def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
-    """Return lines of which everything is taken back."""
+    """Return the lines as they are when all of them is taken back."""
     return tuple(
         replace(
             line,
@@ -74,7 +74,7 @@ def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
 
 
 def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
-    """Return the line of what is gone of a line; None if nothing of its amount is."""
+    """Return the credit line for what was taken back of a line; None if its amount is unchanged."""
     if before is None:
         return after
     gone = before.total - after.total

@@ -1,7 +1,7 @@
-"""What is taken off a whole order, by the VAT rates that bear it as the shop's sums tell; pure.
+"""Discounts on a whole order, by the VAT rates that bear them according to the shop's sums; pure.
 
-A coupon, a gift card or store credit is told as one amount. Which VAT rates bear it follows from
-the order's VAT: the first way to take it off that makes every sum true which the shop tells.
+A coupon, a gift card or store credit is given as one amount. Which VAT rates bear it follows from
+the order's VAT: the first way to take it off that agrees with every sum that the shop gives.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 _MOST_APART = 3
-"""So many discounts are tried each by itself; more are taken for one."""
+"""Up to this many discounts are tried separately; more are treated as one."""
 
 
 @dataclass(frozen=True)
 class _Discount:
-    """An amount with VAT in whole øre, and without VAT if that is told; both above zero."""
+    """An amount with VAT in whole øre, and without VAT if that is given; both above zero."""
 
     incl: Decimal
     excl: Decimal | None
 
     @property
     def says_no_vat(self) -> bool:
-        """Whether both amounts are equal: it bears no VAT, or the shop never works out the one."""
+        """Whether both amounts are equal: there is no VAT, or the shop never calculates it."""
         return self.excl == self.incl
 
     def is_true_of(self, shares: ByRate) -> bool:
-        """Return whether shares by rate come to what is told, within rounding."""
+        """Return whether shares by rate come to the given amounts, within rounding."""
         excl = sum((one.excl for one in shares.values()), ZERO)
         return self.excl is None or abs(excl - self.excl) <= tolerance(len(shares))
 
@@ -52,10 +52,10 @@ class _Discount:
 def discount_lines(
     order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], told: ToldSums
 ) -> list[OrderLine]:
-    """Return one line below zero for each VAT rate that the discounts on the order are taken from.
+    """Return one negative line for each VAT rate that bears the discounts on the order.
 
     Raises:
-        Contradiction: they are more than the order, or no way to take them off makes the sums true.
+        Contradiction: they exceed the order, or no way to take them off agrees with the sums.
         Unusable: a discount has no amount, or a line has no rate.
     """
     raw = [
@@ -74,7 +74,7 @@ def discount_lines(
 
 
 def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
-    """Say in words which rates bear a discount of which the shop tells no VAT; else None."""
+    """Say which rates bear a discount for which the shop gives no VAT; else None."""
     taken = [line for line in lines if line.reference.startswith("discount:")]
     told = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
     own = [one.get("amount_excl") for one in dicts(order.get("discounts"), what="discounts")]
@@ -88,7 +88,7 @@ def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
 
 
 def _discount(raw: Record, number: int) -> _Discount:
-    """Return a discount; the sign that the shop gives it does not matter."""
+    """Return a discount; its sign in the shop does not matter."""
     excl, incl = (
         values.amount(raw.get(name), what=f"discount {number}, {name}")
         for name in ("amount_excl", "amount_incl")
@@ -98,7 +98,7 @@ def _discount(raw: Record, number: int) -> _Discount:
 
 
 def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
-    """Return what each VAT rate bears: the first way by which all that is told is true."""
+    """Return what each VAT rate bears, by the first way that agrees with all the shop's sums."""
     sums = _sums(discounts, lines)
     first: list[str] | None = None
     ways = (way for one in _readings(discounts, told) for way in _ways(one, lines, sums, told))
@@ -117,10 +117,10 @@ def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSu
 
 
 def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
-    """Return what the lines come to by rate, after checks.
+    """Return what the lines come to by rate, having checked that the discounts fit.
 
     Raises:
-        Contradiction: it is less than the discounts.
+        Contradiction: the lines come to less than the discounts.
         Unusable: a line has no rate.
     """
     sums = sums_of(lines)
@@ -134,7 +134,7 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
 
 
 def _readings(discounts: list[_Discount], told: ToldSums) -> Iterator[list[_Discount]]:
-    """Yield the discounts as they may be meant: equal amounts mean 0 %, or are not worked out."""
+    """Yield the possible readings: equal amounts mean 0 %, or that VAT was never calculated."""
     readings = [discounts]
     if told.whole_tax is not None:
         readings.append([replace(one, excl=None) if one.says_no_vat else one for one in discounts])
@@ -145,7 +145,7 @@ def _readings(discounts: list[_Discount], told: ToldSums) -> Iterator[list[_Disc
 def _ways(
     discounts: list[_Discount], lines: Sequence[OrderLine], sums: Sums, told: ToldSums
 ) -> Iterator[ByRate]:
-    """Yield the ways to take discounts off: as `taxes` tell, in proportion, on one rate, on two."""
+    """Yield ways to take discounts off: as `taxes` imply, in proportion, on one rate, on two."""
     together = _together(discounts)
     as_told = _as_told(together.incl, sums, told)
     if as_told is not None and together.is_true_of(as_told):
@@ -165,9 +165,9 @@ def _together(discounts: list[_Discount]) -> _Discount:
 
 
 def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
-    """Return what each rate lacks of what `taxes` say is left of it; 0 % bears the rest.
+    """Return by how much each rate exceeds what `taxes` say is left of it; 0 % bears the rest.
 
-    None where they do not tell that, or what is lacking is another amount.
+    None where `taxes` do not say that, or where the differences do not make up the amount.
     """
     if not told.by_rate or any(rate and told.base_at(rate) is None for rate in told.by_rate):
         return None
@@ -203,7 +203,7 @@ def _each(discount: _Discount, lines: Sequence[OrderLine], sums: Sums) -> Iterat
 
 
 def _in_proportion(amount: Decimal, bearing: Sums) -> ByRate:
-    """Return an amount split in proportion; the øre left over go to the rate with most."""
+    """Return an amount split in proportion; the øre left over go to the largest rate's share."""
     whole = bearing.whole.incl
     there = {rate: one.incl for rate, one in bearing.by_rate.items() if rate is not None}
     parts = {rate: to_ore(amount * one / whole) for rate, one in there.items()}
@@ -213,7 +213,7 @@ def _in_proportion(amount: Decimal, bearing: Sums) -> ByRate:
 
 
 def _on_two(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
-    """Return the split between the order's only two rates after which its VAT is the told one."""
+    """Return the split between the order's only two rates that gives the VAT the shop states."""
     rates = sorted((rate for rate in sums.by_rate if rate is not None), reverse=True)
     if len(rates) != 2 or told.whole_tax is None:
         return None

@@ -1,6 +1,6 @@
-"""Amounts of a line, and the price and allowance that Go works them out from again, to the øre.
+"""Amounts of a line, and the price and allowance from which Go calculates the same, to the øre.
 
-PowerOffice Go works out a line as quantity × price × (1 − allowance / 100), rounded to øre, and
+PowerOffice Go calculates a line as quantity × price × (1 − allowance / 100), rounded to øre, and
 adds VAT by the product's sales account; no VAT can be sent. So price and allowance are chosen such
 that Go's own rounding gives the shop's amount.
 """
@@ -30,9 +30,10 @@ _Key = TypeVar("_Key")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount in the order's currency, without VAT, its VAT, and with VAT.
+    """An amount in the order's currency: without VAT, its VAT, and with VAT.
 
-    What is read of a line is as exact as the shop tells it; what an order is read as is whole øre.
+    Amounts as read from a line are as exact as the shop gives them; those of the order that results
+    are in whole øre.
     """
 
     excl: Decimal
@@ -40,15 +41,15 @@ class Money:
     incl: Decimal
 
     def __add__(self, other: Money) -> Money:
-        """Return both together."""
+        """Return the sum of both."""
         return Money(self.excl + other.excl, self.tax + other.tax, self.incl + other.incl)
 
     def __sub__(self, other: Money) -> Money:
-        """Return what is left."""
+        """Return the difference."""
         return self + -other
 
     def __neg__(self) -> Money:
-        """Return the amount the other way."""
+        """Return the amount with its sign reversed."""
         return Money(-self.excl, -self.tax, -self.incl)
 
 
@@ -56,7 +57,7 @@ NOTHING = Money(ZERO, ZERO, ZERO)
 
 
 def sum_by(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
-    """Return the sums of amounts by what they are of, such as a VAT rate."""
+    """Return the sums of amounts by their key, such as a VAT rate."""
     sums: dict[_Key, Money] = {}
     for key, amount in amounts:
         sums[key] = sums.get(key, NOTHING) + amount
@@ -64,18 +65,18 @@ def sum_by(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
 
 
 def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
-    """Return an amount with VAT in whole øre, with the VAT in it at a rate in percent."""
+    """Return an amount given with VAT in whole øre, split by a VAT rate in percent."""
     excl = to_ore(incl / (1 + rate / 100))
     return Money(excl, incl - excl, incl)
 
 
 NORWEGIAN_RATES = (Decimal(25), Decimal(15), Decimal(12), Decimal("11.11"), ZERO)
-"""Percent; source: Skatteetaten, satser for merverdiavgift."""
+"""In percent; source: Skatteetaten, satser for merverdiavgift."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """The VAT rates in percent that one which is not told is among.
+    """The VAT rates in percent from which a rate that is not given is chosen.
 
     `known` are the merchant's, `named` those that the order's `taxes` name.
     """
@@ -84,12 +85,13 @@ class Rates:
     named: Collection[Decimal] = ()
 
     def of(self, total: Money, what: str) -> Decimal | None:
-        """Return the one rate whose VAT rounds to what is told; None for an amount of nothing.
+        """Return the one rate whose VAT rounds to the given VAT; None for an amount of zero.
 
-        With VAT and without may each have been rounded by itself: then it is apart by up to an øre.
+        The amounts with and without VAT may each have been rounded by itself, so that they are
+        apart by up to an øre.
 
         Raises:
-            Unusable: none fits, or several that the order does not tell apart.
+            Unusable: none fits, or several do and the order does not say which.
         """
         if total == NOTHING:
             return None
@@ -110,7 +112,7 @@ class Rates:
 
 
 def _gives(rate: Decimal, total: Money, most: Decimal) -> bool:
-    """Return whether an amount bears this rate, rounded from the amount with VAT or without."""
+    """Return whether an amount has this rate, rounded from the amount with VAT or without."""
     from_excl = abs(total.excl * rate / 100 - total.tax)
     from_incl = abs(total.incl - total.incl / (1 + rate / 100) - total.tax)
     return min(from_excl, from_incl) <= most
@@ -118,7 +120,7 @@ def _gives(rate: Decimal, total: Money, most: Decimal) -> bool:
 
 @dataclass(frozen=True)
 class Price:
-    """What is sent for a line: krone a unit without VAT, and the discount in percent."""
+    """What is sent for a line: kroner per unit without VAT, and the discount in percent."""
 
     unit_price: Decimal
     allowance: Decimal
@@ -131,8 +133,8 @@ def choose_price(
 
     `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
     two decimals becomes the allowance, and the unit price stays the shop's own where that is exact;
-    otherwise it goes into the price. The fewest decimals that are exact are taken, for it is not
-    known how many PowerOffice Go keeps.
+    otherwise it goes into the price. The price has no more decimals than it takes to be exact,
+    because it is not known how many PowerOffice Go keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).
@@ -150,7 +152,7 @@ def choose_price(
 
 
 def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
-    """Return the price at which a line comes to another amount; the same where that is exact.
+    """Return the price at which a line comes to another amount; unchanged where that is exact.
 
     Raises:
         Unusable: no price gives the amount.
@@ -164,7 +166,7 @@ def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
 
 
 def _allowances(discount: Decimal) -> list[Decimal]:
-    """Return the percentages to try: the discount with 0, 1, 2 decimals, at last none at all.
+    """Return the percentages to try: the discount with 0, 1 and 2 decimals, and finally none.
 
     A surcharge, and a discount above the whole price, go into the price.
     """
@@ -179,7 +181,7 @@ def _allowances(discount: Decimal) -> list[Decimal]:
 
 
 def _prices_of(left_of_unit: Decimal, allowances: Iterable[Decimal]) -> Iterator[Price]:
-    """Yield prices of which so many krone are left after an allowance, the roughest first."""
+    """Yield prices that leave this many kroner after an allowance, fewest decimals first."""
     for allowance in allowances:
         left = 1 - allowance / 100
         if not left or abs(left_of_unit / left) >= _LARGEST_PRICE:
@@ -190,11 +192,11 @@ def _prices_of(left_of_unit: Decimal, allowances: Iterable[Decimal]) -> Iterator
 
 
 def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
-    """Return a line's amounts as exactly as they are told; an untold one follows from two others.
+    """Return a line's amounts as exactly as they are given; a missing one follows from the others.
 
     Raises:
-        Unusable: too little is told, or the three do not add up within an øre, by which each may
-            have been rounded by itself.
+        Unusable: too little is given, or the three do not add up within an øre, the most by which
+            rounding each by itself may set them apart.
     """
     excl, tax, incl = (
         values.amount(raw.get(name), what=f"{what}, {name}")

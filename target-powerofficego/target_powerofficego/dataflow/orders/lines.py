@@ -1,7 +1,7 @@
 """The lines of an order in Go's form: products, gift cards, texts, freight, fees and discounts.
 
-No VAT can be sent to PowerOffice Go, which works it out by the product's sales account. What Go
-answers is compared afterwards (`order_answer`).
+No VAT can be sent to PowerOffice Go, which calculates it by the product's sales account. Go's
+answer is compared afterwards (`answer`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServiceCodes:
-    """The codes of the products in Go that are posted on where the shop has none.
+    """The codes of the products in Go to post on where the shop has no product.
 
-    `rates` are the merchant's VAT rates in percent, where they are set: a line or charge of which
-    no rate is told has one of these.
+    `rates` are the merchant's VAT rates in percent, where they are set: a line or charge for which
+    no rate is given has one of these.
     """
 
     shipping: str = "FRAKT"
@@ -48,15 +48,15 @@ class ServiceCodes:
 
 
 LISTS = {"lines": "", "shipping": "shipping:", "fees": "fee:"}
-"""Where the shop tells an order's lines, and what their references begin with."""
+"""The members in which the shop lists an order's lines, and the prefix of their references."""
 
 NOT_GOODS = ("shipping:", "fee:", "rounding:")
-"""So begin the references of freight, fees and rounding; a line of the shop has its id."""
+"""Prefixes of the references of freight, fees and rounding; an ordinary line's is its shop id."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A product in Go that is made when absent: its code, and what it is called."""
+    """A product in Go that is created if missing: its code, and its name."""
 
     code: str
     name: str
@@ -64,17 +64,18 @@ class Service:
 
 
 def service_at(code: str, name: str, rate: Decimal, *, is_gift_card: bool = False) -> Service:
-    """Return the service that amounts of one VAT rate in percent are posted on."""
+    """Return the service on which amounts of one VAT rate, in percent, are posted."""
     return Service(f"{code}-{rate_key(rate)}", f"{name} {rate_key(rate)} %", is_gift_card)
 
 
 @dataclass(frozen=True)
 class OrderLine:
-    """One line as it is to stand in Go; `reference` names it among the lines of its order.
+    """One line as it should be in Go; `reference` identifies it among the lines of its order.
 
-    A line is of a shop product (`product_id` and `sku`), of a service, or a text alone. `rate` is
-    the VAT rate in percent that Go must answer. `vat_moved` is by how much (krone) the VAT of its
-    rate was moved from what the shop tells so that the order comes to its total; one line bears it.
+    A line is for a shop product (`product_id` and `sku`), for a service, or text only. `rate` is
+    the VAT rate in percent that Go's answer must have. `vat_moved` is by how much (kroner) the VAT
+    of its rate was moved from what the shop gives so that the order comes to its total; one line of
+    each rate bears it.
     """
 
     reference: str
@@ -98,10 +99,10 @@ class OrderLine:
         return not (self.is_gift_card or self.reference.startswith(NOT_GOODS))
 
     def values(self, product_go_id: int | None, *, standard_account: bool) -> dict[str, Value]:
-        """Return the line as PowerOffice Go names its members.
+        """Return the line's members under PowerOffice Go's names.
 
-        Price, allowance, description and UseStandardSalesAccount are always given, for Go inherits
-        what is left out from the product or the customer.
+        Price, allowance, description and UseStandardSalesAccount are always given, because Go
+        inherits whatever is left out from the product or the customer.
         """
         if self.is_text:
             return {
@@ -132,11 +133,11 @@ LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
     "SortOrder": values.same_amount,
     "UseStandardSalesAccount": values.same_flag,
 }
-"""The members of a line that are compared, with how each is normalised."""
+"""The members of a line that are compared, and how each is normalised."""
 
 
 def rates_of(order: Record, codes: ServiceCodes) -> Rates:
-    """Return the rates that an untold one is among: of the merchant, else of Norway.
+    """Return the rates from which a missing one is chosen: the merchant's, else Norway's.
 
     Raises:
         Unusable: a row of `taxes` cannot be read.
@@ -149,7 +150,7 @@ def rates_of(order: Record, codes: ServiceCodes) -> Rates:
 def product_lines(
     order: Record, codes: ServiceCodes, rates: Rates
 ) -> tuple[list[OrderLine], list[str]]:
-    """Return the lines of `lines`, in the shop's order, and why others cannot be read."""
+    """Return the lines in `lines`, in the shop's order, and why others cannot be read."""
     found: list[OrderLine] = []
     reasons: list[str] = []
     for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
@@ -243,7 +244,7 @@ def _line_price(
 
 
 def _discount(raw: Record, total: Money, what: str) -> Decimal:
-    """Return the part that was taken off the line, between 0 and 1."""
+    """Return the fraction that was taken off the line, between 0 and 1."""
     for kind, left in (("excl", total.excl), ("incl", total.incl)):
         taken = values.amount(raw.get(f"discount_{kind}"), what=f"{what}, discount_{kind}")
         if taken and left + taken:
@@ -257,10 +258,10 @@ def total_incl(lines: Iterable[OrderLine]) -> Decimal:
 
 
 def dicts(raw: object, *, what: str) -> list[Record]:
-    """Return a list of objects; null is an empty one.
+    """Return a list of objects; null counts as an empty list.
 
     Raises:
-        Unusable: it is something else.
+        Unusable: it is anything else.
     """
     if raw is None:
         return []

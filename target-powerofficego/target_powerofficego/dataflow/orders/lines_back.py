@@ -1,8 +1,8 @@
-"""Lines of an order on the way back: what Go changed in them, and the patch that says it; pure.
+"""Lines of an order on the way back: what Go changed in them, and the patch that says so; pure.
 
-The law of the patch: what the way forward reads off the order afterwards is exactly what Go says of
-the lines that were edited, to the øre; what the other lines say stays. Where no form of the shop's
-does that, nothing is written.
+The law of the patch: what the way forward reads from the order afterwards is, to the øre, exactly
+what Go says of the edited lines; the other lines are unchanged. Where the shop has no form that
+achieves this, nothing is written.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 _DISCOUNTS = ("discount_excl", "discount_incl")
-_FINEST = Decimal("1E-12")  # krone: as many decimals as the way forward reads
+_FINEST = Decimal("1E-12")  # kroner: as many decimals as the way forward reads
 
 NUMBERS = ("Quantity", "ProductUnitPrice", "Allowance")
-"""The members that flow together, for they make one amount."""
+"""The members that flow together, because they make up one amount."""
 
 BACK_MEMBERS = ("Description", *NUMBERS)
 """The members of a line that flow to the shop."""
@@ -46,11 +46,11 @@ class LineEdit:
 
     @property
     def moves_amounts(self) -> bool:
-        """Whether the line may come to another amount."""
+        """Whether the edit may change what the line comes to."""
         return NUMBERS[0] in self.members
 
     def is_held_by(self, line: OrderLine) -> bool:
-        """Return whether a line of the shop says exactly this."""
+        """Return whether a line of the shop agrees exactly with this edit."""
         told = _members(line)
         return all(
             _same(name, told.get(name)) == _same(name, one) for name, one in self.members.items()
@@ -61,14 +61,14 @@ def lines_of(entry: Mapping[str, Any]) -> dict[str, Record]:
     """Return the lines of a sales order in Go by our reference, those without one by their Id.
 
     Raises:
-        Unusable: they are no list of lines.
+        Unusable: they are not a list of lines.
     """
     lines = dicts(entry.get("SalesOrderLines"), what="SalesOrderLines")
     return {str(line.get("ExternalImportReference") or line.get("Id")): line for line in lines}
 
 
 def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
-    """Return what the lines of a shop's order say of the members that flow back.
+    """Return the values that the lines of a shop order have for the members that flow back.
 
     Raises:
         Unusable: they cannot be read.
@@ -77,7 +77,7 @@ def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
 
 
 def agree(one: Value, other: Value) -> bool:
-    """Return whether two lines say the same of the members that flow back and that both tell."""
+    """Return whether two lines agree on the members that flow back and that both have."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return bool(one == other)
     return all(
@@ -90,10 +90,10 @@ def agree(one: Value, other: Value) -> bool:
 def unmet(
     lines: Mapping[str, Record], base: Mapping[str, Agreement]
 ) -> dict[str, dict[str, Value] | None]:
-    """Return as Go has them the lines of which the base has never seen Go's side, or None.
+    """Return, as they are in Go, or None, the lines of which the base has never held Go's side.
 
-    An order that was found in Go and linked is agreed on by the shop's word alone. What differs
-    then is no edit of anybody's, and stays. A line that Go has told bears Go's Id in the base.
+    The base of an order that was found in Go and linked comes from the shop alone. What differs
+    then is nobody's edit, and stays. A line that was read from Go has Go's Id in the base.
     """
     return {
         reference: None
@@ -106,9 +106,9 @@ def unmet(
 
 
 def refusals(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iterator[str]:
-    """Say in words what was done to lines in Go that is never done in the shop.
+    """Say what was done to lines in Go that is never done in the shop.
 
-    A line that only Go has was added since, unless Go's lines are not those of the shop at all.
+    A line that only Go has was added since, unless Go's lines are not the shop's lines at all.
     """
     for reference, one in base.items():
         line = lines.get(reference)
@@ -134,7 +134,7 @@ def refusals(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iter
 
 
 def edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[str, LineEdit]:
-    """Return what Go changed in the lines that the base knows, by reference.
+    """Return what Go changed in the lines that the base has, by reference.
 
     Raises:
         Unusable: a number of Go's cannot be read.
@@ -155,10 +155,10 @@ def edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[st
 
 
 def total_of(entry: Mapping[str, Any]) -> Decimal:
-    """Return what a sales order in Go comes to with VAT, in krone, without our line for rounding.
+    """Return what a sales order in Go comes to with VAT, in kroner, without our rounding line.
 
     Raises:
-        Unusable: it is not told.
+        Unusable: Go does not give it.
     """
     rounding = lines_of(entry).get(ROUNDING, {}).get("TotalAmount") or 0
     total = values.number_in_go(entry.get("TotalAmount"), what="TotalAmount")
@@ -177,10 +177,10 @@ def _members(line: OrderLine) -> dict[str, Value]:
 
 
 def _same(name: str, value: Value) -> Value:
-    """Return a member's value as it is compared.
+    """Return a member's value in the form used for comparison.
 
     Raises:
-        Unusable: it should be a number and is none.
+        Unusable: it should be a number but is not one.
     """
     try:
         return LINE_MEMBERS[name](value)
@@ -211,10 +211,10 @@ def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
 
 
 def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -> Record:
-    """Return the merge patch after which an order says what Go says of its lines.
+    """Return the merge patch that makes an order's lines say what Go says of them.
 
-    `total` is what the order comes to in Go. The order's totals and VAT follow by what the lines
-    come to more or less than before.
+    `total` is what the order comes to in Go. The order's totals and VAT change by as much as its
+    lines do.
 
     Raises:
         Unusable: the shop has no form for it.
@@ -235,7 +235,7 @@ def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -
 
 
 def _places(order: Record) -> dict[str, tuple[str, int]]:
-    """Return in which list, and where in it, each line is, by reference."""
+    """Return, by reference, the list that each line is in and its position there."""
     found = {}
     for kind, prefix in LISTS.items():
         for place, raw in enumerate(dicts(order.get(kind), what=kind)):
@@ -245,7 +245,7 @@ def _places(order: Record) -> dict[str, tuple[str, int]]:
 
 
 def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record:
-    """Return a line of the shop after an edit of Go's: the first form that says exactly that.
+    """Return a line of the shop after an edit in Go: the first form that expresses it exactly.
 
     Raises:
         Unusable: there is none.
@@ -274,7 +274,7 @@ def _says(kind: str, raw: Record, edit: LineEdit) -> bool:
 
 
 def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator[Record]:
-    """Yield the forms that a line can have with Go's numbers; what it does not tell stays untold.
+    """Yield the forms that a line can take with Go's numbers; members it lacks are not added.
 
     A unit price with VAT is rounded to whole øre.
     """
@@ -302,9 +302,9 @@ def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator
 
 
 def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal]:
-    """Return the discounts that may be read as a percentage: in whole øre, else more exactly.
+    """Return the discounts to try for a percentage: first in whole øre, then more exactly.
 
-    Of small amounts whole øre make another percentage.
+    On small amounts, a discount in whole øre amounts to another percentage.
     """
     if not allowance:
         return [ZERO]
@@ -315,13 +315,13 @@ def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal
 
 
 def _more(before: OrderLine, edit: LineEdit) -> tuple[Decimal | None, Money]:
-    """Return the VAT rate of a line in percent, and what the line comes to more than before."""
+    """Return a line's VAT rate in percent, and by how much it comes to more than before."""
     rate = edit.rate if before.rate is None else before.rate
     return rate, edit.total - before.total if edit.moves_amounts else NOTHING
 
 
 def _totals(order: Record, differences: list[tuple[Decimal | None, Money]]) -> Record:
-    """Return the totals of an order that it tells, after its lines have changed."""
+    """Return those totals that the order has, after its lines have changed."""
     found = {}
     for kind in ("excl", "tax", "incl"):
         name = f"total_{kind}"
@@ -336,7 +336,7 @@ def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> li
     """Return an order's VAT by rate after its lines have changed; an empty list stays empty.
 
     Raises:
-        Unusable: it has no row of a rate at which VAT changed.
+        Unusable: it has no row for a rate at which VAT changed.
     """
     rows = list(dicts(order.get("taxes"), what="taxes"))
     if not rows:
@@ -367,7 +367,7 @@ def _check(
     edited: Mapping[str, LineEdit],
     total: Decimal,
 ) -> None:
-    """See that an order says what Go says, read as the way forward reads it.
+    """Check that an order, read as the way forward reads it, says what Go says.
 
     Raises:
         Unusable: it does not.

@@ -30,43 +30,43 @@ ORDER_STATUSES = (
     "refunded",
     "failed",
 )
-"""What the status of an order can be (docs/shop-api.md)."""
+"""The possible statuses of an order (docs/shop-api.md)."""
 _STAKES = (
     *("lines", "shipping", "fees", "discounts", "taxes", "refunds"),
     *("total_excl", "total_tax", "rounding", "total_incl", "total_refunded", "currency"),
 )
-"""What of an order decides what is owed."""
+"""The members of an order that decide what is owed."""
 DELETING_STATUSES = frozenset({"cancelled", "failed"})
-"""With these an order is to be in Go no more."""
+"""An order with one of these should no longer be in Go."""
 LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in DELETING_STATUSES)
-"""With these an order can be in Go."""
+"""An order with one of these can be in Go."""
 GUEST = "guest:"
-"""Begins the shop id under which a guest, who has none, is linked."""
+"""Prefix of the shop id under which a guest, who has none, is linked."""
 
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
 
 
 SERVICE = "service:"
-"""Begins the id of a product for freight, fees or discounts, which the shop has no record of."""
+"""Prefix of the id of a product for freight, fees or discounts, which the shop does not have."""
 CREDIT = "credit:"
-"""Begins the id of a credit note, which the shop tells as a refund inside an order."""
+"""Prefix of the id of a credit note, which the shop lists as a refund inside an order."""
 _SKU = "sku:"
 
 
 def is_made_up(shop_id: str) -> bool:
-    """Return whether the shop has no record under an id: a guest's, a credit note's, a line's."""
+    """Return whether an id is ours, with no record in the shop, such as a guest's."""
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
 
 
 def stakes(order: Record) -> Record:
-    """Return what was sold and paid back, and whether the order is ended."""
+    """Return what was sold and paid back, and whether the order is cancelled, failed or deleted."""
     is_ended = order.get("status") in tuple(DELETING_STATUSES) or bool(order.get("deleted_at"))
     return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
 
 
 def buyer_name(order: Record) -> str | None:
-    """Return the buyer's name as the order tells it."""
+    """Return the buyer's name as given in the order."""
     buyer = order.get("buyer")
     if not isinstance(buyer, dict):
         return None
@@ -76,7 +76,7 @@ def buyer_name(order: Record) -> str | None:
 
 
 def product_from_line(line: Record, currency: str | None, rate: Decimal | None) -> Record:
-    """Return the product record that an order line stands for, when the shop lists none.
+    """Return the product record for an order line whose product the shop does not list.
 
     `rate` is the line's VAT rate in percent.
     """
@@ -120,7 +120,7 @@ def _digits(order: Record, _: Conversion) -> Value:
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
-    """Return the currency; where none is told, NOK, for Go would take its customer's."""
+    """Return the currency, NOK where none is given, because Go would use the customer's."""
     return values.currency(order.get("currency"), what="currency") or conversion.client_currency
 
 
@@ -135,7 +135,7 @@ def _buyer_name(order: Record, _: Conversion) -> Value:
 
 
 HAS_CREDIT_NOTE = "HasCreditNote"
-"""A member that the way back adds to an invoice of Go that a credit note relates to."""
+"""A member that the way back adds to an invoice from Go to which a credit note relates."""
 
 PAID = "paid"
 PAYMENT_ROW = "payment_status"
@@ -161,7 +161,7 @@ def _invoice_number(value: Value) -> Value:
 
 
 def _moment(value: Value) -> Value:
-    """Return a stamp in UTC as the shop's API has it; what is none stays as it is."""
+    """Return a stamp in UTC in the form of the shop's API; what is not a stamp is unchanged."""
     try:
         moment = values.instant(value, what="the stamp")
     except values.Unusable:
@@ -177,7 +177,7 @@ def _payment(order: Record, _: Conversion) -> Value:
 
 
 def _is_paid(entry: Mapping[str, Any]) -> Value:
-    """Return "paid" for an invoice with nothing open; what was credited was not paid."""
+    """Return "paid" for an invoice with nothing outstanding; a credited one was not paid."""
     balance, total = entry.get("Balance"), entry.get("TotalAmount")
     is_open = balance is None or values.number_in_go(balance, what="Balance") != 0
     is_sale = total is not None and values.number_in_go(total, what="TotalAmount") > 0

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 CURRENCY = "NOK"
-"""The one currency that payments are posted in: how a voucher in another one is to name its rate,
+"""The only currency in which payments are posted: how a voucher in another one must state its rate,
 and what Go makes of it, is not known."""
 
 ITS_PAYMENT = "its payment of"
-"""Begins what is said of a payment of an order."""
+"""Prefix of a message about a payment of an order."""
 
 PAID_STATUSES = ("paid", "captured")
 """The statuses of a payment whose money was taken (docs/shop-api.md)."""
@@ -34,16 +34,16 @@ _UNPAID_STATUSES = frozenset(
         *("expired", "cancelled", "canceled", "voided", "refunded"),
     }
 )
-"""Known words for a payment whose money was not taken, or all given back; others are told of."""
+"""Known statuses of a payment whose money was not taken, or was all paid back; others are noted."""
 
 _PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
 
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment of an order: its day in the time zone of the shop, and the amount in kroner.
+    """A payment of an order: its day in the shop's time zone, and the amount in kroner.
 
-    `payment_id` is the shop's, or stands for what the payment says where the shop gives none.
+    `payment_id` is the shop's, or is derived from the payment's content where the shop gives none.
     """
 
     order_id: str
@@ -55,7 +55,7 @@ class Payment:
 
     @property
     def said(self) -> str:
-        """What was paid how and when, in words."""
+        """What was paid, how and when, in words."""
         return f"{self.amount:.2f} {self.currency} by {self.method} on {self.day}"
 
 
@@ -68,16 +68,16 @@ class PostedPayment:
 
     @property
     def said(self) -> str:
-        """That it was posted, in words."""
+        """A statement in words that it was posted."""
         return f"{ITS_PAYMENT} {self.payment.said} was posted in Go ({self.voucher})"
 
 
 @dataclass(frozen=True)
 class ToldPayments:
-    """What an order tells of its payments.
+    """What an order says about its payments.
 
-    `left_out` says in words why a payment that was paid cannot be posted, `strange_statuses` are
-    words of which it is not known whether they mean paid.
+    `left_out` says why a payment that was made cannot be posted; `strange_statuses` are statuses of
+    which it is not known whether they mean paid.
     """
 
     paid: tuple[Payment, ...] = ()
@@ -96,7 +96,7 @@ class _Reading:
     alike: Counter[str] = field(default_factory=Counter)
 
     def take(self, told: object) -> None:
-        """Read one payment; what cannot be read is left out, and said."""
+        """Read one payment; what cannot be read is left out, with the reason."""
         try:
             if not isinstance(told, dict):
                 raise Unusable(f"should be a group of fields but is a {values.kind_of(told)}")
@@ -148,7 +148,7 @@ class _Reading:
 
 
 def _named(told: object) -> str:
-    """Return a payment in words, by the shop's id where it has one."""
+    """Return a payment's name in words, by the shop's id where it has one."""
     given = _given_id(told) if isinstance(told, dict) else None
     return f"payment {values.shown(given)}" if given else "a payment without an id"
 
@@ -160,12 +160,12 @@ def _given_id(told: Record) -> str | None:
 
 
 def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPayments | None:
-    """Return what an order tells of its payments; None: it does not tell.
+    """Return what an order says about its payments; None if it says nothing.
 
     Args:
         order: the shop's order.
         currency: the currency of the order, None where it is not known.
-        zone: where a payment's day is read off its stamp.
+        zone: the time zone in which a stamp gives a payment's day.
     """
     if "payments" not in order:
         return None
@@ -181,17 +181,17 @@ def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPa
 
 
 def method_key(method: object) -> str | None:
-    """Return a payment method as it is compared with the names in `payment_accounts`.
+    """Return a payment method in the form compared with the names in `payment_accounts`.
 
     Raises:
-        Unusable: it is no text.
+        Unusable: it is not text.
     """
     told = values.text(method, what="has a method that")
     return None if told is None else told.lower()
 
 
 def what_changed(posted: Iterable[PostedPayment], told: ToldPayments) -> Iterator[str]:
-    """Say in words which posted payments the shop no longer tells as they were posted."""
+    """Say which posted payments the shop no longer lists as they were posted."""
     now = {one.payment_id: one for one in told.paid}
     for one in posted:
         said = now.get(one.payment.payment_id)
@@ -203,13 +203,13 @@ def what_changed(posted: Iterable[PostedPayment], told: ToldPayments) -> Iterato
 def not_posted_yet(
     posted: Collection[PostedPayment], told: ToldPayments, methods: Collection[str]
 ) -> list[Payment]:
-    """Return the payments that are to be posted: of methods with an account, and posted never."""
+    """Return the payments to be posted: those never posted whose method has an account."""
     known = {one.payment.payment_id for one in posted}
     return [one for one in told.paid if one.payment_id not in known and one.method in methods]
 
 
 def _short(payment_id: str) -> str:
-    """Return an id that a database can find it by."""
+    """Return an id short enough for a database to index."""
     if len(payment_id) <= values.LONGEST_ID:
         return payment_id
     return f"long:{_digest(payment_id)}"

@@ -1,6 +1,6 @@
-"""Which VAT rates bear what a refund does not take from the lines that it names; pure.
+"""Which VAT rates bear the part of a refund that is not for the lines that it names; pure.
 
-What the shop tells of a refund's VAT is obeyed. Else it is a price reduction of the goods.
+What the shop says about a refund's VAT is followed. Else it is a price reduction of the goods.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _NOT_SOLD = (_DISCOUNT, "refund:", _ROUNDING)
 
 @dataclass(frozen=True)
 class ToldVat:
-    """What the shop tells of a refund's VAT: its amount without, its VAT, and both at each rate.
+    """What the shop says about a refund's VAT: its amount without VAT, its VAT, both by rate.
 
-    `tax` is None where no VAT is told; `by_rate` is empty unless it is told of each rate what was
-    paid back.
+    `tax` is None where no VAT is given; `by_rate` is empty unless what was paid back is given for
+    each rate.
     """
 
     excl: Decimal | None = None
@@ -51,12 +51,12 @@ class ToldVat:
 
     @property
     def is_told(self) -> bool:
-        """Whether anything is told."""
+        """Whether anything is given."""
         return self.excl is not None or self.tax is not None
 
     @property
     def incl(self) -> Decimal | None:
-        """The refund's amount with VAT, where that follows."""
+        """The refund's amount with VAT, where that follows from what is given."""
         if self.by_rate:
             return sum((one.incl for _, one in self.by_rate), ZERO)
         return None if self.excl is None or self.tax is None else self.excl + self.tax
@@ -66,7 +66,7 @@ UNTOLD = ToldVat()
 
 
 def read_vat(raw: Record, what: str) -> ToldVat:
-    """Return what a refund tells of its VAT; the signs that the shop gives do not matter.
+    """Return what a refund says about its VAT; the signs of the shop's amounts do not matter.
 
     Raises:
         Unusable: it cannot be read, or a tax lacks its rate.
@@ -91,16 +91,16 @@ def read_vat(raw: Record, what: str) -> ToldVat:
 
 
 def positive(value: object, what: str) -> Decimal | None:
-    """Return an amount that was paid back; the sign that the shop gives it does not matter."""
+    """Return an amount that was paid back; its sign in the shop does not matter."""
     amount = values.amount(value, what=what)
     return None if amount is None else to_ore(abs(amount))
 
 
 def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal]:
-    """Return an amount in whole øre in parts, in proportion to bounds; each is within its own.
+    """Return an amount in whole øre split in proportion to bounds, each part within its own.
 
-    The bounds are above zero, and together no less than the amount. The øre that are left over go
-    to the largest, the last of several.
+    The bounds are above zero, and together no less than the amount. The øre left over go to the
+    largest, or to the last of several equally large.
     """
     parts = dict.fromkeys(bounds, ZERO)
     left, room = amount, sum(bounds.values(), ZERO)
@@ -111,7 +111,7 @@ def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal
 
 
 def lowest_by_rate(sold: Iterable[OrderLine]) -> dict[Decimal, Decimal]:
-    """Return what no refund takes a VAT rate below: nothing, or what was sold below zero at it."""
+    """Return the floor that refunds leave at each VAT rate: zero, or a negative sum sold at it."""
     return {rate: min(one.incl, ZERO) for rate, one in (by_rate(sold) or {}).items()}
 
 
@@ -121,15 +121,16 @@ def refund_shares(
     lowest: Mapping[Decimal, Decimal],
     what: str,
 ) -> ByRate:
-    """Return what each VAT rate bears of an amount with VAT that is of no line in particular.
+    """Return what each VAT rate bears of an amount with VAT that is for no line in particular.
 
-    Of all that is left each rate bears all. Else the goods bear it in proportion to what is left of
-    them, or all lines when it is more; no rate bears more than it has left. A rate that is below
-    its lowest already gets back what it lacks, and the others bear that too: of goods that came
-    back more may have been taken than earlier refunds left at their rate.
+    If the amount is all that is left, each rate bears all it has. Else the goods bear it in
+    proportion to what is left of them, or all lines do if it exceeds the goods; no rate bears more
+    than it has left. A rate already below its floor gets back what it lacks, and the others bear
+    that as well: for goods that came back, more may have been taken than earlier refunds left at
+    their rate.
 
     Raises:
-        Unusable: it cannot be split, for a line has no rate.
+        Unusable: it cannot be split because a line has no rate.
     """
     known = by_rate(left)
     if known is None:
@@ -149,7 +150,7 @@ def refund_shares(
 def _bearing(
     wanted: Decimal, left: Collection[OrderLine], there: Mapping[Decimal, Decimal]
 ) -> dict[Decimal, Decimal]:
-    """Return what each VAT rate has left to bear an amount: of its goods, if those suffice."""
+    """Return what each VAT rate has left to bear an amount: in goods, if those suffice."""
     goods = by_rate(one for one in left if not _is_spared(one)) or {}
     bearing = _above_zero({rate: min(one.incl, there[rate]) for rate, one in goods.items()})
     return bearing if wanted <= sum(bearing.values(), ZERO) else _above_zero(there)
@@ -166,11 +167,11 @@ def _is_spared(line: OrderLine) -> bool:
 def discount_shares(
     left: Collection[OrderLine], taken: Mapping[str, Decimal]
 ) -> dict[str, Decimal]:
-    """Return what is taken along of each discount on the whole order, with VAT, by reference.
+    """Return how much of each discount on the whole order goes too, with VAT, by reference.
 
-    That is as much of it as is taken of what bears it: the goods at its rate, with the charges at
-    it when it is more than those, else all. What the shop took off to round the whole order goes
-    with the last of it. `taken` is with VAT, by line reference.
+    The fraction is that taken of what bears the discount: the goods at its rate, together with the
+    charges at that rate if it exceeds those goods, else everything. A negative rounding of the
+    whole order goes with the last of the order. `taken` is with VAT, by line reference.
     """
     found = {}
     for discount in left:
@@ -206,13 +207,13 @@ def told_shares(
     lowest: Mapping[Decimal, Decimal],
     what: str,
 ) -> ByRate:
-    """Return what each VAT rate bears of an amount for no line, so that all that is told is true.
+    """Return what each VAT rate bears of an amount for no line, in line with the VAT given for it.
 
     `before` are the lines before the refund, `left` those after what it names was taken.
 
     Raises:
-        Contradiction: no split makes it true within rounding.
-        Unusable: it cannot be split, for a line has no rate.
+        Contradiction: no split agrees with that VAT within rounding.
+        Unusable: it cannot be split because a line has no rate.
     """
     had, room = by_rate(before), by_rate(left)
     if had is None or room is None:
@@ -229,7 +230,7 @@ def told_shares(
     elif rest != _incl(room):
         tried = [_as_told(told, named, rest, changed)]
         _check_room(tried[0], room, what)
-    for tolerated in (changed, counts):  # the shop may have rounded VAT on lines that it names not
+    for tolerated in (changed, counts):  # the shop may have rounded VAT on lines not named
         for shares in tried:
             if _fits(shares, room) and told.is_true(together(named, shares), tolerated):
                 return shares
@@ -238,9 +239,9 @@ def told_shares(
 
 @dataclass(frozen=True)
 class _ToldSums:
-    """What a refund comes to, with VAT, and the VAT that the shop tells of it.
+    """What a refund comes to, with VAT, and the VAT that the shop gives for it.
 
-    `by_rate` is what it comes to at each rate, if that is told.
+    `by_rate` is what it comes to at each rate, if that is given.
     """
 
     amount: Decimal
@@ -248,7 +249,7 @@ class _ToldSums:
     by_rate: Mapping[Decimal, Money]
 
     def is_true(self, taken: Mapping[Decimal, Money], counts: Mapping[Decimal | None, int]) -> bool:
-        """Return whether what is taken at each rate is what is told, within the lines' rounding."""
+        """Return whether the sums taken at each rate match these, within the lines' rounding."""
         rates = {*taken, *self.by_rate}
         most = {rate: tolerance(counts.get(rate, 0) + 1) for rate in rates}
         off = {
@@ -261,7 +262,7 @@ class _ToldSums:
         return is_true_by_rate and abs(_tax(taken) - self.tax) <= sum(most.values(), ZERO)
 
     def contradicted_by(self, taken: Mapping[Decimal, Money], what: str) -> str:
-        """Return in words what is told, and what is taken from the order."""
+        """Say what the shop gives, and what is taken from the order."""
         told = _in_words(self.by_rate) if self.by_rate else f"{self.tax}"
         return (
             f"{what} is {self.amount} with VAT of {told} by what the shop tells of it, but what it"
@@ -272,7 +273,7 @@ class _ToldSums:
 def _told_sums(
     vat: ToldVat, amount: Decimal, counts: Mapping[Decimal | None, int], what: str
 ) -> _ToldSums:
-    """Return what is told of a refund; what no tax names is at 0 %.
+    """Return the sums given for a refund; what no tax covers is at 0 %.
 
     Raises:
         Contradiction: the amount without VAT, the taxes and the amount do not add up.
@@ -299,9 +300,9 @@ def _told_sums(
 def _as_told(
     told: _ToldSums, named: ByRate, rest: Decimal, changed: Mapping[Decimal | None, int]
 ) -> ByRate:
-    """Return what is told at each rate less what is taken there; what rounding explains is none.
+    """Return what is given for each rate less what is taken there, apart from rounding differences.
 
-    Where more was taken at a rate than is told of it, no share can make that true.
+    Where more was taken at a rate than is given for it, no share can make the two agree.
     """
     shares = {
         rate: told.by_rate.get(rate, NOTHING).incl - named.get(rate, NOTHING).incl
@@ -320,7 +321,7 @@ def _as_told(
 
 
 def _splits(rest: Decimal, room: ByRate, tax: Decimal) -> Iterator[ByRate]:
-    """Yield ways to split an amount: over all rates, on one, and on two so that it has this VAT."""
+    """Yield ways to split an amount: over all rates, on one, or on two so that it has this VAT."""
     there = _above_zero({rate: one.incl for rate, one in room.items()})
     if not rest:
         yield {}
@@ -338,7 +339,7 @@ def _splits(rest: Decimal, room: ByRate, tax: Decimal) -> Iterator[ByRate]:
 
 
 def _fits(shares: ByRate, room: ByRate) -> bool:
-    """Return whether no rate bears more than it has left; at 0 % that takes no VAT too much."""
+    """Return whether no rate bears more than it has left; at 0 % it may, as no VAT is involved."""
     return all(
         not rate or one.incl <= max(room.get(rate, NOTHING).incl, ZERO)
         for rate, one in shares.items()
@@ -354,7 +355,7 @@ def _check_room(shares: ByRate, room: ByRate, what: str) -> None:
 
 
 def together(some: Mapping[Decimal, Money], more: Mapping[Decimal, Money]) -> ByRate:
-    """Return the sums of both at each rate."""
+    """Return the sum of both at each rate."""
     return sum_by([*some.items(), *more.items()])
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 REFUND_LINE = "refund:"
-"""So begin the references of lines of what was paid back for no line in particular."""
+"""Prefix of the references of lines for what was paid back for no line in particular."""
 
 _ONE = Decimal(1)
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
@@ -57,7 +57,7 @@ _FREIGHT = "shipping:"
 class RefundedLine:
     """What was paid back for a line, freight or fee, with VAT, and how many units came back.
 
-    `references` are the lines that the order has under that id; none, when it has no such id.
+    `references` are those of the order's lines with that id; empty, if it has none.
     """
 
     line_id: str
@@ -68,9 +68,9 @@ class RefundedLine:
 
 @dataclass(frozen=True)
 class Refund:
-    """One refund: what was paid back in all, with VAT; of the lines, and of the freight.
+    """One refund: what was paid back in all, with VAT; for the lines, and for the freight.
 
-    `vat` is what the shop tells of its VAT.
+    `vat` is what the shop says about its VAT.
     """
 
     id: str
@@ -82,17 +82,17 @@ class Refund:
 
     @property
     def called(self) -> str:
-        """What a reason calls it."""
+        """Its name in a reason."""
         return f"refund {values.shown(self.id)}"
 
 
 def read_refunds(order: Record) -> tuple[Refund, ...]:
     """Return the refunds of an order, the earliest first.
 
-    Those of which it is not told when come last, in the order that they are told in.
+    Those without a time come last, in the order in which the shop lists them.
 
     Raises:
-        Unusable: one cannot be read, or has no id or no amount at all; or two have one id.
+        Unusable: one cannot be read, or has no id or no amount at all; or two have the same id.
     """
     told = dicts(order.get("refunds"), what="refunds")
     named = _references(order) if told else {}
@@ -107,12 +107,12 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
 
 
 def _paid_back_at(refund: Refund) -> datetime.datetime:
-    # what is no stamp matters only for a credit note, which tells of it
+    # an invalid stamp matters only for a credit note, which reports it
     return values.instant_or_none(refund.created_at) or _LAST
 
 
 def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
-    """Return the references of the order's lines, freight and fees by the ids that the shop tells.
+    """Return the references of the order's lines, freight and fees by the ids that the shop gives.
 
     Freight or a fee without an id cannot be named.
     """
@@ -148,7 +148,7 @@ def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]])
     line_id = values.require(told, f"{what} has no line_id")
     references = named.get(line_id, ())
     quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
-    if quantity is None:  # freight and fees are one unit each
+    if quantity is None:  # freight and fees count as one unit each
         quantity = ZERO if line_id in references or not references else _ONE
     amount = positive(raw.get("amount_incl"), what)
     return RefundedLine(line_id, references, abs(quantity), amount)
@@ -161,14 +161,14 @@ def _is_told(line: RefundedLine) -> bool:
 def less_refunds(
     lines: Iterable[OrderLine], refunds: Iterable[Refund], codes: ServiceCodes
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
-    """Return the lines less what was paid back, and what that is with VAT.
+    """Return the lines less what was paid back, and how much that is with VAT.
 
-    Each refund is taken off what those before it left, so their order decides which VAT rates bear
-    one. A line of which all units came back stays, with a quantity of 0. What was paid back for no
-    line in particular is a line below zero for each VAT rate.
+    Each refund is taken off what the earlier ones left, so their order decides which VAT rates bear
+    it. A line of which all units came back stays, with a quantity of 0. What was paid back for no
+    line in particular becomes a negative line for each VAT rate.
 
     Raises:
-        Contradiction: more was paid back than there was, or what is told of one does not add up.
+        Contradiction: more was paid back than there was, or a refund's amounts do not add up.
     """
     left = {line.reference: line for line in lines}
     lowest = lowest_by_rate(left.values())
@@ -201,9 +201,9 @@ def _for_no_line(
     lowest: dict[Decimal, Decimal],
     codes: ServiceCodes,
 ) -> dict[str, OrderLine]:
-    """Return the lines below zero of what a refund does not take from the lines that it names.
+    """Return the negative lines for the part of a refund that is not for lines that it names.
 
-    Where the shop tells its VAT, that decides; at 0 % it may so take more than was sold.
+    Where the shop gives its VAT, that decides; at 0 % more may then be taken than was sold.
     """
     what, now = refund.called, tuple(left.values())
 
@@ -223,9 +223,9 @@ def _for_no_line(
 
 
 def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> list[str]:
-    """Say how what was paid back for no line, with no VAT told, is taken off the lines.
+    """Say how what was paid back for no line, with no VAT given, is taken off the lines.
 
-    `lines` are less the refunds. Of an order that is paid back whole nothing is split.
+    `lines` are those less the refunds. Nothing is split in an order that was paid back in full.
     """
     shares: dict[str, list[OrderLine]] = defaultdict(list)
     for line in lines:
@@ -248,13 +248,13 @@ def _at_rates(lines: Iterable[OrderLine]) -> str:
 
 
 def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
-    """Take a refund from what it names; return what that comes to with VAT."""
+    """Take a refund from the lines that it names; return what that comes to with VAT."""
     before = total_incl(left.values())
     parts = _named_parts(left, refund)
     freight = [reference for reference, _ in parts if reference.startswith(_FREIGHT)]
     told = sum((part.amount or ZERO for one, part in parts if one in freight), ZERO)
     wanted = max(refund.shipping - told, ZERO)
-    if refund.shipping:  # it tells of freight that is named without an amount
+    if refund.shipping:  # it covers freight that is named without an amount
         parts = [one for one in parts if one[0] not in freight or one[1].amount is not None]
     amounts, along = _settled(_read_named(left, refund, parts), refund, before, wanted)
     for (reference, part), amount in zip(parts, amounts, strict=True):
@@ -268,7 +268,7 @@ def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
 
 
 def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[str, RefundedLine]]:
-    """Return what a refund names, each with the reference of its line; not what costs nothing."""
+    """Return the parts that a refund names, each with its line's reference, except free ones."""
     found = []
     for part in refund.lines:
         there = [one for one in part.references or (part.line_id,) if one in left]
@@ -286,13 +286,14 @@ def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[st
 
 @dataclass(frozen=True)
 class _Named:
-    """What the parts that a refund names come to, before what was paid back in all is looked at.
+    """What the parts that a refund names come to, before the refund's total is considered.
 
-    `amounts` are those of the parts in turn, `gross` their sum. `untold` are, by their place, those
-    of which the shop tells only how many units came back. `shares` are what all of them bear of the
-    order's discounts, by reference; `shares_of_untold` what those bear; `discounts` what is left of
-    these. `sold` are the places of parts above zero. `tolerance` is what the shop may have rounded
-    by: an øre on each unit that is left of a part, and on each share.
+    `amounts` are those of the parts in turn, `gross` their sum. `untold` holds, by position, the
+    amounts of parts for which the shop gives only how many units came back. `shares` is what all
+    parts bear of the order's discounts, by the discount's reference; `shares_of_untold` what the
+    untold parts bear; `discounts` what is left of those discounts. `sold` lists the positions of
+    parts above zero. `tolerance` is by how much the shop may have rounded: an øre on each unit that
+    is left of a part, and on each share.
     """
 
     amounts: list[Decimal]
@@ -338,11 +339,11 @@ def _read_named(
 def _settled(
     named: _Named, refund: Refund, before: Decimal, freight: Decimal
 ) -> tuple[list[Decimal], dict[str, Decimal]]:
-    """Return what each part comes to, and what they take along of the discounts, by reference.
+    """Return what each part comes to, and how much of each discount goes with them, by reference.
 
-    What they come to beyond what was paid back is their share of the order's discounts, and in all
-    that was left of the order whatever rounding makes it. What that does not explain was kept, and
-    lowers what is told by its number alone, in proportion.
+    What the parts come to beyond what was paid back is their share of the order's discounts; if all
+    that was left of the order was paid back, also any rounding. What that does not explain was kept
+    by the shop, and lowers, in proportion, the parts given only by their number of units.
     """
     whole, most = named.gross + freight, sum(named.shares.values(), ZERO)
     own, cost = sum(named.shares_of_untold.values(), ZERO), sum(named.untold.values(), ZERO)
@@ -364,10 +365,10 @@ def _settled(
 
 
 def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
-    """Return an amount by the discounts that bear it, in proportion to the shares in them.
+    """Return an amount split over the discounts that bear it, in proportion to the shares in them.
 
-    Those of what is told by its number alone, if they suffice. Odd øre beyond all shares go where
-    most is left.
+    Those shares are of the parts given only by their number of units, if they suffice. Odd øre
+    beyond all shares go where most is left.
     """
     own, shares = named.shares_of_untold, named.shares
     bounds = own if amount <= sum(own.values(), ZERO) else shares
@@ -380,7 +381,7 @@ def _along(named: _Named, amount: Decimal) -> dict[str, Decimal]:
 
 
 def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
-    """Return the amounts of the parts, less in proportion what no discount has left."""
+    """Return the amounts of the parts, reduced in proportion by what no discount can bear."""
     bounds = {place: named.amounts[place] for place in named.sold if named.amounts[place]}
     left = sum(bounds.values(), ZERO) - odd
     if not odd or left < 0:
@@ -390,14 +391,14 @@ def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
 
 
 def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
-    """Return what units of a line cost, as an amount above zero whatever the line's sign is."""
+    """Return what this many units of a line cost, above zero whatever the line's sign."""
     return to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
 
 
 def _take_freight(
     left: dict[str, OrderLine], refund: Refund, wanted: Decimal, named: Collection[str]
 ) -> None:
-    """Take freight that is told by its amount alone, first from what the refund names."""
+    """Take freight that is given only as an amount, first from what the refund names."""
     there = [one for one in left if one.startswith(_FREIGHT)]
     for reference in sorted(there, key=lambda one: one not in named):
         line = left[reference]
@@ -412,8 +413,8 @@ def _take_freight(
 def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -> OrderLine:
     """Return a line less what was paid back for it.
 
-    Goods that came back without money change nothing. Money without goods lowers the price; so does
-    money that was kept when all goods came back.
+    Goods that came back without a payment change nothing. A payment without goods lowers the price;
+    so does money that was kept although all goods came back.
     """
     if not amount and line.total.incl:
         return line

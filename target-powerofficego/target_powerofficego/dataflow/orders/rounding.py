@@ -1,10 +1,10 @@
-"""The odd øre: how an order that Go's rounding missed is made to come to the shop's total; pure.
+"""The odd øre: how an order is brought to the shop's total where Go's rounding missed it; pure.
 
-With net and VAT rounded line by line some totals are not reached by the unit prices alone. From
-Go's answer it is seen how many decimals of a price Go keeps, and whether it rounds VAT on each line
-or once per rate, neither of which is published. Then single øre are moved on lines, within one VAT
-rate first, and never so far that the VAT of a rate is not the shop's within rounding; what still
-remains goes on one line of its own without VAT, if that is allowed.
+With net and VAT rounded line by line, some totals cannot be reached by the unit prices alone. Go's
+answer shows how many decimals of a price Go keeps, and whether it rounds VAT on each line or once
+per rate, neither of which is published. Then single øre are moved on lines, within one VAT rate
+first, and never so far that the VAT of a rate differs from the shop's by more than rounding; what
+still remains goes on a line of its own without VAT, if that is allowed.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.answer import RateAnswer
     from target_powerofficego.dataflow.orders.lines import OrderLine
 
-_PLACES = range(2, 9)  # decimals of a price: whole øre at least, and as many as are ever sent
-_FARTHEST = 50  # øre beyond the wanted total that a search goes
+_PLACES = range(2, 9)  # decimals of a price: from whole øre to as many as are ever sent
+_FARTHEST = 50  # how many øre beyond the wanted total a search goes
 
 _Key = TypeVar("_Key", int, "tuple[int, int]")
 
 
 @dataclass(frozen=True)
 class Mending:
-    """New unit prices by line reference, and what the line for rounding is to come to.
+    """New unit prices by line reference, and what the line for rounding should come to.
 
-    `decimals` is how many of a price Go is seen to keep so far.
+    `decimals` is how many decimals of a price Go has been seen to keep so far.
     """
 
     prices: Mapping[str, Decimal] = field(default_factory=dict)
@@ -50,29 +50,29 @@ class Mending:
     decimals: int = _PLACES[-1]
 
     def then(self, other: Mending) -> Mending:
-        """Return what was sent, and is known, after another mending of the same order."""
+        """Return what has been sent, and is known, after a further correction of the same order."""
         return replace(other, prices={**self.prices, **other.prices})
 
 
 @dataclass(frozen=True)
 class _Way:
-    """New unit prices that move an order, as a chain; the lower its cost, the better.
+    """New unit prices that move an order's total, as a chain; the lower its cost, the better.
 
-    The cost is how many øre the rates are away from the shop's, then how many prices are new.
+    The cost is by how many øre the rates differ from the shop's, then how many prices are new.
     """
 
     cost: tuple[int, int] = (0, 0)
     new: tuple[tuple[str, Decimal], ...] = ()
 
     def __add__(self, other: _Way) -> _Way:
-        """Return both together."""
+        """Return the two combined."""
         cost = (self.cost[0] + other.cost[0], self.cost[1] + other.cost[1])
         return _Way(cost, self.new + other.new)
 
 
 @dataclass(frozen=True)
 class _AnsweredLine:
-    """A line as Go has it, next to what the shop wants of it."""
+    """A line as it is in Go, beside what it should come to according to the shop."""
 
     reference: str
     quantity: Decimal
@@ -84,7 +84,7 @@ class _AnsweredLine:
     rate: Decimal
 
     def net_at(self, price: Decimal) -> Decimal:
-        """Return what Go makes of a unit price, without VAT."""
+        """Return what the line comes to in Go at a unit price, without VAT."""
         return to_ore(self.quantity * price * self.left)
 
 
@@ -97,10 +97,11 @@ def mending(
     may_add_line: bool,
     before: Mending | None = None,
 ) -> Mending | None:
-    """Return how Go's order comes to the shop's total and VAT; None if it cannot, or should not.
+    """Return what brings Go's order to the shop's total and VAT; None if that is not possible.
 
-    A line is moved by an øre at most, or to the next price that Go can hold. The line for rounding
-    bears at most an øre for each line. `before` is what was sent to mend the order already.
+    None also where Go gives no total. A line is moved by an øre at most, or to the next price that
+    Go can hold. The line for rounding bears at most an øre for each line. `before` is what was
+    already sent to correct the order.
     """
     if answer.get("TotalAmount") is None:
         return None
@@ -121,7 +122,7 @@ def mending(
 
 
 def _nearest(moves: Mapping[int, _Way], off: int, most: int) -> Mending | None:
-    """Return the way to what is missing, of which the line for rounding may bear so many øre."""
+    """Return the way to the missing øre, of which the line for rounding may bear at most `most`."""
     if off in moves:
         return Mending(dict(moves[off].new))
     near = [moved for moved in moves if abs(off - moved) <= most]
@@ -141,7 +142,7 @@ def _answered(
     edited_in_go: Collection[str],
     sent: Mapping[str, Decimal],
 ) -> list[_AnsweredLine]:
-    """Return the lines that may be moved: what they come to in Go follows from their price."""
+    """Return the lines that may be moved: those whose amount in Go follows from their price."""
     in_go = answered_lines(answer)
     found = []
     for line in lines:
@@ -168,9 +169,10 @@ def _answered(
 
 
 def _kept_decimals(lines: Iterable[_AnsweredLine]) -> int:
-    """Return how many decimals of a price Go is seen to keep; as many as are sent, if it cuts none.
+    """Return how many decimals of a price Go is seen to keep: all that are sent, if it cuts none.
 
-    A price that is no rounded form of what was sent, because it was mended before, tells nothing.
+    A price that is not a rounded form of what was sent, because it was corrected before, shows
+    nothing.
     """
     seen = [
         min(places)
@@ -194,7 +196,7 @@ def _moves(
     *,
     once_per_rate: bool,
 ) -> dict[int, _Way]:
-    """Return by how many øre the total can be moved such that each rate's VAT is right, and how."""
+    """Return by how many øre the total can be moved with each rate's VAT still right, and how."""
     groups: dict[Decimal, list[_AnsweredLine]] = defaultdict(list)
     for line in lines:
         groups[percent(line.rate)].append(line)
@@ -220,7 +222,7 @@ def _moves_at(
     *,
     once_per_rate: bool,
 ) -> dict[int, _Way]:
-    """Return by how many øre one rate can be moved with VAT such that its VAT is right, and how."""
+    """Return by how many øre one rate's sum with VAT can be moved, its VAT still right, and how."""
     reach: dict[tuple[int, int], _Way] = {(0, 0): _Way()}
     for line in lines:
         wider = dict(reach)
@@ -256,7 +258,7 @@ def _keep(reach: dict[_Key, _Way], key: _Key, way: _Way) -> None:
 
 
 def _prices(line: _AnsweredLine, decimals: int) -> dict[Decimal, Decimal]:
-    """Return the nets that a line may come to, each with a unit price that gives it."""
+    """Return the net amounts that a line may come to, each with a unit price that gives it."""
     found: dict[Decimal, Decimal] = {}
     for more in (ZERO, ORE, -ORE):
         exact = (line.wanted + more) / line.quantity / line.left

@@ -1,7 +1,7 @@
-"""An order as the shop tells it: each part is read once, when it is first asked for; pure.
+"""An order as the shop gives it: each part is read once, when it is first asked for; pure.
 
-That is late, because much of an order is never needed: one that its status leaves alone is not
-rejected for a line that cannot be read.
+It is read that late because much of an order is never needed: one that its status leaves alone is
+not rejected for a line that cannot be read.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 _PAID_BACK = ("refunded", "partially_refunded")
 _PLAIN = ServiceCodes(rounding="AVRUND")
-"""For who only reads what an order comes to."""
+"""For callers that only read what an order comes to."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShopOrder:
-    """An order of the shop; what cannot be read of it raises `Unusable` where it is asked for.
+    """An order of the shop; a part that cannot be read raises `Unusable` when it is asked for.
 
     `raw` is the record itself, to be kept, hashed, or read through the property table.
     """
@@ -52,37 +52,37 @@ class ShopOrder:
 
     @property
     def id(self) -> str:
-        """The shop's id of the order; of a credit note one that is made from its order's."""
+        """The shop's id of the order; for a credit note, an id made from its order's."""
         return str(self.raw["id"])
 
     @property
     def status(self) -> str | None:
-        """The status in the shop, be it a known one or not."""
+        """The status in the shop, whether it is a known one or not."""
         return values.text(self.raw.get("status"), what="status")
 
     @property
     def currency(self) -> str | None:
-        """The currency that the shop tells, ISO 4217."""
+        """The currency that the shop gives, ISO 4217."""
         return values.currency(self.raw.get("currency"), what="currency")
 
     @property
     def customer_id(self) -> str | None:
-        """The id of the registered customer who buys it; None: a guest does."""
+        """The id of the registered customer who buys it; None for a guest."""
         return values.shop_id(self.raw.get("customer_id"), what="customer_id")
 
     @property
     def called_customer(self) -> Value:
-        """What a plan calls who buys it, for Go may have no id of theirs yet."""
+        """The shop's id of the buyer, or "guest", for a plan: Go may have no id for them yet."""
         return self.raw.get("customer_id") or "guest"
 
     @property
     def is_of_guest(self) -> bool:
-        """Whether it names no registered customer, or none that can be read."""
+        """Whether it names no registered customer, or not one that can be read."""
         return values.text_id(self.raw.get("customer_id")) is None
 
     @property
     def updated_at(self) -> Value:
-        """When the shop last changed it, as the shop says so."""
+        """When the shop last changed it, according to the shop."""
         return self.raw.get("updated_at")
 
     @property
@@ -92,17 +92,17 @@ class ShopOrder:
 
     @property
     def tells_refunds(self) -> bool:
-        """Whether anything is said of refunds, be it that there are none."""
+        """Whether anything is said about refunds, even if only that there are none."""
         return self.raw.get("refunds") is not None
 
     @cached_property
     def buyer(self) -> Buyer:
-        """Who buys it; what cannot be read counts as not told."""
+        """Who buys it; what cannot be read counts as not given."""
         return read_buyer(self.raw)
 
     @cached_property
     def address(self) -> Address | None:
-        """Where it goes: the shipping address, else the billing address, if complete."""
+        """Where it is sent: the shipping address, else the billing address, if complete."""
         for name in ("shipping_address", "billing_address"):
             address = read_address(self.raw.get(name), what=name)
             if address is not None and address.is_complete:
@@ -116,13 +116,13 @@ class ShopOrder:
 
     @cached_property
     def lines(self) -> tuple[OrderLine, ...]:
-        """Its lines: the shop's in its order, freight, fees, discounts, rounding; as sold.
+        """Its lines as sold: the shop's own in their order, freight, fees, discounts, rounding.
 
-        They come to the shop's own sums, to the øre; only what it does not tell is worked out.
+        They come to the shop's own sums, to the øre; only what it does not give is calculated.
 
         Raises:
             Contradiction: the shop's sums cannot all be true.
-            Unusable: with every reason that was found.
+            Unusable: with every reason found.
         """
         order, codes = self.raw, self.codes
         rates = rates_of(order, codes)
@@ -153,19 +153,19 @@ class ShopOrder:
         """What the order comes to with VAT, as sold.
 
         Raises:
-            Unusable: the shop does not tell it, or what is wrong with the lines.
+            Unusable: the shop does not give it, or the lines cannot be read; the text says why.
         """
         told = values.amount(self.raw.get("total_incl"), what="total_incl")
         values.require(told, "the order has no total_incl")
         return total_incl(self.lines)
 
     def untold_refund(self, paid_back: Decimal) -> str | None:
-        """Say in words that it was paid back, but the refunds do not tell how; else None.
+        """Say that money was paid back that the refunds do not account for; else None.
 
         `paid_back` is what its refunds come to.
 
         Raises:
-            Unusable: `total_refunded` is no number.
+            Unusable: `total_refunded` is not a number.
         """
         raw = self.raw
         told = values.amount(raw.get("total_refunded"), what="total_refunded")
@@ -178,7 +178,7 @@ class ShopOrder:
         return None
 
     def product_of(self, line: OrderLine) -> Record:
-        """Return the product record that a line stands for, when the shop lists none."""
+        """Return the product record for a line whose product the shop does not list."""
         raw = next(
             one for one in self.raw["lines"] if values.text_id(one.get("id")) == line.reference
         )

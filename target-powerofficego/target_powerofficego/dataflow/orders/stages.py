@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Stage(enum.Enum):
-    """How far an order was brought; the later one takes in the earlier.
+    """How far an order was brought; a later stage includes the earlier ones.
 
-    `UNDELIVERED`: Go made the invoice, and did not get it to the buyer.
+    `UNDELIVERED`: Go made the invoice, but could not deliver it to the buyer.
     """
 
     CONFIRMED = "confirmed"
@@ -45,11 +45,11 @@ def wanted(
 ) -> Wanted:
     """Return whether an order is to be written, deleted from Go while it is a Draft, or left alone.
 
-    `zone` is where `orders_from` is a date. Once linked, an order is not left alone any more: what
-    is paid back of it must not be lost.
+    `zone` is the time zone of the date `orders_from`. A linked order is never left alone, so that
+    money paid back for it is not missed.
 
     Raises:
-        Unusable: `status` is none that is known, `deleted_at` or `placed_at` is no stamp, or it
+        Unusable: `status` is not a known one, `deleted_at` or `placed_at` is not a timestamp, or it
             is not known whether the order was placed before `orders_from`.
     """
     status = order.status
@@ -66,10 +66,10 @@ def wanted(
 
 
 def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
-    """Return the day on which an order was placed, else made.
+    """Return the day on which an order was placed, else that on which it was created.
 
     Raises:
-        Unusable: the shop tells neither, or the one that it tells is no stamp.
+        Unusable: the shop gives neither, or the one that it gives is not a timestamp.
     """
     for name in ("placed_at", "created_at"):
         moment = values.instant(order.raw.get(name), what=name)
@@ -83,16 +83,16 @@ def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
 def asked_stage(
     status: str | None, confirm_on: Collection[str], invoice_on: Collection[str]
 ) -> Stage | None:
-    """Return how far an order's status wants it to be; an invoice needs no Confirmed before."""
+    """Return how far an order's status asks it to be brought; an invoice need not be Confirmed."""
     if status in invoice_on:
         return Stage.INVOICED
     return Stage.CONFIRMED if status in confirm_on else None
 
 
 def is_due(asked: Stage | None, reached: Stage | None) -> bool:
-    """Return whether a stage is asked for that was not reached.
+    """Return whether a stage is asked for that has not been reached.
 
-    Each stage is reached once, so an order that a person sets back in Go stays there.
+    Each stage is reached only once, so an order that a person sets back in Go stays that way.
     """
     if asked is None:
         return False

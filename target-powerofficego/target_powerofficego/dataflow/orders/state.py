@@ -1,8 +1,8 @@
 """What is kept of a linked order, as the base of its link keeps it; pure.
 
-Beside what both sides hold of each row and line, that is what the shop alone tells (where it goes,
-who bought it, which refunds it is less, what it comes to), and what was done in Go: its stage, and
-once it is invoiced its credit notes.
+Besides what both sides hold for each row and line, that is what only the shop knows (where it is
+sent, who bought it, which refunds it has, what it comes to), and what was done in Go: its stage,
+and once it is invoiced, its credit notes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 LINE = "line:"
-"""Begins the name under which the base keeps a line."""
+"""Prefix of the name under which the base keeps a line."""
 
 AMOUNTS = "amounts"
 """The name under which the base keeps what an order comes to in the shop."""
@@ -35,7 +35,7 @@ _CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE = "credited", "taken_back", "unlocked"
 
 _TOLD_BY_THE_SHOP = (_ADDRESS, _BUYER, _BUYER_TOLD, _REFUNDS, AMOUNTS)
 _LASTING = (_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE)
-"""What stays however often both sides agree anew."""
+"""What is kept no matter how often both sides come to agree again."""
 
 
 def kept_of(
@@ -44,7 +44,7 @@ def kept_of(
     refunds: Collection[str],
     amounts: OrderAmounts,
 ) -> dict[str, Value]:
-    """Return what the shop alone tells of an order, under the names and in the form of the base."""
+    """Return what only the shop knows of an order, under the names and in the form of the base."""
     identity = {} if buyer.identity is None else {_BUYER_TOLD: [buyer.identity, buyer.is_known]}
     return {
         _ADDRESS: address,
@@ -57,9 +57,9 @@ def kept_of(
 
 @dataclass(frozen=True)
 class OrderState:
-    """The base of an order's link, read and written by meaning; each change returns another one.
+    """The base of an order's link, read and written by meaning; each change returns a new one.
 
-    A change that changes nothing returns the same base, so that nothing need be stored.
+    A change that makes no difference returns the same base, so that nothing need be stored.
     """
 
     base: Mapping[str, Agreement]
@@ -96,10 +96,10 @@ class OrderState:
     def with_lines_of_go(
         self, lines: Mapping[str, Record], read_at: datetime.datetime
     ) -> OrderState:
-        """Return it with Go's lines as they stand, where it has never seen them.
+        """Return it with Go's lines as they are, where it has never held them.
 
-        Of an order that was found in Go and linked only the shop's side is known, and what differs
-        is no edit of Go's: it must not count as one when the totals are compared.
+        For an order that was found in Go and linked, only the shop's side is known, and what
+        differs is not an edit in Go: it must not count as one when the totals are compared.
         """
         base = self.lines
         return self.with_lines(
@@ -110,16 +110,16 @@ class OrderState:
         )
 
     def after(self, before: OrderState) -> OrderState:
-        """Return it with what lasts of the state before: both sides have agreed anew."""
+        """Return it with what lasts of the earlier state, once both sides have agreed again."""
         is_same = self._kept(AMOUNTS) == before._kept(AMOUNTS)
         names = (*_LASTING, AMOUNTS) if is_same else _LASTING
         return self.with_rows({name: before.base[name] for name in names if name in before.base})
 
-    # What the shop alone tells
+    # What only the shop knows
 
     @property
     def buyer(self) -> AgreedBuyer | None:
-        """Who bought the order; several buyers may share a customer in Go. None: not known."""
+        """Who bought the order, or None if unknown; several buyers may share a customer in Go."""
         if _BUYER not in self.base:
             return None
         (shop_id,) = self.base[_BUYER].shop
@@ -130,24 +130,24 @@ class OrderState:
 
     @property
     def address(self) -> Sequence[str]:
-        """The content of the address that the order goes to; empty: none is known."""
+        """The content of the address to which the order is sent; empty if none is known."""
         return (self._kept(_ADDRESS) or ())[1:]
 
     def goes_to(self, address: Sequence[str] | None) -> bool:
-        """Return whether the order was last known to go there, and to the same customer in Go."""
+        """Return whether the order was last known to go to this address and customer in Go."""
         return _ADDRESS in self.base and self.base[_ADDRESS].shop == address
 
     def with_address(self, address: Sequence[str] | None, read_at: datetime.datetime) -> OrderState:
-        """Return it with where the order goes: the customer in Go, and the address."""
+        """Return it with where the order is sent: the customer in Go, and the address."""
         return self._with(_ADDRESS, address, read_at)
 
     @property
     def refunds(self) -> tuple[str, ...]:
-        """The ids of the refunds that the order's lines are less in Go."""
+        """The ids of the refunds that have been subtracted from the order's lines in Go."""
         return tuple(self._kept(_REFUNDS) or ())
 
     def with_refunds(self, refunds: Collection[str], read_at: datetime.datetime) -> OrderState:
-        """Return it with the refunds that an order which did not change is less by now.
+        """Return it with the refunds now subtracted from an order that is otherwise unchanged.
 
         A shop may take a refund back and make another that comes to the same. Those that came after
         the invoice are credited.
@@ -158,17 +158,17 @@ class OrderState:
 
     @functools.cached_property
     def amounts(self) -> OrderAmounts | None:
-        """What the order comes to in the shop; None: it was linked before that was kept."""
+        """What the order comes to in the shop; None if it was linked before that was kept."""
         kept = self._kept(AMOUNTS)
         return None if kept is None else from_kept(kept)
 
     def with_amounts(self, amounts: OrderAmounts, read_at: datetime.datetime) -> OrderState:
-        """Return it with what the order comes to as the shop tells it."""
+        """Return it with what the order comes to according to the shop."""
         kept = as_kept(amounts)
         return self if kept == self._kept(AMOUNTS) else self._with(AMOUNTS, kept, read_at)
 
     def without_buyer(self, rows: Collection[str]) -> OrderState:
-        """Return what is kept when the buyer is erased: of the header these rows only."""
+        """Return what is kept when the buyer is erased: of the header, only these rows."""
         names = {*rows, _ADDRESS, _REFUNDS, AMOUNTS, *_LASTING}
         return OrderState(
             {
@@ -182,27 +182,27 @@ class OrderState:
 
     @property
     def stage(self) -> Stage | None:
-        """How far the order was brought already."""
+        """How far the order has been brought."""
         kept = self._kept(_STAGE)
         return None if kept is None else Stage(kept[0])
 
     def at_stage(
         self, stage: Stage | None, status: str | None, read_at: datetime.datetime
     ) -> OrderState:
-        """Return it with a stage that was reached, and the status that asked; None: as it is."""
+        """Return it with a stage reached and the status that asked for it; unchanged for None."""
         return self if stage is None else self._with(_STAGE, [stage.value, status], read_at)
 
     @property
     def is_unlocked(self) -> bool:
-        """Whether the order was Confirmed, and is a Draft for us to edit."""
+        """Whether the order was Confirmed, and was made a Draft so that we can edit it."""
         return _UNLOCKED in self.base
 
     def unlocked(self, read_at: datetime.datetime) -> OrderState:
-        """Return it with that the order is to be Confirmed again."""
+        """Return it with the note that the order must be Confirmed again."""
         return self._with(_UNLOCKED, ["Confirmed"], read_at)
 
     def locked(self) -> OrderState:
-        """Return it once the order is as a person left it."""
+        """Return it without that note, once the order is again as a person left it."""
         return self._without(_UNLOCKED)
 
     @property
@@ -211,14 +211,15 @@ class OrderState:
         return _CREDITED in self.base
 
     def invoiced(self, read_at: datetime.datetime) -> OrderState:
-        """Return it once the order is known to be invoiced."""
+        """Return it with the note that the order is invoiced."""
         return self if self.is_invoiced else self.with_credit_marks({}, read_at)
 
     @property
     def credit_marks(self) -> dict[str, str | None]:
-        """What is kept of credit notes by the id of the refund, in the order they were made in.
+        """The marks kept of credit notes, by refund id, in the order in which they were made.
 
-        That is what tells whether the refund is still the same; None while it is only begun.
+        A mark shows whether the refund is still the same; it is None while the credit note is only
+        begun.
         """
         return dict(self._kept(_CREDITED) or ())
 
@@ -230,19 +231,19 @@ class OrderState:
 
     @property
     def credited(self) -> dict[str, str]:
-        """The marks of refunds that have a credit note in Go, if they moved any sum."""
+        """The marks of refunds that have a credit note in Go, or that moved no sum."""
         return {name: mark for name, mark in self.credit_marks.items() if mark is not None}
 
     @property
     def known_refunds(self) -> tuple[str, ...]:
-        """The refunds that the order is less in Go, or that have a credit note, if only begun."""
+        """The refunds subtracted from the order in Go, and those with a credit note, even begun."""
         return (*self.refunds, *self.credit_marks)
 
     @property
     def taken_back(self) -> dict[str, list[str]]:
-        """What is kept of credit notes that Go made otherwise, so that they were deleted.
+        """What is kept of credit notes deleted because Go made them differently from what was sent.
 
-        By the refund's id, what was to be credited, and why it is held.
+        By the refund's id: what was to be credited, and why it is held.
         """
         return dict(self._kept(_TAKEN_BACK) or {})
 

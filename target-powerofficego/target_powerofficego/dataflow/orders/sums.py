@@ -1,8 +1,8 @@
-"""What the shop says that an order comes to, and lines that say the same, to the øre; pure.
+"""What an order comes to according to the shop, and lines that come to the same øre; pure.
 
 Shops round VAT on each line, once per rate or once per order, and some do not round lines at all.
-All of that is lawful, so what a shop tells is true when the lines come to it within rounding, and
-the lines are then given the øre that are missing. What no rounding explains is a contradiction.
+All of that is lawful, so a shop's sum is accepted when the lines come to it within rounding, and
+the lines are then given the missing øre. What no rounding explains is a contradiction.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 
 def tolerance(count: int) -> Decimal:
-    """Return by how many krone the VAT of so many amounts at one rate may differ by rounding."""
+    """Return by how many kroner rounding may change the VAT of this many amounts at one rate."""
     return (count + 1) * ORE / 2
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What lines come to at each VAT rate in percent, and how many amounts that is made of.
+    """What lines come to at each VAT rate in percent, and how many amounts make that up.
 
-    None stands for lines of which no rate is told.
+    None stands for lines for which no rate is given.
     """
 
     by_rate: Mapping[Decimal | None, Money]
@@ -49,7 +49,7 @@ class Sums:
 
     @property
     def whole(self) -> Money:
-        """The sums of all rates."""
+        """The total over all rates."""
         return sum(self.by_rate.values(), NOTHING)
 
     @property
@@ -63,14 +63,14 @@ class Sums:
 
 
 def sums_of(lines: Iterable[OrderLine]) -> Sums:
-    """Return what lines come to by VAT rate; those of nothing are left out."""
+    """Return what lines come to by VAT rate; lines of zero are left out."""
     told = [(line.rate, line.total) for line in lines if line.total != NOTHING]
     return Sums(sum_by(told), Counter(rate for rate, _ in told))
 
 
 @dataclass(frozen=True)
 class ToldTax:
-    """A row of an order's `taxes`: VAT of one rate, and what it is of, where that is told."""
+    """A row of an order's `taxes`: the VAT at one rate, and its base where that is given."""
 
     base: Decimal | None
     tax: Decimal
@@ -78,10 +78,10 @@ class ToldTax:
 
 @dataclass(frozen=True)
 class ToldSums:
-    """An order's totals as the shop tells them, as sold; None where it does not.
+    """An order's totals as sold, as the shop gives them; None where it does not.
 
-    `incl` and `excl` are without what the shop takes off or adds to round the whole order.
-    `by_rate` names each rate that has VAT; one that it does not name has none.
+    `incl` and `excl` exclude what the shop adds or takes off to round the whole order. `by_rate`
+    has each rate that bears VAT; a rate that it does not have bears none.
     """
 
     incl: Decimal | None = None
@@ -90,28 +90,28 @@ class ToldSums:
     by_rate: Mapping[Decimal, ToldTax] = field(default_factory=dict)
 
     def tax_at(self, rate: Decimal | None) -> Decimal | None:
-        """Return the VAT of a rate; None when nothing is told of any."""
+        """Return the VAT at a rate; None when it is given for no rate."""
         if not self.by_rate or rate is None:
             return None
         return self.by_rate[rate].tax if rate in self.by_rate else ZERO
 
     def base_at(self, rate: Decimal | None) -> Decimal | None:
-        """Return what the VAT of a rate is of; None when that is not told.
+        """Return the base of the VAT at a rate; None when it is not given.
 
-        What is said of 0 % is not taken: shops count what was paid by gift card off it or do not.
+        A base at 0 % is ignored: only some shops subtract what was paid by gift card from it.
         """
         return self.by_rate[rate].base if rate and rate in self.by_rate else None
 
     @property
     def whole_excl(self) -> Decimal | None:
-        """All without VAT, as it is told or follows."""
+        """The total without VAT, as given or as it follows from the others."""
         if self.excl is not None or self.tax is None or self.incl is None:
             return self.excl
         return self.incl - self.tax
 
     @property
     def whole_tax(self) -> Decimal | None:
-        """All VAT, whichever way it is told."""
+        """The total VAT, in whichever way it is given."""
         if self.tax is not None:
             return self.tax
         if self.by_rate:
@@ -119,10 +119,10 @@ class ToldSums:
         return None if self.excl is None or self.incl is None else self.incl - self.excl
 
     def contradictions(self, sums: Sums) -> Iterator[str]:
-        """Say in words which told sums the lines do not come to, by more than rounding explains."""
+        """Say which of these sums the lines miss by more than rounding explains."""
         known = sums.by_rate.keys() | self.by_rate.keys()
         for rate in sorted((one for one in known if one is not None), reverse=True):
-            if None in sums.by_rate:  # which may be of any rate
+            if None in sums.by_rate:  # these lines may have any rate
                 break
             most = tolerance(sums.counts.get(rate, 0))
             for what, told, ours in (
@@ -141,7 +141,7 @@ class ToldSums:
                 yield f"{what} is {_two(told, ours)}"
 
     def of_one_rate(self, sums: Sums) -> ToldSums:
-        """Return the sums by rate too, where they follow: the lines have one rate with VAT."""
+        """Return the sums with those by rate, where they follow as only one rate bears VAT."""
         rates = [rate for rate in sums.by_rate if rate != ZERO]
         if self.by_rate or self.whole_tax is None or len(rates) != 1 or rates[0] is None:
             return self
@@ -154,12 +154,12 @@ def _two(told: Decimal, ours: Decimal) -> str:
 
 
 def told_sums(order: Record, rounding: Decimal) -> ToldSums:
-    """Return the totals that an order tells, without its `rounding`.
+    """Return the totals that an order gives, without its `rounding`.
 
-    Some shops count that into `total_excl`.
+    Some shops include that in `total_excl`.
 
     Raises:
-        Unusable: one is no number.
+        Unusable: one is not a number.
     """
     excl, tax, incl = (
         values.amount(order.get(name), what=name)
@@ -172,7 +172,7 @@ def told_sums(order: Record, rounding: Decimal) -> ToldSums:
 
 
 def _taxes(order: Record) -> dict[Decimal, ToldTax]:
-    """Return the rows of `taxes` by rate; none where one of them names no rate or no VAT."""
+    """Return the rows of `taxes` by rate; none at all if one of them lacks its rate or VAT."""
     found: dict[Decimal, ToldTax] = {}
     for raw in dicts(order.get("taxes"), what="taxes"):
         rate = values.vat_rate(raw.get("rate"), what="taxes, rate")
@@ -187,9 +187,10 @@ def _taxes(order: Record) -> dict[Decimal, ToldTax]:
 
 
 def misrated(sums: Sums) -> Iterator[str]:
-    """Say in words which rate's lines tell another VAT than that rate gives.
+    """Say at which rates the lines' VAT is not what the rate gives.
 
-    With VAT and without may each have been rounded by itself, which doubles what they are apart.
+    The amounts with and without VAT may each have been rounded by itself, which doubles the
+    tolerance.
     """
     for rate, one in sums.by_rate.items():
         if rate is None:
@@ -204,9 +205,9 @@ def misrated(sums: Sums) -> Iterator[str]:
 
 
 def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]:
-    """Return lines in whole øre that come to what the shop tells, by rate and in all.
+    """Return lines in whole øre that come to the shop's sums, by rate and in total.
 
-    The lines are those that no told sum contradicts beyond rounding.
+    The lines must be ones that none of these sums contradicts beyond rounding.
     """
     sums = sums_of(lines)
     found = list(lines)
@@ -226,7 +227,7 @@ def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]
 
 
 def with_total(line: OrderLine, total: Money) -> OrderLine:
-    """Return a line that comes to this, at a price that gives it."""
+    """Return a line that comes to this total, at a price that gives it."""
     if total.excl == line.total.excl:
         return replace(line, total=total)
     price = repriced(line.price, quantity=line.quantity, total_excl=total.excl)
@@ -234,7 +235,7 @@ def with_total(line: OrderLine, total: Money) -> OrderLine:
 
 
 def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
-    """Return parts in whole øre that come to the whole: those nearest to the next øre are moved."""
+    """Return parts in whole øre that add up to the whole: those nearest the next øre are moved."""
     found = [to_ore(part) for part in parts]
     missing = whole - sum(found, ZERO)
     step = ORE.copy_sign(missing)
@@ -245,10 +246,10 @@ def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
 
 
 def _wanted(sums: Sums, told: ToldSums) -> dict[Decimal | None, Money]:
-    """Return what the lines of each rate are to come to, in whole øre.
+    """Return what the lines at each rate should come to, in whole øre.
 
-    That is what the shop tells of the rate, else what its lines come to; what is missing then of
-    the order's total was rounded away somewhere, and is given to where that is told least firmly.
+    That is what the shop gives for the rate, else what its lines come to. What is then missing from
+    the order's total was rounded away somewhere, and goes where the shop's figures are least firm.
     """
     own = {rate: _whole_ore(one) for rate, one in sums.by_rate.items()}
     excl = {rate: _or(told.base_at(rate), one.excl) for rate, one in own.items()}
@@ -278,7 +279,7 @@ def _or(told: Decimal | None, own: Decimal) -> Decimal:
 def _give_back(
     missing: Decimal, amounts: dict[Decimal | None, Decimal], own: Mapping[Decimal | None, Decimal]
 ) -> Decimal:
-    """Move amounts back towards what the lines come to, as far as that fills what is missing."""
+    """Move amounts back towards what the lines come to, as far as that makes up what is missing."""
     for rate, amount in amounts.items():
         away = own[rate] - amount
         if away * missing > 0:
@@ -293,7 +294,7 @@ def _give(
     amounts: dict[Decimal | None, Decimal],
     bearing: Mapping[Decimal | None, Money],
 ) -> None:
-    """Add what is missing to the rates that bear it, the largest first, an øre each in turn."""
+    """Add what is missing to the rates that bear it, an øre each in turn, the largest first."""
     rates = sorted(bearing, key=lambda rate: -abs(bearing[rate].incl))
     for rate, more in zip(rates, in_ore([ZERO] * len(rates), missing), strict=True):
         amounts[rate] += more

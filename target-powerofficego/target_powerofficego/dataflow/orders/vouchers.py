@@ -1,7 +1,7 @@
-"""Bank vouchers: which payments one holds, its reference, and the body that Go is sent; pure.
+"""Bank vouchers: which payments one holds, its reference, and the body sent to Go; pure.
 
-One voucher for each day and payment method debits the account of the method, and credits the
-customer ledger line by line (PowerOffice's documents on payment events and on payments of orders).
+One voucher for each day and payment method debits the method's account, and credits the customer
+ledger line by line (PowerOffice's documents on payment events and on payments of orders).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PaymentAccount:
-    """The account that payments of a method are debited to, by number and by id in Go."""
+    """The account to which payments of a method are debited, by its number and its id in Go."""
 
     number: int
     go_id: int
@@ -36,9 +36,9 @@ class PaymentAccounts:
 
 @dataclass(frozen=True)
 class OrderInGo:
-    """What Go says of an order that was paid: who owes, how it is matched, and what is open.
+    """What Go says of a paid order: who owes it, how it is matched, and what is outstanding.
 
-    `open_amount` and `invoice_total` are None while the order is no invoice yet.
+    `open_amount` and `invoice_total` are None while the order is not yet an invoice.
     `ledger_account_id` is the customer's own account in the customer ledger.
     """
 
@@ -50,9 +50,9 @@ class OrderInGo:
     invoice_total: Decimal | None = None
 
     def open_beside(self, posted: Decimal) -> Decimal | None:
-        """Return what is open of the invoice beside what was posted from here, None: no invoice.
+        """Return what is outstanding apart from what was posted from here; None if no invoice.
 
-        Go need not have matched that yet, and then its balance still holds it.
+        Go may not have matched that yet, in which case its balance still includes it.
         """
         if self.open_amount is None or self.invoice_total is None:
             return self.open_amount
@@ -70,11 +70,11 @@ class Voucher:
 
     @property
     def total(self) -> Decimal:
-        """What was paid in all."""
+        """The total paid."""
         return sum((one.amount for one in self.payments), Decimal(0))
 
     def shown(self, account: PaymentAccount) -> dict[str, Any]:
-        """Return the voucher for a plan: by the shop's ids, for Go has yet to give its own."""
+        """Return the voucher for a plan: with the shop's ids, as Go has not given its own yet."""
         paid: dict[str, Decimal] = {}
         for one in self.payments:
             name = f"credit, order {one.order_id}"
@@ -88,18 +88,18 @@ class Voucher:
 
 
 def reference_of(shop_name: str, method: str, day: str, taken: Collection[str]) -> str:
-    """Return the reference of the next voucher of a day and method, after those that are taken."""
+    """Return the next free reference for a voucher of a day and method."""
     references = values.numbered_references(shop_name, f"payments:{method}:{day}")
     return next(reference for reference in references if reference not in taken)
 
 
 def line_reference(shop_name: str, payment: Payment) -> str:
-    """Return by what the line of a payment is known again in Go's voucher."""
+    """Return the reference by which a payment's line is recognised in Go's voucher."""
     return values.short_reference(shop_name, f"{payment.order_id}:{payment.payment_id}")
 
 
 def by_day_and_method(payments: Iterable[Payment]) -> dict[tuple[str, str], list[Payment]]:
-    """Return payments by what is posted together, days in their order."""
+    """Return payments grouped by what is posted together, in the order of their days."""
     found: dict[tuple[str, str], list[Payment]] = {}
     for one in sorted(payments, key=lambda one: (one.day, one.method, one.order_id)):
         found.setdefault((one.day, one.method), []).append(one)
@@ -112,7 +112,7 @@ def voucher_body(
     accounts: PaymentAccounts,
     orders: Mapping[str, OrderInGo],
 ) -> dict[str, Any]:
-    """Return a voucher as `BankVoucherPostDto`; `orders` are by the shop's ids.
+    """Return a voucher as `BankVoucherPostDto`; `orders` is keyed by the shop's ids.
 
     A positive amount is a debit. Every line needs AccountId, VatId and PostingDate.
     """
@@ -147,7 +147,7 @@ def voucher_body(
 def payments_there(
     entry: Mapping[str, Any], shop_name: str, payments: Sequence[Payment]
 ) -> list[Payment]:
-    """Return which of these payments a voucher of Go holds, with the amounts it has of them."""
+    """Return those of these payments that a voucher in Go holds, with its amounts for them."""
     lines = {
         line["ExternalLineReference"]: line
         for line in entry.get("VoucherLines") or ()
