@@ -139,7 +139,7 @@ class ShopStream(Stream):
             raise
 
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
-        """Return the record's `updated_at` in sortable form; in the record itself it is made UTC."""
+        """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
         if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
