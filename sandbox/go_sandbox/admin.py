@@ -1,4 +1,4 @@
-"""The admin surface: over HTTP what `Sandbox` offers in Python."""
+"""The admin surface: offers over HTTP what `Sandbox` offers in Python."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Box(Protocol):
-    """What the admin surface shows of a sandbox, and lets be changed."""
+    """What the admin surface shows and changes of a sandbox."""
 
     go: Books
     shop: Shop
@@ -81,33 +81,33 @@ def create_app(box: Box) -> Starlette:
 
 
 def _alone(do: Callable[..., Any]) -> Doing:
-    """Call with what the path names."""
+    """Call with the parameters of the path."""
     return lambda request, _body: do(*request.path_params.values())
 
 
 def _with_body(do: Callable[..., Any]) -> Doing:
-    """Call with what the path names, and with the body."""
+    """Call with the parameters of the path, and with the body."""
     return lambda request, body: do(*request.path_params.values(), body)
 
 
 def _with_members(do: Callable[..., Any]) -> Doing:
-    """Call with what the path names, and with the body's members by name."""
+    """Call with the parameters of the path, and with the body's members by name."""
     return lambda request, body: do(*request.path_params.values(), **body)
 
 
 class Admin:
-    """What the admin surface does beside calling the two systems and their faults."""
+    """What the admin surface does besides calling the two systems and their faults."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
 
     def go_create(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-        """Create an entry as a bookkeeper; an address or person at the query's `contact_id`."""
+        """Create an entry as a bookkeeper; an address or a person for the query's `contact_id`."""
         contact_id = request.query_params.get("contact_id")
         return self._box.go.create(request.path_params["resource"], body, contact_id)
 
     def requests(self, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-        """Count the requests, all or those that `system`, `method` and `path` pick."""
+        """Count the requests: all, or those that `system`, `method` and `path` select."""
         log = self._box.requests
         wanted = {name: request.query_params.get(name) for name in ("system", "method", "path")}
         system = wanted["system"] or "go"
@@ -141,7 +141,7 @@ class Admin:
         return self.switches()
 
     def seed(self, **options: Any) -> dict[str, int]:  # noqa: ANN401
-        """Fill the shop with a believable store."""
+        """Fill the shop with the data of a believable store."""
         seed_store(self._box.shop, **options)
         return {stream: len(self._box.shop.records(stream)) for stream in STREAMS}
 

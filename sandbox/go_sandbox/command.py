@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def ctrl_c() -> threading.Event:
-    """Return what is set at Ctrl-C, or when the process is asked to stop."""
+    """Return an event that is set at Ctrl-C, or when the process is asked to stop."""
     stopped = threading.Event()
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: stopped.set())
@@ -81,7 +81,7 @@ def environment(box: Sandbox) -> dict[str, str]:
 
 
 def welcome(box: Sandbox) -> list[str]:
-    """Return the lines that tell where everything is; ready to be pasted into a shell."""
+    """Return the lines that say where everything is, ready to be pasted into a shell."""
     bearer = f"-H 'Authorization: Bearer {box.shop_token}'"
     return [
         "# A local PowerOffice Go and a local shop. The keys are fake. Ctrl-C stops.",

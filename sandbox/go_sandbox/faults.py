@@ -1,4 +1,4 @@
-"""What shall go wrong, or happen, when a certain request arrives at either system."""
+"""What goes wrong, or happens, when a certain request arrives at either system."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "html": {"status": 200, "html": True, "after_commit": True},
     "revoked_token": {"revoke_tokens": True},
 }
-"""What each kind of fault is made of; a delay and a drip last `slow_seconds`."""
+"""The terms of each kind of fault; a delay and a drip last `slow_seconds`."""
 LOST_ANSWERS = ("500_after", "reset_after", "cut_json", "invalid_json", "html")
-"""The kinds that let the system act and hide its answer."""
+"""The kinds in which the system acts and its answer is lost."""
 
 
 @dataclass(kw_only=True)
 class Trigger:
-    """Picks requests by system, method and path (a regular expression found in it, case-free).
+    """Picks requests by system, method and path (a regular expression searched in it, in any case).
 
-    Lets `skip` matching requests by first, then strikes `times` times (None: for ever).
+    First lets `skip` matching requests pass, then strikes `times` times (None: for ever).
     """
 
     system: System = "go"
@@ -83,16 +83,16 @@ class Trigger:
 
 @dataclass(kw_only=True)
 class Fault(Trigger):
-    """One thing that goes wrong; `struck` tells how often it did.
+    """One thing that goes wrong; `struck` is how often it did.
 
     status, body, html: this answer instead of the system's own. The system does not see the
         request, unless `after_commit` is set: then it has acted and its answer is lost.
-    delay_seconds: the answer comes so much later; the system has acted by then.
+    delay_seconds: the answer comes this much later; the system has acted by then.
     reset: the connection is reset without an answer, before the system sees the request or
         after it has acted.
-    broken_json: the system acts, and its answer is cut in the middle.
-    drip_seconds: the answer's body trickles in, spread over so long; the system has acted by then.
-    revoke_tokens: every token that Go gave out is invalid from this request on.
+    broken_json: the system acts, and its answer is cut off in the middle.
+    drip_seconds: the answer's body trickles in over this time; the system has acted by then.
+    revoke_tokens: every token that Go has issued is invalid from this request on.
     headers: added to whatever is answered.
     """
 
@@ -119,12 +119,12 @@ class Fault(Trigger):
 
     @property
     def replaces_answer(self) -> bool:
-        """Whether the caller gets another answer than the system's own."""
+        """Whether the caller gets an answer other than the system's own."""
         return self.status is not None or self.body is not None or self.html
 
     @property
     def changes_answer(self) -> bool:
-        """Whether the system's own answer arrives later, slowly, cut or with more headers."""
+        """Whether the system's own answer arrives late, slowly, cut off or with more headers."""
         return bool(self.delay_seconds or self.drip_seconds or self.broken_json or self.headers)
 
     @property
@@ -161,14 +161,15 @@ def kinds_of(system: str) -> tuple[str, ...]:
 class RandomFaults(Trigger):
     """Strikes a share of the requests that it picks, each with a fault of some kind.
 
-    The seed decides for the first, the second … such request. It gives the same run again as far
-    as the requests come in the same order, which calls from several threads do not.
+    The seed decides for the first, the second … such request. A run can be repeated as far as the
+    requests come in the same order, which those from several threads do not.
 
-    seed: what the choices are made by.
-    share: how many of the requests are struck, between 0 and 1.
+    seed: what the choices are derived from.
+    share: the share of the requests that is struck, between 0 and 1.
     kinds: names in `KINDS`; each is as likely as the others.
-    writes_only: leaves reads and tokens alone.
-    slow_seconds: how long a delay or a drip takes; more than the caller waits makes it give up.
+    writes_only: leaves reads and token requests alone.
+    slow_seconds: how long a delay or a drip takes; longer than the caller's patience, and the
+        caller gives up.
     struck_by: how often each kind struck.
     """
 
@@ -219,7 +220,7 @@ class Faults:
         self.failed_hooks: list[Exception] = []
 
     def add(self, **terms: Any) -> Fault:  # noqa: ANN401
-        """Add a fault; `Fault` tells what the terms are and mean.
+        """Add a fault; see `Fault` for the terms and what they mean.
 
         Raises:
             ValueError: when the fault would do nothing or a value is not one of those allowed.
@@ -239,7 +240,7 @@ class Faults:
         writes_only: bool = False,
         slow_seconds: float = 3,
     ) -> RandomFaults:
-        """Let a fault of some kind strike a share of the requests; see `RandomFaults`.
+        """Let faults of some kinds strike a share of the requests; see `RandomFaults`.
 
         Raises:
             ValueError: when there is no such kind, or the share is not between 0 and 1.
@@ -268,7 +269,7 @@ class Faults:
         times: int | None = 1,
         when: Moment = "before",
     ) -> Hook:
-        """Run `call` when such a request arrives; the caller is answered after it returned.
+        """Run `call` when such a request arrives; the caller is answered after `call` has returned.
 
         What it raises is kept, and raised when the sandbox stops.
         """
@@ -283,7 +284,7 @@ class Faults:
         return one
 
     def all(self) -> list[Fault | RandomFaults]:
-        """Return every fault, spent ones included, and the random ones after them."""
+        """Return every fault, used-up ones included, and the random ones after them."""
         with self._lock:
             return [*self._faults, *self._random]
 
@@ -309,7 +310,7 @@ class Faults:
             return [hook for hook in self._hooks if hook.when == when and hook.strikes(request)]
 
     def run(self, hook: Hook, request: Request) -> None:
-        """Run a hook, and keep what it raises for the end."""
+        """Run a hook, and keep what it raises until the end."""
         try:
             hook.call(request)
         except Exception as error:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""Stands before a system's ASGI app: logs each request and lets faults and hooks strike."""
+"""Stands in front of a system's ASGI app: logs each request and lets faults and hooks strike."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HTML_PAGE = b"<html><head><title>Error</title></head><body><h1>Bad gateway</h1><
 
 @dataclass(frozen=True)
 class Answer:
-    """What the caller is told."""
+    """The answer that the caller gets."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -41,7 +41,7 @@ class Answer:
 
 
 class Interception:
-    """An ASGI app around another one, for one system ("go" or "shop")."""
+    """An ASGI app wrapped around that of one system ("go" or "shop")."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Interception:
         self._revoke_tokens = revoke_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one request through hooks and faults."""
+        """Pass one request through hooks and faults."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -105,7 +105,7 @@ class Interception:
 
 
 async def _ask(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Answer:
-    """Let the system act on the request and keep its answer back."""
+    """Let the system act on the request, and hold back its answer."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
     said: list[Message] = []
 
@@ -166,7 +166,7 @@ async def _send(answer: Answer, send: Send, drip_seconds: float) -> None:
 
 
 async def _reset(scope: Scope, receive: Receive) -> None:
-    """Reset the connection, so that the caller sees it break with not one byte answered."""
+    """Reset the connection, so that the caller sees it break without a single byte of answer."""
     transport = scope["state"][TRANSPORT]
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -16,7 +16,7 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105
 class Request:
     """One request as it arrived; `at` is `time.monotonic()` in seconds.
 
-    `status` is what the caller was answered, None while it waits or when it got no answer.
+    `status` is the status of the answer; None while the caller waits or if it got no answer.
     """
 
     system: str
@@ -28,12 +28,12 @@ class Request:
     status: int | None = None
 
     def json(self) -> object:
-        """Return the body as JSON, numbers with a point as Decimal; None for an empty body."""
+        """Return the body read as JSON, fractions as Decimal; None for an empty body."""
         return simplejson.loads(self.body, use_decimal=True) if self.body else None
 
 
 class RequestLog:
-    """The requests of both systems in the order they arrived."""
+    """The requests to both systems in the order in which they arrived."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class RequestLog:
     def matching(
         self, system: str | None = None, method: str | None = None, path: str | None = None
     ) -> list[Request]:
-        """Return the requests of a system and method whose path the regular expression finds."""
+        """Return the requests of a system and method whose path the regular expression matches."""
         return [
             request
             for request in self.all()
@@ -64,19 +64,19 @@ class RequestLog:
     def count(
         self, system: str | None = None, method: str | None = None, path: str | None = None
     ) -> int:
-        """Return how many requests `matching` finds."""
+        """Return how many requests `matching` returns."""
         return len(self.matching(system, method, path))
 
     def writes(self, system: str = "go") -> list[Request]:
-        """Return the requests meant to change something; fetching a token is none of them."""
+        """Return the requests meant to change something; fetching a token does not count."""
         return [request for request in self.matching(system) if is_write(request)]
 
     def reads(self, system: str = "go") -> list[Request]:
-        """Return the GET requests of a system."""
+        """Return the GET requests to a system."""
         return self.matching(system, "GET")
 
     def busiest_second(self, system: str = "go") -> int:
-        """Return the most requests, tokens included, that arrived within any one second."""
+        """Return the largest number of requests, tokens included, within any one second."""
         return busiest_window([request.at for request in self.matching(system)], 1.0)
 
     def clear(self) -> None:
@@ -86,12 +86,12 @@ class RequestLog:
 
 
 def is_write(request: Request) -> bool:
-    """Return whether a request is meant to change something; fetching a token is not."""
+    """Return whether a request is meant to change something; fetching a token does not count."""
     return request.method in WRITING and not request.path.lower().endswith(TOKEN_PATH)
 
 
 def busiest_window(moments: list[float], seconds: float) -> int:
-    """Return the most moments that lie less than `seconds` apart from the first of them."""
+    """Return the largest number of moments that lie within less than `seconds` of each other."""
     ordered = sorted(moments)
     most = first = 0
     for last, moment in enumerate(ordered):

@@ -36,7 +36,7 @@ IDLE_SECONDS = 600
 class Sandbox:
     """A running sandbox; use it as a context manager, or `close` it.
 
-    `go` and `shop` are the two systems' states, to be edited as a person would. With a
+    `go` and `shop` are the states of the two systems, to be edited as a person would. With a
     `state_file` (SQLite) they survive a restart.
     """
 
@@ -56,7 +56,7 @@ class Sandbox:
         shop_port: int = 0,
         admin_port: int = 0,
     ) -> Sandbox:
-        """Start all three servers and return when they answer; port 0 takes a free one.
+        """Start all three servers and return once they answer; port 0 takes a free port.
 
         Raises:
             OSError: when a port is taken or the state file cannot be used.
@@ -101,7 +101,7 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop, and raise what a hook raised, if nothing else went wrong."""
+        """Stop, and raise what a hook raised unless something else went wrong."""
         self.close()
         if error is None and self.faults.failed_hooks:
             raise self.faults.failed_hooks[0]
@@ -113,7 +113,7 @@ class Sandbox:
 
     @property
     def go_token_url(self) -> str:
-        """Where PowerOffice Go gives out tokens."""
+        """Where PowerOffice Go issues tokens."""
         return f"{self._servers[0].url}/OAuth/Token"
 
     @property
@@ -134,7 +134,7 @@ class Sandbox:
 
     @property
     def shop_token(self) -> str:
-        """The bearer token of the shop's API; an obviously fake one."""
+        """The bearer token for the shop's API; obviously a fake."""
         return self.shop.token
 
     def target_config(self, **overrides: object) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class Sandbox:
 
 
 class LoopbackServer(uvicorn.Server):
-    """One ASGI app, served from a thread of its own."""
+    """Serves one ASGI app from a thread of its own."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         super().__init__(
@@ -173,7 +173,7 @@ class LoopbackServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                date_header=False,  # each system tells its own clock's time
+                date_header=False,  # each system gives the time of its own clock
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=1,
             )
@@ -186,7 +186,7 @@ class LoopbackServer(uvicorn.Server):
         self.url = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
 
     def start(self) -> None:
-        """Start the thread and wait until it serves."""
+        """Start the thread and wait until the server is up."""
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
             raise RuntimeError(f"the sandbox's server at {self.url} did not start")
@@ -199,7 +199,7 @@ class LoopbackServer(uvicorn.Server):
         self._socket.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell the starting thread when the server is up."""
+        """Start up, and signal the thread that waits for it."""
         await super().startup(sockets=sockets)
         self._ready.set()
 
@@ -221,7 +221,7 @@ def _opened(state_file: Path | None) -> Storage:
 
 
 def _listening_socket(port: int) -> socket.socket:
-    # asyncio sends small answers at once only on sockets that say that they are TCP.
+    # asyncio sends small answers at once only on sockets whose protocol is explicitly TCP.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Where both sandbox systems keep their state: in memory, and in a SQLite file if one is named."""
+"""Where both systems of the sandbox keep their state: in memory, and in a SQLite file if named."""
 
 from __future__ import annotations
 

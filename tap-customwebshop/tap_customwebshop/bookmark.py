@@ -1,4 +1,4 @@
-"""How far a stream has been read, and whether the shop's order lets one trust that."""
+"""How far a stream has been read, and whether the shop's sort order lets one trust that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FUTURE = timedelta(days=1)
-"""No bookmark lies so far ahead: what changed until then would not be read."""
+"""No bookmark may lie this far ahead: what changes until then would not be read."""
 
 _SECOND = timedelta(seconds=1)  # a Date header has no fractions
 
@@ -31,7 +31,7 @@ class Bookmark:
         state: The stream's part of the Singer state; written in place.
         lookback: How far before the bookmark a run begins.
         since: What the shop was asked for in this run; None for everything.
-        tell: Gives a person one line of warning, each only once.
+        tell: Gives a person a warning of one line; each is shown only once.
     """
 
     stream: str
@@ -48,12 +48,13 @@ class Bookmark:
         self._horizon = ""
 
     def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
-        """See that the shop's clock has reached what was asked for, or changes would not be read.
+        """Check that the shop's clock has reached the bookmark; else changes would not be read.
 
-        A shop that gives no moment with a page is believed a day more than this machine's clock.
+        Of a shop that gives no time with a page, up to a day more than this machine's clock is
+        believed.
 
         Raises:
-            ContractBrokenError: It lies in the future.
+            ContractBrokenError: The bookmark lies in the future.
         """
         margin = self.lookback + _SECOND
         if (self._began_at or "") > write_stamp(told_at + margin if told_at else read_at + FUTURE):
@@ -80,9 +81,9 @@ class Bookmark:
     def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
         """Move on to a record that has been emitted.
 
-        A stamp later than `told_at`, the moment that the shop gave with the page, would hide every
-        change until then, so the bookmark stays. A shop that gives none is believed a day more than
-        this machine's clock.
+        A stamp later than `told_at`, the time that the shop gave with the page, would hide every
+        change until then, so the bookmark stays. Of a shop that gives no time, up to a day more
+        than this machine's clock is believed.
         """
         if stamp <= self._value:
             return

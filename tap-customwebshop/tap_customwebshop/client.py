@@ -1,4 +1,4 @@
-"""The shop's lists by the contract: one page per call, and the walk from page to page."""
+"""The shop's lists as in the contract: one page per call, and the walk from page to page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _MOST_BARREN = 10
-"""Pages in a row that bring nothing new; each is a call to the shop."""
+"""How many pages in a row may bring nothing new; each is a call to the shop."""
 
 logger = logging.getLogger("tap-customwebshop.client")
 _ADVICE = {
@@ -41,7 +41,7 @@ class Page:
         records: As the shop sent them; numbers with a fraction are Decimal.
         next_cursor: What to ask for next; None on the last page.
         read_at: The moment just before this page was requested, UTC.
-        told_at: The moment that the shop itself gave with it, in whole seconds; None without one.
+        told_at: The time that the shop itself gave with it, in whole seconds; None if it gave none.
         has_numbers: Whether any value on the page is a JSON number.
     """
 
@@ -82,17 +82,17 @@ def _cursor(answer: dict[str, Any]) -> str | None:
 def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -> Iterator[Page]:
     """Yield all pages from the first to the last.
 
-    A page may be empty, where the shop leaves out what nobody is to see, and equal to an earlier
-    one, where all its records changed meanwhile; but not one after the other for ever.
+    A page may be empty, where the shop leaves out what nobody is to see, or equal to an earlier
+    one, where all its records changed meanwhile; but such pages must not go on for ever.
 
     Args:
         fetch: Gets the page at a cursor; None is the first page.
         path: What is read, for messages.
-        ahead: Fetch each page while the one before it is being worked on; never more than one.
+        ahead: Fetch each page while the one before it is being processed; never more than one.
 
     Raises:
-        ContractBrokenError: A cursor comes back, or the pages bring nothing new any more, so that
-            they would go on for ever.
+        ContractBrokenError: A cursor is repeated, or the pages no longer bring anything new, so
+            that they would go on for ever.
     """
     seen: set[str] = set()
     known: set[int] = set()
@@ -132,9 +132,9 @@ def _ids(page: Page) -> int:
 
 
 def _begin(fetch: Callable[[str | None], Page], cursor: str | None) -> Callable[[], Page]:
-    """Fetch a page on a thread of its own, and return what waits for it.
+    """Start fetching a page on a thread of its own; return a function that waits for it.
 
-    The thread is a daemon, so that a run which ends does not wait for a page that nobody will read.
+    The thread is a daemon, so that a run that ends does not wait for a page that nobody will read.
     """
     page: Future[Page] = Future()
 
@@ -153,7 +153,7 @@ class ShopClient:
 
     Args:
         connection: How the shop is asked.
-        retry_seconds: Seconds for all attempts at one page.
+        retry_seconds: Seconds for all attempts at one page together.
     """
 
     def __init__(self, connection: ShopConnection, *, retry_seconds: float) -> None:
@@ -169,7 +169,7 @@ class ShopClient:
             path: The list.
             since: Only what changed at this moment or later; None for everything.
             limit: How many records to ask for at a time.
-            ahead: Fetch each page while the one before it is being worked on.
+            ahead: Fetch each page while the one before it is being processed.
 
         Raises:
             ShopError: as `get_page` and `read_pages`.
@@ -187,9 +187,9 @@ class ShopClient:
         """Ask for one page until it comes, the budget is spent or asking again cannot help.
 
         Raises:
-            ShopUnavailableError: No useful answer within the budget.
-            ShopRefusedError: A refusal, or a way to another server.
-            ContractBrokenError: An answer of another form than the contract's.
+            ShopUnavailableError: No useful answer came within the budget.
+            ShopRefusedError: The shop refused, or redirects to another server.
+            ContractBrokenError: The answer has another form than the contract's.
         """
         patience = Patience(self._retry_seconds)
         shown = self._connection.shown(path)

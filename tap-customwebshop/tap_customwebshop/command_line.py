@@ -1,7 +1,7 @@
-"""A plugin's command line: its help, and files and variables that cannot be read, told in a line.
+"""A plugin's command line: its help, and one line for each file or variable that cannot be read.
 
-A file or variable is looked at before the SDK reads it, which would end in a traceback, or take any
-word that it does not know for "false".
+Files and variables are checked before the SDK reads them: the SDK would end in a traceback, or take
+any word that it does not know for "false".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CommandLine(PluginBase):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Let `--help` say what the plugin does, and where more stands; all it logs is plain."""
+        """Let `--help` say what the plugin does and where to read more; keep all logs plain."""
         keep_logs_plain()
         command = super().get_singer_command()
         command.help = (
@@ -49,7 +49,7 @@ class CommandLine(PluginBase):
 
     @classmethod
     def invoke(cls, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's, passed on
-        """Run the plugin; settings that are not usable end it with one line each."""
+        """Run the plugin; unusable settings end it, with one line for each."""
         try:
             with cls.printing():
                 super().invoke(**arguments)
@@ -63,7 +63,7 @@ class CommandLine(PluginBase):
     @classmethod
     @contextlib.contextmanager
     def printing(cls) -> Iterator[None]:
-        """End with one line when what is printed inside cannot be."""
+        """End the program with one line if something printed inside cannot be written."""
         if standard_output.is_closed():
             cls.end_with(standard_output.CLOSED)
         try:
@@ -73,7 +73,7 @@ class CommandLine(PluginBase):
             standard_output.forget()
             cls.end_with("Whoever reads the records has stopped reading.")
         except OSError as error:
-            if error.errno is None:  # an error of requests, which is no system's
+            if error.errno is None:  # raised by requests, not by the operating system
                 raise
             standard_output.forget()
             cls.end_with(f"What is printed cannot be written: {error.strerror}.")
@@ -89,7 +89,7 @@ class CommandLine(PluginBase):
     def checked_json(
         cls, file: IO[str], wrong: str, read: Callable[[Any], object] = dict.copy
     ) -> IO[str]:
-        """Return a file whose JSON can be read, by default as an object; else end with one line."""
+        """Return a file whose JSON can be read, by default as an object; else end with a line."""
         text = file.read()
         try:
             read(load_json(text))
@@ -101,7 +101,7 @@ class CommandLine(PluginBase):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> ConfigInput:
-        """Read the config files; one that cannot be read ends the program with one line."""
+        """Read the config files; a file that cannot be read ends the program with one line."""
         for path in value:
             if path != _ENVIRONMENT and (wrong := wrong_file(path)):
                 cls.end_with(f"--config: {wrong}")
@@ -117,10 +117,10 @@ class CommandLine(PluginBase):
 
 
 def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
-    """Go through the bookmarks of a state as the SDK does, which would fail on what is none.
+    """Go through the bookmarks of a state as the SDK does, to fail where the SDK would.
 
     Raises:
-        TypeError, AttributeError: it is none, or they are none.
+        TypeError, AttributeError: it is not a state, or what it holds are not bookmarks.
     """
     for held in dict.copy(state).get("bookmarks", {}).values():
         for part in (held, *held.get("partitions", ())):
@@ -128,7 +128,7 @@ def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
 
 
 def wrong_file(path: str) -> str | None:
-    """Say why a file is no config; None: it is one."""
+    """Say why a file is not a config; None if it is one."""
     shown = "the file that is named" if not path or may_be_a_key(path) else path
     if Path(path).exists() and not Path(path).is_file():
         return f"{shown} is no file, such as a pipe, which can be read only once"
@@ -144,7 +144,7 @@ def wrong_file(path: str) -> str | None:
 
 
 def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
-    """Say which variables with a plugin's prefix are no setting, or hold what theirs cannot be.
+    """Say which variables with a plugin's prefix name no setting, or hold an impossible value.
 
     Args:
         prefix: what the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
@@ -167,13 +167,13 @@ def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _is_meant_as_setting(variable: str, prefix: str) -> bool:
-    """Tell what is meant as a setting from what the SDK and Meltano (`…__SELECT`) take."""
+    """Return whether a variable is meant as a setting, not for the SDK or Meltano (`…__SELECT`)."""
     name = variable.removeprefix(prefix)
     return name != variable and name != "LOGLEVEL" and not name.startswith("_")
 
 
 def _wrong_value(variable: str, value: str, kinds: Collection[str]) -> list[str]:
-    """Say what a value should be, without showing it: it may be a key in the wrong place."""
+    """Say what a value should be without showing it, for it may be a key in the wrong place."""
     if "boolean" in kinds and value.lower() not in _BOOLEANS:
         return [f"{variable} must be true or false"]
     if "integer" in kinds and _why_unreadable(int, value):

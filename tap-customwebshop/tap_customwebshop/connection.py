@@ -1,8 +1,8 @@
-"""How the shop is asked: one attempt, never past its own origin; and how long to wait for another.
+"""Calls the shop: one attempt, never beyond its own origin; and how long to wait for the next one.
 
-No secret is told, and an attempt that takes too long is cut, however the shop spends the time: a
-time-out of `requests` is for each part that arrives; headers, a `100 Continue` or the size of a
-chunk that trickle in would never end by it.
+No secret is shown, and an attempt that takes too long is cut, however the shop spends the time: a
+timeout of `requests` applies to each part that arrives, so headers, a `100 Continue` or the size of
+a chunk that trickle in would never exceed it.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ LONGEST_WAIT = 30.0
 
 _CHUNK = 1 << 18
 _LARGEST_ANSWER = 64 << 20
-"""Bytes, unpacked; a page of a thousand long orders is a fraction of it."""
+"""Bytes, after decompression; a page of a thousand long orders is a fraction of this."""
 _MOST_REDIRECTS = 5
 _WAIT_FOR_CONNECTION = 10
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _UNREAD = {408, 425, 429}
-"""With these the shop tells that it has not begun what was asked."""
+"""Statuses by which the shop says that it has not begun what was asked."""
 
 
 class Patience:
-    """The time that one page may be asked for again, in all.
+    """The total time for which one page may be asked for again.
 
-    Waits double from a quarter of a second to half a minute, each cut by a random part so that
-    many taps do not come back at the same moment. A longer one that the shop asks for in
-    `Retry-After` is kept, unless it is longer than what is left.
+    Waits double from a quarter of a second to half a minute, each shortened at random so that
+    many taps do not come back at the same moment. A longer wait that the shop asks for in
+    `Retry-After` is respected, unless it exceeds the time that is left.
 
     Args:
         budget: Seconds from now within which the last attempt must begin.
@@ -67,7 +67,7 @@ class Patience:
     def next_wait(
         self, asked: float | None = None, *, kind: str = "", most_attempts: int | None = None
     ) -> float | None:
-        """Seconds to wait before the next attempt; None when it is time to give up.
+        """Return the seconds to wait before the next attempt; None when it is time to give up.
 
         Args:
             asked: Seconds that the shop asked to wait.
@@ -86,14 +86,14 @@ class Patience:
 
 
 def read_retry_after(header: str | None) -> float | None:
-    """Seconds to wait by a `Retry-After` header: a number, or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds that `Retry-After` asks for: a number, or a date (RFC 9110, 10.2.3)."""
     if header is None:
         return None
     if header.strip().isdecimal():
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):  # the latter by an offset of twenty digits
+    except (ValueError, OverflowError):  # the latter for an offset of twenty digits
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
@@ -104,7 +104,7 @@ class Deadline:
     """The moment when an attempt ends, whatever has arrived by then.
 
     Attributes:
-        is_over: Whether it has passed; what came of the attempt is cut then.
+        is_over: Whether it has passed; the attempt was cut at that moment.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -115,13 +115,13 @@ class Deadline:
         self._timer.start()
 
     def watch(self, sock: socket.socket) -> None:
-        """Hang up on this connection when it is time, at once if it was already."""
+        """Hang up on this connection at the deadline, at once if that has passed."""
         self._socket = sock
         if self.is_over:
             self._hang_up()
 
     def end(self) -> None:
-        """Wait no longer: the answer is there, or will never be."""
+        """Stop the clock: the answer has come, or never will."""
         self._timer.cancel()
 
     def _hang_up(self) -> None:
@@ -129,7 +129,7 @@ class Deadline:
         inner: Any = getattr(self._socket, "socket", self._socket)
         if inner is not None:
             with contextlib.suppress(OSError):  # it is closed already
-                # Past TLS, whose own shutdown is not for a second thread.
+                # Below TLS, whose own shutdown must not be called from a second thread.
                 socket.socket.shutdown(inner, socket.SHUT_RDWR)
 
 
@@ -168,12 +168,12 @@ class WatchedAdapter(HTTPAdapter):
 
 
 class PassingTrouble(Exception):  # noqa: N818 - reads as what it says
-    """Trouble that may be gone when asked again.
+    """Trouble that may be gone at another attempt.
 
     Attributes:
         what: What happened, for a person.
         retry_after: Seconds that the shop asked to wait.
-        most_attempts: Attempts after which trouble of this kind stays; None for no limit.
+        most_attempts: Attempts after which trouble of this kind will not pass; None for no limit.
         may_be_done: Whether the shop may have carried out what was asked.
     """
 
@@ -194,7 +194,7 @@ class PassingTrouble(Exception):  # noqa: N818 - reads as what it says
 
 @dataclass(frozen=True)
 class Answer:
-    """What the shop answered, whatever the status but one that may pass."""
+    """The shop's answer, with any status except those of passing trouble."""
 
     status: int
     headers: Mapping[str, str]
@@ -202,15 +202,15 @@ class Answer:
 
 
 class _Session(requests.Session):
-    """A session that leaves redirects alone; requests would read their bodies and addresses."""
+    """A session that ignores redirects; requests would read their bodies and addresses."""
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No address, whatever the shop answered."""
+        """Return no address, whatever the shop answered."""
 
 
 class ShopConnection:
-    """Asks the shop. Not for more than one thread.
+    """Sends requests to the shop. Not for more than one thread.
 
     Args:
         api_url: Address of the API, without the stream's name.
@@ -245,8 +245,8 @@ class ShopConnection:
         """Make one attempt.
 
         Raises:
-            PassingTrouble: No answer, or one that may be another when asked again.
-            ShopRefusedError: A way to another server, or an address that cannot be asked.
+            PassingTrouble: No answer, or one that may be different at another attempt.
+            ShopRefusedError: A redirect to another server, or an address that cannot be called.
         """
         self._deadline = Deadline(self._timeout)
         try:
@@ -342,7 +342,7 @@ class ShopConnection:
             self._deadline.watch(sock)
 
     def _failure(self, shown: str, error: Exception) -> PassingTrouble | ShopError:
-        """Return what an attempt without an answer means."""
+        """Return the error that an attempt without an answer amounts to."""
         if self._deadline and self._deadline.is_over:
             return self._trouble(self._too_slow())
         if is_out_of_files(error):
@@ -378,7 +378,7 @@ class ShopConnection:
 
 
 def _never_connected(error: Exception) -> bool:
-    """Return whether there was no connection, so that nothing can have been sent."""
+    """Return whether no connection was made, so that nothing can have been sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
@@ -390,7 +390,7 @@ def _target(response: requests.Response) -> str:
         if not (is_plain_address(response.headers["Location"]) and is_plain_address(url)):
             return ""
         return requests.Request("GET", url).prepare().url or ""
-    except ValueError:  # those of requests are among them
+    except ValueError:  # some errors of requests are ValueErrors
         return ""
 
 

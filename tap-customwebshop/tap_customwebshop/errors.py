@@ -3,7 +3,7 @@
 ShopError
 ├── ShopUnavailableError  the shop cannot be reached or keeps failing: run again later
 ├── ShopRefusedError      the shop says no (key, address, parameters): change a setting
-└── ContractBrokenError   the shop answers otherwise than the contract says: repair the shop
+└── ContractBrokenError   the shop's answer is not as the contract says: repair the shop
 
 Each text is one line for the person who runs the tap. None holds the body of an answer, a
 query, a key or personal data.
@@ -17,7 +17,7 @@ class ShopError(Exception):
 
 
 class ShopUnavailableError(ShopError):
-    """The shop did not answer usefully within the time that retries may take."""
+    """The shop gave no useful answer within the time that retries may take."""
 
 
 class ShopRefusedError(ShopError):

@@ -1,7 +1,7 @@
-"""JSON of others, read so that what nothing can be done with spoils only the value that it is in.
+"""Reads JSON of others so that what cannot be worked with spoils only the value that it is in.
 
-A shop, Go or a tap may send what Python, a database or an amount in kroner cannot hold. Were it an
-error, one such record would keep all others of its page from being read, in each run anew.
+A shop, Go or a tap may send what Python, a database or an amount in kroner cannot hold. If that
+were an error, one such record would keep the rest of its page from being read, in every run.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _DEEPEST = 100
 _TOO_DEEP = '"(left out: nested too deeply)"'
 _MOST_MARKS = 1 << 20
-"""Brackets of a text that are looked at again and again; larger ones are gone through once."""
+"""The most brackets that are gone through repeatedly; a text with more is read in one pass."""
 _MOST_DIGITS = 40
-"""Before the decimal point, or zeros behind it; no amount, rate, quantity or id has as many."""
+"""Digits before the decimal point, or zeros after it; no amount, rate, quantity or id has more."""
 
 _ESCAPED_NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _MARKS = re.compile(r'"|[\[{]+|[\]}]+')
@@ -30,20 +30,20 @@ _ALL_BUT_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any:  # noqa: ANN401
     """Return the JSON value; numbers with a fraction are Decimal, digit by digit.
 
-    What cannot be worked with becomes text or a sign in a text, which a reader finds unusable where
-    it wants a number or something else:
+    What cannot be worked with becomes text or a character of a text, which a reader finds unusable
+    where it wants a number or something else:
 
-    - NaN, infinity and a number that is huge or tiny beyond sense: the text that stands there.
+    - NaN, infinity and a number that is absurdly large or small: its text as it was sent.
     - Half of a surrogate pair, which UTF-8 cannot hold, and the character 0, which PostgreSQL
-      cannot: a replacement character.
-    - What is nested more than a hundred deep: a text that says so.
+      cannot hold: a replacement character.
+    - What is nested more than a hundred levels deep: a text that says so.
 
     Args:
         told: the text.
         note_number: called for each number.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
 
     def whole(digits: str) -> int | str:
@@ -62,7 +62,7 @@ def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any
 
 
 def fraction(digits: str) -> Decimal | str:
-    """Return a number of JSON as a Decimal, or as it stands where nobody can work with it."""
+    """Return a JSON number as a Decimal, or as its text where it cannot be worked with."""
     try:
         number = Decimal(digits)
     except InvalidOperation:  # its exponent has twenty digits
@@ -71,14 +71,15 @@ def fraction(digits: str) -> Decimal | str:
 
 
 def is_odd(text: str) -> bool:
-    """Tell whether JSON text may hold what another reader than `read_json` cannot take."""
+    """Return whether JSON text may hold what readers other than `read_json` cannot take."""
     return _is_deep(text) or _may_hold_no_character(text)
 
 
 def _may_hold_no_character(text: str) -> bool:
-    """Tell whether JSON text may hold half of a surrogate pair, or the character 0.
+    """Return whether JSON text may hold half of a surrogate pair, or the character 0.
 
-    Asked of every line: to encode it takes a two-hundredth of what a search for such halves does.
+    Every line is checked: encoding it takes a two-hundredth of the time of a search for such
+    halves.
     """
     try:
         text.encode()
@@ -92,13 +93,13 @@ def _decoded(told: bytes) -> str:
 
 
 def _is_deep(text: str) -> bool:
-    """Tell whether text may be nested too deeply: false is certain; much faster than to read it."""
+    """Return whether text may be nested too deeply; False is certain. Faster than reading it."""
     if text.count("[") + text.count("{") <= _DEEPEST:
         return False
     told = text.encode(errors="surrogatepass").replace(rb"\\", b"").replace(rb"\"", b"")
     marks = told.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")
-    left = b"".join(marks.split(b'"')[::2])  # what stands in no text
-    for _ in range(_DEEPEST // 2):  # each takes one or two of the innermost levels
+    left = b"".join(marks.split(b'"')[::2])  # what stands outside of strings
+    for _ in range(_DEEPEST // 2):  # each pass removes one or two of the innermost levels
         if not left or len(left) > _MOST_MARKS:
             break
         left = left.replace(b"{}", b"").replace(b"[]", b"")
@@ -109,7 +110,7 @@ def _without_depths(text: str) -> str:
     """Return JSON text without what is nested too deeply.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     kept: list[str] = []
     depth = begin = position = 0

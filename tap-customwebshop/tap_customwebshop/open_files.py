@@ -1,4 +1,4 @@
-"""A process may open so many files and connections, and no more: what fails then, and its line."""
+"""A process may open only so many files and connections: the failure at that limit, in a line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ OUT_OF_FILES = (
 
 
 def is_out_of_files(error: BaseException) -> bool:
-    """Tell whether something failed as this process may open no more files and connections.
+    """Return whether something failed because no more files and connections may be opened.
 
-    The libraries for HTTP tell it in the text of their own errors only.
+    The libraries for HTTP say so only in the text of their own errors.
     """
     return any(f"[Errno {number}]" in repr(error) for number in (errno.EMFILE, errno.ENFILE)) or (
         isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)

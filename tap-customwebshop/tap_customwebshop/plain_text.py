@@ -1,8 +1,8 @@
-"""Text of others, such as a name, as it may stand on a terminal or in a log: as text alone.
+"""Makes text of others, such as a name, safe to show on a terminal or in a log.
 
-An escape sequence steers a terminal, a line break forges a line of a log, and the characters that
-turn the direction of writing let a line read otherwise than it is. And what should be a path may be
-a key in the wrong place.
+An escape sequence controls a terminal, a line break forges a line of a log, and the characters that
+change the direction of writing make a line read differently from what it is. And what should be a
+path may be a key in the wrong place.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _KEY = re.compile(r"(?=.*[0-9])[A-Za-z0-9+=_-]{16,}")
 
 
 def plain(text: str) -> str:
-    """Return text on one line, a space in place of each character that cannot be seen."""
+    """Return text on one line, with a space in place of each character that cannot be seen."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else " " for one in text)
 
 
 def may_be_a_key(text: str) -> bool:
-    """Tell whether what stands in the place of a path looks like a key: no folder, no ending."""
+    """Return whether what is given as a path looks like a key: no folder, no file extension."""
     return _KEY.fullmatch(text) is not None
 
 
 def is_like_a_name(text: str) -> bool:
-    """Tell whether what stands in the place of a setting's name looks like one, and like no key."""
+    """Return whether what is given as a setting's name looks like a name and not like a key."""
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 
 
 def keep_logs_plain() -> None:
-    """Make every log line of this process plain, what ends it included; twice changes nothing."""
+    """Make each log line of this process plain, an uncaught error's too; harmless if repeated."""
     logging.setLogRecordFactory(_PlainRecord)
     sys.excepthook = _log_what_ended
 
@@ -50,7 +50,7 @@ class _PlainRecord(logging.LogRecord):
     def __init__(self, *told: Any, **named: Any) -> None:  # noqa: ANN401 - the library's
         super().__init__(*told, **named)
         if self.exc_info and self.exc_info[0]:
-            # Indented, for a line break in the text of an error would else begin a line of the log.
+            # Indented, so that a line break in an error's text does not begin a line of the log.
             lines = "".join(traceback.format_exception(*self.exc_info)).splitlines()
             self.exc_text = "\n".join(f"  {plain(line)}" for line in lines)
 

@@ -1,4 +1,4 @@
-"""Brings a shop's record into the form of the contract, losing nothing of it."""
+"""Brings a shop's record into the form of the contract without losing anything."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
     """Move fields that the contract does not have into the record's `custom` object.
 
-    What already stands in `custom` stays: a field of the same name goes in with `_` before it,
-    and a `custom` that is no object goes in as a field of that name.
+    What is already in `custom` stays: a field of the same name is added with `_` before its name,
+    and a `custom` that is not an object becomes a field of that name inside one.
     """
     held = record.get("custom")
     custom = held if isinstance(held, dict) else {}
@@ -33,7 +33,7 @@ def numbers_to_text(record: dict[str, Any], schema: Mapping[str, Any]) -> None:
     """Turn JSON numbers into text, in place, where the contract has an id or a decimal string.
 
     The digits stay as the shop sent them (`199.00` becomes `"199.00"`). Numbers in other fields,
-    and everything that is no number, stay what they are.
+    and all that is not a number, stay as they are.
     """
     fields = schema.get("properties", {})
     for name, value in record.items():

@@ -17,7 +17,7 @@ def key() -> Field:
 
 
 def identifier(name: str, description: str) -> Field:
-    """An id, always text, also where the shop counts in numbers."""
+    """An id: always text, even where the shop uses numbers."""
     return th.Property(name, th.StringType, description=description)
 
 
@@ -29,8 +29,8 @@ def text(name: str, description: str) -> Field:
 def choice(name: str, description: str, *values: str) -> Field:
     """One of a few words.
 
-    The words stand in the description only: a schema with `enum` would make a target stop at a
-    word that the shop invented, where it should reject that one record.
+    The words are in the description only: with `enum` in the schema, a target would stop at a word
+    that the shop invented, where it should reject only that record.
     """
     listed = ", ".join(f"`{value}`" for value in values)
     return th.Property(name, th.StringType, description=f"{description} One of {listed}.")
@@ -57,13 +57,13 @@ def day(name: str, description: str) -> Field:
 
 
 def group(name: str, description: str, *fields: Field) -> Field:
-    """An object of its own fields; more fields than these pass as they are."""
+    """An object with fields of its own; further fields pass unchanged."""
     wrapped = th.ObjectType(*fields, additional_properties=True)
     return th.Property(name, wrapped, description=description)
 
 
 def rows(name: str, description: str, *fields: Field) -> Field:
-    """A list of objects; more fields than these pass as they are."""
+    """A list of objects; further fields pass unchanged."""
     row = th.ObjectType(*fields, additional_properties=True)
     return th.Property(name, th.ArrayType(row), description=description)
 
@@ -311,7 +311,7 @@ PRODUCTS: dict[str, Any] = th.PropertiesList(
     text("url", "Its page in the shop."),
     *life_cycle(),
 ).to_dict()
-"""One thing that can be sold, that is one SKU; a variant is a record with a `parent_id`."""
+"""One thing that can be sold, that is, one SKU; a variant is a record with a `parent_id`."""
 
 ORDERS: dict[str, Any] = th.PropertiesList(
     key(),

@@ -1,4 +1,4 @@
-"""The tap's settings, and what is wrong with the ones a person wrote."""
+"""The tap's settings, and what is wrong with those that a person wrote."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ _LIMITS = {"minimum": "at least", "maximum": "at most"}
 
 
 def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Fill in the defaults and tell what is wrong, one line per setting.
+    """Fill in the defaults and return what is wrong, one line per setting.
 
     No line holds the value of a setting, since any of them may be a secret in the wrong place.
 
@@ -159,7 +159,7 @@ def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def wrong_token(token: str) -> str | None:
-    """Say what is wrong with a bearer token, without showing it; None: nothing."""
+    """Say what is wrong with a bearer token, without showing it; None if nothing is."""
     if token and all("!" <= letter <= "~" for letter in token):
         return None
     return (
@@ -169,7 +169,7 @@ def wrong_token(token: str) -> str | None:
 
 
 def wrong_address(api_url: str) -> str | None:
-    """Say what is wrong with the address of the shop's API; None: nothing."""
+    """Say what is wrong with the address of the shop's API; None if nothing is."""
     try:
         parts = urlsplit(api_url)
         host, _ = parts.hostname, parts.port
@@ -191,11 +191,11 @@ def wrong_address(api_url: str) -> str | None:
 def is_plain_address(url: str) -> bool:
     r"""Return whether every parser finds the same host in an address.
 
-    They differ on user names, on `\` (the end of the host to some, a part of it to others) and on
+    They differ on user names, on `\` (the end of the host to some, part of it to others) and on
     control characters, which some leave out.
 
     Raises:
-        ValueError: It cannot be read at all.
+        ValueError: The address cannot be read at all.
     """
     return url.isprintable() and "\\" not in url and "@" not in urlsplit(url).netloc
 

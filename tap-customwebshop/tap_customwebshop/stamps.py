@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 _SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_YEARS = range(2000, 9000)  # what a Date header may be believed to tell
+_YEARS = range(2000, 9000)  # the years in which a Date header is believed
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))"
 )
@@ -20,7 +20,7 @@ def parse_stamp(text: str) -> datetime | None:
     result cannot lie behind the record.
 
     Returns:
-        None where the text is no stamp or names no moment (month 13, no time zone).
+        None where the text is not a stamp or names no moment (month 13, no time zone).
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -35,7 +35,7 @@ def parse_stamp(text: str) -> datetime | None:
 
 
 def parse_date(text: str | None) -> datetime | None:
-    """Read a `Date` header (RFC 9110), in UTC and whole seconds; None where it is none."""
+    """Read a `Date` header (RFC 9110), in UTC and whole seconds; None where it is not one."""
     try:
         moment = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
@@ -60,7 +60,7 @@ def parse_start(text: str) -> datetime | None:
 
 
 def earlier(moment: datetime, span: timedelta) -> datetime | None:
-    """Return the moment that long before another; None where the calendar does not reach."""
+    """Return the moment so long before another; None where the calendar does not reach back."""
     try:
         return moment - span
     except OverflowError:
@@ -70,13 +70,13 @@ def earlier(moment: datetime, span: timedelta) -> datetime | None:
 def write_stamp(moment: datetime) -> str:
     """Write an aware datetime as RFC 3339 in UTC with six decimals and `Z`.
 
-    Stamps of this form sort as text in the order of time.
+    Stamps in this form sort as text in the order of time.
     """
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def sortable_stamp(text: str) -> str | None:
-    """Bring an RFC 3339 stamp into the form of `write_stamp`; None where it is no stamp."""
+    """Bring an RFC 3339 stamp into the form of `write_stamp`; None where it is not a stamp."""
     if _SORTABLE.fullmatch(text):
         try:
             datetime.fromisoformat(text[:-1])

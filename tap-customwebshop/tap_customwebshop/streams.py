@@ -35,7 +35,7 @@ _UNDATED = (
     "but the shop may not list it again when it changes."
 )
 _FIRST_YEAR = "1900"
-"""An earlier stamp is what a system writes that knows none, such as the year 1."""
+"""An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
 
 
 class ShopStream(Stream):
@@ -69,12 +69,12 @@ class ShopStream(Stream):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """No signpost: records are sorted, so the last one emitted is how far the run came."""
+        """Return no signpost: records are sorted, so the last one emitted shows how far it got."""
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
         if isinstance(sys.exc_info()[1], (ShopError, AbortedSyncPausedException)):
-            return  # the tap tells the one in a line of its own; the other is how a trial ends
+            return  # the tap reports the former in a line; the latter is how a trial ends
         super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -88,7 +88,7 @@ class ShopStream(Stream):
                 self.name, self.stream_state, lookback, since, self._warn_once
             )
         self._has_deselected = not all(self.mask.values())
-        wanted = self.ABORT_AT_RECORD_COUNT  # in a trial; one more than wanted ends it
+        wanted = self.ABORT_AT_RECORD_COUNT  # set in a trial, which one record more ends
         limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
         pages = self._shop.pages(self.path, since=since, limit=limit, ahead=wanted is None)
         for number, page in enumerate(pages, 1):
@@ -101,7 +101,7 @@ class ShopStream(Stream):
                 self._tap.message_writer.flush()
 
     def _since(self, lookback: timedelta) -> datetime | None:
-        """Where to begin: the bookmark less the look-back, but not before `start_date`."""
+        """Return where to begin: the bookmark less the look-back, but not before `start_date`."""
         start = parse_start(self.config.get("start_date") or "")
         mark = parse_start(self.stream_state.get("replication_key_value") or "")
         moments = [start, mark and earlier(mark, lookback)]
@@ -111,7 +111,7 @@ class ShopStream(Stream):
         """Check one record and bring it into the contract's form.
 
         Raises:
-            ContractBrokenError: It has no `id`, so that nothing could be done with it; or it is so
+            ContractBrokenError: It has no `id`, so that nothing can be done with it; or it is so
                 far out of order that a bookmark could pass it.
         """
         if not isinstance(record, dict):
@@ -139,7 +139,7 @@ class ShopStream(Stream):
             raise
 
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
-        """The record's `updated_at` in sortable form; the record's own is made UTC."""
+        """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
         if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
@@ -150,7 +150,7 @@ class ShopStream(Stream):
         return stamp
 
     def _warn_once(self, message: str, *values: str) -> None:
-        """Warn unless the same was said before, whatever the values."""
+        """Warn, unless the same message was given before with any values."""
         if message not in self._warned:
             self._warned.add(message)
             self.logger.warning(message, *values)
@@ -174,11 +174,11 @@ class ShopStream(Stream):
         child_context: Context | None = None,
         partition_context: Context | None = None,
     ) -> None:
-        """Nothing: no stream here has children or partitions."""
+        """Do nothing: no stream here has children or partitions."""
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        """Pass the record on as it is, with the moment before its page was requested."""
+        """Pass the record on as it is, with the moment just before its page was requested."""
         if self._has_deselected:
             pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:
@@ -224,4 +224,4 @@ class OrdersStream(ShopStream):
 
 
 STREAMS: tuple[type[ShopStream], ...] = (CustomersStream, ProductsStream, OrdersStream)
-"""In the order in which they are emitted: orders name customers and products."""
+"""The streams in the order in which they are emitted, for orders name customers and products."""

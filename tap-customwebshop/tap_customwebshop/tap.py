@@ -74,7 +74,7 @@ class TapCustomWebShop(CommandLine, Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings with messages that name the setting and never hold its value."""
+        """Check the settings; messages name a setting and never hold its value."""
         self.append_builtin_config(self.config_jsonschema)
         errors = setting_errors(self._config, self.config_jsonschema)
         if errors and raise_errors:
@@ -87,10 +87,10 @@ class TapCustomWebShop(CommandLine, Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the bookmarks, in the one form in which they can be compared as text.
+        """Load the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is no moment.
+            ConfigValidationError: A bookmark is not a moment.
         """
         super().load_state(state)
         for stream, held in self.state.get("bookmarks", {}).items():

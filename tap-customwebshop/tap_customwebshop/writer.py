@@ -1,4 +1,4 @@
-"""Writes Singer messages to standard output, fast and exact."""
+"""Writes Singer messages to standard output, fast and exactly."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Let what waits come after this."""
+        """Defer what `when_free` was given until this is written."""
         self._is_writing = True
         try:
             yield

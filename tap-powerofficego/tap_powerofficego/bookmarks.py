@@ -1,6 +1,6 @@
 """How far a stream has been read, by Go's own stamps, kept in the stream's Singer state.
 
-Go lists by id, so what changed is spread over the whole list. It is read first, then worked through
+Go lists by id, so what changed is spread over the whole list. The list is read first, then emitted
 from the oldest change to the newest, and the bookmarks follow: a run that is cut off is resumed.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tap_powerofficego.lists import Entry, Listing
 
 FUTURE = timedelta(days=1)
-"""No bookmark lies so far ahead: what changed until then would not be read."""
+"""No bookmark may lie this far ahead: what changes until then would not be read."""
 NEWEST = "replication_key_value"
 LISTED_IN_FULL_AT = "listed_in_full_at"
 OVERLAP_DIGEST = "overlap_digest"
@@ -33,7 +33,7 @@ class ChangeFilter:
     """One of Go's filters for what changed.
 
     Attributes:
-        parameter: The filter's name; it finds what is later than the moment given.
+        parameter: The filter's name; it finds entries with a stamp later than the moment given.
         member: The stamp of an entry that the filter goes by.
         bookmark: Where the newest stamp emitted is kept in the stream's state.
     """
@@ -53,7 +53,7 @@ class Bookmarks:
         overlap_seconds: How far before a bookmark a run begins.
         start: Nothing that changed earlier is read; "" for everything.
         full_check_hours: How often everything is listed again; None for never.
-        tell: Gives a person one line of warning.
+        tell: Gives a person a warning of one line.
     """
 
     filters: tuple[ChangeFilter, ...]
@@ -80,7 +80,7 @@ class Bookmarks:
         return not 0 <= hours < self.full_check_hours
 
     def queries(self, *, is_full: bool) -> list[dict[str, str]]:
-        """Return the queries that find what is to be read, each once, in the order of filters."""
+        """Return the queries that find what is to be read, each once, in the filters' order."""
         self._is_full = is_full
         queries: list[dict[str, str]] = []
         for one in self.filters:
@@ -93,8 +93,8 @@ class Bookmarks:
     def in_order(self, listing: Listing) -> list[Entry]:
         """Return what is to be emitted, from the oldest change to the newest.
 
-        In a full check, what did not change comes last. What an earlier run emitted certainly and
-        in the very same words is left out.
+        In a full check, what did not change comes last. Otherwise, what an earlier run certainly
+        emitted with exactly the same content is left out.
         """
         if self._is_first and self.full_check_hours is not None:
             self.state[LISTED_IN_FULL_AT] = stamps.write(listing.began_at)
@@ -105,26 +105,26 @@ class Bookmarks:
         return [entry for _, entry in ordered if entry.go_id not in emitted]
 
     def to_come(self, told_at: datetime) -> str | None:
-        """Name a bookmark that Go's clock is yet to reach: what changes until then is not read."""
+        """Return the name of a bookmark in Go's future; what changes until then is not read."""
         horizon = stamps.write(told_at + FUTURE)
         return next((one.bookmark for one in self.filters if self._newest(one) > horizon), None)
 
     def advance(self, entry: Entry) -> None:
-        """Move on to an entry that was emitted, as all before it in the order."""
+        """Move on to an entry that was emitted, as were all before it in the order."""
         for one in self.filters:
             stamp = min(_stamp(entry, one), self._trusted[one])
             if stamp > self._newest(one):
                 self._put(one, stamp)
 
     def note_missing(self) -> None:
-        """Hear that an entry could not be emitted; it is looked for again, if it comes back."""
+        """Note that an entry could not be emitted; it is looked for again, should it come back."""
         self._are_all_emitted = False
 
     def finish(self, listing: Listing) -> None:
         """Note that all entries were emitted."""
         newest = max((self._newest(one) for one in self.filters), default="")
         for one in self.filters:
-            # No entry bears its stamp; one that will do so changes after the list was read.
+            # No entry has this stamp; one that gets it later changes after the list was read.
             if newest and not self._newest(one):
                 self._put(one, newest)
         if self._is_full:
@@ -151,9 +151,9 @@ class Bookmarks:
         return max(self._floor(), stamps.before(newest, self.overlap_seconds) if newest else "")
 
     def _trusted_until(self, one: ChangeFilter, listing: Listing) -> str:
-        """Return the latest stamp up to which the next run's overlap can mend what this one missed.
+        """Return the latest stamp up to which the next run's overlap catches what this run missed.
 
-        What was read first may change while the rest is read, and the rest bear newer stamps. When
+        What was read first may change while the rest is read, and the rest bears newer stamps. When
         Go was first asked, its clock was behind the newest stamp by no more than the reading took.
         """
         horizon = stamps.write(listing.told_at + FUTURE)
@@ -170,16 +170,16 @@ class Bookmarks:
     def _change(self, entry: Entry) -> str:
         """Return the latest of the stamps by which the filters would find the entry; "" for none.
 
-        Only these count: with the others a run that was cut off could leave behind an entry that
-        its bookmarks have passed.
+        Only these count: by the others, a run that is cut off could leave out an entry that its
+        bookmarks have passed.
         """
         found = ((_stamp(entry, one), since) for one, since in self._since.items())
         return max((stamp for stamp, since in found if stamp > since), default="")
 
     def _surely_emitted(self, entries: Iterable[Entry]) -> set[Any]:
-        """Return the ids of the entries of the overlap, if all are what they were.
+        """Return the ids of the entries in the overlap, if all of them are unchanged.
 
-        One digest of them all keeps the state small. Where one of them changed, all come again.
+        One digest of them all keeps the state small. If one of them changed, all are emitted again.
         """
         known = self._known_of(entries)
         is_same = self.state.get(OVERLAP_DIGEST) == _digest(known)
@@ -201,6 +201,6 @@ def _changed_after(entry: Entry, since: dict[ChangeFilter, str]) -> bool:
 
 
 def _digest(entries: Iterable[Entry]) -> str:
-    """Return what entries are told by to be the same, whatever their order and their members'."""
+    """Return a digest of entries that does not depend on their order or that of their members."""
     told = sorted(serialize_json(entry.body, sort_keys=True) for entry in entries)
     return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()

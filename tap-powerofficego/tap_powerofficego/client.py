@@ -65,7 +65,7 @@ class GoStream(Stream):
 
     @property
     def go(self) -> GoClient:
-        """The client of all streams."""
+        """The client that all streams share."""
         return self._client()
 
     @property
@@ -75,12 +75,12 @@ class GoStream(Stream):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """No signpost: the bookmarks say how far the run came, by Go's clock."""
+        """Return no signpost: the bookmarks say how far the run came, by Go's clock."""
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
         if isinstance(sys.exc_info()[1], GoError):
-            return  # the tap tells it in a line of its own
+            return  # the tap reports it in a line of its own
         super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -88,7 +88,7 @@ class GoStream(Stream):
         self._has_deselected = not all(self.mask.values())
         self._bookmarks = self._open_bookmarks()
         listing = self._listed()
-        most = self.ABORT_AT_RECORD_COUNT  # what goes beyond it the SDK would call a failure
+        most = self.ABORT_AT_RECORD_COUNT  # beyond this the SDK would report a failure
         for entry in itertools.islice(self._bookmarks.in_order(listing), most):
             emitted = self._emitted(entry)
             if emitted is not None:
@@ -115,14 +115,14 @@ class GoStream(Stream):
         return stamps.start(self.config.get("start_date") or "")
 
     def params(self) -> dict[str, str]:
-        """Return what each query of the list has in it."""
+        """Return the parameters that every query of the list has."""
         return {}
 
     def _listed(self) -> Listing:
         """Read the lists that this run needs, before anything is emitted.
 
         Raises:
-            Unreachable: with the address that cannot be reached.
+            Unreachable: Go cannot be reached; the text names the address.
             ConfigurationError: A bookmark of the state lies in the future, by Go's clock.
             GoError: as `ListReader.read`.
         """
@@ -148,7 +148,7 @@ class GoStream(Stream):
         return listing
 
     def _emitted(self, entry: Entry) -> Entry | None:
-        """Return what is emitted for an entry; None when Go has it no longer."""
+        """Return what is emitted for an entry; None if Go no longer has it."""
         if not self.lines or not self.mask["properties", self.lines]:
             return entry
         try:
@@ -164,7 +164,7 @@ class GoStream(Stream):
         """Return an entry with its lines, which are read now.
 
         Raises:
-            NotFound: Go has it no longer.
+            NotFound: Go no longer has it.
         """
         raise NotImplementedError
 
@@ -184,11 +184,11 @@ class GoStream(Stream):
         child_context: Context | None = None,
         partition_context: Context | None = None,
     ) -> None:
-        """Nothing: no stream here has children or partitions."""
+        """Do nothing: no stream here has children or partitions."""
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        """Pass the record on as it is, with the moment before it was requested."""
+        """Pass the record on as it is, with the moment just before it was requested."""
         if self._has_deselected:
             pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:

@@ -1,4 +1,4 @@
-"""Reads a list of Go to its end: every entry once, with the moment before it was requested."""
+"""Reads a list of Go to its end: every entry once, with the moment just before it was requested."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Entry:
 
 @dataclass
 class Listing:
-    """What was found in one list, or several that one stream is read from.
+    """What was found in one list, or in the several lists that one stream is read from.
 
     Attributes:
         found: The entries by id, as each was read last.
         began_at: A moment before the first page was requested, by this machine's clock.
-        told_at: A moment that Go gave with a page; by this machine's clock where it gave none.
+        told_at: The time that Go gave with a page; by this machine's clock where it gave none.
     """
 
     found: dict[Any, Entry] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Listing:
         return (self._ended_at - self.began_at).total_seconds()
 
     def add(self, page: Iterable[Entry]) -> None:
-        """Add a page that was just answered; an empty one counts as well."""
+        """Add a page that has just been answered; an empty one counts as well."""
         self.found.update((entry.go_id, entry) for entry in page)
         self._ended_at = stamps.now()
         self._pages += 1
@@ -68,7 +68,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ListReader:
-    """Reads lists of Go by pages of one size; `tell` gives a person one line of warning."""
+    """Reads lists of Go in pages of one size; `tell` gives a person a warning of one line."""
 
     go: GoClient
     page_size: int
@@ -77,10 +77,10 @@ class ListReader:
     def read(self, path: str, params: Mapping[str, str], listing: Listing) -> None:
         """Add a list to what was found before.
 
-        An entry that leaves the list while it is read, as an order does that is invoiced, moves the
-        ones behind it forward, and one of them from a page that is still to be read to one that was
-        read already. So a list of several pages is compared with its ids, and read again where one
-        is missing.
+        An entry that leaves the list while it is read, as an order does when it is invoiced, moves
+        the entries behind it forward, and one of them from a page still to be read to a page that
+        was read already. So a list of several pages is compared with the ids that Go then lists,
+        and read again if one is missing.
 
         Raises:
             GoError: as `GoClient.read`, or an entry has no id.
@@ -95,11 +95,11 @@ class ListReader:
         )
 
     def read_first_page(self, path: str, params: Mapping[str, str], listing: Listing) -> None:
-        """Add only the first page of a list to what was found before; raises as `read`."""
+        """Add only the first page of a list to what was found before; raises what `read` raises."""
         next(self._add_pages(path, params, listing), None)
 
     def _add_pages(self, path: str, params: Mapping[str, str], listing: Listing) -> Iterator[None]:
-        """Add page by page, each when the next one is asked for."""
+        """Add page by page, each when the caller asks for the next one."""
         pages = self.go.list_pages(path, params=params, page_size=self.page_size)
         is_first = True
         while True:

@@ -1,7 +1,7 @@
 """What Go's entries are made of: one Singer schema per stream, member by member as Go names them.
 
-Source: the published schemas of Go's API, version 2, with the words for each member our own.
-All but the key may be null, whatever Go publishes: a null that surprises must not stop a target.
+Source: the published schemas of Go's API, version 2; the description of each member is our own.
+All but the key may be null, whatever Go publishes: an unexpected null must not stop a target.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ VAT_RETURN = (
 
 
 def number_key(description: str) -> Field:
-    """The `Id` of an entry that Go counts in whole numbers."""
+    """The `Id` of an entry that Go identifies by a whole number."""
     return th.Property("Id", th.IntegerType, required=True, description=description)
 
 
 def uuid_key(description: str) -> Field:
-    """The `Id` of an entry that Go names by a UUID."""
+    """The `Id` of an entry that Go identifies by a UUID."""
     return th.Property("Id", th.StringType, required=True, description=description)
 
 
@@ -51,8 +51,8 @@ def text(name: str, description: str) -> Field:
 def choice(name: str, description: str, *values: str) -> Field:
     """One of a few words.
 
-    The words stand in the description only: a schema with `enum` would make a target stop at a
-    word that Go adds later.
+    The words are in the description only: with `enum` in the schema, a target would stop at a word
+    that Go adds later.
     """
     listed = ", ".join(f"`{value}`" for value in values)
     return th.Property(name, th.StringType, description=f"{description} One of {listed}.")
@@ -74,7 +74,7 @@ def flag(name: str, description: str) -> Field:
 
 
 def stamp(name: str, description: str) -> Field:
-    """A moment by Go's clock, in UTC with seven decimals."""
+    """A moment by Go's clock, in UTC with seven fraction digits."""
     return th.Property(name, th.DateTimeType, description=description)
 
 
@@ -89,13 +89,13 @@ def numbers(name: str, description: str) -> Field:
 
 
 def group(name: str, description: str, *fields: Field) -> Field:
-    """An object of its own members; more members than these pass as they are."""
+    """An object with members of its own; further members pass unchanged."""
     wrapped = th.ObjectType(*fields, additional_properties=True)
     return th.Property(name, wrapped, description=description)
 
 
 def rows(name: str, description: str, *fields: Field) -> Field:
-    """A list of objects; more members than these pass as they are."""
+    """A list of objects; further members pass unchanged."""
     row = th.ObjectType(*fields, additional_properties=True)
     return th.Property(name, th.ArrayType(row), description=description)
 
@@ -224,7 +224,7 @@ CONTACT_PERSONS: dict[str, Any] = th.PropertiesList(
     stamp("CreatedDateTimeOffset", "When it was made."),
     stamp("LastChangedDateTimeOffset", "When it last changed. The tap's bookmark."),
 ).to_dict()
-"""Somebody who can be spoken to at a company."""
+"""A person to contact at a company."""
 
 
 def _sold_as() -> list[Field]:
@@ -298,7 +298,7 @@ PRODUCT_GROUPS: dict[str, Any] = th.PropertiesList(
 
 
 def dimensions() -> list[Field]:
-    """Return what a sale is booked on besides its account: pairs of an id and a code."""
+    """Return the dimensions that a sale is booked on besides its account: pairs of id and code."""
     named = {
         "Department": "department",
         "Project": "project",
@@ -318,7 +318,7 @@ def dimensions() -> list[Field]:
 
 
 def references() -> list[Field]:
-    """Return who buys, and by which references the sale is found again."""
+    """Return the members for who buys, and for the references by which the sale is found again."""
     return [
         whole("CustomerId", "The customer's `Id`."),
         whole("CustomerNo", "The customer's `Number`."),
@@ -334,7 +334,7 @@ def references() -> list[Field]:
 
 
 def terms() -> list[Field]:
-    """Return on what terms is sold."""
+    """Return the members for the terms of the sale."""
     return [
         text("CurrencyCode", "Currency of all amounts, ISO 4217: `NOK`."),
         decimal("CurrencyExchangeRate", "What one unit of the currency is worth in kroner."),
@@ -350,7 +350,7 @@ def terms() -> list[Field]:
 
 
 def line_members() -> list[Field]:
-    """Return what a line of an order and one of an invoice have in common, but the key."""
+    """Return the members that lines of orders and of invoices have in common, except the key."""
     return [
         choice("LineType", "What the line is.", *LINE_TYPES),
         whole("SortOrder", "Its place, from 0."),
@@ -422,7 +422,7 @@ SALES_ORDERS: dict[str, Any] = th.PropertiesList(
     stamp("CreatedDateTimeOffset", "When it was made."),
     stamp("LastChangedDateTimeOffset", "When it last changed. The tap's bookmark."),
 ).to_dict()
-"""A sale that is not invoiced yet. Once it is, Go lists it no longer."""
+"""A sale that is not invoiced yet. Once it is, Go no longer lists it."""
 
 
 def _numbers() -> list[Field]:
@@ -495,7 +495,7 @@ OUTGOING_INVOICES: dict[str, Any] = th.PropertiesList(
     ),
     stamp("SentDateTimeOffset", "When it was sent. The tap's bookmark."),
 ).to_dict()
-"""An invoice or credit note that was sent, and what is left to pay of it."""
+"""An invoice or credit note that was sent, and what is left to be paid of it."""
 
 VAT_CODES: dict[str, Any] = th.PropertiesList(
     number_key("Id of the VAT code."),
@@ -517,4 +517,4 @@ VAT_CODES: dict[str, Any] = th.PropertiesList(
         day("VatBasisRatioValidFrom", "From which day."),
     ),
 ).to_dict()
-"""How much VAT a sale bears, and how it is reported."""
+"""How much VAT a sale bears, and how that VAT is reported."""

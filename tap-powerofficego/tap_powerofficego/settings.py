@@ -1,4 +1,4 @@
-"""The tap's settings, and what is wrong with the ones a person wrote."""
+"""The tap's settings, and what is wrong with those that a person wrote."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _KEYS = ("application_key", "client_key", "subscription_key")
 
 
 def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Fill in the defaults and tell what is wrong, one line per setting.
+    """Fill in the defaults and return what is wrong, one line per setting.
 
     No line holds the value of a setting, since any of them may be a secret in the wrong place.
 
@@ -107,7 +107,7 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
 
 
 def connection_of(config: Mapping[str, Any]) -> Connection:
-    """Return where Go is and the keys to it.
+    """Return the address of Go and the keys to it.
 
     Raises:
         ConfigurationError: One of these settings cannot be right.

@@ -12,9 +12,9 @@ _LEAST = timedelta(microseconds=1)
 
 
 def sortable(text: object) -> str:
-    """Bring a stamp into the form of Go's own; "" where it is none.
+    """Bring a stamp into the form of Go's own; "" where it is not a stamp.
 
-    Without an offset it is UTC, which Go allows for. Digits beyond the seventh are cut off.
+    Without an offset it is UTC, as Go permits. Digits beyond the seventh are cut off.
     """
     if not isinstance(text, str):
         return ""
@@ -43,9 +43,9 @@ def moment_of(stamp: str) -> datetime:
 def before(stamp: str, seconds: float) -> str:
     """Return the stamp for Go's filters that finds entries from `seconds` before a stamp on.
 
-    Go's filters leave out the very moment that they are given. An entry of the same moment as the
-    newest one could come to light later, so it is the moment before. Where the calendar does not
-    reach back so far it is "", which stands for everything.
+    Go's filters leave out the very moment that they are given. An entry with the same stamp as the
+    newest one may show up later, so the stamp returned lies just before. Where the calendar does
+    not reach back so far it is "", which stands for everything.
     """
     try:
         return write(moment_of(stamp) - timedelta(seconds=seconds) - _LEAST)
@@ -54,7 +54,7 @@ def before(stamp: str, seconds: float) -> str:
 
 
 def start(text: str) -> str:
-    """Read a moment as people write it in settings: a date, or a stamp; "" where it is neither."""
+    """Read a moment as people write it in settings, a date or a stamp; "" where it is neither."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

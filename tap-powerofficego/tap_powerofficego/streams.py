@@ -1,4 +1,4 @@
-"""The eight streams: which lists of Go they are, and by what they tell what changed."""
+"""The eight streams: which lists of Go they read, and which filters find what changed."""
 
 from __future__ import annotations
 
@@ -137,6 +137,6 @@ STREAMS: tuple[type[GoStream], ...] = (
     ProductGroupsStream,
     VatCodesStream,
 )
-"""In the order in which they are emitted: orders and invoices name customers and products.
+"""In the order in which they are emitted, for orders and invoices name customers and products.
 
-Orders come before invoices, so that an order which is invoiced meanwhile is in one of the two."""
+Orders come before invoices, so that an order that is invoiced meanwhile is in one of the two."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 _REACH_SECONDS = 10.0
-"""How long it is tried to reach Go at all; a wrong address should be told while one looks on."""
+"""How long to try to reach Go at all; a wrong address should be reported while a person watches."""
 
 _NO_STATE = (
     "--state: the file holds no state, which is one JSON object: give the last line that the target"
@@ -59,10 +59,10 @@ class TapPowerOfficeGo(CommandLine, Tap):
 
     @functools.cached_property
     def go(self) -> GoClient:
-        """The client of all streams, so that they keep one rate limit and one token.
+        """The client that all streams share, so that they keep one rate limit and one token.
 
         Raises:
-            ConfigurationError: The settings name no Go.
+            ConfigurationError: One of the settings for the connection cannot be right.
         """
         return GoClient(
             connection_of(self.config),
@@ -87,7 +87,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings with messages that name the setting and never hold its value."""
+        """Check the settings; messages name a setting and never hold its value."""
         self.append_builtin_config(self.config_jsonschema)
         errors = setting_errors(self._config, self.config_jsonschema)
         if errors and raise_errors:
@@ -100,10 +100,10 @@ class TapPowerOfficeGo(CommandLine, Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the bookmarks, in the one form in which they can be compared as text.
+        """Load the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is no moment.
+            ConfigValidationError: A bookmark is not a moment.
         """
         super().load_state(state)
         names = {one.bookmark for stream in STREAMS for one in stream.filters}
@@ -121,8 +121,8 @@ class TapPowerOfficeGo(CommandLine, Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the state of what was emitted.
 
-        The bookmarks of a batch are ahead of its file, which is written when it is whole. The last
-        state that was printed is the true one then.
+        With batches, the bookmarks are ahead of the file, which is written once it is complete; so
+        the last state that was printed is then the right one.
         """
         is_true = not self.config.get("batch_config")
         ends = super()._handle_termination if is_true else self._end_without_state

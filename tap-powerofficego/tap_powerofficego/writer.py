@@ -19,10 +19,11 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
-    """One message a line, in UTF-8, amounts with the digits that Go sent.
+    """One message per line, in UTF-8, with amounts in the digits that Go sent.
 
-    Records wait in a buffer until a message of another kind. A signal that comes while a line is
-    written is served after it (`when_free`): a buffer refuses a second write from inside the first.
+    Records wait in a buffer until a message of another kind comes. A signal that arrives while a
+    line is being written is served after it (`when_free`): a buffer refuses a second write from
+    inside the first.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         self._serve_waiting()
 
     def when_free(self, call: Callable[[], None]) -> None:
-        """Call now, or as soon as the line is written that is under way."""
+        """Call now, or right after the line that is being written."""
         if self._is_writing:
             self._waiting = call
         else:

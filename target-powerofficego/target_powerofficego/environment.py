@@ -1,4 +1,4 @@
-"""Settings of environment variables, and of a file `.env`."""
+"""Settings from environment variables and from a file `.env`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from target_powerofficego.sdk_internals import parse_environment_config
 
 
 def add_dotenv() -> None:
-    """Add what stands in the nearest `.env` to the variables; one that is exported counts more.
+    """Add the variables of the nearest `.env`; one that is exported takes precedence.
 
-    The SDK lets the file overrule what a person has just exported.
+    The SDK would let the file overrule what a person has just exported.
     """
     exported = dict(os.environ)
     parse_environment_config({}, "")
@@ -19,10 +19,10 @@ def add_dotenv() -> None:
 
 
 def settings_of_variables(schema: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the settings of a schema that variables with a prefix tell.
+    """Return those settings of a schema that variables with a prefix give.
 
     Raises:
-        ValueError: one is no number or no JSON where it should be.
+        ValueError: a value is not a number, or not JSON, where it should be.
     """
     add_dotenv()
     told: dict[str, Any] = parse_environment_config(schema, prefix, dotenv_path=os.devnull)

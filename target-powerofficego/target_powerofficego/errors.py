@@ -1,4 +1,4 @@
-"""What keeps a run of either way from starting; told in one line each.
+"""What keeps a run of either way from starting; each is reported in one line.
 
 SettingsError   settings that cannot be right: correct them
 CannotStart     things are not as a run needs them: the text says which, and what to do

@@ -46,12 +46,12 @@ class ForwardSide(Side[Tools, GoWalk]):
         )
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether a record is the very one last settled."""
+        """Return whether a record is exactly the one that was settled last."""
         settled = self._tools.store.settled.last(entity, arrival.shop_id)
         return settled is not None and settled.record_hash == self.fingerprint(arrival.record)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
-        """Return what a record is matched on, so that two of one kind are settled one by one.
+        """Return what a record is matched on, so that records that share it are settled in turn.
 
         An order waits for its customer and products that are under way, and for earlier orders of
         the same buyer, whose address or guest it may share.
@@ -63,7 +63,7 @@ class ForwardSide(Side[Tools, GoWalk]):
     def _match_keys(self, entity: str, record: Record) -> list[str]:
         """Return the values that a customer or product is matched on, as matching reads them.
 
-        A value that cannot be read is matched on nothing: it rejects the record.
+        A value that cannot be read is left out: the record is rejected because of it.
         """
         table = self._tools.settings.tables[entity]
         found = []
@@ -74,9 +74,9 @@ class ForwardSide(Side[Tools, GoWalk]):
         return found
 
     def _keys_until_now(self, entity: str, record: Record) -> list[str]:
-        """Return what a record that is deleted was matched on: another may take over its entry.
+        """Return what a deleted record was matched on, for another may take over its entry.
 
-        A shop often empties what it deletes.
+        A shop often empties the fields of what it deletes.
         """
         if not record.get("deleted_at"):
             return []
@@ -103,7 +103,7 @@ class ForwardSide(Side[Tools, GoWalk]):
         else:
             writes.append(f"orders of:{buyer.customer_id}")
             reads += [f"customers:{buyer.customer_id}", *matched]
-        if buyer.customer_id and buyer.company_id:  # it may be the company's, found or made
+        if buyer.customer_id and buyer.company_id:  # its entry may be the company's, found or made
             writes += [f"customers:{buyer.company_id}", *matched]
         lines = record.get("lines")
         for line in lines if isinstance(lines, list) else ():
@@ -125,9 +125,9 @@ class ForwardSide(Side[Tools, GoWalk]):
         yield lambda: archive_erased(self._tools)
 
     def _settle_archives(self, archives: list[Unsettled]) -> None:
-        """Archive all, or hold them all when there are more new ones than `max_archives`.
+        """Archive all, or hold the new ones when there are more of them than `max_archives`.
 
-        What was made in Go for an order, of a record that had left the shop before, does not count.
+        An entry made in Go for an order, of a record that had left the shop before, does not count.
         """
         most = self._tools.settings.max_archives
         waiting = self._tools.store.unsettled.waiting_for(ARCHIVING)
@@ -167,8 +167,8 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.anonymised_marks.words),
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
-        once_deleted(""),  # what was deleted before this was kept is known once it is read again
-        AMOUNTS,  # a link of before these were kept gets them once its order is read again
+        once_deleted(""),  # what was deleted before this was stored is known after a new reading
+        AMOUNTS,  # a link from before amounts were stored gets them when its order is read again
         sorted(settings.payment_accounts.items()),
         [
             (row.name, row.shop, row.go, row.direction.value)

@@ -1,4 +1,4 @@
-"""What is asked of Go before any write: who we are, what we may do, and the accounts."""
+"""What is checked in Go before any write: who we are, what we may do, and the accounts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _READING_ACCOUNTS = {
 }
 
 _NO_VAT = "0"
-"""The code of Norwegian bookkeeping for what has nothing to do with VAT."""
+"""The Norwegian standard VAT code for what has nothing to do with VAT."""
 
 
 def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
@@ -134,7 +134,7 @@ def guest_customer_id(go: GoClient, settings: Settings) -> str | None:
 def _why_no_payments(
     number: int, account: Mapping[str, Any] | None, codes: Mapping[str, Mapping[str, Any]]
 ) -> str | None:
-    """Say why payments cannot be posted to an account, None: they can."""
+    """Say why payments cannot be posted to an account; None if they can."""
     if account is None:
         return f"Go has no active account {number}"
     vat = codes.get(str(account.get("VatCode"))) or {}
@@ -148,7 +148,7 @@ def _why_no_payments(
 
 
 def _accounts(go: GoClient, wanted: Collection[int]) -> dict[int, Mapping[str, Any]]:
-    """Return the active general ledger accounts of these numbers."""
+    """Return the active general ledger accounts with these numbers, by number."""
     numbers = ",".join(str(number) for number in sorted(set(wanted)))
     return {
         int(entry["AccountNo"]): entry

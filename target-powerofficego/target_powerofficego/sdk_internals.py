@@ -1,4 +1,4 @@
-"""What is used of the Singer SDK that it does not promise to keep; imported nowhere else.
+"""The parts of the Singer SDK in use that it does not promise to keep; imported only here.
 
 A new release of the SDK may rename any of these, and each private method that a class here
 overrides; a test names them all.

@@ -1,7 +1,7 @@
 """A Singer target that settles records one by one: messages in, settled STATE out.
 
-What is the same for both ways: settings told in one line each, signals, and that STATE leaves only
-once everything before it is settled.
+It has what both ways share: a line for each wrong setting, signals, and that a STATE is emitted
+only once everything before it is settled.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 RunOfWay = TypeVar("RunOfWay", bound="Run")
 
 _KEYS = ("id", "Id")
-"""What tells a record's id in the shop, and in Go."""
+"""The member that holds a record's id in the shop, and the one in Go."""
 _OF_BOTH_WAYS = ("customers", "products")
 _BROKE = 1
 _ENDED_BY_SIGNAL = 128
@@ -86,7 +86,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     ]
     message_reader_class = InterruptibleReader
     wait: Callable[[float], object] = time.sleep
-    """Sleeps so many seconds, where what a run reads may come from a replica that is behind."""
+    """Sleeps for a number of seconds, where what a run reads may come from a replica that lags."""
     _run: RunOfWay | None = None
     exit_status = 0
     _ends_with_state = False
@@ -102,7 +102,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Say in one line each what is wrong; first what does not exist or is not there yet.
+        """Say what is wrong, in one line each; settings that are unknown or missing come first.
 
         A setting that is null has its default. The SDK leaves numbers of the environment as text.
         """
@@ -176,19 +176,19 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
 
     @abc.abstractmethod
     def one_line(self) -> tuple[type[Exception], ...]:
-        """Return the errors of the other system that end the run with one line."""
+        """Return the other system's errors that end the run with one line."""
 
     @abc.abstractmethod
     def open_run(self) -> RunOfWay:
-        """Open a run by the settings; states are printed to standard output.
+        """Open a run with the settings; its STATE messages go to standard output.
 
         Raises:
-            SettingsError, CannotStart, LinkStoreError: with one line each that says why; so does
-                what `one_line` returns.
+            SettingsError, CannotStart, LinkStoreError: with one line each that says why; so do the
+                errors that `one_line` returns.
         """
 
     def begin(self) -> RunOfWay:
-        """Return the run; it is opened unless it is open.
+        """Return the run, which is opened first unless it is open.
 
         Raises:
             SettingsError, CannotStart, LinkStoreError: see `open_run`.
@@ -212,7 +212,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         self._close()
 
     def _tell_metrics(self) -> None:
-        """Let each sink tell how many records it took, as those of the SDK's own targets do."""
+        """Let each sink log how many records it took, as the SDK's own targets do."""
         for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
             sink.clean_up()
         self._sinks_to_clear.clear()
@@ -248,7 +248,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         """Return the sink of a stream, by its name in any case.
 
         Raises:
-            UnknownStream: it is none that this target takes, and no stream map drops it.
+            UnknownStream: this target does not take it, and no stream map drops it.
         """
         maps = self.mapper.stream_maps.get(stream_name, ())
         if any(isinstance(one, RemoveRecordTransform) for one in maps):
@@ -277,10 +277,10 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             self._check_way(stream_map)
 
     def _check_way(self, stream_map: StreamMap) -> None:
-        """See that a stream that both taps have comes from the one that is to be read from.
+        """Check that a stream that both taps have comes from the tap that this target reads from.
 
         Raises:
-            CannotStart: it comes from the other.
+            CannotStart: it comes from the other tap.
         """
         is_dropped = isinstance(stream_map, RemoveRecordTransform)
         if is_dropped or stream_map.stream_alias.lower() not in _OF_BOTH_WAYS:
@@ -320,7 +320,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
                 raise BrokenInput("a STATE of the input is nested too deep") from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Ignore it: nothing is deleted from a ledger because a tap begins a stream anew."""
+        """Ignore it: nothing is deleted from a ledger because a tap starts a stream over."""
         self.logger.info("ACTIVATE_VERSION is ignored (stream %s)", message_dict.get("stream"))
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -348,15 +348,15 @@ def _read_at(stamp: object) -> datetime.datetime:
 
 @functools.lru_cache(maxsize=8)
 def _moment(stamp: str) -> datetime.datetime | None:
-    """Return a moment, or None; all records of a page bear the same."""
+    """Return a moment, or None; cached, for all records of a page bear the same stamp."""
     return instant_or_none(stamp)
 
 
 def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a stream map makes of a record, None when it drops it.
+    """Return what a stream map makes of a record; None if the map drops it.
 
     Raises:
-        MappingError: it cannot be worked out; the text holds no value, for values may be personal.
+        MappingError: the map fails on it; the text holds no value, for values may be personal.
     """
     try:
         return stream_map.transform(dict(record))

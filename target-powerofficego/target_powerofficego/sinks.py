@@ -1,4 +1,4 @@
-"""One sink a stream: hands each record, with the moment it was read, to the settlement."""
+"""One sink per stream: hands each record, with the moment it was read, to the settlement."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
         self.kept_as = self.entities[self.stream_name.lower()]
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand one record to the settlement; one without an id is told and kept out."""
+        """Hand one record to the settlement; one without an id is reported and kept out."""
         run, read_at = self._begin(), context["read_at"]
         own_id = text_id(record.get(self.key))
         if own_id is None:
@@ -85,4 +85,4 @@ SINKS: dict[str, type[RecordSink]] = {
     **dict.fromkeys(GoSink.entities, GoSink),
     MELTANO_TEST_STREAM: MeltanoTestSink,
 }
-"""By the name of the stream, singular or plural."""
+"""The sink class by the name of the stream, singular or plural."""

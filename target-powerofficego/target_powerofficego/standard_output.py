@@ -1,4 +1,4 @@
-"""What is printed and can no longer be: closed, given up by its reader, or on a full disk."""
+"""Standard output that cannot be written any more: closed, given up by its reader, disk full."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ CLOSED = "standard output is closed, so nothing can be told on it; let it go to 
 
 
 def is_closed() -> bool:
-    """Tell whether the program was started without a standard output."""
+    """Return whether the program was started without a standard output."""
     return sys.stdout is None
 
 
 def forget() -> None:
-    """Let what cannot be printed go nowhere: Python writes it once more at exit, which fails."""
+    """Discard what cannot be printed; else Python would try again at exit, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

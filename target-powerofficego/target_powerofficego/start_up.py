@@ -1,4 +1,4 @@
-"""Opens a run: the lock and the link store, Go, and the plan where that comes first."""
+"""Opens a run: takes the lock, opens the link store and Go, and makes the plan if that is due."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ logger = logging.getLogger("target-powerofficego")
 _KEPT_AS = (*ENTITIES, PAYMENTS)
 
 _START_UP_SECONDS = 10.0
-"""How long the first call is tried; a wrong address should be told while one is still looking."""
+"""How long the first call is tried; a wrong address should be reported while a person watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _KnownInGo:
-    """The entries of Go that settings name by their numbers, found and checked."""
+    """The entries of Go that the settings name by number, looked up and checked."""
 
     sales_accounts: Mapping[str, int]
     payment_accounts: PaymentAccounts | None
@@ -61,7 +61,7 @@ class _KnownInGo:
 def start(
     config: Mapping[str, Any], output: IO[str], wait: Callable[[float], object] = time.sleep
 ) -> Run:
-    """Open a run by a config that fits the schema; `wait` is as in `RunTools`.
+    """Open a run with a config that fits the schema; `wait` is as in `RunTools`.
 
     Raises:
         SettingsError: with one line for each setting that cannot be right.
@@ -190,7 +190,7 @@ def _tools(
 
 
 def _open_store(settings: Settings) -> LinkStore:
-    """Open the link store for the one run at a time that a shop may have; a dry run makes none."""
+    """Open the link store and lock it, as a shop has one run at a time; a dry run creates none."""
     if not settings.dry_run:
         return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
     if has_store(settings.link_store):
@@ -200,7 +200,7 @@ def _open_store(settings: Settings) -> LinkStore:
 
 
 def _may_plan(settings: Settings, store: LinkStore, client: Mapping[str, Any]) -> bool:
-    """Return whether the plan comes first, provided that Go already has entries."""
+    """Return whether this run makes the plan only, provided that Go already has entries."""
     return settings.plans_first_run and not store.runs.has_finished(
         str(client["ClientId"]), settings.shop_name
     )
@@ -244,7 +244,7 @@ def _has_entries(store: LinkStore, index: GoIndex) -> bool:
 
 
 def _tell_kind_of_run(settings: Settings, *, is_plan: bool) -> None:
-    """Say whether anything is written: Meltano takes a dry_run that it cannot read for false."""
+    """Log whether the run writes, for Meltano takes a dry_run that it cannot read for false."""
     if is_plan:
         logger.info("This run only plans: nothing is written to PowerOffice Go")
     else:
@@ -272,7 +272,7 @@ def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
 
 
 def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
-    """Say where a clock differs from Go's, or did so when what is in the store was read."""
+    """Log where a clock differs from Go's, or did when the records in the store were read."""
     told_at = go.told_at
     if told_at is None:
         return

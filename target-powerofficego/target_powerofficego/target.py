@@ -26,7 +26,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
     key = "id"
     tap = "tap-customwebshop"
 
-    # What runs takes long to load, and neither --help nor --about needs it.
+    # The modules of a run take long to load, and neither --help nor --about needs them.
 
     def one_line(self) -> tuple[type[Exception], ...]:
         """See `SettlingTarget`."""

@@ -51,7 +51,7 @@ _ENTRIES = {
     "orders": ("order", "orders"),
     "lines": ("order line", "order lines"),
 }
-"""How the end of a path of either system tells what is there, and what people call it."""
+"""What people call the entries of a resource, one and many, by the last part of its path."""
 _DONE = {"POST": "created", "PATCH": "changed", "DELETE": "removed"}
 _LONG_AGO = REFERENCE - timedelta(weeks=2)
 _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
@@ -59,11 +59,11 @@ _PERSON = ("ExternalImportReference", "Number", "FirstName", "LastName", "EmailA
 _ADDRESS = ("MailAddress.AddressLine1", "MailAddress.ZipCode", "MailAddress.City")
 _PRODUCT = ("Code", "Name", "UnitPrice", "UnitOfMeasureCode", "StandardSalesAccountId")
 WHAT_EACH_RUN_WROTE = "What each run wrote"
-"""The title of the last act, which is short enough for the README."""
+"""The title of the last act, whose output is short enough for the README."""
 
 
 class Landed:
-    """The orders with a habit, side by side with what stands in Go for them."""
+    """The orders with a habit, side by side with what Go has for them."""
 
     def __init__(self, box: Sandbox) -> None:
         self._shop = box.shop
@@ -77,11 +77,11 @@ class Landed:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the shop is too small for such orders."""
+        """Whether the shop is too small to have such orders."""
         return not self._words
 
     def table(self) -> Table:
-        """Return what is special about each order, and what stands in Go for it."""
+        """Return a table of what is special about each order, and what Go has for it."""
         return landed_table(
             (words, name_of(self._customer(order)), vat_by_rate(order), order["TotalAmount"])
             for shop_id, words in self._words.items()
@@ -128,7 +128,7 @@ def name_of(customer: Entry) -> str:
 
 
 def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
-    """Return rate in percent, net and VAT of an order in Go, the highest rate first."""
+    """Return the rate in percent, net and VAT of an order in Go, the highest rate first."""
     sums: dict[Decimal, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for line in order["SalesOrderLines"]:
         of_rate = sums[Decimal(str(line["VatRate"])) * 100]
@@ -138,15 +138,15 @@ def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
 
 
 class WayBack:
-    """Edits Go and the shop, and sees what came of it after a run both ways."""
+    """Edits Go and the shop, and checks what came of it after a run both ways."""
 
     def __init__(self, box: Sandbox) -> None:
         self._box = box
 
     def edit(self) -> None:
-        """Edit a phone and a price in Go, send an invoice there, and one phone on both sides.
+        """Edit a phone and a price in Go, send an invoice there, and edit a phone on both sides.
 
-        Go's edit of that phone is ten minutes later than the shop's, by Go's clock.
+        Go's edit of that last phone is ten minutes later than the shop's, by Go's clock.
         """
         go, shop = self._box.go, self._box.shop
         customer, clashing = self._linked("Customers", "customers")[:2]
@@ -182,7 +182,7 @@ class WayBack:
         ]
 
     def _linked(self, resource: str, stream: str) -> list[dict[str, Any]]:
-        """Return entries of Go that have a record in the shop with all that is to be edited."""
+        """Return the entries of Go that have a record in the shop and all that is to be edited."""
         records = self._box.shop.record
         return [
             entry
@@ -204,7 +204,7 @@ def _shop_id(entry: dict[str, Any]) -> str:
 
 
 class Demo:
-    """The acts in their order; each says what it does, does it and checks what it promised."""
+    """The acts in order; each says what it does, does it and checks that it kept its promise."""
 
     def __init__(self, box: Sandbox, meltano: Meltano, console: Console) -> None:
         self._box = box
@@ -215,7 +215,7 @@ class Demo:
         self._wrote: list[tuple[str, list[str]]] = []
 
     def play(self, *, customers: int, products: int, orders: int) -> list[str]:
-        """Play all acts; return the promises that were not kept, best none.
+        """Play all acts; return the promises that were not kept, ideally none.
 
         Raises:
             CannotRun: Meltano failed.
@@ -228,7 +228,7 @@ class Demo:
         self._show_waiting()
         self._sync_again()
         self._sync_two_edits()
-        if not self._broken:  # it edits what the acts before have linked
+        if not self._broken:  # this act edits what the earlier acts have linked
             self._sync_both_ways()
         if not self._broken and named_habits(self._box.shop):
             self._sync_after_retiring()
@@ -438,7 +438,7 @@ class Demo:
         return writes
 
     def _expect(self, is_kept: bool, otherwise: str) -> None:
-        """Note that a promise was not kept."""
+        """Note a promise that was not kept."""
         if not is_kept:
             self._broken.append(otherwise)
 
@@ -452,7 +452,7 @@ class Demo:
 
 
 def _telling_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return an order with a discount and lines at several rates, or the nearest to that."""
+    """Return an order with a discount and lines at several rates, or the closest to that."""
 
     def tells(order: dict[str, Any]) -> tuple[bool, int, int]:
         lines = order["SalesOrderLines"]

@@ -1,4 +1,4 @@
-"""Takes the command line of `demo`, plays the acts and says whether all went as promised."""
+"""Reads the command line of `demo`, plays the acts and says whether all went as promised."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_AS_PROMISED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play the demo; return 0 when everything was as promised, else 1."""
+    """Play the demo; return 0 if everything was as promised, else 1."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, markup=False, emoji=False)
     try:

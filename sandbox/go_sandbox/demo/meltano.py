@@ -1,4 +1,4 @@
-"""Runs Meltano in this project against a sandbox, with its state outside of the project."""
+"""Runs Meltano in this project against a sandbox, with its state outside the project."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _OWN_VARIABLES = (
 
 
 class CannotRun(Exception):  # noqa: N818 - reads as what it says
-    """Meltano is not there, or ended with an error; the text says which, with its last lines."""
+    """Meltano is missing, or ended with an error; the text says which, with its last lines."""
 
 
 class Meltano:
     """Meltano as this project sets it up, pointed at a sandbox.
 
     What it remembers (its database and the link store) goes into `folder`, so that each demo
-    begins anew and the project stays clean; only the installed plugins stay, in `.meltano`.
-    Settings in the shell and in `.env` do not count: they may be those of a real Go.
+    starts from scratch and the project stays clean; only the installed plugins stay, in `.meltano`.
+    Settings in the shell and in `.env` are ignored: they may be those of a real Go.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Meltano:
         self._demand("install")
 
     def sync(self, *options: str, both_ways: bool = False) -> None:
-        """Run tap and target once, with these options of `meltano run`; perhaps back as well.
+        """Run tap and target once with these options of `meltano run`; on request the way back too.
 
         Raises:
             CannotRun: when the run fails.
@@ -76,14 +76,14 @@ class Meltano:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Meltano with these arguments, and with variables that only this run gets.
 
-        Its output stands in `stdout`, unless it was shown already because the demo is verbose.
+        Its output is in `stdout`, unless it was shown already because the demo is verbose.
         """
         running = self.start(*arguments, **variables)
         output, _ = running.communicate()
         return subprocess.CompletedProcess(running.args, running.returncode, output)
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Start Meltano as `run` does; the caller waits for its end."""
+        """Start Meltano as `run` does; the caller must wait for its end."""
         others = {
             name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
         }
@@ -116,7 +116,7 @@ def project_folder() -> Path:
     """Return the folder with this project's meltano.yml.
 
     Raises:
-        CannotRun: it is neither here nor above, nor beside the installed sandbox.
+        CannotRun: it is neither in this folder nor in one above, nor beside the installed sandbox.
     """
     here = Path.cwd()
     beside = Path(__file__).resolve().parents[3]

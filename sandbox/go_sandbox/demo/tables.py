@@ -29,7 +29,7 @@ def newest_outcomes(link_store: Path) -> Mapping[str, Mapping[str, int]]:
 
 
 def waiting_table(link_store: Path) -> Table:
-    """Return every record that is parked, rejected or held, and why; a table without rows: none."""
+    """Return every record that is parked, rejected or held, and why; without rows, none is."""
     query = (
         "SELECT kind, entity || ' ' || shop_id, reason FROM unsettled"
         " ORDER BY kind, entity, shop_id"
@@ -57,7 +57,7 @@ def _rows(link_store: Path, query: str) -> list[tuple[str, ...]]:
 
 
 def outcome_table(outcomes: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return what came of the records: a row for each entity, a column for each outcome."""
+    """Return the outcomes of the records: a row for each entity, a column for each outcome."""
     there = {name for found in outcomes.values() for name, count in found.items() if count}
     names = [*(name for name in _FIRST if name in there), *sorted(there - set(_FIRST))]
     table = Table(box=box.SIMPLE_HEAD, padding=_NARROW)
@@ -78,7 +78,7 @@ def _table(headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def entry_table(title: str, entry: Mapping[str, Any], members: Iterable[str]) -> Table:
-    """Return some members of an entry in Go; `MailAddress.City` reaches into one."""
+    """Return some members of an entry in Go; a name may reach deeper, as `MailAddress.City`."""
     table = Table(
         title=title, title_justify="left", show_header=False, box=box.SIMPLE, padding=_NARROW
     )
@@ -91,7 +91,7 @@ def entry_table(title: str, entry: Mapping[str, Any], members: Iterable[str]) ->
 
 
 def order_table(title: str, order: Mapping[str, Any]) -> Table:
-    """Return an order's lines and its total, in krone, as Go worked them out."""
+    """Return an order's lines and its total, in krone, as Go calculated them."""
     table = Table(
         title=title, title_justify="left", show_footer=True, box=box.SIMPLE_HEAD, padding=_NARROW
     )

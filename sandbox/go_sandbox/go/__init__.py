@@ -1,1 +1,1 @@
-"""A local PowerOffice Go: the REST API v2 as its documents tell it, and the books behind it."""
+"""A local PowerOffice Go: the REST API v2 as documented, and the books behind it."""

@@ -41,7 +41,7 @@ _PATCH = ("application/json-patch+json", "application/json")
 
 
 class TokenRefusal(Exception):  # noqa: N818
-    """A token request that is refused with 400 and the error names of RFC 6749."""
+    """A token request that is refused with 400 and an error name of RFC 6749."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -52,7 +52,7 @@ def issue_token(ledger: Ledger, authorization: str, grant_type: str | None) -> d
     """Return the answer of the token endpoint.
 
     Raises:
-        TokenRefusal: the keys are not those of this client, or the grant type is another.
+        TokenRefusal: the keys are not those of this client, or the grant type is not supported.
     """
     if _basic(authorization) != (ledger.application_key, ledger.client_key):
         raise TokenRefusal("invalid_client", "The application key or the client key is not valid")
@@ -90,7 +90,7 @@ def read_token(ledger: Ledger, authorization: str) -> dict[str, Any]:
 
 
 def check_privilege(claims: dict[str, Any], allowed: frozenset[str]) -> None:
-    """Check that the token has one of the privileges; none named means any token will do.
+    """Check that the token has one of the privileges; if none is named, any token will do.
 
     Raises:
         GatewayRefusal: it has none of them (403).
@@ -120,9 +120,9 @@ def _unsigned_jwt(claims: dict[str, Any]) -> str:
 
 
 class Gateway:
-    """Counts the requests of one subscription key over all endpoints, the token's included.
+    """Counts the requests of one subscription key to all endpoints, the token endpoint included.
 
-    Requests that were refused for coming too fast are not counted. `now` tells seconds.
+    Requests that were refused for coming too fast are not counted. `now` returns seconds.
     """
 
     def __init__(

@@ -35,11 +35,12 @@ class Resource:
 
     Attributes:
         label: what refusals call one of its entries.
-        post: the body that makes one.
-        patch: the body that changes one.
-        create: makes one, given the id of the customer it belongs to; None if made otherwise.
-        change: changes one.
-        delete: deletes one; None if deleted otherwise.
+        post: the body that creates an entry.
+        patch: the body that changes an entry.
+        create: creates an entry, given the id of the customer it belongs to; None if that is done
+            elsewhere.
+        change: changes an entry.
+        delete: deletes an entry; None if that is done elsewhere.
     """
 
     label: str
@@ -133,7 +134,7 @@ def read_changes(resource: str, before: Entry, values: dict[str, Any]) -> dict[s
     """Return what really changes when these members are set; an object's members are merged.
 
     Raises:
-        Refusal: a member is not one that can be changed, or its value does not fit.
+        Refusal: a member cannot be changed, or its value does not fit.
     """
     shape = RESOURCES[resource].patch
     view = patch_view(resource, before)
@@ -185,8 +186,8 @@ class Books(Ledger):
     def edit(self, resource: str, entry_id: object, changes: dict[str, Any]) -> Entry:
         """Change an entry; members of `MailAddress` are merged into the address.
 
-        For orders `lines` maps a line's id to its changes, or to None to delete it; an id that
-        begins with "new" adds a line.
+        For orders, `lines` maps a line's id to its changes, or to None to delete the line; an id
+        that begins with "new" adds a line.
         """
         with self.storage.lock:
             before = self._existing(resource, entry_id)
@@ -208,19 +209,19 @@ class Books(Ledger):
         return self._done("SalesOrders", order_id, partial(invoices.send, by_integration=False))
 
     def pay_invoice(self, invoice_id: object, amount: object = None) -> Entry:
-        """Book a payment of an invoice, whole or of an amount; a credit note is paid out."""
+        """Book the payment of all or part of an invoice; a credit note is paid out."""
         return self._done("OutgoingInvoices", invoice_id, invoices.pay, amount)
 
     def credit_invoice(self, invoice_id: object, amount: object = None) -> Entry:
-        """Credit an invoice, whole or an amount with VAT; return the credit note."""
+        """Credit all of an invoice, or an amount with VAT; return the credit note."""
         return self._done("OutgoingInvoices", invoice_id, invoices.credit, amount)
 
     def reverse_invoice(self, invoice_id: object) -> Entry:
-        """Reverse an invoice: credit the whole of it, and mark it; return the credit note."""
+        """Reverse an invoice: credit the whole of it and mark it; return the credit note."""
         return self._done("OutgoingInvoices", invoice_id, invoices.reverse)
 
     def revoke_tokens(self) -> None:
-        """Make every token that was given so far invalid."""
+        """Make every token that was issued so far invalid."""
         with self.storage.lock:
             tokens = self.storage.table("go tokens")
             for token in tokens.values():

@@ -33,7 +33,7 @@ _PERSON = "Contact person"
 
 
 def checked_address(kind: str, address: dict[str, Any], *, names: Iterable[str]) -> dict[str, Any]:
-    """Return a complete address; CountryCode is NO when left out of one that has a City.
+    """Return a complete address; CountryCode is NO if it is left out of one that has a City.
 
     An address may be emptied as a whole, but may not lose its City or ZipCode alone.
 
@@ -60,7 +60,7 @@ def check_email(kind: str, field: str, value: str | None) -> None:
     """Check one e-mail address.
 
     Raises:
-        Refusal: the text is no e-mail address.
+        Refusal: the text is not an e-mail address.
     """
     if value and not _EMAIL.fullmatch(value):
         raise broken_rule(kind, f"{field} is not a valid e-mail address")
@@ -281,7 +281,7 @@ def _check_unused(ledger: Ledger, kind: str, entry: Entry, member: str, how: str
 
 
 def _moved(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry | None:
-    """Return an entry as it is after an edit, with a new stamp; None when nothing changes."""
+    """Return an entry as it is after an edit, with a new stamp; None if nothing changes."""
     after = {**before, **changes}
     stamp = {"LastChangedDateTimeOffset": ledger.clock.stamp()}
     return None if after == before else {**after, **stamp}
@@ -313,7 +313,7 @@ def _siblings(ledger: Ledger, address: Entry) -> list[Entry]:
 
 
 def _check_code(ledger: Ledger, kind: str, resource: str, entry: Entry) -> None:
-    """See that no other entry has its code, whichever customer that belongs to."""
+    """Check that no other entry has the same code, whichever customer that entry belongs to."""
     if entry["ExternalCode"]:
         references.check_unique(ledger, kind, resource, "ExternalCode", entry)
 

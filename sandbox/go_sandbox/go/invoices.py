@@ -31,10 +31,10 @@ _COUNTED = (
 
 
 def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
-    """Match an invoice that is just posted with a payment that waits for it; return it then.
+    """Match an invoice that was just posted with a payment that waits for it; return the invoice.
 
     Both are settled when customer and `CustomMatchingReference` are the same and the amounts are
-    opposite. A payment of another amount stays open: what Go makes of that is not known.
+    opposite. A payment of another amount stays open: what Go does with it is not known.
     """
     reference = invoice["CustomMatchingReference"]
     for payment in ledger.register("OpenPayments").values() if reference else ():
@@ -49,7 +49,7 @@ def take_payment(ledger: Ledger, invoice: Entry) -> Entry:
 def send(
     ledger: Ledger, order: Entry, *, by_integration: bool, request: dict[str, Any] | None = None
 ) -> Entry:
-    """Turn an order into an invoice (a credit note if its sum is negative) and return that.
+    """Turn an order into an invoice (a credit note if its sum is negative) and return the invoice.
 
     The invoice keeps the order's id; its lines get new ids. An order that a person sent does not
     count as created by the integration.
@@ -157,13 +157,13 @@ def _line(ledger: Ledger, line: Entry) -> Entry:
 
 
 def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> Entry:
-    """Take an order to be sent, asked for in a body read as `SendInvoiceRequestPostDto`.
+    """Accept a request, a body read as `SendInvoiceRequestPostDto`, to send an order; return it.
 
-    Return the request. The order is sent `sending_seconds` later; until then its state says that it
-    is being processed.
+    The order is sent `sending_seconds` later; until then its state says that it is being processed.
 
     Raises:
-        Refusal: the order has no lines, is being sent already (409), or the e-mail address is none.
+        Refusal: the order has no lines or is being sent already (409), or the e-mail address is
+            not one.
     """
     check_email("Sales order", "EmailAddress", request.get("EmailAddress"))
     if not order["SalesOrderLines"]:
@@ -190,7 +190,7 @@ def _moment(ledger: Ledger) -> float:
 
 
 def _send(ledger: Ledger, order_id: str, request: dict[str, Any]) -> None:
-    """Send an order; a delivery that cannot be made shows in its state, and the order stays."""
+    """Send an order; if it cannot be delivered, its state says so and the order stays."""
     order = ledger.register("SalesOrders").get(order_id)
     why = "The order is gone" if order is None else _obstacle(ledger, order, request)
     if order is None or why:
@@ -213,7 +213,7 @@ def _obstacle(ledger: Ledger, order: Entry, request: dict[str, Any]) -> str | No
 
 
 def state_of(ledger: Ledger, order_id: str) -> Entry | None:
-    """Return how the sending of an order goes, as a reader sees it who lags behind."""
+    """Return how the sending of an order goes, as a reader that lags behind sees it."""
     state = ledger.register("SentStates").get(order_id, late=True)
     is_order = ledger.register("SalesOrders").get(order_id, late=True) is not None
     return _state(order_id) if state is None and is_order else state
@@ -229,15 +229,15 @@ def _state(order_id: str, **members: object) -> Entry:
 
 
 def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
-    """Book a payment of an invoice, or that a credit note is paid out; return it as it is then.
+    """Book the payment of an invoice or the payout of a credit note; return the changed invoice.
 
     Args:
         ledger: the client's ledger.
         invoice: the invoice or credit note.
-        amount: how much, in the invoice's currency; None is all that is open.
+        amount: how much, in the invoice's currency; None means all that is open.
 
     Raises:
-        Refusal: the amount is none, or more than is open.
+        Refusal: the amount is not one, or is more than is open.
     """
     balance = Decimal(invoice["Balance"])
     paid = _checked(amount, abs(balance), f"open on {invoice['InvoiceNo']}")
@@ -248,19 +248,19 @@ def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
     """Credit an invoice and return the credit note.
 
     What is still open of the invoice is matched with the credit note at once. The rest of the
-    credit note stays open: it is money that the buyer shall have back.
+    credit note stays open: it is money owed to the buyer.
 
-    A credit note of the whole invoice has the invoice's lines with negative quantities, and stock
-    comes back. One of a part has an amount in place of each line, shared out by the lines' totals:
-    a price that was let down, nothing that came back.
+    A credit note for the whole invoice has the invoice's lines with negative quantities, and stock
+    comes back. One for a part has an amount in place of each line, shared out by the lines' totals:
+    a price reduction, with no goods returned.
 
     Args:
         ledger: the client's ledger.
         invoice: the invoice.
-        amount: how much with VAT, in the invoice's currency; None is all not yet credited.
+        amount: how much with VAT, in the invoice's currency; None means all not yet credited.
 
     Raises:
-        Refusal: it is a credit note itself, or the amount is none or more than can be credited.
+        Refusal: it is a credit note itself, or the amount is not one or more than can be credited.
     """
     number, total = invoice["InvoiceNo"], Decimal(invoice["TotalAmount"])
     if invoice["VoucherType"] != "OutgoingInvoice":
@@ -281,13 +281,13 @@ def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
 
 
 def reverse(ledger: Ledger, invoice: Entry) -> Entry:
-    """Take an invoice back as if it had never been, and return the credit note that does it.
+    """Reverse an invoice as if it had never existed, and return the credit note that does so.
 
-    The contract shows `IsReversed` on an invoice but does not tell how Go reverses one. Here it is
-    credited as a whole, and marked; the credit note itself is not marked.
+    The contract shows `IsReversed` on an invoice but does not say how Go reverses one. Here it is
+    credited as a whole and marked; the credit note itself is not marked.
 
     Raises:
-        Refusal: it is a credit note, or something of it was credited before.
+        Refusal: it is a credit note, or part of it was credited before.
     """
     if _credited(ledger, invoice):
         raise broken_rule(_KIND, f"{invoice['InvoiceNo']} was credited and cannot be reversed")

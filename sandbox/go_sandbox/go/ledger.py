@@ -1,4 +1,4 @@
-"""What all rules of PowerOffice Go work on: one client's entries, numbers, clock and switches."""
+"""What the rules of PowerOffice Go work on: one client's entries, numbers, clock and switches."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _UNIQUE = {
     "VatCodes": ("Code",),
     "PaymentTerms": ("CreditDays",),
 }
-# The client's first entries are older than any clock that is behind, which so may be set at once.
+# The client's first entries are old enough for a clock to be set back right from the start.
 _SECONDS_SINCE_OPENED = 365 * 24 * 60 * 60
 
 
@@ -54,11 +54,11 @@ class Switches:
         price_decimals: decimals kept of `ProductUnitPrice` on lines and `UnitPrice` on products;
             None keeps what is sent. The real number is not published.
         vat_rounding: "line" rounds VAT on every line, "rate" once per VAT rate on the summed net.
-            Which of them Go does is not published. Applies to an order when it is next written.
+            Which of the two Go does is not published. Applies to an order when it is next written.
         read_lag_seconds: GETs answer from the state as it was this many seconds ago.
         read_lag_reads: GETs answer from the state as it was this many GETs ago.
         rate_limit: requests in any one second per subscription key before 429; Go documents 10.
-            None is no limit.
+            None means no limit.
         send_retry_after: whether a 429 carries the header `Retry-After`.
         product_code_unique: whether two products may not share a `Code`; not published.
         patch_test_status: the status of a JSON Patch whose `test` failed; not published.
@@ -68,7 +68,8 @@ class Switches:
         allow_send_invoice: whether the next token may send invoices.
         sending_seconds: how long Go takes to make and send an invoice that the API asked for; it
             answers 202 at once. It happens with the first request after that time.
-        passed_seconds: what else has passed for what is read or sent late, without anybody waiting.
+        passed_seconds: time that is taken to have passed, without anybody waiting, for what is
+            read or sent late.
         clock_skew_seconds: how far Go's clock is ahead; behind, if negative. It is in every stamp
             and date that Go makes.
     """
@@ -98,7 +99,7 @@ class Moment:
 
 
 class Replica:
-    """The copy that late readers see; `reads` counts the GETs so far."""
+    """The copy that late readers see; `reads` is the number of GETs so far."""
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
@@ -106,7 +107,7 @@ class Replica:
 
     @property
     def is_behind(self) -> bool:
-        """Whether it lags at all."""
+        """Whether the copy lags at all."""
         return bool(self._switches.read_lag_seconds or self._switches.read_lag_reads)
 
     def now(self) -> Moment:
@@ -114,7 +115,7 @@ class Replica:
         return Moment(time.monotonic() + self._switches.passed_seconds, self.reads)
 
     def shows(self, written: Moment) -> bool:
-        """Return whether it has what was written at that moment."""
+        """Return whether the copy has what was written at that moment."""
         is_old = written.seconds < self.now().seconds - self._switches.read_lag_seconds
         is_read_past = self.reads - written.reads > self._switches.read_lag_reads
         return is_old and (is_read_past or not self._switches.read_lag_reads)
@@ -128,7 +129,7 @@ class Register:
     Args:
         storage: where the entries survive.
         kind: the resource, such as "Customers".
-        unique: fields of which an index is kept, to find who holds a value.
+        unique: fields that are indexed, to find which entry holds a value.
         replica: what late readers see.
     """
 
@@ -149,11 +150,11 @@ class Register:
         return len(self._entries)
 
     def get(self, entry_id: object, *, late: bool = False) -> Entry | None:
-        """Return the entry; `late` as a reader sees it who lags behind."""
+        """Return the entry; with `late`, as a reader that lags behind sees it."""
         return (self._late() if late else self._entries).get(str(entry_id))
 
     def values(self, *, late: bool = False) -> list[Entry]:
-        """Return all entries; `late` as a reader sees them who lags behind."""
+        """Return all entries; with `late`, as a reader that lags behind sees them."""
         return list((self._late() if late else self._entries).values())
 
     def put(self, entry: Entry) -> Entry:
@@ -167,7 +168,7 @@ class Register:
         return entry
 
     def remove(self, entry_id: object) -> None:
-        """Take the entry away."""
+        """Remove the entry."""
         key = str(entry_id)
         self._remember(key)
         self._unindex(key)

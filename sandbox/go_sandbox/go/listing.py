@@ -1,4 +1,4 @@
-"""Lists: filters, order, pages and choice of fields, and the header that tells of further pages."""
+"""Lists: filters, order, pages and choice of fields, and the header that announces more pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_query(query: Mapping[str, str], known: set[str]) -> dict[str, str]:
     """Return the query parameters by lower-case name; blank ones are left out.
 
     Raises:
-        Refusal: a parameter is unknown, which refuses the whole request.
+        Refusal: a parameter is unknown, so that the whole request is refused.
     """
     values: dict[str, str] = {}
     for name, value in query.items():
@@ -57,7 +57,7 @@ def list_page(
     Args:
         entries: all entries, as the API shows them.
         names: the fields of such an entry.
-        filters: by parameter name.
+        filters: the filters by parameter name.
         query: the parameters as they came.
         url: the address without its query, for the link to the next page.
 
@@ -168,7 +168,7 @@ def flag(field: str) -> Filter:
 
 
 def only(field: str) -> Filter:
-    """Filter for entries that have something in a field, when true; false filters nothing."""
+    """Filter, when true, for entries that have something in a field; false filters nothing."""
     return _filter(field, read_flag, lambda value, wanted: bool(value) or not wanted)
 
 
@@ -185,12 +185,12 @@ def choice(field: str, choices: tuple[str, ...]) -> Filter:
 
 
 def earliest(field: str) -> Filter:
-    """Filter for dates from the one given on, that day included."""
+    """Filter for dates from the given day on, that day included."""
     return _filter(field, _day, lambda value, wanted: value >= wanted)
 
 
 def latest(field: str) -> Filter:
-    """Filter for dates until the one given, that day included."""
+    """Filter for dates up to the given day, that day included."""
     return _filter(field, _day, lambda value, wanted: value <= wanted)
 
 
@@ -212,7 +212,7 @@ def read_flag(text: str) -> bool:
 
 
 def _filter(field: str, read: Callable[[str], Any], passes: Callable[[Any, Any], bool]) -> Filter:
-    """Return the filter for entries whose field passes, given what its text is read as."""
+    """Return a filter for entries whose field passes a test against the value read from text."""
 
     def start(text: str) -> Test:
         wanted = read(text)

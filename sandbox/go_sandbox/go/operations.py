@@ -1,4 +1,4 @@
-"""What the API's routes do: the same for each resource, and what orders and vouchers do besides."""
+"""What the API's routes do: alike for each resource, with more for orders and vouchers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answers; a body of None is no body at all."""
+    """What the API answers; None as the body means no body at all."""
 
     status: int
     body: Any = None
@@ -103,7 +103,7 @@ class Answer:
 
 
 def page_of(call: Call, entries: list[Entry], names: tuple[str, ...], filters: Filters) -> Answer:
-    """Answer a list; an empty page is 204 without a body, as Go answers."""
+    """Answer a list; an empty page is answered with 204 and no body, as in Go."""
     page, pagination = list_page(entries, names, filters, call.query, call.url)
     headers = {"X-Pagination": pagination}
     return Answer(200, page, headers) if page else Answer(204, None, headers)
@@ -124,7 +124,7 @@ def read(resource: str, names: tuple[str, ...], call: Call) -> Answer:
 
 
 def make(resource: str, names: tuple[str, ...], call: Call) -> Answer:
-    """Make an entry (201)."""
+    """Create an entry (201)."""
     read_query(call.query, set())
     written = RESOURCES[resource]
     values = read_body(written.post, required_body(call))
@@ -151,7 +151,7 @@ def found(call: Call, resource: str, *, late: bool = False) -> Entry:
     """Return the stored entry that the path names.
 
     Raises:
-        Refusal: there is none (404), or it belongs to another contact than the path says.
+        Refusal: there is no such entry (404), or it belongs to another contact than the path says.
     """
     entry_id = call.path["id"]
     entry = call.books.register(resource).get(entry_id, late=late)
@@ -166,7 +166,7 @@ def patched(call: Call, resource: str, entry: Entry) -> dict[str, Any]:
     """Return what the JSON Patch in the body changes in an entry.
 
     Raises:
-        Refusal: the patch does not fit, or a query parameter is there.
+        Refusal: the patch does not fit, or there is a query parameter.
     """
     read_query(call.query, set())
     return apply_patch(
@@ -181,7 +181,7 @@ def required_body(call: Call) -> object:
     """Return the body.
 
     Raises:
-        Refusal: there is none.
+        Refusal: there is no body.
     """
     if call.body is None:
         raise bad_cast("the object is missing from the body")
@@ -207,12 +207,12 @@ def read_order(call: Call) -> Answer:
 
 
 def read_complete(call: Call) -> Answer:
-    """Answer an order with its lines."""
+    """Answer the complete order, with its lines."""
     return Answer(200, _complete(_read_order(call)))
 
 
 def make_order(call: Call) -> Answer:
-    """Make an order with its lines (201, the complete order)."""
+    """Create an order with its lines (201, the complete order)."""
     read_query(call.query, set())
     values = read_body(ORDER_POST, required_body(call))
     order = orders.create(call.books, values, by_integration=True)
@@ -256,7 +256,7 @@ def delete_line(call: Call) -> Answer:
 
 
 def create_and_send(call: Call) -> Answer:
-    """Send an order (202); without the privilege to send that is a 400, not a 403."""
+    """Send an order (202); without the privilege to send, the answer is 400, not 403."""
     read_query(call.query, set())
     if not call.claims["goAllowSendInvoice"]:
         detail = "The client lacks the privilege to send invoices; turn it on in Go"
@@ -271,8 +271,8 @@ def create_and_send(call: Call) -> Answer:
 def sent_state(call: Call) -> Answer:
     """Answer how the sending of an order went, as an array.
 
-    Of an order that was never sent: that it is not being processed, and nothing else. 204 when a
-    person sent it, 404 when there is none.
+    For an order that was never sent, the state says that it is not being processed, and nothing
+    else. 204 if a person sent it, 404 if there is no such order.
     """
     values = read_query(call.query, {"id"})
     try:
@@ -306,7 +306,7 @@ def _complete(order: Entry) -> Entry:
 
 
 def list_open_items(call: Call) -> Answer:
-    """Answer the open entries of the customer ledger at a date, which must be given."""
+    """Answer the entries of the customer ledger that are open at a date, which must be given."""
     given = {name.lower(): value for name, value in call.query.items()}
     try:
         day = date.fromisoformat(given.get("date", "").strip()).isoformat()

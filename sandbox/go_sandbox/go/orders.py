@@ -1,4 +1,4 @@
-"""Sales orders and their lines: drafts of invoices, until they are sent or deleted."""
+"""Sales orders and their lines: drafts of invoices until they are sent or deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOWHERE = (
 
 
 def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> None:
-    """Take from `StockAvailable` what a confirmed order holds; give back what it held before."""
+    """Take from `StockAvailable` what a confirmed order reserves; give back what it held before."""
     moved: dict[int, Decimal] = defaultdict(Decimal)
     for order, sign in ((before, 1), (after, -1)):
         if order and order["SalesOrderStatus"] == "Confirmed":
@@ -71,7 +71,7 @@ def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
 
 
 def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
-    """Return the line checked, with what it inherits and its amounts.
+    """Return the checked line, with what it inherits and with its amounts.
 
     Raises:
         Refusal: a rule of Go is broken, or the product is unknown (404).
@@ -228,7 +228,7 @@ def delete(ledger: Ledger, order: Entry) -> None:
 
 
 def present(ledger: Ledger, order: Entry, *, inherited: bool = False) -> Entry:
-    """Return the complete order as the API shows it; `inherited` fills what the customer gives."""
+    """Return the complete order as the API shows it; `inherited` fills in the customer's values."""
     customer = ledger.register("Customers").get(order["CustomerId"])
     if customer is None:
         raise unknown_reference(_KIND, "CustomerId", order["CustomerId"])
@@ -271,7 +271,7 @@ def _store_lines(ledger: Ledger, order: Entry, lines: list[Entry]) -> None:
 
 
 def _resolve_customer(ledger: Ledger, order: Entry) -> Entry:
-    """Fill the customer's id and number, and return the customer."""
+    """Fill in the customer's id and number, and return the customer."""
     customers = ledger.register("Customers")
     customer = references.named(customers, _KIND, order, "CustomerId", "CustomerNo", "Number")
     if customer is None:

@@ -1,4 +1,4 @@
-"""Why a request is refused: the problem bodies of the API, and those of the gateway before it."""
+"""Why a request is refused: the API's problem bodies, and those of the gateway in front of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def broken_rule(kind: str, detail: str, status: int = 400) -> Refusal:
 
 
 def unknown_reference(kind: str, field: str, value: object) -> Refusal:
-    """Return the refusal of a body that names an object which does not exist (404, as Go does)."""
+    """Return the refusal of a body that names an object that does not exist (404, as in Go)."""
     return broken_rule(kind, f"{field} = {value} was not found", status=404)
 
 
@@ -57,7 +57,7 @@ def not_found(kind: str, object_id: object) -> Refusal:
 
 
 def in_use(kind: str, object_id: object, reason: str) -> Refusal:
-    """Return the refusal to delete an object that something else leans on."""
+    """Return the refusal to delete an object that something else depends on."""
     detail = f"{kind} with id = {object_id} cannot be deleted: {reason}"
     return Refusal(409, f"{kind} conflict", detail)
 

@@ -1,4 +1,4 @@
-"""Products and product groups: codes, sales accounts, stock, and what keeps one in the ledger."""
+"""Products and product groups: codes, sales accounts, stock, and what forbids deleting them."""
 
 from __future__ import annotations
 

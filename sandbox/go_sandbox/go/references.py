@@ -1,4 +1,4 @@
-"""What bodies refer to: VAT codes, accounts, terms, currencies; and what VAT follows."""
+"""What bodies refer to: VAT codes, accounts, terms, currencies; and the VAT that follows."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ VAT_CODE = tuple(_FIRST["VatCodes"][0])
 
 
 def rounded(amount: Decimal, step: Decimal = _ORE) -> Decimal:
-    """Round half away from zero, to the øre unless told otherwise."""
+    """Round half away from zero, to whole øre unless another `step` is given."""
     return amount.quantize(step, rounding=ROUND_HALF_UP)
 
 
@@ -155,7 +155,7 @@ def sales_account(ledger: Ledger, product: Entry, *, standard: bool) -> Entry:
 
 
 def line_amounts(ledger: Ledger, line: Entry) -> dict[str, Any]:
-    """Return VAT members and amounts of a line; all zero without a product.
+    """Return the VAT members and the amounts of a line; all zero without a product.
 
     Net is quantity x price less the allowance (percent); prices exclude VAT.
     """
@@ -195,9 +195,9 @@ def order_amounts(lines: Iterable[Entry], rounding: str) -> dict[str, Decimal]:
 def named(
     register: Register, kind: str, entry: Entry, by_id: str, by_other: str, field: str
 ) -> Entry | None:
-    """Return the entry of a register that another one names by id, else by a unique field.
+    """Return the entry of a register that another entry names by id, else by a unique field.
 
-    None when it names it by neither.
+    None when the other entry has neither.
 
     Raises:
         Refusal: there is no such entry (404).
@@ -237,10 +237,10 @@ def check_filled(kind: str, entry: Entry, names: Iterable[str]) -> None:
 def check_nowhere(
     kind: str, entry: Entry, names: Iterable[str], *, unset: tuple[object, ...] = (None,)
 ) -> None:
-    """Check that nothing is named of which the sandbox has none.
+    """Check that these members, which refer to things that the sandbox does not have, are unset.
 
     Raises:
-        Refusal: something is (404).
+        Refusal: one is set (404).
     """
     for name in names:
         if entry[name] not in unset:
@@ -248,10 +248,10 @@ def check_nowhere(
 
 
 def check_dimensions(kind: str, entry: Entry) -> None:
-    """Check that no project, location or dimension of the client's own is named; -1 is none.
+    """Check that no project, location or dimension of the client's own is named; -1 means none.
 
     Raises:
-        Refusal: one is (404).
+        Refusal: one is named (404).
     """
     check_nowhere(kind, entry, _DIMENSIONS, unset=(None, -1))
 
@@ -326,7 +326,7 @@ def sales_account_id(ledger: Ledger, kind: str, name: str, entry: Entry) -> int 
 
 
 def kept_price(ledger: Ledger, price: Decimal | None) -> Decimal | None:
-    """Return a unit price with the decimals that the books keep."""
+    """Return a unit price rounded to the decimals that the books keep."""
     decimals = ledger.switches.price_decimals
     if price is None or decimals is None:
         return price

@@ -1,4 +1,4 @@
-"""The published routes: method, path, the privileges of which one is needed, what each does."""
+"""The published routes: method, path, privileges (any one of them will do), what each does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JSON body may hold, and how a body or a JSON Patch is read against that."""
+"""What a JSON body may hold, and how a body or a JSON Patch is checked against that."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shape:
         name: the name of the body in the specification, such as `CustomerPostDto`.
         label: what its refusals call the object, such as "Customer".
         members: by lower-case name, since names bind without regard to case.
-        required: members that must be there and not null.
+        required: members that must be present and not null.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Shape:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text, as the lists of names here are written."""
+    """Return the words of a text; the lists of names here are written so."""
     return tuple(text.split())
 
 
@@ -80,7 +80,7 @@ def shape(
     array: Mapping[str, Shape | None] | None = None,
     **listed: str,
 ) -> Shape:
-    """Return a shape from lists of names by type; `Name:50` gives a longest length.
+    """Return a shape from lists of names by type; `Name:50` sets a greatest length.
 
     `enum` maps a name to its choices, `nested` and `array` map a name to the shape inside (an
     array with None inside holds int64).

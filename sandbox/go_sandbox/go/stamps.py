@@ -1,4 +1,4 @@
-"""Time stamps as Go writes them: UTC, `Z`, seven fraction digits, so that texts sort as times."""
+"""Time stamps as Go writes them: UTC, `Z`, seven fraction digits, so that they sort as text."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Clock:
     """Gives stamps, each later than the one before.
 
     Args:
-        skew: how many seconds the clock is ahead just now; behind, if negative. When it falls
-            back, stamps go on from the last one given, tick by tick, until the time is past that.
+        skew: how many seconds the clock is ahead at the moment; behind, if negative. When it is set
+            back, stamps go on from the last one given, tick by tick, until time has passed it.
     """
 
     def __init__(self, skew: Callable[[], float] = lambda: 0) -> None:
@@ -33,7 +33,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def stamp(self) -> str:
-        """Return the present moment, or the next tick if that moment was given already."""
+        """Return the present moment, or one tick after the last stamp if that one is later."""
         with self._lock:
             self._last = max(self._now(), self._last + 1)
             return _text(self._last)
@@ -57,10 +57,10 @@ def _text(ticks: int) -> str:
 
 
 def read_stamp(text: str) -> str:
-    """Return a stamp of any documented spelling as Go would write it; without an offset it is UTC.
+    """Return a stamp of any documented form as Go would write it; without an offset it is UTC.
 
     Raises:
-        ValueError: if the text is no stamp.
+        ValueError: if the text is not a stamp.
     """
     match = _PATTERN.fullmatch(text.strip())
     if not match:
@@ -77,5 +77,5 @@ def read_stamp(text: str) -> str:
 
 
 def days_after(date: str, days: int) -> str:
-    """Return the date so many days later."""
+    """Return the date that many days later."""
     return (datetime.fromisoformat(date) + timedelta(days=days)).date().isoformat()

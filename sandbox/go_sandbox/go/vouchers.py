@@ -20,8 +20,8 @@ _KIND = "Bank voucher"
 def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
     """Post a voucher from a body read as `BankVoucherPostDto`.
 
-    A line on a customer's ledger account settles an invoice of that customer which has the same
-    `CustomMatchingReference` and the opposite open amount; else it stays open itself.
+    A line on a customer's ledger account settles an invoice of that customer that has the same
+    `CustomMatchingReference` and the opposite open amount; without one, the line stays open.
 
     Raises:
         Refusal: the lines do not sum to zero, an account is unknown (404), or the reference is
@@ -47,7 +47,7 @@ def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
 
 
 def open_items(ledger: Ledger, date: str) -> list[Entry]:
-    """Return the ledger entries that are open, of vouchers until the date, that day included."""
+    """Return the open ledger entries of vouchers up to and including the date."""
     invoices_then = ledger.register("OutgoingInvoices").values(late=True)
     invoiced = [_invoice_entry(ledger, one) for one in invoices_then]
     entries = [*invoiced, *ledger.register("OpenPayments").values(late=True)]

@@ -37,7 +37,7 @@ class Chance:
         return self._random.randint(lowest, highest)
 
     def happens(self, percent: int) -> bool:
-        """Say yes in so many cases of a hundred."""
+        """Return True with a probability of `percent` in a hundred."""
         return self._random.randrange(100) < percent
 
     def first_name(self) -> str:
@@ -56,5 +56,5 @@ class Chance:
 
 
 def record(fields: Iterable[str], **values: object) -> dict[str, Any]:
-    """Return a whole record: every field of the contract, null where nothing is told."""
+    """Return a whole record: every field of the contract, null where no value is given."""
     return {**dict.fromkeys(fields), **values}

@@ -29,7 +29,7 @@ GTIN_EVERY = 3
 
 @dataclass(frozen=True)
 class Article:
-    """One thing in the catalogue; with variants it is one record for each of them.
+    """One thing in the catalogue; if it has variants, each variant is a record of its own.
 
     `price_excl` is in krone without VAT and always a multiple of 20 øre, so that the price with
     25 or 15 percent VAT is a whole number of øre as well.
@@ -118,7 +118,7 @@ VANISHED = (
 
 
 def products(chance: Chance, count: int) -> list[dict[str, Any]]:
-    """Return `count` products; past the end of the catalogue it begins again as a new series."""
+    """Return `count` products; past its end, the catalogue begins again as a new series."""
     things = _things()
     return [_product(chance, number, *next(things)) for number in range(1, count + 1)]
 

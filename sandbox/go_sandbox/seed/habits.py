@@ -1,4 +1,4 @@
-"""What real shops do beside the usual: VAT, coupons, gift cards and buyers that are easily lost."""
+"""What real shops do besides the usual: VAT, coupons, gift cards, buyers that easily get lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 ROOM = {"customers": 20, "products": 20, "orders": 60}
-"""A store with fewer of any has none of it."""
+"""A store with fewer of any of these has no habits."""
 
 _FIRST = 41
 """The number of the first order with a habit; the others follow it."""
@@ -64,7 +64,7 @@ _STAGE = {
 
 @dataclass(frozen=True)
 class Sold:
-    """So many of a SKU, each for so many krone without VAT of `rate` percent."""
+    """A quantity of one SKU, its unit price in krone without VAT, and its VAT `rate` in percent."""
 
     sku: str
     name: str
@@ -75,7 +75,7 @@ class Sold:
 
 @dataclass(frozen=True)
 class Off:
-    """Krone that are taken off the whole order, with VAT of `rate` percent."""
+    """An amount in krone taken off the whole order, with VAT of `rate` percent."""
 
     code: str
     name: str
@@ -85,14 +85,14 @@ class Off:
 
 @dataclass(frozen=True)
 class Habit:
-    """An order as real shops send them; what is not told here is as in any other order.
+    """An order as real shops send them; what is not given here is as in any other order.
 
     Attributes:
         words: what is special about it.
         freight: krone without VAT, at 25 percent.
-        tells_taxes: whether it tells VAT by rate, not only its totals.
-        vat: where VAT is rounded: in each "line", or once for the "order", whose lines tell it
-            rounded all the same, or with all their decimals ("exact").
+        tells_taxes: whether it gives VAT by rate, not only its totals.
+        vat: where VAT is rounded: on each "line"; or once for the "order", whose lines show it
+            rounded all the same; or once for an order whose lines show all decimals ("exact").
         is_in_kroner: whether the total is rounded to whole kroner.
         buyer: who buys without an account.
         customer_id: the customer who buys.
@@ -178,7 +178,7 @@ HABITS = (
 
 _BY_ORDER = {order_id(number): habit for number, habit in enumerate(HABITS, _FIRST)}
 _DELETED_BEFORE = _FIRST + len(HABITS) - 1
-"""The number of the order whose product was deleted and made anew since the one before it."""
+"""The number of the first order after its product was deleted and created again."""
 
 
 def named_habits(shop: Shop) -> dict[str, str]:
@@ -188,14 +188,14 @@ def named_habits(shop: Shop) -> dict[str, str]:
 
 
 def people_with_habits(people: list[Record]) -> list[Record]:
-    """Return the customers, one of them with a name as a page of HTML has it."""
+    """Return the customers, one of them with a name escaped as in HTML."""
     return [{**one, **_BUYER_IN_HTML} if one["id"] == _BUYER_IN_HTML_ID else one for one in people]
 
 
 def goods_with_habits(goods: list[Record], orders: int) -> list[Record]:
-    """Return the products: some with a name in HTML, and one deleted and made anew.
+    """Return the products: some with a name in HTML, and one deleted and created again.
 
-    The deleted one stands in the last one's place; `orders` is how many the store has.
+    The deleted one takes the place of the last one; `orders` is how many orders the store has.
     """
     before, after = (placed(number, orders) for number in (_DELETED_BEFORE - 1, _DELETED_BEFORE))
     deleted_at, made_at = before + (after - before) / 3, before + (after - before) / 2
@@ -213,9 +213,9 @@ def goods_with_habits(goods: list[Record], orders: int) -> list[Record]:
 def sales_with_habits(
     sales: list[Record], people: list[Record], goods: list[Record]
 ) -> list[Record]:
-    """Return the orders: some are of a kind that is easily lost, see `HABITS`.
+    """Return the orders, some of a kind that easily gets lost; see `HABITS`.
 
-    What was sold before it was deleted and made anew names the product that was deleted.
+    An order from before a product was deleted and created again names the deleted product.
     """
     ids = {one["sku"]: one["id"] for one in goods if not one["deleted_at"]}
     customers = {one["id"]: one for one in people}
@@ -228,7 +228,7 @@ def sales_with_habits(
 
 
 def retire_guests(shop: Shop, before: datetime) -> int:
-    """Wipe who bought without an account before a moment, as a shop's routine does; count them."""
+    """Erase the buyers of guest orders placed before a moment, as shops do; return how many."""
     old = [
         order
         for order in shop.records("orders")
@@ -342,7 +342,7 @@ def _payment(order_id: str, amount: str | None, paid_at: str) -> Record:
 
 
 def _with_deleted(order: Record) -> Record:
-    """Return an order that names the product that was deleted, where it sold it."""
+    """Return an order that names the deleted product wherever it sold that product."""
     lines = [
         {**line, "product_id": _DELETED_ID} if line["sku"] == _MADE_ANEW else line
         for line in order["lines"]
@@ -351,6 +351,6 @@ def _with_deleted(order: Record) -> Record:
 
 
 def _written(amount: Decimal) -> str:
-    """Return an amount with two decimals, or as many more as it has."""
+    """Return an amount with at least two decimals, and with more if it has them."""
     exponent = int(amount.normalize().as_tuple().exponent)
     return f"{amount:.{max(2, -exponent)}f}"

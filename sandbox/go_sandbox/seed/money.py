@@ -21,7 +21,7 @@ def with_vat(amount: Decimal, rate: Decimal) -> Decimal:
 
 @dataclass(frozen=True)
 class LineAmounts:
-    """The amounts of one line in krone, discount taken off."""
+    """The amounts of one line in krone, less the discount."""
 
     unit_price_excl: Decimal
     unit_price_incl: Decimal
@@ -52,6 +52,6 @@ def line_amounts(
 
 
 def discount_is_exact(amount: Decimal, percent: Decimal) -> bool:
-    """Whether so many percent of an amount is a whole number of øre."""
+    """Return whether this percentage of an amount is a whole number of øre."""
     share = amount * percent / HUNDRED
     return share == rounded(share)

@@ -1,4 +1,4 @@
-"""The seeded customers: persons and companies, some with little told about them."""
+"""The seeded customers: persons and companies, some with few details."""
 
 from __future__ import annotations
 

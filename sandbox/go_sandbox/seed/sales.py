@@ -1,4 +1,4 @@
-"""The seeded orders: who buys what, with discounts and freight, exact to the øre."""
+"""The seeded orders: who buys what, with discounts and freight, correct to the øre."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TOTALS = ("total_excl", "total_tax", "total_incl")
 
 @dataclass(frozen=True)
 class Stage:
-    """How far an order has come; `share` is how many of about a hundred orders are there."""
+    """How far an order has come; `share` is how many of about a hundred orders are that far."""
 
     status: str
     payment_status: str
@@ -66,18 +66,18 @@ def orders(chance: Chance, store: Store, count: int) -> list[dict[str, Any]]:
 
 
 def order_id(number: int) -> str:
-    """Return the id of the order with this number of all orders."""
+    """Return the id of the order with this number, counted from 1."""
     return str(5000 + number)
 
 
 def placed(number: int, count: int) -> datetime:
-    """Return when the order with this number of so many orders was placed."""
+    """Return when the order with this number was placed, of `count` orders in all."""
     weeks = timedelta(weeks=10)
     return REFERENCE - weeks + weeks * number / (count + 1)
 
 
 def registered(customer: dict[str, Any]) -> dict[str, Any]:
-    """Return who buys, where it is a customer."""
+    """Return the order's members for the buyer, where that is a registered customer."""
     billing = next((a for a in customer["addresses"] if a["type"] == "billing"), None)
     shipping = next((a for a in customer["addresses"] if a["type"] == "shipping"), billing)
     return {
@@ -90,7 +90,7 @@ def registered(customer: dict[str, Any]) -> dict[str, Any]:
 
 
 def guest(told: dict[str, Any]) -> dict[str, Any]:
-    """Return who buys, where it is a guest with `buyer` and `address`."""
+    """Return the order's members for the buyer, where that is a guest (`buyer` and `address`)."""
     return {
         "customer_id": None,
         "is_guest": True,
@@ -190,7 +190,7 @@ def _price_excl(product: dict[str, Any], rate: Decimal) -> Decimal:
 
 
 def freight(shop_id: str, name: str, price: Decimal) -> dict[str, Any]:
-    """Return the freight of an order, for so many krone without VAT."""
+    """Return an order's freight, at this price in krone without VAT."""
     amounts = asdict(line_amounts(Decimal(1), price, Decimal(FREIGHT_RATE), Decimal(0)))
     totals = {total: str(amounts[total]) for total in _TOTALS}
     return record(SHIPPING, id=f"{shop_id}-f", name=name, tax_rate=FREIGHT_RATE, **totals)

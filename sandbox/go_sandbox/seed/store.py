@@ -1,4 +1,4 @@
-"""Fills a shop with a believable Norwegian store, on request with a few mistakes."""
+"""Fills a shop with the data of a believable Norwegian store, on request with a few mistakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDERS_A_GUEST = 25
 
 
 def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a customer whose postal code is missing, and a company that is there already."""
+    """Return a customer without a postal code, and a company that is registered already."""
     *_, person, company = customers(chance, 4)
     person.update(id="1901", number="1901", email="uten.postnummer@example.com")
     person["addresses"][0].update(id="1901-1", postal_code=None)
@@ -32,7 +32,7 @@ def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[s
 
 
 def products_amiss(chance: Chance, goods: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a product without a SKU, and one whose price is no number."""
+    """Return a product without a SKU, and one whose price is not a number."""
     no_sku, odd_price = products(chance, len(goods) + 2)[-2:]
     no_sku.update(id="2901", sku=None, name="Vare uten varenummer")
     odd_price.update(id="2902", price_excl=None, price_incl="12,50 kr")
@@ -51,12 +51,12 @@ def seed_store(
 ) -> None:
     """Put customers, products and orders into the shop; the same seed gives the same store.
 
-    `habits` are what real shops do that is easily lost, such as coupons for one VAT rate; a store
-    has them if there is room. `with_mistakes` adds a few records on top that a sync must reject or
-    ask about.
+    `habits` are things that real shops do and that easily get lost, such as coupons for one VAT
+    rate; a store has them if it is large enough. `with_mistakes` adds a few more records that a
+    sync must reject or ask about.
 
     Raises:
-        ValueError: when there shall be orders but no customers.
+        ValueError: when orders are asked for but no customers.
     """
     if orders and not customers:
         raise ValueError("orders need customers: ask for at least one customer")

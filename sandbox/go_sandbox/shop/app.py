@@ -1,4 +1,4 @@
-"""Serves the shop's API by the default contract: lists, one record, and a merge patch of one."""
+"""Serves the shop's API as in the default contract: lists, one record, and its merge patch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WINDOW_SECONDS = 1.0
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
-    """Return an error to raise, to be answered as a problem body."""
+    """Return an error to raise, which is answered as a problem body."""
     return HTTPException(status, detail, headers)
 
 
@@ -71,7 +71,7 @@ async def answer_problem(_: Request, error: Exception) -> JSONResponse:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a caller asks for."""
+    """What a caller asks for in a list request."""
 
     since: str | None
     after: Place | None
@@ -99,9 +99,9 @@ def read_query(stream: str, query: Mapping[str, str]) -> Listing:
 def page_text(stream: str, shelf: Shelf, listing: Listing, told: Callable[[str], str]) -> str:
     """Return one page as JSON text: `{"data": [...], "next_cursor": null | "..."}`.
 
-    A cursor is the place of the page's last record. A record that changes while somebody pages
-    moves behind the cursor's place and is listed again as changed; none is skipped. `told` makes of
-    a record's text what the API tells of it.
+    A cursor is the place of the page's last record. A record that changes while somebody reads page
+    by page moves to a place after the cursor and is listed again as changed; none is skipped.
+    `told` turns a record's text into what the API shows of it.
     """
     places = shelf.page(since=listing.since, after=listing.after, limit=listing.limit + 1)
     shown = places[: listing.limit]
@@ -145,7 +145,7 @@ def read_patch(stream: str, media_type: str, body: bytes) -> Record:
     """Read a merge patch.
 
     Raises:
-        HTTPException: 415 for another media type, 400 for what is no JSON object, 422 for a
+        HTTPException: 415 for another media type, 400 for what is not a JSON object, 422 for a
             field that the shop does not have or sets itself, or a value that its field cannot hold.
     """
     if media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
@@ -167,11 +167,11 @@ def read_patch(stream: str, media_type: str, body: bytes) -> Record:
 def apply_patch(shop: Shop, stream: str, record: Record, patch: Record) -> Record:
     """Store the patched record; a patch that changes nothing leaves `updated_at` alone.
 
-    What else the shop does to a patch is set by its `reshapes_patches` and
+    What else the shop does with a patch is set by its `reshapes_patches` and
     `patches_move_updated_at`.
 
-    A member that the patch removes (null) is shown as null from then on, for a record of the
-    contract always arrives whole.
+    A member that the patch removes (null) is shown as null from then on, for in the contract a
+    record always arrives whole.
     """
     if shop.reshapes_patches:
         patch = reshaped(STREAMS[stream], patch)
@@ -197,7 +197,7 @@ def create_app(shop: Shop) -> Starlette:
 
 
 class ShopApi:
-    """The endpoints: a list, one record with its ETag, and a merge patch of one record."""
+    """The endpoints: a list, one record with its ETag, and the merge patch of a record."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
@@ -219,7 +219,7 @@ class ShopApi:
             return self._record(stream, request.path_params["record_id"])
 
     async def patch(self, request: Request) -> Response:
-        """Change one record, unless it is deleted or moved since the tag in If-Match."""
+        """Change one record, unless it is deleted or has changed since the tag in If-Match."""
         stream = self._admit(request)
         record_id = request.path_params["record_id"]
         patch = read_patch(stream, request.headers.get("content-type", ""), await request.body())

@@ -1,4 +1,4 @@
-"""The fields of the shop's records by the default contract, and what each may hold."""
+"""The fields of the shop's records in the default contract, and what each may hold."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Field:
     Attributes:
         kind: "text", "phone", "word", "flag", "amount" (money, a decimal string), "number" (any
             other decimal string), "stamp", "day", "object" or "list" (of objects).
-        words: the words that a "word" may be.
-        inner: the fields of an "object" or of a list's objects; None: whatever the shop likes.
+        words: the words that are allowed for a "word".
+        inner: the fields of an "object" or of a list's objects; None for any that the shop likes.
     """
 
     kind: str
@@ -65,7 +65,7 @@ def _list(inner: Fields) -> Field:
 
 
 def _fields(names: str, *, given: Fields | None = None, **kinds: str) -> Fields:
-    """Return the fields in the order of their names; one that no kind is told of holds text."""
+    """Return the fields in the order of their names; those for which no kind is given hold text."""
     told = {name: Field(kind) for kind, listed in kinds.items() for name in listed.split()}
     told |= given or {}
     return {name: told.get(name, Field("text")) for name in names.split()}
@@ -177,9 +177,9 @@ STREAMS = {"customers": CUSTOMER, "products": PRODUCT, "orders": ORDER}
 
 
 def mistakes(fields: Fields, values: Mapping[str, object], within: str = "") -> Iterator[str]:
-    """Tell each field that the shop does not have, and each value that its field cannot hold.
+    """Yield a line for each field that the shop lacks and each value that its field cannot hold.
 
-    A value of null is never wrong.
+    Null is never wrong.
     """
     for name, value in values.items():
         path = f"{within}{name}"
@@ -227,7 +227,7 @@ def _is_written_as(kind: str, text: str) -> bool:
 def reshaped(fields: Fields, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of the right types as the shop would keep them.
 
-    Text is trimmed and its doubled spaces become one, a phone number loses all its spaces, and
+    Text is trimmed and its repeated spaces become one, a phone number loses all its spaces, and
     money is rounded to two decimals, half up.
     """
     return {name: _reshaped(fields[name], value) for name, value in values.items()}

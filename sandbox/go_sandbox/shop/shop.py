@@ -59,7 +59,7 @@ class Shelf:
         bisect.insort(self._order, self._index(record))
 
     def clear(self) -> None:
-        """Forget every record, as if it had never been."""
+        """Forget every record, as if it had never existed."""
         for record_id in self._places:
             self._table.delete(record_id)
         self._places.clear()
@@ -195,7 +195,7 @@ class Shop:
                 return free
 
     def clear(self) -> None:
-        """Forget every record, as if it had never been."""
+        """Forget every record, as if it had never existed."""
         with self.lock:
             for shelf in self._shelves.values():
                 shelf.clear()

@@ -19,7 +19,7 @@ def parse(text: str) -> datetime:
     """Read a stamp as an aware datetime in UTC; digits past the microsecond are cut off.
 
     Raises:
-        ValueError: when the text is no RFC 3339 stamp with a time zone.
+        ValueError: when the text is not an RFC 3339 stamp with a time zone.
     """
     match = RFC3339.fullmatch(text)
     if not match:
@@ -40,7 +40,7 @@ def render(stamp: datetime) -> str:
 
 
 def sortable(value: object) -> str:
-    """Return a stamp so that text order is time order; what is no stamp stays as it is."""
+    """Return a stamp in a form that sorts as text; what is not a stamp stays as it is."""
     try:
         return render(parse(str(value)))
     except ValueError:
@@ -51,8 +51,8 @@ class Clock:
     """Gives strictly increasing stamps, however fast they are asked for, unless in whole seconds.
 
     Args:
-        skew: how many seconds the clock is ahead just now; behind, if negative. When it falls
-            back, stamps go on from the last one given until the time is past that.
+        skew: how many seconds the clock is ahead at the moment; behind, if negative. When it is set
+            back, stamps go on from the last one given until time has passed it.
         is_whole: whether stamps are cut to whole seconds; then two may be the same.
     """
 
@@ -68,7 +68,7 @@ class Clock:
         self._last = datetime.fromtimestamp(0, timezone.utc)
 
     def next(self, after: str | None = None) -> str:
-        """Return now, or just later than the last stamp given and than `after`."""
+        """Return the present moment, or one just after the last stamp given and after `after`."""
         floor = self._last
         if after is not None:
             try:

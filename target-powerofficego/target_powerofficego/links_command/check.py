@@ -1,4 +1,4 @@
-"""The command that tells by its exit status whether anything waits; it ends a Meltano job."""
+"""The command `check`, the last step of a Meltano job: its exit status says if anything waits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import LinkStore, Run
 
 WAITS_FOR_A_PERSON = 3
-"""The exit status of `check` while rejects or holds are open that nobody has acknowledged."""
+"""The exit status of `check` while there are rejects or holds that nobody has acknowledged."""
 
 BROKE = 1
-"""The exit status of a run that broke, and of `check` after one, or after one that was killed."""
+"""The exit status of a run that failed, and of `check` after a run that failed or was killed."""
 
 
 @click.command()
@@ -81,10 +81,10 @@ def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: st
 
 
 def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
-    """Return the shops that are meant.
+    """Return the shops to check: the one that was named, else all.
 
     Raises:
-        click.ClickException: the link store does not know the one that was named.
+        click.ClickException: the link store does not know the shop that was named.
     """
     known = sorted({one.shop_name for one in store.namespaces.all()})
     if shop_name is None:
@@ -95,9 +95,9 @@ def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
 
 
 def _failures(runs: Sequence[Run], under_way: Collection[int]) -> list[str]:
-    """Say of each shop and way whether its last run was killed or broke.
+    """Return a line for each shop and way whose last run failed or was killed.
 
-    A dry run, or the plan of a first run, is on no record.
+    Dry runs and the plan of a first run are not recorded. Without any run, one line says so.
     """
     if not runs:
         return ["no run is on record: none came as far as Go; see the log of the first one"]

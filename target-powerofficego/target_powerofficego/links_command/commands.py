@@ -1,4 +1,4 @@
-"""The command group `powerofficego-links`: its commands, each loaded once it is asked for."""
+"""The command group `powerofficego-links`: its commands, each loaded only when it is asked for."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from target_powerofficego.plain_text import keep_logs_plain, plain
 
 
 class CommandToLoad(click.Command):
-    """Stands for a command in the group's help, and loads it once the command is asked for.
+    """Stands for a command in the group's help, and loads it when the command is asked for.
 
-    What reads the link store or prints a table takes long to load; the group's help needs neither.
+    The modules that read the link store or print tables take long to load; the group's help needs
+    neither.
 
     Args:
-        place: its module in this package, and its name there.
-        help: the first sentence of its help.
+        place: the command's module in this package, and its name there.
+        help: the first sentence of the command's help.
     """
 
     def __init__(self, place: str, help: str) -> None:  # noqa: A002 - as click has it
@@ -44,7 +45,7 @@ class CommandToLoad(click.Command):
 
 
 class _PlainGroup(click.Group):
-    """Keeps plain what it says of errors, and what is logged while Go is read."""
+    """Keeps error messages, and what is logged while Go is read, plain text."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""

@@ -1,6 +1,6 @@
-"""The command `erase`: a customer's personal data leaves the link store, on a privacy request.
+"""The command `erase`: removes a customer's personal data from the link store on request.
 
-What the link store keeps of the customer's orders stays, without who bought.
+What the link store keeps of the customer's orders stays, but not who bought.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Erasable:
     """What is erased together: the links of one person, the customer first, and their orders.
 
     `shared_with` is the record that a follower shares its customer in Go with, if it is linked.
-    With the same e-mail address, and not erased, are `alike_in_go`, entries that nobody is linked
-    to, and `alike_in_shop`, other customers that the link store knows.
+    `alike_in_go` are entries that no record is linked to, and `alike_in_shop` other customers that
+    the link store knows: they have the same e-mail address, and are not erased.
     """
 
     links: Sequence[Link]
@@ -56,9 +56,9 @@ class Erasable:
 
     @property
     def go_id(self) -> str | None:
-        """The entry in Go that is nobody else's, to be archived; None: there is none.
+        """The id of the entry in Go to be archived, which is nobody else's; None: there is none.
 
-        A follower's never is, also when the record that had it is no longer linked.
+        A follower's entry is somebody else's even when the record that had it is no longer linked.
         """
         return self.links[0].go_id if self.links and not self.links[0].is_follower else None
 
@@ -110,7 +110,7 @@ def erase(
 
 
 def _what_is_erased(erasable: Erasable) -> list[str]:
-    """Say what is erased and what becomes of the entry in Go."""
+    """Return lines that say what is erased and what becomes of the entry in Go."""
     named = ", ".join(erasable.shop_ids)
     orders = len(erasable.order_links) + len(erasable.waiting_orders)
     lines = [
@@ -147,7 +147,7 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
     """Return all that the link store knows of a customer; None when it knows nothing.
 
     Raises:
-        click.ClickException: it cannot be erased as things are; with why, and what to do.
+        click.ClickException: it cannot be erased as things are; the text says why and what to do.
     """
     if any(intent.entity != PAYMENTS for intent in store.intents.all()):
         what = "writes have no answer yet: run the sync until it has looked them up, then erase"
@@ -185,7 +185,7 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
 
 
 def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
-    """Return the links of one person, this one first, and whose customer in Go a follower shares.
+    """Return one person's links, this one first, and whose customer in Go a follower shares.
 
     Raises:
         click.ClickException: another customer's record shares this one's entry.
@@ -208,7 +208,7 @@ def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
 
 
 def _emails(store: LinkStore, shop_id: str, link: Link | None) -> set[str]:
-    """Return the e-mail addresses that are a customer's own, as they are compared."""
+    """Return a customer's own e-mail addresses, in the form in which they are compared."""
     waiting = store.unsettled.get(_CUSTOMERS, shop_id)
     in_shop = waiting and waiting.payload.get("email")
     if link is None:
@@ -226,9 +226,9 @@ def _as_compared(*emails: object) -> set[str]:
 
 
 def _as_guests(store: LinkStore, link: Link, emails: set[str], *, known: set[str]) -> list[Link]:
-    """Return the customer as the guest that it would be by e-mail, where no such guest is linked.
+    """Return the customer as the guest that each e-mail address makes, unless that one is linked.
 
-    Orders of that guest which wait, or come later, are then known to be the customer's.
+    That guest's orders that wait, or come later, are then known to be the customer's.
     """
     return [
         Link(_CUSTOMERS, guest, link.go_id, is_follower=True)
@@ -238,7 +238,7 @@ def _as_guests(store: LinkStore, link: Link, emails: set[str], *, known: set[str
 
 
 def _alike_in_go(store: LinkStore, emails: set[str]) -> list[str]:
-    """Return the entries with one of these e-mail addresses that nobody is linked to."""
+    """Return the entries with one of these e-mail addresses that no record is linked to."""
     return [
         go_id
         for email in sorted(emails)
@@ -263,7 +263,7 @@ def _alike_in_shop(store: LinkStore, emails: set[str], shop_ids: Sequence[str]) 
 
 
 def _is_order_of(order: Link, customer: Link, shop_ids: Sequence[str]) -> bool:
-    """Return whether a customer bought; a follower only what is known to be its own."""
+    """Return whether an order is a customer's; a follower's only if it is known to be its own."""
     bought, buyer = order.base.get("customer"), OrderState(order.base).buyer
     if bought is None or customer.go_id not in (str(bought.shop), str(bought.go)):
         return False
@@ -275,7 +275,7 @@ def _buyer_of(order: Unsettled) -> str:
 
 
 def erase_all(store: LinkStore, erasable: Erasable) -> None:
-    """Erase what is to be erased, all or nothing; what was deleted leaves the file afterwards."""
+    """Erase all of it, or nothing; afterwards what was deleted is purged from the file as well."""
     key = store.erasures.customers().key
     with store.transaction():
         for order in erasable.order_links:
@@ -310,7 +310,7 @@ def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:
 
 
 def _erase_entries(store: LinkStore, go_id: str) -> None:
-    """Let the index keep of the customer's entry what orders need, and nothing that hangs on it."""
+    """Reduce the customer's entry in the index to what orders need; remove what belongs to it."""
     for entity in ("delivery_addresses", "contact_persons"):
         for one in store.go_entries.ids(entity, f"contact:{go_id}"):
             store.go_entries.remove(entity, one)

@@ -1,4 +1,4 @@
-"""The commands that link a record with an entry in Go by a person's word, or forget a link."""
+"""The commands by which a person links a record with an entry in Go, or forgets a link."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def link(
 
 
 def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
-    """Return whether the link is there.
+    """Return whether the record is already linked so.
 
     Raises:
         click.ClickException: the record has another link, or was erased.
@@ -100,7 +100,7 @@ def _linked_so(link: Link) -> str:
 
 
 def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
-    """See that Go has the entry and that it is this record's to take.
+    """Check that Go has the entry and that this record may take it.
 
     Raises:
         click.ClickException: with one line that says why not.
@@ -123,7 +123,7 @@ def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
 def _holder(
     store: LinkStore, namespace: Namespace, wanted: Link, reference: str | None
 ) -> str | None:
-    """Name the other record that has an entry, by its link or by its reference in Go."""
+    """Return the other record that has an entry, by its link or by the reference in Go."""
     for other in store.links.to(wanted.entity, wanted.go_id):
         if not other.is_follower:
             return f"{other.entity} {other.shop_id}"

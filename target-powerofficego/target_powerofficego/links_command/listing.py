@@ -1,4 +1,4 @@
-"""Prints rows: a table for a person, or one JSON object a line for a program."""
+"""Prints rows: as a table for a person, or as one JSON object per line for a program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GAP = 3
 class Column:
     """A column of the table: its heading, and the key of the row's member that it shows.
 
-    `wraps`: on a terminal its text may take several lines, so that the others need not.
+    `wraps`: on a terminal its text may take several lines, so that the other columns need not.
     """
 
     heading: str
@@ -41,7 +41,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows with stable keys, the columns that a table shows of them, and what to say of none."""
+    """Rows with stable keys, the columns that a table shows, and what to say without any row."""
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
@@ -52,17 +52,17 @@ _SHOP = Column("shop", "shop_name")
 
 
 def with_shop(rows: Sequence[Mapping[str, Any]], *columns: Column) -> Sequence[Column]:
-    """Return columns and, where the rows are of several shops, the one that names the shop."""
+    """Return the columns, and one that names the shop where the rows are of several shops."""
     return (*columns, _SHOP) if len({row["shop_name"] for row in rows}) > 1 else columns
 
 
 def members(value: object, *names: str) -> dict[str, Any]:
-    """Return members of a value as those of a row, by the same names."""
+    """Return these attributes of a value as members of a row, under the same names."""
     return {name: getattr(value, name) for name in names}
 
 
 def print_listing(listing: Listing, output_format: str) -> None:
-    """Print a listing; without rows a table is one sentence, and JSON is no line at all."""
+    """Print a listing; without rows, one sentence in place of a table, and nothing as JSON."""
     if output_format == "json":
         for row in listing.rows:
             print_json(row)
@@ -78,7 +78,7 @@ def print_json(row: Mapping[str, Any]) -> None:
 
 
 def print_json_line(line: str) -> None:
-    """Print a line of JSON, with what cannot be seen written as JSON escapes it."""
+    """Print a line of JSON, with characters that cannot be seen as JSON escapes."""
     if not line.isprintable():
         line = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
     click.echo(line)
@@ -123,7 +123,7 @@ def _table(listing: Listing) -> Table:
 
 
 def _least_width(listing: Listing) -> int:
-    """Return how many characters a table needs at least."""
+    """Return the least width of a table, in characters."""
     needed = 0
     for column in listing.columns:
         texts = [column.heading, *(_shown(row.get(column.key)) for row in listing.rows)]

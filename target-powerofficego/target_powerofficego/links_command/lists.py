@@ -1,4 +1,4 @@
-"""The commands `links`, `differences` and `conflicts`: what is linked, and what is not the same."""
+"""The commands `links`, `differences` and `conflicts`: what is linked, and what differs."""
 
 from __future__ import annotations
 
@@ -174,11 +174,11 @@ def _differences_of(
 ) -> Iterator[tuple[str, Value, Value]]:
     """Return each property that differs, with both values in Go's form.
 
-    The shop's is the value as last agreed on, Go's the one as last read. Where Go is known up to a
-    later stamp than the entry has, as by the way back, what was agreed on is what Go said last.
-    They are left so until the shop is edited (first meeting: link, don't change). A row that is
-    only written when an entry is created never is, so it is not listed. No properties of a follower
-    flow.
+    The shop's value is the one last agreed on, Go's the one last read. Where Go is known up to a
+    later stamp than the entry bears, as by the way back, Go's value is the one in the agreement.
+    The two stay different until the shop is edited (first meeting: link, don't change). A row that
+    is written only when an entry is created is never changed, so it is not listed. No properties
+    of a follower flow.
     """
     if link.is_follower:
         return
@@ -200,7 +200,7 @@ def _differs(row: Property | None, agreed: Agreement) -> bool:
     if agreed.shop_read_at == NEVER:
         return False
     if row is None:
-        # a list is what hangs on the entity, of which the base keeps the shop's side only;
+        # a list holds what hangs on the entity, of which the base keeps the shop's side only;
         # anything else is a row that the setting `properties` added, which is not known here
         same = values.same_text
         return not isinstance(agreed.shop, list) and bool(same(agreed.shop) != same(agreed.go))

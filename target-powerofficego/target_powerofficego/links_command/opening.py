@@ -1,6 +1,6 @@
-"""Opens the link store that a run has made: to read it, or at rest, for a change no run may meet.
+"""Opens the link store that a run has made: to read it, or to change it while no run is under way.
 
-It never makes one, and never waits for a run to end.
+It never creates a link store, and never waits for a run to end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def open_store(place: str) -> Iterator[LinkStore]:
 
 @contextlib.contextmanager
 def in_one_line() -> Iterator[None]:
-    """Let what is wrong with a link store end the command with one line.
+    """End the command with one line when something is wrong with the link store.
 
     Raises:
         click.ClickException: with the line of the `LinkStoreError`.
@@ -77,7 +77,7 @@ def store_at_rest(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore
 
 
 def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
-    """Return the namespace that is meant; of several with one shop name, the one that ran last."""
+    """Return the namespace of the shop; of several with its name, the one that ran last."""
     known = store.namespaces.all()
     names = ", ".join(sorted({one.shop_name for one in known}))
     if shop_name is None and len({one.shop_name for one in known}) > 1:
@@ -90,11 +90,11 @@ def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
 
 
 def confirm(question: str, *, is_confirmed: bool) -> None:
-    """Go on when a person says yes, now or by the option --yes.
+    """Go on if a person says yes, now or by the option --yes.
 
     Raises:
         click.Abort: the person says no.
-        click.ClickException: nobody can be asked.
+        click.ClickException: there is nobody to ask.
     """
     if is_confirmed:
         return

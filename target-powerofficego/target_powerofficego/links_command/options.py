@@ -17,7 +17,7 @@ Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 LINK_STORE_VARIABLE = "TARGET_POWEROFFICEGO_LINK_STORE"
 LINK_STORE_VARIABLES = (LINK_STORE_VARIABLE, "TARGET_CUSTOMWEBSHOP_LINK_STORE")
-"""Meltano tells the variables of the target as whose command it runs this one."""
+"""Meltano sets the variables of the target whose command it runs this one as."""
 _DEFAULT_LINK_STORE = "powerofficego-links.db"
 
 
@@ -30,7 +30,7 @@ class Choices:
 
     @property
     def link_store(self) -> str:
-        """Where the link store is: as told, else in the working directory."""
+        """Where the link store is: as chosen, else in the working directory."""
         return self.given_link_store or _DEFAULT_LINK_STORE
 
 
@@ -70,7 +70,7 @@ def _choose(context: click.Context, option: click.Parameter, value: str | None) 
 
 
 class EntityChoice(click.Choice):  # type: ignore[type-arg]
-    """One of these entities, in any case, and singular or plural as with streams."""
+    """One of these entities, in upper or lower case, singular or plural as with streams."""
 
     def __init__(self, entities: Iterable[str] = ENTITIES) -> None:
         super().__init__(list(entities), case_sensitive=False)
@@ -129,7 +129,7 @@ reason_option = click.option(
 
 
 NUMBER = click.IntRange(min=1, max=LARGEST_NUMBER)
-"""A number of the link store's."""
+"""A number of a row in the link store."""
 
 
 def newest_option(what: str) -> Callable[[Decorated], Decorated]:

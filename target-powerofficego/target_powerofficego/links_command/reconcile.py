@@ -1,4 +1,4 @@
-"""The command `reconcile`: compares the shop's orders of a period with Go's books, and says how."""
+"""The command `reconcile`: compares the shop's orders of a period with Go's books."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _KINDS: Mapping[str, EntryKind] = {
     "credit_notes": "credit note",
 }
 _DONE: Mapping[EntryKind, str] = {"sales order": "invoiced", "credit note": "sent"}
-"""What is done to an entry that books it."""
+"""What has to be done to an entry before it is booked."""
 DIFFERS = 3
 """The exit status when the two sides differ."""
 
@@ -71,7 +71,7 @@ class Day(click.DateTime):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime.datetime:
-        """Return the day's beginning."""
+        """Return the beginning of the day."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -124,7 +124,7 @@ def reconcile(
 
     Exit status: 0 when both sides are the same, 3 when they differ, 1 when it could not be told.
     """
-    # what reads Go takes long to load, and no other command needs it
+    # the modules that read Go take long to load, and no other command needs them
     from target_powerofficego.links_command.reconciliation.reconciling import (  # noqa: PLC0415
         reconciled,
     )
@@ -139,7 +139,7 @@ def reconcile(
 
 
 def _print_comparison(compared: Comparison, period: Period, output_format: str) -> None:
-    """Print sums, differences, remarks, and the outcome."""
+    """Print the sums, the differences, the remarks and the outcome."""
     if output_format == "json":
         for row in _json_rows(compared, period):
             print_json(row)

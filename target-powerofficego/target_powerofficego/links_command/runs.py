@@ -1,4 +1,4 @@
-"""The command `runs`, and what `check` too must know: which runs are under way, and their age."""
+"""The command `runs`, and what `check` needs as well: which runs are under way, and their age."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLUMNS = (
     Column("calls", "calls_in_words", wraps=True),
 )
 _UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
-"""By its letter: a unit's name, and its seconds."""
+"""A unit's name and its length in seconds, by its letter."""
 
 
 @click.command()
@@ -78,10 +78,11 @@ def _counts(counts: Mapping[str, int], names: Sequence[str]) -> str:
 
 
 def runs_under_way(store: LinkStore, newest: Iterable[Run]) -> frozenset[int]:
-    """Return the numbers of the newest runs that have yet to end; others without one were cut off.
+    """Return the numbers of the newest runs that have yet to end.
 
-    A run holds the lock for as long as it lives, and of each shop only its newest run can be under
-    way. A lock that is free is held until the store is closed.
+    A run that has no exit status and is not among them was cut off. A run holds its lock for as
+    long as it lives, and only a shop's newest run can be under way. A lock that turns out to be
+    free is then held here until the store is closed.
     """
     last = {run.shop_name: run for run in sorted(newest, key=lambda run: run.id)}
     return frozenset(
@@ -105,7 +106,7 @@ class AgeType(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime.timedelta:
-        """Return how long it is."""
+        """Return the length of time."""
         parts = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
         if parts is None:
             self.fail(f"{value} is no age; say 90m, 3h or 2d", param, ctx)
@@ -114,7 +115,7 @@ class AgeType(click.ParamType):  # type: ignore[type-arg]
 
 @dataclass(frozen=True)
 class Age:
-    """Since when the newest run of a shop has ended, or is under way; without a run, neither."""
+    """How long ago a shop's newest run ended; or that it is under way, or that there is none."""
 
     shop_name: str
     run: Run | None
@@ -122,24 +123,24 @@ class Age:
 
     @classmethod
     def of(cls, shop_name: str, known: Iterable[Run], under_way: Collection[int]) -> Age:
-        """Return it by the newest run among these."""
+        """Return the age of the newest run of the shop among these."""
         of_shop = (run for run in known if run.shop_name == shop_name)
         newest = max(of_shop, key=lambda run: run.id, default=None)
         return cls(shop_name, newest, newest is not None and newest.id in under_way)
 
     @property
     def ago(self) -> datetime.timedelta:
-        """How long ago the run ended, or began if it was cut off; without one, for ever."""
+        """How long ago the run ended, or began if it was cut off; the maximum if there is none."""
         if self.run is None:
             return datetime.timedelta.max
         return now() - (self.run.finished_at or self.run.started_at)
 
     def is_over(self, longest: datetime.timedelta) -> bool:
-        """Return whether no run is under way, and the newest is older than that."""
+        """Return whether no run is under way and the newest one is older than this."""
         return not self.is_under_way and self.ago > longest
 
     def in_words(self) -> str:
-        """Say it in a sentence."""
+        """Return the age in a sentence."""
         if self.run is None:
             return f"no run for the shop {self.shop_name} is on record"
         ended = f"{'ended' if self.run.finished_at else 'began'} {_length(self.ago)} ago"
@@ -148,12 +149,12 @@ class Age:
         return f"the newest run for the shop {self.shop_name} {what} {which}"
 
     def too_long(self) -> str:
-        """Say that it is too long, and what to look at."""
+        """Return a line that says that it is too long ago, and what to look at."""
         return f"{self.in_words()}: see whether what starts the runs still does, and its log"
 
 
 def _length(ago: datetime.timedelta) -> str:
-    """Return a length of time in the largest unit of which it has two, or in minutes."""
+    """Return a length of time in the largest unit of which it has at least two, else in minutes."""
     seconds = max(ago.total_seconds(), 0)
     for name, size in reversed(_UNITS.values()):
         if seconds >= 2 * size:

@@ -1,6 +1,6 @@
-"""The commands `export` and `import`: a link store as text, one JSON object a line.
+"""The commands `export` and `import`: a link store as text, one JSON object per line.
 
-An export is checked in full before any of it is taken in.
+An export is checked in full before any of it is imported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 FORMAT = 5
-"""Raise it when a table changes, and read the older formats as well."""
+"""The format that is written; raise it when a table changes, and still read the older ones."""
 
 _NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     1: {
@@ -46,7 +46,7 @@ _NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     3: {"runs": {"settings": None}, "settled": {"stamp": None}},
     4: {"settled": {"stamp": None}},
 }
-"""By format, what rows of such an export lack, and what holds for them; 3 has the payments too."""
+"""By format, the columns that its rows lack, and the values to use; from 3 on it has payments."""
 
 _HEAD, _END = "powerofficego-links", "end"
 _TABLES = {table.name: table for table in TRANSFERRED}
@@ -63,7 +63,7 @@ _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("unsettled", "entity"): (*TABLES, *map(on_the_way_back, TABLES), PAYMENTS),
     ("conflicts", "entity"): tuple(TABLES),
 }
-"""By table and column, the words that may stand there."""
+"""By table and column, the words that are allowed there."""
 _AMOUNT = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
 _BASE_PARTS = (4, 5)  # both values, when each was read, and what a write of ours replaced
 
@@ -71,7 +71,7 @@ Row = tuple[str, dict[str, Any]]
 
 
 class BadLine(Exception):  # noqa: N818 - reads as what it says
-    """A line of an export cannot be read; the text names its number and holds no value."""
+    """A line of an export cannot be read; the text gives its number and holds no value."""
 
     def __init__(self, number: int, why: str) -> None:
         super().__init__(f"line {number} cannot be read: {why}")
@@ -138,7 +138,7 @@ def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
 
 @contextlib.contextmanager
 def _store_to_fill(place: str) -> Iterator[LinkStore]:
-    """Open the link store, or make it where there is nothing yet."""
+    """Open the link store, or create it where there is nothing yet."""
     with in_one_line(), contextlib.ExitStack() as stack:
         if has_tables(StoreLocation.of(place)):
             yield stack.enter_context(open_store(place))
@@ -147,7 +147,7 @@ def _store_to_fill(place: str) -> Iterator[LinkStore]:
 
 
 def lines_of(rows: Iterable[Row]) -> Iterator[str]:
-    """Return the lines of an export; the last one tells that it is whole."""
+    """Yield the lines of an export; the last one marks it as complete."""
     yield to_json({"kind": _HEAD, "format": FORMAT, "exported_at": to_stamp(now())})
     count = 0
     for kind, row in rows:
@@ -160,7 +160,7 @@ def read_lines(lines: Iterable[str]) -> list[Row]:
     """Return the rows of an export.
 
     Raises:
-        BadLine: it is none, is cut off, or a line is not as it should be.
+        BadLine: it is not an export, is cut off, or a line is not as it should be.
     """
     reading = _Reading()
     number = 0
@@ -172,7 +172,7 @@ def read_lines(lines: Iterable[str]) -> list[Row]:
 
 
 class _Reading:
-    """Checks each line by what came before it."""
+    """Checks each line against those before it."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -243,7 +243,7 @@ def _format_of(number: int, kind: object, message: Mapping[str, Any]) -> int:
     """Return the format that the first line of an export names.
 
     Raises:
-        BadLine: it is no export, or one of a newer version.
+        BadLine: it is not an export, or it is one of a newer version.
     """
     version = message.get("format")
     if kind != _HEAD or type(version) is not int or version < 1:
@@ -294,7 +294,7 @@ def _is_base(value: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def _is_stamp(value: object) -> bool:
-    """Return whether a value is a moment, with its zone, that is one in UTC as well."""
+    """Return whether a value is a moment with its zone that can be expressed in UTC as well."""
     if not isinstance(value, str):
         return False
     try:
@@ -310,4 +310,4 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "amount": _is_amount,
     **dict.fromkeys(_STAMPS, _is_stamp),
 }
-"""By column, what its values are beside text."""
+"""By column, the check of values that are more than text."""

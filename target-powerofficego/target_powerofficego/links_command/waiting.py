@@ -1,4 +1,4 @@
-"""The commands for records that wait: list them, acknowledge them, or let them be tried at once."""
+"""The commands for records that wait: list them, acknowledge them, or have them tried at once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _COLUMNS: dict[UnsettledKind, tuple[Column, ...]] = {
 
 
 def _list_command(kind: UnsettledKind, text: str, *more: Callable[..., Any]) -> click.Command:
-    """Return the command that lists the records of one kind, by its help and further options."""
+    """Return the command that lists the records of one kind, with this help and more options."""
 
     def list_waiting(
         choices: Choices,
@@ -86,7 +86,7 @@ def _list_command(kind: UnsettledKind, text: str, *more: Callable[..., Any]) -> 
 
 
 def _listing(kind: UnsettledKind, rows: Sequence[dict[str, Any]], *, show_values: bool) -> Listing:
-    """Return rows with the columns of their kind in which any of them has something."""
+    """Return rows with those columns of their kind in which at least one row has a value."""
     columns = (*with_shop(rows, *_COLUMNS[kind]), *(_VALUES if show_values else ()))
     used = [one for one in columns if any(row[one.key] not in (None, "") for row in rows)]
     which = "records are" if kind == "parked" else "open"
@@ -94,7 +94,7 @@ def _listing(kind: UnsettledKind, rows: Sequence[dict[str, Any]], *, show_values
 
 
 def unsettled_row(one: Unsettled, *, show_values: bool) -> dict[str, Any]:
-    """Return one record by stable keys; `read_at`, `detail` and `payload` only with its values."""
+    """Return a record under stable keys; `read_at`, `detail` and `payload` only with its values."""
     return {
         **members(one, "id", "kind", "entity", "shop_id", "shop_name", "reason", "title"),
         **members(one, "first_seen", "last_seen", "attempts", "next_attempt_at"),
@@ -182,10 +182,10 @@ def _do_for_all(
     what: str,
     changed: str,
 ) -> None:
-    """Change each, or none of them.
+    """Change all of them, or none.
 
     Raises:
-        click.ClickException: with one line that names the numbers that there are none of.
+        click.ClickException: with one line that names the numbers that do not exist.
     """
     with store.transaction():
         missing = [str(number) for number in numbers if not change(number)]
@@ -197,7 +197,7 @@ def _do_for_all(
 
 
 def _print_each(choices: Choices, changed: Sequence[Unsettled], outcome: str, *, none: str) -> None:
-    """Print each record that was changed; for a person, a sentence also where there is none."""
+    """Print each record that was changed; for a person, one sentence if there is none."""
     if choices.output_format == "json":
         for one in changed:
             print_json(unsettled_row(one, show_values=False))

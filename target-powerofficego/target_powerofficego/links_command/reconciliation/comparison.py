@@ -1,4 +1,4 @@
-"""Which entry of Go is which order of the shop, and in what the two differ; pure."""
+"""Which entry of Go is which order of the shop, and how the two differ; without any I/O."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     )
 
 _SURE_FROM = 200
-"""Krone without VAT from which VAT to the øre tells a single line's rate: rates that differ by 0.01
-percentage points make VAT that differs by 0.02, which no rounding to øre makes equal."""
+"""Krone without VAT from which on VAT in whole øre shows the rate of a single line: rates that
+differ by 0.01 percentage points make VAT that differs by 0.02, which rounding cannot hide."""
 ALL_RATES = "all"
 """Stands for the sum of all rates of a currency; each order is counted in it once."""
 _NOK = "NOK"
 _UNREAD = object()
 _GONE = "removed in Go"
-"""Stands in the reason of a hold of an order that a person deleted in Go."""
+"""Part of the reason for a hold on an order that a person deleted in Go."""
 
 FindingKind = Literal[
     "missing",
@@ -57,8 +57,8 @@ FindingKind = Literal[
 class Stray:
     """An entry that no order is linked to, though it bears a sign of one.
 
-    `order` is the linked order that it credits or doubles, if that is known; `credits` that it is a
-    credit note of it.
+    `order` is the linked order that it credits or doubles, if that is known; `credits` says that it
+    is a credit note of that order.
     """
 
     entry: GoEntry
@@ -89,7 +89,7 @@ class Books:
     Args:
         orders: every order that the store knows.
         entries: every entry of Go, by id.
-        shop_name: begins our references.
+        shop_name: what our references begin with.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Books:
         return found
 
     def matched(self, period: Period) -> Matched:
-        """Return what belongs to a period: orders by their date in the shop, strays by Go's.
+        """Return what belongs to a period: orders by their date in the shop, strays by that in Go.
 
         A stray that doubles an order of the period belongs to it as well, whatever its own date.
         """
@@ -151,7 +151,7 @@ class Books:
                 yield stray
 
     def _stray(self, entry: GoEntry) -> Stray | None:
-        """Return an entry without a link that bears a sign of ours; another shop's never does."""
+        """Return the entry as a stray if it bears a sign of ours; another shop's never does."""
         credited = self._credited(entry)
         if credited is not None:
             return Stray(entry, credited, credits=True)
@@ -165,7 +165,7 @@ class Books:
         return None if doubled is None else Stray(entry, doubled, credits=False)
 
     def _credited(self, entry: GoEntry) -> ShopOrder | None:
-        """Return the order whose invoice a credit note names, by number or by our reference."""
+        """Return the order whose invoice a credit note names, by its number or our reference."""
         if entry.kind != "credit note":
             return None
         if entry.related_invoice is not None and entry.related_invoice in self._by_invoice:
@@ -174,11 +174,11 @@ class Books:
         return self._by_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
 
     def credit_notes_of(self, order: ShopOrder) -> Sequence[GoEntry]:
-        """Return the credit notes without a link of an order's invoice, of whichever date."""
+        """Return the credit notes of an order's invoice that have no link, whatever their date."""
         return self._credits[order.shop_id]
 
     def is_credited(self, entry: GoEntry) -> bool:
-        """Return whether credit notes name an invoice and take all of it back."""
+        """Return whether credit notes that name an invoice take all of it back."""
         return entry.kind == "invoice" and self._credited_of[entry.number] == -entry.total
 
     def comes_to(self, order: ShopOrder) -> Decimal:
@@ -189,9 +189,9 @@ class Books:
 
 
 def is_surely_same(order: ShopOrder, entry: GoEntry) -> bool:
-    """Return by the header alone whether an entry is as the shop has it: amounts and VAT rate.
+    """Return whether the header alone shows an entry's amounts and VAT rate to be the shop's.
 
-    Only of a single line: several of different rates may come to the same VAT.
+    It can for a single line only: several lines of different rates may come to the same VAT.
     """
     if order.amounts is None or entry.line_count != 1 or len(order.amounts.by_rate) != 1:
         return False
@@ -203,9 +203,10 @@ def is_surely_same(order: ShopOrder, entry: GoEntry) -> bool:
 
 @dataclass(frozen=True)
 class Finding:
-    """An order that differs, or that has to be told of; `is_difference` counts for the exit status.
+    """An order that differs, or that has to be mentioned.
 
-    `shop` and `go` are what each side comes to by VAT rate; None: it has none, or it is not known.
+    `is_difference`: it counts for the exit status. `shop` and `go` are the amounts of each side by
+    VAT rate; None: it has none, or they are not known.
     """
 
     kind: FindingKind
@@ -221,7 +222,7 @@ class Finding:
 
 @dataclass
 class SumsRow:
-    """Both sides of one currency and VAT rate; `rate` is `ALL_RATES` for all together."""
+    """Both sides' sums in one currency and VAT rate; `rate` is `ALL_RATES` for all together."""
 
     currency: str
     rate: str | None
@@ -237,14 +238,14 @@ class SumsRow:
 
     @property
     def place(self) -> tuple[str, bool, bool, float]:
-        """Where it stands: that of all rates comes first, that of no known rate last."""
+        """The sort key: the row of all rates comes first, that of no known rate last."""
         is_number = self.rate not in (ALL_RATES, None)
         by_size = -float(self.rate or 0) if is_number else 0
         return self.currency, self.rate != ALL_RATES, self.rate is None, by_size
 
 
 class _Sums:
-    """What is counted so far, by currency and VAT rate."""
+    """What has been counted so far, by currency and VAT rate."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str | None], SumsRow] = {}
@@ -277,9 +278,9 @@ class _Sums:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found: counts and sums, and every order that differs or has to be told of.
+    """What was found: counts and sums, and every order that differs or has to be mentioned.
 
-    `not_in_ledger` counts what of Go's entries is not booked yet.
+    `not_in_ledger` counts the entries of Go that are not booked yet.
     """
 
     sums: tuple[SumsRow, ...]
@@ -293,14 +294,14 @@ class Comparison:
 
     @property
     def remarks(self) -> tuple[Finding, ...]:
-        """The findings that do not."""
+        """The findings that do not count for the exit status."""
         return tuple(one for one in self.findings if not one.is_difference)
 
 
 def compare(
     books: Books, matched: Matched, read: Mapping[str, ReadEntry | None], period: Period
 ) -> Comparison:
-    """Compare what is matched; `read` has the entries whose lines were read, by id."""
+    """Compare what was matched; `read` has by id the entries whose lines were read."""
     comparing = _Comparing(books, read, period)
     findings = [
         finding for order, entry in matched.pairs for finding in comparing.pair(order, entry)
@@ -335,7 +336,7 @@ class _Comparing:
             yield from self._linked(order, entry, order.amounts.by_rate)
 
     def _not_in_go(self, order: ShopOrder) -> Finding:
-        """Return an order that could not be written; a person who knows of it need not be told."""
+        """Return a finding for an order that is not in Go; no difference once acknowledged."""
         text = "it waits" if order.waiting is None else order.waiting.in_words
         is_known = order.waiting is not None and order.waiting.is_acknowledged
         if is_known:
@@ -355,9 +356,9 @@ class _Comparing:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
 
     def _open(self, order: ShopOrder, entry: GoEntry, waiting: Waiting) -> Finding:
-        """Return why the shop's last word about an order waits; the rest is as last agreed.
+        """Return why what the shop sent last of an order waits; the rest is as last agreed.
 
-        It is no difference where the shop's last word is what the order comes to in Go.
+        It is no difference where the shop's amount is what the order comes to in Go.
         """
         in_go = self._books.comes_to(order)
         text = waiting.in_words + (" (acknowledged)" if waiting.is_acknowledged else "")
@@ -368,7 +369,7 @@ class _Comparing:
         return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
     def _missing(self, order: ShopOrder) -> Finding:
-        """Return an order that is gone from Go; a person may know of it by its hold."""
+        """Return a finding for an order gone from Go; no difference once that is acknowledged."""
         waiting = order.waiting
         is_known = waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
         if not is_known:
@@ -412,7 +413,7 @@ class _Comparing:
             yield _finding("reversed", order, entry, "its invoice is reversed in Go")
 
     def stray(self, stray: Stray) -> Iterator[Finding]:
-        """Return what an entry without a link is."""
+        """Yield what is found of an entry without a link."""
         read = self._read.get(stray.entry.id)
         if read is None:
             return
@@ -432,9 +433,9 @@ class _Comparing:
         yield _stray(kind, order, read, text, is_difference=not is_credited)
 
     def _credit_note(self, order: ShopOrder, read: ReadEntry) -> Finding:
-        """Return a credit note without a link; one that is as the shop told last is no difference.
+        """Return a finding for a credit note without a link; no difference if the shop agrees.
 
-        Such as an invoice that a person credited because the shop had cancelled its order.
+        So it is when a person credits an invoice because the shop cancelled its order.
         """
         waiting, entry = order.waiting, read.entry
         self.sums.count_go(entry, read.by_rate)
@@ -459,7 +460,7 @@ class _Comparing:
 
 
 def _sign(entry: GoEntry) -> str:
-    """Name by what an entry is known as one of ours."""
+    """Return in words the sign by which an entry is known to be ours."""
     if entry.reference:
         return f"with our reference {entry.reference}"
     return f"with the matching reference {entry.matching_reference}"
@@ -475,7 +476,7 @@ def _finding(
     shop: Mapping[str | None, Money] | None = None,
     go: Mapping[str | None, Money] | None = None,
 ) -> Finding:
-    """Return what was found of an order; in the shop it comes to what is known, unless given."""
+    """Return a finding about an order; `shop` is what the store knows of it, unless given."""
     currency = None if entry is None else entry.currency
     if order.amounts is not None:
         currency = order.amounts.currency or currency
@@ -491,7 +492,7 @@ def _stray(
     *,
     is_difference: bool = True,
 ) -> Finding:
-    """Return what was found of an entry without a link."""
+    """Return a finding about an entry without a link."""
     entry, shop_id = read.entry, None if order is None else order.shop_id
     return Finding(
         kind, is_difference, text, shop_id, entry.date, entry.currency, entry, go=read.by_rate
@@ -509,9 +510,9 @@ def have_other_rates(shop: Mapping[str | None, Money], go: Mapping[str | None, M
 
 
 def differences(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> Iterator[str]:
-    """Say of each VAT rate in what the two sides differ.
+    """Say for each VAT rate how the two sides differ.
 
-    Where the shop does not tell the rate of every line, only the whole can be compared.
+    Where the shop does not give the rate of every line, only the whole can be compared.
     """
     if None in shop:
         yield from _in_words("in all", sum(shop.values(), NOTHING), sum(go.values(), NOTHING))
@@ -523,11 +524,11 @@ def differences(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]
 def is_rounding(
     shop: Mapping[str | None, Money], go: Mapping[str | None, Money], line_count: int
 ) -> bool:
-    """Return whether two sides come to the same with VAT and differ by rate only as Go rounds.
+    """Return whether both sides come to the same with VAT and differ by rate only as Go rounds.
 
-    So does an order of which øre were moved between lines: by an øre for each line at most, on the
-    line for rounding too, which is without VAT. VAT may be apart as far as an order's may that is
-    written.
+    An order whose øre were moved between lines differs so too: by an øre at most for each line,
+    also on the line for rounding, which is without VAT. VAT may differ as far as it may in an order
+    that is written.
     """
     apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
     if None in shop or None in go or apart.incl:

@@ -1,4 +1,4 @@
-"""Go's side, read afresh: all sales orders and outgoing invoices by lists, lines one by one."""
+"""Go's side, read afresh: sales orders and outgoing invoices from lists, lines entry by entry."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _RIGHTS = {
 
 
 class GoSide:
-    """Reads Go; the same order may become an invoice meanwhile, and is found as that."""
+    """Reads Go; an order that becomes an invoice meanwhile is found as an invoice."""
 
     def __init__(self, go: GoClient, workers: int) -> None:
         self._go = go
         self._workers = workers
 
     def client_id(self) -> str:
-        """Return which client of Go the keys are for, after checking that they may read.
+        """Return the id of the Go client that the keys are for, after checking that they may read.
 
         Raises:
             MissingPrivilege: naming the privileges that are missing.
@@ -79,7 +79,7 @@ class GoSide:
             yield from with_ids(path, page)
 
     def find(self, go_id: str) -> GoEntry | None:
-        """Return one entry as it is now; None when Go has it no longer."""
+        """Return one entry as it is now; None if Go no longer has it."""
         for resource, entry_of in (("SalesOrders", _sales_order), ("OutgoingInvoices", _invoice)):
             try:
                 return entry_of(self._go.read(f"/{resource}/{go_id}"))
@@ -90,7 +90,7 @@ class GoSide:
     def read_all(
         self, entries: Iterable[GoEntry], note: Callable[[int], None]
     ) -> dict[str, ReadEntry | None]:
-        """Return entries with their sums by rate, by id; None for one that is gone meanwhile."""
+        """Return by id the entries with their sums by rate; None for one that is gone by then."""
         by_id: dict[str, ReadEntry | None] = {}
         listed = list(entries)
         with ThreadPoolExecutor(self._workers) as pool:
@@ -119,9 +119,9 @@ class GoSide:
 
 
 def sums_by_rate(entry: GoEntry, lines: Iterable[Mapping[str, Any]]) -> ByRate:
-    """Return what an entry comes to by VAT rate, in all what its header says.
+    """Return what an entry comes to by VAT rate; together, the amounts in its header.
 
-    Whether Go rounds VAT on each line or once per rate is not known, so lines that do not come to
+    Whether Go rounds VAT on each line or once per rate is not known, so lines that do not add up to
     the header are rounded once per rate. What then remains is of no known rate.
     """
     found: defaultdict[str | None, Money] = defaultdict(lambda: NOTHING)
@@ -188,5 +188,5 @@ def _amount(value: object) -> Decimal:
 
 
 def _date(value: object) -> str | None:
-    """Return an ISO date; Go has been seen to add a time to one."""
+    """Return an ISO date; Go has been seen to add a time to it."""
     return str(value)[:10] if value else None

@@ -1,4 +1,4 @@
-"""Reads both sides of a period and compares them, showing on a terminal how far it is."""
+"""Reads both sides of a period and compares them, showing its progress on a terminal."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ USED = (
     *("shop_name", "link_store", "time_zone"),
     *("requests_per_second", "workers", "request_timeout", "retry_seconds"),
 )
-"""The settings that reading needs; the others may be as they like, for they decide on writes."""
+"""The settings that reading needs; the others decide what is written, so they are not looked at."""
 _START_UP_SECONDS = 10.0
-"""How long the first call is tried; a wrong address should be told while one is still looking."""
+"""How long the first call is tried; a wrong address should be reported while a person watches."""
 
 
 def reconciled(choices: Choices, paths: Sequence[str], period: Period) -> Comparison:
-    """Compare a period by the link store that was told, else by that of the config.
+    """Compare a period, using the link store that was chosen, else the one in the config.
 
     Raises:
         click.ClickException: with one line that says why it cannot be done.
@@ -84,7 +84,7 @@ def _compared(store: LinkStore, settings: Settings, period: Period) -> Compariso
 def _read_and_compare(
     store: LinkStore, side: GoSide, settings: Settings, period: Period, progress: Progress
 ) -> Comparison:
-    """Read Go before the store: what a run writes meanwhile is then no order without a link."""
+    """Read Go before the store, so that an order which a run writes meanwhile has its link."""
     entries = side.entries(_counting(progress, "sales orders and invoices"))
     orders = shop_orders(store, settings.time_zone)
     for order in orders:
@@ -102,7 +102,7 @@ def _enter(store: LinkStore, client_id: str, shop_name: str) -> None:
     """Work in the namespace of this Go client and shop.
 
     Raises:
-        click.ClickException: the store does not have it.
+        click.ClickException: the store has no such namespace.
     """
     known = {(one.client_id, one.shop_name): one for one in store.namespaces.all()}
     if (client_id, shop_name) not in known:
@@ -123,7 +123,7 @@ def _enter(store: LinkStore, client_id: str, shop_name: str) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show on a terminal how far reading is; nowhere else."""
+    """Show the progress of reading, on a terminal only."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress
@@ -135,10 +135,12 @@ def _counting(progress: Progress, what: str, total: int | None = None) -> Callab
 
 
 def _config(paths: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of config files, as the target takes them; ENV, or none, is variables.
+    """Return the settings of config files as the target takes them.
+
+    The environment variables count where ENV stands among the files, or when no file is named.
 
     Raises:
-        click.ClickException: with one line, for a file that is missing or no JSON.
+        click.ClickException: with one line, for a file that is missing or not JSON.
     """
     config: dict[str, Any] = {}
     for path in paths:
@@ -150,10 +152,10 @@ def _config(paths: Sequence[str]) -> dict[str, Any]:
 
 
 def _settings(config: dict[str, Any]) -> Settings:
-    """Check and type a config, and fill in the defaults.
+    """Check a config, convert its values to their types and fill in the defaults.
 
     Raises:
-        click.ClickException: with one line that names all that is missing or wrong.
+        click.ClickException: with one line that names everything that is missing or wrong.
     """
     wrong = broken_rules(config, CONFIG.to_dict())
     if not wrong:

@@ -1,4 +1,4 @@
-"""The shop's side by the link store: what each order comes to, and which orders are not in Go."""
+"""The shop's side, from the link store: what each order comes to, and which are not in Go."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> ShopOrder:
 
 
 def _date_of_link(link: Link, zone: ZoneInfo) -> str | None:
-    """Return when the order was placed, else made in the shop, else linked."""
+    """Return the date on which the order was placed, else made in the shop, else linked."""
     placed = link.base.get("placed_at")
     if placed is not None and placed.shop:
         return str(placed.shop)
@@ -84,7 +84,7 @@ def _is_no_more(order: shop_order.ShopOrder, zone: ZoneInfo) -> bool:
 
 
 def _due(order: shop_order.ShopOrder, zone: ZoneInfo) -> Decimal | None:
-    """Return what an order comes to with VAT after what the shop took back of it."""
+    """Return what an order comes to with VAT, less what the shop cancelled or refunded."""
     if _is_no_more(order, zone):
         return Decimal(0)
     try:
@@ -98,7 +98,7 @@ def _due(order: shop_order.ShopOrder, zone: ZoneInfo) -> Decimal | None:
 
 
 def _amounts(order: shop_order.ShopOrder, date: str, zone: ZoneInfo) -> OrderAmounts | None:
-    """Return what an order comes to that could not be written; None when it cannot be read."""
+    """Return the amounts of an order that could not be written; None if they cannot be read."""
     try:
         currency = order.currency
         by_rate = {} if _is_no_more(order, zone) else _by_rate(order)
@@ -108,7 +108,7 @@ def _amounts(order: shop_order.ShopOrder, date: str, zone: ZoneInfo) -> OrderAmo
 
 
 def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
-    """Return what an order comes to after its refunds; None when the shop does not tell it.
+    """Return an order's amounts by VAT rate after its refunds; None if the shop does not give them.
 
     Raises:
         Unusable: one of the order's totals cannot be read.
@@ -128,7 +128,7 @@ def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
 
 
 def _whole(order: shop_order.ShopOrder, tax_of_lines: Decimal | None) -> Money | None:
-    """Return an order's totals; the VAT is that of its lines when the order tells only one."""
+    """Return an order's totals; the VAT is that of its lines if it gives only the sum with VAT."""
     excl, tax, incl, rounding = (
         values.amount(order.raw.get(name), what=name)
         for name in ("total_excl", "total_tax", "total_incl", "rounding")

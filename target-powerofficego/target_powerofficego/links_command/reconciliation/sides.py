@@ -1,4 +1,4 @@
-"""What each side has of an order, as values: the shop's by the link store, Go's as read now."""
+"""What each side has of an order: the shop's side by the link store, Go's side as read now."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.amounts import OrderAmounts
 
 ByRate = dict["str | None", Money]
-"""Sums by VAT rate in percent; None is what cannot be told by rate."""
+"""Sums by VAT rate in percent; the key None holds what is of no known rate."""
 
 EntryKind = Literal["sales order", "invoice", "credit note"]
 
 
 @dataclass(frozen=True)
 class Period:
-    """Days, the first and the last included."""
+    """A range of days, the first and the last included."""
 
     first: datetime.date
     last: datetime.date
@@ -36,10 +36,10 @@ class Period:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Why an order waits in the link store, by the number that `holds` and `rejects` show.
+    """Why an order waits in the link store, with the number that `holds` and `rejects` show.
 
-    `due` is what the order comes to with VAT by what the shop told last, cancellation and refunds
-    taken off; None when that cannot be read.
+    `due` is what the order comes to with VAT as the shop sent it last, less cancellation and
+    refunds; None when that cannot be read.
     """
 
     number: int
@@ -69,16 +69,16 @@ class ShopOrder:
     matching_reference: str | None = None
     waiting: Waiting | None = None
     customer_id: int | None = None
-    """Who buys, by the id in Go; None when that is not known."""
+    """The buyer's id in Go; None when that is not known."""
 
 
 @dataclass(frozen=True)
 class GoEntry:
     """A sales order, invoice or credit note of Go; amounts are in its currency.
 
-    `number` is that of the order while it is a sales order, then that of the invoice or credit
-    note. `date` is that of the order, else the day on which it was posted or made; of a credit note
-    that of its voucher.
+    `number` is the order's while it is a sales order, then the invoice's or credit note's. `date`
+    is the order's, else the day on which the entry was posted or made; a credit note has the date
+    of its voucher.
     """
 
     id: str
@@ -98,7 +98,7 @@ class GoEntry:
 
     @property
     def money(self) -> Money:
-        """What its header says that it comes to."""
+        """The amounts in its header."""
         return Money(self.net, self.total - self.net, self.total)
 
     @property
@@ -115,7 +115,7 @@ class GoEntry:
 
 @dataclass(frozen=True)
 class ReadEntry:
-    """An entry with what it comes to by VAT rate, and its number of lines."""
+    """An entry with its amounts by VAT rate, and its number of lines."""
 
     entry: GoEntry
     by_rate: Mapping[str | None, Money]
@@ -123,9 +123,9 @@ class ReadEntry:
 
 
 def with_rest(by_rate: Mapping[str | None, Money], whole: Money) -> ByRate:
-    """Return sums by rate that come to the whole: what the lines do not tell is of no known rate.
+    """Return sums by rate that add up to the whole; what is left over is of no known rate.
 
-    Rates that come to nothing are left out.
+    Rates whose sums are zero are left out.
     """
     rest = whole - sum(by_rate.values(), NOTHING)
     found = {**by_rate}
