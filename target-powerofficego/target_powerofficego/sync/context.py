@@ -1,4 +1,4 @@
-"""What every walk into Go works with, one set a run."""
+"""What every walk into Go works with, one set per run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Tools(RunTools):
     """The store, Go, and what is known of the run; shared by all workers.
 
-    `on_linked` is told each record that gets a link, so that what waits for it is taken up.
+    `on_linked` is called with each record that gets a link, so that what waits for it is taken up.
     """
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""The walk of a customer, with the delivery address and the contact person that hang on it."""
+"""The walk of a customer, with the delivery address and the contact person that belong to it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SAME: Mapping[str, Callable[[Any], Value]] = {
     "delivery_addresses": addresses.folded,
     "contact_persons": values.same_text,
 }
-"""How a member of what hangs on a customer is compared."""
+"""How a member of what belongs to a customer is compared."""
 
 _PERSON_MEMBERS = ("FirstName", "LastName")
 
@@ -85,7 +85,7 @@ class CustomersWalk(EntityWalk):
         return super()._take(arrival)
 
     def _settle(self, arrival: Arrival) -> Change:
-        """Settle a customer; of one that the shop has anonymised only whether it may buy."""
+        """Settle a customer; of one that the shop has anonymised, only whether it may buy."""
         record = arrival.record
         link = self.tools.store.links.get(self.entity, arrival.shop_id)
         marks, base = self.tools.settings.anonymised_marks, link.base if link else {}
@@ -95,7 +95,7 @@ class CustomersWalk(EntityWalk):
         return super()._settle(arrival)
 
     def read_rows(self, arrival: Arrival) -> ReadArrival:
-        """See `LinkedWalk`; of a customer that is anonymised only what says whether it may buy."""
+        """See `LinkedWalk`; of an anonymised customer, only what says whether it may buy."""
         if ANONYMISED not in arrival.record:
             return super().read_rows(arrival)
         rows = ("id", "type", "archived")
@@ -111,7 +111,7 @@ class CustomersWalk(EntityWalk):
         return super()._meet(arrival)
 
     def match(self, arrival: ReadArrival) -> LinkChange | Create:
-        """See `match_customer`; a guest is matched on the number of its company, else by e-mail."""
+        """See `match_customer`; a guest is matched on its company's number, else by e-mail."""
         settings = self.tools.settings
         kind = "company" if customer.is_company(arrival.record) else "person"
         by_guest = "organization_number" if arrival.values.get("organization_number") else "email"
@@ -131,9 +131,10 @@ class CustomersWalk(EntityWalk):
         return customer_destination(arrival.shop_id, arrival.values["id"])
 
     def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
-        """Return the base of address and person, without those that are to be written.
+        """Return the base of address and person, without those that have yet to be written.
 
-        So both are of a new customer, and the buyer of an order for a company that Go has already.
+        For a new customer that is both; for an order of a company that Go already has, it is the
+        buyer.
         """
         told = customer.what_hangs_on(arrival.record)
         of_order = {customer.CONTACT_PERSON} if arrival.is_made else set()
@@ -159,9 +160,9 @@ class CustomersWalk(EntityWalk):
         return link, wrote
 
     def write_cut_off(self, record: Record, link: Link, read_at: datetime.datetime) -> None:
-        """Write what hangs on a guest whose create was cut off before it was there.
+        """Write what belongs to a guest whose create was cut off before that was written.
 
-        A guest's record is not told again: only its order is.
+        A guest's record is not sent again: only its order is.
         """
         is_own = bool(link.base) and not link.is_follower
         if is_own and not {customer.SHIPPING, customer.CONTACT_PERSON} <= link.base.keys():
@@ -176,11 +177,12 @@ class CustomersWalk(EntityWalk):
     ) -> tuple[int, bool]:
         """Return the id of a delivery address of a Go customer, and whether it had to be created.
 
-        An equal one is used again, whoever made it. `shop_id` is what an unanswered write of it
-        stands under.
+        An equal address is reused, whoever made it. `shop_id` is the id under which an unanswered
+        write of it is kept.
 
         Raises:
-            Undecidable: with a Park, while a change of one of them has no answer and is not seen.
+            Undecidable: with a Park, while a change of one of the addresses has no answer and is
+                not seen.
         """
         with self._address_locks.setdefault(contact.go_id, threading.Lock()):
             tools = self.tools
@@ -189,7 +191,7 @@ class CustomersWalk(EntityWalk):
                     return int(entry.go_id), False
             place = _Place("delivery_addresses", shop_id, contact.go_id)
             if tools.writer.open_changes(place.entity, f"/{place.resource}/{place.go_id}"):
-                raise Undecidable(CHANGE_NOT_SEEN)  # one of them may be equal by now
+                raise Undecidable(CHANGE_NOT_SEEN)  # one of them may have become equal
             codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
             return self._create_part(place, address.members(), codes, read_at)
 
@@ -200,9 +202,9 @@ class CustomersWalk(EntityWalk):
         codes: Iterable[str],
         read_at: datetime.datetime,
     ) -> tuple[int, bool]:
-        """Create what hangs on a Go customer, under the first code that nothing in Go has.
+        """Create what belongs to a Go customer, under the first code that nothing in Go has.
 
-        Return its id, and whether it was created: an equal one that came meanwhile is used again.
+        Return its id, and whether it was created: an equal one that appeared meanwhile is reused.
         """
         free = (code for code in codes if not self.tools.index.find(place.entity, f"code:{code}"))
         for code in free:
@@ -214,7 +216,7 @@ class CustomersWalk(EntityWalk):
     def _create_under(
         self, code: str, place: _Place, wanted: Mapping[str, Value], read_at: datetime.datetime
     ) -> tuple[Mapping[str, Any], bool]:
-        """Return the entry of Go that has a code, and whether it was created under it just now."""
+        """Return the entry of Go that has a code, and whether it was created just now."""
         tools = self.tools
         told = {name: value for name, value in wanted.items() if value is not None}
         sent = {**told, "ExternalCode": code}
@@ -237,7 +239,7 @@ class CustomersWalk(EntityWalk):
         return there, was_made
 
     def _holder(self, resource: str, code: str) -> Mapping[str, Any] | None:
-        """Return what has a code in Go now, whichever customer it hangs on.
+        """Return what has a code in Go now, whichever customer it belongs to.
 
         How Go words that a code is taken is not known, so any refusal may mean it.
         """
@@ -292,8 +294,8 @@ class CustomersWalk(EntityWalk):
     def _change_parts(self, change: _PartsChange, there: Mapping[str, Value]) -> tuple[Link, bool]:
         """Write the parts that the shop changed; return the link, and whether any were.
 
-        What both sides hold then is kept with the answer, at once: a run that is killed in between
-        would take a return to the value before for no edit.
+        What both sides then hold is kept with the answer, at once: after a run that is killed in
+        between, a return to the former value would not be seen as an edit.
 
         Raises:
             Undecidable: with a Hold, when Go changed one of them too.
@@ -330,7 +332,7 @@ class CustomersWalk(EntityWalk):
 
 @dataclass(frozen=True)
 class Contact:
-    """A customer of the shop, and the one in Go that stands for it."""
+    """A customer of the shop, and the Go customer that stands for it."""
 
     shop_id: str
     go_id: str
@@ -338,7 +340,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where what hangs on a Go customer is created; `shop_id` is what an intent stands under."""
+    """Where what belongs to a Go customer is created; an intent is kept under `shop_id`."""
 
     entity: str
     shop_id: str
@@ -350,7 +352,7 @@ class _Place:
         return _RESOURCES[self.entity]
 
     def has(self, entry: Mapping[str, Any], wanted: Mapping[str, Value]) -> bool:
-        """Return whether an entry of Go hangs on this customer and is what is wanted."""
+        """Return whether an entry of Go belongs to this customer and is what is wanted."""
         same = _SAME[self.entity]
         is_equal = all(same(entry.get(name)) == same(value) for name, value in wanted.items())
         return is_equal and str(entry.get("ContactId")) == self.go_id
@@ -358,7 +360,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Extra:
-    """The delivery address or contact person of a customer, as the shop tells it now."""
+    """The delivery address or contact person of a customer, as the shop has it now."""
 
     link: Link
     name: str
@@ -381,14 +383,14 @@ class _Extra:
         return self.base is not None and self.base.shop == self.value
 
     def agreed(self, in_go: list[Value] | None) -> Link:
-        """Return the link once both sides have agreed, and Go holds this."""
+        """Return the link once both sides have agreed and Go holds `in_go`."""
         told = Agreement(self.value, in_go, self.read_at, now())
         return replace(self.link, base={**self.link.base, self.name: told})
 
 
 @dataclass(frozen=True)
 class _PartsChange:
-    """What an address or a contact person that Go has is to hold."""
+    """What an address or a contact person in Go is to hold."""
 
     place: _Place
     go_id: str
@@ -401,7 +403,7 @@ class _PartsChange:
         return f"/{self.place.resource}/{self.place.go_id}/{self.go_id}"
 
     def agreed(self, entry: Mapping[str, Value]) -> Link:
-        """Return the link once both sides have agreed, and Go holds this entry."""
+        """Return the link once both sides have agreed and Go holds this entry."""
         return self.extra.agreed(self._parts_of(entry))
 
     def _parts_of(self, entry: Mapping[str, Value]) -> list[Value]:
@@ -409,7 +411,7 @@ class _PartsChange:
         return [entry.get(name) for name in self.wanted]
 
     def hold(self, clashes: Sequence[Conflict]) -> Hold:
-        """Return the hold of parts that both sides changed."""
+        """Return the hold for parts that both sides changed."""
         names = ", ".join(clash.row.rpartition(": ")[2] for clash in clashes)
         return Hold(f"both sides changed {names} in its {self._kind}")
 

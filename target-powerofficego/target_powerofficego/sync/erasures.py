@@ -1,4 +1,4 @@
-"""Archives the customers in Go whose personal data was erased: the law keeps the ledger's entry."""
+"""Archives in Go the customers whose personal data was erased: by law the ledger's entry stays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEPT_AS = "erased"
 
 
 def archive_erased(tools: Tools) -> None:
-    """Archive each entry that is open; what Go refuses rests, what it does not answer does not.
+    """Archive each open entry; one that Go refuses rests a while, one without an answer does not.
 
     Raises:
         StopRun, BrakeReached, LinkStoreError: the run cannot go on.

@@ -13,9 +13,9 @@ _STAMP = "LastChangedDateTimeOffset"
 
 
 def newest_stamp(entry: Mapping[str, Any]) -> str | None:
-    """Return when an entry of Go was last changed, its mail address included.
+    """Return when an entry of Go, or its mail address, was last changed.
 
-    An edit of the address moves the address's own stamp only.
+    An edit of the address moves only the address's own stamp.
     """
     address = entry.get("MailAddress")
     stamps = [entry.get(_STAMP), address.get(_STAMP) if isinstance(address, dict) else None]

@@ -38,9 +38,9 @@ class GoWalk(Walk[Tools]):
     stops = (StopRun, BrakeReached, LinkStoreError)
 
     def _take(self, arrival: Arrival) -> Change:
-        """See `Walk`; what may be in Go unseen is a person's work after several runs.
+        """See `Walk`; what may be in Go unseen goes to a person after several runs.
 
-        Until it is seen a record is not settled, even if nothing is to be created by now.
+        Until it is seen, a record is not settled, even if nothing is left to create.
         """
         try:
             change = super()._take(arrival)
@@ -58,7 +58,7 @@ class GoWalk(Walk[Tools]):
         return any(intent.kind == "create" for intent in open_ones)
 
     def _was_long_unseen(self, shop_id: str) -> bool:
-        """Return whether several runs have not seen what may be in Go of a record."""
+        """Return whether several runs have not seen what Go may hold of a record."""
         before = self.tools.store.unsettled.get(self.entity, shop_id)
         if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
             return False
@@ -71,7 +71,7 @@ class GoWalk(Walk[Tools]):
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:
-        """What a record's writes are kept under while they have no answer."""
+        """The names under which a record's writes are kept while they have no answer."""
         return (self.entity,)
 
     def _refusal(self, error: Exception) -> Reject | None:
@@ -83,7 +83,7 @@ class GoWalk(Walk[Tools]):
         return None
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
-        """See `Walk`; a record that was made for an order is no version of it."""
+        """See `Walk`; a record that was made for an order is not a version of the shop's."""
         if arrival.is_made:
             return None
         return super()._see_that_it_is_the_newest(arrival)

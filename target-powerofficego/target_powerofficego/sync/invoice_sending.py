@@ -1,4 +1,4 @@
-"""How the sending of an order's invoice goes in Go: asked for once, followed until Go is done.
+"""How an order's invoice is sent by Go: asked for once, and followed until Go is done.
 
 Go answers 202 before it has made the invoice. What became of it shows in the order's sent state,
 and for good in the invoice itself, which keeps the order's id.
@@ -23,7 +23,7 @@ WAITS = (1.0, 4.0, 10.0)
 """Seconds before each look, as PowerOffice suggests."""
 
 MOST_RUNS = 3
-"""How many later runs may find Go not done with an invoice before that is longer than it takes."""
+"""How many later runs may find Go not done with an invoice before that is taking too long."""
 
 
 class Progress(enum.Enum):
@@ -37,9 +37,9 @@ class Progress(enum.Enum):
 
 @dataclass(frozen=True)
 class Sending:
-    """How far Go is with an invoice; `why` is what it says of a failure, personal data perhaps.
+    """How far Go is with an invoice; `why` is what it says of a failure, possibly personal data.
 
-    `SENT` with a `why`: the invoice was made, and did not get to the buyer.
+    `SENT` with a `why`: the invoice was made, but did not reach the buyer.
     """
 
     progress: Progress
@@ -48,14 +48,14 @@ class Sending:
 
     @property
     def is_over(self) -> bool:
-        """Whether Go is done with it, in one way or the other."""
+        """Whether Go is done with it, one way or the other."""
         return self.progress is Progress.FAILED or self.invoice is not None
 
 
 def progress_of(states: object, order_id: str) -> Sending:
     """Read the array of sent states that Go answers for an order; None: it knows of none.
 
-    Of an order that was never sent Go tells that it is not being processed, and nothing else.
+    Of an order that was never sent, Go says that it is not being processed, and nothing else.
     """
     told = [one for one in states if isinstance(one, dict)] if isinstance(states, list) else []
     own = [one for one in told if str(one.get("Id")).lower() == order_id.lower()]
@@ -72,9 +72,10 @@ def progress_of(states: object, order_id: str) -> Sending:
 
 
 def look(tools: Tools, go_id: str, *, is_late: bool = False) -> Sending:
-    """Ask Go how it goes; an invoice that is there was made, whatever the sent state says.
+    """Ask Go how far it is; an invoice that is there was made, whatever the sent state says.
 
-    While Go is at it that is not looked for, unless `is_late`: it is at it longer than it can need.
+    While Go is working on it, the invoice is not looked for, unless `is_late`: Go has been working
+    on it for longer than it can need.
 
     Raises:
         Refused, StopRun, TryAgainLater: Go cannot be asked.
@@ -133,11 +134,11 @@ def note_failure(store: LinkStore, intent: Intent, told: Sending) -> None:
 
 
 def kept_failure(intent: Intent) -> Sending | None:
-    """Return what is kept of a failure."""
+    """Return the failure that was kept, if any."""
     why = intent.detail.get("failure")
     return None if why is None else Sending(Progress.FAILED, why)
 
 
 def sendings_of(store: LinkStore, shop_id: str) -> list[Intent]:
-    """Return what was asked for of an order and is not known to be over."""
+    """Return the sendings asked for of an order that are not known to be over."""
     return [one for one in store.intents.of_record(("orders",), shop_id) if one.kind == SENDING]

@@ -44,7 +44,7 @@ ARCHIVING = "archiving"
 TO_BE_ARCHIVED = Park("to be archived at the end of the run", (ARCHIVING,))
 
 ARCHIVE_REFUSED = "archive refused"
-"""What an archive waits for that Go refused, mostly for an open balance: that Go takes it."""
+"""What an archive that Go refused, mostly for an open balance, waits for: that Go accepts it."""
 
 _TRIES = 2
 """How often a change is merged with what Go has, when Go is edited meanwhile."""
@@ -52,7 +52,7 @@ _TRIES = 2
 
 @dataclass(frozen=True)
 class ReadArrival(Arrival):
-    """An arrival whose record was read: `values` are what it says, in Go's form, by row."""
+    """An arrival whose record was read: `values` are what it says, by row, in Go's form."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
 
@@ -63,12 +63,12 @@ class ReadArrival(Arrival):
 
 
 class LinkedWalk(GoWalk):
-    """What is done about a linked customer or product; a subclass says what else hangs on it."""
+    """What is done about a linked customer or product; a subclass adds what else belongs to it."""
 
     silent_rows: frozenset[str] = frozenset()
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
-        """See that a linked entity may be changed so.
+        """Require that a linked entity may be changed in this way.
 
         Raises:
             Undecidable: with a Hold.
@@ -76,7 +76,7 @@ class LinkedWalk(GoWalk):
         del link, rows
 
     def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
-        """Return the base of what hangs on the entity; empty for one that we just created."""
+        """Return the base of what belongs to the entity; empty for one that we just created."""
         del arrival, is_new
         return {}
 
@@ -86,7 +86,7 @@ class LinkedWalk(GoWalk):
         return link, False
 
     def read_rows(self, arrival: Arrival) -> ReadArrival:
-        """Read a record in Go's form; what had to be mended for that is logged.
+        """Read a record in Go's form; what had to be repaired for that is logged.
 
         Raises:
             Unusable: a row cannot be read.
@@ -104,7 +104,7 @@ class LinkedWalk(GoWalk):
         return entry
 
     def compare(self, arrival: ReadArrival, link: Link) -> Change | None:
-        """Merge a linked record with its entry, and write what follows; None: Go has it no longer.
+        """Merge a linked record with its entry and write what follows; None: Go no longer has it.
 
         Raises:
             Undecidable: with a Hold or Park.
@@ -190,7 +190,7 @@ class LinkedWalk(GoWalk):
         )
 
     def _is_behind(self, link: Link, entry: Entry) -> bool:
-        """Return whether Go shows an entry as it was before what is known of it."""
+        """Return whether Go shows an entry in a state older than the one already known."""
         known = self.tools.store.settled.last_version(self.other_way, link.shop_id)
         stamp = newest_stamp(entry.body)
         return is_before(stamp, link.own_stamp) or (
@@ -244,7 +244,7 @@ class LinkedWalk(GoWalk):
         return referred is not None or wrote_extras
 
     def _write_reference(self, arrival: ReadArrival, link: Link, entry: Entry) -> Link | None:
-        """Write our reference where Go has none; another's is never replaced. None: not written."""
+        """Write our reference where Go has none, never in place of another's; None: not written."""
         row = self.table.row("id") if self.entity == "customers" else None
         if row is None or not self.tools.settings.write_references or row.from_go(entry.body):
             return None
@@ -261,9 +261,9 @@ class LinkedWalk(GoWalk):
 
 
 def _is_first_told_when_archived(arrival: ReadArrival, link: Link) -> bool:
-    """Return whether a record tells rows for the first time that left the shop before its order.
+    """Return whether a record that left the shop before its order has rows for the first time.
 
-    Its entry was made from the order and archived; what else the record tells is left as it is.
+    Its entry was made from the order and archived; what else the record states is left as it is.
     """
     told, base = arrival.values, link.base
     is_new = any(name in told and one.shop_read_at == NEVER for name, one in base.items())
@@ -271,13 +271,13 @@ def _is_first_told_when_archived(arrival: ReadArrival, link: Link) -> bool:
 
 
 def is_archived(link: Link) -> bool:
-    """Return whether the shop said last that a linked record is archived."""
+    """Return whether the shop last said that a linked record is archived."""
     agreed = link.base.get("archived")
     return agreed is not None and agreed.shop is True
 
 
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:
-    """Return the hold of properties that both sides changed and no rule decides."""
+    """Return the hold for properties that both sides changed and no rule decides."""
     names = ", ".join(conflict.row for conflict in conflicts)
     told = "; ".join(str(conflict) for conflict in conflicts)
     return Hold(f"both sides changed {names}, and the stamps do not tell which was last", told)

@@ -30,7 +30,7 @@ MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {
 
 
 def claim_on(entity: str, go_id: str) -> str:
-    """Return what records stand under that claim an entry of Go which another record has."""
+    """Return the key of the records that claim an entry of Go which another record has."""
     return f"{entity} in Go:{go_id}"
 
 
@@ -47,10 +47,10 @@ def match_customer(
     """Find a customer by our reference, then by each field in `match_on`.
 
     A second company with the organisation number of a linked one becomes its follower; a guest
-    shares the Go customer that it is matched with. By e-mail a person is never found to be a
-    company, nor a company a person. `is_gone` tells that the shop deleted the record: it
-    takes nothing from another one. Of a record that is new under the id of a deleted one our
-    reference tells nothing.
+    shares the Go customer that it is matched with. By e-mail, a person is never matched with a
+    company, nor a company with a person. `is_gone` means that the shop deleted the record: it takes
+    nothing from another one. For a record that is new under the id of a deleted one, our reference
+    shows nothing.
 
     Raises:
         Undecidable: with a Hold naming all candidates.
@@ -190,7 +190,7 @@ _NAMES = {"company_name": "Name", "first_name": "FirstName", "last_name": "LastN
 def _has_same_name(
     row_values: Mapping[str, Value], entry: Entry, owner: LinkedRecord | None
 ) -> bool:
-    """Return whether a customer is named as an entry of Go, or as the record that has the entry."""
+    """Return whether a customer has the name of an entry of Go, or of the record that has it."""
     told = {name: folded(row_values[name]) for name in _NAMES if row_values.get(name)}
     base = owner.base if owner else {}
     in_go = {name: folded(entry.body.get(_NAMES[name])) for name in told}
@@ -201,7 +201,7 @@ def _has_same_name(
 def _is_alike(entry: Entry, row_values: Mapping[str, Value], *, is_guest: bool) -> bool:
     """Return whether an entry with the same e-mail address may be the customer, person or company.
 
-    A guest's company, which is not known by a number then, has the same name too.
+    A guest's company, which is not known by a number then, must have the same name too.
     """
     is_person, told = entry.body.get("IsPerson"), row_values.get("company_name")
     if is_person is not None and is_person is not row_values.get("type"):

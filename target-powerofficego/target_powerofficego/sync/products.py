@@ -43,7 +43,7 @@ class ProductsWalk(EntityWalk):
         )
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
-        """See that a new SKU is not the code of another product; Go perhaps allows two of a kind.
+        """Require that a new SKU is not the code of another product; Go may allow two of a kind.
 
         Raises:
             Undecidable: with a Hold naming it.
@@ -67,7 +67,8 @@ class ProductsWalk(EntityWalk):
     def lacking_exempt_account(self, go_ids: Collection[int]) -> list[Link]:
         """Return the links of products that the setting `exempt` has not reached yet.
 
-        What a person set in Go since is no lack: that the product was given it once is enough.
+        What a person has set in Go since does not count: it is enough that the product was given
+        the account once.
         """
         account = self.tools.conversion.sales_account_ids.get(EXEMPT)
         if account is None:
@@ -87,7 +88,8 @@ class ProductsWalk(EntityWalk):
     def give_exempt_account(self, link: Link, read_at: datetime.datetime) -> None:
         """Write the account `exempt` to a linked product that the shop does not send now.
 
-        At the end of input: then only other orders may want the same, one after the other.
+        This is done at the end of input, when only other orders may want the same, one after the
+        other.
 
         Raises:
             Undecidable: with a Hold, when the two sides cannot be merged; with a Park, while a
@@ -120,7 +122,7 @@ class ProductsWalk(EntityWalk):
         return int(found[0].go_id) if len(found) == 1 else None
 
     def service(self, service: Service, rate: Decimal, read_at: datetime.datetime) -> int | None:
-        """Return the id of a service's product at this VAT rate; made when absent.
+        """Return the id of a service's product at this VAT rate, which is made when absent.
 
         None when it could not be made; it is then among the rejects.
         """

@@ -1,6 +1,6 @@
-"""How an entry in Go passes on from a record that the shop deleted to another one.
+"""How an entry in Go passes from a record that the shop deleted to another one.
 
-A deleted record owns nothing: its link becomes a follower's, its base passes on.
+A deleted record owns nothing: its link becomes a follower's, and its base passes on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ logger = logging.getLogger("target-powerofficego")
 def take_over(walk: LinkedWalk, arrival: Arrival, go_id: str) -> Link:
     """Give a record the entry of one that the shop deleted; return its link.
 
-    What was only made for an order says too little to be written: it opens the entry.
+    A record that was only made for an order says too little to be written; it only takes the entry
+    out of the archive.
 
     Raises:
         Undecidable: with a Hold, or with a Park while a write of the way back has no answer.
@@ -48,7 +49,8 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
     """Return the link of the deleted record that has an entry, once its writes are answered.
 
     Raises:
-        Undecidable: with a Park, while one of either way has no answer.
+        Undecidable: with a Hold, when another record took the entry meanwhile; with a Park, while a
+            write of either way has no answer.
     """
     store = walk.tools.store
     owner = store.links.owner_of(walk.entity, go_id)
@@ -64,7 +66,7 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
 
 
 def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
-    """Make a deleted record, of which nothing waits any more, a follower of the new one."""
+    """Make a deleted record, of which nothing is waiting any longer, a follower of the new one."""
     store, entity = walk.tools.store, walk.entity
     with store.transaction():
         old = store.links.get(entity, from_id)
@@ -84,7 +86,7 @@ def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) ->
 
 
 def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
-    """Return the follower that has shared a record's entry longest, and is in the shop."""
+    """Return the follower that has shared a record's entry longest and is still in the shop."""
     store = walk.tools.store
     followers = [
         one
@@ -99,7 +101,7 @@ def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
 
 
 def promote(walk: LinkedWalk, heir: Link, link: Link, read_at: datetime.datetime) -> None:
-    """Pass a deleted record's entry on to a follower, with what the shop said of that last.
+    """Pass a deleted record's entry on to a follower, with what the shop last said of the follower.
 
     Raises:
         Undecidable: with a Hold, when the two sides cannot be merged.
@@ -127,9 +129,10 @@ def _write_told(
 
 
 def passed_on(link: Link, shop_id: str, created: str | None) -> Link:
-    """Return the link that a record has from a deleted one.
+    """Return the link that a record gets from a deleted one.
 
-    No stamp of the other record says anything of this one, nor what a write of ours replaced there.
+    No stamp of the other record says anything of this one, nor does what our own write replaced
+    there.
     """
     base = {name: replace(one, replaced=UNTOUCHED) for name, one in link.base.items()}
     return replace(link, shop_id=shop_id, shop_created_at=created, base=base, own_shop_stamp=None)

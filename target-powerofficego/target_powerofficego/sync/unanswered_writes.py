@@ -78,9 +78,9 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
 
 
 def let_land(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
-    """Wait until what a run that was cut off had sent is there, or never will be.
+    """Wait until what an interrupted run had sent is there, or never will be.
 
-    It sent it before this one could begin, however long it had tried.
+    That run sent it before this one could begin, however long it had tried.
     """
     if intents:
         wait(SECOND_LOOK_SECONDS)
@@ -91,12 +91,12 @@ def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool 
 
     What Go turns out to have is linked with base := (values sent, what is there). What was never
     done is dropped: its record was not settled, so it comes again. What Go does not show may be
-    there all the same: only several runs that do not see it drop it. A create is sent again by a
-    later run, when its record comes, and then known to be a second try; a change at once, and its
-    answer is what counts.
+    there all the same: it is dropped only when several runs do not see it. A create is sent again
+    by a later run, when its record comes, and is then known to be a second try; a change is sent
+    again at once, and its answer is what counts.
 
     Raises:
-        Undecidable: with a Park, when that cannot be said yet; the intents stay.
+        Undecidable: with a Park, when that cannot be decided yet; the intents stay.
         Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
     if intents and not is_start:
@@ -120,7 +120,7 @@ def _tell(intent: Intent, found: str) -> None:
 
 
 def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
-    if not is_start:  # what is matched with later is to be no newer than what is seen here
+    if not is_start:  # what is matched against later must not be newer than what is seen here
         tools.index.ensure(intent.entity)
     there = tools.writer.look_after(intent)
     if there is None and not is_overdue(intent):
@@ -139,7 +139,7 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
             pass
         elif intent.detail["path"].endswith(_LINES):
             _agree_on_line(tools, intent, intent.detail["values"], there)
-        elif intent.entity not in tools.settings.tables:  # what hangs on a customer
+        elif intent.entity not in tools.settings.tables:  # what belongs to a customer
             tools.index.remember(intent.entity, there, now())
         elif link is None:
             tools.store.links.put(_link(tools, intent, there))
@@ -174,7 +174,7 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
     with tools.store.transaction():
         tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
         if there is not None and done:
-            if not is_line:  # no list need tell of it: an edit of an address moves no stamp
+            if not is_line:  # no list need show it: an edit of an address moves no stamp
                 tools.index.remember(intent.entity, there, read_at)
             after = {row.row: row.after for row in done}
             if is_line:
@@ -187,9 +187,10 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
 
 
 def _stamp_of(tools: Tools, intent: Intent, there: Mapping[str, Any] | None) -> str | None:
-    """Return Go's stamp of an entry since our write, by which an older reading of it is known.
+    """Return Go's stamp of an entry after our write, by which an older reading of it is known.
 
-    That of an order whose line was written is read anew. What hangs on a customer has none of its.
+    That of an order whose line was written is read again. What belongs to a customer has none of
+    its own.
     """
     if intent.entity not in tools.settings.tables:
         return None
@@ -268,9 +269,10 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
 
 
 def _settle_sending(tools: Tools, intent: Intent) -> None:
-    """See whether Go made an invoice; the intent stays as long as it may still do so.
+    """See whether Go made an invoice; the intent stays while it may still do so.
 
-    It stays with Go's words where Go could not, for the order's record to be held with them.
+    Where Go could not, the intent stays with Go's words, so that the order's record is held with
+    them.
     """
     link = tools.store.links.get(intent.entity, intent.shop_id)
     told = Sending(Progress.UNSEEN)
@@ -300,7 +302,7 @@ def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
 
 
 def _end(tools: Tools, intent: Intent) -> None:
-    """End an intent; what it did to a linked order is yet to be compared with the shop's."""
+    """End an intent; what it did to a linked order has yet to be compared with the shop's."""
     if intent.entity == "orders":
         is_linked = tools.store.links.get(intent.entity, intent.shop_id) is not None
         note = (
@@ -319,7 +321,7 @@ def _read(tools: Tools, path: str) -> Mapping[str, Any] | None:
 
 
 def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
-    """Return a line of an order, which Go gives with the whole order; None when it is gone."""
+    """Return a line of an order, which Go returns with the whole order; None when it is gone."""
     order_path, _, line_id = path.partition(f"{_LINES}/")
     complete = _read(tools, f"{order_path}/Complete") or {}
     lines: list[Mapping[str, Any]] = complete.get("SalesOrderLines") or []

@@ -33,7 +33,7 @@ _CLAIMED = "another record has its entry in Go; which one it is of is seen at th
 _A_FOLLOWER = "a follower: no properties flow"
 
 _LEFT = {"is_active": False, "status": "archived"}
-"""How a customer and a product tell that the shop has archived them."""
+"""How a customer and a product show that the shop has archived them."""
 
 _OF_ANY_RECORD = ("id", "archived")
 """The rows of a deleted record that hold for an earlier one under its id as well."""
@@ -44,7 +44,7 @@ class EntityWalk(LinkedWalk):
 
     @abc.abstractmethod
     def match(self, arrival: ReadArrival) -> LinkChange | Create:
-        """Say which entry of Go an unlinked record is, or that it is to be created.
+        """Return which entry of Go an unlinked record is, or that it is to be created.
 
         Raises:
             Undecidable: with a Hold, when several could be meant.
@@ -55,7 +55,7 @@ class EntityWalk(LinkedWalk):
         """Return where the entity is created and how it is found again."""
 
     def take(self, arrival: Arrival) -> str:
-        """See `Walk`; what is made for an order of a record that left the shop is archived."""
+        """See `Walk`; what is made for an order from a record that left the shop is archived."""
         if arrival.is_made and self._has_left(arrival.shop_id):
             arrival = replace(arrival, record={**arrival.record, **_LEFT})
         return super().take(arrival)
@@ -63,7 +63,7 @@ class EntityWalk(LinkedWalk):
     def _has_left(self, shop_id: str) -> bool:
         """Return whether the shop had archived or deleted a record before it came into Go.
 
-        Nothing else is settled without a link. One that was about to be made tells it itself.
+        Nothing else is settled without a link. A record whose create had begun says so itself.
         """
         store = self.tools.store
         before = store.unsettled.get(self.entity, shop_id)
@@ -96,7 +96,7 @@ class EntityWalk(LinkedWalk):
         change = self.compare(arrival, link)
         return self._meet_again(arrival) if change is None else change
 
-    # A record that the shop deleted, or tells again
+    # A record that the shop deleted, or sends again
 
     def _settle_deleted(self, arrival: Arrival, link: Link) -> Change:
         """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
@@ -118,9 +118,9 @@ class EntityWalk(LinkedWalk):
         return Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
 
     def _settle_without_entry(self, arrival: Arrival, link: Link | None) -> Change:
-        """Meet a record that has no entry of its own, or none any more.
+        """Meet a record that has no entry of its own, or no longer has one.
 
-        Nothing is done about one that the shop deleted, and that cannot be met.
+        Nothing is done about a record that the shop deleted and that cannot be met.
         """
         is_deleted_now = is_known_deleted(arrival.record)
         if is_deleted_now:
@@ -150,7 +150,7 @@ class EntityWalk(LinkedWalk):
         )
 
     def _is_back(self, arrival: Arrival) -> bool:
-        """Return whether the shop tells a record again, under the id of one that it deleted."""
+        """Return whether the shop sends a record again, under the id of one that it deleted."""
         is_there = not arrival.is_made and not is_known_deleted(arrival.record)
         return is_there and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
 
@@ -171,7 +171,7 @@ class EntityWalk(LinkedWalk):
         return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
     def _identified(self, arrival: ReadArrival, link: Link) -> Link:
-        """As `identified`; a record made anew under the id of a deleted one takes over from it.
+        """As `identified`; a record created again under the id of a deleted one takes over from it.
 
         Raises:
             Undecidable: with a Hold, when it is another record.
@@ -186,7 +186,7 @@ class EntityWalk(LinkedWalk):
         return link
 
     def _is_made_anew(self, arrival: ReadArrival, link: Link) -> bool:
-        """Return whether a record has what the deleted one of its id was matched on."""
+        """Return whether a record matches the entry of the deleted record that had its id."""
         if not self._is_back(arrival):
             return False
         try:
@@ -213,7 +213,7 @@ class EntityWalk(LinkedWalk):
         return found
 
     def _meet_again(self, arrival: ReadArrival) -> Change:
-        """Match a record anew whose linked entry is gone; it is never created a second time."""
+        """Match again a record whose linked entry is gone; it is never created a second time."""
         found = self.match(arrival)
         if isinstance(found, Create):
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
@@ -221,7 +221,7 @@ class EntityWalk(LinkedWalk):
         return take(arrival, found)
 
     def _match_among_rivals(self, arrival: ReadArrival) -> LinkChange | Create:
-        """Match a record; what another one has is decided at the end, when all who claim it came.
+        """Match a record; claims to another's entry are decided at the end, when all have come.
 
         Companies may share an entry. So does a guest, whose order must not wait for that.
 
@@ -267,7 +267,7 @@ class EntityWalk(LinkedWalk):
             self.tools.on_linked(self.entity, arrival.shop_id)
 
     def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
-        """Let a guest have the entry that a deleted customer has, unless another one claims it."""
+        """Let a guest have the entry of a deleted customer, unless another record claims it."""
         owner = self.tools.store.links.owner_of(self.entity, link.go_id)
         if owner is None or self._rivals(link.go_id, arrival.shop_id):
             return Nothing(_A_FOLLOWER)
@@ -276,9 +276,9 @@ class EntityWalk(LinkedWalk):
         return LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
 
     def _create_to_archive(self, arrival: ReadArrival) -> None:
-        """Create what an order needs of a record that had left the shop before; then archive it.
+        """Create what an order needs of a record that had already left the shop; then archive it.
 
-        That it waits for the archive is kept before it is created, for the run may be cut off.
+        That it waits for the archive is kept before it is created, as the run may be cut off.
 
         Raises:
             Undecidable: with a Park, as it is archived at the end.
@@ -317,10 +317,11 @@ class EntityWalk(LinkedWalk):
         )
 
     def _require_free(self, answer: Answer, shop_id: str) -> None:
-        """See that what Go already has under a record's reference is no other record's.
+        """Require that what Go already has under a record's reference is not another record's.
 
         Raises:
-            Undecidable: with a Hold, when it is one that took over what a deleted record had.
+            Undecidable: with a Hold, when it belongs to one that took over what a deleted record
+                had.
         """
         go_id = str(answer.body["Id"])
         owner = self.tools.store.links.owner_of(self.entity, go_id)
@@ -373,7 +374,7 @@ class EntityWalk(LinkedWalk):
 
 
 def is_known_deleted(record: Record) -> bool:
-    """Return whether the shop deleted a record; it did not when that cannot be read."""
+    """Return whether the shop deleted a record; False when that cannot be read."""
     try:
         return is_deleted(record)
     except Unusable:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Destination:
     """Where a create goes, and how its entry is found again: a list filter, or by reference.
 
-    `refuses_duplicates` tells that Go is known not to take the same a second time.
+    `refuses_duplicates` means that Go is known to refuse the same entry a second time.
     """
 
     entity: str
@@ -89,7 +89,7 @@ def product_destination(shop_id: str, code: str) -> Destination:
 
 
 def order_destination(shop_id: str, reference: str) -> Destination:
-    """Return where an order is created; it is found again by listing, no filter exists."""
+    """Return where an order is created; it is found again by listing, as no filter exists."""
     return Destination(
         "orders",
         shop_id,
@@ -106,7 +106,7 @@ def contact_destination(
 ) -> Destination:
     """Return where a customer's delivery address or contact person is created.
 
-    Go refuses a second one with the code, also of another customer.
+    Go refuses a second one with the same code, even of another customer.
     """
     return Destination(
         entity,
@@ -120,5 +120,5 @@ def contact_destination(
 
 
 def line_destination(shop_id: str, path: str, reference: str) -> Destination:
-    """Return where a line of an order is created; references are unique in an order."""
+    """Return where a line of an order is created; references are unique within an order."""
     return Destination("orders", shop_id, path, path, {}, "ExternalImportReference", reference)

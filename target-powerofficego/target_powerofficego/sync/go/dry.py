@@ -48,7 +48,7 @@ class DryGo(GoClient):
 
 
 class DryWriter(Writer):
-    """A writer whose changes are answered with the whole entry, as Go does, where it is known."""
+    """A writer that answers a change with the whole entry, as Go does, where it is known."""
 
     def patch(
         self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
@@ -63,5 +63,5 @@ class DryWriter(Writer):
 
 
 def _merged(known: object, value: object) -> object:
-    """Return a member after a change: of a group, such as an address, the rest stays."""
+    """Return a member after a change; the rest of a group, such as an address, stays."""
     return {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value

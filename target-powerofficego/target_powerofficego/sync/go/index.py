@@ -1,8 +1,9 @@
 """What Go holds, read in bulk and kept in the link store: no record costs a call of its own.
 
-Ten calls a second are all there is. An entity is listed in full at first and again every
-`full_check_hours`, for address and stock edits do not move an entry's stamp; in between, only what
-changed since Go's own newest stamp, with an overlap. It is read when the first record needs it.
+Ten calls per second are all there is. An entity is listed in full at first and again every
+`full_check_hours`, since edits of addresses and stock do not move an entry's stamp; in between,
+only what changed since Go's own newest stamp is listed, with an overlap. An entity is read when the
+first record needs it.
 """
 
 from __future__ import annotations
@@ -142,8 +143,10 @@ _ORDER_FIELDS = (
     "TotalAmount",
     "LastChangedDateTimeOffset",
 )
-"""Enough to find an order and to compare its total; a merge reads the order itself, with lines. No
-member tells who bought."""
+"""Enough to find an order and to compare its total; a merge reads the order itself, with lines.
+
+No member reveals who bought.
+"""
 
 _INVOICE_FIELDS = (
     "Id",
@@ -157,7 +160,7 @@ _INVOICE_FIELDS = (
 
 
 class GoIndex:
-    """Finds entries of Go by id or key; `orders_from` bounds the invoices that are listed."""
+    """Finds entries of Go by id or key; `orders_from` limits which invoices are listed."""
 
     def __init__(
         self,
@@ -185,9 +188,9 @@ class GoIndex:
         return [entry for entry in found if entry is not None]
 
     def find_present(self, entity: str, key: str) -> list[Entry]:
-        """As `find`, after reading again what an earlier run read: Go may have it no longer.
+        """As `find`, after reading again what an earlier run read: Go may no longer have it.
 
-        For linking, which is for good.
+        Used for linking, which is permanent.
         """
         found = self.find(entity, key)
         old = [entry for entry in found if not self._opened_at <= entry.read_at <= now()]
@@ -202,9 +205,9 @@ class GoIndex:
         return None if stored is None else Entry(go_id, *stored)
 
     def read_again(self, entity: str, go_id: str) -> Entry | None:
-        """Read one entry from Go now; None when Go has it no longer.
+        """Read one entry from Go now; None when Go no longer has it.
 
-        An order that is no sales order any more is looked for among the outgoing invoices.
+        An order that is no longer a sales order is looked for among the outgoing invoices.
         """
         for source in self._sources:
             entry = self._read_now(source, go_id) if source.entity == entity else None
@@ -266,7 +269,7 @@ class GoIndex:
         mark = self._store.go_entries.watermark(source.name)
         if mark is None:
             return True
-        age = now() - mark[1]  # less than nothing, where a clock was wrong
+        age = now() - mark[1]  # negative, where a clock was wrong
         return not datetime.timedelta(0) <= age < self._full_check
 
     def _list(
@@ -281,7 +284,7 @@ class GoIndex:
         newest = changed_since or "" if since else ""
         read_at = now()
         listed = self._go.list_all(f"/{source.resource}", params=params, fields=source.fields)
-        # no lock of the database is held while Go is asked: others may use it meanwhile
+        # no database lock is held while Go is asked: others may use it meanwhile
         while page := list(itertools.islice(listed, _STORED_AT_ONCE)):
             with self._store.transaction():
                 for body in page:
@@ -302,9 +305,9 @@ def read_if_there(go: GoClient, path: str) -> Mapping[str, Any] | None:
 
 
 def _moved_at(stamp: object, told_at: datetime.datetime) -> str:
-    """Return when an entry was last changed; "" where it does not tell a moment that can be.
+    """Return when an entry was last changed; "" where it states no moment that can be.
 
-    A watermark in the future would hide each change until then.
+    A watermark in the future would hide every change until then.
     """
     moment = values.instant_or_none(stamp)
     return str(stamp) if moment is not None and moment <= told_at + _AHEAD else ""

@@ -41,7 +41,7 @@ def patch_operations(
 
 
 def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
-    """Return the rows that a patch without an answer has changed, as far as Go's values tell.
+    """Return the rows that an unanswered patch has changed, as far as Go's values show.
 
     A person may have edited the entry since, so only what was sent, or a form of it, is ours.
     """
@@ -55,7 +55,7 @@ def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowC
 def is_form_of(value: Value, sent: Value) -> bool:
     """Return whether a system may have made this of what was sent: other spaces, case or rounding.
 
-    Of a line of an order each member that was sent is looked at.
+    Of an order line, each member that was sent is compared.
     """
     if same_text(value) == same_text(sent):
         return True

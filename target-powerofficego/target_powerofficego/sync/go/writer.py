@@ -1,8 +1,8 @@
 """Writes to Go that leave an intent first, so that nothing is done twice when an answer is lost.
 
 A POST to PowerOffice Go is not idempotent. What is about to be sent is committed to the link store
-before the call; the caller replaces the intent by the answer in one transaction. Where an answer is
-missing, Go is looked at before anything is sent again.
+before the call; the caller replaces the intent with the answer in one transaction. Where an answer
+is missing, Go is looked at before anything is sent again.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ NOT_SEEN = Park(
     " creates anything",
     ("what Go may have",),
 )
-"""Of a create that may have been done; what Go reads from may be a replica that is behind."""
+"""For a create that may have been done: what Go reads from may be a replica that is behind."""
 
 CHANGE_NOT_SEEN = Park(
     "a change of it may be in PowerOffice Go, which does not show it (yet): the next run looks for"
     " it before it writes",
     ("what Go may have",),
 )
-"""Of what Go holds otherwise than it shows, while a change of it has no answer."""
+"""For an entry that Go may hold otherwise than it shows, while a change of it has no answer."""
 
 _GoWrite: TypeAlias = CarefulWrite[UnknownOutcome, Refused]
 
@@ -75,9 +75,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deletion:
-    """An entry that Go has no longer; `was_gone` when it had it no longer already.
+    """An entry that Go no longer has; `was_gone` when it was gone already.
 
-    An order that was gone may be an invoice.
+    An order that was gone may have become an invoice.
     """
 
     intent: Intent
@@ -112,8 +112,8 @@ class Writer:
     ) -> Answer:
         """Create an entry once; `was_there` when Go turns out to have it already.
 
-        `values_sent` and when their record was read are what a later run makes the base of, should
-        the answer never come.
+        Should the answer never come, a later run makes the base from `values_sent` and from when
+        their record was read.
 
         Raises:
             Refused: Go said no.
@@ -162,12 +162,13 @@ class Writer:
     ) -> Answer:
         """Patch an entry, guarded by a `test` of each value merged against.
 
-        `whole` is the entry as last read; a member of it that is null is replaced as a whole,
-        since a JSON Patch cannot reach into it. `line` is the reference of an order's line.
+        `whole` is the entry as last read; a member of it that is null is replaced as a whole, since
+        a JSON Patch cannot reach into it. `line` is the reference of an order's line.
 
         Raises:
             TestFailed: Go holds another value: read again, merge again.
-            Undecidable: with a Park, when that may be what an earlier change without an answer did.
+            Undecidable: with a Park, when an earlier change without an answer may be what set that
+                value.
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
@@ -190,7 +191,7 @@ class Writer:
             return self._found_behind(write, path, rows) if is_last and found is None else found
 
         def refused(refusal: Refused) -> Answer:
-            # what was done by a try before is refused; where that is not seen, the next run looks
+            # Go refuses what an earlier try has done; where that is not seen, the next run looks
             found = self._found_behind(write, path, rows) if write.was_sent else None
             return found or write.give_up(refusal)
 
@@ -200,12 +201,12 @@ class Writer:
             if earlier:
                 raise Undecidable(CHANGE_NOT_SEEN) from failed
             raise
-        for older in earlier:  # whatever came of it, Go holds now what it answered
+        for older in earlier:  # whatever became of it, Go now holds what it answered
             self._store.intents.end(older)
         return answer
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
-        """Return the changes without an answer of what stands at a path of Go, or below it."""
+        """Return the unanswered changes of what stands at a path of Go, or below it."""
         return [
             intent
             for intent in self._store.intents.of_entity(entity)
@@ -253,10 +254,10 @@ class Writer:
     def send_invoice(
         self, link: Link, request: Mapping[str, Any], status: str, read_at: datetime.datetime
     ) -> None:
-        """Ask Go to make an order's invoice and to send it: once, it is never repeated here.
+        """Ask Go to make and send an order's invoice: once, the request is never repeated here.
 
-        The intent stays also when Go has taken it (202), until the invoice is known to be made or
-        not. `status` is the order's, which a later run keeps as what asked for it.
+        The intent stays even when Go has accepted it (202), until the invoice is known to be made
+        or not. `status` is the order's, which a later run keeps as what asked for it.
 
         Raises:
             UnknownOutcome: no answer.
@@ -274,7 +275,7 @@ class Writer:
     def note_sending(
         self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
     ) -> Intent:
-        """Keep that Go is asked for an order's invoice, or has been and is at it."""
+        """Keep that Go is asked for an order's invoice, or has been and is working on it."""
         detail = {
             "status": status,
             "read_at": to_stamp(read_at),
@@ -286,7 +287,7 @@ class Writer:
     def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that was left unanswered, or None.
 
-        Looked for twice where Go would take it a second time.
+        Go is looked at twice where it would accept the create a second time.
         """
         target = Destination.of_intent(intent)
         look = self._look if target.refuses_duplicates else self._look_again
@@ -305,8 +306,8 @@ class Writer:
         """Return what an earlier run left of the same create, which this run is to send now.
 
         Raises:
-            Undecidable: with a Park, when another record's may be what Go would take twice, as two
-                of one SKU.
+            Undecidable: with a Park, when it may be another record's and Go would accept it twice,
+                as with two records of one SKU.
         """
         for intent in self._store.intents.of_entity(target.entity):
             if intent.kind != "create" or Destination.of_intent(intent).place != target.place:
@@ -324,7 +325,7 @@ class Writer:
     ) -> Mapping[str, Any] | None:
         """Look for an entry whose answer was lost.
 
-        Twice where Go would take it a second time, and before giving up.
+        Look twice where Go would accept it a second time, and before giving up.
 
         Raises:
             UnknownOutcome: Go cannot be looked at.
@@ -339,7 +340,7 @@ class Writer:
     def _held_back_by(
         self, target: Destination, write: _GoWrite, refused: Refused
     ) -> Mapping[str, Any]:
-        """Return the entry for which Go refused a create.
+        """Return the entry because of which Go refused a create.
 
         How Go words a duplicate is not known, so whatever it says to a second POST may mean that
         the first one, whose answer was lost, was carried out.
@@ -399,7 +400,7 @@ class Writer:
         )
 
     def _found_behind(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
-        """As `_found`, once a replica that is behind would show it."""
+        """As `_found`, once a replica that was behind would have caught up."""
         self._wait(SECOND_LOOK_SECONDS)
         return self._found(write, path, rows)
 

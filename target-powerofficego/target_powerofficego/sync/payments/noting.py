@@ -30,7 +30,7 @@ SEE_TO_IT = "see to it by hand; no further payment of the order is posted"
 
 
 class OrderPayments:
-    """Keeps which payments of orders are to be posted, and holds what changed after it was.
+    """Keeps which payments of orders are to be posted, and holds those that changed after posting.
 
     Posting itself waits until the payment's day is over and all input is settled.
     """
@@ -58,14 +58,14 @@ class OrderPayments:
             own = undecidable.change
         wrong = self._note(shop_order)
         if own is not None:
-            # a reason that is told again as it was kept may have a payment's in it
+            # a reason that is repeated as it was kept may have a payment's in it
             of_order = own.reason.partition(f"; {ITS_PAYMENT}")[0]
             raise Undecidable(replace(own, reason="; ".join([of_order, *wrong])))
         if wrong:
             raise Undecidable(Hold("; ".join(wrong)))
 
     def tell_left_out(self) -> None:
-        """Say in words which payments of this run are not posted, for want of a setting."""
+        """Say in words which payments of this run are not posted, and why."""
         methods = Counter(method for method, _, _ in self._without_account)
         for method, number in sorted(methods.items()):
             self._tools.tally.note(
@@ -79,7 +79,7 @@ class OrderPayments:
             )
 
     def _note(self, shop_order: ShopOrder) -> list[str]:
-        """Keep what is to be posted of an order, and return what is wrong with what was."""
+        """Keep what is to be posted of an order, and return what is wrong with what was posted."""
         store, order_id = self._tools.store, shop_order.id
         accounts = self._tools.settings.payment_accounts
         posted = store.payments.posted(order_id)

@@ -43,7 +43,7 @@ def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]
 def _readable(
     tools: Tools, real: Mapping[str, str], entries: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, OrderInGo]]:
-    """Yield orders by the shop's ids, and say of each other what of it cannot be read."""
+    """Yield orders by the shop's ids; report of each other order what of it cannot be read."""
     for go_id, entry in entries.items():
         try:
             yield real[go_id], _order(tools, entry)

@@ -28,7 +28,7 @@ logger = logging.getLogger("target-powerofficego")
 
 
 class PaymentPosting:
-    """Posts one voucher for each day that is over and each method; what is late goes on another."""
+    """Posts one voucher for each day that is over and each method; late payments go on another."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -72,7 +72,7 @@ class PaymentPosting:
     ) -> None:
         """Post the payments of a day and method.
 
-        Where Go has a voucher that the store did not post, or did not post alone, what that one
+        Where Go has a voucher that the store did not post, or did not post alone, what that voucher
         does not hold goes on the next.
         """
         shop_name = self._tools.settings.shop_name
@@ -89,7 +89,7 @@ class PaymentPosting:
     def _postable(
         self, due: Iterable[Payment], orders: Mapping[str, OrderInGo]
     ) -> Iterable[Payment]:
-        """Yield the payments that can be posted as Go stands; say of each other why it is not."""
+        """Yield the payments that can be posted as Go stands; report why each other one cannot."""
         still_open = {
             order_id: order.open_beside(self._posted(order_id))
             for order_id, order in orders.items()
@@ -112,15 +112,15 @@ class PaymentPosting:
             self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
 
     def _posted(self, order_id: str) -> Decimal:
-        """Return what was posted of an order so far."""
+        """Return what has been posted of an order so far."""
         posted = self._tools.store.payments.posted(order_id)
         return sum((one.payment.amount for one in posted), Decimal(0))
 
     def _why_left_out(self, payment: Payment, order: OrderInGo | None) -> str | None:
-        """Say why no payment of an order can be posted, None: one can.
+        """Return why no payment of an order can be posted; None: one can.
 
-        Where nothing is open of the invoice, though nothing was posted from here, the payment is
-        due no more.
+        Where nothing is open on the invoice, though nothing was posted from here, the payment is no
+        longer due.
         """
         if order is None:
             return "the order is not in Go any more"

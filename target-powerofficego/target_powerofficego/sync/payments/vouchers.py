@@ -1,7 +1,7 @@
-"""Posts vouchers of payments under intents, each once: Go refuses a second one of its reference.
+"""Posts vouchers of payments under intents, each once: Go refuses a second with its reference.
 
-No list of vouchers exists, so a voucher whose answer is missing cannot be looked for. The very same
-one is posted again instead; that it is refused as a duplicate means that it is there. Which
+There is no list of vouchers, so a voucher whose answer is missing cannot be looked for. Instead the
+very same one is posted again; that it is refused as a duplicate means that it is there. Which
 payments are in a voucher is committed to the link store before it is sent.
 """
 
@@ -49,7 +49,7 @@ Key = tuple[str, str]
 
 
 class VoucherWriter:
-    """Posts vouchers, and keeps what is open of those that were not."""
+    """Posts vouchers, and keeps what is open of those that were not posted."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -66,7 +66,7 @@ class VoucherWriter:
                 logger.info("payments %s: an unanswered voucher is in Go now", intent.shop_id)
 
     def post(self, voucher: Voucher, orders: Mapping[str, OrderInGo]) -> set[Key] | None:
-        """Post a voucher and return which of its payments are in Go by it; None: that is not known.
+        """Post a voucher and return which of its payments are now in Go; None: that is not known.
 
         Raises:
             StopRun, TryAgainLater, BrakeReached: nothing was done.
@@ -91,7 +91,7 @@ class VoucherWriter:
         self._keep(shop_id, Hold(reason), {"id": shop_id})
 
     def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
-        """Return whether Go refused just this voucher, and it is not time yet to try again."""
+        """Return whether Go refused this very voucher and it is too early to try again."""
         before = self._tools.store.unsettled.resting(PAYMENTS, reference)
         if before is None or before.payload != _payload(reference, body):
             return False
@@ -100,7 +100,7 @@ class VoucherWriter:
         return True
 
     def forget_solved(self) -> None:
-        """Forget what was open and is no longer, once all that is due was tried."""
+        """Forget what was open and no longer is, once all that is due was tried."""
         for open_one in self._tools.store.unsettled.all("reject", "hold"):
             if open_one.entity == PAYMENTS and open_one.shop_id not in self._open:
                 self._tools.store.unsettled.clear(PAYMENTS, open_one.shop_id)
@@ -145,7 +145,7 @@ class VoucherWriter:
         *,
         was_sent: bool,
     ) -> set[Key] | None:
-        """Take what Go has under a reference: it tells the id of the voucher that bears it.
+        """Take what Go has under a reference: its refusal names the voucher that bears it, by id.
 
         It need not be the one that was sent: an earlier link store may have posted another one.
         """
@@ -174,7 +174,7 @@ class VoucherWriter:
         return None
 
     def _read(self, refused: Refused, reference: str) -> Mapping[str, Any] | None:
-        """Read the voucher whose id Go's words name; None: there is none that bears the reference.
+        """Read the voucher whose id Go's words name; None: none bears the reference.
 
         The words are not relied on: what is read must bear the reference.
         """
@@ -194,7 +194,7 @@ class VoucherWriter:
         return None
 
     def _refuse(self, intent: Intent, refused: Refused, *, was_sent: bool) -> None:
-        """Keep why Go did not take a voucher; one that was sent before may be there even so."""
+        """Keep why Go did not accept a voucher; one that was sent before may be there even so."""
         said = f" ({refused.status}: {refused.title})" if refused.title else f" ({refused.status})"
         if was_sent:
             self.hold(
@@ -243,5 +243,5 @@ class VoucherWriter:
 
 
 def _payload(reference: str, body: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is kept of a voucher that Go refused, by which the same one is known again."""
+    """Return what is kept of a voucher that Go refused, by which the same one is recognised."""
     return {"id": reference, "sent": record_hash({**body}, "")}
