@@ -85,7 +85,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Let each core take its share of all tests; what was chosen stays in this process.
+    """Let two processes a core share all tests, which also wait; what was chosen stays in this one.
 
     What is named is run whether it is slow or not.
     """
@@ -96,7 +96,7 @@ def pytest_cmdline_main(config):
     is_chosen = is_named or option.keyword or option.usepdb
     is_worker = hasattr(config, "workerinput")
     if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
-        option.numprocesses = os.cpu_count()
+        option.numprocesses = 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)
