@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def has_members(entry, **expected):
+def assert_members(entry, **expected):
     """See that an entry has these members with these values; true is not 1."""
     found = {name: entry[name] for name in expected}
     assert found == expected

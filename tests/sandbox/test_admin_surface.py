@@ -1,6 +1,6 @@
 import pytest
 import requests
-from members import has_members
+from members import assert_members
 
 
 @pytest.fixture(name="admin")
@@ -99,7 +99,7 @@ def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin, path, fault,
     admin("POST", path, {"system": "shop", "path": "/orders", **fault})
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 503
     [listed] = admin("GET", "/faults")
-    has_members(listed, **shown)
+    assert_members(listed, **shown)
     assert not [name for name in listed if name.startswith("_")]
     admin("DELETE", "/faults", status=204)
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401

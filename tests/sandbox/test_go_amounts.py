@@ -8,7 +8,7 @@ import pytest
 from go_sandbox.go.references import order_amounts, rounded
 from hypothesis import given
 from hypothesis import strategies as st
-from members import has_members
+from members import assert_members
 
 RATES = [Decimal("0.25"), Decimal("0.15"), Decimal("0.12"), Decimal(0)]
 amounts = st.decimals(-100_000, 100_000, places=2)
@@ -25,7 +25,7 @@ def line(go, customer, product, **members):
 )
 def test_vat_follows_the_products_sales_account(go, account, code, rate):
     shown = line(go, go.customer(), go.product(StandardSalesAccount=account))
-    has_members(shown, VatCode=code, VatRate=rate, VatAmount=100 * rate)
+    assert_members(shown, VatCode=code, VatRate=rate, VatAmount=100 * rate)
 
 
 def test_the_account_is_inherited_from_the_group_and_else_from_the_client(go):
@@ -54,7 +54,7 @@ def test_vat_is_rounded_per_line_or_per_rate_as_switched(go, rounding, total):
     product = go.product(UnitPrice=0.02)
     lines = [{"ProductId": product["Id"], "Quantity": 1, "Description": str(n)} for n in range(7)]
     order = go.order(go.customer(), *lines)
-    has_members(order, NetAmount=0.14, TotalAmount=total)
+    assert_members(order, NetAmount=0.14, TotalAmount=total)
 
 
 @pytest.mark.parametrize(("decimals", "net"), [(2, 9.9), (4, 10.0), (None, 10.0)])

@@ -12,7 +12,7 @@ from go_sandbox.go.schema import CUSTOMER_POST, LINE_POST, ORDER_POST, PRODUCT_P
 from go_sandbox.storage import Storage
 from hypothesis import given
 from hypothesis import strategies as st
-from members import has_members
+from members import assert_members
 
 plain = (
     st.none()
@@ -79,7 +79,7 @@ def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowa
     }
     body = {"CustomerId": customer["Id"], "SalesOrderLines": [line, line]}
     order = books.create("SalesOrders", body)
-    has_members(
+    assert_members(
         order,
         TotalAmount=sum(one["TotalAmount"] for one in order["SalesOrderLines"]),
         NetAmount=sum(one["NetAmount"] for one in order["SalesOrderLines"]),

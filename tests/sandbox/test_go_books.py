@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from go_sandbox.go.problems import Refusal
-from members import has_members
+from members import assert_members
 
 STAMP = "LastChangedDateTimeOffset"
 
@@ -46,7 +46,7 @@ def test_orders_are_edited_by_hand_even_when_confirmed(go):
         {"CustomerReference": "Kari", "lines": {first: {"Quantity": 5}, second: None, "new": line}},
     )
     assert [one["Quantity"] for one in edited["SalesOrderLines"]] == [5, 2]
-    has_members(edited, SalesOrderStatus="Confirmed", CustomerReference="Kari")
+    assert_members(edited, SalesOrderStatus="Confirmed", CustomerReference="Kari")
     shown = go.get(f"/SalesOrders/{made['Id']}").json()
     assert shown["NetAmount"] == 700
     go.books.delete("SalesOrders", made["Id"])

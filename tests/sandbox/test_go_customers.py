@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from members import has_members
+from members import assert_members
 
 ADDRESS = {"AddressLine1": "Storgata 1", "City": "Oslo", "ZipCode": "0150"}
 WRONG_EMAILS = ("fjell", "a@b", "a b@fjell.no", "a@fjell.no, b@fjell.no")
@@ -88,7 +88,7 @@ def test_go_gives_id_number_and_stamps(go):
 def test_answers_hold_every_member_in_pascal_case_with_nulls(go):
     customer = go.customer()
     assert len(customer) == 51
-    has_members(customer, ExternalNumber=None, IsActive=True)
+    assert_members(customer, ExternalNumber=None, IsActive=True)
 
 
 def test_unknown_and_read_only_members_are_ignored(go):
@@ -207,7 +207,7 @@ def test_archiving_is_refused_while_an_invoice_is_unpaid(go):
     assert "open balance" in go.refuses(go.put_value(path, "IsArchived", True), "Customer")
     go.books.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     archived = go.put_value(path, "IsArchived", True).json()
-    has_members(archived, IsArchived=True, IsActive=False)
+    assert_members(archived, IsArchived=True, IsActive=False)
 
 
 def test_a_customer_with_an_order_cannot_be_deleted(go):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from go_sandbox.go.problems import Refusal
-from members import has_members
+from members import assert_members
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_sent_order_becomes_an_invoice_of_the_same_id(go, order):
     for path in ("", "/Complete", "/Lines"):
         assert go.get(f"/SalesOrders/{order['Id']}{path}").status_code == 404
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
-    has_members(
+    assert_members(
         invoice,
         InvoiceNo=1001,
         OrderNo=order["SalesOrderNo"],
@@ -68,7 +68,7 @@ def test_a_payment_moves_only_the_balances_stamp(go, order):
     assert go.get("/OutgoingInvoices", **since).status_code == 204
     go.books.edit("OutgoingInvoices", order["Id"], {"Balance": 0})
     paid = go.get("/OutgoingInvoices", **since).json()[0]
-    has_members(paid, Balance=0, LastChangedDateTimeOffset=sent["LastChangedDateTimeOffset"])
+    assert_members(paid, Balance=0, LastChangedDateTimeOffset=sent["LastChangedDateTimeOffset"])
     assert go.get("/OutgoingInvoices", onlyUnpaidInvoices="true").status_code == 204
 
 
@@ -105,7 +105,7 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
     assert states[0]["SentDateTimeOffset"]
     assert states[0]["LastErrorMessage"] is None
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
-    has_members(
+    assert_members(
         invoice,
         InvoiceNo=states[0]["InvoiceNo"],
         DueDate="2030-01-31",
@@ -203,16 +203,16 @@ def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stay
     invoice = invoice_of(go, 2, 3, ExternalImportReference="shop:1", ImportedOrderNo=1)
     go.books.credit_invoice(invoice["Id"])
     first, note = go.get("/OutgoingInvoices").json()
-    has_members(
+    assert_members(
         first,
         Balance=0,
         IsReversed=False,
         LastChangedDateTimeOffset=invoice["LastChangedDateTimeOffset"],
     )
-    has_members(note, VoucherType="OutgoingCreditNote", RelatedInvoiceNo=1001, InvoiceNo=1002)
+    assert_members(note, VoucherType="OutgoingCreditNote", RelatedInvoiceNo=1001, InvoiceNo=1002)
     assert note["Id"] != invoice["Id"]
     assert note["VoucherNo"] != invoice["VoucherNo"]
-    has_members(
+    assert_members(
         note,
         NetAmount=-500,
         TotalAmount=-625,
@@ -277,7 +277,7 @@ def test_a_reversed_invoice_is_credited_as_a_whole_and_marked(go):
     first, note = go.get("/OutgoingInvoices").json()
     assert (first["IsReversed"], first["Balance"]) == (True, 0)
     assert first["LastChangedDateTimeOffset"] > invoice["LastChangedDateTimeOffset"]
-    has_members(note, IsReversed=False, TotalAmount=-250, RelatedInvoiceNo=first["InvoiceNo"])
+    assert_members(note, IsReversed=False, TotalAmount=-250, RelatedInvoiceNo=first["InvoiceNo"])
     with pytest.raises(Refusal, match="1001 was credited"):
         go.books.reverse_invoice(invoice["Id"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from members import has_members
+from members import assert_members
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def path(order):
 
 
 def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order, path):
-    has_members(
+    assert_members(
         order,
         SalesOrderStatus="Draft",
         CurrencyCode="NOK",
@@ -57,7 +57,7 @@ def test_the_customer_is_named_by_id_or_number_and_must_exist(go, customer):
 def test_a_line_inherits_what_it_leaves_out(go, customer, product):
     go.put_value(f"/Customers/{customer['Id']}", "Allowance", 10)
     line = go.order(customer, {"ProductCode": "ULL-1", "Quantity": 1})["SalesOrderLines"][0]
-    has_members(
+    assert_members(
         line,
         ProductId=product["Id"],
         ProductUnitPrice=100,
@@ -124,7 +124,7 @@ def test_line_references_are_unique_within_an_order_only(go, customer, order, pr
 
 def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order, product, path):
     added = go.made(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1})
-    has_members(added, SortOrder=1, SalesOrderId=order["Id"])
+    assert_members(added, SortOrder=1, SalesOrderId=order["Id"])
     changed = go.put_value(f"{path}/Lines/{added['Id']}", "quantity", 3).json()
     assert changed["NetAmount"] == 300
     complete = go.get(f"{path}/Complete").json()

@@ -6,7 +6,7 @@ import pytest
 from go_sandbox.go.shapes import apply_patch, shape
 from hypothesis import given
 from hypothesis import strategies as st
-from members import has_members
+from members import assert_members
 
 NOTE = shape("NotePatchDto", "Note", text="Title Body", int64="Size")
 
@@ -39,7 +39,7 @@ def test_all_six_operations_work(go):
         {"op": "add", "path": "/EmailAddress", "value": "a@fjell.no"},
         {"op": "replace", "path": "/Name", "value": "Fjord AS"},
     ).json()
-    has_members(
+    assert_members(
         changed,
         LegalName="Fjell AS",
         OrganizationNumber="1",

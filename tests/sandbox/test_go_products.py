@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from members import has_members
+from members import assert_members
 
 STAMP = "LastChangedDateTimeOffset"
 STOCK_STAMP = "StockOnHandLastChangedDatetimeOffset"
@@ -48,7 +48,7 @@ def test_a_code_is_unique_unless_switched_off(go):
 def test_the_sales_account_is_given_by_number_or_id_and_shown_as_both(go):
     account = go.get("/GeneralLedgerAccounts", accountNos="3001").json()[0]
     made = go.product(StandardSalesAccount=3001)
-    has_members(made, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
+    assert_members(made, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
     path = f"/Products/{made['Id']}"
     assert go.put_value(path, "StandardSalesAccountId", None).json()["StandardSalesAccount"] is None
     answer = go.put_value(path, "StandardSalesAccount", 3001)

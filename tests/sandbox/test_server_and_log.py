@@ -7,7 +7,7 @@ from go_sandbox import Sandbox
 from go_sandbox.requests_log import busiest_window
 from hypothesis import given
 from hypothesis import strategies as st
-from members import has_members
+from members import assert_members
 
 
 def test_everything_answers_as_soon_as_start_returns(box):
@@ -22,7 +22,7 @@ def test_the_target_config_is_the_one_that_gets_a_token_and_reads_customers(box,
     keys = ("application_key", "client_key", "subscription_key")
     assert [config[name] for name in keys] == [getattr(box.go, name) for name in keys]
     assert (config["api_url"], config["token_url"]) == (box.go_api_url, box.go_token_url)
-    has_members(config, environment="custom", shop_name="testshop", workers=2)
+    assert_members(config, environment="custom", shop_name="testshop", workers=2)
 
 
 def test_the_tap_config_reads_the_shop(box):

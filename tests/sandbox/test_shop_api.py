@@ -1,6 +1,6 @@
 import pytest
 import requests
-from members import has_members
+from members import assert_members
 
 
 def put_days(shop, *days, stream="customers"):
@@ -174,7 +174,7 @@ def test_a_patch_merges_objects_and_replaces_lists(shop, session):
     assert answer.status_code == 200
     stored = shop.record("orders", "1")
     assert answer.json() == stored
-    has_members(
+    assert_members(
         stored,
         note=None,
         invoice={"number": "77", "balance": "10.00"},

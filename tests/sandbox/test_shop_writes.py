@@ -8,7 +8,7 @@ import pytest
 import requests
 from go_sandbox import Sandbox
 from go_sandbox.shop import stamps
-from members import has_members
+from members import assert_members
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_shop_that_reshapes_answers_what_it_keeps(shop, session):
     answer = session.patch("/orders/1", json=patch)
     kept = answer.json()
     assert kept == shop.record("orders", "1")
-    has_members(
+    assert_members(
         kept,
         reference="Best. 7 b",
         buyer={"phone": "41234567", "name": "Åse Ås"},

@@ -11,7 +11,7 @@ import pytest
 import taps
 import yaml
 from go_sandbox import Sandbox
-from members import has_members
+from members import assert_members
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.testing import get_tap_test_class
 from tap_customwebshop.tap import TapCustomWebShop
@@ -182,7 +182,7 @@ def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_w
 
 def test_each_stream_is_told_by_id_and_by_when_it_changed():
     for stream in json.loads(run_tap("--discover").stdout)["streams"]:
-        has_members(stream, key_properties=["id"], replication_key="updated_at")
+        assert_members(stream, key_properties=["id"], replication_key="updated_at")
 
 
 def test_the_settings_table_in_the_readme_is_the_one_of_about():
@@ -202,7 +202,7 @@ def test_the_hub_definition_has_the_settings_of_about():
         assert settings[name]["description"] == setting["description"]
         assert settings[name].get("value") == setting.get("default")
         assert settings[name].get("sensitive", False) == setting.get("secret", False)
-    has_members(
+    assert_members(
         hub,
         capabilities=about["capabilities"],
         settings_group_validation=[about["settings"]["required"]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from members import has_members
+from members import assert_members
 from tap_powerofficego import stamps
 
 
@@ -180,7 +180,7 @@ def test_an_edit_of_stock_is_found_by_the_filter_for_stock(merchant, box, read_g
     record = next(one for one in second.records() if one["Id"] == product["Id"])
     assert float(record["StockOnHand"]) == 3
     held = second.bookmarks("products")[-1]
-    has_members(
+    assert_members(
         held,
         stock_bookmark=edited["StockOnHandLastChangedDatetimeOffset"],
         replication_key_value=first.bookmarks("products")[-1]["replication_key_value"],

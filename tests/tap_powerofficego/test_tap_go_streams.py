@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from members import has_members
+from members import assert_members
 from tap_powerofficego.tap import TapPowerOfficeGo
 
 
@@ -73,7 +73,7 @@ def test_amounts_are_written_digit_by_digit(box, read_go, digits):
 
     (record,) = read_go("products").records("products")
 
-    has_members(record, UnitPrice=digits, UnitCost=12345678901234567890)
+    assert_members(record, UnitPrice=digits, UnitCost=12345678901234567890)
 
 
 def test_a_member_that_go_adds_later_is_passed_on_and_named_once(box, read_go):

@@ -509,11 +509,13 @@ def test_vat_never_lands_farther_than_rounding_from_what_the_shop_tells(
 
 @pytest.mark.parametrize("zero", ["0,0", "0.00"])
 def test_the_account_without_vat_for_rounding_is_known_however_its_rate_is_written(
-    ledger, product, zero
+    ledger, box, product, zero
 ):
     accounts = {"25": 3000, zero: 3100}
 
     ledger.run(product(), rounding_product_code="AVRUND", sales_accounts=accounts, ends_with=0)
+
+    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
 
 
 def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):

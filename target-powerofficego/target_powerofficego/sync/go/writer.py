@@ -181,6 +181,23 @@ class Writer:
         }
         earlier = self.open_changes(entity, path)
         write = self._careful(self._store.intents.begin(entity, shop_id, "patch", detail))
+        try:
+            answer = self._change(write, path, rows, whole)
+        except TestFailed as failed:
+            if earlier:
+                raise Undecidable(CHANGE_NOT_SEEN) from failed
+            raise
+        for older in earlier:  # whatever became of it, Go now holds what it answered
+            self._store.intents.end(older)
+        return answer
+
+    def _change(
+        self,
+        write: _GoWrite,
+        path: str,
+        rows: Sequence[RowChange],
+        whole: Mapping[str, Any] | None,
+    ) -> Answer:
         operations = list(patch_operations(rows, whole, tests=self._tests_patches))
 
         def send() -> Answer:
@@ -195,15 +212,7 @@ class Writer:
             found = self._found_behind(write, path, rows) if write.was_sent else None
             return found or write.give_up(refusal)
 
-        try:
-            answer = write.run(send, look, refused)
-        except TestFailed as failed:
-            if earlier:
-                raise Undecidable(CHANGE_NOT_SEEN) from failed
-            raise
-        for older in earlier:  # whatever became of it, Go now holds what it answered
-            self._store.intents.end(older)
-        return answer
+        return write.run(send, look, refused)
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
         """Return the unanswered changes of what stands at a path of Go, or below it."""
