@@ -273,6 +273,17 @@ def test_what_leaves_the_shop_before_go_shows_it_leaves_go(box, ledger, shop, wh
     assert [one for one in there if not one.get("IsArchived")] == []
 
 
+def test_an_order_that_is_cancelled_before_go_shows_it_leaves_go(box, ledger, shop):
+    ledger.run(*shop[:-1])
+    box.go.switches.read_lag_reads = 10_000
+    ledger.run(shop[-1])
+
+    outcome = ledger.run({**shop[-1], "status": "cancelled"}, ends_with=0)
+
+    assert box.go.entries("SalesOrders") == []
+    assert outcome.summary["records"] == {"orders": {"deleted": 1}}
+
+
 def test_two_products_of_one_sku_make_no_two_in_go_though_an_answer_is_lost(box, ledger, product):
     box.go.switches.read_lag_reads = 10
     box.go.switches.product_code_unique = False
