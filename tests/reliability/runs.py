@@ -99,6 +99,12 @@ class Sync:
         with contextlib.closing(LinkStore(str(self.link_store))) as store:
             return store.unsettled.all(*kinds, every_namespace=True)
 
+    def made_of_lines(self):
+        """Return the SKUs of which products were made for a line of an order."""
+        with contextlib.closing(LinkStore(str(self.link_store))) as store:
+            ids = [link.shop_id for _, link in store.links.in_all_namespaces("products")]
+        return {one.removeprefix("sku:") for one in ids if one.startswith("sku:")}
+
 
 def writes_since(box, seen):
     """Return the writes to Go after the first so many requests."""

@@ -23,8 +23,6 @@ def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
         pytest.skip("the careless Go lags, too")
     for name, value in switches.items():
         setattr(box.go.switches, name, value)
-    if switches is LATE:  # what a read shows depends on those before it: the seed is to decide them
-        sync.settings["workers"] = 1
     faults = box.faults.at_random(seed=seed, share=0.1, kinds=LOST_ANSWERS, writes_only=True)
     for _ in range(rounds):
         ended = sync.run()

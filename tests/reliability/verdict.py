@@ -56,7 +56,7 @@ def complaints(box, sync, bookkeeper=None):
         for stream, record, words in _differing(box, edits)
         if stream != "orders" or OURS + record["id"] not in ended
     )
-    return found + _lost_texts(box, bookkeeper.texts if bookkeeper else {}) + _strangers(box)
+    return found + _lost_texts(box, bookkeeper.texts if bookkeeper else {}) + _strangers(box, sync)
 
 
 def _ended(sync, bookkeeper):
@@ -104,12 +104,12 @@ def _differing(box, edits=MappingProxyType({})):
         yield from ((stream, record, words) for record, words in differences(box, edits))
 
 
-def _strangers(box):
+def _strangers(box, sync):
     shop = box.shop
     customers = {OURS + one["id"] for one in shop.records("customers")}
     orders = {OURS + one["id"] for one in shop.records("orders")}
     codes = {one["sku"] for one in shop.records("products")}
-    codes |= {line["sku"] for one in shop.records("orders") for line in one["lines"]}
+    codes |= sync.made_of_lines()  # a line may be removed, its product stays
     found = [
         one["ExternalImportReference"]
         for one in box.go.entries("Customers")

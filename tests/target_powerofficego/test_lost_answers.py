@@ -273,6 +273,17 @@ def test_what_leaves_the_shop_before_go_shows_it_leaves_go(box, ledger, shop, wh
     assert [one for one in there if not one.get("IsArchived")] == []
 
 
+def test_an_order_that_is_cancelled_before_go_shows_it_leaves_go(box, ledger, shop):
+    ledger.run(*shop[:-1])
+    box.go.switches.read_lag_reads = 10_000
+    ledger.run(shop[-1])
+
+    outcome = ledger.run({**shop[-1], "status": "cancelled"}, ends_with=0)
+
+    assert box.go.entries("SalesOrders") == []
+    assert outcome.summary["records"] == {"orders": {"deleted": 1}}
+
+
 def test_two_products_of_one_sku_make_no_two_in_go_though_an_answer_is_lost(box, ledger, product):
     box.go.switches.read_lag_reads = 10
     box.go.switches.product_code_unique = False
@@ -612,6 +623,80 @@ def test_no_address_is_made_that_a_change_without_an_answer_may_have_made(
     (there,) = box.go.entries("ContactDeliveryAddresses")
     assert there["AddressLine1"] == "Kaien 3"
     assert len(box.go.entries("SalesOrders")) == 2
+
+
+def test_no_address_is_made_that_a_create_without_an_answer_may_have_made_under_another_code(
+    box, ledger, shop, order, address
+):
+    _, company, product, _ = shop
+    ledger.run({**company, "addresses": company["addresses"][:1]}, product)
+    same_but_for_its_id = {**company["addresses"][1], "id": None}
+    bought = order(id="9002", customer_id=company["id"], shipping_address=same_but_for_its_id)
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="POST", path="/contactdeliveryaddresses/", reset="after")
+
+    ledger.run(company, bought)
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(company, bought).status == 0
+    assert len(box.go.entries("ContactDeliveryAddresses")) == 1
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_no_order_goes_to_an_address_that_go_has_made_primary_and_does_not_show(
+    box, ledger, shop, order
+):
+    _, company, product, _ = shop
+    ledger.run({**company, "addresses": company["addresses"][:1]}, product)
+    bought = order(customer_id=company["id"], shipping_address=company["addresses"][0])
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="POST", path="/contactdeliveryaddresses/", reset="after")
+
+    ledger.run(company, bought)
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(company, bought).status == 0
+    places = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    (there,) = box.go.entries("SalesOrders")
+    assert places[there["ContactDeliveryAddressId"]]["AddressLine1"] == "Storgata 1"
+
+
+@pytest.mark.parametrize("is_guest_first", [False, True], ids=["customer first", "guest first"])
+def test_a_guest_is_no_second_customer_while_a_create_with_his_email_is_not_seen(
+    box, ledger, customer, product, order, is_guest_first
+):
+    registered = customer(email="kari@example.com")
+    bought = order(
+        customer_id=None,
+        is_guest=True,
+        buyer={"name": "Kari Nordmann", "email": "KARI@example.com"},
+    )
+    ledger.run(product())
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="POST", path="/customers$", reset="after")
+
+    first, second = (bought, registered) if is_guest_first else (registered, bought)
+    ledger.run(first)
+    ledger.run(second)
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(registered, bought).status == 0
+    assert len(box.go.entries("Customers")) == 1
+    assert len(box.go.entries("SalesOrders")) == 1
+
+
+def test_a_company_is_not_made_twice_while_a_create_with_its_number_is_not_seen(
+    box, ledger, company
+):
+    one, other = company(id="1"), company(id="2")
+    box.go.switches.read_lag_reads = 10_000
+    box.faults.add(method="POST", path="/customers$", reset="after")
+
+    ledger.run(one, other)
+    box.go.switches.read_lag_reads = 0
+
+    assert ledger.run(one, other).status == 0
+    assert len(box.go.entries("Customers")) == 1
 
 
 @pytest.mark.parametrize("loss", RESETS, ids=str)

@@ -34,7 +34,7 @@ from target_powerofficego.sync.go.destinations import (
     contact_destination,
     customer_destination,
 )
-from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
+from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN, NOT_SEEN
 from target_powerofficego.sync.linked import ReadArrival
 from target_powerofficego.sync.matching import match_customer
 from target_powerofficego.sync.unlinked import EntityWalk
@@ -181,19 +181,32 @@ class CustomersWalk(EntityWalk):
         write of it is kept.
 
         Raises:
-            Undecidable: with a Park, while a change of one of the addresses has no answer and is
-                not seen.
+            Undecidable: with a Park, as `require_addresses_seen`.
         """
         with self._address_locks.setdefault(contact.go_id, threading.Lock()):
-            tools = self.tools
-            for entry in tools.index.find("delivery_addresses", f"contact:{contact.go_id}"):
+            tools, place = self.tools, _Place("delivery_addresses", shop_id, contact.go_id)
+            self.require_addresses_seen(shop_id, contact)
+            for entry in tools.index.find(place.entity, f"contact:{contact.go_id}"):
                 if addresses.from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
-            place = _Place("delivery_addresses", shop_id, contact.go_id)
-            if tools.writer.open_changes(place.entity, f"/{place.resource}/{place.go_id}"):
-                raise Undecidable(CHANGE_NOT_SEEN)  # one of them may have become equal
             codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
             return self._create_part(place, address.members(), codes, read_at)
+
+    def require_addresses_seen(self, shop_id: str, contact: Contact) -> None:
+        """Require that Go shows all delivery addresses of a customer as they are.
+
+        One that is not seen may be equal to the wanted one, or primary. An unanswered create of
+        the same record, kept under `shop_id`, is sent again, and Go refuses it a second time.
+
+        Raises:
+            Undecidable: with a Park.
+        """
+        writer, place = self.tools.writer, _Place("delivery_addresses", shop_id, contact.go_id)
+        if writer.open_changes(place.entity, place.path):
+            raise Undecidable(CHANGE_NOT_SEEN)
+        creates = writer.open_creates(place.entity, place.path)
+        if any(intent.shop_id != shop_id for intent in creates):
+            raise Undecidable(NOT_SEEN)
 
     def _create_part(
         self,
@@ -351,6 +364,11 @@ class _Place:
         """The path of its kind in Go."""
         return _RESOURCES[self.entity]
 
+    @property
+    def path(self) -> str:
+        """Where it is created in Go, and what is below."""
+        return f"/{self.resource}/{self.go_id}"
+
     def has(self, entry: Mapping[str, Any], wanted: Mapping[str, Value]) -> bool:
         """Return whether an entry of Go belongs to this customer and is what is wanted."""
         same = _SAME[self.entity]
@@ -400,7 +418,7 @@ class _PartsChange:
     @property
     def path(self) -> str:
         """Where it is in Go."""
-        return f"/{self.place.resource}/{self.place.go_id}/{self.go_id}"
+        return f"{self.place.path}/{self.go_id}"
 
     def agreed(self, entry: Mapping[str, Value]) -> Link:
         """Return the link once both sides have agreed and Go holds this entry."""

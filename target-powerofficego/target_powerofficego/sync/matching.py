@@ -9,6 +9,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.addresses import folded
 from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.decisions.changes import Create, Hold, Link, Undecidable
+from target_powerofficego.sync.go.writer import NOT_SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +54,8 @@ def match_customer(
     shows nothing.
 
     Raises:
-        Undecidable: with a Hold naming all candidates.
+        Undecidable: with a Hold naming all candidates, or a Park while a create of another record
+            that would match is not seen.
     """
     claim = _CustomerClaim(shop_id, row_values, is_gone, shop_name, store)
     own = values.short_reference(shop_name, shop_id)
@@ -77,6 +79,7 @@ def match_customer(
             raise Undecidable(Hold(_several(field, candidates)))
         if candidates:
             return claim.on(field, candidates[0])
+    _require_none_unseen("customers", shop_id, row_values, match_on, store)
     return Create(row_values)
 
 
@@ -91,7 +94,8 @@ def match_product(
     """Find a product by its code (SKU), then by its GTIN; `is_gone` as for `match_customer`.
 
     Raises:
-        Undecidable: with a Hold naming all candidates, or the record that has the entry already.
+        Undecidable: with a Hold naming all candidates, or the record that has the entry already;
+            or with a Park, as `match_customer`.
     """
     for field, same in MATCHED_ON["products"].items():
         name, value = field.upper(), same(row_values.get(field))
@@ -117,7 +121,29 @@ def match_product(
             f" of the two another {name}, or delete product {owner.shop_id} in the shop"
         )
         raise Undecidable(Hold(reason, awaited=(claim_on("products", go_id),)))
+    _require_none_unseen("products", shop_id, row_values, ("sku",), store)
     return Create(row_values)
+
+
+def _require_none_unseen(
+    entity: str,
+    shop_id: str,
+    row_values: Mapping[str, Value],
+    match_on: Sequence[str],
+    store: LinkStore,
+) -> None:
+    """Require that no create of another record, which is not seen yet, would have matched.
+
+    Raises:
+        Undecidable: with a Park.
+    """
+    for intent in store.intents.of_entity(entity):
+        if intent.kind != "create" or intent.shop_id == shop_id:
+            continue
+        for field in match_on:
+            same, sent = MATCHED_ON[entity][field], intent.detail["values"].get(field)
+            if same(sent) and same(sent) == same(row_values.get(field)):
+                raise Undecidable(NOT_SEEN)
 
 
 @dataclass(frozen=True)

@@ -216,10 +216,17 @@ class Writer:
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
         """Return the unanswered changes of what stands at a path of Go, or below it."""
+        return self._open("patch", entity, path)
+
+    def open_creates(self, entity: str, path: str) -> list[Intent]:
+        """Return the unanswered creates at a path of Go, or below it."""
+        return self._open("create", entity, path)
+
+    def _open(self, kind: str, entity: str, path: str) -> list[Intent]:
         return [
             intent
             for intent in self._store.intents.of_entity(entity)
-            if intent.kind == "patch" and f"{intent.detail['path']}/".startswith(f"{path}/")
+            if intent.kind == kind and f"{intent.detail['path']}/".startswith(f"{path}/")
         ]
 
     def patch(

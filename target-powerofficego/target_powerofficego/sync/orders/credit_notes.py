@@ -337,7 +337,7 @@ def _delete(tools: OrderTools, note: Link) -> None:
         Undecidable: with a Hold, when a person sent it a moment ago.
     """
     invoice = draft.delete(tools, note)
-    if invoice is not None:
+    if isinstance(invoice, Entry):
         reason = (
             f"its credit note {note.shop_id.removeprefix(CREDIT)} was to be taken back, but is"
             f" {_stands(invoice)} in Go: see to it there"

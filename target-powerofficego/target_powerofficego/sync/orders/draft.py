@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.values import is_before
-from target_powerofficego.decisions.changes import Hold, RowChange, Undecidable
+from target_powerofficego.decisions.changes import (
+    Delete,
+    Hold,
+    Nothing,
+    RowChange,
+    Undecidable,
+)
 from target_powerofficego.decisions.merge_lines import LinesMerge, are_same, lines_by_reference
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
 from target_powerofficego.settle.careful import look_twice
@@ -218,7 +224,7 @@ def _agree_on_line(
     return tools.keep_step(link, answer.intent)
 
 
-def delete(tools: OrderTools, link: Link) -> Entry | None:
+def delete(tools: OrderTools, link: Link) -> Entry | Delete | Nothing:
     """Delete a Draft, and its link; return the invoice instead if a person just sent it."""
     deletion = tools.writer.delete(ORDERS, link.shop_id, f"/SalesOrders/{link.go_id}")
     invoice = _invoice_shown_late(tools, link) if deletion.was_gone else None
@@ -226,7 +232,9 @@ def delete(tools: OrderTools, link: Link) -> Entry | None:
         if invoice is None:
             forget(tools, link)
         tools.store.intents.end(deletion.intent)
-    return invoice
+    if invoice is not None:
+        return invoice
+    return Nothing("gone from Go already") if deletion.was_gone else Delete()
 
 
 def forget(tools: OrderTools, link: Link) -> None:

@@ -375,6 +375,9 @@ def delivery_address(
     wanted = arrival.shop_order.address
     if wanted is None:
         return None
+    # what an unanswered write of it stands under
+    under, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
+    tools.customers.require_addresses_seen(under, contact)
     known = tools.index.find("delivery_addresses", f"contact:{customer_id}")
     entry = tools.index.entry("customers", str(customer_id))
     mail = addresses.from_go((entry.body.get("MailAddress") if entry else None) or {})
@@ -382,8 +385,6 @@ def delivery_address(
         primary = next((one for one in known if one.body.get("IsPrimary")), None)
         if primary is None or addresses.from_go(primary.body).content == wanted.content:
             return None
-    # what an unanswered write of it stands under
-    under, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
     make = functools.partial(tools.customers.delivery_address, under, contact)
     if not known and mail.is_complete:
         # the first becomes primary, and orders posted for the mail address would go there
