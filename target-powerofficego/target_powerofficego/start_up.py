@@ -28,9 +28,8 @@ from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
-from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.run_lock import see_that_it_has_a_folder
-from target_powerofficego.store.ways import ENTITIES, PAYMENTS
+from target_powerofficego.store.location import StoreLocation, see_that_it_has_a_folder
+from target_powerofficego.store.values import ENTITIES, PAYMENTS
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.dry import DryGo, DryWriter
 from target_powerofficego.sync.go.index import GoIndex

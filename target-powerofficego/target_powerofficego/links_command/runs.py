@@ -16,7 +16,7 @@ from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, newest_option, with_choices
 from target_powerofficego.settle.tally import OUTCOMES
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.store.values import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
