@@ -35,8 +35,7 @@ import yaml
 from commands import run
 from go_sandbox.demo.acts import WHAT_EACH_RUN_WROTE
 from packaging.requirements import Requirement
-from target_powerofficego.links_command import main
-from target_powerofficego.links_command.reconciliation import reconciling
+from target_powerofficego.links_command import main, reconcile
 
 PROJECT = Path(__file__).resolve().parents[1]
 PLUGINS = {
@@ -189,7 +188,7 @@ def _links_plugin(target: dict) -> dict:
     """
     settings = []
     for setting in target["settings"]:
-        if setting["name"] in reconciling.USED:
+        if setting["name"] in reconcile.USED:
             variable = f"TARGET_POWEROFFICEGO_{setting['name'].upper()}"
             settings.append({**setting, "value": f"${variable}", "env": variable})
     return {
