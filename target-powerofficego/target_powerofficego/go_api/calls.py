@@ -1,4 +1,7 @@
-"""A call to PowerOffice Go as a value, and what its answer means: a value or the fitting error."""
+"""A call to PowerOffice Go as a value, and what its answer means: a value or the fitting error.
+
+Nothing is sent here: `sender` sends, and `client` puts the two together.
+"""
 
 from __future__ import annotations
 

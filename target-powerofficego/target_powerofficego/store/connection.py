@@ -1,4 +1,8 @@
-"""The open link store: one connection for all threads, and how rows go through it."""
+"""The open link store: one connection for all threads of a run, and how rows go through it.
+
+`StoreConnection` holds the connection, under a lock, to an SQLite file or to PostgreSQL; `Rows` is
+what the parts of the store share to read and write the rows of one namespace.
+"""
 
 from __future__ import annotations
 

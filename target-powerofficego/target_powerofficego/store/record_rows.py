@@ -1,4 +1,7 @@
-"""What is known of each shop record: its link, what was settled, why it waits, and conflicts."""
+"""What is known of each shop record: its link, what was settled, why it waits, and conflicts.
+
+The ids and hashes that are left of erased customers are beside the links, which they replace.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What each side has of an order: the shop's side by the link store, Go's side as read now."""
+"""What each side has of an order: the shop's side by the link store, Go's side as read now.
+
+First the values that `comparison` compares, then how the link store gives the shop's, then how they
+are read from Go: orders and invoices from lists, their lines entry by entry.
+"""
 
 from __future__ import annotations
 
