@@ -35,7 +35,8 @@ import yaml
 from commands import run
 from go_sandbox.demo.acts import WHAT_EACH_RUN_WROTE
 from packaging.requirements import Requirement
-from target_powerofficego.links_command import main, reconcile
+from target_powerofficego.links_command import main
+from target_powerofficego.links_command.reconciliation import reconciling
 
 PROJECT = Path(__file__).resolve().parents[1]
 PLUGINS = {
@@ -188,7 +189,7 @@ def _links_plugin(target: dict) -> dict:
     """
     settings = []
     for setting in target["settings"]:
-        if setting["name"] in reconcile.USED:
+        if setting["name"] in reconciling.USED:
             variable = f"TARGET_POWEROFFICEGO_{setting['name'].upper()}"
             settings.append({**setting, "value": f"${variable}", "env": variable})
     return {
