@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_powerofficego import sinks
 from target_powerofficego.singer_target import DroppedSink
-from target_powerofficego.store.ways import entity_of, on_the_way_back
+from target_powerofficego.store.values import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
     import datetime

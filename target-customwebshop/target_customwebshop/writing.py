@@ -16,8 +16,8 @@ from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.settle.careful import CarefulWrite
 from target_powerofficego.settle.told_values import sameness, told_values
-from target_powerofficego.store.columns import to_stamp
-from target_powerofficego.store.ways import entity_of, on_the_way_back
+from target_powerofficego.store.tables import to_stamp
+from target_powerofficego.store.values import entity_of, on_the_way_back
 from target_powerofficego.sync.go.patches import is_form_of
 
 from target_customwebshop.errors import (

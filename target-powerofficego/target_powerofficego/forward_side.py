@@ -13,7 +13,7 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold
 from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.settlement import Side
-from target_powerofficego.store.ways import ENTITIES, once_deleted
+from target_powerofficego.store.values import ENTITIES, once_deleted
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.erasures import archive_erased

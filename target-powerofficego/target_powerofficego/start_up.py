@@ -28,9 +28,8 @@ from target_powerofficego.settle.settlement import Settlement
 from target_powerofficego.settle.tally import Tally
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
-from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.run_lock import see_that_it_has_a_folder
-from target_powerofficego.store.ways import ENTITIES, PAYMENTS
+from target_powerofficego.store.location import StoreLocation, see_that_it_has_a_folder
+from target_powerofficego.store.values import ENTITIES, PAYMENTS
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.dry import DryGo, DryWriter
 from target_powerofficego.sync.go.index import GoIndex
@@ -84,21 +83,38 @@ def _start(
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
     known = _known_in_go(go, settings)
-    is_plan = settings.dry_run
-    if is_plan or _may_plan(settings, store, client):
-        copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
-        _enter(settings, copy, client)
-        is_plan = is_plan or _has_entries(copy, _index(settings, copy, go))
-        store = copy if is_plan else store
-    if not is_plan:
+    copy = _copy_for_plan(settings, opened, store, go, client)
+    is_plan = copy is not None
+    if copy is None:
         _enter(settings, store, client)
     elif not settings.dry_run:
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
-    brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
-    tools = _tools(settings, store, go, known, brakes, wait, is_plan=is_plan)
+    tools = _tools(settings, copy or store, go, known, wait, is_plan=is_plan)
     _tell_kind_of_run(settings, is_plan=is_plan)
-    _tell_store(settings, store, tools.index)
-    _tell_clocks(settings, store, go)
+    _tell_store(settings, tools.store, tools.index)
+    _tell_clocks(settings, tools.store, go)
+    return _begun(tools, opened, output, is_plan=is_plan)
+
+
+def _copy_for_plan(
+    settings: Settings,
+    opened: contextlib.ExitStack,
+    store: LinkStore,
+    go: GoClient,
+    client: Mapping[str, Any],
+) -> LinkStore | None:
+    """Return a copy of the store to work in if this run only plans; None for a run that writes."""
+    if not (settings.dry_run or _may_plan(settings, store, client)):
+        return None
+    copy = opened.enter_context(contextlib.closing(store.copy_in_memory()))
+    _enter(settings, copy, client)
+    is_plan = settings.dry_run or _has_entries(copy, _index(settings, copy, go))
+    return copy if is_plan else None
+
+
+def _begun(tools: Tools, opened: contextlib.ExitStack, output: IO[str], *, is_plan: bool) -> Run:
+    """Return the run, once the writes without an answer of earlier runs are settled."""
+    store = tools.store
     if not is_plan:
         settle_at_start(
             tools, [one for one in store.intents.all("forward") if one.entity != PAYMENTS]
@@ -107,20 +123,19 @@ def _start(
         ForwardSide(tools),
         store,
         tools.tally,
-        workers=settings.workers,
+        workers=tools.settings.workers,
         output=None if is_plan else output,
     )
     tools.on_linked = settlement.take_up_waiting
-    number = None if is_plan else store.runs.start("forward", settings.shared)
     return Run(
-        settings=settings,
+        settings=tools.settings,
         store=store,
-        client=go,
+        client=tools.go,
         settlement=settlement,
         plan=tools.plan,
-        brakes=brakes,
+        brakes=tools.brakes,
         tally=tools.tally,
-        number=number,
+        number=None if is_plan else store.runs.start("forward", tools.settings.shared),
         is_plan=is_plan,
         opened=opened,
         kept_as=_KEPT_AS,
@@ -157,12 +172,12 @@ def _tools(
     store: LinkStore,
     go: GoClient,
     known: _KnownInGo,
-    brakes: Brakes,
     wait: Callable[[float], object],
     *,
     is_plan: bool,
 ) -> Tools:
     kind = DryWriter if is_plan else Writer
+    brakes = Brakes(settings.max_creates, settings.max_changes, stops=not is_plan)
     return Tools(
         settings=settings,
         conversion=Conversion(

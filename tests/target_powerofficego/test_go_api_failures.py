@@ -26,7 +26,7 @@ from target_powerofficego.go_api import (
     Unreachable,
     WrongKeys,
 )
-from target_powerofficego.go_api.access_token import AccessToken
+from target_powerofficego.go_api.connection import AccessToken
 from target_powerofficego.go_api.sender import Answer
 
 GARN = {"Name": "Garn"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.go_api import ConfigurationError, StopRequested
-from target_powerofficego.go_api.rate_limit import NoTurnInTime, RateLimit
+from target_powerofficego.go_api.sender import NoTurnInTime, RateLimit
 
 LIMITS = st.integers(1, 12)
 GAPS = st.lists(

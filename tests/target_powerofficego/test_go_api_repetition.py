@@ -14,7 +14,7 @@ from target_powerofficego.go_api import (
     Unreachable,
     WrongKeys,
 )
-from target_powerofficego.go_api.repetition import Repetition
+from target_powerofficego.go_api.sender import Repetition
 
 
 class Failing:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
-from target_powerofficego.store import migrations
+from target_powerofficego.store import tables
 from target_powerofficego.store.link_store import LinkStore
 
 VERSION_1 = """
@@ -178,7 +178,7 @@ def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records
 
     before = tables_of(version_1)
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "STEPS", {1: cut_off(migrations.STEPS[1])})
+        patched.setattr(tables, "STEPS", {1: cut_off(tables.STEPS[1])})
         with pytest.raises(KeyboardInterrupt):
             LinkStore(str(version_1), when_older="migrate")
 

@@ -55,12 +55,6 @@ def _alone(create: Callable[[Ledger, Entry], Entry]) -> Callable[[Ledger, Entry,
     return lambda ledger, body, _contact_id: create(ledger, body)
 
 
-def _at_contact(
-    create: Callable[[Ledger, object, Entry], Entry],
-) -> Callable[[Ledger, Entry, object], Entry]:
-    return lambda ledger, body, contact_id: create(ledger, contact_id, body)
-
-
 def _create_order(ledger: Ledger, body: Entry, _contact_id: object) -> Entry:
     return orders.create(ledger, body, by_integration=False)
 
@@ -105,17 +99,17 @@ RESOURCES = {
         "Contact delivery address",
         schema.DELIVERY_ADDRESS_POST,
         schema.DELIVERY_ADDRESS_PATCH,
-        _at_contact(customers.create_address),
-        customers.change_address,
-        customers.delete_address,
+        customers.ADDRESSES.create,
+        customers.ADDRESSES.change,
+        customers.ADDRESSES.delete,
     ),
     "ContactPersons": Resource(
         "Contact person",
         schema.CONTACT_PERSON_POST,
         schema.CONTACT_PERSON_PATCH,
-        _at_contact(customers.create_person),
-        customers.change_person,
-        customers.delete_person,
+        customers.PERSONS.create,
+        customers.PERSONS.change,
+        customers.PERSONS.delete,
     ),
 }
 

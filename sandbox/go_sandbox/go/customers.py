@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stdnum.no import fodselsnummer, orgnr
@@ -13,7 +14,7 @@ from go_sandbox.go.schema import COUNTRIES
 from go_sandbox.go.shapes import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from go_sandbox.go.ledger import Entry, Ledger
 
@@ -199,112 +200,96 @@ def _check_copies(copies: str | None) -> None:
 
 def _check_delivery(customer: Entry) -> None:
     delivery = customer["InvoiceDeliveryType"]
-    if delivery == "PdfByEmail" and _usual_delivery(customer) != "PdfByEmail":
-        raise broken_rule(_KIND, "InvoiceDeliveryType PdfByEmail needs an e-mail address")
-    if delivery == "EHF" and not orgnr.is_valid(customer["OrganizationNumber"] or ""):
-        raise broken_rule(_KIND, "InvoiceDeliveryType EHF needs a registered organisation number")
-    if delivery in ("AvtaleGiro", "Efaktura"):
-        raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} cannot be set")
-    if delivery in ("External", "Factoring"):
-        raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} needs an active integration")
+    has_email = _usual_delivery(customer) == "PdfByEmail"
+    is_registered = orgnr.is_valid(customer["OrganizationNumber"] or "")
+    why_not = {
+        "PdfByEmail": None if has_email else "needs an e-mail address",
+        "EHF": None if is_registered else "needs a registered organisation number",
+        **dict.fromkeys(("AvtaleGiro", "Efaktura"), "cannot be set"),
+        **dict.fromkeys(("External", "Factoring"), "needs an active integration"),
+    }.get(delivery)
+    if why_not:
+        raise broken_rule(_KIND, f"InvoiceDeliveryType {delivery} {why_not}")
 
 
-def create_address(ledger: Ledger, contact_id: object, body: dict[str, Any]) -> Entry:
-    """Add a delivery address; the first of a customer becomes its primary one.
+@dataclass(frozen=True)
+class Part:
+    """What a customer may have several of: delivery addresses, or contact persons.
 
-    Raises:
-        Refusal: the customer is unknown or a rule of Go is broken.
+    Attributes:
+        kind: what refusals call one of them.
+        resource: where they are kept.
+        members: the names of the members of one.
+        named_by: the member of a sales order that names one.
+        use: how a refusal says that a sales order does.
+        begin: returns the body of a new one of a customer with what Go adds to it.
+        store: checks one and keeps it.
     """
-    customer = _customer(ledger, contact_id)
-    address = {**dict.fromkeys(schema.DELIVERY_ADDRESS), **body, **_born(ledger, customer)}
-    address["IsPrimary"] = bool(address["IsPrimary"]) or not _siblings(ledger, address)
-    return _store_address(ledger, address)
+
+    kind: str
+    resource: str
+    members: Iterable[str]
+    named_by: str
+    use: str
+    begin: Callable[[Ledger, Entry, Entry], Entry]
+    store: Callable[[Ledger, Entry], Entry]
+
+    def create(self, ledger: Ledger, body: Entry, contact_id: object) -> Entry:
+        """Add one to a customer.
+
+        Raises:
+            Refusal: the customer is unknown or a rule of Go is broken.
+        """
+        customer = ledger.register("Customers").get(contact_id)
+        if customer is None:
+            raise not_found("Contact", contact_id)
+        begun = {**dict.fromkeys(self.members), **self.begin(ledger, customer, body)}
+        now = ledger.clock.stamp()
+        begun |= {
+            "Id": ledger.next_number("address", first=30_000_001),
+            "ContactId": customer["Id"],
+            "CreatedDateTimeOffset": now,
+            "LastChangedDateTimeOffset": now,
+        }
+        return self.store(ledger, begun)
+
+    def change(self, ledger: Ledger, before: Entry, changes: Entry) -> Entry:
+        """Change one; its stamp moves only if something changes.
+
+        Raises:
+            Refusal: a rule of Go is broken.
+        """
+        after, now = {**before, **changes}, ledger.clock.stamp()
+        if after == before:
+            return before
+        return self.store(ledger, {**after, "LastChangedDateTimeOffset": now})
+
+    def delete(self, ledger: Ledger, entry: Entry) -> None:
+        """Delete one.
+
+        Raises:
+            Refusal: an order names it (409).
+        """
+        for order in ledger.register("SalesOrders").values():
+            if order[self.named_by] == entry["Id"]:
+                raise in_use(self.kind, entry["Id"], f"a sales order {self.use}")
+        ledger.register(self.resource).remove(entry["Id"])
 
 
-def change_address(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
-    """Change a delivery address.
-
-    Raises:
-        Refusal: a rule of Go is broken.
-    """
-    after = _moved(ledger, before, changes)
-    return _store_address(ledger, after) if after else before
+def _begin_address(ledger: Ledger, customer: Entry, body: Entry) -> Entry:
+    """Return the body of a delivery address; the first of a customer becomes its primary one."""
+    is_first = not _others(ledger, {"ContactId": customer["Id"], "Id": None})
+    return {**body, "IsPrimary": bool(body.get("IsPrimary")) or is_first}
 
 
-def delete_address(ledger: Ledger, address: Entry) -> None:
-    """Delete a delivery address.
-
-    Raises:
-        Refusal: an order is to be delivered there (409).
-    """
-    _check_unused(ledger, _ADDRESS, address, "ContactDeliveryAddressId", "is delivered there")
-    ledger.register("ContactDeliveryAddresses").remove(address["Id"])
-
-
-def create_person(ledger: Ledger, contact_id: object, body: dict[str, Any]) -> Entry:
-    """Add a contact person to a company.
-
-    Raises:
-        Refusal: the customer is unknown or a person, or a rule of Go is broken.
-    """
-    customer = _customer(ledger, contact_id)
+def _begin_person(_ledger: Ledger, customer: Entry, body: Entry) -> Entry:
     if customer["IsPerson"]:
         raise broken_rule(_PERSON, "only a company may have contact persons")
-    person = {**dict.fromkeys(schema.CONTACT_PERSON), "IsActive": True, "IsDefault": False, **body}
-    return _store_person(ledger, {**person, **_born(ledger, customer)})
+    return {"IsActive": True, "IsDefault": False, **body}
 
 
-def change_person(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
-    """Change a contact person.
-
-    Raises:
-        Refusal: a rule of Go is broken.
-    """
-    after = _moved(ledger, before, changes)
-    return _store_person(ledger, after) if after else before
-
-
-def delete_person(ledger: Ledger, person: Entry) -> None:
-    """Delete a contact person.
-
-    Raises:
-        Refusal: an order names the person (409).
-    """
-    _check_unused(ledger, _PERSON, person, "CustomerReferenceContactPersonId", "names the person")
-    ledger.register("ContactPersons").remove(person["Id"])
-
-
-def _check_unused(ledger: Ledger, kind: str, entry: Entry, member: str, how: str) -> None:
-    for order in ledger.register("SalesOrders").values():
-        if order[member] == entry["Id"]:
-            raise in_use(kind, entry["Id"], f"a sales order {how}")
-
-
-def _moved(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry | None:
-    """Return an entry as it is after an edit, with a new stamp; None if nothing changes."""
-    after = {**before, **changes}
-    stamp = {"LastChangedDateTimeOffset": ledger.clock.stamp()}
-    return None if after == before else {**after, **stamp}
-
-
-def _customer(ledger: Ledger, contact_id: object) -> Entry:
-    customer = ledger.register("Customers").get(contact_id)
-    if customer is None:
-        raise not_found("Contact", contact_id)
-    return customer
-
-
-def _born(ledger: Ledger, customer: Entry) -> Entry:
-    now = ledger.clock.stamp()
-    return {
-        "Id": ledger.next_number("address", first=30_000_001),
-        "ContactId": customer["Id"],
-        "CreatedDateTimeOffset": now,
-        "LastChangedDateTimeOffset": now,
-    }
-
-
-def _siblings(ledger: Ledger, address: Entry) -> list[Entry]:
+def _others(ledger: Ledger, address: Entry) -> list[Entry]:
+    """Return the other delivery addresses of a customer."""
     return [
         other
         for other in ledger.register("ContactDeliveryAddresses").values()
@@ -323,7 +308,7 @@ def _store_address(ledger: Ledger, address: Entry) -> Entry:
     address = {**address, **checked_address(_ADDRESS, address, names=ADDRESS_MEMBERS)}
     _check_code(ledger, _ADDRESS, "ContactDeliveryAddresses", address)
     stored = ledger.register("ContactDeliveryAddresses").put(address)
-    for other in _siblings(ledger, address) if address["IsPrimary"] else ():
+    for other in _others(ledger, address) if address["IsPrimary"] else ():
         if other["IsPrimary"]:
             moved = {"IsPrimary": False, "LastChangedDateTimeOffset": ledger.clock.stamp()}
             ledger.register("ContactDeliveryAddresses").put({**other, **moved})
@@ -338,3 +323,23 @@ def _store_person(ledger: Ledger, person: Entry) -> Entry:
         address = checked_address(_PERSON, person["MailAddress"], names=ADDRESS_MEMBERS)
         person = {**person, "MailAddress": address}
     return ledger.register("ContactPersons").put(person)
+
+
+ADDRESSES = Part(
+    kind=_ADDRESS,
+    resource="ContactDeliveryAddresses",
+    members=schema.DELIVERY_ADDRESS,
+    named_by="ContactDeliveryAddressId",
+    use="is delivered there",
+    begin=_begin_address,
+    store=_store_address,
+)
+PERSONS = Part(
+    kind=_PERSON,
+    resource="ContactPersons",
+    members=schema.CONTACT_PERSON,
+    named_by="CustomerReferenceContactPersonId",
+    use="names the person",
+    begin=_begin_person,
+    store=_store_person,
+)

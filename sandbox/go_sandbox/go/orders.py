@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _KIND = "Sales order"
 _SELLER = ("SellersReferenceEmployeeId", "SellersReferenceEmployeeNo")
 _TEXT_MAY_HAVE = {"Description", "ExternalImportReference", "LineType", "SortOrder"}
-_KIND = "Sales order"
 _NOWHERE = (
     *words("BrandingThemeId BrandingThemeCode DeliveryTermId DeliveryTerm SalesPersonEmployeeId"),
     "SalesPersonEmployeeNumber",

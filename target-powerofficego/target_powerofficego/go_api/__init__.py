@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from target_powerofficego.go_api.call import CallCount, Operation
-from target_powerofficego.go_api.client import GoClient
+from target_powerofficego.go_api.calls import CallCount, Operation
+from target_powerofficego.go_api.client import GoClient, has_id, with_ids
 from target_powerofficego.go_api.connection import Connection
 from target_powerofficego.go_api.errors import (
     ConfigurationError,
@@ -23,7 +23,6 @@ from target_powerofficego.go_api.errors import (
     Unreachable,
     WrongKeys,
 )
-from target_powerofficego.go_api.lists import has_id, with_ids
 
 __all__ = [
     "CallCount",

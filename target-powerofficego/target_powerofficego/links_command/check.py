@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.links_command.listing import fail, print_json, say
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
-from target_powerofficego.links_command.runs import Age, AgeType, runs_under_way
+from target_powerofficego.links_command.runs import runs_under_way
 from target_powerofficego.links_command.waiting import PLURALS
 from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.settle.summary import own_faults_in_words
-from target_powerofficego.store.ways import entity_of
+from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Run
 
@@ -27,6 +30,74 @@ WAITS_FOR_A_PERSON = 3
 
 BROKE = 1
 """The exit status of a run that failed, and of `check` after a run that failed or was killed."""
+
+
+_UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
+"""A unit's name and its length in seconds, by its letter."""
+
+
+class AgeType(click.ParamType):  # type: ignore[type-arg]
+    """A number of minutes, hours or days, such as 90m, 3h or 2d."""
+
+    name = "age"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime.timedelta:
+        """Return the length of time."""
+        parts = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
+        if parts is None:
+            self.fail(f"{value} is no age; say 90m, 3h or 2d", param, ctx)
+        return datetime.timedelta(seconds=int(parts[1]) * _UNITS[parts[2]][1])
+
+
+@dataclass(frozen=True)
+class Age:
+    """How long ago a shop's newest run ended; or that it is under way, or that there is none."""
+
+    shop_name: str
+    run: Run | None
+    is_under_way: bool
+
+    @classmethod
+    def of(cls, shop_name: str, known: Iterable[Run], under_way: Collection[int]) -> Age:
+        """Return the age of the newest run of the shop among these."""
+        of_shop = (run for run in known if run.shop_name == shop_name)
+        newest = max(of_shop, key=lambda run: run.id, default=None)
+        return cls(shop_name, newest, newest is not None and newest.id in under_way)
+
+    @property
+    def ago(self) -> datetime.timedelta:
+        """How long ago the run ended, or began if it was cut off; the maximum if there is none."""
+        if self.run is None:
+            return datetime.timedelta.max
+        return now() - (self.run.finished_at or self.run.started_at)
+
+    def is_over(self, longest: datetime.timedelta) -> bool:
+        """Return whether no run is under way and the newest one is older than this."""
+        return not self.is_under_way and self.ago > longest
+
+    def in_words(self) -> str:
+        """Return the age in a sentence."""
+        if self.run is None:
+            return f"no run for the shop {self.shop_name} is on record"
+        ended = f"{'ended' if self.run.finished_at else 'began'} {_length(self.ago)} ago"
+        what = f"has been under way for {_length(self.ago)}" if self.is_under_way else ended
+        which = f"(run {self.run.id}, {self.run.way})"
+        return f"the newest run for the shop {self.shop_name} {what} {which}"
+
+    def too_long(self) -> str:
+        """Return a line that says that it is too long ago, and what to look at."""
+        return f"{self.in_words()}: see whether what starts the runs still does, and its log"
+
+
+def _length(ago: datetime.timedelta) -> str:
+    """Return a length of time in the largest unit of which it has at least two, else in minutes."""
+    seconds = max(ago.total_seconds(), 0)
+    for name, size in reversed(_UNITS.values()):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {name}s"
+    return "1 minute" if seconds >= _UNITS["m"][1] else "less than a minute"
 
 
 @click.command()

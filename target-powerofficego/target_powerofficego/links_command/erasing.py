@@ -26,7 +26,7 @@ from target_powerofficego.links_command.options import (
 )
 from target_powerofficego.settle.shown_by import shown_by
 from target_powerofficego.store.link_store import Link
-from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.store.values import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

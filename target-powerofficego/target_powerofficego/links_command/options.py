@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from target_powerofficego.store.columns import LARGEST_NUMBER
-from target_powerofficego.store.ways import ENTITIES, PAYMENTS
+from target_powerofficego.store.values import ENTITIES, LARGEST_NUMBER, PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -1,22 +1,18 @@
-"""The command `runs`, and what `check` needs as well: which runs are under way, and their age."""
+"""The command `runs`, and which runs are under way, which `check` needs as well."""
 
 from __future__ import annotations
 
-import datetime
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.links_command.listing import Column, Listing, members, print_listing
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, newest_option, with_choices
 from target_powerofficego.settle.tally import OUTCOMES
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.store.values import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,8 +29,6 @@ _COLUMNS = (
     Column("records", "records", wraps=True),
     Column("calls", "calls_in_words", wraps=True),
 )
-_UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
-"""A unit's name and its length in seconds, by its letter."""
 
 
 @click.command()
@@ -96,67 +90,3 @@ def _is_locked(store: LinkStore, run: Run) -> bool:
     except LinkStoreError:
         return True
     return False
-
-
-class AgeType(click.ParamType):  # type: ignore[type-arg]
-    """A number of minutes, hours or days, such as 90m, 3h or 2d."""
-
-    name = "age"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime.timedelta:
-        """Return the length of time."""
-        parts = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        if parts is None:
-            self.fail(f"{value} is no age; say 90m, 3h or 2d", param, ctx)
-        return datetime.timedelta(seconds=int(parts[1]) * _UNITS[parts[2]][1])
-
-
-@dataclass(frozen=True)
-class Age:
-    """How long ago a shop's newest run ended; or that it is under way, or that there is none."""
-
-    shop_name: str
-    run: Run | None
-    is_under_way: bool
-
-    @classmethod
-    def of(cls, shop_name: str, known: Iterable[Run], under_way: Collection[int]) -> Age:
-        """Return the age of the newest run of the shop among these."""
-        of_shop = (run for run in known if run.shop_name == shop_name)
-        newest = max(of_shop, key=lambda run: run.id, default=None)
-        return cls(shop_name, newest, newest is not None and newest.id in under_way)
-
-    @property
-    def ago(self) -> datetime.timedelta:
-        """How long ago the run ended, or began if it was cut off; the maximum if there is none."""
-        if self.run is None:
-            return datetime.timedelta.max
-        return now() - (self.run.finished_at or self.run.started_at)
-
-    def is_over(self, longest: datetime.timedelta) -> bool:
-        """Return whether no run is under way and the newest one is older than this."""
-        return not self.is_under_way and self.ago > longest
-
-    def in_words(self) -> str:
-        """Return the age in a sentence."""
-        if self.run is None:
-            return f"no run for the shop {self.shop_name} is on record"
-        ended = f"{'ended' if self.run.finished_at else 'began'} {_length(self.ago)} ago"
-        what = f"has been under way for {_length(self.ago)}" if self.is_under_way else ended
-        which = f"(run {self.run.id}, {self.run.way})"
-        return f"the newest run for the shop {self.shop_name} {what} {which}"
-
-    def too_long(self) -> str:
-        """Return a line that says that it is too long ago, and what to look at."""
-        return f"{self.in_words()}: see whether what starts the runs still does, and its log"
-
-
-def _length(ago: datetime.timedelta) -> str:
-    """Return a length of time in the largest unit of which it has at least two, else in minutes."""
-    seconds = max(ago.total_seconds(), 0)
-    for name, size in reversed(_UNITS.values()):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {name}s"
-    return "1 minute" if seconds >= _UNITS["m"][1] else "less than a minute"

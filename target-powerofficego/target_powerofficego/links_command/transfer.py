@@ -20,15 +20,19 @@ from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.links_command.listing import fail, print_json_line, say
 from target_powerofficego.links_command.opening import in_one_line, open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
-from target_powerofficego.store.columns import LARGEST_NUMBER, from_stamp, to_json, to_stamp
 from target_powerofficego.store.connection import has_tables
-from target_powerofficego.store.intent_rows import KINDS
+from target_powerofficego.store.go_rows import KINDS
 from target_powerofficego.store.link_store import LinkStore, UnsettledKind
-from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.private_file import make_private
+from target_powerofficego.store.location import StoreLocation, make_private
+from target_powerofficego.store.tables import from_stamp, to_json, to_stamp
 from target_powerofficego.store.transfer_rows import JSON_COLUMNS, REFERENCES, TRANSFERRED
-from target_powerofficego.store.values import is_shop_name
-from target_powerofficego.store.ways import PAYMENTS, WayName, on_the_way_back
+from target_powerofficego.store.values import (
+    LARGEST_NUMBER,
+    PAYMENTS,
+    WayName,
+    is_shop_name,
+    on_the_way_back,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -29,7 +29,7 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.settle.shown_by import shown_by
-from target_powerofficego.store.ways import entity_of
+from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,10 +16,8 @@ from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.decisions.merge import Owner
 from target_powerofficego.plain_text import may_be_a_key
-from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation
-from target_powerofficego.store.private_file import keep_private, private
-from target_powerofficego.store.values import LinkStoreError, is_shop_name
-from target_powerofficego.store.ways import ENTITIES
+from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation, keep_private, private
+from target_powerofficego.store.values import ENTITIES, LinkStoreError, is_shop_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from target_powerofficego.plain_text import plain
-from target_powerofficego.store.private_file import private
+from target_powerofficego.store.location import private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

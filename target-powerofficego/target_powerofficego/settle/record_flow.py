@@ -38,7 +38,7 @@ from target_powerofficego.settle.versions import (
     see_that_it_counts,
 )
 from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
-from target_powerofficego.store.ways import on_the_way_back
+from target_powerofficego.store.values import on_the_way_back
 
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record, Table

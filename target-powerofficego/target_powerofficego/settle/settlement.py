@@ -14,7 +14,7 @@ from target_powerofficego.settle.record_flow import AnyTools, record_hash
 from target_powerofficego.settle.schedule import Schedule
 from target_powerofficego.settle.state import OutputClosed, StateGate
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.ways import entity_of
+from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
     import datetime

@@ -1,18 +1,197 @@
-"""What was read from Go: entries, the keys they are found by, and how far lists were read."""
+"""What is known of Go: writes without an answer, payments and their vouchers, entries read."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.orders.payments import Payment, PostedPayment
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import to_key
-from target_powerofficego.store.rows import Rows
+from target_powerofficego.store.connection import Rows
+from target_powerofficego.store.tables import to_key
+from target_powerofficego.store.values import Intent, entity_of, on_the_way_back
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from target_powerofficego.store.connection import StoreConnection
+    from target_powerofficego.store.record_rows import SettledRows
+    from target_powerofficego.store.values import WayName
+
+
+COMPARISON = "compare"
+"""The kind that is not a write, but a note that one must still be compared with the shop."""
+SENDING = "send"
+"""The kind of a request to make and send an invoice, which stays until Go is known to be done."""
+KINDS = ("create", "patch", "delete", SENDING, COMPARISON)
+
+_PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
+"""What is written together with another entity's record, and under its id."""
+
+_IS_WRITE = t.intents.c.kind != COMPARISON
+
+
+class IntentRows(Rows):
+    """Writes without an answer yet, and orders that must still be compared with Go's."""
+
+    def __init__(self, store: StoreConnection, settled: SettledRows) -> None:
+        super().__init__(store)
+        self._settled = settled
+
+    def begin(self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]) -> Intent:
+        """Commit what is about to be written, before the call.
+
+        The version settled before this write is forgotten: should it come again, it is an edit.
+        """
+        row = {"entity": entity, "shop_id": shop_id, "kind": kind, "detail": detail}
+        started = now()
+        with self._store.transaction():
+            self._settled.open_anew(_PART_OF.get(entity, entity_of(entity)), shop_id)
+            number = self._insert(t.intents, **self._key(**row, started_at=started))
+        return Intent(number, entity, shop_id, kind, detail, started)
+
+    def note(self, intent: Intent, detail: Mapping[str, Any]) -> None:
+        """Replace the detail of an intent that stays open."""
+        self._update(t.intents, [t.intents.c.id == intent.id], detail=detail)
+
+    def end(self, intent: Intent) -> None:
+        """Remove an intent, in the transaction that stores its answer."""
+        self._delete(t.intents, [t.intents.c.id == intent.id])
+
+    def all(self, way: WayName | None = None) -> list[Intent]:
+        """Return the writes of one way, or of both, left without an answer, oldest first."""
+        is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
+        of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
+        return self._intents(_IS_WRITE, *(of_way[way] if way else []))
+
+    def of_record(self, entities: Collection[str], shop_id: str) -> list[Intent]:
+        """Return the writes left without an answer of one record, oldest first."""
+        is_its_own = t.intents.c.shop_id == shop_id
+        return self._intents(_IS_WRITE, t.intents.c.entity.in_(entities), is_its_own)
+
+    def of_entity(self, entity: str) -> list[Intent]:
+        """Return the writes left without an answer of one entity, oldest first."""
+        return self._intents(_IS_WRITE, t.intents.c.entity == entity)
+
+    def note_comparison(self, entity: str, shop_id: str) -> None:
+        """Note, along with a write, that its result in Go must still be compared with the shop."""
+        with self._store.transaction():
+            if not self.is_comparison_due(entity, shop_id):
+                self.begin(entity, shop_id, COMPARISON, {})
+
+    def is_comparison_due(self, entity: str, shop_id: str) -> bool:
+        """Return whether a record was written but not yet found to be as the shop has it."""
+        return bool(self._intents(*self._comparison(entity, shop_id)))
+
+    def end_comparison(self, entity: str, shop_id: str) -> None:
+        """Note that Go has what the shop has, or no longer has anything."""
+        self._delete(t.intents, self._comparison(entity, shop_id))
+
+    def _comparison(self, entity: str, shop_id: str) -> list[sa.ColumnElement[bool]]:
+        return self._of(t.intents, kind=COMPARISON, entity=entity, shop_id=shop_id)
+
+    def _intents(self, *conditions: sa.ColumnElement[bool]) -> list[Intent]:
+        query = self._select(t.intents, *conditions)
+        return self._values(Intent, query.order_by(t.intents.c.id))
+
+
+class PaymentRows(Rows):
+    """Each payment is only ever in one voucher; what was posted is never forgotten."""
+
+    def replace_due(self, order_id: str, payments: Iterable[Payment]) -> None:
+        """Keep these payments of an order as those to be posted, replacing the earlier ones."""
+        rows = [
+            self._key(
+                order_id=order_id,
+                payment_id=payment.payment_id,
+                day=payment.day,
+                method=payment.method,
+                amount=str(payment.amount),
+                currency=payment.currency,
+                was_met=False,
+            )
+            for payment in payments
+        ]
+        with self._store.transaction():
+            self._delete_from((t.payments,), order_id=order_id, voucher=None)
+            self._insert_all(t.payments, rows)
+
+    def drop_due(self, payment: Payment) -> None:
+        """Forget a payment that is not to be posted after all."""
+        self._delete(t.payments, self._unposted(payment))
+
+    def due(self, *, before: datetime.date) -> list[Payment]:
+        """Return the payments of earlier days that are in no voucher yet."""
+        query = self._select(t.payments, t.payments.c.day < str(before), voucher=None)
+        order = (t.payments.c.day, t.payments.c.method, t.payments.c.order_id)
+        return [_payment(row) for row in self._all(query.order_by(*order, t.payments.c.payment_id))]
+
+    def posted(self, order_id: str) -> list[PostedPayment]:
+        """Return the payments of an order that are in a voucher, even one without an answer yet."""
+        query = self._select(t.payments, t.payments.c.voucher.is_not(None), order_id=order_id)
+        rows = self._all(query.order_by(t.payments.c.payment_id))
+        return [PostedPayment(_payment(row), row.voucher) for row in rows]
+
+    def in_voucher(self, reference: str) -> list[Payment]:
+        """Return the payments that were put into a voucher."""
+        query = self._select(t.payments, voucher=reference)
+        order = (t.payments.c.order_id, t.payments.c.payment_id)
+        return [_payment(row) for row in self._all(query.order_by(*order))]
+
+    def vouchers_of(self, method: str, day: str, *, were_met: bool) -> set[str]:
+        """Return the references of a day's vouchers of a method: posted here, or found in Go."""
+        query = sa.select(t.payments.c.voucher, t.payments.c.was_met).where(
+            *self._of(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
+        )
+        rows = self._all(query.distinct())
+        met = {row.voucher for row in rows if row.was_met}
+        return met if were_met else {row.voucher for row in rows} - met
+
+    def put_into_voucher(self, payments: Iterable[Payment], reference: str) -> None:
+        """Note, before the call, which payments a voucher holds."""
+        with self._store.transaction():
+            for payment in payments:
+                self._update(t.payments, self._unposted(payment), voucher=reference)
+
+    def note_posted(self, reference: str) -> None:
+        """Note that a voucher is in Go with all that was put into it."""
+        self._update(t.payments, self._of(t.payments, voucher=reference), posted_at=now())
+
+    def note_met(self, reference: str, payments: Iterable[Payment]) -> None:
+        """Note that Go already had a voucher with these payments, in the amounts that it has.
+
+        Whatever else was put into it is still to be posted.
+        """
+        with self._store.transaction():
+            self.take_out_of_voucher(reference)
+            for payment in payments:
+                self.put_into_voucher([payment], reference)
+                own = self._of(t.payments, voucher=reference, **_ids(payment))
+                self._update(t.payments, own, amount=str(payment.amount))
+            own = self._of(t.payments, voucher=reference)
+            self._update(t.payments, own, was_met=True, posted_at=now())
+
+    def take_out_of_voucher(self, reference: str) -> None:
+        """Note that a voucher was not posted: what was put into it is still to be posted."""
+        unposted = self._of(t.payments, voucher=reference, posted_at=None)
+        self._update(t.payments, unposted, voucher=None)
+
+    def _unposted(self, payment: Payment) -> list[sa.ColumnElement[bool]]:
+        return self._of(t.payments, voucher=None, **_ids(payment))
+
+
+def _ids(payment: Payment) -> dict[str, str]:
+    return {"order_id": payment.order_id, "payment_id": payment.payment_id}
+
+
+def _payment(row: sa.Row[Any]) -> Payment:
+    return Payment(
+        row.order_id, row.payment_id, row.day, row.method, Decimal(row.amount), row.currency
+    )
 
 
 class GoRows(Rows):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.conflict_rows import ConflictRows
 from target_powerofficego.store.connection import StoreConnection, WhenOlder
-from target_powerofficego.store.go_rows import GoRows
-from target_powerofficego.store.intent_rows import IntentRows
-from target_powerofficego.store.link_rows import ErasureRows, LinkRows
+from target_powerofficego.store.go_rows import GoRows, IntentRows, PaymentRows
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.namespaces import NamespaceRows, RunRows
-from target_powerofficego.store.payment_rows import PaymentRows
-from target_powerofficego.store.settled_rows import SettledRows, UnsettledRows
+from target_powerofficego.store.record_rows import (
+    ConflictRows,
+    ErasureRows,
+    LinkRows,
+    SettledRows,
+    UnsettledRows,
+)
 from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     LONGEST_REST,
@@ -29,8 +31,8 @@ from target_powerofficego.store.values import (
     Settled,
     Unsettled,
     UnsettledKind,
+    on_the_way_back,
 )
-from target_powerofficego.store.ways import on_the_way_back
 
 __all__ = [
     "LONGEST_REST",

@@ -1,11 +1,18 @@
-"""Where a link store is kept: an SQLite file by its path, or a PostgreSQL database by its URL."""
+"""Where a link store is kept: in a file that is private and locked by a run, or in PostgreSQL."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import logging
+import os
+import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from target_powerofficego.plain_text import may_be_a_key
 from target_powerofficego.store.values import LinkStoreError
@@ -87,3 +94,101 @@ def _url(text: str) -> sa.URL:
             " (postgresql://user@host/database)"
         )
     return url
+
+
+PRIVATE = 0o600
+"""The permissions of such a file."""
+
+_OF_OTHERS = 0o077
+
+logger = logging.getLogger("target-powerofficego")
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file, made private if there is none; an `opener` for `open`."""
+    return os.open(path, flags, PRIVATE)
+
+
+def make_private(descriptor: int) -> None:
+    """Keep others from reading an open file; what is not a file of ours is left as it is."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, PRIVATE)
+
+
+def keep_private(path: Path) -> None:
+    """Revoke others' rights to a file of ours, left by an earlier version, and say so.
+
+    What does not exist, is not a file, or belongs to another owner is left as it is.
+    """
+    with contextlib.suppress(OSError):
+        there = path.stat()
+        rights = stat.S_IMODE(there.st_mode)
+        is_ours = stat.S_ISREG(there.st_mode) and there.st_uid == os.geteuid()
+        if is_ours and rights & _OF_OTHERS:
+            path.chmod(PRIVATE)
+            logger.warning("%s is for its owner alone from now on (its mode was %o)", path, rights)
+
+
+_SECONDS_TO_END = 2.0
+"""How long the session of a run that has just ended may take to release its lock."""
+
+
+def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
+    """Acquire the lock of a store in a file, and return it; None for a store that is not in a file.
+
+    It belongs to the file, whatever path or symbolic link is used to name it.
+
+    Raises:
+        LinkStoreError: another process holds it, or its file cannot be written.
+    """
+    if location.path is None:
+        return None
+    see_that_it_has_a_folder(location)
+    path = Path(f"{location.path.resolve()}.{shop_name}.lock")
+    keep_private(path)
+    lock = FileLock(path, mode=PRIVATE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LinkStoreError(_another_run(shop_name, str(path))) from None
+    except OSError as error:
+        raise LinkStoreError(
+            f"the link store {location} cannot be written: {error.strerror}"
+        ) from None
+    return lock
+
+
+def see_that_it_has_a_folder(location: StoreLocation) -> None:
+    """Check that the folder of a store in a file exists.
+
+    Raises:
+        LinkStoreError: it does not.
+    """
+    folder = location.path.resolve().parent if location.path else None
+    if folder is not None and not folder.is_dir():
+        raise LinkStoreError(
+            f"link_store: there is no folder {folder}; create it, or correct the path"
+        )
+
+
+def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:
+    """Acquire the lock of a store in PostgreSQL; it is held until this connection ends.
+
+    Raises:
+        LinkStoreError: another session holds it.
+    """
+    digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
+    key = int.from_bytes(digest[:8], "big", signed=True)
+    give_up_at = time.monotonic() + _SECONDS_TO_END
+    while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+        if time.monotonic() > give_up_at:
+            raise LinkStoreError(_another_run(shop_name, str(location)))
+        time.sleep(_SECONDS_TO_END / 20)
+
+
+def _another_run(shop_name: str, held: str) -> str:
+    return (
+        f"a run for the shop {shop_name} is under way (it holds {held}); nothing was done:"
+        " wait until it ends"
+    )

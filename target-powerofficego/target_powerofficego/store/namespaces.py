@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import from_json, to_json
-from target_powerofficego.store.rows import Rows, value_of
+from target_powerofficego.store.connection import Rows, value_of
+from target_powerofficego.store.tables import from_json, to_json
 from target_powerofficego.store.values import LinkStoreError, Namespace, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.store.ways import WayName
+    from target_powerofficego.store.values import WayName
 
 
 _NO_INPUT = "no_input"

@@ -1,17 +1,22 @@
 """The tables of the link store: plain names, so that anyone can open it with sqlite3.
 
-Stamps are ISO 8601 text in UTC; values in Go's form are JSON with exact decimals.
+Stamps are ISO 8601 text in UTC; values in Go's form are JSON with exact decimals. First how values
+are kept in columns, then the tables, last the steps that bring an older store to this form.
 """
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+import hashlib
+from typing import TYPE_CHECKING, Any
 
+import simplejson
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Dialect,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -20,13 +25,51 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
+    text,
+    update,
 )
 from sqlalchemy.types import TypeDecorator
 
-from target_powerofficego.store.columns import from_json, from_stamp, to_json, to_stamp
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+_LONGEST_KEY = 300
+_KEPT = 200
+
+
+def to_json(value: object) -> str:
+    """Return JSON text; decimals stay exact."""
+    return simplejson.dumps(
+        value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), allow_nan=True
+    )
+
+
+def from_json(json: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the value of JSON text; numbers with a fraction become Decimals."""
+    return simplejson.loads(json, use_decimal=True, allow_nan=True)
+
+
+def to_key(key: str) -> str:
+    """Return a text as an index key, whose length PostgreSQL limits."""
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{key[:_KEPT]} {hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
+def to_stamp(moment: datetime.datetime) -> str:
+    """Return an aware datetime as ISO 8601 text in UTC."""
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="microseconds")
+
+
+def from_stamp(stamp: str) -> datetime.datetime:
+    """Return a stamp as an aware datetime."""
+    return datetime.datetime.fromisoformat(stamp)
+
 
 SCHEMA_VERSION = 6
-"""Increase it with each change to a table, and add a step to `migrations`."""
+"""Increase it with each change to a table, and add a step to `STEPS`."""
 
 tables = MetaData()
 
@@ -284,3 +327,42 @@ payments = Table(
 A voucher that `was_met` was posted before this store began, perhaps with payments that are not
 known here. No column tells who paid.
 """
+
+
+STEPS: Mapping[int, Iterable[Table | Executable]] = {
+    # The conflicts and the erasures. The index of orders has kept less since then, without buyers'
+    # names and references: it is forgotten and read again.
+    1: (
+        conflicts,
+        erasures,
+        *(delete(index).where(index.c.entity == "orders") for index in (go_keys, go_entries)),
+    ),
+    # What the way back keeps: the shop's stamp of our own writes, and the way of a run.
+    2: (
+        text("ALTER TABLE links ADD COLUMN own_shop_stamp VARCHAR"),
+        text("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL"),
+    ),
+    3: (payments,),
+    # The settings of a run that both ways must share.
+    4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
+    # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
+    5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
+}
+"""By a store's version, the tables and changes that bring it to the next one.
+
+A table is made as it is defined now. Whoever changes such a table later must write its form
+at that version into the step.
+"""
+
+
+def migrate(connection: Connection, version: int) -> None:
+    """Bring a store of this version to the current one, inside the caller's transaction."""
+    # The first statement must be one that writes rows: Python's sqlite3 begins a transaction only
+    # before such a statement, and tables made outside it would remain if a step were interrupted.
+    connection.execute(update(about).values(schema_version=SCHEMA_VERSION))
+    for step in range(version, SCHEMA_VERSION):
+        for change in STEPS[step]:
+            if isinstance(change, Table):
+                change.create(connection)
+            else:
+                connection.execute(change)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_powerofficego.store import tables as t
-from target_powerofficego.store.columns import from_stamp, to_stamp
-from target_powerofficego.store.intent_rows import COMPARISON
-from target_powerofficego.store.rows import Rows
+from target_powerofficego.store.connection import Rows
+from target_powerofficego.store.go_rows import COMPARISON
+from target_powerofficego.store.tables import from_stamp, to_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,4 +1,9 @@
-"""What the link store keeps, as values."""
+"""What the link store keeps, as values, and the names under which it keeps them.
+
+There are two ways: forward, from the shop to Go, and back. What is settled, open or unanswered of
+the way back is kept under names of its own, so that a customer can wait on one way and be settled
+on the other; so is what is kept of a record that the shop deleted.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,37 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.agreement import Agreement
     from target_powerofficego.dataflow.values import Value
+
+
+WayName = Literal["forward", "back"]
+
+ENTITIES = ("customers", "products", "orders")
+"""The entities that are kept the same on both sides; each may need those before it."""
+
+PAYMENTS = "payments"
+"""The name under which vouchers, their intents, and what is open of them are kept."""
+
+_BACK = "_back"
+_DELETED = "_deleted"
+
+
+def on_the_way_back(entity: str) -> str:
+    """Return the name under which the store keeps an entity on the way back."""
+    return f"{entity}{_BACK}"
+
+
+def once_deleted(entity: str) -> str:
+    """Return the name under which the store keeps that the shop deleted a record of an entity."""
+    return f"{entity}{_DELETED}"
+
+
+def entity_of(kept_as: str) -> str:
+    """Return the entity that a name stands for, on either way."""
+    return kept_as.removesuffix(_BACK)
+
+
+LARGEST_NUMBER = 2**31 - 1
+"""The largest value that a PostgreSQL integer column holds."""
 
 LONGEST_REST = datetime.timedelta(hours=24)
 """The longest time for which what the other side refused rests before it is tried again."""

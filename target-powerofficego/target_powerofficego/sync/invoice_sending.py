@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_powerofficego.go_api import NotFound
-from target_powerofficego.store.columns import to_stamp
-from target_powerofficego.store.intent_rows import SENDING
+from target_powerofficego.store.go_rows import SENDING
+from target_powerofficego.store.tables import to_stamp
 
 if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Intent, LinkStore

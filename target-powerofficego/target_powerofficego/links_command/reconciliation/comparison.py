@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from target_powerofficego.links_command.reconciliation.sides import (
         EntryKind,
         GoEntry,
+        KnownOrder,
         Period,
         ReadEntry,
-        ShopOrder,
         Waiting,
     )
 
@@ -62,7 +62,7 @@ class Stray:
     """
 
     entry: GoEntry
-    order: ShopOrder | None
+    order: KnownOrder | None
     credits: bool
 
 
@@ -70,7 +70,7 @@ class Stray:
 class Matched:
     """The orders of a period with their entries, and the entries without a link."""
 
-    pairs: tuple[tuple[ShopOrder, GoEntry | None], ...]
+    pairs: tuple[tuple[KnownOrder, GoEntry | None], ...]
     strays: tuple[Stray, ...]
 
     def to_read(self) -> list[GoEntry]:
@@ -93,7 +93,7 @@ class Books:
     """
 
     def __init__(
-        self, orders: Sequence[ShopOrder], entries: Mapping[str, GoEntry], shop_name: str
+        self, orders: Sequence[KnownOrder], entries: Mapping[str, GoEntry], shop_name: str
     ) -> None:
         self.entries = entries
         self._orders = orders
@@ -108,7 +108,7 @@ class Books:
             for entry in entries.values()
             if entry.kind == "invoice" and (order := self._by_go_id.get(entry.id)) is not None
         }
-        self._with_parts: defaultdict[str, list[ShopOrder]] = defaultdict(list)
+        self._with_parts: defaultdict[str, list[KnownOrder]] = defaultdict(list)
         for one in linked:
             self._with_parts[credited_order(one.shop_id)].append(one)
         self._credits: defaultdict[str, list[GoEntry]] = defaultdict(list)
@@ -119,8 +119,8 @@ class Books:
             if entry.id not in self._by_go_id and (order := self._credited(entry)) is not None:
                 self._credits[order.shop_id].append(entry)
 
-    def _matching(self, linked: Iterable[ShopOrder]) -> dict[str, ShopOrder]:
-        found: dict[str, ShopOrder] = {}
+    def _matching(self, linked: Iterable[KnownOrder]) -> dict[str, KnownOrder]:
+        found: dict[str, KnownOrder] = {}
         for order in linked:
             entry = self.entries.get(order.go_id or "")
             for number in (order.matching_reference, entry and entry.matching_reference):
@@ -164,7 +164,7 @@ class Books:
         doubled = self._by_matching.get(entry.matching_reference or "")
         return None if doubled is None else Stray(entry, doubled, credits=False)
 
-    def _credited(self, entry: GoEntry) -> ShopOrder | None:
+    def _credited(self, entry: GoEntry) -> KnownOrder | None:
         """Return the order whose invoice a credit note names, by its number or our reference."""
         if entry.kind != "credit note":
             return None
@@ -173,7 +173,7 @@ class Books:
         shop_id = (entry.reference or "").removeprefix(f"{self._shop_name}:")
         return self._by_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
 
-    def credit_notes_of(self, order: ShopOrder) -> Sequence[GoEntry]:
+    def credit_notes_of(self, order: KnownOrder) -> Sequence[GoEntry]:
         """Return the credit notes of an order's invoice that have no link, whatever their date."""
         return self._credits[order.shop_id]
 
@@ -181,14 +181,14 @@ class Books:
         """Return whether credit notes that name an invoice take all of it back."""
         return entry.kind == "invoice" and self._credited_of[entry.number] == -entry.total
 
-    def comes_to(self, order: ShopOrder) -> Decimal:
+    def comes_to(self, order: KnownOrder) -> Decimal:
         """Return what an order comes to in Go with VAT, refunds and credit notes taken off."""
         linked = [self.entries.get(one.go_id or "") for one in self._with_parts[order.shop_id]]
         there = (one for one in (*linked, *self.credit_notes_of(order)) if one is not None)
         return sum((one.total for one in there), Decimal(0))
 
 
-def is_surely_same(order: ShopOrder, entry: GoEntry) -> bool:
+def is_surely_same(order: KnownOrder, entry: GoEntry) -> bool:
     """Return whether the header alone shows an entry's amounts and VAT rate to be the shop's.
 
     It can for a single line only: several lines of different rates may come to the same VAT.
@@ -319,7 +319,7 @@ class _Comparing:
         self._period = period
         self.sums = _Sums()
 
-    def pair(self, order: ShopOrder, entry: GoEntry | None) -> Iterator[Finding]:
+    def pair(self, order: KnownOrder, entry: GoEntry | None) -> Iterator[Finding]:
         """Compare an order with its entry."""
         if order.go_id is None:
             yield self._not_in_go(order)
@@ -335,7 +335,7 @@ class _Comparing:
         else:
             yield from self._linked(order, entry, order.amounts.by_rate)
 
-    def _not_in_go(self, order: ShopOrder) -> Finding:
+    def _not_in_go(self, order: KnownOrder) -> Finding:
         """Return a finding for an order that is not in Go; no difference once acknowledged."""
         text = "it waits" if order.waiting is None else order.waiting.in_words
         is_known = order.waiting is not None and order.waiting.is_acknowledged
@@ -351,11 +351,11 @@ class _Comparing:
                 text += f" {order.amounts.currency}"
         return _finding("not in Go", order, None, text, is_difference=not is_known)
 
-    def _count_as_in_shop(self, order: ShopOrder) -> None:
+    def _count_as_in_shop(self, order: KnownOrder) -> None:
         if order.amounts is not None:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
 
-    def _open(self, order: ShopOrder, entry: GoEntry, waiting: Waiting) -> Finding:
+    def _open(self, order: KnownOrder, entry: GoEntry, waiting: Waiting) -> Finding:
         """Return why what the shop sent last of an order waits; the rest is as last agreed.
 
         It is no difference where the shop's amount is what the order comes to in Go.
@@ -368,7 +368,7 @@ class _Comparing:
             text += f"; with VAT the shop then says {waiting.due}, Go {in_go}"
         return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
-    def _missing(self, order: ShopOrder) -> Finding:
+    def _missing(self, order: KnownOrder) -> Finding:
         """Return a finding for an order gone from Go; no difference once that is acknowledged."""
         waiting = order.waiting
         is_known = waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
@@ -380,7 +380,7 @@ class _Comparing:
         return _finding("missing", order, None, text, is_difference=not is_known)
 
     def _linked(
-        self, order: ShopOrder, entry: GoEntry, by_rate: Mapping[str | None, Money]
+        self, order: KnownOrder, entry: GoEntry, by_rate: Mapping[str | None, Money]
     ) -> Iterator[Finding]:
         currency = (order.amounts and order.amounts.currency) or entry.currency
         shop = with_rest(by_rate, sum(by_rate.values(), NOTHING))
@@ -432,7 +432,7 @@ class _Comparing:
         text += "; credit notes take all of it back" if is_credited else ""
         yield _stray(kind, order, read, text, is_difference=not is_credited)
 
-    def _credit_note(self, order: ShopOrder, read: ReadEntry) -> Finding:
+    def _credit_note(self, order: KnownOrder, read: ReadEntry) -> Finding:
         """Return a finding for a credit note without a link; no difference if the shop agrees.
 
         So it is when a person credits an invoice because the shop cancelled its order.
@@ -454,7 +454,7 @@ class _Comparing:
             )
         return _stray("credit note without refund", order, read, text)
 
-    def _invoice_of(self, order: ShopOrder) -> str:
+    def _invoice_of(self, order: KnownOrder) -> str:
         entry = self._books.entries.get(order.go_id or "")
         return "an order of ours" if entry is None else entry.in_words
 
@@ -468,7 +468,7 @@ def _sign(entry: GoEntry) -> str:
 
 def _finding(
     kind: FindingKind,
-    order: ShopOrder,
+    order: KnownOrder,
     entry: GoEntry | None,
     text: str,
     *,
@@ -486,7 +486,7 @@ def _finding(
 
 def _stray(
     kind: FindingKind,
-    order: ShopOrder | None,
+    order: KnownOrder | None,
     read: ReadEntry,
     text: str,
     *,

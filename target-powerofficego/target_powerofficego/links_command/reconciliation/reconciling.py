@@ -21,8 +21,7 @@ from target_powerofficego.links_command.reconciliation.comparison import (
     Comparison,
     compare,
 )
-from target_powerofficego.links_command.reconciliation.go_side import GoSide
-from target_powerofficego.links_command.reconciliation.shop_side import shop_orders
+from target_powerofficego.links_command.reconciliation.sides import GoSide, shop_orders
 from target_powerofficego.settings.complaints import broken_rules
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settings.schema import CONFIG

@@ -24,8 +24,8 @@ from target_powerofficego.go_api import (
     UnknownOutcome,
 )
 from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS, CarefulWrite, look_twice
-from target_powerofficego.store.columns import from_json, to_json, to_stamp
-from target_powerofficego.store.intent_rows import SENDING
+from target_powerofficego.store.go_rows import SENDING
+from target_powerofficego.store.tables import from_json, to_json, to_stamp
 from target_powerofficego.sync.go.destinations import Destination
 from target_powerofficego.sync.go.index import read_if_there
 from target_powerofficego.sync.go.patches import (

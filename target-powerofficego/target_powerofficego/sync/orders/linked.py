@@ -17,7 +17,7 @@ from target_powerofficego.decisions.changes import Hold, Nothing, Patch, RowChan
 from target_powerofficego.decisions.merge import Evidence, Merge, Side, go_side, human_edit, merge
 from target_powerofficego.decisions.merge_lines import LinesMerge, lines_by_reference, merge_lines
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.store.ways import on_the_way_back
+from target_powerofficego.store.values import on_the_way_back
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.linked import both_edited
 from target_powerofficego.sync.orders import comparison, draft, reading

@@ -29,7 +29,7 @@ from target_powerofficego.go_api import (
 )
 from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.settle.record_flow import record_hash
-from target_powerofficego.store.ways import PAYMENTS
+from target_powerofficego.store.values import PAYMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
