@@ -22,7 +22,7 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.merge_lines import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
-from target_customwebshop.merge_patch import patched
+from target_customwebshop.shop_records import patched
 from target_customwebshop.walk import BackWalk
 from target_customwebshop.writing import Change as ShopChange
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change, Reject
-    from target_powerofficego.settle.arrival import Arrival
+    from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
-from target_powerofficego.settle.careful import CarefulWrite
 from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.settle.writes import CarefulWrite
 from target_powerofficego.store.columns import to_stamp
 from target_powerofficego.store.ways import entity_of, on_the_way_back
-from target_powerofficego.sync.go.patches import is_form_of
+from target_powerofficego.sync.go.operations import is_form_of
 
-from target_customwebshop.errors import (
+from target_customwebshop.shop_records import (
     ChangedMeanwhile,
     NoAnswer,
     NotTaken,
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Conversion, Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import RowChange
-    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import Intent, Link, LinkStore
 
-    from target_customwebshop.merge_patch import Record
-    from target_customwebshop.shop_records import Read, ShopRecords
+    from target_customwebshop.shop_records import Read, Record, ShopRecords
 
 logger = logging.getLogger("target-customwebshop")
 

@@ -27,8 +27,8 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.store.ways import PAYMENTS
 
 if TYPE_CHECKING:
