@@ -168,7 +168,7 @@ def _settle_leftovers(tools: BackTools) -> None:
     let_land(intents, tools.wait)
     for intent in intents:
         try:
-            tools.writer.settle_leftovers([intent])
+            tools.writer.settle_leftover(intent)
         except TryLater as later:
             logger.warning("%s; the change is looked for again", later)
 

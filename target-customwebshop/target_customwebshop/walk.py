@@ -119,7 +119,8 @@ class BackWalk(Walk[BackTools]):
     def settle_leftovers(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
-        self.tools.writer.settle_leftovers(store.intents.of_record((self.kept_as,), shop_id))
+        for intent in store.intents.of_record((self.kept_as,), shop_id):
+            self.tools.writer.settle_leftover(intent)
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, NotTaken):

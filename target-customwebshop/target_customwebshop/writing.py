@@ -117,26 +117,24 @@ class ShopWriter:
             raise ChangedMeanwhile(f"{link.entity} {link.shop_id} was edited in the shop meanwhile")
         return link
 
-    def settle_leftovers(self, intents: Sequence[Intent]) -> None:
-        """See what became of changes without an answer, oldest first.
+    def settle_leftover(self, intent: Intent) -> None:
+        """See what became of a change without an answer.
 
         Raises:
-            ShopError, TryLater: the shop could not be looked at; the intents stay.
+            ShopError, TryLater: the shop could not be looked at; the intent stays.
         """
-        for intent in intents:
-            entity = entity_of(intent.entity)
-            link = self._store.links.get(entity, intent.shop_id)
-            if link is None:
-                self._store.intents.end(intent)
-                continue
-            try:
-                there = self._shop.read(entity, intent.shop_id)
-            except NotThere:
-                self._store.intents.end(intent)
-                continue
-            _, undone = self._agree(link, intent, there, is_answer=False)
-            told = f"not done: {', '.join(undone)}" if undone else "it was done"
-            logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, told)
+        entity = entity_of(intent.entity)
+        link = self._store.links.get(entity, intent.shop_id)
+        try:
+            there = None if link is None else self._shop.read(entity, intent.shop_id)
+        except NotThere:
+            there = None
+        if link is None or there is None:
+            self._store.intents.end(intent)
+            return
+        _, undone = self._agree(link, intent, there, is_answer=False)
+        outcome = f"not done: {', '.join(undone)}" if undone else "it was done"
+        logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, outcome)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form; see `told_values`."""

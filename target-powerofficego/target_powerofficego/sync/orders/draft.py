@@ -60,21 +60,36 @@ Written = dict[str, "Mapping[str, Any] | None"]
 """What Go answered to writes of lines, by reference; None for a line that was removed."""
 
 
-def read_complete(tools: OrderTools, link: Link) -> Mapping[str, Any]:
-    """Return an order with its lines as Go has it now, our own last write included.
+def read_complete(
+    tools: OrderTools, link: Link, written: Written | None = None
+) -> Mapping[str, Any]:
+    """Return an order with its lines as Go has it now, our own last writes included.
 
-    Reads may come from a replica that is a second behind (known of PowerOffice Go v1).
+    `written` is what Go answered to writes of lines. Reads may come from a replica that is a second
+    behind (known of PowerOffice Go v1).
 
     Raises:
         NotFound: Go has no such sales order: it is invoiced or removed.
-        TryAgainLater: Go keeps showing it as it was before our own last write.
+        TryAgainLater: Go keeps showing it as it was before; the next run compares again.
     """
+    behind = ""
     for _ in range(_READS_AFTER_WRITES):
         complete: Mapping[str, Any] = tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
-        if not is_before(complete.get(STAMP), link.own_stamp):
+        behind = _what_is_behind(complete, link, written or {})
+        if not behind:
             return complete
         tools.run.wait(_REPLICA_SECONDS)
-    raise TryAgainLater(f"Go shows sales order {link.go_id} as it was before it was last written")
+    raise TryAgainLater(behind)
+
+
+def _what_is_behind(complete: Mapping[str, Any], link: Link, written: Written) -> str:
+    """Say which write of ours an order does not show yet; empty: it shows all."""
+    if is_before(complete.get(STAMP), link.own_stamp):
+        return f"Go shows sales order {link.go_id} as it was before it was last written"
+    shown = lines_by_reference(complete)
+    if all(are_same(shown.get(reference), line) for reference, line in written.items()):
+        return ""
+    return f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
 
 
 def find(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
@@ -107,23 +122,6 @@ def read(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry:
     if there is None:
         raise Undecidable(GONE)
     return there
-
-
-def read_after_writes(tools: OrderTools, link: Link, written: Written) -> Mapping[str, Any]:
-    """Read the whole order once Go shows what it answered to our writes of lines.
-
-    Raises:
-        TryAgainLater: Go does not show it; the next run compares again.
-    """
-    for _ in range(_READS_AFTER_WRITES):
-        complete = read_complete(tools, link)
-        shown = lines_by_reference(complete)
-        if all(are_same(shown.get(reference), line) for reference, line in written.items()):
-            return complete
-        tools.run.wait(_REPLICA_SECONDS)
-    raise TryAgainLater(
-        f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
-    )
 
 
 def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
@@ -360,7 +358,7 @@ def _mended(
             raise Undecidable(EDITED_MEANWHILE) from None
         if tools.run.plan.is_dry:  # what Go makes of it is no part of a plan
             return link, ()
-        answer = read_after_writes(tools, link, written)
+        answer = read_complete(tools, link, written)
         before = before.then(wanted)
         link = replace(link, own_stamp=answer.get(STAMP))
         tools.store.links.put(link)  # what was written here is no edit of a person's

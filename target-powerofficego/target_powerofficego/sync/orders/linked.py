@@ -142,7 +142,7 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     change = Patch((*_shown_header(order, header), *lines.shown()))
     if tools.run.plan.is_dry:
         return Settled(order, link, change)
-    answer = draft.read_after_writes(tools, link, written)
+    answer = draft.read_complete(tools, link, written)
     # of lines that were written in part, the state before tells what only Go changed
     link = replace(link, own_stamp=answer.get(STAMP))
     link = _agreed(tools, order, link, header, lines, answer)

@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.orders.discounts import assumed_rates
 from target_powerofficego.dataflow.orders.stages import asked_stage
 from target_powerofficego.dataflow.orders.state import LINE, OrderState
 from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.decisions.changes import Create, Hold, RowChange, Undecidable
+from target_powerofficego.decisions.changes import Create, Differing, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.settle.record_flow import created_at
@@ -98,9 +98,8 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     link = _write_reference(tools, order, link, entry)
     if differing:
         where = "on its invoice " if invoice else ""
-        raise Undecidable(
-            Hold(f"Go's order is not the shop's: {where}{differing}. See to it in Go")
-        )
+        # not a Differing itself: what was met is not ours, so it is never taken back
+        raise Undecidable(Differing([f"{where}{differing}"]).change)
     return Settled(order, link, met)
 
 
