@@ -41,6 +41,26 @@ if TYPE_CHECKING:
     from target_powerofficego.decisions.changes import Change
 
 
+_WORDS: dict[type, str] = {
+    Create: "create",
+    Patch: "change",
+    Link: "link",
+    Archive: "archive",
+    Delete: "delete",
+    Credit: "credit",
+    Confirm: "confirm",
+    Invoice: "send invoice",
+    Park: "park",
+    Reject: "reject",
+    Hold: "hold",
+}
+
+_FIRST = ("customers", "products", "orders")
+"""What a plan lists first; what depends on them comes after."""
+_EXAMPLES = 10
+_LONGEST_VALUE = 60
+
+
 @dataclass(frozen=True)
 class PlannedField:
     """A property of the side that is written to: its value before and after, in Go's form."""
@@ -75,21 +95,6 @@ class PlannedChange:
             ],
             "why": self.why,
         }
-
-
-_WORDS: dict[type, str] = {
-    Create: "create",
-    Patch: "change",
-    Link: "link",
-    Archive: "archive",
-    Delete: "delete",
-    Credit: "credit",
-    Confirm: "confirm",
-    Invoice: "send invoice",
-    Park: "park",
-    Reject: "reject",
-    Hold: "hold",
-}
 
 
 class Plan:
@@ -161,12 +166,6 @@ def _why(change: Change) -> str:
         link = f"{kind} {change.shared_with}"
     differing = ", ".join(change.differences)
     return f"{link}; differing, not written: {differing}" if differing else link
-
-
-_FIRST = ("customers", "products", "orders")
-"""What a plan lists first; what depends on them comes after."""
-_EXAMPLES = 10
-_LONGEST_VALUE = 60
 
 
 def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:

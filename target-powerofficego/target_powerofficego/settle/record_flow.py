@@ -59,6 +59,20 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Link, LinkStore, Unsettled
 
 
+logger = logging.getLogger("target-powerofficego")
+
+OTHER_WAY = "the other way"
+"""What a record awaits while the other way's write to it is unanswered: it is no person's edit."""
+
+OLD_VERSION = "a newer version waits"
+"""Why nothing is done about an older version of a record that is open."""
+
+REPLACED = "deleted in the shop, where its id is another record's since"
+"""Why an old record that is sent again says nothing about the one that has its id now."""
+
+_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+
+
 @dataclass(kw_only=True)
 class RunTools:
     """The store, and what is known of the run; shared by all workers.
@@ -132,18 +146,6 @@ class Arrival:
     def shop_id(self) -> str:
         """The id under which the record is kept."""
         return str(self.record["id"])
-
-
-logger = logging.getLogger("target-powerofficego")
-
-OTHER_WAY = "the other way"
-"""What a record awaits while the other way's write to it is unanswered: it is no person's edit."""
-
-OLD_VERSION = "a newer version waits"
-"""Why nothing is done about an older version of a record that is open."""
-
-REPLACED = "deleted in the shop, where its id is another record's since"
-"""Why an old record that is sent again says nothing about the one that has its id now."""
 
 
 def record_hash(record: Record, fingerprint: str) -> str:
@@ -409,6 +411,3 @@ def _is_same_moment(one: object, other: object) -> bool:
         return instant(one, what="created_at") == instant(other, what="created_at")
     except Unusable:
         return one == other
-
-
-_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)

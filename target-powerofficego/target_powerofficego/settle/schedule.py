@@ -25,6 +25,9 @@ _BACKLOG = 20_000
 """What may be read ahead, in weights: some 20 MB; enough to tell early how long most runs take."""
 
 
+_SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
+
+
 @dataclass(eq=False)
 class _Task:
     position: int
@@ -169,9 +172,6 @@ class Schedule:
             follower.waits_for -= 1
             if not follower.waits_for and self._failure is None:
                 self._pool.submit(self._run, follower)
-
-
-_SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
 
 
 class OutputClosed(Exception):  # noqa: N818 - reads as what happened

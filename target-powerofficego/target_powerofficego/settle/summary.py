@@ -38,6 +38,9 @@ OUTCOMES = (
 )
 
 
+_NAMES = ("MELTANO_LOADER_NAME", "MELTANO_UTILITY_NAME")
+
+
 class Tally:
     """One outcome per record: when a record comes twice, or is tried again, the last one counts.
 
@@ -187,9 +190,6 @@ def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     for entity, outcomes in counts.items():
         table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in shown))
     return table
-
-
-_NAMES = ("MELTANO_LOADER_NAME", "MELTANO_UTILITY_NAME")
 
 
 def shown_by(words: str) -> str:

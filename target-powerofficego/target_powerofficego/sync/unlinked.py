@@ -51,6 +51,9 @@ _OF_ANY_RECORD = ("id", "archived")
 """The rows of a deleted record that hold for an earlier one under its id as well."""
 
 
+logger = logging.getLogger("target-powerofficego")
+
+
 class EntityWalk(LinkedWalk):
     """What customers and products have in common."""
 
@@ -400,9 +403,6 @@ def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
         f" deleted, and so does {named}: give all but one of them another SKU, e-mail or"
         " organisation number, or delete them in the shop"
     )
-
-
-logger = logging.getLogger("target-powerofficego")
 
 
 def take_over(walk: LinkedWalk, arrival: Arrival, go_id: str) -> Link:

@@ -60,6 +60,10 @@ Written = dict[str, "Mapping[str, Any] | None"]
 """What Go answered to writes of lines, by reference; None for a line that was removed."""
 
 
+_MOST_ROUNDS = 4
+ROUNDING_HINT = "with rounding_product_code set, the odd øre would go on a line of its own"
+
+
 def read_complete(
     tools: OrderTools, link: Link, written: Written | None = None
 ) -> Mapping[str, Any]:
@@ -258,10 +262,6 @@ def forget(tools: OrderTools, link: Link) -> None:
         tools.store.links.delete(ORDERS, link.shop_id)
         tools.store.intents.end_comparison(ORDERS, link.shop_id)
         tools.index.forget(ORDERS, link.go_id)
-
-
-_MOST_ROUNDS = 4
-ROUNDING_HINT = "with rounding_product_code set, the odd øre would go on a line of its own"
 
 
 def differences(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> Sequence[str]:

@@ -60,6 +60,11 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Link
 
 
+logger = logging.getLogger("target-powerofficego")
+
+_NO_SUMS = dict.fromkeys(("total_excl", "total_tax", "total_incl", "rounding", "taxes"))
+
+
 def as_met(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> OrderInGoForm:
     """Return an order that is found in Go, less the refunds that its invoice is less.
 
@@ -169,11 +174,6 @@ def _beside_the_cancellation(
         for refund in refunds
         if refund.id in known or find_note(tools, shop_order.id, refund.id) is not None
     )
-
-
-logger = logging.getLogger("target-powerofficego")
-
-_NO_SUMS = dict.fromkeys(("total_excl", "total_tax", "total_incl", "rounding", "taxes"))
 
 
 def find_note(tools: OrderTools, order_id: str, refund_id: str) -> LinkChange | None:

@@ -74,6 +74,28 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.products import ProductsWalk
 
 
+logger = logging.getLogger("target-powerofficego")
+
+_BEING_SENT = Park("Go is sending the invoice; the next run asks how it went", ("being sent",))
+_OVERDUE = Hold(
+    "Go was asked to make and send its invoice, and several runs later is not done: see in Go what"
+    " keeps it, and send it from there if it is still an order; each run asks how it went"
+)
+_NOT_MADE = Hold(
+    "Go could not make and send its invoice, and says why: mend that in Go, and the next run tries"
+    " again; or send it from Go by hand"
+)
+_NOT_DELIVERED = Hold(
+    "Go made its invoice but could not deliver it, and says why: send it again from Go, then"
+    " acknowledge this"
+)
+_MAY_NOT_SEND = Hold(
+    "the keys may not send invoices in PowerOffice Go (missing privilege): allow it for the"
+    " integration in Go's settings, or leave invoice_on out and send it from Go"
+)
+_DRY = Sending(Progress.SENT)
+
+
 class OrdersWalk(GoWalk):
     """Orders of the shop."""
 
@@ -224,28 +246,6 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
     settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
     invoiced.cancel(tools, arrival, settled.link, invoice)
     return settled.change
-
-
-logger = logging.getLogger("target-powerofficego")
-
-_BEING_SENT = Park("Go is sending the invoice; the next run asks how it went", ("being sent",))
-_OVERDUE = Hold(
-    "Go was asked to make and send its invoice, and several runs later is not done: see in Go what"
-    " keeps it, and send it from there if it is still an order; each run asks how it went"
-)
-_NOT_MADE = Hold(
-    "Go could not make and send its invoice, and says why: mend that in Go, and the next run tries"
-    " again; or send it from Go by hand"
-)
-_NOT_DELIVERED = Hold(
-    "Go made its invoice but could not deliver it, and says why: send it again from Go, then"
-    " acknowledge this"
-)
-_MAY_NOT_SEND = Hold(
-    "the keys may not send invoices in PowerOffice Go (missing privilege): allow it for the"
-    " integration in Go's settings, or leave invoice_on out and send it from Go"
-)
-_DRY = Sending(Progress.SENT)
 
 
 def require_none_underway(tools: OrderTools, shop_id: str) -> None:

@@ -57,6 +57,9 @@ _WHAT_TO_MEND = (
 )
 
 
+_HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
+
+
 def read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> OrderInGoForm:
     """Return an order as it is to stand in Go, less its refunds.
 
@@ -176,9 +179,6 @@ def _log_splits(
     ]
     for split in splits_in_words(lines, new):
         tools.note_repair(shop_order.id, split)
-
-
-_HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
 
 
 @dataclass(frozen=True)

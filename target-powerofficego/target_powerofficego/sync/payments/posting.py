@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 
+_AT_ONCE = 50  # ids of invoices in one address
+_MEMBERS = ("Id", "CustomerId", "CurrencyCode", "CustomMatchingReference")
+
+_PLANNED = OrderInGo(CURRENCY, matching_reference="as the order", ledger_account_id=0)
+"""Stands for an order that a plan would create."""
+
+
 class PaymentPosting:
     """Posts one voucher for each day that is over and each method; late payments go on another."""
 
@@ -161,13 +168,6 @@ def _why_not_covered(
         return f"{how_much} is open of its invoice {order.invoice_no} in Go{beside}"
     still_open[payment.order_id] = left - payment.amount
     return None
-
-
-_AT_ONCE = 50  # ids of invoices in one address
-_MEMBERS = ("Id", "CustomerId", "CurrencyCode", "CustomMatchingReference")
-
-_PLANNED = OrderInGo(CURRENCY, matching_reference="as the order", ledger_account_id=0)
-"""Stands for an order that a plan would create."""
 
 
 def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]:
