@@ -1,6 +1,7 @@
 """What a run decided, change by change: the plan of a dry run, and the record of a real one.
 
-A plan is shown as lines on a terminal; either is written to a file where the user asks for one.
+A plan is shown as a table on a terminal, otherwise as one line per change; either is written to a
+file as JSON lines where the user asks for one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a write to Go is made of: where a new entry goes, and the operations of a change.
 
-Both say how it is seen in Go whether they were done.
+It also says how Go shows whether a write that got no answer was done.
 """
 
 from __future__ import annotations

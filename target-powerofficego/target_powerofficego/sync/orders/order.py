@@ -1,7 +1,7 @@
 """The walk of an order, from its arrival to the stage that it is to reach in Go.
 
-Unlinked, linked and invoiced orders are settled first; what stands in Go as the shop has it is then
-confirmed and invoiced, as the shop asks.
+What becomes of it in Go is settled first; an order that Go then has as the shop has it is
+confirmed or invoiced, as its status asks.
 """
 
 from __future__ import annotations
