@@ -25,8 +25,8 @@ from tap_speed import order
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.forward_side import settings_fingerprint
 from target_powerofficego.settings.forward import Settings
-from target_powerofficego.settle.lines import read_message
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.signals import read_message
 from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
 

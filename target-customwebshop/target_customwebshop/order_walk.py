@@ -22,7 +22,7 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.merge_lines import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
-from target_customwebshop.merge_patch import patched
+from target_customwebshop.shop_records import patched
 from target_customwebshop.walk import BackWalk
 from target_customwebshop.writing import Change as ShopChange
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change, Reject
-    from target_powerofficego.settle.arrival import Arrival
+    from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.shop_records import Read
@@ -142,7 +142,7 @@ class OrderBackWalk(BackWalk):
         expected = writer.values(self.entity, patched(found.record, patch))
         rows = [
             RowChange(name, "", before.get(name), edit.members)
-            for name, edit in _by_name(edited).items()
+            for name, edit in ((f"{LINE}{reference}", edit) for reference, edit in edited.items())
         ]
         writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
 
@@ -150,16 +150,18 @@ class OrderBackWalk(BackWalk):
         self, link: Link, found: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime
     ) -> None:
         """Keep as agreed what both sides already say: Go's edits were made in the shop as well."""
+        state = OrderState(link.base)
+        lines = state.lines
         agreed = {
-            name: Agreement(
-                {**(link.base[name].shop or {}), **edit.members},
-                {**link.base[name].go, **edit.members},
+            reference: Agreement(
+                {**(lines[reference].shop or {}), **edit.members},
+                {**lines[reference].go, **edit.members},
                 found.read_at,
                 read_at,
             )
-            for name, edit in _by_name(edited).items()
+            for reference, edit in edited.items()
         }
-        self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
+        self.tools.store.links.put(replace(link, base=state.with_lines(agreed).base))
 
     def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
         """Take into the base Go's side of lines that it has never seen."""
@@ -229,11 +231,6 @@ def _all_of(open_ones: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:
         return open_ones[0]
     details = [one.detail for one in holds if one.detail]
     return Hold("; ".join(one.reason for one in holds), "; ".join(details) or None)
-
-
-def _by_name(edited: Mapping[str, LineEdit]) -> dict[str, LineEdit]:
-    """Return edits by the names under which the base keeps lines."""
-    return {f"{LINE}{reference}": edit for reference, edit in edited.items()}
 
 
 def _shown(

@@ -1,4 +1,7 @@
-"""Opens a run of the way back: the link store under its lock, the namespace, the shop."""
+"""Opens a run of the way back: the link store under its lock, the namespace, the shop.
+
+The run settles entries of Go into the shop; see `BackSide`.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,41 @@ import functools
 import hashlib
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import ShopConnection
+from target_powerofficego.dataflow.orders.order import is_made_up
 from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.errors import CannotStart
-from target_powerofficego.settle.brakes import Brakes
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
-from target_powerofficego.settle.settlement import Settlement
-from target_powerofficego.settle.tally import Tally
+from target_powerofficego.settle.settlement import Settlement, Side
+from target_powerofficego.settle.summary import Tally
+from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
+from target_powerofficego.store.values import ENTITIES, entity_of, on_the_way_back
+from target_powerofficego.sync.customers import CustomersWalk
+from target_powerofficego.sync.products import ProductsWalk
 from target_powerofficego.sync.unanswered_writes import let_land
 
-from target_customwebshop.back_side import BackSide
-from target_customwebshop.errors import TryLater
+from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.settings import BackSettings
-from target_customwebshop.shop_records import DryShop, ShopRecords
-from target_customwebshop.walk import BackTools
+from target_customwebshop.shop_records import DryShop, ShopRecords, TryLater
+from target_customwebshop.walk import CREDIT_NOTES, BackTools, BackWalk
 from target_customwebshop.writing import ShopWriter
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Mapping
+
+    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.settle.record_flow import Arrival
+    from target_powerofficego.store.link_store import Link
+
 
 logger = logging.getLogger("target-customwebshop")
 
@@ -155,7 +168,7 @@ def _settle_leftovers(tools: BackTools) -> None:
     let_land(intents, tools.wait)
     for intent in intents:
         try:
-            tools.writer.settle_leftovers([intent])
+            tools.writer.settle_leftover(intent)
         except TryLater as later:
             logger.warning("%s; the change is looked for again", later)
 
@@ -209,3 +222,49 @@ def _fingerprint(settings: BackSettings) -> str:
     ]
     told = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back))
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+_SILENT_ROWS = {"customers": CustomersWalk.silent_rows, "products": ProductsWalk.silent_rows}
+_WALKS = {"orders": OrderBackWalk}
+
+
+class BackSide(Side[BackTools, BackWalk]):
+    """Customers, products and orders of Go, settled into the shop; see `Side`."""
+
+    entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
+    source = "Go"
+
+    def __init__(self, tools: BackTools) -> None:
+        self.has_all_credit_notes = False
+        """Whether the input was whole, so that no credit note of it is missing."""
+        walks = {}
+        for entity in ENTITIES:
+            walk, silent_rows = _WALKS.get(entity, BackWalk), _SILENT_ROWS.get(entity, frozenset())
+            walks[on_the_way_back(entity)] = walk(tools, entity, silent_rows)
+        super().__init__(tools, walks)
+
+    def link_of(self, entity: str, go_id: str) -> Link | None:
+        """Return the link of the one shop record whose properties an entry of Go has.
+
+        None for an entry that is only in Go, and for one that the shop has no record of: a guest, a
+        product for freight, a customer whose data was erased.
+        """
+        for link in self._tools.store.links.to(entity, go_id):
+            if not link.is_follower and not is_made_up(link.shop_id):
+                return None if link.shop_id.startswith(ERASED) else link
+        return None
+
+    def note_credit_note(self, entry: Record, read_at: datetime.datetime) -> None:
+        """Keep which invoice a credit note relates to."""
+        key = f"invoice:{entry['RelatedInvoiceNo']}"
+        self._tools.store.go_entries.put(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
+
+    def take(self, entity: str, arrival: Arrival) -> str:
+        """See `Side`; the end has not come until all credit notes have been read."""
+        is_sure = arrival.at_end and self.has_all_credit_notes
+        return super().take(entity, replace(arrival, at_end=is_sure))
+
+    def is_settled(self, entity: str, arrival: Arrival) -> bool:
+        """Return whether Go changed nothing that would be sent to the shop."""
+        link = self._tools.store.links.get(entity_of(entity), arrival.shop_id)
+        return link is None or not self._walks[entity].moved(link, arrival)

@@ -14,15 +14,20 @@ from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.decisions.merge import Side, Way, moved_in_go
-from target_powerofficego.settle.brakes import BrakeReached
-from target_powerofficego.settle.context import RunTools
-from target_powerofficego.settle.record_flow import OTHER_WAY, Walk
+from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk
+from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.sync.go_stamps import newest_stamp
+from target_powerofficego.sync.go.index import newest_stamp
 from target_powerofficego.sync.linked import both_edited
 
-from target_customwebshop.errors import ChangedMeanwhile, NoAnswer, NotTaken, NotThere, TryLater
-from target_customwebshop.merge_patch import patched
+from target_customwebshop.shop_records import (
+    ChangedMeanwhile,
+    NoAnswer,
+    NotTaken,
+    NotThere,
+    TryLater,
+    patched,
+)
 from target_customwebshop.writing import Change as ShopChange
 from target_customwebshop.writing import stamp_of as stamp_of_shop
 
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.decisions.changes import Change, RowChange
     from target_powerofficego.decisions.merge import Merge
-    from target_powerofficego.settle.arrival import Arrival
+    from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
 
     from target_customwebshop.settings import BackSettings
@@ -114,7 +119,8 @@ class BackWalk(Walk[BackTools]):
     def settle_leftovers(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
-        self.tools.writer.settle_leftovers(store.intents.of_record((self.kept_as,), shop_id))
+        for intent in store.intents.of_record((self.kept_as,), shop_id):
+            self.tools.writer.settle_leftover(intent)
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, NotTaken):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
-from target_powerofficego.settle.careful import CarefulWrite
 from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.settle.writes import CarefulWrite
 from target_powerofficego.store.tables import to_stamp
 from target_powerofficego.store.values import entity_of, on_the_way_back
-from target_powerofficego.sync.go.patches import is_form_of
+from target_powerofficego.sync.go.operations import is_form_of
 
-from target_customwebshop.errors import (
+from target_customwebshop.shop_records import (
     ChangedMeanwhile,
     NoAnswer,
     NotTaken,
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Conversion, Table
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import RowChange
-    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import Intent, Link, LinkStore
 
-    from target_customwebshop.merge_patch import Record
-    from target_customwebshop.shop_records import Read, ShopRecords
+    from target_customwebshop.shop_records import Read, Record, ShopRecords
 
 logger = logging.getLogger("target-customwebshop")
 
@@ -118,26 +117,24 @@ class ShopWriter:
             raise ChangedMeanwhile(f"{link.entity} {link.shop_id} was edited in the shop meanwhile")
         return link
 
-    def settle_leftovers(self, intents: Sequence[Intent]) -> None:
-        """See what became of changes without an answer, oldest first.
+    def settle_leftover(self, intent: Intent) -> None:
+        """See what became of a change without an answer.
 
         Raises:
-            ShopError, TryLater: the shop could not be looked at; the intents stay.
+            ShopError, TryLater: the shop could not be looked at; the intent stays.
         """
-        for intent in intents:
-            entity = entity_of(intent.entity)
-            link = self._store.links.get(entity, intent.shop_id)
-            if link is None:
-                self._store.intents.end(intent)
-                continue
-            try:
-                there = self._shop.read(entity, intent.shop_id)
-            except NotThere:
-                self._store.intents.end(intent)
-                continue
-            _, undone = self._agree(link, intent, there, is_answer=False)
-            told = f"not done: {', '.join(undone)}" if undone else "it was done"
-            logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, told)
+        entity = entity_of(intent.entity)
+        link = self._store.links.get(entity, intent.shop_id)
+        try:
+            there = None if link is None else self._shop.read(entity, intent.shop_id)
+        except NotThere:
+            there = None
+        if link is None or there is None:
+            self._store.intents.end(intent)
+            return
+        _, undone = self._agree(link, intent, there, is_answer=False)
+        outcome = f"not done: {', '.join(undone)}" if undone else "it was done"
+        logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, outcome)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
         """Return a record in Go's form; see `told_values`."""

@@ -11,7 +11,7 @@ from target_powerofficego.dataflow.orders.order import product_from_line
 from target_powerofficego.dataflow.orders.state import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold
-from target_powerofficego.settle.arrival import Arrival
+from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.settle.settlement import Side
 from target_powerofficego.store.values import ENTITIES, once_deleted
 from target_powerofficego.sync.context import Tools

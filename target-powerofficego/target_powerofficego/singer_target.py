@@ -31,10 +31,15 @@ from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
 from target_powerofficego.settings.schema import as_number
-from target_powerofficego.settle.brakes import BrakeReached
-from target_powerofficego.settle.lines import BrokenInput, require
-from target_powerofficego.settle.signals import InterruptibleReader, Terminated, catch_signals
-from target_powerofficego.settle.state import OutputClosed
+from target_powerofficego.settle.schedule import OutputClosed
+from target_powerofficego.settle.signals import (
+    BrokenInput,
+    InterruptibleReader,
+    Terminated,
+    catch_signals,
+    require,
+)
+from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:

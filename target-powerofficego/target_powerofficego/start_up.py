@@ -21,11 +21,11 @@ from target_powerofficego.go_checks import (
     sales_account_ids,
 )
 from target_powerofficego.settings.forward import Settings
-from target_powerofficego.settle.brakes import Brakes
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
 from target_powerofficego.settle.settlement import Settlement
-from target_powerofficego.settle.tally import Tally
+from target_powerofficego.settle.summary import Tally
+from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.store.location import StoreLocation, see_that_it_has_a_folder

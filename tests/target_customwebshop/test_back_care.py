@@ -14,9 +14,9 @@ from both_ways import singer_lines
 from clocks import machine_off_by
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.store.link_store import LinkStore
-from target_powerofficego.sync.go.patches import is_form_of
+from target_powerofficego.sync.go.operations import is_form_of
 
 PHONE = "+47 900 00 001"
 

@@ -6,7 +6,7 @@ import pytest
 from both_ways import record_message
 from hypothesis import given
 from hypothesis import strategies as st
-from target_customwebshop.merge_patch import patched
+from target_customwebshop.shop_records import patched
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines_back import LineEdit, patch_of

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from target_customwebshop.merge_patch import patched
+from target_customwebshop.shop_records import patched
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.orders.order import ORDER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock

@@ -7,7 +7,7 @@ import time
 import pytest
 from clocks import machine_off_by
 from target_customwebshop.target import TargetCustomWebShop
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.target import TargetPowerOfficeGo
 
 pytestmark = pytest.mark.both_link_stores(if_slow=True)

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from target_powerofficego.settle.brakes import Brakes
+from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.sync.go.writer import Writer
 from target_powerofficego.target import TargetPowerOfficeGo
 

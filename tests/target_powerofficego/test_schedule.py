@@ -10,8 +10,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_powerofficego.settle.schedule import Schedule
-from target_powerofficego.settle.state import StateGate
+from target_powerofficego.settle.schedule import Schedule, StateGate
 
 KEYS = st.sets(st.sampled_from("abcd"), max_size=3)
 

@@ -16,8 +16,7 @@ from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
 from target_powerofficego.links_command.runs import runs_under_way
 from target_powerofficego.links_command.waiting import PLURALS
-from target_powerofficego.settle.shown_by import shown_by
-from target_powerofficego.settle.summary import own_faults_in_words
+from target_powerofficego.settle.summary import own_faults_in_words, shown_by
 from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:

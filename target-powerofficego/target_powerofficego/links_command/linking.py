@@ -17,7 +17,7 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
-from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.settle.summary import shown_by
 from target_powerofficego.store.link_store import Link
 
 if TYPE_CHECKING:

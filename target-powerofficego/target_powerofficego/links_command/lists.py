@@ -30,7 +30,7 @@ from target_powerofficego.links_command.options import (
     show_values_option,
     with_choices,
 )
-from target_powerofficego.sync.go_stamps import newest_stamp
+from target_powerofficego.sync.go.index import newest_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

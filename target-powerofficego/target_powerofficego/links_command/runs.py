@@ -10,7 +10,7 @@ from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.links_command.listing import Column, Listing, members, print_listing
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, newest_option, with_choices
-from target_powerofficego.settle.tally import OUTCOMES
+from target_powerofficego.settle.summary import OUTCOMES
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.store.values import PAYMENTS
 

@@ -28,7 +28,7 @@ from target_powerofficego.links_command.options import (
     waiting_entity_option,
     with_choices,
 )
-from target_powerofficego.settle.shown_by import shown_by
+from target_powerofficego.settle.summary import shown_by
 from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:

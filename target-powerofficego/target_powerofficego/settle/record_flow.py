@@ -1,4 +1,7 @@
-"""The frame of every walk: each record ends settled, parked, rejected or held."""
+"""The frame of every walk: a record arrives, and ends settled, parked, rejected or held.
+
+Here is also what the walks of either way are given: the record's arrival, and the tools of the run.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import abc
 import hashlib
 import json
 import logging
+import time
 import traceback
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import orjson
 
 from target_powerofficego.dataflow.agreement import NEVER
 from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
+from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
 from target_powerofficego.decisions.changes import (
     OUTCOME_OF,
@@ -26,9 +31,8 @@ from target_powerofficego.decisions.changes import (
     Undecidable,
 )
 from target_powerofficego.decisions.erased import ERASED_CUSTOMER
+from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merge
 from target_powerofficego.open_files import is_out_of_files
-from target_powerofficego.settle.brakes import BrakeReached
-from target_powerofficego.settle.context import RunTools
 from target_powerofficego.settle.versions import (
     MOST_RUNS,
     SURE_AFTER,
@@ -37,14 +41,23 @@ from target_powerofficego.settle.versions import (
     doubt,
     see_that_it_counts,
 )
+from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
 from target_powerofficego.store.values import on_the_way_back
 
 if TYPE_CHECKING:
-    from target_powerofficego.dataflow.table import Record, Table
-    from target_powerofficego.decisions.changes import Change
-    from target_powerofficego.settle.arrival import Arrival
-    from target_powerofficego.store.link_store import Link, Unsettled
+    import datetime
+    from collections.abc import Callable
+
+    from target_powerofficego.dataflow.table import Conversion, Record, Table
+    from target_powerofficego.decisions.changes import Change, Conflict
+    from target_powerofficego.decisions.erased import ErasedCustomers
+    from target_powerofficego.decisions.merge import Merge, Side
+    from target_powerofficego.settings.both_ways import SideSettings
+    from target_powerofficego.settle.plan import Plan
+    from target_powerofficego.settle.summary import Tally
+    from target_powerofficego.store.link_store import Link, LinkStore, Unsettled
+
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -56,6 +69,83 @@ OLD_VERSION = "a newer version waits"
 
 REPLACED = "deleted in the shop, where its id is another record's since"
 """Why an old record that is sent again says nothing about the one that has its id now."""
+
+_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+
+
+@dataclass(kw_only=True)
+class RunTools:
+    """The store, and what is known of the run; shared by all workers.
+
+    `wait` sleeps for that many seconds, where what is read may come from a replica that is behind.
+    """
+
+    settings: SideSettings
+    conversion: Conversion
+    store: LinkStore
+    plan: Plan
+    tally: Tally
+    fingerprint: str
+    erased: ErasedCustomers
+    wait: Callable[[float], object] = time.sleep
+
+    def merge(
+        self,
+        link: Link,
+        shop: Side,
+        go: Side,
+        *,
+        stamps: tuple[Any, Any],
+        silent_rows: frozenset[str] = frozenset(),
+        way: Way = Way.FORWARD,
+    ) -> Merge:
+        """Merge what both sides hold of a linked record; see `merge`.
+
+        `stamps` are when the record was last changed on each side, as the shop and Go state it.
+        """
+        of_shop, of_go = stamps
+        return merge(
+            self.settings.tables[link.entity],
+            shop,
+            go,
+            link.base,
+            owners=self.settings.owners[link.entity],
+            evidence=Evidence(
+                shop=human_edit(of_shop, link.own_shop_stamp),
+                go=human_edit(of_go, link.own_stamp),
+                margin=self.settings.clock_margin,
+                silent_rows=silent_rows,
+                asked=self.store.conflicts.asked(link.entity, link.shop_id),
+            ),
+            way=way,
+        )
+
+    def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
+        """Log a property that both sides changed, and keep it with its values."""
+        self.tally.note_conflict(entity, shop_id, conflict)
+        self.store.conflicts.note(entity, shop_id, conflict)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A record, when its side was read, and whether it is taken at the end of the input.
+
+    `at_end` is true once no more input comes: then what is still missing may be made.
+    """
+
+    record: Record
+    read_at: datetime.datetime
+    at_end: bool = False
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it was made for an order that needs it, rather than sent by the shop."""
+        return MADE_FOR_ORDERS in self.record
+
+    @property
+    def shop_id(self) -> str:
+        """The id under which the record is kept."""
+        return str(self.record["id"])
 
 
 def record_hash(record: Record, fingerprint: str) -> str:
@@ -321,6 +411,3 @@ def _is_same_moment(one: object, other: object) -> bool:
         return instant(one, what="created_at") == instant(other, what="created_at")
     except Unusable:
         return one == other
-
-
-_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from target_powerofficego.settle.plan_listing import tell_plan, write_changes
+from target_powerofficego.settle.plan import tell_plan, write_changes
 from target_powerofficego.settle.progress import progress_of
 from target_powerofficego.settle.summary import tell_summary
 from target_powerofficego.store.link_store import LinkStoreError
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from target_powerofficego.go_api import CallCount
     from target_powerofficego.settings.both_ways import SideSettings
-    from target_powerofficego.settle.brakes import Brakes
     from target_powerofficego.settle.plan import Plan
     from target_powerofficego.settle.progress import Progress, Standing
     from target_powerofficego.settle.settlement import Settlement
-    from target_powerofficego.settle.tally import Tally
+    from target_powerofficego.settle.summary import Tally
+    from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import LinkStore, UnsettledKind
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")

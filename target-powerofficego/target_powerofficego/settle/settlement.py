@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
-from target_powerofficego.settle.arrival import Arrival
 from target_powerofficego.settle.progress import Standing
-from target_powerofficego.settle.record_flow import AnyTools, record_hash
-from target_powerofficego.settle.schedule import Schedule
-from target_powerofficego.settle.state import OutputClosed, StateGate
+from target_powerofficego.settle.record_flow import AnyTools, Arrival, record_hash
+from target_powerofficego.settle.schedule import OutputClosed, Schedule, StateGate
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.store.values import entity_of
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from target_powerofficego.settle.record_flow import Walk
-    from target_powerofficego.settle.tally import Tally
+    from target_powerofficego.settle.summary import Tally
     from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
 Record = dict[str, Any]

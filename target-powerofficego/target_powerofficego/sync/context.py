@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_powerofficego.settle.context import RunTools
+from target_powerofficego.settle.record_flow import RunTools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.settings.forward import Settings
-    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.sync.go.index import GoIndex
     from target_powerofficego.sync.go.writer import Writer
 

@@ -28,8 +28,8 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.decisions.erased import ERASED_CUSTOMER
 from target_powerofficego.go_api import Refused, TestFailed
-from target_powerofficego.settle.arrival import Arrival
-from target_powerofficego.sync.go.destinations import (
+from target_powerofficego.settle.record_flow import Arrival
+from target_powerofficego.sync.go.operations import (
     Destination,
     contact_destination,
     customer_destination,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow.agreement import UNTOUCHED
 from target_powerofficego.decisions.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
-from target_powerofficego.settle.brakes import BrakeReached
 from target_powerofficego.settle.record_flow import OLD_VERSION, Walk
 from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.writer import NOT_SEEN
@@ -20,7 +20,7 @@ from target_powerofficego.sync.unanswered_writes import settle_leftovers
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.decisions.changes import Change
-    from target_powerofficego.settle.arrival import Arrival
+    from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
 
 logger = logging.getLogger("target-powerofficego")

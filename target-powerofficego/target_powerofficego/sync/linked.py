@@ -24,8 +24,8 @@ from target_powerofficego.decisions.merge import (
     go_side,
 )
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
-from target_powerofficego.settle.arrival import Arrival
-from target_powerofficego.sync.go_stamps import newest_stamp
+from target_powerofficego.settle.record_flow import Arrival
+from target_powerofficego.sync.go.index import newest_stamp
 from target_powerofficego.sync.into_go import GoWalk
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, SERVICE
 from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
-from target_powerofficego.settle.arrival import Arrival
-from target_powerofficego.sync.go.destinations import Destination, product_destination
+from target_powerofficego.settle.record_flow import Arrival
+from target_powerofficego.sync.go.operations import Destination, product_destination
 from target_powerofficego.sync.linked import ReadArrival
 from target_powerofficego.sync.matching import match_product
 from target_powerofficego.sync.unlinked import EntityWalk

@@ -19,13 +19,13 @@ from target_powerofficego.decisions.changes import RowChange, Undecidable
 from target_powerofficego.decisions.merge import created_base
 from target_powerofficego.decisions.merge_lines import lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.store.go_rows import SENDING
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.values import on_the_way_back
-from target_powerofficego.sync.go.patches import is_untouched, rows_done, what_was_done
+from target_powerofficego.sync.go.index import newest_stamp
+from target_powerofficego.sync.go.operations import is_untouched, rows_done, what_was_done
 from target_powerofficego.sync.go.writer import NOT_SEEN
-from target_powerofficego.sync.go_stamps import newest_stamp
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,

@@ -1,33 +1,45 @@
-"""The walk of a customer or product: met in Go and linked, or created; once linked, merged."""
+"""A record without a link: it meets an entry of Go, takes one over, waits, or is created."""
 
 from __future__ import annotations
 
 import abc
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import NEVER, Agreement, now
-from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement, now
+from target_powerofficego.dataflow.orders.order import GUEST, is_made_up
 from target_powerofficego.dataflow.table import is_deleted
 from target_powerofficego.dataflow.values import Unusable, instant_or_none
-from target_powerofficego.decisions.changes import Change, Create, Hold, Nothing, Park, Undecidable
+from target_powerofficego.decisions.changes import (
+    Change,
+    Create,
+    Hold,
+    Nothing,
+    Park,
+    Patch,
+    Undecidable,
+)
 from target_powerofficego.decisions.changes import Link as LinkChange
+from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.decisions.merge import created_base, first_meeting, go_side
 from target_powerofficego.settle.record_flow import REPLACED, created_at, record_hash
-from target_powerofficego.store.link_store import Link
-from target_powerofficego.sync import takeovers
-from target_powerofficego.sync.go_stamps import newest_stamp
-from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk
+from target_powerofficego.store.link_store import Link, LinkStoreError
+from target_powerofficego.sync.go.index import newest_stamp
+from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
+from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ReadArrival, is_archived
 from target_powerofficego.sync.matching import claim_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime
+    from collections.abc import Mapping, Sequence
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.settle.arrival import Arrival
-    from target_powerofficego.sync.go.destinations import Destination
+    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.settle.record_flow import Arrival
+    from target_powerofficego.sync.go.operations import Destination
     from target_powerofficego.sync.go.writer import Answer
-    from target_powerofficego.sync.linked import ReadArrival
+
 
 _CLAIMED = "another record has its entry in Go; which one it is of is seen at the end of the run"
 _A_FOLLOWER = "a follower: no properties flow"
@@ -37,6 +49,9 @@ _LEFT = {"is_active": False, "status": "archived"}
 
 _OF_ANY_RECORD = ("id", "archived")
 """The rows of a deleted record that hold for an earlier one under its id as well."""
+
+
+logger = logging.getLogger("target-powerofficego")
 
 
 class EntityWalk(LinkedWalk):
@@ -111,10 +126,10 @@ class EntityWalk(LinkedWalk):
         else:
             link = self.identified(arrival.record, link)
         self._note_deleted(read)
-        heir = takeovers.heir_of(self, link) if link.base else None
+        heir = heir_of(self, link) if link.base else None
         if heir is None:
             return self._settle_linked(read, link)
-        takeovers.promote(self, heir, link, arrival.read_at)
+        promote(self, heir, link, arrival.read_at)
         return Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
 
     def _settle_without_entry(self, arrival: Arrival, link: Link | None) -> Change:
@@ -181,7 +196,7 @@ class EntityWalk(LinkedWalk):
         except Undecidable:
             if not self._is_made_anew(arrival, link):
                 raise
-        link = takeovers.passed_on(link, arrival.shop_id, created_at(arrival.record))
+        link = passed_on(link, arrival.shop_id, created_at(arrival.record))
         self.tools.store.links.put(link)
         return link
 
@@ -254,7 +269,7 @@ class EntityWalk(LinkedWalk):
 
     def _take_over(self, arrival: ReadArrival, found: LinkChange) -> Change:
         """Give a record the entry of one that the shop deleted; what differs is then an edit."""
-        link = takeovers.take_over(self, arrival, found.go_id)
+        link = take_over(self, arrival, found.go_id)
         try:
             if arrival.is_made:
                 return found
@@ -271,7 +286,7 @@ class EntityWalk(LinkedWalk):
         owner = self.tools.store.links.owner_of(self.entity, link.go_id)
         if owner is None or self._rivals(link.go_id, arrival.shop_id):
             return Nothing(_A_FOLLOWER)
-        takeovers.take_over(self, arrival, link.go_id)
+        take_over(self, arrival, link.go_id)
         self.tools.on_linked(self.entity, arrival.shop_id)
         return LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
 
@@ -388,3 +403,111 @@ def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
         f" deleted, and so does {named}: give all but one of them another SKU, e-mail or"
         " organisation number, or delete them in the shop"
     )
+
+
+def take_over(walk: LinkedWalk, arrival: Arrival, go_id: str) -> Link:
+    """Give a record the entry of one that the shop deleted; return its link.
+
+    A record that was only made for an order says too little to be written; it only takes the entry
+    out of the archive.
+
+    Raises:
+        Undecidable: with a Hold, or with a Park while a write of the way back has no answer.
+    """
+    owner = _owner_at_rest(walk, go_id)
+    if arrival.is_made:
+        _write_told(walk, owner, {"archived": False}, arrival.read_at, as_of=arrival.shop_id)
+    return _pass_on(walk, owner.shop_id, arrival.shop_id, created_at(arrival.record))
+
+
+def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
+    """Return the link of the deleted record that has an entry, once its writes are answered.
+
+    Raises:
+        Undecidable: with a Hold, when another record took the entry meanwhile; with a Park, while a
+            write of either way has no answer.
+    """
+    store = walk.tools.store
+    owner = store.links.owner_of(walk.entity, go_id)
+    if owner is not None:
+        walk.settle_leftovers(owner.shop_id)
+        owner = store.links.owner_of(walk.entity, go_id)
+    if owner is None:
+        raise Undecidable(Hold("another record took its entry in Go meanwhile"))
+    if walk.tools.writer.open_changes(walk.entity, f"/{walk.table.resource}/{owner.go_id}"):
+        raise Undecidable(CHANGE_NOT_SEEN)
+    walk.see_that_the_other_way_is_answered(owner.shop_id)
+    return owner
+
+
+def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
+    """Make a deleted record, of which nothing is waiting any longer, a follower of the new one."""
+    store, entity = walk.tools.store, walk.entity
+    with store.transaction():
+        old = store.links.get(entity, from_id)
+        if old is None:
+            raise LinkStoreError(f"{entity} {from_id} is linked no more")
+        new = passed_on(old, to_id, created)
+        store.links.put(replace(old, is_follower=True, base={}, own_stamp=None))
+        store.links.put(new)
+        store.unsettled.clear(entity, from_id)
+        store.forget_way_back(entity, from_id)
+        store.settled.forget(entity, to_id)
+    logger.info(
+        "%s %s: takes over the entry %s in Go from %s, which the shop deleted",
+        *(entity, to_id, new.go_id, from_id),
+    )
+    return new
+
+
+def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
+    """Return the follower that has shared a record's entry longest and is still in the shop."""
+    store = walk.tools.store
+    followers = [
+        one
+        for one in store.links.to(walk.entity, link.go_id)
+        if one.is_follower
+        and not is_archived(one)
+        and not is_made_up(one.shop_id)
+        and not one.shop_id.startswith(ERASED)
+        and not store.settled.was_deleted(walk.entity, one.shop_id)
+    ]
+    return min(followers, key=lambda one: one.linked_at or NEVER, default=None)
+
+
+def promote(walk: LinkedWalk, heir: Link, link: Link, read_at: datetime.datetime) -> None:
+    """Pass a deleted record's entry on to a follower, with what the shop last said of the follower.
+
+    Raises:
+        Undecidable: with a Hold, when the two sides cannot be merged.
+    """
+    found = LinkChange(link.go_id, shared_with=link.shop_id, takes_over=True)
+    walk.tools.plan.add(walk.entity, heir.shop_id, found)
+    told = {name: one.shop for name, one in heir.base.items()}
+    _write_told(walk, link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
+    _pass_on(walk, link.shop_id, heir.shop_id, heir.shop_created_at)
+
+
+def _write_told(
+    walk: LinkedWalk,
+    link: Link,
+    told: Mapping[str, Value],
+    read_at: datetime.datetime,
+    *,
+    as_of: str,
+) -> None:
+    """Write to an entry what the shop said of the record `as_of`, to which it is to pass on."""
+    arrival = ReadArrival({"id": link.shop_id}, read_at, values=told)
+    change = walk.write_alone(arrival, passed_on(link, link.shop_id, link.shop_created_at))
+    if isinstance(change, Patch):
+        walk.tools.plan.add(walk.entity, as_of, change)
+
+
+def passed_on(link: Link, shop_id: str, created: str | None) -> Link:
+    """Return the link that a record gets from a deleted one.
+
+    No stamp of the other record says anything of this one, nor does what our own write replaced
+    there.
+    """
+    base = {name: replace(one, replaced=UNTOUCHED) for name, one in link.base.items()}
+    return replace(link, shop_id=shop_id, shop_created_at=created, base=base, own_shop_stamp=None)

@@ -15,7 +15,7 @@ from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.decisions.changes import Undecidable
-from target_powerofficego.sync.orders.credit_notes import require_to_credit
+from target_powerofficego.sync.orders.invoiced import require_to_credit
 
 CODES = ServiceCodes()
 RATES = ("25", "15", "12", "11.11", "0")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.go_api import NotFound
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Table
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.store.link_store import LinkStore
+
 
 logger = logging.getLogger("target-powerofficego")
 
@@ -311,3 +313,18 @@ def _moved_at(stamp: object, told_at: datetime.datetime) -> str:
     """
     moment = values.instant_or_none(stamp)
     return str(stamp) if moment is not None and moment <= told_at + _AHEAD else ""
+
+
+_STAMP = "LastChangedDateTimeOffset"
+
+
+def newest_stamp(entry: Mapping[str, Any]) -> str | None:
+    """Return when an entry of Go, or its mail address, was last changed.
+
+    An edit of the address moves only the address's own stamp.
+    """
+    address = entry.get("MailAddress")
+    stamps = [entry.get(_STAMP), address.get(_STAMP) if isinstance(address, dict) else None]
+    moments = {instant_or_none(one): one for one in stamps}
+    found = {moment: one for moment, one in moments.items() if moment is not None}
+    return found[max(found)] if found else None

@@ -23,12 +23,12 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS, CarefulWrite, look_twice
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS, CarefulWrite, look_twice
 from target_powerofficego.store.go_rows import SENDING
 from target_powerofficego.store.tables import from_json, to_json, to_stamp
-from target_powerofficego.sync.go.destinations import Destination
 from target_powerofficego.sync.go.index import read_if_there
-from target_powerofficego.sync.go.patches import (
+from target_powerofficego.sync.go.operations import (
+    Destination,
     is_untouched,
     patch_operations,
     rows_done,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.decisions.changes import RowChange
     from target_powerofficego.go_api import GoClient, Operation
-    from target_powerofficego.settle.brakes import Brakes
+    from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import Intent, Link, LinkStore
 
 logger = logging.getLogger("target-powerofficego")

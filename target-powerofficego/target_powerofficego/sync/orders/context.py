@@ -1,20 +1,34 @@
-"""What the steps of an order's walk work with."""
+"""What the steps of an order's walk work with: their tools, and the order in Go's form.
+
+Beside the order as it is to stand in Go is what both sides hold of it, and what the shop changed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.orders.state import OrderState
+from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
+from target_powerofficego.dataflow.orders.credits import CANCEL
+from target_powerofficego.dataflow.orders.line_amounts import ORE
+from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, OrderLine
+from target_powerofficego.dataflow.orders.lines_back import NUMBERS
+from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund
+from target_powerofficego.dataflow.orders.state import OrderState, kept_of
+from target_powerofficego.dataflow.values import Value, number_in_go, to_ore
+from target_powerofficego.decisions.merge_lines import are_same, lines_by_reference
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from decimal import Decimal
 
+    from target_powerofficego.dataflow.buyers import AgreedBuyer
     from target_powerofficego.dataflow.orders.shop_order import ShopOrder
     from target_powerofficego.dataflow.table import Table
-    from target_powerofficego.decisions.changes import RowChange
+    from target_powerofficego.decisions.changes import Change, RowChange
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.settings.forward import Settings
     from target_powerofficego.store.link_store import Intent, Link, LinkStore
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.go.index import Entry, GoIndex
     from target_powerofficego.sync.go.writer import Answer, Writer
     from target_powerofficego.sync.products import ProductsWalk
+
 
 ORDERS = "orders"
 STAMP = "LastChangedDateTimeOffset"
@@ -127,3 +142,232 @@ class OrderTools:
 def state_of(link: Link | None) -> OrderState:
     """Return what is kept of an order; nothing, while it is not linked."""
     return OrderState(link.base if link else {})
+
+
+@dataclass(frozen=True)
+class OrderInGoForm:
+    """An order as it is to stand in Go: header values by row name, line members by reference.
+
+    `refunds` are the ids of the refunds that the lines are less.
+    """
+
+    arrival: OrderArrival
+    header: Mapping[str, Value]
+    lines: tuple[OrderLine, ...]
+    members: Mapping[str, Mapping[str, Value]]
+    total: Decimal
+    address_key: list[str] | None
+    buyer: AgreedBuyer
+    refunds: tuple[str, ...] = ()
+
+    @property
+    def shop_order(self) -> ShopOrder:
+        """The order as the shop tells it."""
+        return self.arrival.shop_order
+
+    @property
+    def read_at(self) -> datetime.datetime:
+        """When the shop was read."""
+        return self.arrival.read_at
+
+    @property
+    def amounts(self) -> OrderAmounts:
+        """What it comes to by VAT rate."""
+        return order_amounts(self.header, self.lines)
+
+    @property
+    def kept(self) -> dict[str, Value]:
+        """What the base keeps of it beside what Go holds."""
+        return kept_of(self.address_key, self.buyer, self.refunds, self.amounts)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An order that is in Go, its link as kept by now, and what was done.
+
+    `invoice` is given where Go has invoiced it, so that it is still to be settled by that.
+    """
+
+    order: OrderInGoForm
+    link: Link
+    change: Change
+    invoice: Entry | None = None
+
+
+def agreed_state(
+    table: Table, order: OrderInGoForm, answer: Mapping[str, Any] | None
+) -> OrderState:
+    """Return what both sides hold now; without an answer, the shop's values twice."""
+    read_at, answered_at = order.read_at, now()
+    rows = {
+        row.name: Agreement(
+            order.header[row.name],
+            order.header[row.name] if answer is None else row.from_go(answer),
+            read_at,
+            answered_at,
+        )
+        for row in table.active
+        if row.name in order.header
+    }
+    in_go = order.members if answer is None else lines_by_reference(answer)
+    lines = {
+        reference: Agreement(members, in_go.get(reference), read_at, answered_at)
+        for reference, members in order.members.items()
+    }
+    rows.setdefault("shipping_address", Agreement(None, None, read_at, answered_at))
+    kept = {
+        name: Agreement(value, None, read_at, answered_at) for name, value in order.kept.items()
+    }
+    return OrderState(rows).with_lines(lines).with_rows(kept)
+
+
+def as_credited(refund: Refund | None) -> str:
+    """Return what tells whether a credited refund is still the same; None: a cancellation."""
+    if refund is None:
+        return "cancelled"
+    lines = [
+        (line.line_id, line.quantity.normalize(), line.amount and line.amount.normalize())
+        for line in refund.lines
+    ]
+    vat = (refund.vat,) if refund.vat.is_told else ()
+    content = (refund.amount, lines, refund.shipping, *vat)
+    return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
+
+
+def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refund]:
+    """Return the refunds of an invoiced order that no credit note says as the shop does.
+
+    With one that is another by now come all that were credited after it: what each takes of a VAT
+    rate is what those before it have left.
+    """
+    carried, marks = state.refunds, state.credit_marks
+    since = {refund.id: refund for refund in refunds if refund.id not in carried}
+    known = [since[name] for name in marks if name in since]
+    changed = (place for place, one in enumerate(known) if marks[one.id] != as_credited(one))
+    first = next(changed, len(known))
+    return known[first:] + [refund for refund in since.values() if refund.id not in marks]
+
+
+def address_key(shop_order: ShopOrder, customer_id: int) -> list[str] | None:
+    """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
+    address = shop_order.address
+    return None if address is None else [str(customer_id), *address.content]
+
+
+def changed_header(table: Table, order: OrderInGoForm, state: OrderState) -> list[str]:
+    """Name the rows of the header that the shop changed since both sides agreed; costs no call."""
+    return [
+        row.name
+        for row in table.active
+        if row.direction.reaches_go
+        and row.name in order.header
+        and (agreed := state.base.get(row.name)) is not None
+        and not row.are_equal(order.header[row.name], agreed.shop)
+    ]
+
+
+def changed_lines(order: OrderInGoForm, state: OrderState) -> list[str]:
+    """Name the lines, by reference, that the shop changed, added or removed since; no call."""
+    base = state.lines
+    return [
+        reference
+        for reference in dict.fromkeys([*base, *order.members])
+        if reference not in base
+        or reference not in order.members
+        or not are_same(order.members[reference], base[reference].shop)
+    ]
+
+
+def is_changed(table: Table, order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether the shop changed anything since both sides agreed, or tells a row anew.
+
+    Of a row that has no base both sides' values are first met.
+    """
+    rows = [row.name for row in table.active if row.direction.reaches_go]
+    is_told_anew = any(name in order.header and name not in state.base for name in rows)
+    return bool(changed_header(table, order, state) or changed_lines(order, state) or is_told_anew)
+
+
+def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
+    marks = state.credit_marks
+    if not state.is_invoiced or not order.shop_order.tells_refunds:
+        return CANCEL in marks
+    refunds = order.shop_order.refunds
+    gone = marks.keys() - {refund.id for refund in refunds}
+    return bool(gone or refunds_to_credit(refunds, state))
+
+
+def changed_on_invoice(table: Table, order: OrderInGoForm, state: OrderState) -> list[str]:
+    """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
+
+    A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
+    who a guest is, the order of the lines, or what follows from settings and from the customer in
+    Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
+    otherwise.
+    """
+    changed = changed_header(table, order, state)
+    names = [name for name in changed if name == "customer" and not order.shop_order.is_of_guest]
+    lines = [line for line in changed_lines(order, state) if _is_another(line, order, state)]
+    if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, state)):
+        names.append("lines")
+    return names
+
+
+def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
+    """Return whether lines are only those that the refunds which an order is less bear upon."""
+    carried = [refund for refund in order.shop_order.refunds if refund.id in order.refunds]
+    named = {name for refund in carried for part in refund.lines for name in part.references}
+    begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
+    return all(line in named or line.startswith(begins) for line in references)
+
+
+def _comes_to_the_same(order: OrderInGoForm, state: OrderState) -> bool:
+    return state.amounts is not None and state.amounts.total.incl == order.total
+
+
+def _is_another(reference: str, order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether a changed line says that something else was sold, or for another amount."""
+    members, agreed = order.members.get(reference), state.lines.get(reference)
+    if members is None or agreed is None:
+        return True
+    follows = {"SortOrder", "UseStandardSalesAccount"}
+    if any(line.reference == reference and line.service for line in order.lines):
+        follows.add("ProductId")
+    if _comes_to_the_same(order, state) and abs(_net(members) - _net(agreed.shop)) <= ORE:
+        follows |= {"ProductUnitPrice", "Allowance"}  # an øre was moved between lines, at most
+    return any(
+        same(members.get(name)) != same(agreed.shop.get(name))
+        for name, same in LINE_MEMBERS.items()
+        if name not in follows
+    )
+
+
+def _net(members: Mapping[str, Value]) -> Decimal:
+    """Return what Go makes of a line without VAT; of a text nothing."""
+    quantity, price, allowance = (
+        number_in_go(members.get(name) or 0, what=name) for name in NUMBERS
+    )
+    return to_ore(quantity * price * (1 - allowance / 100))
+
+
+def partly_agreed(
+    now_agreed: Agreement, before: Agreement | None, rows: tuple[RowChange, ...]
+) -> Agreement:
+    """Return the base of a line: new are the members that were written or are the same by now.
+
+    What only Go changed keeps its base, so that it is still known as an edit of Go's. A line that
+    had no base is new as a whole.
+    """
+    if before is None:
+        return now_agreed
+    if before.go is None or now_agreed.go is None:
+        is_agreed = are_same(now_agreed.shop, now_agreed.go)
+        return now_agreed if is_agreed else replace(now_agreed, go=before.go)
+    written = {row.row for row in rows}
+    new = {
+        name: now_agreed.go[name]
+        for name, same in LINE_MEMBERS.items()
+        if name in written or same(now_agreed.shop.get(name)) == same(now_agreed.go[name])
+    }
+    return replace(now_agreed, go={**before.go, **new})

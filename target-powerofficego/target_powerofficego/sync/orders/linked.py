@@ -20,10 +20,12 @@ from target_powerofficego.go_api import TestFailed
 from target_powerofficego.store.values import on_the_way_back
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.linked import both_edited
-from target_powerofficego.sync.orders import comparison, draft, reading
-from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of
-from target_powerofficego.sync.orders.wanted import (
+from target_powerofficego.sync.orders import draft, reading
+from target_powerofficego.sync.orders.context import (
+    ORDERS,
+    STAMP,
     OrderInGoForm,
+    OrderTools,
     Settled,
     agreed_state,
     changed_header,
@@ -32,6 +34,7 @@ from target_powerofficego.sync.orders.wanted import (
     has_other_refunds,
     is_changed,
     partly_agreed,
+    state_of,
 )
 
 if TYPE_CHECKING:
@@ -92,10 +95,10 @@ def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
         body = tools.invoice_of(link)
         differing = total_difference(order.total, body.get("TotalAmount"))
         differing = differing or vat_difference(order.lines, body)
-        comparison.require_equal([f"on its invoice {differing}"] if differing else [])
+        draft.require_equal([f"on its invoice {differing}"] if differing else [])
     else:
-        link = comparison.with_lines_of_go(tools, link, complete)
-        link = comparison.settle_differences(tools, order, link, complete)
+        link = draft.with_lines_of_go(tools, link, complete)
+        link = draft.settle_differences(tools, order, link, complete)
     tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return link
 
@@ -104,7 +107,7 @@ def _is_as_held(
     tools: OrderTools, entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link
 ) -> bool:
     """Return whether nobody has touched a held order in Go since, by the index, without a call."""
-    may_mend = comparison.ROUNDING_HINT in before.reason and tools.settings.service_codes.rounding
+    may_mend = draft.ROUNDING_HINT in before.reason and tools.settings.service_codes.rounding
     return (
         before.kind == "hold"
         and not before.reason.startswith(ITS_PAYMENT)
@@ -124,7 +127,7 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
         return Settled(order, link, Nothing(), complete)
-    link = comparison.with_lines_of_go(tools, link, complete)
+    link = draft.with_lines_of_go(tools, link, complete)
     in_go = lines_by_reference(complete)
     header = _merge_header(tools, order, link, complete)
     lines = merge_lines(order.members, in_go, state_of(link).lines)
@@ -139,7 +142,7 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     change = Patch((*_shown_header(order, header), *lines.shown()))
     if tools.run.plan.is_dry:
         return Settled(order, link, change)
-    answer = draft.read_after_writes(tools, link, written)
+    answer = draft.read_complete(tools, link, written)
     # of lines that were written in part, the state before tells what only Go changed
     link = replace(link, own_stamp=answer.get(STAMP))
     link = _agreed(tools, order, link, header, lines, answer)
@@ -187,7 +190,7 @@ def _compared(
     change: Nothing | Patch,
 ) -> Settled:
     """Compare what came of a merge to the øre, and return the order as settled."""
-    link = comparison.settle_differences(tools, order, link, answer)
+    link = draft.settle_differences(tools, order, link, answer)
     tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return Settled(order, link, change)
 

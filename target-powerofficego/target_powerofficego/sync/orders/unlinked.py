@@ -12,15 +12,22 @@ from target_powerofficego.dataflow.orders.discounts import assumed_rates
 from target_powerofficego.dataflow.orders.stages import asked_stage
 from target_powerofficego.dataflow.orders.state import LINE, OrderState
 from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.decisions.changes import Create, Hold, RowChange, Undecidable
+from target_powerofficego.decisions.changes import Create, Differing, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.settle.record_flow import created_at
 from target_powerofficego.store.link_store import Link
-from target_powerofficego.sync.go.destinations import order_destination
-from target_powerofficego.sync.orders import comparison, draft, parties, reading
-from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of
-from target_powerofficego.sync.orders.wanted import OrderInGoForm, Settled, agreed_state
+from target_powerofficego.sync.go.operations import order_destination
+from target_powerofficego.sync.orders import draft, reading
+from target_powerofficego.sync.orders.context import (
+    ORDERS,
+    STAMP,
+    OrderInGoForm,
+    OrderTools,
+    Settled,
+    agreed_state,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +98,8 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     link = _write_reference(tools, order, link, entry)
     if differing:
         where = "on its invoice " if invoice else ""
-        raise Undecidable(
-            Hold(f"Go's order is not the shop's: {where}{differing}. See to it in Go")
-        )
+        # not a Differing itself: what was met is not ours, so it is never taken back
+        raise Undecidable(Differing([f"{where}{differing}"]).change)
     return Settled(order, link, met)
 
 
@@ -153,13 +159,13 @@ def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> 
     answered_at = now()
     link = _link(order, str(answer.body["Id"]), agreed_state(tools.table, order, answer.body))
     link = replace(link, own_stamp=answer.body.get(STAMP))
-    differing = comparison.differences(order, answer.body, link)
+    differing = draft.differences(order, answer.body, link)
     with tools.store.transaction():
         tools.store.links.put(link)
         tools.index.remember(ORDERS, answer.body, answered_at)
-        comparison.note(tools, link, differing)
+        draft.note(tools, link, differing)
         tools.store.intents.end(answer.intent)
-    return comparison.settle_differences(tools, order, link, answer.body)
+    return draft.settle_differences(tools, order, link, answer.body)
 
 
 def _require_vat_of_ours(tools: OrderTools, order: OrderInGoForm) -> None:
@@ -168,7 +174,7 @@ def _require_vat_of_ours(tools: OrderTools, order: OrderInGoForm) -> None:
     Raises:
         Undecidable: with a Hold, when it may.
     """
-    country = parties.country_abroad(order.shop_order)
+    country = reading.country_abroad(order.shop_order)
     rates = {line.rate for line in order.lines if line.rate and line.total.tax}
     if country is None or not rates or tools.settings.is_vat_abroad_ours:
         return

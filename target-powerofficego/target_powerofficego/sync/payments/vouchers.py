@@ -27,8 +27,8 @@ from target_powerofficego.go_api import (
     TryAgainLater,
     UnknownOutcome,
 )
-from target_powerofficego.settle.careful import SECOND_LOOK_SECONDS
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS, CarefulWrite
 from target_powerofficego.store.values import PAYMENTS
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 _PATH = "/Vouchers/BankJournals"
-_MOST_TRIES = 3
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Key = tuple[str, str]
@@ -107,29 +106,37 @@ class VoucherWriter:
 
     def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
         """Send a voucher until it is known to be in Go, or not; see `post`."""
-        unanswered = ""
-        for number in range(_MOST_TRIES):
-            if number:
-                self._tools.wait(SECOND_LOOK_SECONDS)
+        write = CarefulWrite(
+            self._tools.store, intent, UnknownOutcome, (), (Refused,), was_sent=was_sent
+        )
+
+        def send() -> set[Key] | None:
             try:
                 self._tools.go.create(_PATH, intent.detail["body"])
-            except UnknownOutcome as unknown:
-                was_sent, unanswered = True, str(unknown)
-            except DuplicateReference as refused:
-                return self._meet(intent, refused, shown, was_sent=was_sent)
-            except Refused as refused:
-                self._refuse(intent, refused, was_sent=was_sent)
-                return None
             except (StopRun, TryAgainLater):
-                if not was_sent:
+                if not write.was_sent:
                     self._end(intent)
                 raise
-            else:
-                return self._posted(intent, shown)
-        logger.warning("payments %s: %s", intent.shop_id, unanswered)
+            return self._posted(intent, shown)
+
+        def refused(refusal: Refused) -> set[Key] | None:
+            if isinstance(refusal, DuplicateReference):
+                return self._meet(intent, refusal, shown, was_sent=write.was_sent)
+            self._refuse(intent, refusal, was_sent=write.was_sent)
+            return None
+
+        try:
+            return write.run(send, self._wait_before_next, refused)
+        except UnknownOutcome as unknown:
+            logger.warning("payments %s: %s", intent.shop_id, unknown)
         why = Reject("PowerOffice Go did not answer; the next run posts the same voucher again")
         self._keep(intent.shop_id, why, {"id": intent.shop_id})
         return None
+
+    def _wait_before_next(self, is_last: bool) -> None:
+        """Wait before the same voucher is sent again: it cannot be looked for."""
+        if not is_last:
+            self._tools.wait(SECOND_LOOK_SECONDS)
 
     def _posted(self, intent: Intent, shown: Create | None) -> set[Key]:
         if shown is not None:
