@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.orders.order import is_made_up
-from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.decisions.personal_data import ERASED
 from target_powerofficego.settle.settlement import Side
 from target_powerofficego.store.ways import ENTITIES, entity_of, on_the_way_back
 from target_powerofficego.sync.customers import CustomersWalk

@@ -20,17 +20,17 @@ from target_powerofficego.dataflow.table import (
     member,
     to_member,
 )
-from target_powerofficego.dataflow.units import UNIT_WORDS, is_unit, unit_code
-from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
+from target_powerofficego.dataflow.values import (
+    ABSENT,
+    UNIT_WORDS,
+    Unusable,
+    Value,
+    is_unit,
+    unit_code,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def rate_key(rate: Decimal) -> str:
-    """Return a rate in percent in the form of the keys of `sales_accounts`: "25", "12.5", "0"."""
-    plain = format(rate, "f")
-    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
 
 def _sku(record: Record, _: Conversion) -> Value:
@@ -173,8 +173,8 @@ def _sales_account(record: Record, conversion: Conversion) -> Value:
         rate = Decimal(0)
     if rate is None or not accounts:
         return ABSENT
-    reason = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
-    return values.require(accounts.get(rate_key(rate)), reason)
+    reason = f"the VAT rate {values.rate_key(rate)} % has no account in the setting sales_accounts"
+    return values.require(accounts.get(values.rate_key(rate)), reason)
 
 
 def is_archived(record: Record) -> bool:

@@ -1,7 +1,8 @@
-"""What a property table is: its rows, and how a whole record is read through them."""
+"""What a property table is: its rows, how a record is read through them, and an agreement."""
 
 from __future__ import annotations
 
+import datetime
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from target_powerofficego.dataflow.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
+
+    from target_powerofficego.dataflow.values import Value
 
 Record = dict[str, Any]
 """A whole shop record as the tap sent it (see docs/shop-api.md), with null for empty members."""
@@ -220,3 +223,30 @@ class Table:
                 group = group.setdefault(parent, {})
             group[leaf] = value
         return body
+
+
+NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+"""Stands for the time of reading of a side whose value has not been seen yet."""
+
+UNTOUCHED = object()
+"""Stands for the value that our write replaced in the shop, where we have written nothing."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a row's two sides held when they last agreed, in Go's form, and when each was read.
+
+    `replaced` is the shop's value that our own last write of the row replaced. It is kept until the
+    shop has reported what it holds since, because a record read before that write repeats it.
+    """
+
+    shop: Value
+    go: Value
+    shop_read_at: datetime.datetime
+    go_read_at: datetime.datetime
+    replaced: Value = UNTOUCHED
+
+
+def now() -> datetime.datetime:
+    """Return the current time as an aware datetime in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.links_command.listing import Column, Listing, members, print_listing
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, newest_option, with_choices

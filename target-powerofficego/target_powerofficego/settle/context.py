@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Conversion
     from target_powerofficego.decisions.changes import Conflict
-    from target_powerofficego.decisions.erased import ErasedCustomers
     from target_powerofficego.decisions.merge import Merge, Side
+    from target_powerofficego.decisions.personal_data import ErasedCustomers
     from target_powerofficego.settings.both_ways import SideSettings
     from target_powerofficego.settle.plan import Plan
     from target_powerofficego.settle.tally import Tally

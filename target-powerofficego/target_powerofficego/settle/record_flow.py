@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import orjson
 
-from target_powerofficego.dataflow.agreement import NEVER
-from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
+from target_powerofficego.dataflow.table import NEVER
 from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
 from target_powerofficego.decisions.changes import (
     OUTCOME_OF,
@@ -25,7 +24,7 @@ from target_powerofficego.decisions.changes import (
     Reject,
     Undecidable,
 )
-from target_powerofficego.decisions.erased import ERASED_CUSTOMER
+from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_KNOWN
 from target_powerofficego.open_files import is_out_of_files
 from target_powerofficego.settle.brakes import BrakeReached
 from target_powerofficego.settle.context import RunTools

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.migrations import migrate

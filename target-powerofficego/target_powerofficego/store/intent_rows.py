@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.rows import Rows
 from target_powerofficego.store.values import Intent

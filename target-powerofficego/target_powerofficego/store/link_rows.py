@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import UNTOUCHED, Agreement, now
-from target_powerofficego.decisions.erased import ERASED, ErasedCustomers
+from target_powerofficego.dataflow.table import UNTOUCHED, Agreement, now
+from target_powerofficego.decisions.personal_data import ERASED, ErasedCustomers
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_stamp, to_stamp
 from target_powerofficego.store.rows import Rows, value_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import NEVER, now
+from target_powerofficego.dataflow.table import NEVER, now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.columns import from_stamp, to_stamp
 from target_powerofficego.store.rows import Rows, value_of

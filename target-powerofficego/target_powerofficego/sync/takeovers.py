@@ -9,11 +9,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED
 from target_powerofficego.dataflow.orders.order import is_made_up
+from target_powerofficego.dataflow.table import NEVER, UNTOUCHED
 from target_powerofficego.decisions.changes import Hold, Patch, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
-from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.decisions.personal_data import ERASED
 from target_powerofficego.settle.record_flow import created_at
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN

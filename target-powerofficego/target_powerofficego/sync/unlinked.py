@@ -6,9 +6,8 @@ import abc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import NEVER, Agreement, now
 from target_powerofficego.dataflow.orders.order import GUEST
-from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.table import NEVER, Agreement, is_deleted, now
 from target_powerofficego.dataflow.values import Unusable, instant_or_none
 from target_powerofficego.decisions.changes import Change, Create, Hold, Nothing, Park, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange

@@ -16,14 +16,12 @@ from target_powerofficego.dataflow.orders.answer import ROUNDING
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ZERO, Money
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, LISTS, OrderLine, dicts
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Unusable, money, to_ore
+from target_powerofficego.dataflow.values import Unusable, money, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_powerofficego.dataflow.agreement import Agreement
-    from target_powerofficego.dataflow.table import Record
+    from target_powerofficego.dataflow.table import Agreement, Record
     from target_powerofficego.dataflow.values import Value
 
 _DISCOUNTS = ("discount_excl", "discount_incl")

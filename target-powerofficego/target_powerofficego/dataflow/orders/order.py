@@ -59,6 +59,28 @@ def is_made_up(shop_id: str) -> bool:
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
 
 
+CANCEL = ""
+"""Used in place of a refund's id, which is never empty, for the credit note of what is left of a
+cancelled order."""
+
+_CANCELLED = ":cancel"
+_REFUNDED = ":refund:"
+
+
+def credit_name(order_id: str, refund_id: str) -> str:
+    """Return the name of an order's credit note, as used in its reference in Go."""
+    told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
+    return order_id + told
+
+
+def credited_order(shop_id: str) -> str:
+    """Return the id of the order to which a credit note belongs; any other id is unchanged."""
+    if not shop_id.startswith(CREDIT):
+        return shop_id
+    order_id, is_refund, _ = shop_id.removeprefix(CREDIT).partition(_REFUNDED)
+    return order_id if is_refund else order_id.removesuffix(_CANCELLED)
+
+
 def stakes(order: Record) -> Record:
     """Return what was sold and paid back, and whether the order is cancelled, failed or deleted."""
     is_ended = order.get("status") in tuple(DELETING_STATUSES) or bool(order.get("deleted_at"))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, without_rate
 from target_powerofficego.dataflow.orders.line_amounts import (
     NOTHING,
     ZERO,
@@ -18,10 +17,15 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     sum_by,
     with_vat_of,
 )
-from target_powerofficego.dataflow.orders.lines import dicts, total_incl
+from target_powerofficego.dataflow.orders.lines import (
+    ByRate,
+    by_rate,
+    dicts,
+    total_incl,
+    without_rate,
+)
 from target_powerofficego.dataflow.orders.sums import tolerance
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

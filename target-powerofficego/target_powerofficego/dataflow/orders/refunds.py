@@ -1,4 +1,4 @@
-"""Refunds of an order, and the order's lines less what was paid back; pure."""
+"""Refunds of an order, its lines less what was paid back, and the lines of credit notes; pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, spread_lines
 from target_powerofficego.dataflow.orders.line_amounts import (
     NOTHING,
     ORE,
     ZERO,
     Money,
+    Price,
     repriced,
     with_vat_of,
 )
 from target_powerofficego.dataflow.orders.lines import (
     LISTS,
+    ByRate,
     OrderLine,
     ServiceCodes,
+    by_rate,
     dicts,
+    spread_lines,
     total_incl,
 )
 from target_powerofficego.dataflow.orders.refund_shares import (
@@ -37,12 +40,12 @@ from target_powerofficego.dataflow.orders.refund_shares import (
     together,
     told_shares,
 )
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
 
 REFUND_LINE = "refund:"
@@ -437,3 +440,48 @@ def _remaining(line: OrderLine, incl: Decimal) -> Money:
         return with_vat_of(incl, line.rate)
     excl = to_ore(line.total.excl * incl / line.total.incl)
     return Money(excl, incl - excl, incl)
+
+
+def credit_lines(
+    before: Sequence[OrderLine], after: Iterable[OrderLine]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return the lines of a credit note for what was taken back, and their sum with VAT.
+
+    That sum is exactly what the lines after come to, less those before. Where goods came back, that
+    many units are credited; where only money did, one unit of that amount. A line that no longer
+    exists is credited in full; a new one goes on the credit note as it is.
+    """
+    old = {line.reference: line for line in before}
+    new = {line.reference: line for line in after}
+    removed = nothing_left(line for line in before if line.reference not in new)
+    found = [_credited(old.get(line.reference), line) for line in (*new.values(), *removed)]
+    lines = tuple(
+        replace(line, sort_order=place)
+        for place, line in enumerate(one for one in found if one is not None)
+    )
+    return lines, total_incl(lines)
+
+
+def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    """Return the lines as they are when all of them is taken back."""
+    return tuple(
+        replace(
+            line,
+            quantity=ZERO,
+            price=Price(line.price.unit_price, ZERO),
+            total=NOTHING,
+        )
+        for line in lines
+    )
+
+
+def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
+    """Return the credit line for what was taken back of a line; None if its amount is unchanged."""
+    if before is None:
+        return after
+    gone = before.total - after.total
+    if not gone.incl and not gone.excl:
+        return None
+    quantity = before.quantity - after.quantity or Decimal(1).copy_sign(gone.excl)
+    price = repriced(before.price, quantity=quantity, total_excl=gone.excl)
+    return replace(before, quantity=-quantity, price=price, total=-gone)

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import to_ore
+from target_powerofficego.dataflow.values import rate_key, to_ore
 from target_powerofficego.go_api import MissingPrivilege, NotFound, with_ids
 from target_powerofficego.links_command.reconciliation.sides import (
     ByRate,

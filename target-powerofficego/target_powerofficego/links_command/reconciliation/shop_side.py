@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders import shop_order
-from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.refunds import less_refunds
-from target_powerofficego.dataflow.orders.stages import Wanted, wanted
-from target_powerofficego.dataflow.orders.state import OrderState
+from target_powerofficego.dataflow.orders.state import (
+    OrderAmounts,
+    OrderState,
+    Wanted,
+    order_amounts,
+    wanted,
+)
 from target_powerofficego.dataflow.values import Unusable, to_ore
 from target_powerofficego.links_command.reconciliation.sides import ShopOrder, Waiting, with_rest
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.orders.amounts import OrderAmounts
+    from target_powerofficego.dataflow.orders.state import OrderAmounts
 
 ByRate = dict["str | None", Money]
 """Sums by VAT rate in percent; the key None holds what is of no known rate."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.answer import (
     ROUNDING,
+    Mending,
     answer_differences,
+    mending,
     rate_differences,
     total_in_go,
 )
-from target_powerofficego.dataflow.orders.charges import service_line
 from target_powerofficego.dataflow.orders.line_amounts import ZERO, Money
-from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, Service
-from target_powerofficego.dataflow.orders.rounding import Mending, mending
+from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, Service, service_line
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import Value, same_code
 from target_powerofficego.decisions.changes import Differing, Hold, RowChange, Undecidable
-from target_powerofficego.decisions.merge_lines import LinesMerge, lines_by_reference, merge_lines
+from target_powerofficego.decisions.merge import LinesMerge, lines_by_reference, merge_lines
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.sync.orders import draft
 from target_powerofficego.sync.orders.context import ORDERS, STAMP, OrderTools, state_of

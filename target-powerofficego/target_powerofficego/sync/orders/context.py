@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.state import OrderState
+from target_powerofficego.dataflow.table import now
 
 if TYPE_CHECKING:
     import datetime

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.decisions.changes import Hold, RowChange, Undecidable
-from target_powerofficego.decisions.merge_lines import LinesMerge, are_same, lines_by_reference
+from target_powerofficego.decisions.merge import LinesMerge, are_same, lines_by_reference
 from target_powerofficego.go_api import NotFound, TestFailed, TryAgainLater
 from target_powerofficego.settle.careful import look_twice
 from target_powerofficego.sync.go.destinations import line_destination

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.credits import CANCEL, credit_lines, nothing_left
+from target_powerofficego.dataflow.orders.order import CANCEL
+from target_powerofficego.dataflow.orders.refunds import credit_lines, nothing_left
 from target_powerofficego.decisions.changes import Change, Credit, Hold, Nothing, Undecidable
 from target_powerofficego.sync.orders import credit_notes, linked, reading, unlinked
 from target_powerofficego.sync.orders.context import ORDERS, OrderArrival, OrderTools, state_of

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.anonymised import (
-    is_anonymised_order,
-    with_agreed_buyer,
-    without_marks,
-)
-from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids
 from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.orders.order import stakes
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.orders.stages import Wanted, wanted
+from target_powerofficego.dataflow.orders.shop_order import (
+    ShopOrder,
+    has_unusable_number,
+    known_ids,
+)
+from target_powerofficego.dataflow.orders.state import Wanted, wanted
 from target_powerofficego.decisions.changes import (
     Change,
     Delete,
@@ -22,7 +20,12 @@ from target_powerofficego.decisions.changes import (
     Nothing,
     Undecidable,
 )
-from target_powerofficego.decisions.erased import impersonal_order
+from target_powerofficego.decisions.personal_data import (
+    impersonal_order,
+    is_anonymised_order,
+    with_agreed_buyer,
+    without_marks,
+)
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.into_go import GoWalk

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.buyers import order_email
 from target_powerofficego.dataflow.orders.answer import answer_differences
-from target_powerofficego.dataflow.orders.stages import Stage, asked_stage, is_due
+from target_powerofficego.dataflow.orders.shop_order import order_email
+from target_powerofficego.dataflow.orders.state import Stage, asked_stage, is_due
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
     Change,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.orders.payments import CURRENCY
-from target_powerofficego.dataflow.orders.vouchers import OrderInGo
+from target_powerofficego.dataflow.orders.payments import CURRENCY, OrderInGo
 from target_powerofficego.dataflow.values import Unusable, number_in_go, same_text
 from target_powerofficego.go_api import NotFound
 
