@@ -17,8 +17,11 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
+    archived,
+    archiving,
     is_deleted,
     member,
+    reference,
     to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
@@ -268,10 +271,6 @@ def _address_part(part: str) -> Callable[[Record, Conversion], Value]:
     return read
 
 
-def _currency(record: Record, _: Conversion) -> Value:
-    return values.currency(record.get("currency"), what="currency")
-
-
 def _delivery_type(record: Record, _: Conversion) -> Value:
     return None if record.get("email") else "Print"
 
@@ -283,15 +282,6 @@ def is_archived(record: Record) -> bool:
         Unusable: `is_active` is neither true nor false, or `deleted_at` is not a timestamp.
     """
     return is_deleted(record) or values.flag(record.get("is_active"), what="is_active") is False
-
-
-def _archived(record: Record, _: Conversion) -> Value:
-    is_told = "is_active" in record or "deleted_at" in record
-    return is_archived(record) if is_told else ABSENT
-
-
-def _reference(record: Record, conversion: Conversion) -> Value:
-    return values.short_reference(conversion.shop_name, record["id"])
 
 
 def _is_person(record: Record, _: Conversion) -> Value:
@@ -368,17 +358,6 @@ def _write_address_part(part: str) -> Callable[[Value, Record], Record]:
     return write
 
 
-def _write_archived(value: Value, record: Record) -> Record:
-    """Write whether the customer may buy; what the shop deleted stays deleted.
-
-    Raises:
-        Unusable: it is no longer archived in Go, but the shop has deleted it.
-    """
-    if not value and is_deleted(record):
-        raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
-    return {"is_active": not value}
-
-
 def _written_like(patch: Record, record: Record) -> Record:
     return {name: values.written_like(one, record.get(name)) for name, one in patch.items()}
 
@@ -419,7 +398,7 @@ CUSTOMER = Table(
             "ExternalImportReference",
             "string(≤50)",
             Direction.ON_CREATE,
-            _reference,
+            reference,
             note="`{shop_name}:{id}`; also at linking when empty (`write_references`)",
         ),
         Property(
@@ -515,7 +494,7 @@ CUSTOMER = Table(
             "CurrencyCode",
             "string, ISO 4217",
             Direction.ON_CREATE,
-            _currency,
+            member("currency", values.currency, omitted=None),
             same=values.same_code,
         ),
         Property(
@@ -542,10 +521,10 @@ CUSTOMER = Table(
             "IsArchived",
             "boolean",
             Direction.TO_GO,
-            _archived,
+            archived(is_archived, "is_active"),
             same=values.same_flag,
             note="archived, never deleted; done at end of input, see `max_archives`",
-            to_shop=_write_archived,
+            to_shop=archiving({"is_active": False}, {"is_active": True}),
         ),
     ),
 )

@@ -16,6 +16,8 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
+    archived,
+    archiving,
     is_deleted,
     member,
     to_member,
@@ -187,11 +189,6 @@ def is_archived(record: Record) -> bool:
     return is_deleted(record) or status == "archived"
 
 
-def _archived(record: Record, _: Conversion) -> Value:
-    is_told = "status" in record or "deleted_at" in record
-    return is_archived(record) if is_told else ABSENT
-
-
 _is_stock_item = member("stock_tracked", values.flag_or_false)
 
 
@@ -309,20 +306,9 @@ def _write_stock_on_hand(value: Value, _: Record) -> Record:
     return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
 
 
-def _write_archived(value: Value, record: Record) -> Record:
-    """Write whether the product is withdrawn from sale.
-
-    Taken out of the archive it becomes a draft: it may have been one before, and what is sold is
-    for a person to decide.
-
-    Raises:
-        Unusable: it is no longer archived in Go, but the shop has deleted it.
-    """
-    if value:
-        return {"status": "archived"}
-    if is_deleted(record):
-        raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
-    return {"status": "draft"}
+_write_archived = archiving({"status": "archived"}, {"status": "draft"})
+"""Taken out of the archive, a product becomes a draft: it may have been one before, and what is
+sold is for a person to decide."""
 
 
 PRODUCT = Table(
@@ -470,7 +456,7 @@ PRODUCT = Table(
             "IsArchived",
             "boolean",
             Direction.TO_GO,
-            _archived,
+            archived(is_archived, "status"),
             same=values.same_flag,
             note="archived, never deleted; a draft is not archived; see `max_archives`",
             to_shop=_write_archived,

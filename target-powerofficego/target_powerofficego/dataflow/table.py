@@ -11,9 +11,11 @@ from target_powerofficego.dataflow.values import (
     ABSENT,
     Unusable,
     Value,
+    dig,
     instant,
     member_at,
     same_text,
+    short_reference,
     text,
     written_like,
 )
@@ -115,14 +117,8 @@ class Property:
 
         A tap may omit members, nested ones included; members of a null address count as present.
         """
-        found: object = entry
-        for name in self.go.split("."):
-            if found is None:
-                return True
-            if not isinstance(found, dict) or name not in found:
-                return False
-            found = found[name]
-        return all(name in entry for name in self.needs)
+        is_there = dig(entry, self.go) is not ABSENT
+        return is_there and all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
         """Return the smallest patch of a record that gives this row a value of Go's.
@@ -140,14 +136,48 @@ class Property:
 
 
 def member(
-    name: str, read: Callable[..., Value] = text, **how: object
+    name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **how: object
 ) -> Callable[[Record, Conversion], Value]:
-    """Return the `to_go` that reads one member; it returns ABSENT if the shop omits the member."""
+    """Return the `to_go` that reads one member; `omitted` is its value if the shop omits it."""
 
     def to_go(record: Record, _: Conversion) -> Value:
-        return read(record[name], what=name, **how) if name in record else ABSENT
+        return read(record[name], what=name, **how) if name in record else omitted
 
     return to_go
+
+
+def reference(record: Record, conversion: Conversion) -> Value:
+    """Return our reference for a record in Go, as a `to_go`."""
+    return short_reference(conversion.shop_name, record["id"])
+
+
+def archived(
+    is_archived: Callable[[Record], bool], name: str
+) -> Callable[[Record, Conversion], Value]:
+    """Return the `to_go` of whether a record is archived; ABSENT if it has neither member for it.
+
+    `name` is the member that says so apart from `deleted_at`.
+    """
+
+    def to_go(record: Record, _: Conversion) -> Value:
+        return is_archived(record) if name in record or "deleted_at" in record else ABSENT
+
+    return to_go
+
+
+def archiving(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], Record]:
+    """Return the `to_shop` that writes one of two patches: for a record archived in Go, or not.
+
+    What the shop deleted stays deleted: the `to_shop` raises `Unusable` if that is no longer
+    archived in Go.
+    """
+
+    def to_shop(value: Value, record: Record) -> Record:
+        if not value and is_deleted(record):
+            raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
+        return withdrawn if value else on_sale
+
+    return to_shop
 
 
 def to_member(name: str) -> Callable[[Value, Record], Record]:

@@ -22,7 +22,7 @@ from stdnum import ean
 from stdnum.no import orgnr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
@@ -130,10 +130,8 @@ def written_like(value: Value, told: object) -> Value:
 
 def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
     """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
-    found: Any = entry
-    for part in path.strip("/").replace("/", ".").split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+    found = dig(entry, path.strip("/").replace("/", "."))
+    return None if found is ABSENT else found
 
 
 LONGEST_ID = 255
@@ -447,48 +445,44 @@ def same_amount(value: Value) -> Value:
     return number if number.is_finite() else value
 
 
-def same_code(value: Value) -> Value:
-    """Normalise a code for comparing: trimmed, in upper case."""
-    plain = same_text(value)
-    return plain.upper() if isinstance(plain, str) else plain
+def _same_if_text(same: Callable[[str], str]) -> Callable[[Value], Value]:
+    """Return the function that normalises a value as text, and further if it is text."""
+
+    def read(value: Value) -> Value:
+        plain = same_text(value)
+        return same(plain) or None if isinstance(plain, str) else plain
+
+    return read
 
 
-def same_gtin(value: Value) -> Value:
-    """Normalise a GTIN for comparing: without spaces and hyphens."""
-    plain = same_text(value)
-    return ean.compact(plain) or None if isinstance(plain, str) else plain
+same_code = _same_if_text(str.upper)
+"""Normalise a code for comparing: trimmed, in upper case."""
+
+same_gtin = _same_if_text(ean.compact)
+"""Normalise a GTIN for comparing: without spaces and hyphens."""
+
+same_email = _same_if_text(str.lower)
+"""Normalise an e-mail address for comparing: trimmed, in lower case."""
 
 
-def same_email(value: Value) -> Value:
-    """Normalise an e-mail address for comparing: trimmed, in lower case."""
-    plain = same_text(value)
-    return plain.lower() if isinstance(plain, str) else plain
-
-
-def same_organization_number(value: Value) -> Value:
+@_same_if_text
+def same_organization_number(plain: str) -> str:
     """Normalise an organisation number for comparing: no spaces, dots or hyphens; upper case.
 
     A Norwegian one is reduced to its nine digits, even with NO before them or MVA after them.
     """
-    plain = same_text(value)
-    if not isinstance(plain, str):
-        return plain
     compact = _without_separators(plain)
     digits = compact.removeprefix("NO").removesuffix("MVA")
-    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact or None
+    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact
 
 
-def same_phone(value: Value) -> Value:
+@_same_if_text
+@lru_cache(maxsize=4096)
+def same_phone(plain: str) -> str:
     """Normalise a telephone number for comparing: E.164 where it can be read as one.
 
     An extension is kept after it: two extensions of one company are two numbers.
     """
-    plain = same_text(value)
-    return _e164(plain) if isinstance(plain, str) else plain
-
-
-@lru_cache(maxsize=4096)
-def _e164(plain: str) -> str:
     import phonenumbers  # noqa: PLC0415 - takes long to load, and --help parses no number
 
     try:

@@ -12,6 +12,7 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     member,
+    reference,
     to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
@@ -129,18 +130,6 @@ def _date(name: str) -> Callable[[Record, Conversion], Value]:
     return read
 
 
-def _reference(order: Record, conversion: Conversion) -> Value:
-    return values.short_reference(conversion.shop_name, order["id"])
-
-
-def _number(order: Record, _: Conversion) -> Value:
-    return values.text(order.get("number"), what="number")
-
-
-def _digits(order: Record, _: Conversion) -> Value:
-    return values.number_of_digits(order.get("number"), what="number")
-
-
 def _currency(order: Record, conversion: Conversion) -> Value:
     """Return the currency, NOK where none is given, because Go would use the customer's."""
     return values.currency(order.get("currency"), what="currency") or conversion.client_currency
@@ -227,7 +216,7 @@ ORDER = Table(
             "ExternalImportReference",
             "string",
             Direction.ON_CREATE,
-            _reference,
+            reference,
             note="`{shop_name}:{id}`",
         ),
         Property(
@@ -236,7 +225,7 @@ ORDER = Table(
             "ImportedOrderNo",
             "int64",
             Direction.ON_CREATE,
-            _digits,
+            member("number", values.number_of_digits, omitted=None),
             same=values.same_amount,
             note="only digits",
         ),
@@ -246,7 +235,7 @@ ORDER = Table(
             "CustomMatchingReference",
             "string",
             Direction.ON_CREATE,
-            _number,
+            member("number", omitted=None),
         ),
         Property(
             "customer",
