@@ -7,6 +7,7 @@ afterwards (`answer`).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import (
     NORWEGIAN_RATES,
+    NOTHING,
     ZERO,
     Money,
     Price,
@@ -35,6 +37,14 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
+
+
+ByRate = dict[Decimal, Money]
+
+ORDER_ROUNDING = "rounding:order"
+"""The reference of the line for the amount by which the shop itself rounds an order."""
+
+ROUNDING_NAME = "Øreavrunding"
 
 
 @dataclass(frozen=True)
@@ -142,33 +152,76 @@ LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
 """The members of a line that are compared, and how each is normalised."""
 
 
-def rates_of(order: Record, codes: ServiceCodes) -> Rates:
-    """Return the rates from which a missing one is chosen: the merchant's, else Norway's.
+def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
+    """Return an order's lines in the shop's order, then its freight, then its fees.
+
+    Freight and fees that cost nothing are left out.
 
     Raises:
-        Unusable: a row of `taxes` cannot be read.
+        Unusable: with the reason of each line that cannot be read; or two have the same id, or a
+            row of `taxes` cannot be read.
     """
+    rates = _rates_of(order, codes)
+    found: list[OrderLine] = []
+    reasons: list[str] = []
+    for member in LISTS:
+        for number, raw in enumerate(dicts(order.get(member), what=member), start=1):
+            try:
+                line = _read_line(member, raw, number, len(found), codes, rates)
+            except Unusable as unusable:
+                reasons.append(str(unusable))
+            else:
+                found += [] if line is None else [line]
+    counts = Counter(line.reference for line in found)
+    doubled = sorted(reference for reference, count in counts.items() if count > 1)
+    reasons += [f"two lines have the id {values.shown(reference)}" for reference in doubled]
+    if reasons:
+        raise Unusable("; ".join(reasons))
+    return found
+
+
+def _rates_of(order: Record, codes: ServiceCodes) -> Rates:
+    """Return the rates from which a missing one is chosen: the merchant's, else Norway's."""
     rows = dicts(order.get("taxes"), what="taxes")
     named = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
     return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
 
 
-def product_lines(
-    order: Record, codes: ServiceCodes, rates: Rates
-) -> tuple[list[OrderLine], list[str]]:
-    """Return the lines in `lines`, in the shop's order, and why others cannot be read."""
-    found: list[OrderLine] = []
-    reasons: list[str] = []
-    for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
-        what = f"line {number}"
-        try:
-            if raw.get("type") == "text":
-                found.append(_text_line(raw, what, len(found)))
-            else:
-                found.append(_product_line(raw, what, len(found), codes, rates))
-        except Unusable as unusable:
-            reasons.append(str(unusable))
-    return found, reasons
+def _read_line(
+    member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
+) -> OrderLine | None:
+    """Return what an object of one of the `LISTS` says; None for a charge that costs nothing."""
+    if member == "shipping":
+        return _charge(raw, "freight", number, place, member, codes.shipping, "Frakt", rates)
+    if member == "fees":
+        return _charge(raw, "fee", number, place, member, codes.fee, "Gebyr", rates)
+    if raw.get("type") == "text":
+        return _text_line(raw, f"line {number}", place)
+    return _product_line(raw, f"line {number}", place, codes, rates)
+
+
+def _charge(
+    raw: Record,
+    kind: str,
+    number: int,
+    place: int,
+    member: str,
+    code: str,
+    name: str,
+    rates: Rates,
+) -> OrderLine | None:
+    """Return the line of a freight or fee; one without a rate gets what its amounts imply."""
+    what = f"{kind} {number}"
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    total = read_money(raw, rate, what)
+    if not total.incl and not total.excl:
+        return None
+    if rate is None:
+        rate = rates.of(total, what) if total.tax else ZERO
+    service = service_at(code, name, rate or ZERO)
+    reference = values.text(raw.get("id"), what=f"{what}, id") or number
+    description = values.words(raw.get("name"), what=f"{what}, name") or name
+    return service_line(f"{LISTS[member]}{reference}", service, description, place, rate, total)
 
 
 def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
@@ -187,7 +240,7 @@ def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
         unit="EA",
         sort_order=sort_order,
         rate=rate,
-        total=Money(ZERO, ZERO, ZERO),
+        total=NOTHING,
         is_text=True,
     )
 
@@ -274,50 +327,6 @@ def dicts(raw: object, *, what: str) -> list[Record]:
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
         raise Unusable(f"{what} should be a list but is a {values.kind_of(raw)}")
     return raw
-
-
-ByRate = dict[Decimal, Money]
-
-ORDER_ROUNDING = "rounding:order"
-"""The reference of the line for the amount by which the shop itself rounds an order."""
-
-ROUNDING_NAME = "Øreavrunding"
-
-
-def charge_lines(
-    order: Record, codes: ServiceCodes, rates: Rates, start: int
-) -> tuple[list[OrderLine], list[str]]:
-    """Return the lines of freight and fees, and the reasons why others cannot be read.
-
-    What costs nothing is left out. A charge without a rate gets the one that its amounts imply.
-    `start` is the place of the first of these lines in the order.
-    """
-    found: list[OrderLine] = []
-    reasons: list[str] = []
-    kinds = (
-        ("shipping", "shipping", "freight", codes.shipping, "Frakt"),
-        ("fees", "fee", "fee", codes.fee, "Gebyr"),
-    )
-    for field, prefix, what, code, name in kinds:
-        for number, raw in enumerate(dicts(order.get(field), what=field), start=1):
-            told = f"{what} {number}"
-            try:
-                rate = values.vat_rate(raw.get("tax_rate"), what=f"{told}, tax_rate")
-                total = read_money(raw, rate, told)
-                if not total.incl and not total.excl:
-                    continue
-                if rate is None:
-                    rate = rates.of(total, told) if total.tax else ZERO
-                service = service_at(code, name, rate or ZERO)
-                shop_id = values.text(raw.get("id"), what=f"{told}, id")
-                description = values.words(raw.get("name"), what=f"{told}, name") or name
-            except Unusable as unusable:
-                reasons.append(str(unusable))
-            else:
-                reference = f"{prefix}:{shop_id or number}"
-                place = start + len(found)
-                found.append(service_line(reference, service, description, place, rate, total))
-    return found, reasons
 
 
 def service_line(

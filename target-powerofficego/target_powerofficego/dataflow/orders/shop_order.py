@@ -17,9 +17,7 @@ from target_powerofficego.dataflow.customer import company_name, folded, person_
 from target_powerofficego.dataflow.orders.lines import (
     OrderLine,
     ServiceCodes,
-    charge_lines,
-    product_lines,
-    rates_of,
+    read_lines,
     rounding_line,
     total_incl,
 )
@@ -139,17 +137,7 @@ class ShopOrder:
             Unusable: with every reason found.
         """
         order, codes = self.raw, self.codes
-        rates = rates_of(order, codes)
-        found, reasons = product_lines(order, codes, rates)
-        charges, more = charge_lines(order, codes, rates, len(found))
-        found, reasons = found + charges, reasons + more
-        references = [line.reference for line in found]
-        reasons += [
-            f"two lines have the id {values.shown(reference)}"
-            for reference in sorted({one for one in references if references.count(one) > 1})
-        ]
-        if reasons:
-            raise Unusable("; ".join(reasons))
+        found = read_lines(order, codes)
         rounding = rounding_line(order, codes, len(found))
         told = told_sums(order, total_incl(rounding))
         found += discount_lines(order, codes, found, told)
