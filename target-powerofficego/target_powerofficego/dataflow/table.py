@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
 
-    from target_powerofficego.dataflow.values import Value
 
 Record = dict[str, Any]
 """A whole shop record as the tap sent it (see docs/shop-api.md), with null for empty members."""
@@ -231,13 +230,12 @@ class Table:
             try:
                 value = row.to_go(record, conversion)
             except Unusable as unusable:
-                if str(unusable) not in reasons:
-                    reasons.append(str(unusable))
-                continue
-            if value is not ABSENT:
-                values[row.name] = value
+                reasons.append(str(unusable))
+            else:
+                if value is not ABSENT:
+                    values[row.name] = value
         if reasons:
-            raise Unusable("; ".join(reasons))
+            raise Unusable("; ".join(dict.fromkeys(reasons)))
         return Reading(values, self.repairs(record, conversion))
 
     def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:

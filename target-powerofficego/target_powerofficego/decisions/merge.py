@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.orders.lines_back import NUMBERS
-from target_powerofficego.dataflow.table import NEVER, UNTOUCHED, Agreement
-from target_powerofficego.dataflow.values import instant_or_none
+from target_powerofficego.dataflow.table import NEVER, UNTOUCHED, Agreement, Property, Table
+from target_powerofficego.dataflow.values import Value, instant_or_none
 from target_powerofficego.decisions.changes import Conflict, RowChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from target_powerofficego.dataflow.table import Property, Table
-    from target_powerofficego.dataflow.values import Value
 
 
 class Owner(enum.Enum):
@@ -366,19 +363,15 @@ def merge_lines(
                 why = "is in Go already, but not as the shop has it"
                 conflicts.append(_conflict(reference, s, g, why))
             continue
-        shop_changed = not are_same(s, one.shop)
-        go_changed = not are_same(g, one.go)
-        if not shop_changed or are_same(s, g):
+        if are_same(s, one.shop) or are_same(s, g):
             continue
-        if s is None:
-            if go_changed:
-                why = "was removed in the shop and edited in Go"
-                conflicts.append(_conflict(reference, s, g, why, one))
-            else:
-                removed.append(reference)
-        elif g is None:
-            why = "was edited in the shop and removed in Go"
-            conflicts.append(_conflict(reference, s, g, why, one))
+        if s is None and are_same(g, one.go):
+            removed.append(reference)
+        elif s is None or g is None:
+            done = (
+                "removed in the shop and edited" if s is None else "edited in the shop and removed"
+            )
+            conflicts.append(_conflict(reference, s, g, f"was {done} in Go", one))
         else:
             rows, clashing = _merge_members(s, g, one)
             conflicts += [_clash(reference, name, s, g, one) for name in clashing]

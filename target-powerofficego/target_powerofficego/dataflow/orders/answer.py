@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, sum_by
 from target_powerofficego.dataflow.orders.sums import sums_of, tolerance
-from target_powerofficego.dataflow.values import number_in_go, rate_key, to_ore
+from target_powerofficego.dataflow.values import Value, number_in_go, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
-    from target_powerofficego.dataflow.values import Value
 
 _REFERENCE = "ExternalImportReference"
 ROUNDING = "rounding:"

@@ -27,6 +27,7 @@ from target_powerofficego.dataflow.orders.line_amounts import (
 from target_powerofficego.dataflow.values import (
     Contradiction,
     Unusable,
+    Value,
     rate_key,
     to_ore,
     unit_code,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
 
 
 ByRate = dict[Decimal, Money]
@@ -314,6 +314,11 @@ def _discount(raw: Record, total: Money, what: str) -> Decimal:
 def total_incl(lines: Iterable[OrderLine]) -> Decimal:
     """Return what lines come to with VAT."""
     return sum((line.total.incl for line in lines), ZERO)
+
+
+def taken_in_words(lines: Iterable[OrderLine]) -> str:
+    """Say what negative lines take off at which rate: "10.00 at 25 % and 2.00 at 15 %"."""
+    return " and ".join(f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines)
 
 
 def dicts(raw: object, *, what: str) -> list[Record]:

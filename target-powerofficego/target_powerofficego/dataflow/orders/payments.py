@@ -7,6 +7,7 @@ customer ledger line by line (PowerOffice's documents on payment events and on p
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -144,7 +145,9 @@ class _Reading:
 
     def _id(self, told: Record) -> str:
         if given := _given_id(told):
-            return _short(given.strip())
+            given = given.strip()
+            is_short = len(given) <= values.LONGEST_ID  # so that a database can index it
+            return given if is_short else f"long:{_digest(given)}"
         said = [told.get(name) for name in ("method", "reference", "amount", "paid_at")]
         content = f"content:{_digest(json.dumps(said, default=str))}"
         self.alike[content] += 1
@@ -210,13 +213,6 @@ def not_posted_yet(
     """Return the payments to be posted: those never posted whose method has an account."""
     known = {one.payment.payment_id for one in posted}
     return [one for one in told.paid if one.payment_id not in known and one.method in methods]
-
-
-def _short(payment_id: str) -> str:
-    """Return an id short enough for a database to index."""
-    if len(payment_id) <= values.LONGEST_ID:
-        return payment_id
-    return f"long:{_digest(payment_id)}"
 
 
 def _digest(told: Any) -> str:  # noqa: ANN401 - text
@@ -306,10 +302,9 @@ def line_reference(shop_name: str, payment: Payment) -> str:
 
 def by_day_and_method(payments: Iterable[Payment]) -> dict[tuple[str, str], list[Payment]]:
     """Return payments grouped by what is posted together, in the order of their days."""
-    found: dict[tuple[str, str], list[Payment]] = {}
-    for one in sorted(payments, key=lambda one: (one.day, one.method, one.order_id)):
-        found.setdefault((one.day, one.method), []).append(one)
-    return found
+    ordered = sorted(payments, key=lambda one: (one.day, one.method, one.order_id))
+    groups = itertools.groupby(ordered, key=lambda one: (one.day, one.method))
+    return {key: list(group) for key, group in groups}
 
 
 def voucher_body(

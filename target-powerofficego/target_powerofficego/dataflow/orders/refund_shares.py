@@ -19,6 +19,7 @@ from target_powerofficego.dataflow.orders.line_amounts import (
 )
 from target_powerofficego.dataflow.orders.lines import (
     ByRate,
+    OrderLine,
     by_rate,
     dicts,
     total_incl,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
 
 _Key = TypeVar("_Key")
@@ -112,11 +112,6 @@ def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal
         parts[key] = to_ore(left * bounds[key] / room)
         left, room = left - parts[key], room - bounds[key]
     return parts
-
-
-def lowest_by_rate(sold: Iterable[OrderLine]) -> dict[Decimal, Decimal]:
-    """Return the floor that refunds leave at each VAT rate: zero, or a negative sum sold at it."""
-    return {rate: min(one.incl, ZERO) for rate, one in (by_rate(sold) or {}).items()}
 
 
 def refund_shares(

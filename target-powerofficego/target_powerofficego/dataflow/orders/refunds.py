@@ -26,13 +26,13 @@ from target_powerofficego.dataflow.orders.lines import (
     by_rate,
     dicts,
     spread_lines,
+    taken_in_words,
     total_incl,
 )
 from target_powerofficego.dataflow.orders.refund_shares import (
     UNTOLD,
     ToldVat,
     discount_shares,
-    lowest_by_rate,
     positive,
     read_vat,
     refund_shares,
@@ -40,12 +40,11 @@ from target_powerofficego.dataflow.orders.refund_shares import (
     together,
     told_shares,
 )
-from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
 
 REFUND_LINE = "refund:"
@@ -139,7 +138,11 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
     amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
     amount = vat.incl if amount is None else amount
     shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
-    if amount is None and not shipping and not any(map(_is_told, lines)):
+    if (
+        amount is None
+        and not shipping
+        and not any(line.amount is not None or line.quantity for line in lines)
+    ):
         raise Unusable(
             f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
         )
@@ -157,10 +160,6 @@ def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]])
     return RefundedLine(line_id, references, abs(quantity), amount)
 
 
-def _is_told(line: RefundedLine) -> bool:
-    return line.amount is not None or bool(line.quantity)
-
-
 def less_refunds(
     lines: Iterable[OrderLine], refunds: Iterable[Refund], codes: ServiceCodes
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
@@ -174,7 +173,7 @@ def less_refunds(
         Contradiction: more was paid back than there was, or a refund's amounts do not add up.
     """
     left = {line.reference: line for line in lines}
-    lowest = lowest_by_rate(left.values())
+    lowest = _lowest_by_rate(left.values())
     paid_back = ZERO
     for refund in refunds:
         before = tuple(left.values())
@@ -185,6 +184,11 @@ def less_refunds(
             left |= _for_no_line(before, left, refund, amount - told, lowest, codes)
         paid_back += total_incl(before) - total_incl(left.values())
     return tuple(left.values()), paid_back
+
+
+def _lowest_by_rate(sold: Iterable[OrderLine]) -> dict[Decimal, Decimal]:
+    """Return the floor that refunds leave at each VAT rate: zero, or a negative sum sold at it."""
+    return {rate: min(one.incl, ZERO) for rate, one in (by_rate(sold) or {}).items()}
 
 
 def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
@@ -219,7 +223,7 @@ def _for_no_line(
     else:
         shares = told_shares(refund.vat, rest, before, now, lowest, what)
         after = (*now, *spread(shares))
-        without_vat = lowest_by_rate(after).get(ZERO, ZERO)
+        without_vat = _lowest_by_rate(after).get(ZERO, ZERO)
         lowest[ZERO] = min(lowest.get(ZERO, ZERO), without_vat)
         found = spread(together(shares, refund_shares(ZERO, after, lowest, what)))
     return {line.reference: line for line in found}
@@ -237,17 +241,12 @@ def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> 
         return []
     return [
         f"{amount} of {refund.called} is for no line and tells no VAT: it is taken"
-        f" as a price reduction, {_at_rates(found)}"
+        f" as a price reduction, {taken_in_words(found)}"
         for refund in refunds
         if not refund.vat.is_told
         for found in [shares[f"{REFUND_LINE}{refund.id}"]]
         if (amount := -total_incl(found)) > 0
     ]
-
-
-def _at_rates(lines: Iterable[OrderLine]) -> str:
-    told = [f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines]
-    return " and ".join(told)
 
 
 def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:

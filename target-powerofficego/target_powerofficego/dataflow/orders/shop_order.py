@@ -13,7 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import company_name, folded, person_names, read_address
+from target_powerofficego.dataflow.customer import (
+    Address,
+    company_name,
+    folded,
+    person_names,
+    read_address,
+)
 from target_powerofficego.dataflow.orders.lines import (
     OrderLine,
     ServiceCodes,
@@ -36,16 +42,13 @@ from target_powerofficego.dataflow.orders.sums import (
     sums_of,
     told_sums,
 )
-from target_powerofficego.dataflow.table import is_deleted
-from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+from target_powerofficego.dataflow.table import Record, is_deleted
+from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.customer import Address
-    from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
 
 _PAID_BACK = ("refunded", "partially_refunded")
 _PLAIN = ServiceCodes(rounding="AVRUND")

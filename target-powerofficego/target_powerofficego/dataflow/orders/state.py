@@ -17,18 +17,15 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money, sum_by
 from target_powerofficego.dataflow.orders.lines_back import unmet
 from target_powerofficego.dataflow.orders.order import DELETING_STATUSES, ORDER_STATUSES
-from target_powerofficego.dataflow.orders.shop_order import OF_ONE_ORDER, AgreedBuyer
-from target_powerofficego.dataflow.table import Agreement, now
-from target_powerofficego.dataflow.values import Unusable, rate_key
+from target_powerofficego.dataflow.orders.shop_order import OF_ONE_ORDER, AgreedBuyer, ShopOrder
+from target_powerofficego.dataflow.table import Agreement, Record, now
+from target_powerofficego.dataflow.values import Unusable, Value, rate_key
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
-    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-    from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
 
 LINE = "line:"
 """Prefix of the name under which the base keeps a line."""

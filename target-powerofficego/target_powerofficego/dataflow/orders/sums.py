@@ -25,14 +25,21 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     sum_by,
     with_vat_of,
 )
-from target_powerofficego.dataflow.orders.lines import ByRate, dicts, spread_lines, without_rate
+from target_powerofficego.dataflow.orders.lines import (
+    ByRate,
+    OrderLine,
+    ServiceCodes,
+    dicts,
+    spread_lines,
+    taken_in_words,
+    without_rate,
+)
 from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.orders.lines import OrderLine, ServiceCodes
     from target_powerofficego.dataflow.table import Record
 
 
@@ -357,10 +364,9 @@ def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
     own = [one.get("amount_excl") for one in dicts(order.get("discounts"), what="discounts")]
     if not taken or any(told) or all(own):
         return None
-    shares = " and ".join(f"{-one.total.incl} at {rate_key(one.rate or ZERO)} %" for one in taken)
     return (
         "no VAT is told of its discount, which is taken off the goods in proportion:"
-        f" {shares}; a gift card, or a coupon for some goods only, needs `taxes` or total_tax"
+        f" {taken_in_words(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or total_tax"
     )
 
 
