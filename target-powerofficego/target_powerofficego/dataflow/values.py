@@ -521,7 +521,7 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "number")
 
 
-_CODES = {
+_UNITS = {
     "": "EA",
     "ea": "EA",
     "stk": "EA",
@@ -574,15 +574,15 @@ UNIT_WORDS = {
 
 def is_unit(unit: str) -> bool:
     """Return whether a shop's word for a unit is known."""
-    return _plain(unit) in _CODES
+    return _folded(unit) in _UNITS
 
 
 def unit_code(unit: str | None) -> str:
     """Return PowerOffice Go's unit of measure code; EA (piece) for an unknown unit."""
-    return _CODES.get(_plain(unit or ""), "EA")
+    return _UNITS.get(_folded(unit or ""), "EA")
 
 
-def _plain(unit: str) -> str:
+def _folded(unit: str) -> str:
     return unit.strip().rstrip(".").casefold()
 
 

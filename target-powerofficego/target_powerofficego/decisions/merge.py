@@ -368,10 +368,12 @@ def merge_lines(
         if s is None and are_same(g, one.go):
             removed.append(reference)
         elif s is None or g is None:
-            done = (
-                "removed in the shop and edited" if s is None else "edited in the shop and removed"
+            why = (
+                "was removed in the shop and edited in Go"
+                if s is None
+                else "was edited in the shop and removed in Go"
             )
-            conflicts.append(_conflict(reference, s, g, f"was {done} in Go", one))
+            conflicts.append(_conflict(reference, s, g, why, one))
         else:
             rows, clashing = _merge_members(s, g, one)
             conflicts += [_clash(reference, name, s, g, one) for name in clashing]

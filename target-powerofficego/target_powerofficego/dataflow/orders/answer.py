@@ -29,6 +29,11 @@ _REFERENCE = "ExternalImportReference"
 ROUNDING = "rounding:"
 """The reference of the line that bears the øre that Go's rounding leaves missing."""
 
+_PLACES = range(2, 9)  # decimals of a price: from whole øre to as many as are ever sent
+_FARTHEST = 50  # how many øre beyond the wanted total a search goes
+
+_Key = TypeVar("_Key", int, "tuple[int, int]")
+
 
 def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> tuple[str, ...]:
     """Say which lines have another VAT rate in Go than in the shop, whether edited or not."""
@@ -223,12 +228,6 @@ def money_in_go(line: Mapping[str, Any]) -> Money:
 def percent(fraction: Value) -> Decimal:
     """Return a VAT rate from Go, where it is a fraction, in percent."""
     return number_in_go(fraction, what="the VAT rate") * 100
-
-
-_PLACES = range(2, 9)  # decimals of a price: from whole øre to as many as are ever sent
-_FARTHEST = 50  # how many øre beyond the wanted total a search goes
-
-_Key = TypeVar("_Key", int, "tuple[int, int]")
 
 
 @dataclass(frozen=True)

@@ -138,11 +138,8 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
     amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
     amount = vat.incl if amount is None else amount
     shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
-    if (
-        amount is None
-        and not shipping
-        and not any(line.amount is not None or line.quantity for line in lines)
-    ):
+    is_told = any(line.amount is not None or line.quantity for line in lines)
+    if amount is None and not shipping and not is_told:
         raise Unusable(
             f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
         )

@@ -366,7 +366,8 @@ def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
         return None
     return (
         "no VAT is told of its discount, which is taken off the goods in proportion:"
-        f" {taken_in_words(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or total_tax"
+        f" {taken_in_words(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or"
+        " total_tax"
     )
 
 
