@@ -191,26 +191,22 @@ def _read_line(
     member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
 ) -> OrderLine | None:
     """Return what an object of one of the `LISTS` says; None for a charge that costs nothing."""
-    if member == "shipping":
-        return _charge(raw, "freight", number, place, member, codes.shipping, "Frakt", rates)
-    if member == "fees":
-        return _charge(raw, "fee", number, place, member, codes.fee, "Gebyr", rates)
+    if member != "lines":
+        return _charge(member, raw, number, place, codes, rates)
     if raw.get("type") == "text":
         return _text_line(raw, f"line {number}", place)
     return _product_line(raw, f"line {number}", place, codes, rates)
 
 
 def _charge(
-    raw: Record,
-    kind: str,
-    number: int,
-    place: int,
-    member: str,
-    code: str,
-    name: str,
-    rates: Rates,
+    member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
 ) -> OrderLine | None:
     """Return the line of a freight or fee; one without a rate gets what its amounts imply."""
+    kinds = {
+        "shipping": ("freight", codes.shipping, "Frakt"),
+        "fees": ("fee", codes.fee, "Gebyr"),
+    }
+    kind, code, name = kinds[member]
     what = f"{kind} {number}"
     rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
     total = read_money(raw, rate, what)
