@@ -192,9 +192,7 @@ def _holds(row: Property, before: Agreement, seen: Agreement) -> bool:
 
 def _with(before: Agreement, seen: Agreement, side: str) -> Agreement:
     """Return a base with one side as it was seen."""
-    if side == "shop":
-        return replace(before, shop=seen.shop, shop_read_at=seen.shop_read_at)
-    return replace(before, go=seen.go, go_read_at=seen.go_read_at)
+    return replace(before, **{name: getattr(seen, name) for name in (side, f"{side}_read_at")})
 
 
 def created_base(

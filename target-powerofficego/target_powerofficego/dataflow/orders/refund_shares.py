@@ -219,14 +219,14 @@ def told_shares(
         raise Unusable(without_rate((*before, *left), what))
     named = {rate: gone for rate, one in had.items() if (gone := one - room[rate]) != NOTHING}
     counts = Counter(one.rate for one in before if one.total.incl)
-    told = _told_sums(vat, rest + _incl(named), counts, what)
+    told = _told_sums(vat, rest + _whole(named).incl, counts, what)
     changed = Counter(
         now.rate for was, now in zip(before, left, strict=True) if was.total != now.total
     )
     tried = [refund_shares(rest, left, lowest, what)]
     if not told.by_rate:
-        tried += _splits(rest, room, told.tax - _tax(named))
-    elif rest != _incl(room):
+        tried += _splits(rest, room, told.tax - _whole(named).tax)
+    elif rest != _whole(room).incl:
         tried = [_as_told(told, named, rest, changed)]
         _check_room(tried[0], room, what)
     for tolerated in (changed, counts):  # the shop may have rounded VAT on lines not named
@@ -258,7 +258,7 @@ class _ToldSums:
         is_true_by_rate = all(
             abs(one.tax) <= most[rate] and abs(one.incl) <= most[rate] for rate, one in off.items()
         )
-        return is_true_by_rate and abs(_tax(taken) - self.tax) <= sum(most.values(), ZERO)
+        return is_true_by_rate and abs(_whole(taken).tax - self.tax) <= sum(most.values(), ZERO)
 
     def contradicted_by(self, taken: Mapping[Decimal, Money], what: str) -> str:
         """Say what the shop gives, and what is taken from the order."""
@@ -280,12 +280,12 @@ def _told_sums(
     told = dict(vat.by_rate)
     rates = told or counts
     most = sum((tolerance(counts.get(rate, 0) + 1) for rate in rates), ZERO)
-    rest = amount - _incl(told)
+    rest = amount - _whole(told).incl
     if told and ZERO not in told and rest > most:
         told[ZERO] = Money(rest, ZERO, rest)
     elif told and abs(rest) > most:
         raise Contradiction(
-            f"{what} is {amount}, but its taxes come to {_incl(told)} with what they are of"
+            f"{what} is {amount}, but its taxes come to {_whole(told).incl} with what they are of"
         )
     of_amount = None if vat.excl is None else amount - vat.excl
     taxes = [one for one in (vat.tax, of_amount) if one is not None]
@@ -358,12 +358,8 @@ def together(some: Mapping[Decimal, Money], more: Mapping[Decimal, Money]) -> By
     return sum_by([*some.items(), *more.items()])
 
 
-def _incl(sums: Mapping[Decimal, Money]) -> Decimal:
-    return sum((one.incl for one in sums.values()), ZERO)
-
-
-def _tax(sums: Mapping[Decimal, Money]) -> Decimal:
-    return sum((one.tax for one in sums.values()), ZERO)
+def _whole(sums: Mapping[Decimal, Money]) -> Money:
+    return sum(sums.values(), NOTHING)
 
 
 def _in_words(sums: Mapping[Decimal, Money]) -> str:
