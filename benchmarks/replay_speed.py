@@ -22,7 +22,7 @@ from go_sandbox import Sandbox
 from measuring import measured
 from tap_customwebshop.schemas import ORDERS
 from tap_speed import order
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.forward_side import settings_fingerprint
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settle.record_flow import record_hash

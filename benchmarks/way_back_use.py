@@ -20,9 +20,8 @@ from zoneinfo import ZoneInfo
 
 from go_sandbox import Sandbox
 from measuring import measured
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.customer import CUSTOMER
-from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.dataflow.table import Conversion, now
 from target_powerofficego.decisions.merge import created_base
 from target_powerofficego.store.link_store import Link, LinkStore
 

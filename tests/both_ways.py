@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simplejson
 from target_customwebshop.target import TargetCustomWebShop
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 
 if TYPE_CHECKING:
     from ledger import Ledger

@@ -5,7 +5,7 @@ import datetime
 import types
 from unittest import mock
 
-from target_powerofficego.dataflow import agreement
+from target_powerofficego.dataflow import table
 
 
 @contextlib.contextmanager
@@ -19,7 +19,7 @@ def machine_off_by(offset):
 
     names = {name: getattr(datetime, name) for name in dir(datetime)}
     wrong = types.SimpleNamespace(**{**names, "datetime": Clock})
-    with mock.patch.object(agreement, "datetime", wrong):
+    with mock.patch.object(table, "datetime", wrong):
         yield
 
 

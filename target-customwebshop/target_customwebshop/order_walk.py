@@ -6,10 +6,10 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.orders import lines_back
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.state import LINE, OrderState
+from target_powerofficego.dataflow.table import Agreement
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
     Hold,
@@ -19,7 +19,7 @@ from target_powerofficego.decisions.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.decisions.merge_lines import merge_lines
+from target_powerofficego.decisions.merge import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
 from target_customwebshop.shop_records import patched

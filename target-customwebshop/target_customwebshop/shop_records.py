@@ -28,7 +28,7 @@ from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, Shop
 from tap_customwebshop.json_text import read_json
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.go_api import CallCount
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tap_customwebshop.connection import ShopConnection
 from target_powerofficego.dataflow.orders.order import is_made_up
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.decisions.personal_data import ERASED
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run

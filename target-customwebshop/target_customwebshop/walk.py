@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.agreement import Agreement
-from target_powerofficego.dataflow.anonymised import is_anonymised_customer
 from target_powerofficego.dataflow.orders.order import HAS_CREDIT_NOTE, PAYMENT_ROW
-from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.table import Agreement, is_deleted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.decisions.merge import Side, Way, moved_in_go
+from target_powerofficego.decisions.personal_data import is_anonymised_customer
 from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk
 from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
-from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.settle.told_values import sameness, told_values
 from target_powerofficego.settle.writes import CarefulWrite

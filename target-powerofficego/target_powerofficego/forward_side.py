@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.buyers import buyer_as_customer, read_buyer
 from target_powerofficego.dataflow.orders.order import product_from_line
+from target_powerofficego.dataflow.orders.shop_order import buyer_as_customer, read_buyer
 from target_powerofficego.dataflow.orders.state import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold

@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.orders.payments import CURRENCY
-from target_powerofficego.dataflow.orders.vouchers import PaymentAccount, PaymentAccounts
+from target_powerofficego.dataflow.orders.payments import CURRENCY, PaymentAccount, PaymentAccounts
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.go_api import ConfigurationError, MissingPrivilege
 

@@ -25,7 +25,7 @@ from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.command_line import CommandLine
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files

@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.table import Conversion
+from target_powerofficego.dataflow.table import Conversion, now
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.forward_side import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
@@ -39,7 +38,7 @@ from target_powerofficego.sync.unanswered_writes import settle_at_start
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
+    from target_powerofficego.dataflow.orders.payments import PaymentAccounts
 logger = logging.getLogger("target-powerofficego")
 
 _KEPT_AS = (*ENTITIES, PAYMENTS)

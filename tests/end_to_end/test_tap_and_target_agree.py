@@ -15,13 +15,12 @@ SCHEMAS = {
     "orders": schemas.ORDERS,
 }
 READERS = {
-    "customers": ["dataflow/customer.py", "dataflow/addresses.py"],
+    "customers": ["dataflow/customer.py"],
     "products": ["dataflow/product.py"],
     "orders": [
         "dataflow/orders/order.py",
         "dataflow/orders/lines.py",
         "dataflow/orders/line_amounts.py",
-        "dataflow/orders/charges.py",
         "dataflow/orders/refunds.py",
         "dataflow/orders/shop_order.py",
         "dataflow/orders/payments.py",

@@ -8,11 +8,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow.orders.answer import answer_differences
-from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
+from target_powerofficego.dataflow.orders.answer import Mending, answer_differences, mending
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.refunds import less_refunds
-from target_powerofficego.dataflow.orders.rounding import Mending, mending
+from target_powerofficego.dataflow.orders.refunds import credit_lines, less_refunds, nothing_left
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 
 from .baskets import ORE, basket, in_go

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from both_ways import record_message
 from tap_customwebshop.records import move_to_custom
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 
 
 def test_a_phone_number_edited_in_go_is_the_only_thing_written_to_the_shop(linked, box):

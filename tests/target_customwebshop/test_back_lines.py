@@ -7,10 +7,10 @@ from both_ways import record_message
 from hypothesis import given
 from hypothesis import strategies as st
 from target_customwebshop.shop_records import patched
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines_back import LineEdit, patch_of
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.store.link_store import LinkStore
 

@@ -19,8 +19,7 @@ from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.orders.order import ORDER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock
 from target_powerofficego.dataflow.table import Conversion
-from target_powerofficego.dataflow.units import UNIT_WORDS
-from target_powerofficego.dataflow.values import ABSENT, Unusable
+from target_powerofficego.dataflow.values import ABSENT, UNIT_WORDS, Unusable
 
 CONVERSION = Conversion(shop_name="shop", time_zone=ZoneInfo("Europe/Oslo"))
 LETTERS = string.ascii_letters + "æøåÆØÅ -.&<>"

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.addresses import read_address
-from target_powerofficego.dataflow.iso_codes import COUNTRIES, CURRENCIES
-from target_powerofficego.dataflow.product import (
-    price_repairs,
-    price_without_vat,
+from target_powerofficego.dataflow.customer import read_address
+from target_powerofficego.dataflow.product import price_repairs, price_without_vat, write_price
+from target_powerofficego.dataflow.values import (
+    COUNTRIES,
+    CURRENCIES,
+    UNIT_WORDS,
+    Unusable,
     rate_key,
-    write_price,
+    unit_code,
 )
-from target_powerofficego.dataflow.units import UNIT_WORDS, unit_code
-from target_powerofficego.dataflow.values import Unusable
 
 OSLO = ZoneInfo("Europe/Oslo")
 

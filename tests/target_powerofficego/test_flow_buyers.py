@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.dataflow.buyers import guest_id
+from target_powerofficego.dataflow.orders.shop_order import guest_id
 from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"

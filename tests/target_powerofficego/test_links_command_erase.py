@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.dataflow.orders.order import stakes
-from target_powerofficego.decisions.erased import impersonal_order
+from target_powerofficego.decisions.personal_data import impersonal_order
 from target_powerofficego.links_command import main
 from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow.agreement import Agreement
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock
+from target_powerofficego.dataflow.table import Agreement
 from target_powerofficego.decisions.merge import Evidence, Owner, Side, first_meeting, merge
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone.utc)

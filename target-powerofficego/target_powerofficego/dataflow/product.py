@@ -16,21 +16,23 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
+    archived,
+    archiving,
     is_deleted,
     member,
     to_member,
 )
-from target_powerofficego.dataflow.units import UNIT_WORDS, is_unit, unit_code
-from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
+from target_powerofficego.dataflow.values import (
+    ABSENT,
+    UNIT_WORDS,
+    Unusable,
+    Value,
+    is_unit,
+    unit_code,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def rate_key(rate: Decimal) -> str:
-    """Return a rate in percent in the form of the keys of `sales_accounts`: "25", "12.5", "0"."""
-    plain = format(rate, "f")
-    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
 
 def _sku(record: Record, _: Conversion) -> Value:
@@ -173,8 +175,8 @@ def _sales_account(record: Record, conversion: Conversion) -> Value:
         rate = Decimal(0)
     if rate is None or not accounts:
         return ABSENT
-    reason = f"the VAT rate {rate_key(rate)} % has no account in the setting sales_accounts"
-    return values.require(accounts.get(rate_key(rate)), reason)
+    reason = f"the VAT rate {values.rate_key(rate)} % has no account in the setting sales_accounts"
+    return values.require(accounts.get(values.rate_key(rate)), reason)
 
 
 def is_archived(record: Record) -> bool:
@@ -185,11 +187,6 @@ def is_archived(record: Record) -> bool:
     """
     status = values.one_of(record.get("status"), ("active", "draft", "archived"), what="status")
     return is_deleted(record) or status == "archived"
-
-
-def _archived(record: Record, _: Conversion) -> Value:
-    is_told = "status" in record or "deleted_at" in record
-    return is_archived(record) if is_told else ABSENT
 
 
 _is_stock_item = member("stock_tracked", values.flag_or_false)
@@ -309,20 +306,9 @@ def _write_stock_on_hand(value: Value, _: Record) -> Record:
     return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
 
 
-def _write_archived(value: Value, record: Record) -> Record:
-    """Write whether the product is withdrawn from sale.
-
-    Taken out of the archive it becomes a draft: it may have been one before, and what is sold is
-    for a person to decide.
-
-    Raises:
-        Unusable: it is no longer archived in Go, but the shop has deleted it.
-    """
-    if value:
-        return {"status": "archived"}
-    if is_deleted(record):
-        raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
-    return {"status": "draft"}
+_write_archived = archiving({"status": "archived"}, {"status": "draft"})
+"""Taken out of the archive, a product becomes a draft: it may have been one before, and what is
+sold is for a person to decide."""
 
 
 PRODUCT = Table(
@@ -470,7 +456,7 @@ PRODUCT = Table(
             "IsArchived",
             "boolean",
             Direction.TO_GO,
-            _archived,
+            archived(is_archived, "status"),
             same=values.same_flag,
             note="archived, never deleted; a draft is not archived; see `max_archives`",
             to_shop=_write_archived,

@@ -1,7 +1,8 @@
-"""What a property table is: its rows, and how a whole record is read through them."""
+"""What a property table is: its rows, how a record is read through them, and an agreement."""
 
 from __future__ import annotations
 
+import datetime
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from target_powerofficego.dataflow.values import (
     ABSENT,
     Unusable,
     Value,
+    dig,
     instant,
     member_at,
     same_text,
+    short_reference,
     text,
     written_like,
 )
@@ -20,6 +23,7 @@ from target_powerofficego.dataflow.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from zoneinfo import ZoneInfo
+
 
 Record = dict[str, Any]
 """A whole shop record as the tap sent it (see docs/shop-api.md), with null for empty members."""
@@ -112,14 +116,8 @@ class Property:
 
         A tap may omit members, nested ones included; members of a null address count as present.
         """
-        found: object = entry
-        for name in self.go.split("."):
-            if found is None:
-                return True
-            if not isinstance(found, dict) or name not in found:
-                return False
-            found = found[name]
-        return all(name in entry for name in self.needs)
+        is_there = dig(entry, self.go) is not ABSENT
+        return is_there and all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
         """Return the smallest patch of a record that gives this row a value of Go's.
@@ -137,14 +135,48 @@ class Property:
 
 
 def member(
-    name: str, read: Callable[..., Value] = text, **how: object
+    name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **how: object
 ) -> Callable[[Record, Conversion], Value]:
-    """Return the `to_go` that reads one member; it returns ABSENT if the shop omits the member."""
+    """Return the `to_go` that reads one member; `omitted` is its value if the shop omits it."""
 
     def to_go(record: Record, _: Conversion) -> Value:
-        return read(record[name], what=name, **how) if name in record else ABSENT
+        return read(record[name], what=name, **how) if name in record else omitted
 
     return to_go
+
+
+def reference(record: Record, conversion: Conversion) -> Value:
+    """Return our reference for a record in Go, as a `to_go`."""
+    return short_reference(conversion.shop_name, record["id"])
+
+
+def archived(
+    is_archived: Callable[[Record], bool], name: str
+) -> Callable[[Record, Conversion], Value]:
+    """Return the `to_go` of whether a record is archived; ABSENT if it has neither member for it.
+
+    `name` is the member that says so apart from `deleted_at`.
+    """
+
+    def to_go(record: Record, _: Conversion) -> Value:
+        return is_archived(record) if name in record or "deleted_at" in record else ABSENT
+
+    return to_go
+
+
+def archiving(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], Record]:
+    """Return the `to_shop` that writes one of two patches: for a record archived in Go, or not.
+
+    What the shop deleted stays deleted: the `to_shop` raises `Unusable` if that is no longer
+    archived in Go.
+    """
+
+    def to_shop(value: Value, record: Record) -> Record:
+        if not value and is_deleted(record):
+            raise Unusable("it is deleted in the shop and cannot be taken out of the archive")
+        return withdrawn if value else on_sale
+
+    return to_shop
 
 
 def to_member(name: str) -> Callable[[Value, Record], Record]:
@@ -198,13 +230,12 @@ class Table:
             try:
                 value = row.to_go(record, conversion)
             except Unusable as unusable:
-                if str(unusable) not in reasons:
-                    reasons.append(str(unusable))
-                continue
-            if value is not ABSENT:
-                values[row.name] = value
+                reasons.append(str(unusable))
+            else:
+                if value is not ABSENT:
+                    values[row.name] = value
         if reasons:
-            raise Unusable("; ".join(reasons))
+            raise Unusable("; ".join(dict.fromkeys(reasons)))
         return Reading(values, self.repairs(record, conversion))
 
     def create_body(self, values: Mapping[str, Value]) -> dict[str, Any]:
@@ -220,3 +251,30 @@ class Table:
                 group = group.setdefault(parent, {})
             group[leaf] = value
         return body
+
+
+NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+"""Stands for the time of reading of a side whose value has not been seen yet."""
+
+UNTOUCHED = object()
+"""Stands for the value that our write replaced in the shop, where we have written nothing."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a row's two sides held when they last agreed, in Go's form, and when each was read.
+
+    `replaced` is the shop's value that our own last write of the row replaced. It is kept until the
+    shop has reported what it holds since, because a record read before that write repeats it.
+    """
+
+    shop: Value
+    go: Value
+    shop_read_at: datetime.datetime
+    go_read_at: datetime.datetime
+    replaced: Value = UNTOUCHED
+
+
+def now() -> datetime.datetime:
+    """Return the current time as an aware datetime in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -1,7 +1,8 @@
 """How single shop values become Go values, and how two values are compared.
 
 Every function here is pure. `Unusable` carries the reason in words that a bookkeeper understands;
-the whole record is then rejected for that reason.
+the whole record is then rejected for that reason. The codes of units, countries and currencies
+stand at the end.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from zoneinfo import ZoneInfo
 from stdnum import ean
 from stdnum.no import orgnr
 
-from target_powerofficego.dataflow.iso_codes import COUNTRIES, CURRENCIES
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 Value = Any
 """A value in Go's form: text, whole number, Decimal, bool, ISO date text, or None for empty."""
@@ -131,10 +130,8 @@ def written_like(value: Value, told: object) -> Value:
 
 def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
     """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
-    found: Any = entry
-    for part in path.strip("/").replace("/", ".").split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+    found = dig(entry, path.strip("/").replace("/", "."))
+    return None if found is ABSENT else found
 
 
 LONGEST_ID = 255
@@ -246,6 +243,12 @@ def vat_rate(value: object, *, what: str) -> Decimal | None:
             f'{what} {shown(value)} is not a VAT rate; it should be in percent, such as "25"'
         )
     return rate
+
+
+def rate_key(rate: Decimal) -> str:
+    """Return a rate in percent in the form of the keys of `sales_accounts`: "25", "12.5", "0"."""
+    plain = format(rate, "f")
+    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
 
 def email(value: object, *, what: str) -> str | None:
@@ -442,48 +445,44 @@ def same_amount(value: Value) -> Value:
     return number if number.is_finite() else value
 
 
-def same_code(value: Value) -> Value:
-    """Normalise a code for comparing: trimmed, in upper case."""
-    plain = same_text(value)
-    return plain.upper() if isinstance(plain, str) else plain
+def _same_if_text(same: Callable[[str], str]) -> Callable[[Value], Value]:
+    """Return the function that normalises a value as text, and further if it is text."""
+
+    def read(value: Value) -> Value:
+        plain = same_text(value)
+        return same(plain) or None if isinstance(plain, str) else plain
+
+    return read
 
 
-def same_gtin(value: Value) -> Value:
-    """Normalise a GTIN for comparing: without spaces and hyphens."""
-    plain = same_text(value)
-    return ean.compact(plain) or None if isinstance(plain, str) else plain
+same_code = _same_if_text(str.upper)
+"""Normalise a code for comparing: trimmed, in upper case."""
+
+same_gtin = _same_if_text(ean.compact)
+"""Normalise a GTIN for comparing: without spaces and hyphens."""
+
+same_email = _same_if_text(str.lower)
+"""Normalise an e-mail address for comparing: trimmed, in lower case."""
 
 
-def same_email(value: Value) -> Value:
-    """Normalise an e-mail address for comparing: trimmed, in lower case."""
-    plain = same_text(value)
-    return plain.lower() if isinstance(plain, str) else plain
-
-
-def same_organization_number(value: Value) -> Value:
+@_same_if_text
+def same_organization_number(plain: str) -> str:
     """Normalise an organisation number for comparing: no spaces, dots or hyphens; upper case.
 
     A Norwegian one is reduced to its nine digits, even with NO before them or MVA after them.
     """
-    plain = same_text(value)
-    if not isinstance(plain, str):
-        return plain
     compact = _without_separators(plain)
     digits = compact.removeprefix("NO").removesuffix("MVA")
-    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact or None
+    return digits if re.fullmatch(r"[0-9]{9}", digits) else compact
 
 
-def same_phone(value: Value) -> Value:
+@_same_if_text
+@lru_cache(maxsize=4096)
+def same_phone(plain: str) -> str:
     """Normalise a telephone number for comparing: E.164 where it can be read as one.
 
     An extension is kept after it: two extensions of one company are two numbers.
     """
-    plain = same_text(value)
-    return _e164(plain) if isinstance(plain, str) else plain
-
-
-@lru_cache(maxsize=4096)
-def _e164(plain: str) -> str:
     import phonenumbers  # noqa: PLC0415 - takes long to load, and --help parses no number
 
     try:
@@ -520,3 +519,96 @@ def kind_of(value: object) -> str:
     """Return what kind of value it is, for a reason that must not quote it: it may be personal."""
     names = {str: "text", bool: "yes/no", list: "list", dict: "group of fields"}
     return names.get(type(value), "number")
+
+
+_UNITS = {
+    "": "EA",
+    "ea": "EA",
+    "stk": "EA",
+    "pcs": "EA",
+    "pc": "EA",
+    "piece": "EA",
+    "each": "EA",
+    "h": "HUR",
+    "hour": "HUR",
+    "time": "HUR",
+    "t": "HUR",
+    "hur": "HUR",
+    "kg": "KGM",
+    "kgm": "KGM",
+    "g": "GRM",
+    "grm": "GRM",
+    "l": "LTR",
+    "liter": "LTR",
+    "litre": "LTR",
+    "ltr": "LTR",
+    "m": "MTR",
+    "meter": "MTR",
+    "metre": "MTR",
+    "mtr": "MTR",
+    "m2": "MTK",
+    "mtk": "MTK",
+    "m3": "MTQ",
+    "mtq": "MTQ",
+    "cm": "CMT",
+    "km": "KMT",
+    "day": "DAY",
+    "dag": "DAY",
+}
+
+UNIT_WORDS = {
+    "EA": "stk",
+    "HUR": "time",
+    "KGM": "kg",
+    "GRM": "g",
+    "LTR": "l",
+    "MTR": "m",
+    "MTK": "m2",
+    "MTQ": "m3",
+    "CMT": "cm",
+    "KMT": "km",
+    "DAY": "dag",
+}
+"""What Norwegian shops call a unit, by Go's code."""
+
+
+def is_unit(unit: str) -> bool:
+    """Return whether a shop's word for a unit is known."""
+    return _folded(unit) in _UNITS
+
+
+def unit_code(unit: str | None) -> str:
+    """Return PowerOffice Go's unit of measure code; EA (piece) for an unknown unit."""
+    return _UNITS.get(_folded(unit or ""), "EA")
+
+
+def _folded(unit: str) -> str:
+    return unit.strip().rstrip(".").casefold()
+
+
+COUNTRIES = frozenset(
+    """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR
+BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ
+EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW
+GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY
+KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV
+MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY
+QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG
+TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM
+ZW
+    """.split()  # noqa: SIM905 - a line for each is too many
+)
+
+CURRENCIES = frozenset(
+    """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN
+BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR
+FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY
+KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU
+MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON
+RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP
+TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU XBA XBB
+XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG
+    """.split()  # noqa: SIM905 - a line for each is too many
+)

@@ -1,1 +1,1 @@
-"""What follows from what both sides changed; pure. Imports `dataflow`."""
+"""What follows from what both sides changed, or have wiped; pure. Imports `dataflow`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_powerofficego.dataflow.agreement import Agreement
+    from target_powerofficego.dataflow.table import Agreement
     from target_powerofficego.dataflow.values import Value
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.links_command.listing import fail, print_json, say
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_powerofficego.dataflow.buyers import guest_id, known_ids
 from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.dataflow.orders.shop_order import guest_id, known_ids
 from target_powerofficego.dataflow.orders.state import OrderState
 from target_powerofficego.dataflow.values import same_email
-from target_powerofficego.decisions.erased import ORDER_ROWS, erased_id, impersonal_order
+from target_powerofficego.decisions.personal_data import ORDER_ROWS, erased_id, impersonal_order
 from target_powerofficego.links_command.listing import fail, say
 from target_powerofficego.links_command.opening import confirm, store_at_rest
 from target_powerofficego.links_command.options import (

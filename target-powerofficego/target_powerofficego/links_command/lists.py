@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.agreement import NEVER
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.orders.state import LINE
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.dataflow.table import Direction
+from target_powerofficego.dataflow.table import NEVER, Direction
 from target_powerofficego.links_command.listing import (
     Column,
     Listing,
@@ -35,8 +34,7 @@ from target_powerofficego.sync.go.index import newest_stamp
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_powerofficego.dataflow.agreement import Agreement
-    from target_powerofficego.dataflow.table import Property
+    from target_powerofficego.dataflow.table import Agreement, Property
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.store.link_store import KeptConflict, Link
 

@@ -15,8 +15,8 @@ import click
 import simplejson
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.overrides import TABLES
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.links_command.listing import fail, print_json_line, say
 from target_powerofficego.links_command.opening import in_one_line, open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices

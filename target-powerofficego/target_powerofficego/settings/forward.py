@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.orders.line_amounts import ZERO
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.payments import method_key
-from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD, rate_key
-from target_powerofficego.dataflow.values import Unusable, vat_rate
+from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
+from target_powerofficego.dataflow.values import Unusable, rate_key, vat_rate
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.settings.both_ways import SideReader, SideSettings

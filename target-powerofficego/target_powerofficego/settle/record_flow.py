@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import orjson
 
-from target_powerofficego.dataflow.agreement import NEVER
-from target_powerofficego.dataflow.anonymised import NEVER_KNOWN
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
+from target_powerofficego.dataflow.table import NEVER
 from target_powerofficego.dataflow.values import Contradiction, Unusable, instant
 from target_powerofficego.decisions.changes import (
     OUTCOME_OF,
@@ -30,8 +29,8 @@ from target_powerofficego.decisions.changes import (
     Reject,
     Undecidable,
 )
-from target_powerofficego.decisions.erased import ERASED_CUSTOMER
 from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merge
+from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_KNOWN
 from target_powerofficego.open_files import is_out_of_files
 from target_powerofficego.settle.versions import (
     MOST_RUNS,
@@ -51,8 +50,8 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Conversion, Record, Table
     from target_powerofficego.decisions.changes import Change, Conflict
-    from target_powerofficego.decisions.erased import ErasedCustomers
     from target_powerofficego.decisions.merge import Merge, Side
+    from target_powerofficego.decisions.personal_data import ErasedCustomers
     from target_powerofficego.settings.both_ways import SideSettings
     from target_powerofficego.settle.plan import Plan
     from target_powerofficego.settle.summary import Tally

@@ -6,8 +6,8 @@ import abc
 import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.record_flow import AnyTools, Arrival, record_hash
 from target_powerofficego.settle.schedule import OutputClosed, Schedule, StateGate

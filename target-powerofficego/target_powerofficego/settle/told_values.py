@@ -6,10 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow.customer import what_hangs_on
-from target_powerofficego.dataflow.orders.amounts import as_kept, order_amounts
 from target_powerofficego.dataflow.orders.lines_back import agree, members_by_reference
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE
+from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE, as_kept, order_amounts
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 
 if TYPE_CHECKING:

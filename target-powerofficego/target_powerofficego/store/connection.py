@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.location import (
     StoreLocation,

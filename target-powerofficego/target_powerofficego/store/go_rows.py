@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.payments import Payment, PostedPayment
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.connection import Rows
 from target_powerofficego.store.tables import to_key

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement, now
-from target_powerofficego.decisions.erased import ERASED, ErasedCustomers
+from target_powerofficego.dataflow.table import NEVER, UNTOUCHED, Agreement, now
+from target_powerofficego.decisions.personal_data import ERASED, ErasedCustomers
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.connection import Rows, value_of
 from target_powerofficego.store.tables import from_stamp, to_json, to_stamp

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_powerofficego.dataflow.agreement import Agreement
+    from target_powerofficego.dataflow.table import Agreement
     from target_powerofficego.dataflow.values import Value
 
 

@@ -11,7 +11,7 @@ from target_powerofficego.settle.record_flow import RunTools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_powerofficego.dataflow.orders.vouchers import PaymentAccounts
+    from target_powerofficego.dataflow.orders.payments import PaymentAccounts
     from target_powerofficego.go_api import GoClient
     from target_powerofficego.settings.forward import Settings
     from target_powerofficego.settle.writes import Brakes

@@ -7,15 +7,9 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow import addresses, customer, values
-from target_powerofficego.dataflow.agreement import Agreement, now
-from target_powerofficego.dataflow.anonymised import (
-    ANONYMISED,
-    NEVER_KNOWN,
-    anonymous_customer,
-    is_anonymised_customer,
-)
+from target_powerofficego.dataflow import customer, values
 from target_powerofficego.dataflow.orders.order import GUEST
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.decisions.changes import (
     Conflict,
     Create,
@@ -26,7 +20,13 @@ from target_powerofficego.decisions.changes import (
     Undecidable,
 )
 from target_powerofficego.decisions.changes import Link as LinkChange
-from target_powerofficego.decisions.erased import ERASED_CUSTOMER
+from target_powerofficego.decisions.personal_data import (
+    ANONYMISED,
+    ERASED_CUSTOMER,
+    NEVER_KNOWN,
+    anonymous_customer,
+    is_anonymised_customer,
+)
 from target_powerofficego.go_api import Refused, TestFailed
 from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.sync.go.operations import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from target_powerofficego.dataflow.addresses import Address
+    from target_powerofficego.dataflow.customer import Address
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.dataflow.values import Value
     from target_powerofficego.decisions.changes import Change
@@ -56,7 +56,7 @@ _RESOURCES = {
     "contact_persons": "ContactPersons",
 }
 _SAME: Mapping[str, Callable[[Any], Value]] = {
-    "delivery_addresses": addresses.folded,
+    "delivery_addresses": customer.folded,
     "contact_persons": values.same_text,
 }
 """How a member of what belongs to a customer is compared."""
@@ -187,9 +187,9 @@ class CustomersWalk(EntityWalk):
             tools, place = self.tools, _Place("delivery_addresses", shop_id, contact.go_id)
             self.require_addresses_seen(shop_id, contact)
             for entry in tools.index.find(place.entity, f"contact:{contact.go_id}"):
-                if addresses.from_go(entry.body).content == address.content:
+                if customer.address_from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
-            codes = addresses.codes(tools.settings.shop_name, contact.shop_id, address)
+            codes = customer.address_codes(tools.settings.shop_name, contact.shop_id, address)
             return self._create_part(place, address.members(), codes, read_at)
 
     def require_addresses_seen(self, shop_id: str, contact: Contact) -> None:
@@ -295,8 +295,8 @@ class CustomersWalk(EntityWalk):
         if address is None:
             codes = values.numbered_references(shop_name, shop_id)
             return _Place("contact_persons", shop_id, go_id), [*itertools.islice(codes, _OWN_CODES)]
-        codes = addresses.codes(shop_name, shop_id, address)
-        former = addresses.former_code(shop_name, address)
+        codes = customer.address_codes(shop_name, shop_id, address)
+        former = customer.former_address_code(shop_name, address)
         place = _Place("delivery_addresses", shop_id, go_id)
         return place, [*itertools.islice(codes, _OWN_CODES), former]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.decisions.changes import Archive, RowChange, Undecidable
 from target_powerofficego.go_api import (
     NotFound,

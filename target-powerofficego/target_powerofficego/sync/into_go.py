@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import UNTOUCHED
+from target_powerofficego.dataflow.table import UNTOUCHED
 from target_powerofficego.decisions.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.settle.record_flow import OLD_VERSION, Walk

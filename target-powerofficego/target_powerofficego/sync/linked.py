@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import NEVER, Agreement, now
+from target_powerofficego.dataflow.table import NEVER, Agreement, now
 from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.decisions.changes import (
     Archive,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.addresses import folded
+from target_powerofficego.dataflow.customer import folded
 from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.decisions.changes import Create, Hold, Link, Undecidable
 from target_powerofficego.sync.go.writer import NOT_SEEN

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS, SERVICE
-from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT, rate_key
+from target_powerofficego.dataflow.product import EXEMPT, EXEMPT_ACCOUNT
+from target_powerofficego.dataflow.values import rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
 from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.sync.go.operations import Destination, product_destination

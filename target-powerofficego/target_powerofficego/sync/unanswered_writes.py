@@ -9,15 +9,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.addresses import DELIVERY_MEMBERS, folded
-from target_powerofficego.dataflow.agreement import Agreement, now
+from target_powerofficego.dataflow.customer import DELIVERY_MEMBERS, folded
 from target_powerofficego.dataflow.orders.answer import ROUNDING
-from target_powerofficego.dataflow.orders.stages import Stage
-from target_powerofficego.dataflow.orders.state import LINE, OrderState
+from target_powerofficego.dataflow.orders.state import LINE, OrderState, Stage
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.decisions.changes import RowChange, Undecidable
-from target_powerofficego.decisions.merge import created_base
-from target_powerofficego.decisions.merge_lines import lines_by_reference
+from target_powerofficego.decisions.merge import created_base, lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.store.go_rows import SENDING

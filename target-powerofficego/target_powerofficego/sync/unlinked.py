@@ -7,9 +7,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import NEVER, UNTOUCHED, Agreement, now
 from target_powerofficego.dataflow.orders.order import GUEST, is_made_up
-from target_powerofficego.dataflow.table import is_deleted
+from target_powerofficego.dataflow.table import NEVER, UNTOUCHED, Agreement, is_deleted, now
 from target_powerofficego.dataflow.values import Unusable, instant_or_none
 from target_powerofficego.decisions.changes import (
     Change,
@@ -21,8 +20,8 @@ from target_powerofficego.decisions.changes import (
     Undecidable,
 )
 from target_powerofficego.decisions.changes import Link as LinkChange
-from target_powerofficego.decisions.erased import ERASED
 from target_powerofficego.decisions.merge import created_base, first_meeting, go_side
+from target_powerofficego.decisions.personal_data import ERASED
 from target_powerofficego.settle.record_flow import REPLACED, created_at, record_hash
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.go.index import newest_stamp

@@ -6,12 +6,10 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-from target_powerofficego.dataflow.agreement import NEVER, Agreement
-from target_powerofficego.dataflow.buyers import AgreedBuyer
-from target_powerofficego.dataflow.orders.amounts import OrderAmounts
 from target_powerofficego.dataflow.orders.line_amounts import Money
-from target_powerofficego.dataflow.orders.stages import Stage
-from target_powerofficego.dataflow.orders.state import OrderState, kept_of
+from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer
+from target_powerofficego.dataflow.orders.state import OrderAmounts, OrderState, Stage, kept_of
+from target_powerofficego.dataflow.table import NEVER, Agreement
 
 AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
 SUMS = OrderAmounts("2026-05-01", "NOK", {"25": Money(Decimal(100), Decimal(25), Decimal(125))})

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.dataflow.agreement import Agreement, now
-from target_powerofficego.decisions.merge_lines import merge_lines
+from target_powerofficego.dataflow.table import Agreement, now
+from target_powerofficego.decisions.merge import merge_lines
 from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"

@@ -8,10 +8,14 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow.orders.credits import credit_lines, nothing_left
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.refund_shares import split
-from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds
+from target_powerofficego.dataflow.orders.refunds import (
+    Refund,
+    credit_lines,
+    less_refunds,
+    nothing_left,
+)
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction
 from target_powerofficego.decisions.changes import Undecidable

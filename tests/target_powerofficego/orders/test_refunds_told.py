@@ -3,9 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.dataflow.orders.charges import service_line
 from target_powerofficego.dataflow.orders.line_amounts import Money
-from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at
+from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at, service_line
 from target_powerofficego.dataflow.orders.refunds import (
     less_refunds,
     splits_in_words,

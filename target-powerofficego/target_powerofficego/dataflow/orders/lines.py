@@ -1,34 +1,50 @@
-"""The lines of an order in Go's form: products, gift cards, texts, freight, fees and discounts.
+"""The lines of an order in Go's form: products, gift cards, texts, freight, fees, rounding; pure.
 
-No VAT can be sent to PowerOffice Go, which calculates it by the product's sales account. Go's
-answer is compared afterwards (`answer`).
+Freight, fees, rounding and deductions are each a line on a service product. No VAT can be sent to
+PowerOffice Go, which calculates it by the product's sales account. Go's answer is compared
+afterwards (`answer`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import (
     NORWEGIAN_RATES,
+    NOTHING,
     ZERO,
     Money,
     Price,
     Rates,
     choose_price,
     read_money,
+    sum_by,
 )
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.units import unit_code
-from target_powerofficego.dataflow.values import Unusable, to_ore
+from target_powerofficego.dataflow.values import (
+    Contradiction,
+    Unusable,
+    Value,
+    rate_key,
+    to_ore,
+    unit_code,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from decimal import Decimal
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
+
+
+ByRate = dict[Decimal, Money]
+
+ORDER_ROUNDING = "rounding:order"
+"""The reference of the line for the amount by which the shop itself rounds an order."""
+
+ROUNDING_NAME = "Øreavrunding"
 
 
 @dataclass(frozen=True)
@@ -136,33 +152,72 @@ LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
 """The members of a line that are compared, and how each is normalised."""
 
 
-def rates_of(order: Record, codes: ServiceCodes) -> Rates:
-    """Return the rates from which a missing one is chosen: the merchant's, else Norway's.
+def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
+    """Return an order's lines in the shop's order, then its freight, then its fees.
+
+    Freight and fees that cost nothing are left out.
 
     Raises:
-        Unusable: a row of `taxes` cannot be read.
+        Unusable: with the reason of each line that cannot be read; or two have the same id, or a
+            row of `taxes` cannot be read.
     """
+    rates = _rates_of(order, codes)
+    found: list[OrderLine] = []
+    reasons: list[str] = []
+    for member in LISTS:
+        for number, raw in enumerate(dicts(order.get(member), what=member), start=1):
+            try:
+                line = _read_line(member, raw, number, len(found), codes, rates)
+            except Unusable as unusable:
+                reasons.append(str(unusable))
+            else:
+                found += [] if line is None else [line]
+    counts = Counter(line.reference for line in found)
+    doubled = sorted(reference for reference, count in counts.items() if count > 1)
+    reasons += [f"two lines have the id {values.shown(reference)}" for reference in doubled]
+    if reasons:
+        raise Unusable("; ".join(reasons))
+    return found
+
+
+def _rates_of(order: Record, codes: ServiceCodes) -> Rates:
+    """Return the rates from which a missing one is chosen: the merchant's, else Norway's."""
     rows = dicts(order.get("taxes"), what="taxes")
     named = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
     return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
 
 
-def product_lines(
-    order: Record, codes: ServiceCodes, rates: Rates
-) -> tuple[list[OrderLine], list[str]]:
-    """Return the lines in `lines`, in the shop's order, and why others cannot be read."""
-    found: list[OrderLine] = []
-    reasons: list[str] = []
-    for number, raw in enumerate(dicts(order.get("lines"), what="lines"), start=1):
-        what = f"line {number}"
-        try:
-            if raw.get("type") == "text":
-                found.append(_text_line(raw, what, len(found)))
-            else:
-                found.append(_product_line(raw, what, len(found), codes, rates))
-        except Unusable as unusable:
-            reasons.append(str(unusable))
-    return found, reasons
+def _read_line(
+    member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
+) -> OrderLine | None:
+    """Return what an object of one of the `LISTS` says; None for a charge that costs nothing."""
+    if member != "lines":
+        return _charge(member, raw, number, place, codes, rates)
+    if raw.get("type") == "text":
+        return _text_line(raw, f"line {number}", place)
+    return _product_line(raw, f"line {number}", place, codes, rates)
+
+
+def _charge(
+    member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
+) -> OrderLine | None:
+    """Return the line of a freight or fee; one without a rate gets what its amounts imply."""
+    kinds = {
+        "shipping": ("freight", codes.shipping, "Frakt"),
+        "fees": ("fee", codes.fee, "Gebyr"),
+    }
+    kind, code, name = kinds[member]
+    what = f"{kind} {number}"
+    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    total = read_money(raw, rate, what)
+    if not total.incl and not total.excl:
+        return None
+    if rate is None:
+        rate = rates.of(total, what) if total.tax else ZERO
+    service = service_at(code, name, rate or ZERO)
+    reference = values.text(raw.get("id"), what=f"{what}, id") or number
+    description = values.words(raw.get("name"), what=f"{what}, name") or name
+    return service_line(f"{LISTS[member]}{reference}", service, description, place, rate, total)
 
 
 def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
@@ -181,7 +236,7 @@ def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
         unit="EA",
         sort_order=sort_order,
         rate=rate,
-        total=Money(ZERO, ZERO, ZERO),
+        total=NOTHING,
         is_text=True,
     )
 
@@ -257,6 +312,11 @@ def total_incl(lines: Iterable[OrderLine]) -> Decimal:
     return sum((line.total.incl for line in lines), ZERO)
 
 
+def taken_in_words(lines: Iterable[OrderLine]) -> str:
+    """Say what negative lines take off at which rate: "10.00 at 25 % and 2.00 at 15 %"."""
+    return " and ".join(f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines)
+
+
 def dicts(raw: object, *, what: str) -> list[Record]:
     """Return a list of objects; null counts as an empty list.
 
@@ -268,3 +328,84 @@ def dicts(raw: object, *, what: str) -> list[Record]:
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
         raise Unusable(f"{what} should be a list but is a {values.kind_of(raw)}")
     return raw
+
+
+def service_line(
+    reference: str,
+    service: Service,
+    description: str,
+    sort_order: int,
+    rate: Decimal | None,
+    total: Money,
+) -> OrderLine:
+    """Return a line of one unit of a service; an amount below zero is a quantity of -1.
+
+    PowerOffice Go credits by quantity.
+    """
+    quantity = Decimal(-1) if total.excl < 0 or total.incl < 0 else Decimal(1)
+    return OrderLine(
+        reference=reference,
+        product_id=None,
+        sku=None,
+        service=service,
+        description=description,
+        quantity=quantity,
+        price=Price(to_ore(total.excl) * quantity, ZERO),
+        unit="EA",
+        sort_order=sort_order,
+        rate=rate,
+        total=total,
+    )
+
+
+def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderLine]:
+    """Return the line, without VAT, for the shop's rounding of the whole order, if there is any.
+
+    Raises:
+        Contradiction: the merchant has no product for it.
+        Unusable: it is not a number.
+    """
+    amount = to_ore(values.amount(order.get("rounding"), what="rounding") or ZERO)
+    if not amount:
+        return []
+    if codes.rounding is None:
+        raise Contradiction(
+            f"the shop rounds the order by {amount}, and no rounding_product_code is set to post"
+            " that on: set it"
+        )
+    service = Service(codes.rounding, ROUNDING_NAME)
+    total = Money(amount, ZERO, amount)
+    return [service_line(ORDER_ROUNDING, service, service.name, start, ZERO, total)]
+
+
+def spread_lines(
+    reference: str, code: str, name: str, description: str, start: int, shares: ByRate
+) -> list[OrderLine]:
+    """Return a negative line for each VAT rate, the highest rate first."""
+    wanted = [(rate, share) for rate, share in sorted(shares.items(), reverse=True) if share.incl]
+    return [
+        service_line(
+            f"{reference}:{service.code.rpartition('-')[2]}",
+            service,
+            description,
+            start + place,
+            rate,
+            -share,
+        )
+        for place, (rate, share) in enumerate(wanted)
+        for service in [service_at(code, name, rate)]
+    ]
+
+
+def without_rate(lines: Iterable[OrderLine], what: str) -> str:
+    """Say that an amount cannot be split by VAT rate, because one of these lines has none."""
+    line = next(one for one in lines if one.rate is None and one.total.incl)
+    return f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
+
+
+def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
+    """Return what lines come to at each VAT rate; None when a line that counts has no rate."""
+    lines = list(lines)
+    if any(line.rate is None and line.total.incl for line in lines):
+        return None
+    return sum_by((line.rate, line.total) for line in lines if line.rate is not None)

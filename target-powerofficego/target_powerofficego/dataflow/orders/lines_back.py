@@ -16,15 +16,12 @@ from target_powerofficego.dataflow.orders.answer import ROUNDING
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ZERO, Money
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, LISTS, OrderLine, dicts
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Unusable, money, to_ore
+from target_powerofficego.dataflow.values import Unusable, Value, money, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_powerofficego.dataflow.agreement import Agreement
-    from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.dataflow.table import Agreement, Record
 
 _DISCOUNTS = ("discount_excl", "discount_incl")
 _FINEST = Decimal("1E-12")  # kroner: as many decimals as the way forward reads
@@ -166,14 +163,8 @@ def total_of(entry: Mapping[str, Any]) -> Decimal:
 
 
 def _members(line: OrderLine) -> dict[str, Value]:
-    if line.is_text:
-        return {"Description": line.description}
-    return {
-        "Description": line.description,
-        "Quantity": line.quantity,
-        "ProductUnitPrice": line.price.unit_price,
-        "Allowance": line.price.allowance,
-    }
+    members = line.values(None, standard_account=False)
+    return {name: members[name] for name in BACK_MEMBERS if name in members}
 
 
 def _same(name: str, value: Value) -> Value:

@@ -12,6 +12,7 @@ from target_powerofficego.dataflow.table import (
     Record,
     Table,
     member,
+    reference,
     to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
@@ -57,6 +58,28 @@ _SKU = "sku:"
 def is_made_up(shop_id: str) -> bool:
     """Return whether an id is ours, with no record in the shop, such as a guest's."""
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
+
+
+CANCEL = ""
+"""Used in place of a refund's id, which is never empty, for the credit note of what is left of a
+cancelled order."""
+
+_CANCELLED = ":cancel"
+_REFUNDED = ":refund:"
+
+
+def credit_name(order_id: str, refund_id: str) -> str:
+    """Return the name of an order's credit note, as used in its reference in Go."""
+    told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
+    return order_id + told
+
+
+def credited_order(shop_id: str) -> str:
+    """Return the id of the order to which a credit note belongs; any other id is unchanged."""
+    if not shop_id.startswith(CREDIT):
+        return shop_id
+    order_id, is_refund, _ = shop_id.removeprefix(CREDIT).partition(_REFUNDED)
+    return order_id if is_refund else order_id.removesuffix(_CANCELLED)
 
 
 def stakes(order: Record) -> Record:
@@ -105,18 +128,6 @@ def _date(name: str) -> Callable[[Record, Conversion], Value]:
         return values.date_in_zone(order[name], zone=conversion.time_zone, what=name)
 
     return read
-
-
-def _reference(order: Record, conversion: Conversion) -> Value:
-    return values.short_reference(conversion.shop_name, order["id"])
-
-
-def _number(order: Record, _: Conversion) -> Value:
-    return values.text(order.get("number"), what="number")
-
-
-def _digits(order: Record, _: Conversion) -> Value:
-    return values.number_of_digits(order.get("number"), what="number")
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
@@ -205,7 +216,7 @@ ORDER = Table(
             "ExternalImportReference",
             "string",
             Direction.ON_CREATE,
-            _reference,
+            reference,
             note="`{shop_name}:{id}`",
         ),
         Property(
@@ -214,7 +225,7 @@ ORDER = Table(
             "ImportedOrderNo",
             "int64",
             Direction.ON_CREATE,
-            _digits,
+            member("number", values.number_of_digits, omitted=None),
             same=values.same_amount,
             note="only digits",
         ),
@@ -224,7 +235,7 @@ ORDER = Table(
             "CustomMatchingReference",
             "string",
             Direction.ON_CREATE,
-            _number,
+            member("number", omitted=None),
         ),
         Property(
             "customer",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, without_rate
 from target_powerofficego.dataflow.orders.line_amounts import (
     NOTHING,
     ZERO,
@@ -18,16 +17,21 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     sum_by,
     with_vat_of,
 )
-from target_powerofficego.dataflow.orders.lines import dicts, total_incl
+from target_powerofficego.dataflow.orders.lines import (
+    ByRate,
+    OrderLine,
+    by_rate,
+    dicts,
+    total_incl,
+    without_rate,
+)
 from target_powerofficego.dataflow.orders.sums import tolerance
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.table import Record
 
 _Key = TypeVar("_Key")
@@ -108,11 +112,6 @@ def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal
         parts[key] = to_ore(left * bounds[key] / room)
         left, room = left - parts[key], room - bounds[key]
     return parts
-
-
-def lowest_by_rate(sold: Iterable[OrderLine]) -> dict[Decimal, Decimal]:
-    """Return the floor that refunds leave at each VAT rate: zero, or a negative sum sold at it."""
-    return {rate: min(one.incl, ZERO) for rate, one in (by_rate(sold) or {}).items()}
 
 
 def refund_shares(
@@ -220,14 +219,14 @@ def told_shares(
         raise Unusable(without_rate((*before, *left), what))
     named = {rate: gone for rate, one in had.items() if (gone := one - room[rate]) != NOTHING}
     counts = Counter(one.rate for one in before if one.total.incl)
-    told = _told_sums(vat, rest + _incl(named), counts, what)
+    told = _told_sums(vat, rest + _whole(named).incl, counts, what)
     changed = Counter(
         now.rate for was, now in zip(before, left, strict=True) if was.total != now.total
     )
     tried = [refund_shares(rest, left, lowest, what)]
     if not told.by_rate:
-        tried += _splits(rest, room, told.tax - _tax(named))
-    elif rest != _incl(room):
+        tried += _splits(rest, room, told.tax - _whole(named).tax)
+    elif rest != _whole(room).incl:
         tried = [_as_told(told, named, rest, changed)]
         _check_room(tried[0], room, what)
     for tolerated in (changed, counts):  # the shop may have rounded VAT on lines not named
@@ -259,7 +258,7 @@ class _ToldSums:
         is_true_by_rate = all(
             abs(one.tax) <= most[rate] and abs(one.incl) <= most[rate] for rate, one in off.items()
         )
-        return is_true_by_rate and abs(_tax(taken) - self.tax) <= sum(most.values(), ZERO)
+        return is_true_by_rate and abs(_whole(taken).tax - self.tax) <= sum(most.values(), ZERO)
 
     def contradicted_by(self, taken: Mapping[Decimal, Money], what: str) -> str:
         """Say what the shop gives, and what is taken from the order."""
@@ -281,12 +280,12 @@ def _told_sums(
     told = dict(vat.by_rate)
     rates = told or counts
     most = sum((tolerance(counts.get(rate, 0) + 1) for rate in rates), ZERO)
-    rest = amount - _incl(told)
+    rest = amount - _whole(told).incl
     if told and ZERO not in told and rest > most:
         told[ZERO] = Money(rest, ZERO, rest)
     elif told and abs(rest) > most:
         raise Contradiction(
-            f"{what} is {amount}, but its taxes come to {_incl(told)} with what they are of"
+            f"{what} is {amount}, but its taxes come to {_whole(told).incl} with what they are of"
         )
     of_amount = None if vat.excl is None else amount - vat.excl
     taxes = [one for one in (vat.tax, of_amount) if one is not None]
@@ -359,12 +358,8 @@ def together(some: Mapping[Decimal, Money], more: Mapping[Decimal, Money]) -> By
     return sum_by([*some.items(), *more.items()])
 
 
-def _incl(sums: Mapping[Decimal, Money]) -> Decimal:
-    return sum((one.incl for one in sums.values()), ZERO)
-
-
-def _tax(sums: Mapping[Decimal, Money]) -> Decimal:
-    return sum((one.tax for one in sums.values()), ZERO)
+def _whole(sums: Mapping[Decimal, Money]) -> Money:
+    return sum(sums.values(), NOTHING)
 
 
 def _in_words(sums: Mapping[Decimal, Money]) -> str:

@@ -1,4 +1,4 @@
-"""Refunds of an order, and the order's lines less what was paid back; pure."""
+"""Refunds of an order, its lines less what was paid back, and the lines of credit notes; pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.orders.charges import ByRate, by_rate, spread_lines
 from target_powerofficego.dataflow.orders.line_amounts import (
     NOTHING,
     ORE,
     ZERO,
     Money,
+    Price,
     repriced,
     with_vat_of,
 )
 from target_powerofficego.dataflow.orders.lines import (
     LISTS,
+    ByRate,
     OrderLine,
     ServiceCodes,
+    by_rate,
     dicts,
+    spread_lines,
+    taken_in_words,
     total_incl,
 )
 from target_powerofficego.dataflow.orders.refund_shares import (
     UNTOLD,
     ToldVat,
     discount_shares,
-    lowest_by_rate,
     positive,
     read_vat,
     refund_shares,
@@ -37,7 +40,6 @@ from target_powerofficego.dataflow.orders.refund_shares import (
     together,
     told_shares,
 )
-from target_powerofficego.dataflow.product import rate_key
 from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
 
 if TYPE_CHECKING:
@@ -136,7 +138,8 @@ def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Ref
     amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
     amount = vat.incl if amount is None else amount
     shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
-    if amount is None and not shipping and not any(map(_is_told, lines)):
+    is_told = any(line.amount is not None or line.quantity for line in lines)
+    if amount is None and not shipping and not is_told:
         raise Unusable(
             f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
         )
@@ -154,10 +157,6 @@ def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]])
     return RefundedLine(line_id, references, abs(quantity), amount)
 
 
-def _is_told(line: RefundedLine) -> bool:
-    return line.amount is not None or bool(line.quantity)
-
-
 def less_refunds(
     lines: Iterable[OrderLine], refunds: Iterable[Refund], codes: ServiceCodes
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
@@ -171,7 +170,7 @@ def less_refunds(
         Contradiction: more was paid back than there was, or a refund's amounts do not add up.
     """
     left = {line.reference: line for line in lines}
-    lowest = lowest_by_rate(left.values())
+    lowest = _lowest_by_rate(left.values())
     paid_back = ZERO
     for refund in refunds:
         before = tuple(left.values())
@@ -182,6 +181,11 @@ def less_refunds(
             left |= _for_no_line(before, left, refund, amount - told, lowest, codes)
         paid_back += total_incl(before) - total_incl(left.values())
     return tuple(left.values()), paid_back
+
+
+def _lowest_by_rate(sold: Iterable[OrderLine]) -> dict[Decimal, Decimal]:
+    """Return the floor that refunds leave at each VAT rate: zero, or a negative sum sold at it."""
+    return {rate: min(one.incl, ZERO) for rate, one in (by_rate(sold) or {}).items()}
 
 
 def _check_amount(refund: Refund, amount: Decimal, told: Decimal, before: Decimal) -> None:
@@ -216,7 +220,7 @@ def _for_no_line(
     else:
         shares = told_shares(refund.vat, rest, before, now, lowest, what)
         after = (*now, *spread(shares))
-        without_vat = lowest_by_rate(after).get(ZERO, ZERO)
+        without_vat = _lowest_by_rate(after).get(ZERO, ZERO)
         lowest[ZERO] = min(lowest.get(ZERO, ZERO), without_vat)
         found = spread(together(shares, refund_shares(ZERO, after, lowest, what)))
     return {line.reference: line for line in found}
@@ -234,17 +238,12 @@ def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> 
         return []
     return [
         f"{amount} of {refund.called} is for no line and tells no VAT: it is taken"
-        f" as a price reduction, {_at_rates(found)}"
+        f" as a price reduction, {taken_in_words(found)}"
         for refund in refunds
         if not refund.vat.is_told
         for found in [shares[f"{REFUND_LINE}{refund.id}"]]
         if (amount := -total_incl(found)) > 0
     ]
-
-
-def _at_rates(lines: Iterable[OrderLine]) -> str:
-    told = [f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines]
-    return " and ".join(told)
 
 
 def _take_named(left: dict[str, OrderLine], refund: Refund) -> Decimal:
@@ -437,3 +436,48 @@ def _remaining(line: OrderLine, incl: Decimal) -> Money:
         return with_vat_of(incl, line.rate)
     excl = to_ore(line.total.excl * incl / line.total.incl)
     return Money(excl, incl - excl, incl)
+
+
+def credit_lines(
+    before: Sequence[OrderLine], after: Iterable[OrderLine]
+) -> tuple[tuple[OrderLine, ...], Decimal]:
+    """Return the lines of a credit note for what was taken back, and their sum with VAT.
+
+    That sum is exactly what the lines after come to, less those before. Where goods came back, that
+    many units are credited; where only money did, one unit of that amount. A line that no longer
+    exists is credited in full; a new one goes on the credit note as it is.
+    """
+    old = {line.reference: line for line in before}
+    new = {line.reference: line for line in after}
+    removed = nothing_left(line for line in before if line.reference not in new)
+    found = [_credited(old.get(line.reference), line) for line in (*new.values(), *removed)]
+    lines = tuple(
+        replace(line, sort_order=place)
+        for place, line in enumerate(one for one in found if one is not None)
+    )
+    return lines, total_incl(lines)
+
+
+def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    """Return the lines as they are when all of them is taken back."""
+    return tuple(
+        replace(
+            line,
+            quantity=ZERO,
+            price=Price(line.price.unit_price, ZERO),
+            total=NOTHING,
+        )
+        for line in lines
+    )
+
+
+def _credited(before: OrderLine | None, after: OrderLine) -> OrderLine | None:
+    """Return the credit line for what was taken back of a line; None if its amount is unchanged."""
+    if before is None:
+        return after
+    gone = before.total - after.total
+    if not gone.incl and not gone.excl:
+        return None
+    quantity = before.quantity - after.quantity or Decimal(1).copy_sign(gone.excl)
+    price = repriced(before.price, quantity=quantity, total_excl=gone.excl)
+    return replace(before, quantity=-quantity, price=price, total=-gone)

@@ -1,4 +1,4 @@
-"""What is kept of a linked order, as the base of its link keeps it; pure.
+"""What is kept of a linked order, as the base of its link keeps it, and how far it is to go; pure.
 
 Besides what both sides hold for each row and line, that is what only the shop knows (where it is
 sent, who bought it, which refunds it has, what it comes to), and what was done in Go: its stage,
@@ -7,22 +7,25 @@ and once it is invoiced, its credit notes.
 
 from __future__ import annotations
 
+import enum
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.agreement import Agreement, now
-from target_powerofficego.dataflow.buyers import OF_ONE_ORDER, AgreedBuyer
-from target_powerofficego.dataflow.orders.amounts import OrderAmounts, as_kept, from_kept
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money, sum_by
 from target_powerofficego.dataflow.orders.lines_back import unmet
-from target_powerofficego.dataflow.orders.stages import Stage
+from target_powerofficego.dataflow.orders.order import DELETING_STATUSES, ORDER_STATUSES
+from target_powerofficego.dataflow.orders.shop_order import OF_ONE_ORDER, AgreedBuyer, ShopOrder
+from target_powerofficego.dataflow.table import Agreement, Record, now
+from target_powerofficego.dataflow.values import Unusable, Value, rate_key
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.dataflow.values import Value
+    from target_powerofficego.dataflow.orders.lines import OrderLine
 
 LINE = "line:"
 """Prefix of the name under which the base keeps a line."""
@@ -261,3 +264,131 @@ class OrderState:
 
     def _without(self, name: str) -> OrderState:
         return OrderState({other: one for other, one in self.base.items() if other != name})
+
+
+class Stage(enum.Enum):
+    """How far an order was brought; a later stage includes the earlier ones.
+
+    `UNDELIVERED`: Go made the invoice, but could not deliver it to the buyer.
+    """
+
+    CONFIRMED = "confirmed"
+    UNDELIVERED = "undelivered"
+    INVOICED = "invoiced"
+
+
+class Wanted(enum.Enum):
+    """What an order's status asks of Go."""
+
+    WRITTEN = "written"
+    DELETED = "deleted"
+    LEFT_ALONE = "left alone"
+
+
+def wanted(
+    order: ShopOrder,
+    statuses: Collection[str],
+    orders_from: datetime.date | None,
+    zone: datetime.tzinfo,
+    *,
+    is_linked: bool,
+) -> Wanted:
+    """Return whether an order is to be written, deleted from Go while it is a Draft, or left alone.
+
+    `zone` is the time zone of the date `orders_from`. A linked order is never left alone, so that
+    money paid back for it is not missed.
+
+    Raises:
+        Unusable: `status` is not a known one, `deleted_at` or `placed_at` is not a timestamp, or it
+            is not known whether the order was placed before `orders_from`.
+    """
+    status = order.status
+    if status in DELETING_STATUSES or order.is_deleted:
+        return Wanted.DELETED
+    if not is_linked and status in ORDER_STATUSES and status not in statuses:
+        return Wanted.LEFT_ALONE
+    if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
+        return Wanted.LEFT_ALONE
+    if status not in ORDER_STATUSES:
+        told = "is missing" if status is None else f"{values.shown(status)} is not known"
+        raise Unusable(f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}")
+    return Wanted.WRITTEN
+
+
+def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
+    """Return the day on which an order was placed, else that on which it was created.
+
+    Raises:
+        Unusable: the shop gives neither, or the one that it gives is not a timestamp.
+    """
+    for name in ("placed_at", "created_at"):
+        moment = values.instant(order.raw.get(name), what=name)
+        if moment is not None:
+            return moment.astimezone(zone).date()
+    raise Unusable(
+        "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+    )
+
+
+def asked_stage(
+    status: str | None, confirm_on: Collection[str], invoice_on: Collection[str]
+) -> Stage | None:
+    """Return how far an order's status asks it to be brought; an invoice need not be Confirmed."""
+    if status in invoice_on:
+        return Stage.INVOICED
+    return Stage.CONFIRMED if status in confirm_on else None
+
+
+def is_due(asked: Stage | None, reached: Stage | None) -> bool:
+    """Return whether a stage is asked for that has not been reached.
+
+    Each stage is reached only once, so an order that a person sets back in Go stays that way.
+    """
+    if asked is None:
+        return False
+    return reached is None or (asked is Stage.INVOICED and reached is Stage.CONFIRMED)
+
+
+@dataclass(frozen=True)
+class OrderAmounts:
+    """What an order comes to: its date, currency, and sums by VAT rate.
+
+    `date` is ISO, in the shop's time zone. A rate is in percent as `rate_key` writes it; None
+    stands for lines for which no rate is given.
+    """
+
+    date: str | None = None
+    currency: str | None = None
+    by_rate: Mapping[str | None, Money] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Money:
+        """The total over all rates."""
+        return sum(self.by_rate.values(), NOTHING)
+
+
+def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> OrderAmounts:
+    """Return what an order comes to, from its header in Go's form and its lines."""
+    by_rate = sum_by(
+        (None if line.rate is None else rate_key(line.rate), line.total) for line in lines
+    )
+    return OrderAmounts(header.get("placed_at"), header.get("currency"), by_rate)
+
+
+def as_kept(amounts: OrderAmounts) -> list[Value]:
+    """Return amounts as the base keeps them: a list of JSON, decimals as text."""
+    rates = sorted(amounts.by_rate.items(), key=lambda one: one[0] or "")
+    return [
+        amounts.date,
+        amounts.currency,
+        [[rate, str(one.excl), str(one.tax), str(one.incl)] for rate, one in rates],
+    ]
+
+
+def from_kept(kept: Value) -> OrderAmounts:
+    """Return the amounts that the base keeps."""
+    date, currency, rates = kept
+    by_rate = {
+        rate: Money(Decimal(excl), Decimal(tax), Decimal(incl)) for rate, excl, tax, incl in rates
+    }
+    return OrderAmounts(date, currency, by_rate)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from target_powerofficego.dataflow.orders.credits import credited_order
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, Money
+from target_powerofficego.dataflow.orders.order import credited_order
 from target_powerofficego.dataflow.orders.sums import tolerance
 from target_powerofficego.dataflow.values import short_reference, to_ore
 from target_powerofficego.links_command.reconciliation.sides import with_rest

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders import shop_order
-from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
 from target_powerofficego.dataflow.orders.refunds import less_refunds
-from target_powerofficego.dataflow.orders.stages import Wanted, wanted
-from target_powerofficego.dataflow.orders.state import OrderState
-from target_powerofficego.dataflow.product import rate_key
-from target_powerofficego.dataflow.values import Unusable, to_ore
+from target_powerofficego.dataflow.orders.state import (
+    OrderAmounts,
+    OrderState,
+    Wanted,
+    order_amounts,
+    wanted,
+)
+from target_powerofficego.dataflow.values import Unusable, rate_key, to_ore
 from target_powerofficego.go_api import MissingPrivilege, NotFound, with_ids
 
 if TYPE_CHECKING:

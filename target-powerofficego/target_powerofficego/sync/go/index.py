@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.agreement import now
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.go_api import NotFound
 

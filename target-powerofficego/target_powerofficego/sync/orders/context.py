@@ -9,24 +9,27 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import Agreement, now
-from target_powerofficego.dataflow.orders.amounts import OrderAmounts, order_amounts
-from target_powerofficego.dataflow.orders.credits import CANCEL
 from target_powerofficego.dataflow.orders.line_amounts import ORE
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, OrderLine
 from target_powerofficego.dataflow.orders.lines_back import NUMBERS
+from target_powerofficego.dataflow.orders.order import CANCEL
 from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund
-from target_powerofficego.dataflow.orders.state import OrderState, kept_of
+from target_powerofficego.dataflow.orders.state import (
+    OrderAmounts,
+    OrderState,
+    kept_of,
+    order_amounts,
+)
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import Value, number_in_go, to_ore
-from target_powerofficego.decisions.merge_lines import are_same, lines_by_reference
+from target_powerofficego.decisions.merge import are_same, lines_by_reference
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
-    from target_powerofficego.dataflow.buyers import AgreedBuyer
-    from target_powerofficego.dataflow.orders.shop_order import ShopOrder
+    from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer, ShopOrder
     from target_powerofficego.dataflow.table import Table
     from target_powerofficego.decisions.changes import Change, RowChange
     from target_powerofficego.go_api import GoClient

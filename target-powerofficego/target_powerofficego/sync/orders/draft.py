@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import Agreement, now
 from target_powerofficego.dataflow.orders.answer import (
     ROUNDING,
+    Mending,
     answer_differences,
+    mending,
     rate_differences,
     total_in_go,
 )
-from target_powerofficego.dataflow.orders.charges import service_line
 from target_powerofficego.dataflow.orders.line_amounts import ZERO, Money
-from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, Service
-from target_powerofficego.dataflow.orders.rounding import Mending, mending
+from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, Service, service_line
+from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import Value, is_before, same_code
 from target_powerofficego.decisions.changes import (
     Delete,
@@ -28,7 +28,7 @@ from target_powerofficego.decisions.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.decisions.merge_lines import (
+from target_powerofficego.decisions.merge import (
     LinesMerge,
     are_same,
     lines_by_reference,

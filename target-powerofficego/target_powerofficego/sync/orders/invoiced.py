@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.answer import total_in_go
-from target_powerofficego.dataflow.orders.credits import (
-    CANCEL,
-    credit_lines,
-    credit_name,
-    nothing_left,
-)
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING
-from target_powerofficego.dataflow.orders.order import CREDIT
+from target_powerofficego.dataflow.orders.order import CANCEL, CREDIT, credit_name
+from target_powerofficego.dataflow.orders.refunds import credit_lines, nothing_left
 from target_powerofficego.dataflow.values import Value, to_ore
 from target_powerofficego.decisions.changes import (
     Change,

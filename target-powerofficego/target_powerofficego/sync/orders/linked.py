@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.answer import (
     total_difference,
     total_in_go,
     vat_difference,
 )
 from target_powerofficego.dataflow.orders.payments import ITS_PAYMENT
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import to_ore
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, RowChange, Undecidable
-from target_powerofficego.decisions.merge import Evidence, Merge, Side, go_side, human_edit, merge
-from target_powerofficego.decisions.merge_lines import LinesMerge, lines_by_reference, merge_lines
+from target_powerofficego.decisions.merge import (
+    Evidence,
+    LinesMerge,
+    Merge,
+    Side,
+    go_side,
+    human_edit,
+    lines_by_reference,
+    merge,
+    merge_lines,
+)
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.store.values import on_the_way_back
 from target_powerofficego.sync.go.index import Entry

@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.anonymised import (
-    is_anonymised_order,
-    with_agreed_buyer,
-    without_marks,
-)
-from target_powerofficego.dataflow.buyers import has_unusable_number, known_ids, order_email
 from target_powerofficego.dataflow.customer import NO_NUMBER
 from target_powerofficego.dataflow.orders.answer import answer_differences
 from target_powerofficego.dataflow.orders.order import stakes
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.orders.stages import Stage, Wanted, asked_stage, is_due, wanted
+from target_powerofficego.dataflow.orders.shop_order import (
+    ShopOrder,
+    has_unusable_number,
+    known_ids,
+    order_email,
+)
+from target_powerofficego.dataflow.orders.state import Stage, Wanted, asked_stage, is_due, wanted
 from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import (
     Change,
@@ -36,7 +35,12 @@ from target_powerofficego.decisions.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.decisions.erased import impersonal_order
+from target_powerofficego.decisions.personal_data import (
+    impersonal_order,
+    is_anonymised_order,
+    with_agreed_buyer,
+    without_marks,
+)
 from target_powerofficego.go_api import MissingPrivilege, Refused, TestFailed, UnknownOutcome
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.into_go import GoWalk

@@ -10,22 +10,26 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow import addresses, values
-from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.anonymised import is_marked, marked_customer
-from target_powerofficego.dataflow.buyers import (
+from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.customer import address_from_go
+from target_powerofficego.dataflow.orders.order import (
+    CREDIT,
+    MADE_FOR_ORDERS,
+    SERVICE,
+    credited_order,
+)
+from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds, splits_in_words
+from target_powerofficego.dataflow.orders.shop_order import (
     AgreedBuyer,
     Buyer,
     buyer_as_customer,
     other_guest_id,
 )
-from target_powerofficego.dataflow.orders.credits import credited_order
-from target_powerofficego.dataflow.orders.order import CREDIT, MADE_FOR_ORDERS, SERVICE
-from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds, splits_in_words
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import Contradiction, Value
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
-from target_powerofficego.decisions.erased import ERASED
+from target_powerofficego.decisions.personal_data import ERASED, is_marked, marked_customer
 from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.sync.customers import Contact
 from target_powerofficego.sync.orders.context import (
@@ -521,10 +525,10 @@ def delivery_address(
     tools.customers.require_addresses_seen(under, contact)
     known = tools.index.find("delivery_addresses", f"contact:{customer_id}")
     entry = tools.index.entry("customers", str(customer_id))
-    mail = addresses.from_go((entry.body.get("MailAddress") if entry else None) or {})
+    mail = address_from_go((entry.body.get("MailAddress") if entry else None) or {})
     if mail.content == wanted.content:
         primary = next((one for one in known if one.body.get("IsPrimary")), None)
-        if primary is None or addresses.from_go(primary.body).content == wanted.content:
+        if primary is None or address_from_go(primary.body).content == wanted.content:
             return None
     make = functools.partial(tools.customers.delivery_address, under, contact)
     if not known and mail.is_complete:

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.agreement import now
 from target_powerofficego.dataflow.orders.answer import total_difference
-from target_powerofficego.dataflow.orders.discounts import assumed_rates
-from target_powerofficego.dataflow.orders.stages import asked_stage
-from target_powerofficego.dataflow.orders.state import LINE, OrderState
-from target_powerofficego.dataflow.product import rate_key
+from target_powerofficego.dataflow.orders.state import LINE, OrderState, asked_stage
+from target_powerofficego.dataflow.orders.sums import assumed_rates
+from target_powerofficego.dataflow.table import now
+from target_powerofficego.dataflow.values import rate_key
 from target_powerofficego.decisions.changes import Create, Differing, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed

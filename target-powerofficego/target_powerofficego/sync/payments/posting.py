@@ -9,14 +9,16 @@ import logging
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.orders.payments import CURRENCY, ITS_PAYMENT, Payment
-from target_powerofficego.dataflow.orders.vouchers import (
+from target_powerofficego.dataflow.orders.payments import (
+    CURRENCY,
+    ITS_PAYMENT,
     OrderInGo,
+    Payment,
     Voucher,
     by_day_and_method,
     reference_of,
 )
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import Unusable, number_in_go, same_text
 from target_powerofficego.go_api import NotFound, TryAgainLater
 from target_powerofficego.sync.payments.vouchers import VoucherWriter

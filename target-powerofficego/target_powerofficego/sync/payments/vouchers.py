@@ -11,13 +11,13 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.agreement import now
-from target_powerofficego.dataflow.orders.vouchers import (
+from target_powerofficego.dataflow.orders.payments import (
     OrderInGo,
     Voucher,
     payments_there,
     voucher_body,
 )
+from target_powerofficego.dataflow.table import now
 from target_powerofficego.decisions.changes import Create, Hold, Reject
 from target_powerofficego.go_api import (
     DuplicateReference,
