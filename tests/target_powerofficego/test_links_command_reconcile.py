@@ -666,18 +666,25 @@ def test_a_missing_privilege_is_told_in_one_line(box, landed, reconcile):
     assert ended.output.startswith("Error: the keys lack privileges in PowerOffice Go")
 
 
-def test_a_period_that_ends_before_it_begins_is_refused(ledger, landed, reconcile):
-    ended = reconcile(period=("--from", "2026-02-01", "--to", "2026-01-01"))
+@pytest.mark.parametrize(
+    ("first", "last", "complaint"),
+    [
+        pytest.param(
+            "2026-02-01", "2026-01-01", "--to is before --from", id="it ends before it begins"
+        ),
+        pytest.param(
+            "31.01.2026",
+            "2026-01-31",
+            '"31.01.2026" is no day written like 2026-01-31',
+            id="a day that is none is told with one to copy",
+        ),
+    ],
+)
+def test_a_period_that_is_none_is_refused(ledger, landed, reconcile, first, last, complaint):
+    ended = reconcile(period=("--from", first, "--to", last))
 
     assert ended.exit_code == 2
-    assert "--to is before --from" in ended.output
-
-
-def test_a_day_that_is_none_is_refused_with_one_to_copy(ledger, landed, reconcile):
-    ended = reconcile(period=("--from", "31.01.2026", "--to", "2026-01-31"))
-
-    assert ended.exit_code == 2
-    assert '"31.01.2026" is no day written like 2026-01-31' in ended.output
+    assert complaint in ended.output
 
 
 def account(box, number):
