@@ -25,6 +25,9 @@ STREAMS = {
 }
 
 
+RESOURCES = {"customers": "Customers", "products": "Products", "orders": "SalesOrders"}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run of the way back: what it answered, said, and asked of the shop."""
@@ -135,10 +138,24 @@ class Both:
         """Return why records are open, by kind, entity and shop id."""
         return self.ledger.reasons()
 
+    def why_held(self, entity, shop_id, *messages, **settings):
+        """Let Go come to the shop, see that nothing is written; return why this record is held."""
+        outcome = self.back(*messages, **settings)
+        assert (outcome.status, outcome.writes) == (3, []), outcome.log
+        return self.open_ones()["hold", f"{entity}_back", shop_id]
+
+    def assert_at_rest(self):
+        """See that nothing is open and neither way has anything to write."""
+        assert (self.forward().writes, self.back().writes, self.open_ones()) == ([], [], {})
+
     def go_id(self, entity, shop_id):
         """Return the id of the entry that a record is linked with."""
         with self.ledger.store() as store:
             return next(link.go_id for _, link in store.links.in_all_namespaces(entity, shop_id))
+
+    def edit_in_go(self, entity, shop_id, **changes):
+        """Let a bookkeeper edit the entry that a record is linked with; return it."""
+        return self.box.go.edit(RESOURCES[entity], self.go_id(entity, shop_id), changes)
 
 
 def record_message(stream, record, read_at):

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import commands
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,6 +34,28 @@ class Emitted:
 
     def bookmarks(self, stream: str) -> list[Any]:
         return [state["bookmarks"].get(stream, {}) for state in self.states()]
+
+
+def run(
+    name: str,
+    *arguments: object,
+    config: dict[str, Any] | None = None,
+    folder: Path | None = None,
+) -> commands.Ended:
+    """Run a tap to its end, with these settings in a file of the folder if there are any."""
+    if config is None or folder is None:
+        return commands.run(name, *arguments)
+    file = folder / "config.json"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    return commands.run(name, *arguments, "--config", file)
+
+
+def assert_one_error(ended: commands.Ended, told: str, *, secret: str = "hemmelig") -> None:
+    """See that a tap failed with this as its only error, its last line, and gave no secret away."""
+    (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
+    assert told in error
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, error)
+    assert [one for one in ("Traceback", secret) if one in ended.stderr] == []
 
 
 def start(package: str, config: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:

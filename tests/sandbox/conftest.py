@@ -71,6 +71,14 @@ class GoClient:
         assert (answer.status_code, answer.json()["title"]) == (status, title), answer.text
         return answer.json()["detail"]
 
+    def status(self, path: str, **params: Any) -> int:
+        return self.get(path, **params).status_code
+
+    def edited(self, path: str, member: str, value: Any) -> dict[str, Any]:
+        answer = self.put_value(path, member, value)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def customer(self, **members: Any) -> dict[str, Any]:
         return self.made("/Customers", {"Name": "Fjell AS", **members})
 

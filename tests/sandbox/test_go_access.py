@@ -9,13 +9,13 @@ from go_sandbox.go.books import Books
 from go_sandbox.go.ledger import Switches
 from go_sandbox.go.problems import GatewayRefusal
 from go_sandbox.storage import Storage
+from members import assert_members
 
 
 def test_the_token_lives_for_twenty_minutes(go):
     answer = go.token()
     assert answer.status_code == 200
-    assert answer.json()["token_type"] == "bearer"
-    assert answer.json()["expires_in"] == 1200
+    assert_members(answer.json(), token_type="bearer", expires_in=1200)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,7 @@ def test_an_unknown_route_or_method_is_the_gateways_404(go):
 def test_a_missing_object_is_a_problem_with_lower_case_names(go):
     answer = go.get("/Customers/42")
     assert answer.status_code == 404
-    assert answer.json()["title"] == "Object(s) not found"
-    assert answer.json()["status"] == 404
+    assert_members(answer.json(), title="Object(s) not found", status=404)
     assert "id = 42" in answer.json()["detail"]
 
 

@@ -26,7 +26,7 @@ def test_a_sent_order_becomes_an_invoice_of_the_same_id(go, order):
     sent = go.books.send_invoice(order["Id"])
     assert sent["Id"] == order["Id"]
     for path in ("", "/Complete", "/Lines"):
-        assert go.get(f"/SalesOrders/{order['Id']}{path}").status_code == 404
+        assert go.status(f"/SalesOrders/{order['Id']}{path}") == 404
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
     assert_members(
         invoice,
@@ -36,22 +36,24 @@ def test_a_sent_order_becomes_an_invoice_of_the_same_id(go, order):
         TotalAmount=250,
         Balance=250,
         CustomMatchingReference="1001",
+        PaymentTerm=30,
     )
     assert invoice["SentDateTimeOffset"]
     assert invoice["DueDate"] > invoice["VoucherDate"]
-    assert invoice["PaymentTerm"] == 30
 
 
 def test_invoice_lines_have_new_whole_number_ids(go, order):
     go.books.send_invoice(order["Id"])
-    lines = go.get(f"/OutgoingInvoices/{order['Id']}/Lines").json()
-    assert [type(line["Id"]) for line in lines] == [int]
-    assert lines[0]["ExternalImportReference"] == "1"
-    assert lines[0]["AccountNo"] == 3000
-    assert (lines[0]["VatRate"], lines[0]["TotalAmount"]) == (0.25, 250)
-    assert lines == [
-        {**line, "NetAmount": float(line["NetAmount"]), "TotalAmount": 250} for line in lines
-    ]
+    (line,) = lines_of(go, order)
+    assert type(line["Id"]) is int
+    assert_members(
+        line,
+        ExternalImportReference="1",
+        AccountNo=3000,
+        VatRate=0.25,
+        NetAmount=200,
+        TotalAmount=250,
+    )
 
 
 def test_an_invoice_sent_by_hand_does_not_count_as_created_by_the_integration(go, order):
@@ -84,30 +86,26 @@ def test_invoices_are_filtered(go, order):
         ("toDate", sent["VoucherDate"], "2020-01-01"),
         ("sentDateTimeOffsetGreaterThan", "2020-01-01", sent["SentDateTimeOffset"]),
     ):
-        assert go.get("/OutgoingInvoices", **{name: hit}).status_code == 200, name
-        assert go.get("/OutgoingInvoices", **{name: miss}).status_code == 204, name
-    assert go.get("/OutgoingInvoices", externalImportReference="x").status_code == 400
+        found = [go.status("/OutgoingInvoices", **{name: value}) for value in (hit, miss)]
+        assert found == [200, 204], name
+    assert go.status("/OutgoingInvoices", externalImportReference="x") == 400
 
 
 def test_sending_needs_a_privilege_and_its_lack_is_a_400(go, order):
-    answer = go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {})
-    assert (answer.status_code, answer.json()["title"]) == (400, "Missing privilege")
-    assert go.get(f"/SalesOrders/{order['Id']}").status_code == 200
+    assert send(go, order, 400).json()["title"] == "Missing privilege"
+    assert go.status(f"/SalesOrders/{order['Id']}") == 200
 
 
 @pytest.mark.usefixtures("_may_send")
 def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
-    body = {"DeliveryType": "Auto", "OverrideDueDate": "2030-01-31"}
-    answer = go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", body)
-    assert answer.status_code == 202
-    states = go.session.get(answer.headers["Location"]).json()
-    assert [one["Id"] for one in states] == [order["Id"]]
-    assert states[0]["SentDateTimeOffset"]
-    assert states[0]["LastErrorMessage"] is None
+    answer = send(go, order, DeliveryType="Auto", OverrideDueDate="2030-01-31")
+    (state,) = go.session.get(answer.headers["Location"]).json()
+    assert_members(state, Id=order["Id"], LastErrorMessage=None)
+    assert state["SentDateTimeOffset"]
     invoice = go.get(f"/OutgoingInvoices/{order['Id']}").json()
     assert_members(
         invoice,
-        InvoiceNo=states[0]["InvoiceNo"],
+        InvoiceNo=state["InvoiceNo"],
         DueDate="2030-01-31",
         IsCreatedByCurrentIntegration=True,
     )
@@ -117,46 +115,38 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
 def test_an_order_that_was_never_sent_is_not_being_processed_and_that_is_all_its_state_tells(
     go, order
 ):
-    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
-    told = {name: value for name, value in state.items() if value is not None}
+    told = {name: value for name, value in sent_state(go, order).items() if value is not None}
     assert told == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
     go.books.send_invoice(order["Id"])
-    assert go.get("/SalesOrders/sentState", id=order["Id"]).status_code == 204
-    unknown = "5b0c4f0e-0000-4000-8000-000000000009"
-    assert go.get("/SalesOrders/sentState", id=unknown).status_code == 404
+    ids = (order["Id"], "5b0c4f0e-0000-4000-8000-000000000009")
+    assert [go.status("/SalesOrders/sentState", id=one) for one in ids] == [204, 404]
 
 
 @pytest.mark.usefixtures("_may_send")
 def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
     order = go.order(go.customer(), {"ProductId": go.product()["Id"], "Quantity": 1})
-    path = f"/SalesOrders/{order['Id']}"
-    body = {"DeliveryType": "PdfByEmail"}
-    assert go.post(f"{path}/createAndSendInvoice", body).status_code == 202
-    assert go.get("/SalesOrders/sentState", id=order["Id"]).json()[0]["LastErrorMessage"]
-    assert go.get(path).status_code == 200
+    send(go, order, DeliveryType="PdfByEmail")
+    assert sent_state(go, order)["LastErrorMessage"]
+    assert go.status(f"/SalesOrders/{order['Id']}") == 200
 
 
 @pytest.mark.usefixtures("_may_send")
 def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twice(go, order):
     go.books.switches.sending_seconds = 3600
-    path = f"/SalesOrders/{order['Id']}"
-    assert go.post(f"{path}/createAndSendInvoice", {}).status_code == 202
-    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
-    assert (state["IsInvoiceBeingProcessed"], state["InvoiceNo"]) == (True, None)
-    assert go.get(path).status_code == 200
-    assert go.get(f"/OutgoingInvoices/{order['Id']}").status_code == 404
-    assert go.post(f"{path}/createAndSendInvoice", {}).status_code == 409
+    send(go, order)
+    assert_members(sent_state(go, order), IsInvoiceBeingProcessed=True, InvoiceNo=None)
+    assert go.status(f"/SalesOrders/{order['Id']}") == 200
+    assert go.status(f"/OutgoingInvoices/{order['Id']}") == 404
+    send(go, order, 409)
 
     go.books.switches.sending_seconds = 0
-    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
-    assert (state["IsInvoiceBeingProcessed"], state["InvoiceNo"]) == (False, 1001)
+    assert_members(sent_state(go, order), IsInvoiceBeingProcessed=False, InvoiceNo=1001)
     assert len(go.get("/OutgoingInvoices").json()) == 1
 
 
 @pytest.mark.usefixtures("_may_send")
 def test_an_order_without_lines_cannot_be_sent(go):
-    order = go.order(go.customer())
-    assert go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", {}).status_code == 400
+    send(go, go.order(go.customer()), 400)
 
 
 def invoice_of(go, *quantities, **members):
@@ -170,13 +160,29 @@ def balance(go, invoice):
     return go.get(f"/OutgoingInvoices/{invoice['Id']}").json()["Balance"]
 
 
+def lines_of(go, invoice):
+    return go.get(f"/OutgoingInvoices/{invoice['Id']}/Lines").json()
+
+
+def sent_state(go, order):
+    (state,) = go.get("/SalesOrders/sentState", id=order["Id"]).json()
+    return state
+
+
+def send(go, order, status=202, **body):
+    answer = go.post(f"/SalesOrders/{order['Id']}/createAndSendInvoice", body)
+    assert answer.status_code == status, answer.text
+    return answer
+
+
 def test_an_invoice_is_paid_in_parts_until_nothing_is_open(go):
     invoice = invoice_of(go, 2)
     stamp = "BalanceLastChangedDateTimeOffset"
     part = go.books.pay_invoice(invoice["Id"], 100)
-    assert (part["Balance"], balance(go, invoice)) == (150, 150)
+    unmoved = {"LastChangedDateTimeOffset": invoice["LastChangedDateTimeOffset"]}
+    assert_members(part, Balance=150, **unmoved)
+    assert balance(go, invoice) == 150
     assert part[stamp] > invoice[stamp]
-    assert part["LastChangedDateTimeOffset"] == invoice["LastChangedDateTimeOffset"]
     go.books.pay_invoice(invoice["Id"])
     since = {"balanceLastChangedDateTimeOffsetGreaterThan": part[stamp]}
     assert [one["Balance"] for one in go.get("/OutgoingInvoices", **since).json()] == [0]
@@ -209,32 +215,33 @@ def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stay
         IsReversed=False,
         LastChangedDateTimeOffset=invoice["LastChangedDateTimeOffset"],
     )
-    assert_members(note, VoucherType="OutgoingCreditNote", RelatedInvoiceNo=1001, InvoiceNo=1002)
     assert note["Id"] != invoice["Id"]
     assert note["VoucherNo"] != invoice["VoucherNo"]
     assert_members(
         note,
+        VoucherType="OutgoingCreditNote",
+        RelatedInvoiceNo=1001,
+        InvoiceNo=1002,
         NetAmount=-500,
         TotalAmount=-625,
         Balance=0,
         ExternalImportReference=None,
         IsCreatedByCurrentIntegration=False,
     )
-    lines = go.get(f"/OutgoingInvoices/{note['Id']}/Lines").json()
-    assert [line["Quantity"] for line in lines] == [-2, -3]
-    assert [line["TotalAmount"] for line in lines] == [-250, -375]
-    before = go.get(f"/OutgoingInvoices/{invoice['Id']}/Lines").json()
-    assert not {line["Id"] for line in lines} & {line["Id"] for line in before}
+    lines = lines_of(go, note)
+    amounts = [(line["Quantity"], line["TotalAmount"]) for line in lines]
+    assert amounts == [(-2, -250), (-3, -375)]
+    assert not {line["Id"] for line in lines} & {line["Id"] for line in lines_of(go, invoice)}
 
 
 def test_a_part_is_credited_by_amounts_shared_out_to_the_ore(go):
     invoice = invoice_of(go, 1, 1, 1)
     note = go.books.credit_invoice(invoice["Id"], 100)
     assert (note["TotalAmount"], balance(go, invoice)) == (-100, 275)
-    lines = go.get(f"/OutgoingInvoices/{note['Id']}/Lines").json()
-    assert [line["TotalAmount"] for line in lines] == [-33.33, -33.33, -33.34]
-    assert [(line["Quantity"], line["ProductId"]) for line in lines] == [(-1, None)] * 3
-    assert [(line["VatRate"], line["AccountNo"]) for line in lines] == [(0.25, 3000)] * 3
+    lines = lines_of(go, note)
+    for line, amount in zip(lines, (-33.33, -33.33, -33.34), strict=True):
+        same = {"Quantity": -1, "ProductId": None, "VatRate": 0.25, "AccountNo": 3000}
+        assert_members(line, TotalAmount=amount, **same)
     assert round(sum(line["NetAmount"] for line in lines), 2) == float(note["NetAmount"])
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from drips import DRIPS, dripping, packed
+from members import assert_members
 from tap_customwebshop.client import Page, read_pages
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopUnavailableError
@@ -112,14 +113,17 @@ def test_numbers_keep_their_digits_and_ids_become_text(answer, read_answers):
         ' "lines": [{"id": 1, "quantity": 2, "unit_price_excl": 12.50}]}], "next_cursor": null}'
     )
     (order,) = read_answers(answer(body.encode()), stream="orders").records("orders")
-    assert order["id"] == "12345678901234567890"
-    assert order["customer_id"] == "7"
-    assert order["total_incl"] == "199.00"
-    assert order["total_excl"] == "0.1000000000000000055511151231257827"
-    assert order["total_tax"] == "40"
-    assert order["lines"] == [{"id": "1", "quantity": "2", "unit_price_excl": "12.50"}]
-    assert order["note"] == "5.50"  # a JSON number still, read as text by this test
-    assert order["custom"] == {"weight": "1.10"}
+    assert_members(
+        order,
+        id="12345678901234567890",
+        customer_id="7",
+        total_incl="199.00",
+        total_excl="0.1000000000000000055511151231257827",
+        total_tax="40",
+        lines=[{"id": "1", "quantity": "2", "unit_price_excl": "12.50"}],
+        note="5.50",  # a JSON number still, read as text by this test
+        custom={"weight": "1.10"},
+    )
 
 
 @pytest.mark.parametrize(

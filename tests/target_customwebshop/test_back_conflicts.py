@@ -3,9 +3,10 @@
 import datetime
 
 import pytest
-from target_powerofficego.store.link_store import LinkStore
+from ledger import A_PERSON
+from members import assert_members
 
-MARGIN = datetime.timedelta(minutes=10)
+KARI = {**A_PERSON, "EmailAddress": "kari@example.no"}
 
 
 @pytest.fixture
@@ -28,31 +29,35 @@ def phones(both):
     return both.box.shop.record("customers", "1001")["phone"], entry["PhoneNumber"]
 
 
+def take_turns(both, first):
+    """Let both ways run twice in turn, and see that the two sides agree on a phone; return it."""
+    second = {"forward": "back", "back": "forward"}[first]
+    for way in (first, second, first, second):
+        getattr(both, way)()
+    (phone,) = set(phones(both))
+    return phone
+
+
 @pytest.mark.parametrize("first", ["forward", "back"])
 @pytest.mark.parametrize(("later", "kept"), [("shop", "+4790000001"), ("go", "+4790000002")])
 def test_the_later_edit_wins_whichever_way_runs_first(clashing, first, later, kept):
     both = clashing(later)
-    second = {"forward": "back", "back": "forward"}[first]
-    for way in (first, second, first, second):
-        getattr(both, way)()
-    assert phones(both) == (kept, kept)
-    assert both.open_ones() == {}
-    assert both.forward().writes == []
-    assert both.back().writes == []
+    assert take_turns(both, first) == kept
+    both.assert_at_rest()
 
 
 def test_a_write_of_ours_that_moves_no_stamp_hides_no_edit_of_a_persons(linked):
-    box, go_id = linked.box, linked.go_id("customers", "1001")
+    box = linked.box
     box.shop.patches_move_updated_at = False
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
-    box.go.edit("Customers", go_id, {"LastName": "Hansen"})
-    assert linked.back().status == 0
+    linked.edit_in_go("customers", "1001", LastName="Hansen")
+    linked.back(ends_with=0)
     assert box.shop.record("customers", "1001")["last_name"] == "Hansen"
 
     box.go.switches.clock_skew_seconds = 600
-    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000002"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
 
-    assert linked.back().status == 0
+    linked.back(ends_with=0)
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
@@ -62,22 +67,17 @@ def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
     linked.settings = {"owners": {"customers": {"phone": owner}}}
     linked.forward()
     both = clashing({"shop": "go", "go": "shop"}[owner])
-    second = {"forward": "back", "back": "forward"}[first]
-    for way in (first, second, first, second):
-        getattr(both, way)()
-    kept = {"shop": "+4790000001", "go": "+4790000002"}[owner]
-    assert phones(both) == (kept, kept)
+    assert take_turns(both, first) == {"shop": "+4790000001", "go": "+4790000002"}[owner]
 
 
 @pytest.mark.parametrize("way", ["forward", "back"])
 def test_stamps_too_near_to_tell_leave_it_to_a_person(clashing, way):
     both = clashing()
 
-    assert getattr(both, way)().status == 3
+    getattr(both, way)(ends_with=3)
     assert phones(both) == ("+4790000001", "+4790000002")
-    store = LinkStore(str(both.ledger.link_store))
-    (conflict,) = store.conflicts.newest(10)
-    store.close()
+    with both.ledger.store() as store:
+        (conflict,) = store.conflicts.newest(10)
     assert (conflict.shop, conflict.go, conflict.winner) == ("+4790000001", "+4790000002", None)
     assert (conflict.base or {})["shop"] == "+4791234567"
 
@@ -88,39 +88,31 @@ def test_a_person_settles_a_held_conflict_by_editing_either_side(clashing):
     both.back()
     both.box.shop.edit("customers", "1001", {"phone": "+4790000002"})
 
-    both.forward()
-    both.back()
-
+    both.assert_at_rest()
     assert phones(both) == ("+4790000002", "+4790000002")
-    assert both.open_ones() == {}
 
 
 @pytest.mark.parametrize("first", ["forward", "back"])
 def test_an_empty_value_does_not_win_though_it_is_later(clashing, first):
-    both = clashing("go", go=None)
-    second = {"forward": "back", "back": "forward"}[first]
-    for way in (first, second, first, second):
-        getattr(both, way)()
-    assert phones(both) == ("+4790000001", "+4790000001")
+    assert take_turns(clashing("go", go=None), first) == "+4790000001"
 
 
 def test_edits_of_different_properties_both_cross(linked, box):
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
-    box.go.edit("Customers", linked.go_id("customers", "1001"), {"EmailAddress": "ny@example.no"})
+    entry = linked.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
 
     linked.back()
     linked.forward()
 
-    entry = box.go.entry("Customers", linked.go_id("customers", "1001"))
     record = box.shop.record("customers", "1001")
-    assert (record["phone"], record["email"]) == ("+4790000001", "ny@example.no")
-    assert (entry["PhoneNumber"], entry["EmailAddress"]) == ("+4790000001", "ny@example.no")
-    assert linked.forward().writes == []
-    assert linked.back().writes == []
+    assert_members(record, phone="+4790000001", email="ny@example.no")
+    entry = box.go.entry("Customers", entry["Id"])
+    assert_members(entry, PhoneNumber="+4790000001", EmailAddress="ny@example.no")
+    linked.assert_at_rest()
 
 
 def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked, box):
-    box.go.edit("Customers", linked.go_id("customers", "1001"), {"EmailAddress": "ny@example.no"})
+    linked.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
     box.faults.on(
         "shop",
         "PATCH",
@@ -133,12 +125,12 @@ def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked, box
 
     assert [one.status for one in outcome.writes] == [412, 200]
     record = box.shop.record("customers", "1001")
-    assert (record["note"], record["email"]) == ("ring først", "ny@example.no")
+    assert_members(record, note="ring først", email="ny@example.no")
 
 
 def test_what_a_tap_read_before_the_way_back_wrote_does_not_undo_it(linked, box, message):
     old = message(box.shop.record("customers", "1001"))
-    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000002"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     linked.back()
 
     assert linked.ledger.run(old).writes == []
@@ -167,44 +159,31 @@ def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, box,
 
 
 def test_a_replica_of_go_that_is_behind_what_came_back_tells_of_no_edit(linked):
-    box, go_id = linked.box, linked.go_id("customers", "1001")
-    box.go.switches.read_lag_reads = 10_000
-    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
-    assert linked.back().status == 0
-    box.shop.edit("customers", "1001", {"phone": "+4790000002"})
+    linked.box.go.switches.read_lag_reads = 10_000
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
+    linked.back(ends_with=0)
+    linked.box.shop.edit("customers", "1001", {"phone": "+4790000002"})
 
-    assert linked.forward().status == 0
+    linked.forward(ends_with=0)
 
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
 def test_at_the_first_meeting_go_can_be_told_to_lead(both, box, customer):
-    entry = box.go.create(
-        "Customers",
-        {
-            "IsPerson": True,
-            "FirstName": "Kari",
-            "LastName": "Nordmann",
-            "EmailAddress": "kari@example.no",
-            "PhoneNumber": "+4790000002",
-        },
-    )
+    box.go.create("Customers", {**KARI, "PhoneNumber": "+4790000002"})
     box.shop.put("customers", customer())
     both.ledger.settings["on_link"] = "go"
     both.forward()
 
     both.back()
 
-    assert box.shop.record("customers", "1001")["phone"] == "+4790000002"
-    assert box.go.entry("Customers", entry["Id"])["PhoneNumber"] == "+4790000002"
+    assert phones(both) == ("+4790000002", "+4790000002")
     assert box.shop.record("customers", "1001")["addresses"][0]["city"] == "Oslo"
 
 
 def test_filling_what_is_empty_mixes_no_two_addresses(both, box, customer):
     there = {"AddressLine1": "Kaien 3", "AddressLine2": "2. etasje", "ZipCode": "1531"}
-    person = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
-    person |= {"EmailAddress": "kari@example.no", "MailAddress": {**there, "City": "Moss"}}
-    box.go.create("Customers", person)
+    box.go.create("Customers", {**KARI, "MailAddress": {**there, "City": "Moss"}})
     box.shop.put("customers", customer())
     both.ledger.settings["on_link"] = "fill_empty"
     both.forward()
@@ -216,9 +195,8 @@ def test_filling_what_is_empty_mixes_no_two_addresses(both, box, customer):
 
 def test_a_conflict_on_an_invoiced_order_goes_by_the_owner(linked, box):
     linked.settings = {"owners": {"orders": "shop"}}
-    go_id = linked.go_id("orders", "9001")
-    box.go.edit("SalesOrders", go_id, {"PurchaseOrderReference": "GO 1"})
-    box.go.send_invoice(go_id)
+    order = linked.edit_in_go("orders", "9001", PurchaseOrderReference="GO 1")
+    box.go.send_invoice(order["Id"])
     box.shop.edit("orders", "9001", {"reference": "SHOP 1"})
 
     linked.forward()

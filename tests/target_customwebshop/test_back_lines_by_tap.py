@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from members import assert_members
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -35,9 +36,8 @@ def edit(linked):
     """Lets a bookkeeper edit the one line of the order in Go."""
 
     def change(**changes):
-        go_id = linked.go_id("orders", "9001")
-        (line,) = linked.box.go.entry("SalesOrders", go_id)["SalesOrderLines"]
-        linked.box.go.edit("SalesOrders", go_id, {"lines": {line["Id"]: changes}})
+        ((line,),) = (one["SalesOrderLines"] for one in linked.box.go.entries("SalesOrders"))
+        linked.edit_in_go("orders", "9001", lines={line["Id"]: changes})
 
     return change
 
@@ -62,12 +62,15 @@ def test_an_edit_of_a_line_costs_a_read_of_go_and_a_read_and_a_write_of_the_shop
     assert outcome.status == 0
     assert len(reads_of_lines(linked)) == len(outcome.reads) == len(outcome.writes) == 1
     assert order["record"]["SalesOrderLines"][0]["ProductUnitPrice"] == 119.9925
-    line = line_of(linked)
-    assert (line["name"], line["quantity"]) == ("Lusekofte", "2.5")
-    assert (line["unit_price_excl"], line["total_incl"]) == ("119.9925", "374.98")
-    assert linked.forward().writes == []
-    assert back()[0].writes == []
-    assert linked.open_ones() == {}
+    assert_members(
+        line_of(linked),
+        name="Lusekofte",
+        quantity="2.5",
+        unit_price_excl="119.9925",
+        total_incl="374.98",
+    )
+    writes = (linked.forward().writes, back()[0].writes)
+    assert (*writes, linked.open_ones()) == ([], [], {})
 
 
 def test_an_order_that_did_not_change_is_not_read_again(linked, back):
@@ -83,8 +86,7 @@ def test_lines_that_are_edited_after_the_list_was_read_come_as_they_are_then(lin
 
     outcome, _ = back()
 
-    assert (outcome.status, len(outcome.writes)) == (0, 1)
-    assert line_of(linked)["quantity"] == "4"
+    assert (outcome.status, len(outcome.writes), line_of(linked)["quantity"]) == (0, 1, "4")
     assert back()[0].writes == []
 
 
@@ -121,5 +123,4 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back(linked, edit):
     )
 
     assert ended.returncode == 0, ended.stderr
-    line = line_of(linked)
-    assert (line["quantity"], line["total_excl"]) == ("3", "359.98")
+    assert_members(line_of(linked), quantity="3", total_excl="359.98")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from members import assert_members
 from target_powerofficego.links_command import main
 
 
@@ -21,8 +22,8 @@ def links(both):
 def refused(linked, box):
     """A phone number that was edited in Go, and that the shop refused once."""
     box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422, times=1)
-    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
-    assert linked.back().status == 3
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
+    linked.back(ends_with=3)
     return linked
 
 
@@ -38,16 +39,15 @@ def differences(links):
 
 
 def test_an_edit_in_go_that_the_shop_has_taken_is_no_difference_any_more(differences, linked):
-    go_id = linked.go_id("customers", "1001")
-    linked.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     assert len(linked.back().writes) == 1
 
     assert differences() == []
 
-    linked.box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000002"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     linked.forward()
     (told,) = differences()
-    assert (told["shop_value"], told["go_value"]) == ("+4790000001", "+4790000002")
+    assert_members(told, shop_value="+4790000001", go_value="+4790000002")
 
 
 def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
@@ -55,11 +55,15 @@ def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_take
 ):
     (told,) = differences()
 
-    assert (told["entity"], told["shop_id"], told["property"]) == ("customers", "1001", "phone")
-    assert (told["shop_value"], told["go_value"]) == ("+4791234567", "+4790000001")
-    refused.box.go.edit(
-        "Customers", refused.go_id("customers", "1001"), {"PhoneNumber": "+4790000002"}
+    assert_members(
+        told,
+        entity="customers",
+        shop_id="1001",
+        property="phone",
+        shop_value="+4791234567",
+        go_value="+4790000001",
     )
+    refused.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     refused.forward()
     assert [one["go_value"] for one in differences()] == ["+4790000002"]
     refused.back()
@@ -74,8 +78,8 @@ def test_what_differs_is_told_as_what_each_side_said_last(links, refused):
 
 
 def test_check_names_the_way_whose_last_run_broke_although_the_other_went_well(links, linked):
-    assert linked.run({"type": "BATCH", "stream": "customers"}).status == 1
-    assert linked.forward().status == 0
+    linked.run({"type": "BATCH", "stream": "customers"}, ends_with=1)
+    linked.forward(ends_with=0)
 
     told = links("check")
 
