@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
 import threading
@@ -22,7 +23,6 @@ from go_sandbox.shop.shop import Shop
 from go_sandbox.storage import Storage
 
 if TYPE_CHECKING:
-    import asyncio
     from pathlib import Path
     from types import TracebackType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30
 IDLE_SECONDS = 600
+GRACE_SECONDS = 1
 
 
 class Sandbox:
@@ -86,7 +87,7 @@ class Sandbox:
     def close(self) -> None:
         """Stop all servers and close the state file."""
         for server in self._servers:
-            server.should_exit = True
+            server.ask_to_stop()
         for server in self._servers:
             server.stop()
         self._storage.close()
@@ -161,7 +162,10 @@ class Sandbox:
 
 
 class LoopbackServer(uvicorn.Server):
-    """Serves one ASGI app from a thread of its own."""
+    """Serves one ASGI app from a thread of its own, and stops at once when nothing is asked.
+
+    uvicorn looks each tenth of a second whether it shall stop, and then waits another one.
+    """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         super().__init__(
@@ -175,10 +179,10 @@ class LoopbackServer(uvicorn.Server):
                 server_header=False,
                 date_header=False,  # each system gives the time of its own clock
                 timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=1,
             )
         )
         self._ready = threading.Event()
+        self._asked_to_stop = asyncio.Event()
         self._socket = _listening_socket(port)
         self._thread = threading.Thread(
             target=self.run, kwargs={"sockets": [self._socket]}, daemon=True
@@ -191,9 +195,14 @@ class LoopbackServer(uvicorn.Server):
         if not self._ready.wait(START_SECONDS):
             raise RuntimeError(f"the sandbox's server at {self.url} did not start")
 
-    def stop(self) -> None:
-        """Stop the thread and free the port."""
+    def ask_to_stop(self) -> None:
+        """Let it stop soon, if it runs."""
         self.should_exit = True
+        if self._ready.is_set() and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._asked_to_stop.set)
+
+    def stop(self) -> None:
+        """Wait for the end of a server that was asked to stop, and free the port."""
         if self._thread.ident is not None:
             self._thread.join()
         self._socket.close()
@@ -201,7 +210,24 @@ class LoopbackServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start up, and signal the thread that waits for it."""
         await super().startup(sockets=sockets)
+        self._loop = asyncio.get_running_loop()
         self._ready.set()
+
+    async def main_loop(self) -> None:
+        """Serve until it is asked to stop."""
+        await self._asked_to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        """Close the port and the connections, and end what is not answered within a second."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(self.server_state.tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+        await asyncio.sleep(0)  # lets the connections close
 
 
 class ExposingProtocol(H11Protocol):
