@@ -1,6 +1,7 @@
 import re
 from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pytest
 from go_sandbox.seed.habits import HABITS, named_habits, retire_guests
@@ -98,7 +99,7 @@ def check_line(line):
 
 
 def test_customers_are_persons_and_companies_with_valid_organisation_numbers(shop):
-    kinds = {"company": [], "person": []}
+    kinds: dict[str, list[dict[str, Any]]] = {"company": [], "person": []}
     for one in shop.records("customers"):
         kinds[one["type"]].append(one)
     assert {kind: len(ones) for kind, ones in kinds.items()} == {"company": 15, "person": 45}

@@ -126,7 +126,7 @@ def test_a_plain_decimal_number_is_taken_as_it_stands(value):
     assert values.amount(value, what="it") == Decimal(value.strip())
 
 
-NEVER_GUESSED = {
+NEVER_GUESSED: dict[str, tuple[str, list[object]]] = {
     "amount": (
         "is not a number",
         [
