@@ -304,7 +304,10 @@ def has_tables(location: StoreLocation) -> bool:
 
 
 def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
-    """Return each existing table, with the names of its columns if its name is one of ours."""
+    """Return each existing table, with the names of its columns where it may be one of ours.
+
+    Of a store that was made whole, its own mark and its namespaces tell.
+    """
     is_there = location.path.exists() if location.path else location.is_postgresql
     if not is_there:
         return {}
@@ -312,12 +315,13 @@ def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
         connection = connect(location)
         opened.callback(_disconnect, connection)
         there = sa.inspect(connection)
+        names = there.get_table_names()
+        telling = {t.about.name, t.namespaces.name} if t.about.name in names else t.tables.tables
         return {
-            name: {
-                column["name"]
-                for column in (there.get_columns(name) if name in t.tables.tables else ())
-            }
-            for name in there.get_table_names()
+            name: {column["name"] for column in there.get_columns(name)}
+            if name in telling
+            else set()
+            for name in names
         }
 
 
