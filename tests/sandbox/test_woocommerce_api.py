@@ -290,6 +290,24 @@ def test_a_change_of_a_variation_does_not_move_the_stamp_of_its_product(ask, woo
     assert refused(ask(f"/products/{red}/variations/{red}"))[0] == 404
 
 
+def test_a_variation_can_be_read_as_a_product_but_not_changed_as_one(ask, woo):
+    shirt = woo.add_product("Skjorte", "S", type="variable")
+    red = woo.add_variation(shirt, "S-R", "250.00", {"Farge": "Rød"})
+    shown = ask(f"/products/{red}").json()
+    assert (shown["type"], shown["parent_id"]) == ("variation", shirt)
+    answer = ask(f"/products/{red}", "PUT", json={"name": "Grønn"})
+    assert refused(answer) == (404, "woocommerce_rest_invalid_product_id")
+
+
+def test_tax_rates_and_settings_can_be_read(ask, woo):
+    rates = {one["class"]: one["rate"] for one in ask("/taxes").json()}
+    assert (rates["standard"], rates["reduced-rate"]) == ("25.0000", "15.0000")
+    assert ask("/taxes", params={"page": 2}).json() == []
+    answer = ask("/settings/tax/woocommerce_prices_include_tax")
+    assert answer.json()["value"] == "yes"
+    assert refused(ask("/settings/tax/other")) == (404, "rest_setting_setting_invalid")
+
+
 def test_meta_data_and_stock_sold_do_not_move_a_stamp(ask, woo):
     product = woo.add_product("Ull", "ULL", "100.00", stock_quantity=5)
     before = ask(f"/products/{product}").json()["date_modified_gmt"]

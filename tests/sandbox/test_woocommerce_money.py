@@ -25,7 +25,7 @@ class Basket:
     def order(self, *lines, **options):
         return self.shown(self.woo.place_order(lines, **options))
 
-    def shown(self, order_id, decimals=2):
+    def shown(self, order_id, decimals=None):
         shapes = Shapes(self.woo, "http://shop.example/wp-json/wc/v3", decimals)
         return SimpleNamespace(**shapes.order(self.woo.get("orders", order_id)))
 
@@ -97,6 +97,15 @@ def test_vat_is_rounded_on_each_line_or_once_for_the_order():
     assert sums(order, "total", "total_tax") == ("1.13", "0.23")
     # what is shown of the lines does not add up to what is shown of the order
     assert line_amounts(order) == [("0.30", "0.08")] * 3
+
+
+def test_a_shop_without_oere_rounds_vat_to_whole_kroner_but_keeps_the_digits_of_each_line():
+    shop = Basket(decimals=0)
+    order = shop.order((shop.goods("199"), 1))
+    assert sums(order, "total", "total_tax") == ("199", "40")
+    assert line_amounts(order) == [("159", "40")]
+    assert line_amounts(shop.shown(order.id, 6)) == [("159.200000", "40.000000")]
+    assert order.line_items[0]["taxes"] == [{"id": 1, "total": "39.8", "subtotal": "39.8"}]
 
 
 def test_a_rate_of_nothing_has_a_tax_line_and_what_is_not_taxable_has_none():

@@ -42,6 +42,8 @@ def create_app(shop: WooCommerce) -> Starlette:
         "/orders": api.orders,
         "/orders/{parent_id:int}/refunds": api.refunds_of_order,
         "/refunds": api.refunds,
+        "/taxes": api.taxes,
+        "/settings/{group}/{name}": api.setting,
     }
     singles = {
         "/customers/{id:int}": "customers",
@@ -119,6 +121,30 @@ class Api:
             raise no_route()
         return self._list(request, "refunds", self._shop.all("refunds"), Shapes.refund_of_all)
 
+    def taxes(self, request: Request) -> Response:
+        """List the tax rates, all on the first page: there are few."""
+        self._admit(request)
+        shapes, rates = self._shapes(request), self._shop.rules.rates
+        body = [shapes.tax_rate(tax_class, rate) for tax_class, rate in rates.items()]
+        shown = body if request.query_params.get("page", "1") == "1" else []
+        return JSONResponse(shown, headers={"X-WP-Total": str(len(body)), "X-WP-TotalPages": "1"})
+
+    def setting(self, request: Request) -> Response:
+        """Answer one option of the settings."""
+        self._admit(request)
+        rules = self._shop.rules
+        options = {
+            ("tax", "woocommerce_prices_include_tax"): _yes_or_no(rules.prices_include_tax),
+            ("tax", "woocommerce_tax_round_at_subtotal"): _yes_or_no(rules.round_at_subtotal),
+            ("general", "woocommerce_price_num_decimals"): str(rules.decimals),
+            ("general", "woocommerce_currency"): self._shop.currency,
+        }
+        group, name = request.path_params["group"], request.path_params["name"]
+        if (group, name) not in options:
+            code = "rest_setting_setting_invalid"
+            raise RestError(404, code, "Invalid setting.")
+        return JSONResponse(self._shapes(request).setting(group, name, options[group, name]))
+
     def _list(
         self,
         request: Request,
@@ -168,6 +194,7 @@ class Api:
                     self._delete(request, kind, table, record)
                     return JSONResponse(shown)
                 if request.method in EDITING:
+                    _refuse_a_variation(kind, record)
                     change(self._shop, table, record, read_changes(table, _json(body)))
                 shown = shape(self._shapes(request), record)
             return JSONResponse(chosen(shown, request.query_params.get("_fields")))
@@ -207,10 +234,11 @@ class Api:
             self._shop.trash(table, record["id"])
 
     def _shapes(self, request: Request) -> Shapes:
-        text = request.query_params.get("dp", "2")
-        if not text.isdigit():
+        text = request.query_params.get("dp")
+        if text is not None and not text.isdigit():
             raise invalid_parameters({"dp": "dp is not of type integer."})
-        return Shapes(self._shop, self._site(request) + ROOT, int(text))
+        decimals = None if text is None else int(text)
+        return Shapes(self._shop, self._site(request) + ROOT, decimals)
 
     def _site(self, request: Request) -> str:
         return self._shop.site_url or f"{request.url.scheme}://{request.url.netloc}"
@@ -233,6 +261,20 @@ class Api:
         if needed not in self._shop.permissions:
             message = f"The API key provided does not have {needed} permissions."
             raise RestError(401, "woocommerce_rest_authentication_error", message)
+
+
+def _refuse_a_variation(kind: str, record: Record) -> None:
+    """Refuse to change a variation as a product; it can be read as one."""
+    if kind == "products" and record["type"] == "variation":
+        message = (
+            "To manipulate product variations you should use the"
+            " /products/<product_id>/variations/<id> endpoint."
+        )
+        raise RestError(404, "woocommerce_rest_invalid_product_id", message)
+
+
+def _yes_or_no(is_set: bool) -> str:
+    return "yes" if is_set else "no"
 
 
 def _credentials(request: Request) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 Amounts are Decimal in the shop's currency. Items keep more digits than are shown
 (`WC_Cart_Totals`: what is stored is not rounded, totals are), so the shown parts of an order need
-not add up to the øre.
+not add up.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 ZERO = Decimal(0)
-OERE = Decimal("0.01")
-TAX_DIGITS = Decimal("1e-8")
 
 Taxes = dict[int, Decimal]
 """VAT by the id of its rate; a rate of 0 % is told with a VAT of 0."""
@@ -43,11 +41,24 @@ class TaxRules:
         round_at_subtotal: whether VAT is rounded once for each rate, instead of on each line
             (`woocommerce_tax_round_at_subtotal`).
         rates: the rate of each tax class; the standard class is "".
+        decimals: to how many decimals amounts are rounded (`woocommerce_price_num_decimals`). Shops
+            that show prices without øre have 0, and then VAT is in whole kroner too (issues 8140
+            and 8328).
     """
 
     prices_include_tax: bool
     round_at_subtotal: bool
     rates: Mapping[str, TaxRate]
+    decimals: int = 2
+
+    @property
+    def unit(self) -> Decimal:
+        """The smallest amount: 0.01, or 1."""
+        return Decimal(1).scaleb(-self.decimals)
+
+    def rounded(self, amount: Decimal) -> Decimal:
+        """Return an amount as totals have it."""
+        return amount.quantize(self.unit, ROUND_HALF_UP)
 
     def taxes(self, amount: Decimal, tax_class: str | None, *, included: bool = False) -> Taxes:
         """Return the VAT of an amount, in it or on top of it, with more digits than are shown.
@@ -59,7 +70,8 @@ class TaxRules:
         if rate is None:
             return {}
         base = 100 + rate.percent if included else Decimal(100)
-        return {rate.id: (amount * rate.percent / base).quantize(TAX_DIGITS, ROUND_HALF_UP)}
+        digits = self.unit.scaleb(-6)
+        return {rate.id: (amount * rate.percent / base).quantize(digits, ROUND_HALF_UP)}
 
     def line_tax(self, tax: Decimal) -> Decimal:
         """Return the VAT of a line as it is summed up.
@@ -70,20 +82,15 @@ class TaxRules:
         if self.round_at_subtotal:
             return tax
         mode = ROUND_HALF_DOWN if self.prices_include_tax else ROUND_HALF_UP
-        return tax.quantize(OERE, mode)
+        return tax.quantize(self.unit, mode)
 
     def line_amount(self, amount: Decimal) -> Decimal:
         """Return the amount of a line as it is summed up (`WC_Item_Totals`)."""
-        return amount if self.round_at_subtotal else rounded(amount)
+        return amount if self.round_at_subtotal else self.rounded(amount)
 
     def total_tax(self, taxes: Taxes) -> Decimal:
         """Return the VAT of one line, all its rates together."""
         return sum((self.line_tax(tax) for tax in taxes.values()), ZERO)
-
-
-def rounded(amount: Decimal) -> Decimal:
-    """Return an amount in whole øre."""
-    return amount.quantize(OERE, ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)
@@ -117,49 +124,49 @@ class Item:
         return taken
 
 
-def apply_coupons(coupons: Iterable[Coupon], items: Sequence[Item]) -> None:
+def apply_coupons(rules: TaxRules, coupons: Iterable[Coupon], items: Sequence[Item]) -> None:
     """Spread coupons over items, dearest item first, as `WC_Discounts` does."""
     order = ("fixed_product", "percent", "fixed_cart")
     for coupon in sorted(coupons, key=lambda one: (order.index(one.kind), one.amount)):
         dearest = sorted(items, key=lambda item: -item.amount * item.quantity)
         open_items = [item for item in dearest if item.left > 0]
         if coupon.kind == "percent":
-            _take_percent(coupon, open_items)
+            _take_percent(rules, coupon, open_items)
         elif coupon.kind == "fixed_product":
             for item in open_items:
                 item.take_off(coupon.code, coupon.amount * item.quantity)
         else:
-            _take_from_all(coupon.code, coupon.amount, open_items)
+            _take_from_all(rules, coupon.code, coupon.amount, open_items)
 
 
-def _take_percent(coupon: Coupon, items: Sequence[Item]) -> None:
-    wanted = rounded(sum((rounded(item.amount) for item in items), ZERO) * coupon.amount / 100)
-    taken = ZERO
+def _take_percent(rules: TaxRules, coupon: Coupon, items: Sequence[Item]) -> None:
+    whole = sum((rules.rounded(item.amount) for item in items), ZERO)
+    left = rules.rounded(whole * coupon.amount / 100)
     for item in items:
-        share = (rounded(item.amount) * coupon.amount / 100).quantize(OERE, ROUND_DOWN)
-        taken += item.take_off(coupon.code, share)
-    _take_single_oere(coupon.code, wanted - taken, items)
+        share = (rules.rounded(item.amount) * coupon.amount / 100).quantize(rules.unit, ROUND_DOWN)
+        left -= item.take_off(coupon.code, share)
+    _take_single_units(rules, coupon.code, left, items)
 
 
-def _take_from_all(code: str, amount: Decimal, items: Sequence[Item]) -> None:
+def _take_from_all(rules: TaxRules, code: str, amount: Decimal, items: Sequence[Item]) -> None:
     open_items = [item for item in items if item.left > 0]
     count = sum(item.quantity for item in open_items)
     if not count or amount <= 0:
         return
-    each = (amount / count).quantize(OERE, ROUND_DOWN)
+    each = (amount / count).quantize(rules.unit, ROUND_DOWN)
     if each <= 0:
-        _take_single_oere(code, amount, open_items)
+        _take_single_units(rules, code, amount, open_items)
         return
     taken = sum((item.take_off(code, each * item.quantity) for item in open_items), ZERO)
-    _take_from_all(code, amount - taken, open_items)
+    _take_from_all(rules, code, amount - taken, open_items)
 
 
-def _take_single_oere(code: str, amount: Decimal, items: Sequence[Item]) -> None:
+def _take_single_units(rules: TaxRules, code: str, left: Decimal, items: Sequence[Item]) -> None:
     for item in items:
         for _ in range(item.quantity):
-            if amount <= 0:
+            if left <= 0:
                 return
-            amount -= item.take_off(code, OERE)
+            left -= item.take_off(code, rules.unit)
 
 
 @dataclass(frozen=True)
@@ -203,7 +210,7 @@ def priced_rebate(
     for tax_class, line in lines:
         costs[tax_class] += max(line.total, ZERO)
     whole = sum(costs.values(), ZERO)
-    taken = max(amount, -rounded(whole))
+    taken = max(amount, -rules.rounded(whole))
     taxes: Taxes = {}
     for tax_class, cost in costs.items():
         taxes.update(rules.taxes(taken * cost / (whole or 1), tax_class))
@@ -228,24 +235,24 @@ def totals(
     freight: Sequence[Priced],
     fees: Sequence[Priced],
 ) -> dict[str, Decimal]:
-    """Return the sums of an order, in whole øre (`WC_Abstract_Order::calculate_totals`)."""
+    """Return the sums of an order (`WC_Abstract_Order::calculate_totals`)."""
     before = sum((rules.line_amount(line.subtotal) for line in goods), ZERO)
     after = sum((rules.line_amount(line.total) for line in goods), ZERO)
     unrounded = ZERO
     for line in goods:
         unrounded += sum(line.subtotal_taxes.values(), ZERO) - sum(line.taxes.values(), ZERO)
-    freight_total = sum((rounded(line.total) for line in freight), ZERO)
+    freight_total = sum((rules.rounded(line.total) for line in freight), ZERO)
     freight_tax = sum((rules.total_tax(line.taxes) for line in freight), ZERO)
     tax = sum((rules.total_tax(line.taxes) for line in (*goods, *fees)), ZERO)
     fees_total = sum((line.total for line in fees), ZERO)
     return {
-        "discount_total": rounded(before - after),
-        "discount_tax": rounded(unrounded),
+        "discount_total": rules.rounded(before - after),
+        "discount_tax": rules.rounded(unrounded),
         "shipping_total": freight_total,
         "shipping_tax": freight_tax,
         "cart_tax": tax,
-        "total_tax": rounded(tax + freight_tax),
-        "total": max(rounded(after + fees_total + freight_total + tax + freight_tax), ZERO),
+        "total_tax": rules.rounded(tax + freight_tax),
+        "total": max(rules.rounded(after + fees_total + freight_total + tax + freight_tax), ZERO),
     }
 
 

@@ -12,6 +12,7 @@ from go_sandbox.shops.woocommerce.shop import PAID_STATUSES, price_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from go_sandbox.shops.woocommerce.money import TaxRate
     from go_sandbox.shops.woocommerce.shop import Record, WooCommerce
 
 ORDER_SUMS = (
@@ -26,14 +27,14 @@ class Shapes:
     Args:
         shop: the shop.
         root: the address of the API, for links.
-        decimals: with how many decimals amounts of orders are shown (parameter `dp`). Lines are
-            kept with more than two, so more show more.
+        decimals: with how many decimals amounts of orders are shown (parameter `dp`); by default
+            as many as prices have. Lines are kept with more, so more show more.
     """
 
-    def __init__(self, shop: WooCommerce, root: str, decimals: int = 2) -> None:
+    def __init__(self, shop: WooCommerce, root: str, decimals: int | None = None) -> None:
         self._shop = shop
         self._root = root
-        self._decimals = decimals
+        self._decimals = shop.rules.decimals if decimals is None else decimals
 
     def customer(self, record: Record) -> Record:
         """Return a customer; there is no `deleted`, and no company beside that of an address."""
@@ -139,6 +140,31 @@ class Shapes:
     def refund_of_all(self, record: Record) -> Record:
         """Return a refund as `/refunds` lists it: with its order."""
         return {**self.refund(record), "parent_id": record["parent_id"]}
+
+    def tax_rate(self, tax_class: str, rate: TaxRate) -> Record:
+        """Return a row of the table of tax rates; the standard class has a name here."""
+        return {
+            "id": rate.id,
+            "country": "NO",
+            "state": "",
+            "postcode": "",
+            "city": "",
+            "postcodes": [],
+            "cities": [],
+            "rate": f"{rate.percent:.4f}",
+            "name": rate.label,
+            "priority": 1,
+            "compound": False,
+            "shipping": True,
+            "order": rate.id,
+            "class": tax_class or "standard",
+            **self._links(f"taxes/{rate.id}", "taxes"),
+        }
+
+    def setting(self, group: str, name: str, value: str) -> Record:
+        """Return an option of the shop's settings."""
+        path = f"settings/{group}"
+        return {"id": name, "value": value, **self._links(f"{path}/{name}", path)}
 
     def _goods(self, record: Record) -> Record:
         is_kept = bool(record["manage_stock"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import replace
 from datetime import timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -67,11 +68,13 @@ class WooCommerce:
         *,
         prices_include_tax: bool = True,
         round_at_subtotal: bool = False,
+        decimals: int = 2,
         tax_rates: Mapping[str, TaxRate] | None = None,
         currency: str = "NOK",
         time_zone: str = "Europe/Oslo",
     ) -> None:
-        self.rules = TaxRules(prices_include_tax, round_at_subtotal, tax_rates or TAX_RATES)
+        rates = tax_rates or TAX_RATES
+        self.rules = TaxRules(prices_include_tax, round_at_subtotal, rates, decimals)
         self.currency = currency
         self.time_zone = ZoneInfo(time_zone)
         self.consumer_key = CONSUMER_KEY
@@ -294,7 +297,7 @@ class WooCommerce:
             products = [(self._kinds["products"][one], quantity) for one, quantity in lines]
             rules = self.rules if not is_vat_exempt else self._rules_without_vat()
             items = [self._basket_item(*one, is_vat_exempt) for one in products]
-            money.apply_coupons([self.coupons[code] for code in coupons], items)
+            money.apply_coupons(self.rules, [self.coupons[code] for code in coupons], items)
             goods = [money.priced_item(rules, item) for item in items]
             order: Record = {
                 "id": self.number("post"),
@@ -349,14 +352,14 @@ class WooCommerce:
         self._kinds["orders"][order["id"]] = order
 
     def _rules_without_vat(self) -> TaxRules:
-        return TaxRules(False, self.rules.round_at_subtotal, {})
+        return replace(self.rules, prices_include_tax=False, rates={})
 
     def _basket_item(self, product: Record, quantity: int, is_vat_exempt: bool) -> Item:
         amount = price_of(product) * quantity
         tax_class = self.tax_class_of(product)
         if is_vat_exempt and self.rules.prices_include_tax:
             base = self.rules.taxes(amount, tax_class, included=True)
-            amount = money.rounded(amount - sum(base.values(), money.ZERO))
+            amount = self.rules.rounded(amount - sum(base.values(), money.ZERO))
         return Item(amount, quantity, tax_class)
 
     def _line(
@@ -382,7 +385,7 @@ class WooCommerce:
             return []
         classes = [item.tax_class for item in items if item.tax_class is not None]
         tax_class = "" if "" in classes or not classes else classes[0]
-        cost = money.rounded(Decimal(freight))
+        cost = self.rules.rounded(Decimal(freight))
         return [
             {
                 "id": self.number("item"),
@@ -521,7 +524,7 @@ class WooCommerce:
             every = [line for group in made.values() for line in group]
             whole = sum((line["total"] for line in every), money.ZERO)
             whole += sum((self.rules.total_tax(line["taxes"]) for line in every), money.ZERO)
-            paid_back = Decimal(amount) if amount is not None else -money.rounded(whole)
+            paid_back = Decimal(amount) if amount is not None else -self.rules.rounded(whole)
             if paid_back > order["total"] - self.refunded(order_id):
                 raise ValueError("Invalid refund amount.")
             now = self.now()
@@ -547,14 +550,11 @@ class WooCommerce:
 
     def _refunded_line(self, line: Record, quantity: int, total: str | None) -> Record:
         share = -Decimal(quantity or 1) / line.get("quantity", 1)
-        amount = money.rounded(line["total"] * share)
+        amount = self.rules.rounded(line["total"] * share)
         if total is not None:
             amount = -Decimal(total)
             share = amount / line["total"] if line["total"] else money.ZERO
-        taxes = {
-            rate: self.rules.line_tax(tax * share).quantize(money.TAX_DIGITS)
-            for rate, tax in line["taxes"].items()
-        }
+        taxes = {rate: self.rules.line_tax(tax * share) for rate, tax in line["taxes"].items()}
         return {
             **copy.deepcopy(line),
             "id": self.number("item"),
