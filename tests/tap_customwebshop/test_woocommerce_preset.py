@@ -1,0 +1,511 @@
+"""A WooCommerce is read as it is, and its orders come to Go to the øre."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import simplejson
+from go_sandbox.shops import woocommerce
+from go_sandbox.shops.woocommerce import WooCommerce
+from tap_customwebshop import schemas
+from tap_customwebshop.presets import woocommerce as preset
+from tap_customwebshop.records import numbers_to_text
+
+KARI = {
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "address_1": "Storgata 1",
+    "postcode": "0155",
+    "city": "Oslo",
+    "country": "NO",
+    "email": "kari@example.com",
+    "phone": "+4722334455",
+}
+FJORD = {**KARI, "company": "Fjord &amp; Fjell AS", "email": "post@fjord.example"}
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+READ = {
+    "customers": (preset.customer, schemas.CUSTOMERS, "role=all"),
+    "products": (preset.product, schemas.PRODUCTS, ""),
+    "orders": (preset.order, schemas.ORDERS, "dp=6"),
+}
+
+
+class Reader:
+    """Reads a shop over its socket with the preset: all of it, or what was touched."""
+
+    def __init__(self, served):
+        self.served = served
+        self.settings = {"organization_number_meta": "_org_nr"}
+        self.tables = {}
+
+    def ask(self, path, method="GET", body=None):
+        shop = self.served.shop
+        url = f"{self.served.url}/wp-json/wc/v3{path}"
+        keys = (shop.consumer_key, shop.consumer_secret)
+        return requests.request(method, url, auth=keys, json=body, timeout=10)
+
+    def get(self, path):
+        answer = self.ask(path)
+        assert answer.status_code == 200, answer.text
+        return simplejson.loads(answer.text, use_decimal=True)
+
+    def list(self, path):
+        path += "&per_page=100" if "?" in path else "?per_page=100"
+        while path:
+            answer = self.ask(path)
+            if answer.status_code == 404 and answer.json()["code"] == "rest_no_route":
+                return
+            assert answer.status_code == 200, answer.text
+            yield from simplejson.loads(answer.text, use_decimal=True)
+            following = answer.links.get("next", {}).get("url")
+            path = following and urlsplit(following)._replace(scheme="", netloc="").geturl()
+            path = path and path.removeprefix("/wp-json/wc/v3")
+
+    def table(self, name, make):
+        if name not in self.tables:
+            self.tables[name] = make(self)
+        return self.tables[name]
+
+    def records(self, *streams, since=None):
+        """Return the records of all rows, those that only `touched` tells of among them."""
+        self.tables.clear()
+        told = list(preset.touched(self, since))
+        for stream in streams or READ:
+            rows = {row["id"]: row for row in self.rows(stream)}
+            for entity, row_id in told:
+                if entity == stream and row_id not in rows:
+                    rows[row_id] = self.get(f"/{stream}/{row_id}?{READ[stream][2]}")
+            for row in rows.values():
+                yield from self.mapped(stream, row)
+
+    def rows(self, stream):
+        return self.list(f"/{stream}?orderby=id&order=asc&{READ[stream][2]}")
+
+    def mapped(self, stream, row):
+        make, schema, _ = READ[stream]
+        made = make(row, self)
+        for record in [made] if isinstance(made, dict) else made or ():
+            assert record.keys() <= schema["properties"].keys()
+            numbers_to_text(record, schema)
+            yield record
+
+    def one(self, stream):
+        (record,) = self.records(stream)
+        return record
+
+
+@pytest.fixture(params=[{}])
+def served(request):
+    with woocommerce.start(WooCommerce(**request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(served):
+    return served.shop
+
+
+@pytest.fixture
+def reader(served):
+    return Reader(served)
+
+
+@pytest.fixture
+def to_go(ledger, reader):
+    """Let all records go to Go, and return what came of it."""
+
+    def run(**settings):
+        told = list(reader.records())
+        return ledger.run(*told, sales_accounts=ACCOUNTS, **settings)
+
+    return run
+
+
+def in_go(ledger, order_id):
+    """Return the order in Go, with the VAT of its lines."""
+    orders = ledger.box.go.entries("SalesOrders")
+    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
+    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
+    return {**found, "VatAmount": vat}
+
+
+def test_a_person_has_what_their_billing_address_tells(shop, reader):
+    shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
+    record = reader.one("customers")
+    assert (record["id"], record["type"], record["name"]) == ("2", "person", "Kari Nordmann")
+    assert (record["email"], record["phone"]) == ("kari@example.com", "+4722334455")
+    (billing,) = record["addresses"]
+    assert (billing["line1"], billing["postal_code"], billing["line2"]) == (
+        "Storgata 1",
+        "0155",
+        None,
+    )
+    assert record["updated_at"].endswith("Z")
+
+
+def test_a_company_has_its_number_where_a_setting_says(shop, reader):
+    shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
+    record = reader.one("customers")
+    assert (record["type"], record["name"]) == ("company", "Fjord & Fjell AS")
+    assert record["company_name"] == "Fjord & Fjell AS"
+    assert record["organization_number"] == "923609016"
+    reader.settings = {}
+    assert reader.one("customers")["organization_number"] is None
+
+
+def test_a_buyer_of_another_role_is_a_customer_and_staff_who_never_bought_are_not(shop, reader):
+    shop.add_customer("boss@example.com", role="administrator")
+    wholesale = shop.add_customer("b@example.com", role="wholesale_customer")
+    buyer = shop.add_customer("c@example.com", role="shop_manager", is_paying_customer=True)
+    read = [one["id"] for one in reader.records("customers")]
+    assert read == [str(wholesale), str(buyer)]
+
+
+def test_a_user_that_the_shop_did_not_make_changed_when_it_was_made(shop, reader):
+    shop.add_customer("kari@example.com", is_stamped=False)
+    record = reader.one("customers")
+    assert record["updated_at"] == record["created_at"] is not None
+
+
+def test_a_simple_product_has_the_price_that_is_entered_and_the_rate_of_its_class(shop, reader):
+    shop.add_product("Ull &amp; silke", "ULL", "230.00", tax_class="reduced-rate")
+    record = reader.one("products")
+    assert (record["name"], record["sku"], record["status"]) == ("Ull & silke", "ULL", "active")
+    assert (record["price_incl"], record["prices_include_tax"]) == ("230.00", True)
+    assert "price_excl" not in record
+    assert (record["tax_rate"], record["stock_tracked"], record["stock_on_hand"]) == (
+        "15",
+        False,
+        None,
+    )
+
+
+@pytest.mark.parametrize("served", [{"prices_include_tax": False}], indirect=True)
+def test_a_price_without_vat_is_told_as_one(shop, reader):
+    shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", stock_quantity=3)
+    record = reader.one("products")
+    assert (record["price_excl"], record["prices_include_tax"]) == ("150.00", False)
+    assert (record["stock_tracked"], record["stock_on_hand"]) == (True, "3")
+
+
+def test_what_is_not_taxable_has_no_vat_and_what_has_no_price_has_none(shop, reader):
+    shop.add_product("Gave", "G", tax_status="none")
+    record = reader.one("products")
+    assert (record["tax_rate"], record["price_incl"]) == ("0", None)
+
+
+def test_a_variable_product_is_its_variations(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", tax_class="reduced-rate", type="variable")
+    shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød", "Størrelse": "L"})
+    shop.add_variation(shirt, "S-B", "250.00", {"Farge": "Blå"}, tax_class="", stock_quantity=2)
+    shop.add_product("Samling", "SAMLE", type="grouped")
+    red, blue = sorted(reader.records("products"), key=lambda one: one["id"])
+    assert (red["parent_id"], red["name"], red["variant_name"]) == (
+        str(shirt),
+        "Skjorte",
+        "Rød / L",
+    )
+    assert (red["sku"], red["price_incl"], red["tax_rate"]) == ("S-R", "230.00", "15")
+    assert (blue["tax_rate"], blue["stock_on_hand"]) == ("25", "2")
+
+
+def test_a_product_with_more_variations_than_a_page_holds_is_read_whole(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    for number in range(101):
+        shop.add_variation(shirt, f"S-{number}", "100.00", {"Nr": str(number)})
+    assert len(list(reader.records("products"))) == 101
+
+
+def test_what_is_in_the_trash_is_told_as_deleted(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00")
+    order = shop.place_order([(product, 1)], billing=KARI)
+    shop.trash("products", product)
+    shop.trash("orders", order)
+    assert reader.one("products")["deleted_at"] is not None
+    record = reader.one("orders")
+    assert (record["status"], record["source_status"]) == ("cancelled", "trash")
+    assert record["deleted_at"] == record["updated_at"]
+
+
+def test_an_order_has_amounts_of_both_kinds_and_the_buyer_of_its_billing(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    shop.place_order(
+        [(wool, 3)],
+        billing=FJORD,
+        freight="80.00",
+        fees=[("Gebyr", "39.00", "")],
+        meta_data={"_org_nr": "923609016"},
+        payment_method="vipps",
+        transaction_id="tx-1",
+    )
+    record = reader.one("orders")
+    (line,) = record["lines"]
+    assert (line["total_excl"], line["total_tax"], line["total_incl"]) == (
+        "521.48",
+        "78.22",
+        "599.70",
+    )
+    assert (line["unit_price_incl"], line["tax_rate"], line["sku"]) == ("199.90", "15", "ULL")
+    (freight,), (fee,) = record["shipping"], record["fees"]
+    assert (freight["total_incl"], freight["tax_rate"]) == ("92.00", "15")
+    assert (fee["total_incl"], fee["tax_rate"]) == ("48.75", "25")
+    assert record["taxes"] == [
+        {"rate": "15", "base": "601.48", "amount": "90.22"},
+        {"rate": "25", "base": "39.00", "amount": "9.75"},
+    ]
+    assert (record["total_excl"], record["total_tax"], record["total_incl"]) == (
+        "640.48",
+        "99.97",
+        "740.45",
+    )
+    assert (record["customer_id"], record["is_guest"]) == (None, True)
+    assert record["buyer"]["organization_number"] == "923609016"
+    (payment,) = record["payments"]
+    assert (payment["method"], payment["reference"], payment["amount"]) == (
+        "vipps",
+        "tx-1",
+        "740.45",
+    )
+
+
+def test_a_coupon_is_told_and_is_in_the_lines(shop, reader):
+    shop.add_coupon("sommer", "percent", "10")
+    wool = shop.add_product("Ull", "ULL", "125.00")
+    shop.place_order([(wool, 2)], billing=KARI, coupons=["sommer"])
+    record = reader.one("orders")
+    assert record["discounts"] == [
+        {"code": "sommer", "amount_excl": "20.00", "amount_incl": "25.00", "is_in_lines": True}
+    ]
+    (line,) = record["lines"]
+    assert (line["unit_price_incl"], line["discount_incl"], line["total_incl"]) == (
+        "125.00",
+        "25.00",
+        "225.00",
+    )
+
+
+def test_a_negative_fee_is_a_discount_on_the_whole_order(shop, reader):
+    wool, food = (
+        shop.add_product("Ull", "U", "375.00"),
+        shop.add_product("Mat", "M", "115.00", tax_class="reduced-rate"),
+    )
+    shop.place_order([(wool, 1), (food, 1)], billing=KARI, fees=[("Rabatt", "-40.00", "")])
+    record = reader.one("orders")
+    assert (record["fees"], record["discounts"]) == (
+        [],
+        [{"name": "Rabatt", "amount_excl": "40.00", "amount_incl": "49.00"}],
+    )
+    assert record["taxes"] == [
+        {"rate": "25", "base": "270.00", "amount": "67.50"},
+        {"rate": "15", "base": "90.00", "amount": "13.50"},
+    ]
+
+
+@pytest.mark.parametrize("served", [{"decimals": 0}], indirect=True)
+def test_a_shop_without_oere_tells_vat_in_whole_kroner_but_its_lines_know_better(shop, reader):
+    shop.place_order([(shop.add_product("Ull", "U", "199"), 1)], billing=KARI, freight="79")
+    record = reader.one("orders")
+    assert (record["total_incl"], record["total_tax"], record["rounding"]) == (
+        "298.00",
+        "59.55",
+        "0.25",
+    )
+    assert record["total_excl"] == "238.20"
+    assert record["taxes"] == [{"rate": "25", "base": "238.20", "amount": "59.55"}]
+
+
+def test_refunds_name_lines_freight_and_fees(shop, reader):
+    wool = shop.add_product("Ull", "U", "125.00")
+    order = shop.place_order([(wool, 2)], billing=KARI, freight="40.00")
+    kept = shop.get("orders", order)
+    line, freight = kept["line_items"][0]["id"], kept["shipping_lines"][0]["id"]
+    shop.refund(order, {line: (1, None), freight: (0, "10.00")}, reason="Feil")
+    shop.refund(order, amount="20.00")
+    record = reader.one("orders")
+    assert (record["payment_status"], record["total_refunded"]) == ("partially_refunded", "157.50")
+    first, second = record["refunds"]
+    assert (first["amount_incl"], first["reason"]) == ("137.50", "Feil")
+    assert first["lines"] == [
+        {"line_id": str(line), "quantity": "1", "amount_incl": "125.00"},
+        {"line_id": str(freight), "quantity": "0", "amount_incl": "12.50"},
+    ]
+    assert (second["amount_incl"], second["lines"]) == ("20.00", [])
+    assert record["total_incl"] == "300.00"
+
+
+def test_refunds_that_the_order_does_not_list_are_found(shop, reader):
+    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+    shop.orders_tell_refunds = False
+    shop.refund(order, amount="20.00")
+    assert [one["amount_incl"] for one in reader.one("orders")["refunds"]] == ["20.00"]
+
+
+def test_what_changed_without_its_stamp_is_told_as_touched(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    order = shop.place_order([(red, 2)], billing=KARI)
+    other = shop.place_order([(red, 1)], billing=KARI)
+    shop.pass_seconds(60)
+    since = f"{shop.now()}Z"
+    assert list(preset.touched(reader, since)) == []
+    shop.pass_seconds(60)
+    shop.refunds_move_date_modified = False
+    shop.refund(order, amount="20.00")
+    shop.edit("products", red, regular_price="240.00")
+    shop.trash("orders", other)
+    assert list(preset.touched(reader, since)) == [
+        ("orders", order),
+        ("products", shirt),
+        ("orders", other),
+    ]
+
+
+def test_an_old_version_has_no_lists_of_all_refunds_and_variations(shop, reader):
+    shop.has_refunds_list = shop.has_variations_list = False
+    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+    shop.refund(order, amount="20.00")
+    assert list(preset.touched(reader, None)) == []
+    assert reader.one("orders")["total_refunded"] == "20.00"
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("on-hold", "on_hold"), ("completed", "completed"), ("failed", "failed")],
+)
+def test_a_status_has_the_contracts_name(shop, reader, status, told):
+    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
+    record = reader.one("orders")
+    assert (record["status"], record["source_status"]) == (told, status)
+
+
+def test_an_edit_of_a_customer_goes_back(shop, reader):
+    kari = shop.add_customer(KARI["email"], billing=KARI, meta_data={"_org_nr": "1"})
+    patch = {"phone": None, "company_name": "Fjord AS", "organization_number": "923609016"}
+    patch["addresses"] = [{"type": "billing", "line1": "Kaien 2", "line2": None, "name": "K N"}]
+    method, path, body = preset.change(reader, "customers", str(kari), patch)
+    assert reader.ask(path, method, body).status_code == 200
+    record = reader.one("customers")
+    assert (record["phone"], record["name"]) == (None, "Fjord AS")
+    assert record["organization_number"] == "923609016"
+    (billing,) = record["addresses"]
+    assert (billing["line1"], billing["city"]) == ("Kaien 2", "Oslo")
+
+
+def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "200.00", sale_price="150.00")
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    for product, patch in (
+        (wool, {"price_incl": "140.00", "name": "Ullgenser"}),
+        (red, {"price_incl": "260.00", "name": "Annet"}),
+    ):
+        method, path, body = preset.change(reader, "products", str(product), patch)
+        assert reader.ask(path, method, body).status_code == 200
+    read = {one["id"]: one for one in reader.records("products")}
+    assert (read[str(wool)]["price_incl"], read[str(wool)]["name"]) == ("140.00", "Ullgenser")
+    assert (read[str(red)]["price_incl"], read[str(red)]["name"]) == ("260.00", "Skjorte")
+    assert shop.get("products", wool)["regular_price"] == "200.00"
+
+
+def test_an_edit_of_an_order_is_left_alone(reader):
+    assert preset.change(reader, "orders", "1", {"note": "x"}) is None
+
+
+def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledger):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    fjord = shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
+    first = shop.place_order(
+        [(wool, 3), (red, 1)], customer_id=fjord, billing=FJORD, freight="80.00"
+    )
+    guest = shop.place_order([(red, 2)], billing=KARI)
+    outcome = to_go()
+    assert (outcome.status, ledger.reasons()) == (0, {})
+    sums = [
+        (one["VatAmount"], one["TotalAmount"])
+        for one in (in_go(ledger, first), in_go(ledger, guest))
+    ]
+    assert sums == [
+        (Decimal("144.22"), Decimal("929.70")),
+        (Decimal("92.00"), Decimal("460.00")),
+    ]
+    assert to_go().writes == []
+    shop.pass_seconds(60)
+    shop.edit("customers", fjord, billing={"phone": "+4799887766"})
+    assert to_go().calls() == [f"PATCH /Customers/{ledger.box.go.entries('Customers')[0]['Id']}"]
+    assert to_go().writes == []
+
+
+def test_a_refund_that_moves_no_stamp_reaches_go(shop, to_go, ledger):
+    wool = shop.add_product("Ull", "ULL", "125.00")
+    order = shop.place_order([(wool, 4)], billing=KARI, freight="40.00")
+    assert to_go().status == 0
+    shop.refunds_move_date_modified = False
+    shop.pass_seconds(60)
+    line = shop.get("orders", order)["line_items"][0]["id"]
+    shop.refund(order, {line: (1, None)})
+    assert (to_go().status, ledger.reasons()) == (0, {})
+    assert in_go(ledger, order)["TotalAmount"] == Decimal("425.00")
+
+
+def test_a_trashed_order_is_taken_out_of_go(shop, to_go, ledger):
+    order = shop.place_order([(shop.add_product("Ull", "ULL", "125.00"), 4)], billing=KARI)
+    assert to_go().status == 0
+    shop.pass_seconds(60)
+    shop.trash("orders", order)
+    assert (to_go().status, ledger.box.go.entries("SalesOrders")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        {"prices_include_tax": included, "round_at_subtotal": once, "decimals": decimals}
+        for included in (True, False)
+        for once in (True, False)
+        for decimals in (2, 0)
+    ],
+    indirect=True,
+    ids=lambda one: "-".join(str(value) for value in one.values()),
+)
+def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger):
+    chance = random.Random(7)
+    shop.add_coupon("ti", "percent", "10")
+    shop.add_coupon("hundre", "fixed_cart", "100")
+    unit = shop.rules.unit
+    goods = [
+        shop.add_product(
+            f"Vare {number}",
+            f"V{number}",
+            str((Decimal(chance.randint(100, 200000)) / 100).quantize(unit)),
+            tax_class=chance.choice(("", "reduced-rate", "zero-rate")),
+        )
+        for number in range(12)
+    ]
+    for number in range(10):
+        picked = chance.sample(goods, chance.randint(1, 4))
+        order = shop.place_order(
+            [(one, chance.randint(1, 7)) for one in picked],
+            billing={**KARI, "email": f"k{number}@example.com", "last_name": f"Nr {number}"},
+            freight=chance.choice((None, "79.20", "99")),
+            fees=chance.choice(((), (), [("Gebyr", "39", "")], [("Rabatt", "-7", "")])),
+            coupons=chance.choice(((), (), ["ti"], ["hundre"], ["ti", "hundre"])),
+        )
+        kept = shop.get("orders", order)
+        if chance.random() < 0.4 and kept["total"] > 0:
+            shop.refund(order, {kept["line_items"][0]["id"]: (1, None)})
+    told = list(reader.records())
+    outcome = ledger.run(*told, sales_accounts=ACCOUNTS, rounding_product_code="AVR")
+    assert (outcome.status, ledger.reasons()) == (0, {})
+    for record in reader.records("orders"):
+        left = Decimal(record["total_incl"]) - Decimal(record["total_refunded"])
+        found = in_go(ledger, record["id"])
+        assert found["TotalAmount"] == left
+        if not record["refunds"]:
+            parts = [*record["lines"], *record["shipping"], *record["fees"], *record["discounts"]]
+            apart = abs(found["VatAmount"] - Decimal(record["total_tax"]))
+            assert apart <= (len(parts) + 1) * Decimal("0.005")
