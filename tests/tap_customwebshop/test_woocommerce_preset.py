@@ -231,6 +231,14 @@ def test_what_is_in_the_trash_is_told_as_deleted(shop, reader):
     assert record["deleted_at"] == record["updated_at"]
 
 
+def test_the_variations_of_a_product_in_the_trash_are_deleted_with_it(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    shop.trash("products", shirt)
+    record = reader.one("products")
+    assert (record["id"], record["deleted_at"]) == (str(red), record["updated_at"])
+
+
 def test_an_order_has_amounts_of_both_kinds_and_the_buyer_of_its_billing(shop, reader):
     wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
     shop.place_order(

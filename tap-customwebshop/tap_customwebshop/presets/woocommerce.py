@@ -86,9 +86,13 @@ def customer(row: Row, shop: Shop) -> Row | None:
 
 def product(row: Row, shop: Shop) -> Iterator[Row]:
     """What can be sold: a simple product, or each variation of a variable one."""
-    if not row["type"].startswith(("variable", "grouped", "external")):
+    if row["type"] in ("grouped", "external"):
+        return
+    if not row["type"].startswith("variable"):
         yield sellable(row, row, shop)
-    for variation in shop.list(f"/products/{row['id']}/variations") if row["variations"] else ():
+        return
+    kept = "?status=trash" if row["status"] == "trash" else ""  # where its variations are, too
+    for variation in shop.list(f"/products/{row['id']}/variations{kept}"):
         options = " / ".join(unescape(one["option"]) for one in variation["attributes"])
         record = sellable(variation, row, shop)
         yield {**record, "parent_id": row["id"], "variant_name": options or None}
@@ -99,7 +103,7 @@ def sellable(row: Row, parent: Row, shop: Shop) -> Row:
     includes_tax = shop.table("prices_include_tax", prices_include_tax)
     tax_class = row["tax_class"] or "standard"
     is_taxed = row["tax_status"] == "taxable"
-    latest = max(row["date_modified_gmt"], parent["date_modified_gmt"])
+    latest = max(one["date_modified_gmt"] or one["date_created_gmt"] for one in (row, parent))
     return {
         "id": row["id"],
         "sku": row["sku"] or None,

@@ -616,12 +616,17 @@ class WooCommerce:
                     known["value"] = value
 
     def trash(self, kind: str, record_id: int) -> None:
-        """Move a product or an order to the trash, where it stays for some weeks."""
+        """Move a product or an order to the trash, where it stays for some weeks.
+
+        The variations of a product go with it (`WC_Post_Data::trash_post`).
+        """
         with self.lock:
             record = self._kinds[kind][record_id]
             record["status"] = "trash"
             if kind != "orders" or self.trash_moves_date_modified:
                 self.touch(record)
+            for variation in self.variations_of(record_id) if kind == "products" else ():
+                self.trash(kind, variation["id"])
 
     def erase(self, kind: str, record_id: int) -> None:
         """Delete a record for good: nothing tells that it was there."""
