@@ -1,9 +1,14 @@
 """WooCommerce, by its REST API v3.
 
+Settings: `api_url` is the shop's address (`https://butikken.no`); in `shop_settings`,
+`consumer_key` and `consumer_secret` are a key of WooCommerce > Settings > Advanced > REST API of a
+user who may read all, and `organization_number_meta` is the name under which a plug-in keeps the
+buyer's organisation number.
+
 Amounts of orders are without VAT, with the VAT beside them, and coupons are in the lines already.
 Stamps are GMT without a zone, and filters take them so: with a `Z` beside `dates_are_gmt` they
 would be off by the site's own zone. Orders are asked for with `dp=6`, since a shop that shows no
-øre would round every amount to whole kroner.
+øre would round every amount to whole kroner. What is deleted for good, nothing tells.
 """
 
 from __future__ import annotations
@@ -11,28 +16,40 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_customwebshop.shop import Basic, Listing, Page, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_customwebshop.shop.mapping import Shop
 
 Row = dict[str, Any]
 
+API = "/wp-json/wc/v3"
+AUTH = Basic("{consumer_key}", "{consumer_secret}")
 
-class Shop(Protocol):
-    """What the functions below ask of the shop: single answers, lists to the end, and tables."""
 
-    settings: Row
+def listing(path: str, params: str = "", since: str = "", single: str = "") -> Listing:
+    """A list, sorted by id, in which what changes meanwhile keeps its place."""
+    return Listing(
+        API + path,
+        pager=Page(total="header X-WP-Total"),
+        params="orderby=id&order=asc" + (params and f"&{params}"),
+        since=since and f"{since}={{since}}&dates_are_gmt=true",
+        since_format="%Y-%m-%dT%H:%M:%S",
+        is_inclusive=False,
+        sorted=False,
+        client_filter=not since,
+        single=single and API + single,
+    )
 
-    def get(self, path: str) -> Row:
-        """Return what a path answers."""
 
-    def list(self, path: str) -> Iterable[Row]:
-        """Return the rows of all pages of a list; none of a list that the version lacks."""
-
-    def table(self, name: str, make: Callable[[Shop], Any]) -> Any:  # noqa: ANN401
-        """Return what `make` returned the first time in this run."""
-
+CUSTOMERS = listing("/customers", "role=all")
+PRODUCTS = listing("/products", "", "modified_after", "/products/{id}")
+ORDERS = listing("/orders", "dp=6", "modified_after", "/orders/{id}?dp=6")
 
 ZERO, ORE = Decimal(0), Decimal("0.01")
 STAFF = ("administrator", "editor", "author", "contributor", "shop_manager", "subscriber")
@@ -91,8 +108,8 @@ def product(row: Row, shop: Shop) -> Iterator[Row]:
     if not row["type"].startswith("variable"):
         yield sellable(row, row, shop)
         return
-    kept = "?status=trash" if row["status"] == "trash" else ""  # where its variations are, too
-    for variation in shop.list(f"/products/{row['id']}/variations{kept}"):
+    kept = "status=trash" if row["status"] == "trash" else ""  # where its variations are, too
+    for variation in shop.list(listing(f"/products/{row['id']}/variations", kept)):
         options = " / ".join(unescape(one["option"]) for one in variation["attributes"])
         record = sellable(variation, row, shop)
         yield {**record, "parent_id": row["id"], "variant_name": options or None}
@@ -121,18 +138,18 @@ def sellable(row: Row, parent: Row, shop: Shop) -> Row:
         "stock_on_hand": row["stock_quantity"],
         "url": row["permalink"],
         **stamps({**row, "date_modified_gmt": latest}),
-        "deleted_at": gmt(latest) if "trash" in (row["status"], parent["status"]) else None,
+        "deleted_at": stamp(latest) if "trash" in (row["status"], parent["status"]) else None,
     }
 
 
 def prices_include_tax(shop: Shop) -> bool:
     """Whether the merchant enters prices with VAT."""
-    return bool(shop.get("/settings/tax/woocommerce_prices_include_tax")["value"] == "yes")
+    return bool(shop.get(f"{API}/settings/tax/woocommerce_prices_include_tax")["value"] == "yes")
 
 
 def rates(shop: Shop) -> Row:
     """The rate of each tax class at home: the first that is for Norway or for everywhere."""
-    home = [one for one in shop.list("/taxes") if one["country"] in ("NO", "")]
+    home = [one for one in shop.list(listing("/taxes")) if one["country"] in ("NO", "")]
     return {one["class"]: plain(one["rate"]) for one in reversed(home)}
 
 
@@ -142,7 +159,7 @@ def order(row: Row, shop: Shop) -> Row:
     total, tax, rounding, by_rate = sums(row, [one for kind in LINES for one in lines[kind]])
     refunds = [refund(one, row) for one in refunds_of(row, shop)]
     paid_back = sum((Decimal(one["amount_incl"]) for one in refunds), ZERO)
-    paid_at = gmt(row["date_paid_gmt"])
+    paid_at = stamp(row["date_paid_gmt"])
     payment = {"id": row["id"], "method": row["payment_method"], "status": "paid"}
     payment |= {"reference": row["transaction_id"] or None, "amount": f"{total}"}
     return {
@@ -160,9 +177,9 @@ def order(row: Row, shop: Shop) -> Row:
         "billing_address": address(row["billing"]),
         "shipping_address": address(row["shipping"]) if row["shipping"]["address_1"] else None,
         "note": row["customer_note"] or None,
-        "placed_at": gmt(row["date_created_gmt"]),
+        "placed_at": stamp(row["date_created_gmt"]),
         "paid_at": paid_at,
-        "completed_at": gmt(row["date_completed_gmt"]),
+        "completed_at": stamp(row["date_completed_gmt"]),
         "lines": [goods(one) for one in lines["line_items"]],
         "shipping": [charge(one) for one in lines["shipping_lines"]],
         "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
@@ -179,7 +196,7 @@ def order(row: Row, shop: Shop) -> Row:
         "rounding": f"{rounding}" if rounding else None,
         "total_refunded": f"{paid_back}",
         **stamps(row),
-        "deleted_at": gmt(row["date_modified_gmt"]) if row["status"] == "trash" else None,
+        "deleted_at": stamp(row["date_modified_gmt"]) if row["status"] == "trash" else None,
     }
 
 
@@ -300,7 +317,7 @@ def refund(row: Row, order_row: Row) -> Row:
     A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
     is not told what each came to.
     """
-    lines = [priced(one, order_row) for kind in LINES for one in row[kind]]
+    lines = [priced(one, order_row) for kind in LINES for one in row.get(kind) or ()]
     sold = {
         f"{one['id']}": priced(one, order_row).incl for kind in LINES for one in order_row[kind]
     }
@@ -314,7 +331,7 @@ def refund(row: Row, order_row: Row) -> Row:
         "id": row["id"],
         "amount_incl": f"{paid_back}",
         "reason": row["reason"] or None,
-        "created_at": gmt(row["date_created_gmt"]),
+        "created_at": stamp(row["date_created_gmt"]),
         "lines": [
             {
                 "line_id": line_id,
@@ -328,10 +345,17 @@ def refund(row: Row, order_row: Row) -> Row:
 
 def refunds_of(row: Row, shop: Shop) -> list[Row]:
     """The refunds of an order, which tells only their sums, and in some versions not even those."""
-    is_known = row["refunds"] or row["status"] == "refunded"
-    if not is_known and row["id"] not in shop.table("refunded", lambda _: set()):
-        return []
-    return list(shop.list(f"/orders/{row['id']}/refunds?order=asc&dp=6"))
+    if row["refunds"] or row["status"] == "refunded" or not shop.table("tell", orders_tell_refunds):
+        return list(shop.list(listing(f"/orders/{row['id']}/refunds", "dp=6")))
+    return []
+
+
+def orders_tell_refunds(shop: Shop) -> bool:
+    """Whether orders list their refunds, as most versions do; tried on an order that has one."""
+    for one in shop.get(f"{API}/refunds?per_page=1&_fields=parent_id", missing=[]):
+        path = f"{API}/orders/{one['parent_id']}?_fields=refunds"
+        return bool(shop.get(path, missing={"refunds": True})["refunds"])
+    return True
 
 
 def payment_status(paid_at: str | None, paid_back: Decimal, total: Decimal) -> str:
@@ -359,30 +383,38 @@ def address(told: Row) -> Row:
     return {"name": full_name, **found}
 
 
-def touched(shop: Shop, since: str | None) -> Iterator[tuple[str, int]]:
+def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
     """What changed although its own stamp did not move, and what went to the trash.
 
     Some gateways refund without moving the order, and a variation never moves its product.
     """
-    edge = f"={since[:19]}&dates_are_gmt=true" if since else ""
-    for row in shop.list("/refunds?_fields=parent_id" + (edge and f"&after{edge}")):
-        shop.table("refunded", lambda _: set()).add(row["parent_id"])
-        yield "orders", row["parent_id"]
-    changed = edge and f"&modified_after{edge}"
-    for row in shop.list(f"/variations?_fields=parent_id{changed}") if since else ():
-        yield "products", row["parent_id"]
-    for entity in ("products", "orders"):
-        for row in shop.list(f"/{entity}?status=trash&_fields=id{changed}"):
-            yield entity, row["id"]
+    refunds = listing("/refunds", "_fields=parent_id", "after")
+    variations = listing("/variations", "_fields=parent_id", "modified_after")
+    trash = {
+        stream: listing(f"/{stream}", "status=trash&_fields=id", "modified_after")
+        for stream in ("products", "orders")
+    }
+    found = {
+        stream: [one["id"] for one in shop.list(what, since=since)]
+        for stream, what in trash.items()
+    }
+    found["orders"] += [one["parent_id"] for one in shop.list(refunds, since=since, missing=[])]
+    found["products"] += [
+        one["parent_id"] for one in shop.list(variations, since=since, missing=[])
+    ]
+    return found
 
 
-def change(shop: Shop, entity: str, record_id: str, patch: Row) -> tuple[str, str, Row] | None:
+def change(
+    entity: str, record_id: str, patch: Row, shop: Shop | None = None
+) -> tuple[str, str, Row] | None:
     """The request that takes an edit; None for what WooCommerce would not take, or undo.
 
     To empty a member takes an empty text: null changes nothing. Orders are left alone, for to
-    change an address of one works out all its VAT anew.
+    change an address of one works out all its VAT anew. A product is looked at first, for a
+    variation is changed where its product has it, and a price on sale is another member.
     """
-    if entity == "products":
+    if entity == "products" and shop is not None:
         return change_of_product(shop, record_id, patch)
     if entity != "customers":
         return None
@@ -394,19 +426,16 @@ def change(shop: Shop, entity: str, record_id: str, patch: Row) -> tuple[str, st
             own = {ADDRESS[name]: value or "" for name, value in told.items() if name in ADDRESS}
             own.pop("email", None)
             body[told["type"]] = {**own, **body.get(told["type"], {})}
-    key = shop.settings.get("organization_number_meta")
-    if key and "organization_number" in patch:
-        body["meta_data"] = [{"key": key, "value": patch["organization_number"] or ""}]
-    return ("PUT", f"/customers/{record_id}", body) if body else None
+    return ("PUT", f"{API}/customers/{record_id}", body) if body else None
 
 
 def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str, Row] | None:
-    """The request that changes a product; a variation is changed where its product has it."""
+    """The request that changes a product or a variation."""
     body = {own: patch[name] or "" for name, own in PRODUCT.items() if name in patch}
-    row = shop.get(f"/products/{record_id}")
-    path = f"/products/{record_id}"
+    path = f"{API}/products/{record_id}"
+    row = shop.get(path)
     if row["type"] == "variation":
-        path = f"/products/{row['parent_id']}/variations/{record_id}"
+        path = f"{API}/products/{row['parent_id']}/variations/{record_id}"
         body.pop("name", None)
     if row["sale_price"] and "regular_price" in body:
         body["sale_price"] = body.pop("regular_price")
@@ -421,13 +450,8 @@ def meta(row: Row, key: str | None) -> str | None:
 
 def stamps(row: Row) -> Row:
     """When a record was made and last changed; of users whom the shop did not make: made."""
-    created = row["date_created_gmt"]
-    return {"created_at": gmt(created), "updated_at": gmt(row["date_modified_gmt"] or created)}
-
-
-def gmt(stamp: str | None) -> str | None:
-    """A stamp with the zone that WooCommerce leaves out."""
-    return stamp and f"{stamp}Z"
+    created, changed = row["date_created_gmt"], row["date_modified_gmt"]
+    return {"created_at": stamp(created), "updated_at": stamp(changed, created)}
 
 
 def ore(amount: str | Decimal) -> Decimal:
