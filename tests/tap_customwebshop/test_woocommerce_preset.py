@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 from decimal import Decimal
 
+import commands
 import pytest
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
+from tap_customwebshop.errors import ShopError
 from tap_customwebshop.presets import woocommerce as preset
-from tap_customwebshop.shop.reading import opened
+from tap_customwebshop.shop.reading import opened, write_change
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -71,7 +74,11 @@ class Reader:
 
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
-        _, asker, shop = opened(self.config, TapCustomWebShop(config=self.config)._connect)
+        tap = TapCustomWebShop(config=self.config)
+        if entity == "customers":
+            write_change(self.config, tap._connect, entity, str(record_id), patch)
+            return
+        _, asker, shop = opened(self.config, tap._connect)
         asker.send(*preset.change(entity, str(record_id), patch, shop))
 
 
@@ -346,6 +353,9 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
         ("orders", str(other)),
         ("orders", str(order)),
     ]
+    asked = reader.served.requests.matching("shop", path=f"/orders/{order}$")
+    assert {"dp": "6"} in [one.query for one in asked]
+    assert "WARNING" not in reader.log
 
 
 def test_an_old_version_has_no_lists_of_all_refunds_and_variations(shop, reader):
@@ -419,6 +429,28 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledge
     shop.edit("customers", fjord, billing={"phone": "+4799887766"})
     assert to_go().calls() == [f"PATCH /Customers/{ledger.box.go.entries('Customers')[0]['Id']}"]
     assert to_go().writes == []
+
+
+def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    for number in range(105):
+        shop.place_order([(wool, 1 + number % 3)], billing={**KARI, "email": f"k{number}@a.no"})
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(reader.config), encoding="utf-8")
+    read = commands.run("tap-customwebshop", "--config", config)
+    assert read.returncode == 0, read.stderr
+    assert shop.consumer_secret not in read.stdout + read.stderr
+    first = ledger.command_on(read.stdout, ends_with=0, sales_accounts=ACCOUNTS)
+    assert first.count("orders", "created") == 105
+    again = commands.run("tap-customwebshop", "--config", config)
+    assert ledger.command_on(again.stdout, ends_with=0, sales_accounts=ACCOUNTS).writes == []
+
+
+def test_a_key_that_is_not_known_ends_the_run_with_what_to_check(shop, reader):
+    shop.consumer_key = "ck_other"
+    config = {**reader.config, "shop_settings": {"consumer_key": "ck_x", "consumer_secret": "s"}}
+    with pytest.raises(ShopError, match="shop_settings"):
+        TapCustomWebShop(config=config).sync_all()
 
 
 def test_a_refund_that_moves_no_stamp_reaches_go(shop, to_go, ledger):
