@@ -465,6 +465,16 @@ def test_a_refund_that_moves_no_stamp_reaches_go(shop, to_go, ledger):
     assert in_go(ledger, order)["TotalAmount"] == Decimal("425.00")
 
 
+def test_an_old_order_whose_rates_are_not_told_comes_to_go_as_well(shop, to_go, ledger):
+    shop.tells_rate_percent = False
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    book = shop.add_product("Bok", "BOK", "300.00", tax_class="zero-rate")
+    order = shop.place_order([(wool, 3), (book, 1)], billing=KARI, fees=[("Gebyr", "40", "")])
+    assert (to_go().status, ledger.reasons()) == (0, {})
+    found = in_go(ledger, order)
+    assert (found["VatAmount"], found["TotalAmount"]) == (Decimal("88.22"), Decimal("949.70"))
+
+
 def test_a_trashed_order_is_taken_out_of_go(shop, to_go, ledger):
     order = shop.place_order([(shop.add_product("Ull", "ULL", "125.00"), 4)], billing=KARI)
     assert to_go().status == 0

@@ -237,6 +237,7 @@ class Shapes:
         rates = self._shop.rules.rates.values()
         rate = next(one for one in rates if one.id == line["rate_id"])
         percent = float(rate.percent)
+        shown = int(percent) if percent.is_integer() else percent
         return {
             "id": line["id"],
             "rate_code": rate.code,
@@ -245,7 +246,7 @@ class Shapes:
             "compound": False,
             "tax_total": self._amount(line["tax_total"]),
             "shipping_tax_total": self._amount(line["shipping_tax_total"]),
-            "rate_percent": int(percent) if percent.is_integer() else percent,
+            **({"rate_percent": shown} if self._shop.tells_rate_percent else {}),
             "meta_data": [],
         }
 

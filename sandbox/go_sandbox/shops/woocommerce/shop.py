@@ -54,6 +54,8 @@ class WooCommerce:
             pull request 37047 (7.6); some gateways still write around it
             (woocommerce-paypal-payments issue 1125).
         orders_tell_refunds: whether orders list their refunds; issue 65488 reports an empty list.
+        tells_rate_percent: whether tax lines tell their rate; those in the examples of the
+            documentation (page Orders) do not.
         trash_moves_date_modified: whether moving an order to the trash moves its stamp; earlier
             versions of `OrdersTableDataStore::trash_order` do not.
         is_over_http: whether the site knows that it is called without TLS. Then keys are not
@@ -85,6 +87,7 @@ class WooCommerce:
         self.sorts_by_modified = True
         self.refunds_move_date_modified = True
         self.orders_tell_refunds = True
+        self.tells_rate_percent = True
         self.trash_moves_date_modified = True
         self.is_over_http = False
         self.site_url: str | None = None
