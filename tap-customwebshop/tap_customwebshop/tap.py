@@ -61,7 +61,7 @@ class TapCustomWebShop(CommandLine, Tap):
     def discover_streams(self) -> list[Stream]:
         if self.config.get("shop"):
             return list(self.shop_file_streams())
-        shop = ShopClient(self._connect(), retry_seconds=self.config.get("retry_seconds", 300))
+        shop = ShopClient(self.connect(), retry_seconds=self.config.get("retry_seconds", 300))
         return [stream(self, shop) for stream in STREAMS]
 
     def shop_file_streams(self) -> list[FileStream]:
@@ -70,11 +70,14 @@ class TapCustomWebShop(CommandLine, Tap):
         Raises:
             ShopFileError: The file is wrong.
         """
+        if not self.config.get("shop"):
+            raise ShopFileError("There is no shop file: name one in the setting 'shop'.")
         from tap_customwebshop.shop.reading import open_shop  # noqa: PLC0415 - others need it not
 
-        return open_shop(self, self._connect)
+        return open_shop(self, self.connect)
 
-    def _connect(self, auth: AuthBase | None = None) -> ShopConnection:
+    def connect(self, auth: AuthBase | None = None) -> ShopConnection:
+        """Return a connection to the shop; by default the token shows who asks."""
         return ShopConnection(
             self.config.get("api_url") or "",
             self.config.get("auth_token") or "",
@@ -88,7 +91,8 @@ class TapCustomWebShop(CommandLine, Tap):
     def streams(self) -> dict[str, Stream]:
         """The streams in the order in which they are emitted; the SDK would sort them by name."""
         by_name = super().streams
-        return {kind.name: by_name[kind.name] for kind in STREAMS if kind.name in by_name}
+        names = [kind.path[1:] for kind in STREAMS]
+        return {name: by_name[name] for name in names if name in by_name}
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -121,16 +125,17 @@ class TapCustomWebShop(CommandLine, Tap):
                 line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
                 raise ConfigValidationError(msg, errors=[line], schema={})
 
-    @override
-    def sync_all(self) -> None:  # type: ignore[misc] # final, but a run may read some records only
-        """Read all streams.
+    @override  # type: ignore[misc]
+    def sync_all(self) -> None:
+        """Read all streams. Final in the SDK, for which a run reads all records or fails.
 
         Raises:
             ShopFileError: Some records could not be read; all others were emitted.
         """
         super().sync_all()
-        if lines := [one.unread for one in self.streams.values() if getattr(one, "unread", "")]:
-            raise ShopFileError(" ".join(lines))
+        unread = [getattr(stream, "unread", "") for stream in self.streams.values()]
+        if any(unread):
+            raise ShopFileError(" ".join(filter(None, unread)))
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -160,6 +165,15 @@ class TapCustomWebShop(CommandLine, Tap):
                 super().cb_discover(ctx, param, value)
         except ShopError as error:
             cls.end_with(str(error))
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        from tap_customwebshop.shop import commands  # noqa: PLC0415 - most runs need it not
+
+        command = super().get_singer_command()
+        command.params += commands.options(cls)
+        return command
 
     @classmethod
     @override

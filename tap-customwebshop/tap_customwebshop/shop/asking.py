@@ -119,6 +119,10 @@ class Asker:
             raise self._broken(listing, f"single: the answer has nothing at '{listing.single_at}'")
         return RawPage([row], read_at, parse_date(headers.get("Date")))
 
+    def look(self, path: str) -> tuple[Any, Mapping[str, str]]:
+        """Return the JSON answer of a path, and its headers; errors as of `get`."""
+        return self._ask("GET", path, {}, None)
+
     def send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Send a change once, for an answer that does not come may have been acted on.
 

@@ -113,8 +113,8 @@ class Signature(AuthBase):
         auth = self._auth
         if isinstance(auth, Basic):
             user, password = (self._text(one).encode() for one in (auth.user, auth.password))
-            return HTTPBasicAuth(user, password)(request)
-        if isinstance(auth, Query):
+            HTTPBasicAuth(user, password)(request)
+        elif isinstance(auth, Query):
             request.prepare_url(request.url, {auth.name: self._text(auth.value)})
         elif isinstance(auth, Header):
             request.headers[auth.name] = self._text(auth.value)

@@ -42,7 +42,7 @@ class Answer:
     def number_at(self, place: str) -> int | None:
         """Return the whole number at a place; None if there is none."""
         value = self.at(place) if place else None
-        return int(value) if str(value).isdecimal() else None
+        return int(str(value)) if str(value).isdecimal() else None
 
 
 def value_at(content: Any, place: str) -> Any:  # noqa: ANN401 - JSON

@@ -189,16 +189,7 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         yield "path must begin with /"
     if pager.size < 1:
         yield "the pager's size must be at least 1"
-    for text in (listing.path, listing.params, listing.since, pager.send):
-        for name in sorted(names_in(text) - _STEPS):
-            near = difflib.get_close_matches(name, _STEPS, n=1)
-            meant = f"; did you mean {{{near[0]}}}?" if near else ""
-            yield f"there is no {{{name}}} to fill in{meant}"
-    sent = names_in(listing.path) | names_in(pager.send)
-    for name in sorted(set(pager.first_step()) - sent):
-        yield f"neither path nor pager has {{{name}}}, so every page would be the first"
-    if listing.since and "since" not in names_in(listing.since):
-        yield "since has no {since}, so the moment would not be sent"
+    yield from _faults_of_texts(listing)
     if _may_slip(listing):
         yield (
             "in pages by number a record that changes meanwhile pulls another over a page's edge;"
@@ -208,6 +199,21 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         ZoneInfo(listing.zone)
     except (ValueError, OSError, KeyError):
         yield f"there is no time zone '{listing.zone}'; write one such as Europe/Oslo"
+
+
+def _faults_of_texts(listing: Listing) -> Iterator[str]:
+    """Say which names in braces are wrong, or lack."""
+    pager = listing.pager
+    texts = (listing.path, listing.params, listing.since, pager.send)
+    for name in sorted(set().union(*map(names_in, texts)) - _STEPS):
+        near = difflib.get_close_matches(name, _STEPS, n=1)
+        meant = f"; did you mean {{{near[0]}}}?" if near else ""
+        yield f"there is no {{{name}}} to fill in{meant}"
+    sent = names_in(listing.path) | names_in(pager.send)
+    for name in sorted(set(pager.first_step()) - sent):
+        yield f"neither path nor pager has {{{name}}}, so every page would be the first"
+    if listing.since and "since" not in names_in(listing.since):
+        yield "since has no {since}, so the moment would not be sent"
 
 
 def _may_slip(listing: Listing) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopFileError
 from tap_customwebshop.shop.asking import Asker
+from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Shop
 from tap_customwebshop.shop.streams import FILE_STREAMS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from tap_customwebshop.connection import ShopConnection
+    from tap_customwebshop.shop.auth import Auth
     from tap_customwebshop.shop.loading import ShopFile
     from tap_customwebshop.shop.streams import FileStream
 
@@ -29,7 +31,8 @@ def open_shop(tap: Tap, connect: Callable[[AuthBase | None], ShopConnection]) ->
         ShopFileError: The shop file is wrong.
     """
     file, asker, shop = opened(tap.config, connect)
-    return [kind(tap, asker, file, shop) for kind in FILE_STREAMS if kind.name in file.listings]
+    kinds = [kind for kind in FILE_STREAMS if kind.path[1:] in file.listings]
+    return [kind(tap, asker, file, shop) for kind in kinds]
 
 
 def opened(
@@ -45,14 +48,36 @@ def opened(
         {**settings, "auth_token": config["auth_token"]} if "auth_token" in config else settings
     )
     file = load_shop(config["shop"], secrets)
-    asker = Asker(
+    asker = _asker(config, connect, file.auth, secrets)
+    return file, asker, Shop(asker, settings)
+
+
+def asker_of(
+    config: Mapping[str, Any], connect: Callable[[AuthBase | None], ShopConnection]
+) -> Asker:
+    """Return what asks the shop by its file, or by the token alone where there is no file yet.
+
+    Raises:
+        ShopFileError: The shop file is wrong.
+    """
+    if config.get("shop"):
+        return opened(config, connect)[1]
+    return _asker(config, connect, Bearer(), {"auth_token": config["auth_token"]})
+
+
+def _asker(
+    config: Mapping[str, Any],
+    connect: Callable[[AuthBase | None], ShopConnection],
+    auth: Auth,
+    secrets: Mapping[str, str],
+) -> Asker:
+    return Asker(
         connect,
-        file.auth,
+        auth,
         secrets,
         retry_seconds=config.get("retry_seconds", 300),
         page_size=config.get("page_size", 500),
     )
-    return file, asker, Shop(asker, settings)
 
 
 def write_change(

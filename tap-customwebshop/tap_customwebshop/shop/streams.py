@@ -117,17 +117,20 @@ class FileStream(ShopStream):
     """A stream that a shop file reads.
 
     Attributes:
+        asker: What asks the shop.
+        listing: The stream's list.
+        mapper: What makes its records.
         failed: How many rows could not be made records.
         first_failure: What was wrong with the first of them.
     """
 
     def __init__(self, tap: Tap, asker: Asker, file: ShopFile, shop: Shop) -> None:
         super().__init__(tap)
-        self._asker = asker
+        self.asker = asker
         self._file = file
-        self._listing: Listing = file.listings[self.name]
+        self.listing: Listing = file.listings[self.name]
         self._functions = shop
-        self._mapper = Mapper(file, self.name, self.record_schema, shop)
+        self.mapper = Mapper(file, self.name, self.record_schema, shop)
         self._emitted: set[str] = set()
         self._hashes: set[bytes] = set()
         self._told_failures: set[str] = set()
@@ -160,7 +163,7 @@ class FileStream(ShopStream):
         if state.get("replication_key_value") and state.get("shop_file") != self._file.fingerprint:
             self.logger.info("%s: the shop file is new or changed, so all is read.", self.name)
             return True
-        days = self._listing.full_read_days
+        days = self.listing.full_read_days
         last = parse_start(state.get("full_read_at") or "")
         return days is not None and (last is None or now - last >= timedelta(days=days))
 
@@ -169,22 +172,22 @@ class FileStream(ShopStream):
         state["shop_file"] = self._file.fingerprint
         if self._reads_all or "full_read_at" not in state:
             state["full_read_at"] = write_stamp(began)
-        if not self._listing.has_stamps:
+        if not self.listing.has_stamps:
             state["hashes"] = base64.b64encode(b"".join(sorted(self._hashes))).decode()
 
     @override
     def _since(self, lookback: timedelta) -> datetime | None:
-        if self._reads_all or not self._listing.has_stamps:
+        if self._reads_all or not self.listing.has_stamps:
             return self._floor
         return super()._since(self._lookback(lookback))
 
     def _lookback(self, of_setting: timedelta) -> timedelta:
-        seconds = self._listing.lookback_seconds
+        seconds = self.listing.lookback_seconds
         return of_setting if seconds is None else timedelta(seconds=seconds)
 
     @override
     def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
-        listing = self._listing
+        listing = self.listing
         return ListBookmark(
             self.name,
             self.stream_state,
@@ -206,21 +209,21 @@ class FileStream(ShopStream):
             known[at : at + _HASH_BYTES] for at in range(0, len(known), _HASH_BYTES)
         }
         self._floor_text = "" if self._floor is None else write_stamp(self._floor)
-        floor = write_stamp(since) if since and self._listing.client_filter else self._floor_text
+        floor = write_stamp(since) if since and self.listing.client_filter else self._floor_text
         number = 0
-        for page in self._asker.pages(self._listing, since):
+        for page in self.asker.pages(self.listing, since):
             yield self._made(page, number, floor)
             number += len(page.rows)
-        if since is not None and self._listing.single:
+        if since is not None and self.listing.single:
             yield from self._touched(since)
 
     def _touched(self, since: datetime) -> Iterator[RecordPage]:
-        self._functions.listing = self._listing
+        self._functions.listing = self.listing
         for name in touched_ids(self._file, self._functions, self.name, since):
             if name in self._emitted:
                 continue
             try:
-                page = self._asker.single(self._listing, name)
+                page = self.asker.single(self.listing, name)
             except NotThereError:
                 continue  # deleted since
             yield replace(self._made(page, 0, self._floor_text), is_in_order=False)
@@ -230,7 +233,7 @@ class FileStream(ShopStream):
         failures: list[str] = []
         for number, row in enumerate(page.rows, first):
             try:
-                made = self._mapper.records(row, f"{self.name}[{number}]")
+                made = self.mapper.records(row, f"{self.name}[{number}]")
             except WrongRowError as error:
                 key = row.get("id") if isinstance(row, dict) else None
                 shown = f" (id {key})" if isinstance(key, (int, str)) else ""
@@ -244,7 +247,7 @@ class FileStream(ShopStream):
 
     def _is_wanted(self, record: dict[str, Any], read_at: datetime, floor: str) -> bool:
         """Return whether a record is emitted; one without stamps if its content is new."""
-        if not self._listing.has_stamps:
+        if not self.listing.has_stamps:
             told = json.dumps(record, sort_keys=True, default=str).encode()
             digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
             self._hashes.add(digest)
@@ -252,7 +255,7 @@ class FileStream(ShopStream):
             return digest not in self._known_hashes
         if (sortable_stamp(record["updated_at"]) or floor) < floor:
             return False
-        if self._listing.single:
+        if self.listing.single:
             self._emitted.add(record["id"])
         return True
 
@@ -268,8 +271,8 @@ class FileStream(ShopStream):
             self._bookmark.is_held = True
         if not page.failures:
             self._warn_once(
-                "%s: rows vanished from the list while it was read, so others may have slipped past;"
-                " the bookmark stays, and the next run reads them.",
+                "%s: rows vanished from the list while it was read, so others may have slipped"
+                " past; the bookmark stays, and the next run reads them.",
                 self.name,
             )
         for failure in page.failures:

@@ -14,7 +14,7 @@ Template: TypeAlias = "str | Mapping[str, Any]"
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-def names_in(template: object) -> set[str]:
+def names_in(template: Any) -> set[str]:  # noqa: ANN401 - a template
     """Return the names in braces in text, or anywhere in an object."""
     if isinstance(template, str):
         return set(_NAME.findall(template))
@@ -38,7 +38,9 @@ def filled(template: Any, values: Mapping[str, Any], write: Callable[[Any], str]
 
 def query_of(template: Template, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of a text such as `changed={since}&sort=asc`; none of an object."""
-    pairs = [pair.partition("=") for pair in template.split("&")] if _is_query(template) else []
+    if not isinstance(template, str) or not template:
+        return {}
+    pairs = [pair.partition("=") for pair in template.split("&")]
     return {name: str(filled(value, values)) for name, _, value in pairs}
 
 
@@ -50,7 +52,3 @@ def joined(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any
         is_object = isinstance(inner, dict) and isinstance(value, dict)
         both[name] = joined(inner, value) if is_object else value  # type: ignore[arg-type]
     return both
-
-
-def _is_query(template: Template) -> bool:
-    return isinstance(template, str) and bool(template)
