@@ -76,9 +76,9 @@ class Reader:
         """Write an edit as the preset says, with what it may ask the shop."""
         tap = TapCustomWebShop(config=self.config)
         if entity == "customers":
-            write_change(self.config, tap._connect, entity, str(record_id), patch)
+            write_change(self.config, tap.connect, entity, str(record_id), patch)
             return
-        _, asker, shop = opened(self.config, tap._connect)
+        _, asker, shop = opened(self.config, tap.connect)
         asker.send(*preset.change(entity, str(record_id), patch, shop))
 
 
@@ -217,6 +217,30 @@ def test_what_goes_to_the_trash_is_told_as_deleted(shop, reader):
     assert all(one["deleted_at"] == one["updated_at"] for one in read.values())
     assert read[str(order)]["status"] == "cancelled"
     assert read[str(order)]["source_status"] == "trash"
+
+
+def test_a_read_of_all_tells_what_went_to_the_trash_since_the_last_run(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00")
+    order = shop.place_order([(product, 1)], billing=KARI)
+    reader.messages()
+    shop.pass_seconds(60)
+    shop.trash("orders", order)
+    reader.state["bookmarks"]["orders"]["shop_file"] = "another"
+    (read,) = [one["record"] for one in reader.messages() if one["stream"] == "orders"]
+    assert (read["id"], read["status"]) == (str(order), "cancelled")
+
+
+def test_stock_that_was_sold_is_seen_once_a_day(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00", stock_quantity=5)
+    reader.messages()
+    shop.pass_seconds(60)
+    shop.add_product("Silke", "SILKE", "1.00")
+    reader.messages()
+    shop.place_order([(product, 2)], billing=KARI)
+    assert ("products", str(product)) not in reader.changed()
+    reader.state["bookmarks"]["products"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    (read,) = [one["record"] for one in reader.messages() if one["record"]["id"] == str(product)]
+    assert read["stock_on_hand"] == "3"
 
 
 def test_an_order_has_amounts_of_both_kinds_and_the_buyer_of_its_billing(shop, reader):

@@ -32,7 +32,9 @@ API = "/wp-json/wc/v3"
 AUTH = Basic("{consumer_key}", "{consumer_secret}")
 
 
-def listing(path: str, params: str = "", since: str = "", single: str = "") -> Listing:
+def listing(
+    path: str, params: str = "", since: str = "", single: str = "", days: float | None = None
+) -> Listing:
     """A list, sorted by id, in which what changes meanwhile keeps its place."""
     return Listing(
         API + path,
@@ -44,11 +46,13 @@ def listing(path: str, params: str = "", since: str = "", single: str = "") -> L
         sorted=False,
         client_filter=not since,
         single=single and API + single,
+        full_read_days=days,
     )
 
 
 CUSTOMERS = listing("/customers", "role=all")
-PRODUCTS = listing("/products", "", "modified_after", "/products/{id}")
+# Stock that is sold moves no stamp, and before 10.3 no list shows which variations changed
+PRODUCTS = listing("/products", "", "modified_after", "/products/{id}", days=1)
 ORDERS = listing("/orders", "dp=6", "modified_after", "/orders/{id}?dp=6")
 
 ZERO, ORE = Decimal(0), Decimal("0.01")

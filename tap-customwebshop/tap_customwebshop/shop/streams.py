@@ -151,6 +151,7 @@ class FileStream(ShopStream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         began = datetime.now(timezone.utc)
         self._reads_all = self._must_read_all(began)
+        self._changed_since: datetime | None = None
         self._floor = parse_start(self.config.get("start_date") or "")
         yield from super().get_records(context)
         bookmark = self._bookmark
@@ -177,9 +178,10 @@ class FileStream(ShopStream):
 
     @override
     def _since(self, lookback: timedelta) -> datetime | None:
+        self._changed_since = super()._since(self._lookback(lookback))
         if self._reads_all or not self.listing.has_stamps:
             return self._floor
-        return super()._since(self._lookback(lookback))
+        return self._changed_since
 
     def _lookback(self, of_setting: timedelta) -> timedelta:
         seconds = self.listing.lookback_seconds
@@ -214,8 +216,9 @@ class FileStream(ShopStream):
         for page in self.asker.pages(self.listing, since):
             yield self._made(page, number, floor)
             number += len(page.rows)
-        if since is not None and self.listing.single:
-            yield from self._touched(since)
+        # A list that is read whole does not show what went to a trash since the last run
+        if self._changed_since is not None and self.listing.single:
+            yield from self._touched(self._changed_since)
 
     def _touched(self, since: datetime) -> Iterator[RecordPage]:
         self._functions.listing = self.listing
