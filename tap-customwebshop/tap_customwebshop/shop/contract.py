@@ -29,7 +29,11 @@ def check(record: dict[str, Any], schema: dict[str, Any], place: str = "") -> No
     for name, value in record.items():
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
-            meant = f"; did you mean '{near[0]}'?" if near else "; what it lacks goes into 'custom'"
+            meant = (
+                f"; did you mean '{place}{near[0]}'?"
+                if near
+                else "; what it lacks goes into 'custom'"
+            )
             raise WrongRecordError(f"the contract has no '{place}{name}'{meant}")
         if isinstance(value, datetime) and value.tzinfo:
             record[name] = write_stamp(value)

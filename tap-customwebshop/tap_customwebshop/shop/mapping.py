@@ -193,9 +193,9 @@ class Mapper:
         finally:
             self._shop.notes = None
         if isinstance(error, WrongRecordError):
-            return f"{self._file.name}, {STREAMS[self._stream]}(): {error}."
+            return ended(f"{self._file.name}, {STREAMS[self._stream]}(): {error}")
         if isinstance(error, (MissingMemberError, WrongValueError)):
-            return f"{self._where(error)}: {error}."
+            return ended(f"{self._where(error)}: {error}")
         _, text = self._file.line_of(error)
         last, value = notes.last
         null = " (null)" if value is None else ""
@@ -209,6 +209,11 @@ class Mapper:
     def _where(self, error: BaseException) -> str:
         number, _ = self._file.line_of(error)
         return f"{self._file.name}, line {number}" if number else self._file.name
+
+
+def ended(sentence: str) -> str:
+    """Return a sentence with its full stop."""
+    return sentence if sentence.endswith(("?", ".")) else f"{sentence}."
 
 
 def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> list[str]:

@@ -51,7 +51,7 @@ def first_file(path: str, content: object, headers: Mapping[str, str]) -> str:
     rows = f', rows="{place}"' if place else ""
     members = "\n".join(_members(row, _SCHEMAS[stream]["properties"]))
     unread = ", ".join(row)
-    return f'''"""How this shop is read (docs/own-shop.md); guessed from one page: look at each line."""
+    return f'''"""How this shop is read (docs/own-shop.md); guessed: look at each line."""
 
 from tap_customwebshop.shop import *
 
