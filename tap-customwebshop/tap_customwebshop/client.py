@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
@@ -20,6 +20,8 @@ from tap_customwebshop.stamps import parse_date, write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+Result = TypeVar("Result")
 
 _MOST_BARREN = 10
 """How many pages in a row may bring nothing new; each is a call to the shop."""
@@ -124,6 +126,18 @@ def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -
         yield page
 
 
+def read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """Yield pages, each fetched while the one before it is being processed."""
+
+    def fetch(_: object) -> Page | None:
+        return next(pages, None)
+
+    wait_for_page = _begin(fetch, None)
+    while (page := wait_for_page()) is not None:
+        wait_for_page = _begin(fetch, None)
+        yield page
+
+
 def _ids(page: Page) -> int:
     """Return a hash of the ids of a page, whatever their order."""
     return hash(
@@ -131,12 +145,12 @@ def _ids(page: Page) -> int:
     )
 
 
-def _begin(fetch: Callable[[str | None], Page], cursor: str | None) -> Callable[[], Page]:
+def _begin(fetch: Callable[[str | None], Result], cursor: str | None) -> Callable[[], Result]:
     """Start fetching a page on a thread of its own; return a function that waits for it.
 
     The thread is a daemon, so that a run that ends does not wait for a page that nobody will read.
     """
-    page: Future[Page] = Future()
+    page: Future[Result] = Future()
 
     def run() -> None:
         try:
@@ -146,6 +160,31 @@ def _begin(fetch: Callable[[str | None], Page], cursor: str | None) -> Callable[
 
     threading.Thread(target=run, daemon=True, name="next page").start()
     return page.result
+
+
+def persist(attempt: Callable[[], Result], *, shown: str, retry_seconds: float) -> Result:
+    """Attempt something until it succeeds, the budget is spent or trying again cannot help.
+
+    Args:
+        attempt: What is attempted.
+        shown: What it is, for messages.
+        retry_seconds: Seconds for all attempts together.
+
+    Raises:
+        ShopUnavailableError: No attempt succeeded within the budget.
+    """
+    patience = Patience(retry_seconds)
+    while True:
+        try:
+            return attempt()
+        except PassingTrouble as trouble:
+            wait = patience.next_wait(
+                trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+            )
+            if wait is None:
+                raise ShopUnavailableError(f"{shown}: {trouble.what}. Run again later.") from None
+            logger.warning("%s: %s; asking again in %.1f s", shown, trouble.what, wait)
+        time.sleep(wait)
 
 
 class ShopClient:
@@ -191,24 +230,14 @@ class ShopClient:
             ShopRefusedError: The shop refused, or redirects to another server.
             ContractBrokenError: The answer has another form than the contract's.
         """
-        patience = Patience(self._retry_seconds)
-        shown = self._connection.shown(path)
-        while True:
-            read_at = datetime.now(timezone.utc)
-            try:
-                return self._page(path, query, read_at)
-            except PassingTrouble as trouble:
-                wait = patience.next_wait(
-                    trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
-                )
-                if wait is None:
-                    raise ShopUnavailableError(
-                        f"GET {shown}: {trouble.what}. Run again later."
-                    ) from None
-                logger.warning("GET %s: %s; asking again in %.1f s", shown, trouble.what, wait)
-            time.sleep(wait)
+        return persist(
+            lambda: self._page(path, query),
+            shown=f"GET {self._connection.shown(path)}",
+            retry_seconds=self._retry_seconds,
+        )
 
-    def _page(self, path: str, query: Mapping[str, str], read_at: datetime) -> Page:
+    def _page(self, path: str, query: Mapping[str, str]) -> Page:
+        read_at = datetime.now(timezone.utc)
         answer = self._connection.ask("GET", path, query=query)
         shown = self._connection.shown(path)
         if answer.status != requests.codes.ok:

@@ -33,6 +33,7 @@ from tap_customwebshop.settings import is_plain_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from requests.auth import AuthBase
     from urllib3.connectionpool import HTTPConnectionPool
 
 FIRST_WAIT = 0.25
@@ -215,12 +216,19 @@ class ShopConnection:
     Args:
         api_url: Address of the API, without the stream's name.
         auth_token: Bearer token; sent to this origin only, never logged.
+        auth: What shows who asks, where it is no bearer token.
         user_agent: How the program introduces itself.
         request_timeout: Seconds for one attempt, to the last byte.
     """
 
     def __init__(
-        self, api_url: str, auth_token: str, *, user_agent: str, request_timeout: float
+        self,
+        api_url: str,
+        auth_token: str,
+        *,
+        user_agent: str,
+        request_timeout: float,
+        auth: AuthBase | None = None,
     ) -> None:
         self._base = api_url.rstrip("/")
         self._timeout = request_timeout
@@ -230,7 +238,7 @@ class ShopConnection:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, WatchedAdapter(self._watch))
         # As `auth`, not as a header: requests would let a netrc entry replace the header.
-        self._session.auth = BearerTokenAuthenticator(token=auth_token)
+        self._session.auth = auth or BearerTokenAuthenticator(token=auth_token)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
 
     def ask(
@@ -268,9 +276,32 @@ class ShopConnection:
         """Close the connections."""
         self._session.close()
 
+    def path_of(self, link: str, *, seen_from: str) -> str:
+        """Return the path, with the query, of an address that the shop gave, under its own base.
+
+        Host and scheme are not looked at: behind a proxy a shop may name itself otherwise, and what
+        is asked stays at the origin that is set.
+
+        Raises:
+            ShopRefusedError: It is no address, or its path is not below `api_url`.
+        """
+        base = urlsplit(self._base)
+        try:
+            if not is_plain_address(urljoin(self._base + seen_from, link)):
+                raise ValueError
+            parts = urlsplit(urljoin(self._base + seen_from, link))
+        except ValueError:
+            parts = urlsplit("")
+        if not f"{parts.path}/".startswith(f"{base.path.rstrip('/')}/") or ".." in parts.path:
+            raise ShopRefusedError(
+                f"{self.shown(seen_from)}: the shop gives an address to go on at whose path is not"
+                f" below that of 'api_url'; only what is below {base.path or '/'} is read."
+            )
+        return parts.path[len(base.path.rstrip("/")) :] + (f"?{parts.query}" if parts.query else "")
+
     def shown(self, path: str) -> str:
         """Return a path as a message may show it: without host and query."""
-        return urlsplit(self._base).path + path
+        return urlsplit(self._base).path + path.partition("?")[0]
 
     def _follow(
         self,

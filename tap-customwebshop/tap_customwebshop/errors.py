@@ -3,7 +3,8 @@
 ShopError
 ├── ShopUnavailableError  the shop cannot be reached or keeps failing: run again later
 ├── ShopRefusedError      the shop says no (key, address, parameters): change a setting
-└── ContractBrokenError   the shop's answer is not as the contract says: repair the shop
+├── ContractBrokenError   the shop's answer is not as the contract says: repair the shop
+└── ShopFileError         the shop file is wrong, or does not fit the shop: repair the file
 
 Each text is one line for the person who runs the tap. None holds the body of an answer, a
 query, a key or personal data.
@@ -26,3 +27,7 @@ class ShopRefusedError(ShopError):
 
 class ContractBrokenError(ShopError):
     """The shop's answer is not what the contract in docs/shop-api.md says."""
+
+
+class ShopFileError(ShopError):
+    """The shop file cannot be used, or some records could not be made by it."""

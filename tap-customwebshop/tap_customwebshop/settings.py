@@ -39,6 +39,23 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="The bearer token that the shop's API asks for.",
     ),
     th.Property(
+        "shop",
+        th.StringType,
+        title="Shop file",
+        description="A Python file that says how the shop is read, such as ./my_shop.py, or the "
+        "name of one that comes with the tap. Left out, the shop has the API that is made for this "
+        "tap.",
+    ),
+    th.Property(
+        "shop_settings",
+        th.ObjectType(additional_properties=th.StringType),
+        secret=True,
+        title="Settings of the shop file",
+        description="Keys and other values that the shop file names, such as "
+        '{"client_id": "...", "client_secret": "..."}. With a shop file, auth_token is needed only '
+        "if the file names it.",
+    ),
+    th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",
@@ -115,7 +132,10 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
     lines = [_unknown(name, known) for name in config if name not in known]
     for name in [name for name in known if name in config and config[name] is None]:
         del config[name]
-    missing = [name for name in schema.get("required", []) if name not in config]
+    spared = ("auth_token",) if config.get("shop") else ()  # the shop file says what it needs
+    missing = [
+        name for name in schema.get("required", []) if name not in config and name not in spared
+    ]
     lines.extend(f"The setting '{name}' is missing." for name in missing)
     broken = JSONSchemaValidator(schema).iter_errors(config)
     lines += [
@@ -148,7 +168,7 @@ def _broken_rule(error: ValidationError) -> str:
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
     if wrong := wrong_address(config["api_url"]):
         yield f"The setting 'api_url' {wrong}"
-    if wrong := wrong_token(config["auth_token"]):
+    if "auth_token" in config and (wrong := wrong_token(config["auth_token"])):
         yield f"The setting 'auth_token' {wrong}"
     agent = config.get("user_agent") or ""
     if not (agent.isascii() and agent.isprintable()):

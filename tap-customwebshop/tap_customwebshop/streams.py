@@ -53,7 +53,7 @@ class ShopStream(Stream):
     path: ClassVar[str]
     record_schema: ClassVar[dict[str, Any]]
 
-    def __init__(self, tap: Tap, shop: ShopClient) -> None:
+    def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)
         self._shop = shop
         self._page_size: int = self.config.get("page_size", 500)
@@ -84,21 +84,29 @@ class ShopStream(Stream):
         if self.replication_method == REPLICATION_INCREMENTAL:
             lookback = timedelta(seconds=self.config["lookback_seconds"])
             since = self._since(lookback)
-            self._bookmark = Bookmark(
-                self.name, self.stream_state, lookback, since, self._warn_once
-            )
+            self._bookmark = self._new_bookmark(lookback, since)
         self._has_deselected = not all(self.mask.values())
         wanted = self.ABORT_AT_RECORD_COUNT  # set in a trial, which one record more ends
         limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
-        pages = self._shop.pages(self.path, since=since, limit=limit, ahead=wanted is None)
+        pages = self._pages(since, limit=limit, ahead=wanted is None)
         for number, page in enumerate(pages, 1):
-            self._read_at, self._told_at = page.read_at, page.told_at
-            if self._bookmark is not None:
-                self._bookmark.see_that_it_is_past(page.read_at, page.told_at)
+            self._begin_page(page)
             for position, record in enumerate(page.records, 1):
                 yield self._take(record, page, f"record {position} of page {number}")
             if isinstance(self._tap.message_writer, LineWriter):
                 self._tap.message_writer.flush()
+
+    def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
+        return Bookmark(self.name, self.stream_state, lookback, since, self._warn_once)
+
+    def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
+        assert self._shop is not None  # noqa: S101 - else this is overridden
+        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead)
+
+    def _begin_page(self, page: Page) -> None:
+        self._read_at, self._told_at = page.read_at, page.told_at
+        if self._bookmark is not None:
+            self._bookmark.see_that_it_is_past(page.read_at, page.told_at)
 
     def _since(self, lookback: timedelta) -> datetime | None:
         """Return where to begin: the bookmark less the look-back, but not before `start_date`."""

@@ -14,7 +14,7 @@ from typing_extensions import override
 from tap_customwebshop.client import ShopClient
 from tap_customwebshop.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.connection import ShopConnection
-from tap_customwebshop.errors import ShopError
+from tap_customwebshop.errors import ShopError, ShopFileError
 from tap_customwebshop.settings import SETTINGS, setting_errors
 from tap_customwebshop.stamps import parse_start, write_stamp
 from tap_customwebshop.streams import STREAMS
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
+    from requests.auth import AuthBase
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from tap_customwebshop.shop.streams import FileStream
 
 _NO_STATE = (
     "--state: the file holds no state, which is one JSON object: give the last line that the target"
@@ -56,21 +59,40 @@ class TapCustomWebShop(CommandLine, Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        connection = ShopConnection(
+        if self.config.get("shop"):
+            return list(self.shop_file_streams())
+        shop = ShopClient(self.connect(), retry_seconds=self.config.get("retry_seconds", 300))
+        return [stream(self, shop) for stream in STREAMS]
+
+    def shop_file_streams(self) -> list[FileStream]:
+        """Return the streams as the shop file reads them.
+
+        Raises:
+            ShopFileError: The file is wrong.
+        """
+        if not self.config.get("shop"):
+            raise ShopFileError("There is no shop file: name one in the setting 'shop'.")
+        from tap_customwebshop.shop.reading import open_shop  # noqa: PLC0415 - others need it not
+
+        return open_shop(self, self.connect)
+
+    def connect(self, auth: AuthBase | None = None) -> ShopConnection:
+        """Return a connection to the shop; by default the token shows who asks."""
+        return ShopConnection(
             self.config.get("api_url") or "",
             self.config.get("auth_token") or "",
             user_agent=self.config.get("user_agent") or f"tap-customwebshop/{self.plugin_version}",
             request_timeout=self.config.get("request_timeout", 60),
+            auth=auth,
         )
-        shop = ShopClient(connection, retry_seconds=self.config.get("retry_seconds", 300))
-        return [stream(self, shop) for stream in STREAMS]
 
     @property
     @override
     def streams(self) -> dict[str, Stream]:
         """The streams in the order in which they are emitted; the SDK would sort them by name."""
-        by_class = {type(stream): stream for stream in super().streams.values()}
-        return {by_class[kind].name: by_class[kind] for kind in STREAMS}
+        by_name = super().streams
+        names = [kind.path[1:] for kind in STREAMS]
+        return {name: by_name[name] for name in names if name in by_name}
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -103,6 +125,18 @@ class TapCustomWebShop(CommandLine, Tap):
                 line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
                 raise ConfigValidationError(msg, errors=[line], schema={})
 
+    @override  # type: ignore[misc]
+    def sync_all(self) -> None:
+        """Read all streams. Final in the SDK, for which a run reads all records or fails.
+
+        Raises:
+            ShopFileError: Some records could not be read; all others were emitted.
+        """
+        super().sync_all()
+        unread = [getattr(stream, "unread", "") for stream in self.streams.values()]
+        if any(unread):
+            raise ShopFileError(" ".join(filter(None, unread)))
+
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         end = partial(super()._handle_termination, signum, frame)
@@ -126,8 +160,20 @@ class TapCustomWebShop(CommandLine, Tap):
     @classmethod
     @override
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
-        with cls.printing():
-            super().cb_discover(ctx, param, value)
+        try:
+            with cls.printing():
+                super().cb_discover(ctx, param, value)
+        except ShopError as error:
+            cls.end_with(str(error))
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        from tap_customwebshop.shop import commands  # noqa: PLC0415 - most runs need it not
+
+        command = super().get_singer_command()
+        command.params += commands.options(cls)
+        return command
 
     @classmethod
     @override

@@ -1,0 +1,1 @@
+"""Servers of other makes of shops, to read them with a shop file."""

@@ -1,0 +1,79 @@
+"""Runs a shop of another make on a loopback port, with the sandbox's request log and faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from go_sandbox.faults import Faults
+from go_sandbox.interception import Interception
+from go_sandbox.requests_log import RequestLog
+from go_sandbox.server import LoopbackServer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+    from typing_extensions import Self
+
+
+class Clock(Protocol):
+    """What tells a shop's time."""
+
+    def now(self) -> datetime:
+        """Return the present moment as an aware datetime."""
+
+
+class Shop(Protocol):
+    """The state of a shop."""
+
+    @property
+    def clock(self) -> Clock:
+        """The shop's clock, which dates its answers."""
+
+
+AnyShop = TypeVar("AnyShop", bound=Shop)
+
+
+class Served(Generic[AnyShop]):
+    """A running shop of another make; use it as a context manager, or `close` it.
+
+    Requests and faults are those of the system "shop", as in the sandbox.
+
+    Attributes:
+        shop: its state, to be edited as the merchant and the buyers would.
+        requests: what it was asked.
+        faults: what goes wrong.
+    """
+
+    def __init__(self, shop: AnyShop, app: ASGIApp, port: int = 0) -> None:
+        self.shop = shop
+        self.requests = RequestLog()
+        self.faults = Faults()
+        watched = Interception(app, "shop", self.faults, self.requests, shop.clock.now)
+        self._server = LoopbackServer(watched, port)
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        """Where the shop answers: scheme, host and port."""
+        return self._server.url
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        """Return the running shop."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop, and raise what a hook raised unless something else went wrong."""
+        self.close()
+        if error is None and self.faults.failed_hooks:
+            raise self.faults.failed_hooks[0]

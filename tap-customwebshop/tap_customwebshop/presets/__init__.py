@@ -1,0 +1,1 @@
+"""Shop files that come with the tap, by the make of the shop that each reads."""

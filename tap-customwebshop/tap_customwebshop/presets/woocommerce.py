@@ -1,0 +1,469 @@
+"""WooCommerce, by its REST API v3.
+
+Settings: `api_url` is the shop's address (`https://butikken.no`); in `shop_settings`,
+`consumer_key` and `consumer_secret` are a key of WooCommerce > Settings > Advanced > REST API of a
+user who may read all, and `organization_number_meta` is the name under which a plug-in keeps the
+buyer's organisation number.
+
+Amounts of orders are without VAT, with the VAT beside them, and coupons are in the lines already.
+Stamps are GMT without a zone, and filters take them so: with a `Z` beside `dates_are_gmt` they
+would be off by the site's own zone. Orders are asked for with `dp=6`, since a shop that shows no
+øre would round every amount to whole kroner. What is deleted for good, nothing tells.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import ROUND_HALF_UP, Decimal
+from html import unescape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_customwebshop.shop import Basic, Listing, Page, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_customwebshop.shop.mapping import Shop
+
+Row = dict[str, Any]
+
+API = "/wp-json/wc/v3"
+AUTH = Basic("{consumer_key}", "{consumer_secret}")
+
+
+def listing(
+    path: str, params: str = "", since: str = "", single: str = "", days: float | None = None
+) -> Listing:
+    """A list, sorted by id, in which what changes meanwhile keeps its place."""
+    return Listing(
+        API + path,
+        pager=Page(total="header X-WP-Total"),
+        params="orderby=id&order=asc" + (params and f"&{params}"),
+        since=since and f"{since}={{since}}&dates_are_gmt=true",
+        since_format="%Y-%m-%dT%H:%M:%S",
+        is_inclusive=False,
+        sorted=False,
+        client_filter=not since,
+        single=single and API + single,
+        full_read_days=days,
+    )
+
+
+CUSTOMERS = listing("/customers", "role=all")
+# Stock that is sold moves no stamp, and before 10.3 no list shows which variations changed
+PRODUCTS = listing("/products", "", "modified_after", "/products/{id}", days=1)
+ORDERS = listing("/orders", "dp=6", "modified_after", "/orders/{id}?dp=6")
+
+ZERO, ORE = Decimal(0), Decimal("0.01")
+STAFF = ("administrator", "editor", "author", "contributor", "shop_manager", "subscriber")
+STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled"} | {
+    one: one for one in ("pending", "processing", "completed", "cancelled", "refunded", "failed")
+}
+PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
+LINES = ("line_items", "shipping_lines", "fee_lines")
+ADDRESS = {
+    "company": "company",
+    "line1": "address_1",
+    "line2": "address_2",
+    "postal_code": "postcode",
+    "city": "city",
+    "region": "state",
+    "country_code": "country",
+    "phone": "phone",
+    "email": "email",
+}
+CUSTOMER = {"email": "email", "first_name": "first_name", "last_name": "last_name"}
+BILLING = {**CUSTOMER, "phone": "phone", "company_name": "company"}
+PRODUCT = {
+    "name": "name",
+    "sku": "sku",
+    "gtin": "global_unique_id",
+    "description": "description",
+    "price_incl": "regular_price",
+    "price_excl": "regular_price",
+}
+
+
+def customer(row: Row, shop: Shop) -> Row | None:
+    """A user who may buy; staff who never bought are none of the merchant's customers."""
+    if row["role"] in STAFF and not row["is_paying_customer"]:
+        return None
+    billing = row["billing"]
+    own = {name: row[name] or billing[name] for name in CUSTOMER.values()}
+    return {
+        "id": row["id"],
+        "type": "company" if billing["company"] else "person",
+        "is_guest": False,
+        **party({**billing, **own}, row, shop),
+        "addresses": [
+            {**address(row[kind]), "type": kind, "is_default": True}
+            for kind in ("billing", "shipping")
+            if row[kind]["address_1"] or row[kind]["city"]
+        ],
+        **stamps(row),
+    }
+
+
+def product(row: Row, shop: Shop) -> Iterator[Row]:
+    """What can be sold: a simple product, or each variation of a variable one."""
+    if row["type"] in ("grouped", "external"):
+        return
+    if not row["type"].startswith("variable"):
+        yield sellable(row, row, shop)
+        return
+    kept = "status=trash" if row["status"] == "trash" else ""  # where its variations are, too
+    for variation in shop.list(listing(f"/products/{row['id']}/variations", kept)):
+        options = " / ".join(unescape(one["option"]) for one in variation["attributes"])
+        record = sellable(variation, row, shop)
+        yield {**record, "parent_id": row["id"], "variant_name": options or None}
+
+
+def sellable(row: Row, parent: Row, shop: Shop) -> Row:
+    """A product or a variation, which has its name and category from its product."""
+    includes_tax = shop.table("prices_include_tax", prices_include_tax)
+    tax_class = row["tax_class"] or "standard"
+    is_taxed = row["tax_status"] == "taxable"
+    latest = max(one["date_modified_gmt"] or one["date_created_gmt"] for one in (row, parent))
+    return {
+        "id": row["id"],
+        "sku": row["sku"] or None,
+        "gtin": row.get("global_unique_id") or None,
+        "type": "service" if row["virtual"] else "goods",
+        "name": unescape(parent["name"]),
+        "description": row["description"] or parent["description"] or None,
+        "status": PRODUCT_STATUSES.get(row["status"], "archived"),
+        "category": next((unescape(one["name"]) for one in parent["categories"]), None),
+        "price_incl" if includes_tax else "price_excl": row["price"] or None,
+        "prices_include_tax": includes_tax,
+        "tax_rate": shop.table("rates", rates).get(tax_class) if is_taxed else "0",
+        "tax_class": tax_class,
+        "stock_tracked": bool(row["manage_stock"]),
+        "stock_on_hand": row["stock_quantity"],
+        "url": row["permalink"],
+        **stamps({**row, "date_modified_gmt": latest}),
+        "deleted_at": stamp(latest) if "trash" in (row["status"], parent["status"]) else None,
+    }
+
+
+def prices_include_tax(shop: Shop) -> bool:
+    """Whether the merchant enters prices with VAT."""
+    return bool(shop.get(f"{API}/settings/tax/woocommerce_prices_include_tax")["value"] == "yes")
+
+
+def rates(shop: Shop) -> Row:
+    """The rate of each tax class at home: the first that is for Norway or for everywhere."""
+    home = [one for one in shop.list(listing("/taxes")) if one["country"] in ("NO", "")]
+    return {one["class"]: plain(one["rate"]) for one in reversed(home)}
+
+
+def order(row: Row, shop: Shop) -> Row:
+    """An order as it was sold, and what was paid back."""
+    lines = {kind: [priced(one, row) for one in row[kind]] for kind in LINES}
+    total, tax, rounding, by_rate = sums(row, [one for kind in LINES for one in lines[kind]])
+    refunds = [refund(one, row) for one in refunds_of(row, shop)]
+    paid_back = sum((Decimal(one["amount_incl"]) for one in refunds), ZERO)
+    paid_at = stamp(row["date_paid_gmt"])
+    payment = {"id": row["id"], "method": row["payment_method"], "status": "paid"}
+    payment |= {"reference": row["transaction_id"] or None, "amount": f"{total}"}
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "status": STATUSES.get(row["status"], "processing" if paid_at else "pending"),
+        "payment_status": payment_status(paid_at, paid_back, total),
+        "fulfillment_status": "fulfilled" if row["status"] == "completed" else "unfulfilled",
+        "source_status": row["status"],
+        "currency": row["currency"],
+        "prices_include_tax": row["prices_include_tax"],
+        "customer_id": row["customer_id"] or None,
+        "is_guest": not row["customer_id"],
+        "buyer": party(row["billing"], row, shop),
+        "billing_address": address(row["billing"]),
+        "shipping_address": address(row["shipping"]) if row["shipping"]["address_1"] else None,
+        "note": row["customer_note"] or None,
+        "placed_at": stamp(row["date_created_gmt"]),
+        "paid_at": paid_at,
+        "completed_at": stamp(row["date_completed_gmt"]),
+        "lines": [goods(one) for one in lines["line_items"]],
+        "shipping": [charge(one) for one in lines["shipping_lines"]],
+        "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
+        "discounts": [
+            *(rebate(one) for one in lines["fee_lines"] if one.excl < 0),
+            *(coupon(one) for one in row["coupon_lines"]),
+        ],
+        "taxes": by_rate,
+        "payments": [{**payment, "paid_at": paid_at}] if paid_at else [],
+        "refunds": refunds,
+        "total_excl": f"{total - tax - rounding}",
+        "total_tax": f"{tax}",
+        "total_incl": f"{total}",
+        "rounding": f"{rounding}" if rounding else None,
+        "total_refunded": f"{paid_back}",
+        **stamps(row),
+        "deleted_at": stamp(row["date_modified_gmt"]) if row["status"] == "trash" else None,
+    }
+
+
+class Priced(NamedTuple):
+    """A line in whole øre, after and before coupons; and its VAT by rate, with all its digits."""
+
+    raw: Row
+    excl: Decimal
+    incl: Decimal
+    excl_before: Decimal
+    incl_before: Decimal
+    vat: dict[str | None, Decimal]
+
+
+def priced(line: Row, row: Row) -> Priced:
+    """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
+    percents = {one["rate_id"]: one.get("rate_percent") for one in row["tax_lines"]}
+    own = {one["id"]: Decimal(one["total"]) for one in line["taxes"] if one["total"] != ""}
+    if len(own) > 1:
+        own = {rate: tax for rate, tax in own.items() if tax}
+    vat = {percents.get(rate): tax for rate, tax in own.items()} or {0: ZERO}
+    before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
+    total, subtotal = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
+    return Priced(
+        line,
+        *(ore(total), ore(total + sum(own.values(), ZERO))),
+        *(ore(subtotal), ore(subtotal + before)),
+        {None if rate is None else plain(rate): tax for rate, tax in vat.items()},
+    )
+
+
+def sums(row: Row, lines: list[Priced]) -> tuple[Decimal, Decimal, Decimal, list[Row]]:
+    """The total, its VAT, what the shop rounded it by, and the VAT by rate.
+
+    A shop that shows no øre rounds VAT to whole kroner, which no rate gives. Then the VAT of the
+    lines is told, and by what the total differs from them is its rounding.
+    """
+    total, tax = ore(row["total"]), ore(row["total_tax"])
+    own_total = sum((one.incl for one in lines), ZERO)
+    own_tax = own_total - sum((one.excl for one in lines), ZERO)
+    apart = max(abs(tax - own_tax), abs(total - own_total))
+    is_whole = tax == int(tax) and total == int(total) and 2 * apart > ORE * (len(lines) + 1)
+    vat, base = by_rate(lines)
+    for one in row["tax_lines"] if not is_whole else ():
+        if one.get("rate_percent") is not None:
+            told = Decimal(one["tax_total"]) + Decimal(one["shipping_tax_total"])
+            vat[plain(one["rate_percent"])] = ore(told)
+    taxes = [
+        {"rate": rate, "base": f"{base[rate]}", "amount": f"{vat[rate]}"}
+        for rate in base
+        if rate is not None
+    ]
+    return (total, own_tax, total - own_total, taxes) if is_whole else (total, tax, ZERO, taxes)
+
+
+def by_rate(lines: list[Priced]) -> tuple[dict[str | None, Decimal], dict[str | None, Decimal]]:
+    """The VAT at each rate, and what it is of; a negative fee is taken off every rate."""
+    vat: dict[str | None, Decimal] = defaultdict(Decimal)
+    base: dict[str | None, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        left = line.excl
+        for rate, tax in line.vat.items():
+            is_share = line.excl < 0 and bool(tax)
+            own = ore(tax * 100 / Decimal(rate or 100)) if is_share else left
+            base[rate] += own
+            vat[rate] += ore(tax) if is_share else line.incl - line.excl
+            left -= own
+        if left:
+            base["0"] += left
+    return vat, base
+
+
+def charge(line: Priced) -> Row:
+    """Freight or a fee, or what these have in common with goods."""
+    name = line.raw.get("name") or line.raw.get("method_title")
+    return {
+        "id": line.raw["id"],
+        "name": unescape(name) if name else None,
+        "total_excl": f"{line.excl}",
+        "total_tax": f"{line.incl - line.excl}",
+        "total_incl": f"{line.incl}",
+        "tax_rate": next(iter(line.vat)) if len(line.vat) == 1 else None,
+    }
+
+
+def goods(line: Priced) -> Row:
+    """A line of goods; what coupons took off is in its totals already."""
+    quantity = Decimal(line.raw["quantity"])
+    return {
+        **charge(line),
+        "type": "product",
+        "product_id": line.raw["variation_id"] or line.raw["product_id"] or None,
+        "sku": line.raw["sku"] or None,
+        "quantity": plain(quantity),
+        "unit_price_excl": f"{ore(line.excl_before / (quantity or 1))}",
+        "unit_price_incl": f"{ore(line.incl_before / (quantity or 1))}",
+        "discount_excl": f"{line.excl_before - line.excl}",
+        "discount_incl": f"{line.incl_before - line.incl}",
+    }
+
+
+def rebate(line: Priced) -> Row:
+    """A negative fee, with which plug-ins give a discount on the whole order."""
+    name = unescape(line.raw["name"]) or None
+    return {"name": name, "amount_excl": f"{-line.excl}", "amount_incl": f"{-line.incl}"}
+
+
+def coupon(line: Row) -> Row:
+    """A coupon, which the lines are less of already."""
+    excl, tax = Decimal(line["discount"]), Decimal(line["discount_tax"])
+    amounts = {"amount_excl": f"{ore(excl)}", "amount_incl": f"{ore(excl + tax)}"}
+    return {"code": line["code"], **amounts, "is_in_lines": True}
+
+
+def refund(row: Row, order_row: Row) -> Row:
+    """What was paid back: for lines, if it names any, and else of the order.
+
+    A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
+    is not told what each came to.
+    """
+    lines = [priced(one, order_row) for kind in LINES for one in row.get(kind) or ()]
+    sold = {
+        f"{one['id']}": priced(one, order_row).incl for kind in LINES for one in order_row[kind]
+    }
+    ids = [meta(one.raw, "_refunded_item_id") for one in lines]
+    paid_back = ore(row["amount"])
+    is_told = -sum((one.incl for one in lines), ZERO) == paid_back and all(
+        line_id in sold and -one.incl <= sold[line_id]
+        for line_id, one in zip(ids, lines, strict=True)
+    )
+    return {
+        "id": row["id"],
+        "amount_incl": f"{paid_back}",
+        "reason": row["reason"] or None,
+        "created_at": stamp(row["date_created_gmt"]),
+        "lines": [
+            {
+                "line_id": line_id,
+                "quantity": plain(abs(one.raw.get("quantity") or 0)),
+                "amount_incl": f"{-one.incl}" if is_told else None,
+            }
+            for line_id, one in zip(ids, lines, strict=True)
+        ],
+    }
+
+
+def refunds_of(row: Row, shop: Shop) -> list[Row]:
+    """The refunds of an order, which tells only their sums, and in some versions not even those."""
+    if row["refunds"] or row["status"] == "refunded" or not shop.table("tell", orders_tell_refunds):
+        return list(shop.list(listing(f"/orders/{row['id']}/refunds", "dp=6")))
+    return []
+
+
+def orders_tell_refunds(shop: Shop) -> bool:
+    """Whether orders list their refunds, as most versions do; tried on an order that has one."""
+    for one in shop.get(f"{API}/refunds?per_page=1&_fields=parent_id", missing=[]):
+        path = f"{API}/orders/{one['parent_id']}?_fields=refunds"
+        return bool(shop.get(path, missing={"refunds": True})["refunds"])
+    return True
+
+
+def payment_status(paid_at: str | None, paid_back: Decimal, total: Decimal) -> str:
+    """How far an order is paid, and paid back."""
+    if paid_back > 0:
+        return "refunded" if paid_back >= total else "partially_refunded"
+    return "paid" if paid_at else "unpaid"
+
+
+def party(billing: Row, row: Row, shop: Shop) -> Row:
+    """Who buys; the organisation number is where the merchant's plug-in keeps it."""
+    told = {name: unescape(billing[own]) or None for name, own in BILLING.items()}
+    full_name = f"{told['first_name'] or ''} {told['last_name'] or ''}".strip() or None
+    return {
+        **told,
+        "name": told["company_name"] or full_name,
+        "organization_number": meta(row, shop.settings.get("organization_number_meta")),
+    }
+
+
+def address(told: Row) -> Row:
+    """An address."""
+    full_name = unescape(f"{told['first_name']} {told['last_name']}").strip() or None
+    found = {name: unescape(told.get(own) or "") or None for name, own in ADDRESS.items()}
+    return {"name": full_name, **found}
+
+
+def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
+    """What changed although its own stamp did not move, and what went to the trash.
+
+    Some gateways refund without moving the order, and a variation never moves its product.
+    """
+    refunds = listing("/refunds", "_fields=parent_id", "after")
+    variations = listing("/variations", "_fields=parent_id", "modified_after")
+    trash = {
+        stream: listing(f"/{stream}", "status=trash&_fields=id", "modified_after")
+        for stream in ("products", "orders")
+    }
+    found = {
+        stream: [one["id"] for one in shop.list(what, since=since)]
+        for stream, what in trash.items()
+    }
+    found["orders"] += [one["parent_id"] for one in shop.list(refunds, since=since, missing=[])]
+    found["products"] += [
+        one["parent_id"] for one in shop.list(variations, since=since, missing=[])
+    ]
+    return found
+
+
+def change(
+    entity: str, record_id: str, patch: Row, shop: Shop | None = None
+) -> tuple[str, str, Row] | None:
+    """The request that takes an edit; None for what WooCommerce would not take, or undo.
+
+    To empty a member takes an empty text: null changes nothing. Orders are left alone, for to
+    change an address of one works out all its VAT anew. A product is looked at first, for a
+    variation is changed where its product has it, and a price on sale is another member.
+    """
+    if entity == "products" and shop is not None:
+        return change_of_product(shop, record_id, patch)
+    if entity != "customers":
+        return None
+    body: Row = {own: patch[name] or "" for name, own in CUSTOMER.items() if name in patch}
+    billing = {own: patch[name] or "" for name, own in BILLING.items() if name in patch}
+    body |= {"billing": billing} if billing else {}
+    for told in patch.get("addresses") or ():
+        if told["type"] in ("billing", "shipping"):
+            own = {ADDRESS[name]: value or "" for name, value in told.items() if name in ADDRESS}
+            own.pop("email", None)
+            body[told["type"]] = {**own, **body.get(told["type"], {})}
+    return ("PUT", f"{API}/customers/{record_id}", body) if body else None
+
+
+def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str, Row] | None:
+    """The request that changes a product or a variation."""
+    body = {own: patch[name] or "" for name, own in PRODUCT.items() if name in patch}
+    path = f"{API}/products/{record_id}"
+    row = shop.get(path)
+    if row["type"] == "variation":
+        path = f"{API}/products/{row['parent_id']}/variations/{record_id}"
+        body.pop("name", None)
+    if row["sale_price"] and "regular_price" in body:
+        body["sale_price"] = body.pop("regular_price")
+    return ("PUT", path, body) if body else None
+
+
+def meta(row: Row, key: str | None) -> str | None:
+    """The value of a key of meta data, as text."""
+    values = (one["value"] for one in row["meta_data"] if one["key"] == key)
+    return next((str(one) for one in values if one), None)
+
+
+def stamps(row: Row) -> Row:
+    """When a record was made and last changed; of users whom the shop did not make: made."""
+    created, changed = row["date_created_gmt"], row["date_modified_gmt"]
+    return {"created_at": stamp(created), "updated_at": stamp(changed, created)}
+
+
+def ore(amount: str | Decimal) -> Decimal:
+    """An amount in whole øre."""
+    return Decimal(amount).quantize(ORE, ROUND_HALF_UP)
+
+
+def plain(number: str | int | Decimal) -> str:
+    """A number as text, without the zeros at its end."""
+    digits = f"{Decimal(number):f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -1,0 +1,35 @@
+"""What a shop file imports: how the shop is called, and how its values become the contract's.
+
+docs/own-shop.md leads from an empty file to a shop that is synced.
+"""
+
+from tap_customwebshop.shop.auth import (
+    Basic,
+    Bearer,
+    ClientCredentials,
+    Header,
+    Login,
+    NoAuth,
+    Query,
+)
+from tap_customwebshop.shop.listing import Cursor, Link, Listing, Next, Offset, OnePage, Page
+from tap_customwebshop.shop.values import money, stamp
+
+__all__ = [
+    "Basic",
+    "Bearer",
+    "ClientCredentials",
+    "Cursor",
+    "Header",
+    "Link",
+    "Listing",
+    "Login",
+    "Next",
+    "NoAuth",
+    "Offset",
+    "OnePage",
+    "Page",
+    "Query",
+    "money",
+    "stamp",
+]

@@ -1,0 +1,371 @@
+"""Asks a shop as its file says: single answers, and lists from page to page, with guards."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+import requests
+
+from tap_customwebshop.client import persist
+from tap_customwebshop.connection import PassingTrouble, ShopConnection
+from tap_customwebshop.errors import (
+    ContractBrokenError,
+    ShopError,
+    ShopRefusedError,
+    ShopUnavailableError,
+)
+from tap_customwebshop.json_text import read_json
+from tap_customwebshop.plain_text import plain
+from tap_customwebshop.shop.auth import ClientCredentials, Login, Signature
+from tap_customwebshop.shop.listing import ABSENT, Answer, Listing, value_at
+from tap_customwebshop.shop.templates import filled, joined, names_in, query_of
+from tap_customwebshop.stamps import parse_date, write_stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_customwebshop import connection
+    from tap_customwebshop.shop.auth import Auth
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MOST_BARREN = 10
+_ADVICE = {
+    400: "it does not take what is sent",
+    401: "it does not know who asks; check 'auth_token', 'shop_settings' and AUTH",
+    403: "the key may not read this; check its rights in the shop",
+    404: "there is nothing at this path; check it and 'api_url'",
+}
+
+
+class NotThereError(ShopRefusedError):
+    """The shop answered 404 or 410."""
+
+
+@dataclass(frozen=True)
+class RawPage:
+    """Rows as the shop sent them.
+
+    Attributes:
+        rows: The rows.
+        read_at: The moment just before this page was requested, UTC.
+        told_at: The time that the shop itself gave with it; None if it gave none.
+        is_whole: Whether no row can have slipped past it; False if the list shrank meanwhile.
+    """
+
+    rows: list[Any]
+    read_at: datetime
+    told_at: datetime | None
+    is_whole: bool = True
+
+
+class Asker:
+    """Asks one shop. Not for more than one thread.
+
+    Args:
+        connect: Makes a connection that shows who asks in this way.
+        auth: How the shop is shown who asks.
+        secrets: The settings that texts of the shop file may name.
+        retry_seconds: Seconds for all attempts at one answer.
+        page_size: The most rows to ask for at a time.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[Signature], ShopConnection],
+        auth: Auth,
+        secrets: Mapping[str, str],
+        *,
+        retry_seconds: float,
+        page_size: int,
+    ) -> None:
+        self._auth = auth
+        self._secrets = secrets
+        self._signature = Signature(auth, secrets)
+        self._connection = connect(self._signature)
+        self._retry_seconds = retry_seconds
+        self._page_size = page_size
+        self._token_until = 0.0
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON answer of a path, or of an address that the shop gave.
+
+        Raises:
+            NotThereError: The shop has nothing there.
+            ShopError: The shop cannot be asked, or refuses.
+        """
+        if not path.startswith("/"):
+            path = self._connection.path_of(path, seen_from="/")
+        return self._ask("GET", path, {}, None)[0]
+
+    def single(self, listing: Listing, key: str) -> RawPage:
+        """Return one record of a list, alone on its page.
+
+        Raises:
+            NotThereError: The shop has it no longer.
+            ShopError: The shop cannot be asked, or refuses.
+        """
+        read_at = datetime.now(timezone.utc)
+        path, _, params = listing.single.partition("?")
+        path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))
+        content, headers = self._ask("GET", path, query_of(params, {"id": key}), None)
+        row = value_at(content, listing.single_at)
+        if row is ABSENT:
+            raise self._broken(listing, f"single: the answer has nothing at '{listing.single_at}'")
+        return RawPage([row], read_at, parse_date(headers.get("Date")))
+
+    def look(self, path: str) -> tuple[Any, Mapping[str, str]]:
+        """Return the JSON answer of a path, and its headers; errors as of `get`."""
+        return self._ask("GET", path, {}, None)
+
+    def send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Send a change once, for an answer that does not come may have been acted on.
+
+        Raises:
+            PassingTrouble: No answer, or one that may be different at another attempt.
+            ShopError: The shop refuses.
+        """
+        return self._attempt(method, path, {}, body)[0]
+
+    def pages(self, listing: Listing, since: datetime | None) -> Iterator[RawPage]:
+        """Yield the pages of a list from the first to the last.
+
+        Raises:
+            ContractBrokenError: There are no rows where the file says, or the pages do not end.
+            ShopError: The shop cannot be asked, or refuses.
+        """
+        pager = listing.pager
+        size = min(pager.size, self._page_size)
+        known: dict[int, int] = {}
+        step, seen, barren, most = pager.first_step(), 0, 0, 0
+        steps: set[str] = set()
+        for number in range(1, listing.most_pages + 1):
+            read_at = datetime.now(timezone.utc)
+            content, headers = self._page(listing, step, size, since, is_first=number == 1)
+            rows = self._rows(listing, content)
+            seen += len(rows)
+            answer = Answer(content, headers, rows, seen)
+            total = answer.number_at(getattr(pager, "total", ""))
+            self._check_repeated(listing, rows, number, known)
+            step_after = pager.next_step(step, answer)
+            if step_after is None and total is not None and seen < total:
+                raise self._broken(
+                    listing, f"the shop tells of {total} rows, but sends {seen}; check the pager"
+                )
+            is_whole = total is None or total >= most
+            most = max(most, total or 0)
+            yield RawPage(rows, read_at, parse_date(headers.get("Date")), is_whole)
+            if step_after is None:
+                return
+            barren = 0 if rows else barren + 1
+            if json.dumps(step_after, default=str) in steps or barren == _MOST_BARREN:
+                raise self._broken(listing, "the pages do not end: check what the pager follows")
+            steps.add(json.dumps(step_after, default=str))
+            step = step_after
+        raise self._broken(listing, f"there are more than {listing.most_pages} pages (most_pages)")
+
+    def _check_repeated(
+        self, listing: Listing, rows: list[Any], number: int, known: dict[int, int]
+    ) -> None:
+        """Raise if a page is the same as one before: its parameter is then not heeded."""
+        same = known.setdefault(hash(repr(rows)), number) if rows else number
+        if same != number:
+            raise self._broken(
+                listing,
+                f"page {number} is the same as page {same}: the shop does not heed what the pager"
+                f" sends ({self._sent(listing)}), or repeats its last page: then say in 'total'"
+                " where it tells how many rows there are",
+            )
+
+    def _page(
+        self,
+        listing: Listing,
+        step: Mapping[str, Any],
+        size: int,
+        since: datetime | None,
+        *,
+        is_first: bool,
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Return one page's content and headers; an empty one where a shop has no such page."""
+        try:
+            if "link" in step:
+                path = self._connection.path_of(step["link"], seen_from=listing.path)
+                return self._ask(listing.method or "GET", path, {}, None)
+            return self._ask(*self._request(listing, step, size, since))
+        except NotThereError:
+            if is_first:
+                raise
+            return [], {}
+        except ShopUnavailableError as error:
+            raise ShopUnavailableError(
+                f"{error} Sent were: {self._sent(listing)}; some shops fail at a wrong one."
+            ) from None
+
+    def _request(
+        self, listing: Listing, step: Mapping[str, Any], size: int, since: datetime | None
+    ) -> tuple[str, str, dict[str, str], object]:
+        """Return method, path, parameters and body that ask for one page."""
+        values = {**step, "size": size, "since": self._moment(listing, since or _EPOCH)}
+        is_first = step.get("cursor", "") is None
+        send = listing.pager.send
+        sent = [_without_cursor(send) if is_first else send]
+        sent += [listing.since] if since is not None else []
+        query = query_of(listing.params, values)
+        body = dict(listing.body) if listing.body is not None else None
+        if listing.graphql:
+            body = joined({"query": listing.graphql, "variables": {}}, body or {})
+        for template in sent:
+            query |= query_of(template, values)
+            if not isinstance(template, str):
+                body = joined(body or {}, filled(template, values))
+        method = listing.method or ("GET" if body is None else "POST")
+        path = filled(listing.path, values, lambda value: quote(str(value), safe=""))
+        return method, path, query, body
+
+    def _moment(self, listing: Listing, since: datetime) -> str:
+        moment = since if listing.is_inclusive or since == _EPOCH else since - timedelta(seconds=1)
+        moment = moment.astimezone(ZoneInfo(listing.zone))
+        if listing.since_format == "unix":
+            return str(int(moment.timestamp()))
+        if listing.since_format == "rfc3339":
+            return write_stamp(moment)
+        return moment.strftime(listing.since_format)
+
+    def _rows(self, listing: Listing, content: object) -> list[Any]:
+        """Return the rows of an answer; an empty list has none, wherever they should be."""
+        if content == []:
+            return []
+        rows = value_at(content, listing.rows)
+        if isinstance(rows, list) and ABSENT not in rows:
+            return rows
+        what = ", ".join(content) if isinstance(content, dict) else type(content).__name__
+        place = f"no list at rows='{listing.rows}'" if listing.rows else "no list"
+        raise self._broken(listing, f"the answer has {place}; it is: {what:.200}")
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str], body: object
+    ) -> tuple[Any, Mapping[str, str]]:
+        return persist(
+            lambda: self._attempt(method, path, query, body),
+            shown=f"{method} {self._connection.shown(path)}",
+            retry_seconds=self._retry_seconds,
+        )
+
+    def _attempt(
+        self, method: str, path: str, query: Mapping[str, str], body: object
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Make one attempt; one more with a new token where the shop no longer takes the old."""
+        was_new = self._log_in()
+        answer = self._once(method, path, query, body)
+        if answer.status == requests.codes.unauthorized and self._signature.token and not was_new:
+            self._signature.token = ""
+            self._log_in()
+            answer = self._once(method, path, query, body)
+        shown = f"{method} {self._connection.shown(path)}"
+        if answer.status not in range(200, 300):
+            advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
+            names = ", ".join([*query, *(body if isinstance(body, dict) else ())])
+            sent = f"; sent were: {names}" if names else ""
+            kind = NotThereError if answer.status in (404, 410) else ShopRefusedError
+            raise kind(f"{shown}: the shop answered {answer.status}: {advice}{sent}.")
+        content = _read(answer.body)
+        _check_graphql(shown, body, content)
+        return content, answer.headers
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: object
+    ) -> connection.Answer:
+        as_json = {"Content-Type": "application/json"}
+        encoded = None if body is None else json.dumps(body, default=str).encode()
+        headers = as_json if body is not None else None
+        return self._connection.ask(method, path, query=query, body=encoded, headers=headers)
+
+    def _log_in(self) -> bool:
+        """Get a token if one is needed and there is none that still holds; return whether."""
+        auth = self._auth
+        if not isinstance(auth, (ClientCredentials, Login)):
+            return False
+        if self._signature.token and time.monotonic() < self._token_until:
+            return False
+        self._signature.token = ""
+        shown = f"POST {self._connection.shown(auth.path)}"
+        if isinstance(auth, Login):
+            answer = self._once("POST", auth.path, {}, filled(dict(auth.body), self._secrets))
+        else:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": filled(auth.client_id, self._secrets),
+                "client_secret": filled(auth.client_secret, self._secrets),
+            }
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            body = urlencode(form).encode()
+            answer = self._connection.ask("POST", auth.path, body=body, headers=headers)
+        if answer.status not in range(200, 300):
+            raise ShopRefusedError(
+                f"{shown}: the shop answered {answer.status} to the log-in; check AUTH and"
+                " 'shop_settings'."
+            )
+        content = _read(answer.body)
+        told = Answer(content, answer.headers, [], 0)
+        place = auth.token if isinstance(auth, Login) else "access_token"
+        token = content if not place else told.at(place)
+        if not isinstance(token, str) or not token.isprintable() or not token:
+            raise ShopRefusedError(f"{shown}: the answer to the log-in has no token at '{place}'.")
+        self._signature.token = token
+        lasts = told.number_at("expires_in") or 3600
+        self._token_until = time.monotonic() + max(lasts - 60, lasts / 2)
+        return True
+
+    def _broken(self, listing: Listing, what: str) -> ShopError:
+        return ContractBrokenError(f"{self._connection.shown(listing.path)}: {what}.")
+
+    def _sent(self, listing: Listing) -> str:
+        """Return the names of the parameters of a listing."""
+        names = dict.fromkeys(listing.body or ())
+        for template in (listing.params, listing.pager.send, listing.since):
+            names |= dict.fromkeys(
+                query_of(template, dict.fromkeys(names_in(template), ""))
+                if isinstance(template, str)
+                else template
+            )
+        return ", ".join(names) or "no parameters"
+
+
+def like(listing: Listing, path: str) -> Listing:
+    """Return a list beside another one, which is paged in the same way and read whole."""
+    path, _, params = path.partition("?")
+    return replace(listing, path=path, params=params, since="")
+
+
+def _without_cursor(send: Any) -> Any:  # noqa: ANN401 - a template
+    if isinstance(send, str):
+        return "&".join(pair for pair in send.split("&") if "{cursor}" not in pair)
+    return {
+        name: _without_cursor(one) if isinstance(one, dict) else one
+        for name, one in send.items()
+        if one != "{cursor}"
+    }
+
+
+def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return read_json(body) if body else None
+    except ValueError:
+        what = "the shop's answer is not JSON"
+        raise PassingTrouble(what, most_attempts=3) from None
+
+
+def _check_graphql(shown: str, body: object, content: object) -> None:
+    """Raise what a GraphQL server says in an answer that looks like a success."""
+    is_graphql = isinstance(body, dict) and "query" in body and "variables" in body
+    if not is_graphql or not isinstance(content, dict) or not content.get("errors"):
+        return
+    words = plain("; ".join(str(value_at(one, "message")) for one in content["errors"]))
+    if "THROTTLED" in str(content["errors"]):
+        raise PassingTrouble("the shop is busy (THROTTLED)")
+    raise ShopRefusedError(f"{shown}: the shop says: {words:.200}.")

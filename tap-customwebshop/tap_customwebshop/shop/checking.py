@@ -1,0 +1,136 @@
+"""What `--check` finds in the first records of each stream: what would be wrong in the accounts."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from tap_customwebshop.shop.mapping import WrongRowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_customwebshop.shop.streams import FileStream
+
+Record = dict[str, Any]
+
+MOST_ROWS = 500
+"""Rows of each stream that are looked at."""
+_SHOWN = 3
+_ORE = Decimal("0.01")
+_EVENTS = ("created_at", "placed_at", "paid_at", "shipped_at", "completed_at", "cancelled_at")
+
+
+def check_streams(streams: Iterable[FileStream]) -> Iterator[str]:
+    """Yield a line for each kind of fault in the first rows, and one for each stream.
+
+    Raises:
+        ShopError: The shop cannot be read.
+    """
+    for stream in streams:
+        found: dict[str, list[str]] = defaultdict(list)
+        records: list[Record] = []
+        for number, row in enumerate(first_rows(stream, MOST_ROWS)):
+            try:
+                records += stream.mapper.records(row, f"{stream.name}[{number}]")
+            except WrongRowError as error:
+                found[error.words].append(str(number))
+        for record in records:
+            for fault in _faults(stream.name, record):
+                found[fault].append(record["id"])
+        for fault in _of_all(stream.name, records):
+            found[fault] = []
+        for fault, keys in found.items():
+            yield f"{stream.name}: {fault}{_shown(keys)}"
+        yield f"{stream.name}: {len(records)} records looked at, {len(found)} kinds of faults"
+
+
+def first_rows(stream: FileStream, most: int) -> Iterator[Any]:
+    """Yield the first rows of a stream."""
+    rows = (row for page in stream.asker.pages(stream.listing, None) for row in page.rows)
+    return itertools.islice(rows, most)
+
+
+def _shown(keys: list[str]) -> str:
+    if not keys:
+        return ""
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f" ({', '.join(keys[:_SHOWN])}{more})"
+
+
+def _of_all(stream: str, records: list[Record]) -> Iterator[str]:
+    """Say what can be seen of all records together only."""
+    if not records:
+        yield "there are none; see that the path and its parameters are right"
+    statuses = {record.get("status") for record in records}
+    if stream == "orders" and records and not statuses & {"processing", "completed", "refunded"}:
+        names = ", ".join(sorted(map(str, statuses)))
+        yield (
+            f"all have the status {names}, which target-powerofficego leaves alone by default; map"
+            " placed orders to 'processing', or set its 'order_statuses'"
+        )
+
+
+def _faults(stream: str, record: Record) -> Iterator[str]:
+    updated = record.get("updated_at") or "9"
+    refunds = [one.get("created_at") for one in record.get("refunds") or ()]
+    events = {name: record.get(name) for name in _EVENTS}
+    late = [name for name, value in events.items() if value and str(value) > updated]
+    if late or any(one > updated for one in refunds if one):
+        yield (
+            f"updated_at is before {late[0] if late else 'a refund'}, so such changes may be"
+            " missed: name another stamp, or write touched()"
+        )
+    if stream == "products" and not record.get("sku"):
+        yield "a product has no sku"
+    if stream == "orders":
+        yield from _faults_of_order(record)
+
+
+def _faults_of_order(order: Record) -> Iterator[str]:
+    for line in order.get("lines") or ():
+        if line.get("type") == "text":
+            continue
+        if not line.get("sku"):
+            yield "a line has no sku"
+        if line.get("tax_rate") is None:
+            yield "a line has no tax_rate; the target works it out where it can"
+    total, rows = _amount(order.get("total_incl")), _sum_of_rows(order)
+    if total is None or rows is None:
+        yield "the total with VAT of the order or of a row is not told, so they cannot be compared"
+        return
+    told = [one for one in order.get("discounts") or () if not one.get("is_in_lines")]
+    discounts = sum((_amount(one.get("amount_incl")) or 0 for one in told), Decimal(0))
+    tolerance = _ORE * (len(order.get("lines") or ()) + 1)
+    if abs(rows - discounts - total) > tolerance:
+        if discounts and abs(rows - total) <= tolerance:
+            yield "a discount is in the lines and told again: say is_in_lines of it"
+        else:
+            yield "lines, shipping and fees less discounts do not come to total_incl"
+    taxes = [_amount(one.get("amount")) for one in order.get("taxes") or ()]
+    tax = _amount(order.get("total_tax"))
+    if taxes and tax is not None and abs(sum(one or 0 for one in taxes) - tax) > tolerance:
+        yield "the amounts in taxes do not come to total_tax"
+
+
+def _sum_of_rows(order: Record) -> Decimal | None:
+    """Return what an order's rows come to with VAT; None where one does not tell."""
+    total = _amount(order.get("rounding")) or Decimal(0)
+    for row in itertools.chain.from_iterable(
+        order.get(name) or () for name in ("lines", "shipping", "fees")
+    ):
+        incl = _amount(row.get("total_incl"))
+        excl, tax = _amount(row.get("total_excl")), _amount(row.get("total_tax"))
+        if incl is None and (excl is None or tax is None):
+            return None
+        total += (excl or 0) + (tax or 0) if incl is None else incl
+    return total
+
+
+def _amount(value: object) -> Decimal | None:
+    try:
+        return None if value is None else Decimal(str(value))
+    except InvalidOperation:
+        return None

@@ -1,0 +1,239 @@
+"""Turns a shop's rows into records by the functions of its file, and words what goes wrong."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tap_customwebshop.errors import ShopError, ShopFileError
+from tap_customwebshop.records import numbers_to_text
+from tap_customwebshop.shop.asking import NotThereError, like
+from tap_customwebshop.shop.contract import WrongRecordError, check
+from tap_customwebshop.shop.listing import Listing
+from tap_customwebshop.shop.loading import STREAMS
+from tap_customwebshop.shop.rows import MissingMemberError, Notes, place_of
+from tap_customwebshop.shop.values import WrongValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from tap_customwebshop.shop.asking import Asker
+    from tap_customwebshop.shop.loading import ShopFile
+
+Record = dict[str, Any]
+
+_MOST_KEPT = 1000
+_ALL_WRONG = 20
+"""So many rows wrong, and none right, show that it is not the rows that are wrong."""
+_REQUIRED = object()
+
+
+class Shop:
+    """What a shop file's functions ask of the shop, beside the row. Answers are kept for the run.
+
+    Attributes:
+        settings: The setting `shop_settings`.
+    """
+
+    def __init__(self, asker: Asker, settings: Mapping[str, str]) -> None:
+        self.settings = MappingProxyType(dict(settings))
+        self.listing = Listing("/")
+        self.notes: Notes | None = None
+        self._asker = asker
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._tables: dict[str, Any] = {}
+
+    def get(self, path: str, missing: Any = _REQUIRED) -> Any:  # noqa: ANN401 - JSON
+        """Return the answer of a path, such as `/orders/7/refunds`, or of a link of the shop.
+
+        Args:
+            path: The path, under `api_url`; after `?` parameters.
+            missing: What to return where the shop has nothing there; if left out, that is an error.
+        """
+        return self._keep(f"get {path}", lambda: self._asker.get(path), path, missing)
+
+    def list(
+        self,
+        what: str | Listing,
+        *,
+        since: datetime | None = None,
+        missing: Any = _REQUIRED,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - rows
+        """Return all rows of a list.
+
+        Args:
+            what: A Listing, or a path: then paged as the list that the row came from.
+            since: Only what changed since, where the Listing says how to ask for that.
+            missing: What to return where the shop has no such list; if left out, an error.
+        """
+        listing = what if isinstance(what, Listing) else like(self.listing, what)
+
+        def read() -> list[Any]:
+            return [row for page in self._asker.pages(listing, since) for row in page.rows]
+
+        return self._keep(f"list {listing} {since}", read, listing.path, missing)
+
+    def table(self, name: str, make: Callable[[Shop], Any]) -> Any:  # noqa: ANN401
+        """Return what `make(shop)` returned the first time in this run: VAT rates, statuses."""
+        if name not in self._tables:
+            notes, self.notes = self.notes, None
+            try:
+                self._tables[name] = make(self)
+            finally:
+                self.notes = notes
+        return self._tables[name]
+
+    def _keep(self, key: str, read: Callable[[], Any], place: str, missing: object) -> Any:  # noqa: ANN401
+        if key not in self._kept:
+            try:
+                self._kept[key] = read()
+            except NotThereError:
+                if missing is _REQUIRED:
+                    raise
+                self._kept[key] = missing
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        value = self._kept[key]
+        return self.notes.placed(value, place) if self.notes else value
+
+
+class WrongRowError(Exception):
+    """A row could not be made a record.
+
+    Attributes:
+        words: What is wrong, and where in the file, without values.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class Mapper:
+    """Makes the records of one stream.
+
+    Args:
+        file: The shop file.
+        stream: `customers`, `products` or `orders`.
+        schema: The stream's schema.
+        shop: What the functions ask.
+    """
+
+    def __init__(self, file: ShopFile, stream: str, schema: dict[str, Any], shop: Shop) -> None:
+        self._file = file
+        self._stream = stream
+        self._schema = schema
+        self._shop = shop
+        self._make = file.functions[STREAMS[stream]]
+        self._listing = file.listings[stream]
+        self._right = self._wrong = 0
+
+    def records(self, row: Any, place: str) -> list[Record]:  # noqa: ANN401 - JSON
+        """Return the records of a row: none, one, or several.
+
+        Raises:
+            WrongRowError: It cannot be made one; others can.
+            ShopFileError: Every row so far was wrong.
+            ShopError: The shop cannot be asked for what belongs to it.
+        """
+        self._shop.listing = self._listing
+        try:
+            made = self._made(row)
+        except NotThereError as error:
+            failure = f"{self._where(error)}: {error}"
+        except ShopError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the file does
+            failure = self._words(row, place, error)
+        else:
+            self._right += 1
+            return made
+        self._wrong += 1
+        if self._wrong >= _ALL_WRONG and not self._right:
+            raise ShopFileError(
+                f"{failure} So it is with every one of {self._wrong} {self._stream}."
+            )
+        raise WrongRowError(failure)
+
+    def explained(self, row: Any, place: str) -> tuple[list[Record], Notes]:  # noqa: ANN401
+        """Return the records of a row with values that know their place, and what was read."""
+        self._shop.listing = self._listing
+        self._shop.notes = notes = Notes()
+        try:
+            return self._made(notes.placed(row, place)), notes
+        finally:
+            self._shop.notes = None
+
+    def _made(self, row: Any) -> list[Record]:  # noqa: ANN401 - JSON
+        made = self._make(row, self._shop)
+        records = [made] if isinstance(made, dict) else list(made or ())
+        for record in records:
+            if not isinstance(record, dict):
+                raise WrongRecordError("it returned no dict")
+            check(record, self._schema)
+            numbers_to_text(record, self._schema)
+            if not record.get("id"):
+                raise WrongRecordError("the record has no 'id'")
+            if self._listing.has_stamps and not record.get("updated_at"):
+                raise WrongRecordError(
+                    "the record has no 'updated_at'; stamp(row[…], row[…]) takes the first that is"
+                    " told, and has_stamps=False is for records without any"
+                )
+        return records
+
+    def _words(self, row: Any, place: str, error: Exception) -> str:  # noqa: ANN401
+        """Map the row again, wrapped, to say what is wrong with it."""
+        self._shop.notes = notes = Notes()
+        try:
+            self._made(notes.placed(row, place))
+        except Exception as again:  # noqa: BLE001 - the same, in better words
+            error = again
+        finally:
+            self._shop.notes = None
+        if isinstance(error, WrongRecordError):
+            return ended(f"{self._file.name}, {STREAMS[self._stream]}(): {error}")
+        if isinstance(error, (MissingMemberError, WrongValueError)):
+            return ended(f"{self._where(error)}: {error}")
+        _, text = self._file.line_of(error)
+        last, value = notes.last
+        null = " (null)" if value is None else ""
+        said = f"{type(error).__name__} in `{text:.100}`" if text else type(error).__name__
+        if isinstance(error, KeyError) and (key := place_of(error.args[0])):
+            return (
+                f"{self._where(error)}: there is no entry for the value of {key} in `{text:.100}`."
+            )
+        return f"{self._where(error)}: {said}; last read was {last}{null}."
+
+    def _where(self, error: BaseException) -> str:
+        number, _ = self._file.line_of(error)
+        return f"{self._file.name}, line {number}" if number else self._file.name
+
+
+def ended(sentence: str) -> str:
+    """Return a sentence with its full stop."""
+    return sentence if sentence.endswith(("?", ".")) else f"{sentence}."
+
+
+def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> list[str]:
+    """Return the ids that `touched` names for a stream.
+
+    Raises:
+        ShopFileError: It fails, or returns something else than ids by stream.
+    """
+    if "touched" not in file.functions:
+        return []
+    try:
+        named = file.functions["touched"](shop, since)
+        if not set(named) <= set(STREAMS):
+            raise TypeError
+        return list(dict.fromkeys(str(one) for one in named.get(stream, ())))
+    except ShopError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the file does
+        number, _ = file.line_of(error)
+        raise ShopFileError(
+            f"{file.name}, line {number}: touched() failed ({type(error).__name__}); it returns ids"
+            " by stream: {'orders': ['7', '9']}."
+        ) from None

@@ -1,0 +1,314 @@
+"""The three streams as a shop file reads them: pages of records, and what the state keeps."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from tap_customwebshop.bookmark import Bookmark
+from tap_customwebshop.client import Page, read_ahead
+from tap_customwebshop.plain_text import plain
+from tap_customwebshop.shop.asking import NotThereError
+from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
+from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.streams import CustomersStream, OrdersStream, ProductsStream, ShopStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_customwebshop.shop.asking import Asker, RawPage
+    from tap_customwebshop.shop.listing import Listing
+    from tap_customwebshop.shop.loading import ShopFile
+    from tap_customwebshop.shop.mapping import Shop
+
+_HASH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class RecordPage(Page):
+    """A page of records.
+
+    Attributes:
+        failures: What is wrong with the rows that could not be made records.
+        is_whole: Whether the bookmark may pass it.
+        is_in_order: Whether its records came in the list's order, not because they were touched.
+    """
+
+    failures: tuple[str, ...] = ()
+    is_whole: bool = True
+    is_in_order: bool = True
+
+
+@dataclass
+class ListBookmark(Bookmark):
+    """A bookmark that waits for the end of a read where the list is not sorted by stamps.
+
+    Attributes:
+        is_sorted: Whether it may move on with each record.
+        asked: What asks for changes since a moment, for messages.
+        is_held: Whether it must not move any more in this run.
+    """
+
+    is_sorted: bool = True
+    asked: str = ""
+    is_held: bool = False
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._kept = self.state
+        self._first_read: str | None = None
+        if not self.is_sorted:
+            self.state = dict(self.state)
+
+    @override
+    def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
+        super().see_that_it_is_past(read_at, told_at)
+        self._first_read = self._first_read or write_stamp(told_at or read_at)
+
+    @override
+    def check(self, stamp: str) -> None:
+        if stamp < self._since and self.asked:
+            self.tell(
+                f"{self.stream}: the shop does not heed '{self.asked}', and sends records that did"
+                " not change since; all are read. Correct 'since' in the shop file."
+            )
+        if self.is_sorted:
+            self._since = ""
+            super().check(stamp)
+
+    @override
+    def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
+        if not self.is_held:
+            super().advance(stamp, read_at, told_at)
+
+    def finish(self) -> None:
+        """Move on at the end of a whole read, but not past its beginning.
+
+        A change that was made meanwhile, to a row that had been read, is for the next run.
+        """
+        value = self.state.get("replication_key_value")
+        if self.is_sorted or value is None:
+            return
+        value = min(value, self._first_read or value)
+        if value > (self._began_at or ""):
+            self._kept |= {"replication_key": "updated_at", "replication_key_value": value}
+
+    @override
+    def _disorder(self) -> str:
+        return (
+            f"{self.stream}: the shop's records are not in ascending order of their change stamps;"
+            " sort them by a parameter, or say sorted=False in the shop file. The next run begins"
+            " where this one began."
+        )
+
+
+class FileStream(ShopStream):
+    """A stream that a shop file reads.
+
+    Attributes:
+        asker: What asks the shop.
+        listing: The stream's list.
+        mapper: What makes its records.
+        failed: How many rows could not be made records.
+        first_failure: What was wrong with the first of them.
+    """
+
+    def __init__(self, tap: Tap, asker: Asker, file: ShopFile, shop: Shop) -> None:
+        super().__init__(tap)
+        self.asker = asker
+        self._file = file
+        self.listing: Listing = file.listings[self.name]
+        self._functions = shop
+        self.mapper = Mapper(file, self.name, self.record_schema, shop)
+        self._emitted: set[str] = set()
+        self._hashes: set[bytes] = set()
+        self._told_failures: set[str] = set()
+        self.failed = 0
+        self.first_failure = ""
+
+    @property
+    def unread(self) -> str:
+        """What is said at the end of the run of rows that could not be read; "" if all could."""
+        if not self.failed:
+            return ""
+        return (
+            f"{self.name}: {self.failed} rows were not read, and the bookmark stays before them."
+            f" The first: {self.first_failure}"
+        )
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        began = datetime.now(timezone.utc)
+        self._reads_all = self._must_read_all(began)
+        self._changed_since: datetime | None = None
+        self._floor = parse_start(self.config.get("start_date") or "")
+        yield from super().get_records(context)
+        bookmark = self._bookmark
+        if isinstance(bookmark, ListBookmark) and not bookmark.is_held:
+            bookmark.finish()
+            self._keep_state(began)
+
+    def _must_read_all(self, now: datetime) -> bool:
+        state = self.stream_state
+        if state.get("replication_key_value") and state.get("shop_file") != self._file.fingerprint:
+            self.logger.info("%s: the shop file is new or changed, so all is read.", self.name)
+            return True
+        days = self.listing.full_read_days
+        last = parse_start(state.get("full_read_at") or "")
+        return days is not None and (last is None or now - last >= timedelta(days=days))
+
+    def _keep_state(self, began: datetime) -> None:
+        state = self.stream_state
+        state["shop_file"] = self._file.fingerprint
+        if self._reads_all or "full_read_at" not in state:
+            state["full_read_at"] = write_stamp(began)
+        if not self.listing.has_stamps:
+            state["hashes"] = base64.b64encode(b"".join(sorted(self._hashes))).decode()
+
+    @override
+    def _since(self, lookback: timedelta) -> datetime | None:
+        self._changed_since = super()._since(self._lookback(lookback))
+        if self._reads_all or not self.listing.has_stamps:
+            return self._floor
+        return self._changed_since
+
+    def _lookback(self, of_setting: timedelta) -> timedelta:
+        seconds = self.listing.lookback_seconds
+        return of_setting if seconds is None else timedelta(seconds=seconds)
+
+    @override
+    def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
+        listing = self.listing
+        return ListBookmark(
+            self.name,
+            self.stream_state,
+            self._lookback(lookback),
+            since,
+            self._warn_once,
+            is_sorted=bool(listing.since) and listing.sorted and listing.has_stamps,
+            asked=str(listing.since),
+        )
+
+    @override
+    def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
+        pages = self._records_of_pages(since)
+        return read_ahead(pages) if ahead else pages
+
+    def _records_of_pages(self, since: datetime | None) -> Iterator[RecordPage]:
+        known = base64.b64decode(self.stream_state.get("hashes", ""))
+        self._known_hashes = {
+            known[at : at + _HASH_BYTES] for at in range(0, len(known), _HASH_BYTES)
+        }
+        self._floor_text = "" if self._floor is None else write_stamp(self._floor)
+        floor = write_stamp(since) if since and self.listing.client_filter else self._floor_text
+        number = 0
+        for page in self.asker.pages(self.listing, since):
+            yield self._made(page, number, floor)
+            number += len(page.rows)
+        # A list that is read whole does not show what went to a trash since the last run
+        if self._changed_since is not None and self.listing.single:
+            yield from self._touched(self._changed_since)
+
+    def _touched(self, since: datetime) -> Iterator[RecordPage]:
+        self._functions.listing = self.listing
+        for name in touched_ids(self._file, self._functions, self.name, since):
+            if name in self._emitted:
+                continue
+            try:
+                page = self.asker.single(self.listing, name)
+            except NotThereError:
+                continue  # deleted since
+            yield replace(self._made(page, 0, self._floor_text), is_in_order=False)
+
+    def _made(self, page: RawPage, first: int, floor: str) -> RecordPage:
+        records: list[dict[str, Any]] = []
+        failures: list[str] = []
+        for number, row in enumerate(page.rows, first):
+            try:
+                made = self.mapper.records(row, f"{self.name}[{number}]")
+            except WrongRowError as error:
+                key = row.get("id") if isinstance(row, dict) else None
+                shown = f" (id {key})" if isinstance(key, (int, str)) else ""
+                failures.append(error.words + plain(shown[:60]))
+                continue
+            records += [one for one in made if self._is_wanted(one, page.read_at, floor)]
+        whole = page.is_whole and not failures
+        return RecordPage(
+            records, None, page.read_at, page.told_at, True, tuple(failures), is_whole=whole
+        )
+
+    def _is_wanted(self, record: dict[str, Any], read_at: datetime, floor: str) -> bool:
+        """Return whether a record is emitted; one without stamps if its content is new."""
+        if not self.listing.has_stamps:
+            told = json.dumps(record, sort_keys=True, default=str).encode()
+            digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
+            self._hashes.add(digest)
+            record["updated_at"] = write_stamp(read_at)
+            return digest not in self._known_hashes
+        if (sortable_stamp(record["updated_at"]) or floor) < floor:
+            return False
+        if self.listing.single:
+            self._emitted.add(record["id"])
+        return True
+
+    @override
+    def _begin_page(self, page: Page) -> None:
+        super()._begin_page(page)
+        if not isinstance(page, RecordPage):
+            return
+        self._is_in_order = page.is_in_order
+        if page.is_whole:
+            return
+        if isinstance(self._bookmark, ListBookmark):
+            self._bookmark.is_held = True
+        if not page.failures:
+            self._warn_once(
+                "%s: rows vanished from the list while it was read, so others may have slipped"
+                " past; the bookmark stays, and the next run reads them.",
+                self.name,
+            )
+        for failure in page.failures:
+            self.failed += 1
+            self.first_failure = self.first_failure or failure
+            kind = re.sub(r"\d+\]|\(id .*\)", "", failure)
+            if kind not in self._told_failures:
+                self._told_failures.add(kind)
+                self.logger.warning("%s was not read. %s", self.name, failure)
+
+    @override
+    def _check_order(self, bookmark: Bookmark, stamp: str) -> None:
+        if self._is_in_order:
+            super()._check_order(bookmark, stamp)
+        else:
+            self._stamp = None
+
+
+class FileCustomersStream(FileStream, CustomersStream):
+    """Buyers, by a shop file."""
+
+
+class FileProductsStream(FileStream, ProductsStream):
+    """Things that can be sold, by a shop file."""
+
+
+class FileOrdersStream(FileStream, OrdersStream):
+    """Purchases, by a shop file."""
+
+
+FILE_STREAMS: tuple[type[FileStream], ...] = (
+    FileCustomersStream,
+    FileProductsStream,
+    FileOrdersStream,
+)
+"""The streams in the order in which they are emitted."""

@@ -1,0 +1,85 @@
+"""A shop of any shape: a test gives a function that answers, and a shop file that reads it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: JSON, or bytes as they are."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class OddShop:
+    """Answers each request with what a function makes of it: a `Reply`, or JSON."""
+
+    def __init__(self, answer: Callable[[Request], Any]) -> None:
+        self.answer = answer
+        self.asked: list[Request] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def paths(self) -> list[str]:
+        return [one.path for one in self.asked]
+
+    def _handler(shop) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def reply(self) -> None:
+                parts = urlsplit(self.path)
+                text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                is_json = self.headers.get("Content-Type") == "application/json"
+                body = json.loads(text) if is_json else dict(parse_qsl(text.decode()))
+                query = dict(parse_qsl(parts.query, keep_blank_values=True))
+                headers = dict(self.headers.items())
+                asked = Request(self.command, parts.path, query, headers, body)
+                shop.asked.append(asked)
+                made = shop.answer(asked)
+                answer = made if isinstance(made, Reply) else Reply(made)
+                is_raw = isinstance(answer.body, bytes)
+                content = answer.body if is_raw else json.dumps(answer.body).encode()
+                self.send_response_only(answer.status)  # no Date, unless a test gives one
+                for name, value in {"Content-Length": len(content), **answer.headers}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PATCH = do_PUT = reply  # noqa: N815
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        return Handler

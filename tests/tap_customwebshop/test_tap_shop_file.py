@@ -1,0 +1,686 @@
+"""Shops of all shapes, each read by a shop file."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import commands
+import pytest
+from odd_shop import OddShop, Reply
+from tap_customwebshop.connection import PassingTrouble
+from tap_customwebshop.errors import ShopError, ShopFileError, ShopRefusedError
+from tap_customwebshop.shop.reading import write_change
+from tap_customwebshop.tap import TapCustomWebShop
+
+HEAD = "from tap_customwebshop.shop import *\n"
+ROWS = """
+def customer(row, shop):
+    return {"id": row["id"], "name": row["name"], "updated_at": stamp(row["changed"])}
+"""
+
+
+def row(number, **members):
+    stamp = f"2026-01-01T08:{number // 60:02d}:{number % 60:02d}Z"
+    return {"id": f"{number}", "name": f"Kari {number}", "changed": stamp, **members}
+
+
+@pytest.fixture
+def odd_shop():
+    shop = OddShop(lambda _: [])
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def read(odd_shop, tmp_path, read_shop):
+    """Run the tap on a shop that answers so, by a file with these lines."""
+
+    def run(answer, file, *, state=None, fails_with=None, **settings):
+        path = tmp_path / "my_shop.py"
+        path.write_text(HEAD + file, encoding="utf-8")
+        odd_shop.answer = answer
+        odd_shop.asked.clear()
+        config = {
+            "api_url": odd_shop.url,
+            "auth_token": "hemmelig-token",
+            "shop": str(path),
+            "retry_seconds": 0,
+            **settings,
+        }
+        emitted = read_shop(config, state=state, fails_with=fails_with)
+        assert "hemmelig" not in emitted.log
+        return emitted
+
+    return run
+
+
+def ids(emitted, stream="customers"):
+    return [record["id"] for record in emitted.records(stream)]
+
+
+def sliced(rows, first, size):
+    return rows[first : first + size]
+
+
+def by_page(rows, *, first=1, size=2, envelope=lambda rows: rows):
+    return lambda asked: envelope(sliced(rows, (int(asked.query["page"]) - first) * size, size))
+
+
+FIVE = [row(n) for n in range(1, 6)]
+ALL = ["1", "2", "3", "4", "5"]
+
+
+def in_cursors(asked):
+    first = int(asked.query.get("after", 0))
+    after = first + 2 if first + 2 < 5 else None
+    return {"content": {"rows": FIVE[first : first + 2], "after": after}}
+
+
+def in_links(asked):
+    first = int(asked.query.get("from", 0))
+    more = {"Link": f'<http://inner.example/list?from={first + 2}>; rel="next"'}
+    return Reply(FIVE[first : first + 2], headers=more if first + 2 < 5 else {})
+
+
+def in_addresses(asked):
+    first = int(asked.query.get("from", 0))
+    more = f"https://inner.example/list?from={first + 2}" if first + 2 < 5 else None
+    return {"data": FIVE[first : first + 2], "links": {"next": more}}
+
+
+def in_paths(asked):
+    _, _, offset, size = asked.path.split("/")
+    return {"data": FIVE[int(offset) :][: int(size)]}
+
+
+def in_bodies(asked):
+    first, size = asked.body["variables"]["skip"], asked.body["variables"]["take"]
+    edges = [{"node": one} for one in FIVE[first : first + size]]
+    return {"data": {"customers": {"edges": edges, "totalItems": 5}}}
+
+
+def in_one_parameter(asked):
+    first, size = map(int, asked.query["limit"].split(","))
+    return {"rows": FIVE[first : first + size]} if first < 5 else []
+
+
+def gone_past_the_end(asked):
+    rows = by_page(FIVE)(asked)
+    return rows or Reply({}, status=404)
+
+
+def last_page_again(asked):
+    number = min(int(asked.query["page"]), 3)
+    return {"items": FIVE[number * 2 - 2 : number * 2], "total_count": 5}
+
+
+@pytest.mark.parametrize(
+    ("answer", "listing"),
+    [
+        (lambda _: FIVE, '"/list"'),
+        (by_page(FIVE), '"/list", pager=Page("page={page}&n={size}", size=2)'),
+        (by_page(FIVE, first=0), '"/list", pager=Page("page={page}", first=0, size=2)'),
+        (gone_past_the_end, '"/list", pager=Page("page={page}", size=2)'),
+        (last_page_again, '"/list", "items", Page("page={page}", size=2, total="total_count")'),
+        (in_cursors, '"/list", "content.rows", Cursor("after={cursor}", "content.after")'),
+        (in_links, '"/list", pager=Link()'),
+        (in_addresses, '"/list", "data", Next("links.next")'),
+        (in_paths, '"/list/{offset}/{size}", "data", Offset("", size=2)'),
+        (in_one_parameter, '"/list", "rows", Offset("limit={offset},{size}", size=2)'),
+        (
+            in_bodies,
+            (
+                '"/graphql", "data.customers.edges[].node", graphql="query { customers { id } }",'
+                ' pager=Offset({"variables": {"skip": "{offset}", "take": "{size}"}}, size=2,'
+                ' total="data.customers.totalItems")'
+            ),
+        ),
+    ],
+    ids=[
+        *("one_page", "pages", "pages_from_0", "404_past_the_end", "last_page_again", "cursor"),
+        *("link", "next", "in_the_path", "one_parameter", "in_the_body"),
+    ],
+)
+def test_a_list_is_read_to_its_end_however_it_is_paged(read, odd_shop, answer, listing):
+    emitted = read(answer, f"CUSTOMERS = Listing({listing})\n{ROWS}")
+    assert ids(emitted) == ALL
+    assert {one.headers["Host"] for one in odd_shop.asked} == {odd_shop.url.removeprefix("http://")}
+    assert emitted.bookmarks("customers")[-1] == "2026-01-01T08:00:05.000000Z"
+
+
+AUTHS = {
+    'Header("X-Key")': ("X-Key", "hemmelig-token"),
+    'Header("Authorization", "Shoporama {auth_token}")': (
+        "Authorization",
+        "Shoporama hemmelig-token",
+    ),
+    "Bearer()": ("Authorization", "Bearer hemmelig-token"),
+    'Basic("{auth_token}")': (
+        "Authorization",
+        "Basic " + base64.b64encode(b"hemmelig-token:").decode(),
+    ),
+    'Basic("{key}", "{secret}")': (
+        "Authorization",
+        "Basic " + base64.b64encode(b"hemmelig-key:hemmelig-secret").decode(),
+    ),
+    'ClientCredentials("/token", "{key}", "{secret}", header="X-T", value="{token}")': (
+        "X-T",
+        "hemmelig-given",
+    ),
+    'Login("/login", {"user": "{key}", "password": "{secret}"}, "data.token")': (
+        "Authorization",
+        "Bearer hemmelig-given",
+    ),
+    'Login("/bare", {"user": "{key}", "password": "{secret}"}, "")': (
+        "Authorization",
+        "Bearer hemmelig-given",
+    ),
+    'Login("/head", {"user": "{key}", "password": "{secret}"}, "header X-T")': (
+        "Authorization",
+        "Bearer hemmelig-given",
+    ),
+}
+SECRETS = {"key": "hemmelig-key", "secret": "hemmelig-secret"}
+
+
+def logging_in(asked):
+    if asked.path == "/token":
+        assert asked.body["client_secret"] == "hemmelig-secret"
+        return {"access_token": "hemmelig-given", "expires_in": 86400}
+    if asked.method == "POST":
+        assert asked.body == {"user": "hemmelig-key", "password": "hemmelig-secret"}
+        token = "hemmelig-given"
+        bodies = {"/bare": token, "/login": {"data": {"token": token}}, "/head": {}}
+        return Reply(bodies[asked.path], headers={"X-T": token} if asked.path == "/head" else {})
+    return FIVE
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+def test_the_shop_is_shown_who_asks(read, odd_shop, auth):
+    file = f"AUTH = {auth}\nCUSTOMERS = Listing('/list')\n{ROWS}"
+    assert ids(read(logging_in, file, shop_settings=SECRETS)) == ALL
+    name, value = AUTHS[auth]
+    assert odd_shop.asked[-1].headers[name] == value
+
+
+def test_a_key_in_the_query_is_in_no_log(read, odd_shop):
+    file = f"AUTH = Query('ws_key')\nCUSTOMERS = Listing('/list')\n{ROWS}"
+    read(lambda _: Reply({}, status=403), file, fails_with=ShopRefusedError)
+    assert odd_shop.asked[0].query == {"ws_key": "hemmelig-token"}
+
+
+def test_a_token_that_ran_out_is_replaced(read, odd_shop):
+    def answer(asked):
+        if asked.method == "POST":
+            return {"token": f"t{len(odd_shop.asked)}"}
+        is_stale = asked.headers["Authorization"] == "Bearer t1" and asked.query["page"] == "2"
+        return Reply({}, status=401) if is_stale else by_page(FIVE)(asked)
+
+    file = "AUTH = Login('/login', {})\n"
+    file += f"CUSTOMERS = Listing('/list', pager=Page('page={{page}}', size=2))\n{ROWS}"
+    assert ids(read(answer, file)) == ALL
+
+
+CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.after")'
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("CUSTOMERS = Listing('/list'", "my_shop.py, line 2: '(' was never closed"),
+        ("import nothing_like_it", "my_shop.py, line 2: ModuleNotFoundError"),
+        ("X = 1\nCUSTOMERS = Listing('/list', sincee='')", "line 3: TypeError: Listing"),
+        ("CUSTOMER = Listing('/list')", "it declares no list"),
+        ("CUSTOMERS = Listing('/a')\nORDER = Listing('/b')" + ROWS, "did you mean ORDERS?"),
+        ("CUSTOMERS = Listing('/list')", "CUSTOMERS has no function: def customer(row, shop)"),
+        ("CUSTOMERS = Listing('list')" + ROWS, "CUSTOMERS: path must begin with /"),
+        ("CUSTOMERS = Listing('/a', pager=Page(size='9'))" + ROWS, "size must be a whole number"),
+        ("CUSTOMERS = Listing('/a', sorted='no')" + ROWS, "sorted must be True or False"),
+        ("CUSTOMERS = Listing('/a', pager='page')" + ROWS, "pager is no pager"),
+        ("CUSTOMERS = Listing('/a', pager=Page(size=0))" + ROWS, "size must be at least 1"),
+        ("CUSTOMERS = Listing('/a', pager=Page('p={pge}'))" + ROWS, "did you mean {page}?"),
+        ("CUSTOMERS = Listing('/a', pager=Page('p=1'))" + ROWS, "every page would be the first"),
+        ("CUSTOMERS = Listing('/a', since='after=x')" + ROWS, "since has no {since}"),
+        ("CUSTOMERS = Listing('/a', zone='Oslo')" + ROWS, "there is no time zone 'Oslo'"),
+        ("AUTH = Header('X', 'abc123')\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH holds a secret"),
+        ("AUTH = Bearer('{key}')\nCUSTOMERS = Listing('/a')" + ROWS, "needs the setting 'key'"),
+        ("AUTH = 'token'\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH is no way to show who asks"),
+        (
+            "CUSTOMERS = Listing('/a')\ndef touched(shop, since): ..." + ROWS,
+            "needs single='/…/{id}'",
+        ),
+        (
+            "CUSTOMERS = Listing('/a', pager=Page(), since='after={since}')" + ROWS,
+            "let the shop sort by id and say sorted=False",
+        ),
+    ],
+)
+def test_a_wrong_shop_file_is_one_message_that_names_what_to_change(
+    odd_shop, tmp_path, config, file, told
+):
+    (tmp_path / "my_shop.py").write_text(HEAD + file, encoding="utf-8")
+    shop = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url}
+    with pytest.raises(ShopFileError) as failure:
+        TapCustomWebShop(config={**config, **shop}).streams  # noqa: B018
+    assert told in str(failure.value)
+    assert "abc123" not in str(failure.value)
+    assert not odd_shop.asked
+
+
+@pytest.mark.parametrize("shop", ["./not_there.py", "woocomerce", "json", "tests"])
+def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(config, shop):
+    with pytest.raises(ShopFileError, match="names neither a Python file that is there"):
+        TapCustomWebShop(config={**config, "shop": shop}).streams  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("answer", "listing", "told"),
+    [
+        (lambda _: Reply({}, 404), "'/lst'", "GET /lst: the shop answered 404: there is nothing"),
+        (
+            lambda _: {"rows": []},
+            "'/list', 'data.rows'",
+            "no list at rows='data.rows'; it is: rows",
+        ),
+        (lambda _: FIVE, "'/list', pager=Page('p={page}')", "page 2 is the same as page 1"),
+        (last_page_again, "'/list', 'items', Page('page={page}')", "page 4 is the same as page 3"),
+        (
+            lambda asked: {"rows": FIVE if "c" not in asked.query else [], "c": "x"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c')",
+            "the pages do not end",
+        ),
+        (
+            lambda asked: {"rows": [row(int(asked.query.get("c", 1)))], "c": f"{len(HEAD)}"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c'), most_pages=1",
+            "there are more than 1 pages (most_pages)",
+        ),
+        (
+            lambda asked: {"n": 9, "rows": FIVE if asked.query["page"] == "1" else []},
+            "'/list', 'rows', Page('page={page}', total='n')",
+            "the shop tells of 9 rows, but sends 5",
+        ),
+        (
+            lambda _: Reply({}, status=500),
+            "'/list', params='sort=changd&dir=asc'",
+            "Sent were: sort, dir; some shops fail at a wrong one",
+        ),
+        (
+            lambda _: Reply({}, status=400),
+            "'/list', params='sort=changd'",
+            "it does not take what is sent; sent were: sort",
+        ),
+        (
+            lambda _: {"errors": [{"message": "Cannot query field 'nam'"}], "data": None},
+            "'/graphql', 'data.x', graphql='query { x { nam } }'",
+            "the shop says: Cannot query field 'nam'",
+        ),
+        (
+            lambda _: {"rows": FIVE, "next": "http://inner.example/elsewhere?page=2"},
+            "'/list', 'rows', Next('next')",
+            None,
+        ),
+        (
+            lambda _: Reply(None, status=302, headers={"Location": "http://evil.example/list"}),
+            "'/list'",
+            "to another server",
+        ),
+    ],
+)
+def test_a_list_that_is_not_as_the_file_says_ends_the_run_and_says_why(
+    read, odd_shop, answer, listing, told
+):
+    path_is_free = told is None  # another path of the same origin may be followed, but not for ever
+    emitted = read(answer, f"CUSTOMERS = Listing({listing})\n{ROWS}", fails_with=ShopError)
+    assert (told or "page 2 is the same as page 1") in emitted.log
+    assert path_is_free == ("/elsewhere" in odd_shop.paths())
+    assert emitted.bookmarks("customers")[-1:] in ([], [None])
+
+
+def test_a_link_out_of_the_path_that_is_set_is_not_followed(read, odd_shop):
+    def answer(asked):
+        return {"rows": FIVE, "next": "/admin/secret?page=2"}
+
+    file = f"CUSTOMERS = Listing('/list', 'rows', Next('next'))\n{ROWS}"
+    emitted = read(answer, file, api_url=f"{odd_shop.url}/api", fails_with=ShopRefusedError)
+    assert "only what is below /api is read" in emitted.log
+    assert odd_shop.paths() == ["/api/list"]
+
+
+def test_a_misspelt_member_ends_the_run_with_its_line_and_the_nearest_name(read):
+    rows = [row(n) for n in range(30)]
+    file = ROWS.replace('row["name"]', 'row["nmae"]')
+    emitted = read(
+        lambda _: rows, f"CUSTOMERS = Listing('/list')\n{file}", fails_with=ShopFileError
+    )
+    assert emitted.records() == []
+    assert "my_shop.py, line 5: customers[19] has no 'nmae'; did you mean 'name'?" in emitted.log
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('row["a"][1]["nam"]', "customers[1].a[1] has no 'nam'; did you mean 'name'?"),
+        ('money(row["a"][0]["name"])', "customers[1].a[0].name is not an amount"),
+        ('{"ny": "new"}[row["a"][0]["name"]]', "no entry for the value of customers[1].a[0].name"),
+        ('row["none"]["x"]', "last read was customers[1].none (null)"),
+    ],
+)
+def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read, line, told):
+    rows = [
+        row(1),
+        row(2, odd=True, none=None, a=[{"name": "Ola Nordmann"}, {"name": "x"}]),
+        row(3),
+    ]
+    file = ROWS.replace('row["name"]', f'{line} if "odd" in row else "x"')
+    file = f"CUSTOMERS = Listing('/list', since='s={{since}}')\n{file}"
+    emitted = read(lambda _: rows, file, fails_with=ShopFileError)
+    assert ids(emitted) == ["1", "3"]
+    assert told in emitted.log
+    assert "my_shop.py, line 5" in emitted.log
+    assert "(id 2)" in emitted.log
+    assert "Nordmann" not in emitted.log
+    assert "1 rows were not read, and the bookmark stays before them" in emitted.log
+    assert emitted.bookmarks("customers")[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        ('"emial": "x"', "the contract has no 'emial'; did you mean 'email'?"),
+        ('"type": "firm"', "'type' must be one of person, company"),
+        ('"is_guest": 1', "'is_guest' must be True or False"),
+        ('"addresses": [{"line": 1}]', "no 'addresses.line'; did you mean 'addresses.line"),
+        ('"phone": 12', "'phone' must be text"),
+        ('"created_at": "01.02.2026"', "'created_at' is no moment with a zone"),
+        ('"updated_at": None', "has_stamps=False is for records without any"),
+        ('"id": None', "the record has no 'id'"),
+    ],
+)
+def test_a_record_that_the_contract_does_not_have_is_not_emitted(read, member, told):
+    file = ROWS.replace("}", f", {member}}}")
+    emitted = read(lambda _: FIVE, f"CUSTOMERS = Listing('/a')\n{file}", fails_with=ShopFileError)
+    assert emitted.records() == []
+    assert told in emitted.log
+
+
+def test_amounts_are_rounded_exactly_and_a_float_is_refused(read):
+    file = """
+PRODUCTS = Listing("/list")
+def product(row, shop):
+    return {"id": row["id"], "price_incl": money(row["p"]),
+            "price_excl": money(row["m"], minor=True),
+            "cost_price": row["p"] * Decimal("1"),
+            "updated_at": stamp(row["d"], zone="Europe/Oslo")}
+from decimal import Decimal
+"""
+    noisy = b'[{"id": 7, "p": 89.82000000000001, "m": 15565, "d": "2026-07-01 08:00:00"}]'
+    (record,) = read(lambda _: Reply(noisy), file).records("products")
+    assert (record["id"], record["price_incl"], record["price_excl"]) == ("7", "89.82", "155.65")
+    assert record["cost_price"] == "89.82000000000001"
+    assert record["updated_at"] == "2026-07-01T06:00:00.000000Z"
+    wrong = file.replace('row["p"] * Decimal("1")', "0.1")
+    emitted = read(lambda _: Reply(noisy), wrong, fails_with=ShopFileError)
+    assert "'cost_price' is no decimal; money(…) makes one" in emitted.log
+
+
+def state_of(emitted, stream="customers"):
+    return {"bookmarks": {stream: emitted.states()[-1]["bookmarks"][stream]}}
+
+
+CHANGED = "CUSTOMERS = Listing('/list', since='after={since}', since_format='%Y-%m-%d %H:%M:%S',"
+CHANGED += " zone='Europe/Oslo', is_inclusive=False, lookback_seconds=60)\n" + ROWS
+
+
+def test_only_changes_are_asked_for_in_the_shops_own_form_and_zone(read, odd_shop):
+    first = read(lambda _: FIVE, CHANGED)
+    assert odd_shop.asked[-1].query == {}
+    read(lambda _: FIVE[4:], CHANGED, state=state_of(first))
+    assert odd_shop.asked[-1].query == {"after": "2026-01-01 08:59:04"}
+
+
+def test_a_filter_that_the_shop_ignores_is_told_once_and_all_is_read(read):
+    file = CHANGED.replace("_seconds=60", "_seconds=0")
+    again = read(lambda _: FIVE, file, state=state_of(read(lambda _: FIVE, file)))
+    assert ids(again) == ALL
+    assert again.log.count("does not heed 'after={since}'") == 1
+
+
+def test_a_changed_file_reads_all_once(read, odd_shop):
+    first = read(lambda _: FIVE, CHANGED)
+    second = read(lambda _: FIVE, CHANGED + "# changed\n", state=state_of(first))
+    assert odd_shop.asked[-1].query == {}
+    assert "the shop file is new or changed" in second.log
+    read(lambda _: FIVE, CHANGED + "# changed\n", state=state_of(second))
+    assert "after" in odd_shop.asked[-1].query
+
+
+def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
+    file = CHANGED.replace("lookback", "full_read_days=7, lookback")
+    state = state_of(read(lambda _: FIVE, file))
+    read(lambda _: FIVE, file, state=state)
+    assert "after" in odd_shop.asked[-1].query
+    state["bookmarks"]["customers"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    read(lambda _: FIVE, file, state=state)
+    assert odd_shop.asked[-1].query == {}
+
+
+def test_an_unsorted_list_moves_the_bookmark_at_its_end_and_not_past_its_beginning(read):
+    """What changed at 9:30 was read, but so may a row have been that changed at 9:20."""
+    pages = {
+        "1": Reply([row(3), row(1)], headers={"Date": "Thu, 01 Jan 2026 09:00:00 GMT"}),
+        "2": Reply(
+            [row(2, changed="2026-01-01T09:30:00Z")],
+            headers={"Date": "Thu, 01 Jan 2026 10:00:00 GMT"},
+        ),
+        "3": Reply([], status=403),
+    }
+    file = f"CUSTOMERS = Listing('/list', pager=Page('page={{page}}'))\n{ROWS}"
+    broken = read(lambda asked: pages[asked.query["page"]], file, fails_with=ShopRefusedError)
+    assert ids(broken) == ["3", "1", "2"]
+    assert broken.bookmarks("customers")[-1:] in ([], [None])
+    pages["3"] = Reply([])
+    whole = read(lambda asked: pages[asked.query["page"]], file)
+    assert whole.bookmarks("customers")[-1] == "2026-01-01T09:00:00.000000Z"
+
+
+def test_what_did_not_change_can_be_left_out_by_the_tap(read):
+    file = f"CUSTOMERS = Listing('/list', client_filter=True, lookback_seconds=1)\n{ROWS}"
+    first = read(lambda _: FIVE, file)
+    assert ids(read(lambda _: FIVE, file, state=state_of(first))) == ["4", "5"]
+
+
+def test_nothing_from_before_the_start_date_is_read_though_the_shop_has_no_filter(read):
+    emitted = read(
+        lambda _: FIVE,
+        f"CUSTOMERS = Listing('/list')\n{ROWS}",
+        start_date="2026-01-01T08:00:04Z",
+    )
+    assert ids(emitted) == ["4", "5"]
+
+
+def test_records_without_stamps_are_emitted_when_their_content_changed(read):
+    file = "CUSTOMERS = Listing('/list', has_stamps=False)\n"
+    file += "def customer(row, shop): return {'id': row['id'], 'name': row['name']}\n"
+    first = read(lambda _: FIVE, file)
+    assert ids(first) == ALL
+    assert ids(read(lambda _: FIVE, file, state=state_of(first))) == []
+    changed = [*FIVE[:4], row(5, name="Ola")]
+    second = read(lambda _: changed, file, state=state_of(first))
+    assert ids(second) == ["5"]
+    assert second.records()[0]["updated_at"] > "2026-11"
+    assert ids(read(lambda _: changed, file, state=state_of(second))) == []
+
+
+def test_rows_that_vanish_while_a_list_is_read_hold_the_bookmark(read):
+    def answer(asked):
+        number = int(asked.query["page"])
+        return {"rows": FIVE[number * 2 - 2 : number * 2], "n": 6 if number == 1 else 5}
+
+    file = f"CUSTOMERS = Listing('/list', 'rows', Page('page={{page}}', size=2, total='n'))\n{ROWS}"
+    emitted = read(answer, file)
+    assert "rows vanished from the list" in emitted.log
+    assert emitted.bookmarks("customers")[-1] is None
+
+
+ORDERS = """
+CUSTOMERS = Listing("/customers")
+ORDERS = Listing("/orders", since="after={since}", single="/orders/{id}", single_at="order")
+REFUNDS = Listing("/refunds", since="made_after={since}")
+def customer(row, shop):
+    if row["role"] != "guest":
+        return {"id": row["id"], "updated_at": stamp(row["changed"])}
+def order(row, shop):
+    rate = shop.table("rates", lambda shop: {one["id"]: one["rate"] for one in shop.list("/rates")})
+    refunds = shop.get(f"/orders/{row['id']}/refunds", missing=[])
+    return {"id": row["id"], "updated_at": stamp(row["changed"]),
+            "total_refunded": money(sum(one["sum"] for one in refunds)),
+            "lines": [{"id": "1", "tax_rate": rate["vat"]}], "custom": {"by": shop.settings["by"]}}
+def touched(shop, since):
+    return {"orders": [one["order"] for one in shop.list(REFUNDS, since=since)]}
+"""
+
+
+def joining(asked):
+    answers = {
+        "/customers": [
+            {"id": 1, "role": "guest"},
+            {"id": 2, "role": "buyer", "changed": 1767254400},
+        ],
+        "/orders": FIVE[:2] if "after" not in asked.query else FIVE[1:2],
+        "/orders/1": {"order": FIVE[0]},
+        "/orders/1/refunds": [{"sum": 100}],
+        "/rates": [{"id": "vat", "rate": 25}],
+        "/refunds": [{"order": 1}, {"order": 1}, {"order": 2}, {"order": 77}],
+    }
+    return answers.get(asked.path) or Reply({}, status=404)
+
+
+def test_what_a_list_leaves_out_is_joined_and_asked_for_once(read, odd_shop):
+    emitted = read(joining, ORDERS, shop_settings={"by": "us"})
+    assert ids(emitted) == ["2"]
+    assert [one["total_refunded"] for one in emitted.records("orders")] == ["100.00", "0.00"]
+    assert [one["lines"][0]["tax_rate"] for one in emitted.records("orders")] == ["25", "25"]
+    assert odd_shop.paths().count("/rates") == 1
+    assert "/refunds" not in odd_shop.paths()
+
+
+def test_records_that_changed_without_moving_their_stamp_are_read_when_touched_names_them(read):
+    first = read(joining, ORDERS, shop_settings={"by": "us"})
+    again = read(joining, ORDERS, state=state_of(first, "orders"), shop_settings={"by": "us"})
+    assert ids(again, "orders") == ["2", "1"]
+    assert again.bookmarks("orders")[-1] == "2026-01-01T08:00:02.000000Z"
+
+
+def test_an_edit_is_sent_once_as_the_file_says(odd_shop, tmp_path):
+    file = "CUSTOMERS = Listing('/list')\nAUTH = Header('X-Key')\n" + ROWS
+    file += "def change(entity, record_id, patch): return 'PUT', f'/{entity}/{record_id}', patch\n"
+    (tmp_path / "my_shop.py").write_text(HEAD + file)
+    config = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url, "auth_token": "t"}
+    odd_shop.answer = lambda _: {"ok": True}
+    tap = TapCustomWebShop(config=config)
+    assert write_change(config, tap.connect, "customers", "7", {"phone": "1"}) == {"ok": True}
+    (asked,) = odd_shop.asked
+    assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
+    assert asked.headers["X-Key"] == "t"
+    odd_shop.answer = lambda _: Reply({}, status=503)
+    with pytest.raises(PassingTrouble):
+        write_change(config, tap.connect, "customers", "7", {"phone": "1"})
+    assert len(odd_shop.asked) == 2
+
+
+@pytest.fixture
+def command(odd_shop, tmp_path):
+    def run(answer, file, *arguments):
+        odd_shop.answer = answer
+        config = {"api_url": odd_shop.url, "auth_token": "hemmelig"}
+        if file:
+            (tmp_path / "my_shop.py").write_text(HEAD + file)
+            config["shop"] = str(tmp_path / "my_shop.py")
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return commands.run("tap-customwebshop", "--config", tmp_path / "config.json", *arguments)
+
+    return run
+
+
+SALES = """
+ORDERS = Listing("/orders")
+def order(row, shop):
+    return {"id": row["id"], "status": row["status"], "placed_at": stamp(row["placed"]),
+            "updated_at": stamp(row["changed"]), "total_incl": money(row["total"]),
+            "total_tax": "20.00", "taxes": [{"rate": "25", "amount": "19.00"}],
+            "discounts": [{"amount_incl": money(row["off"])}],
+            "lines": [{"id": "1", "total_incl": money(one)} for one in row["lines"]]}
+"""
+
+
+def sale(**members):
+    order = {"status": "pending", "placed": "2026-01-01", "total": "100", "off": 0, "lines": [100]}
+    return row(1, **{**order, **members})
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({}, "all have the status pending, which target-powerofficego leaves alone by default"),
+        ({"lines": [90]}, "lines, shipping and fees less discounts do not come to total_incl (1)"),
+        ({"off": 10}, "a discount is in the lines and told again: say is_in_lines of it (1)"),
+        ({}, "the amounts in taxes do not come to total_tax (1)"),
+        ({}, "a line has no sku (1)"),
+        ({}, "a line has no tax_rate"),
+        ({"placed": "2026-01-09"}, "updated_at is before placed_at"),
+        ({"totl": "1", "total": "x"}, "orders[0].total is not an amount"),
+    ],
+)
+def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
+    ended = command(lambda _: [sale(**members)], SALES, "--check")
+    assert ended.returncode == 1
+    assert told in ended.stdout
+
+
+def test_check_ends_well_when_nothing_is_wrong(command):
+    ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        "customers: 5 records looked at, 0 kinds of faults\n",
+    )
+
+
+def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_nobody_read(command):
+    rows = [row(1, vat_no="9", more={"x": [1, 2]})]
+    ended = command(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--explain")
+    lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0, ended.stderr
+    assert "row.name → name = Kari 1 → Name, FirstName, LastName" in lines
+    assert "row.changed → updated_at = 2026-01-01T08:00:01.000000Z" in lines
+    assert lines[-1] == "Not read: row.vat_no, row.more.x[0], row.more.x[1]"
+
+
+def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_shop):
+    def answer(asked):
+        rows = {"content": {"rows": [{**row(1), "email": "a@b.no", "updated": "2026-01-01"}]}}
+        return {**rows, "total": 1} if asked.path == "/v3/customers" else Reply({}, status=404)
+
+    ended = command(answer, "", "--init", "/v3/customers")
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "first.py").write_text(ended.stdout)
+    config = {"api_url": odd_shop.url, "auth_token": "t", "shop": str(tmp_path / "first.py")}
+    (record,) = read_shop(config).records()
+    assert record == {
+        "id": "1",
+        "email": "a@b.no",
+        "name": "Kari 1",
+        "updated_at": "2026-01-01T08:00:01.000000Z",
+    }
+
+
+def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(command):
+    wrong = command(lambda _: Reply({}, status=404), "", "--init", "/nothing")
+    none = command(lambda _: [], "", "--check")
+    for ended, told in (
+        (wrong, "GET /nothing: the shop answered 404"),
+        (none, "There is no shop file: name one in the setting 'shop'."),
+    ):
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert told in ended.stderr.splitlines()[-1]
+        assert "Traceback" not in ended.stderr

@@ -1,0 +1,556 @@
+"""A WooCommerce is read as it is, and its orders come to Go to the øre."""
+
+from __future__ import annotations
+
+import json
+import random
+from decimal import Decimal
+
+import commands
+import pytest
+from go_sandbox.shops import woocommerce
+from go_sandbox.shops.woocommerce import WooCommerce
+from tap_customwebshop.errors import ShopError
+from tap_customwebshop.presets import woocommerce as preset
+from tap_customwebshop.shop.reading import opened, write_change
+from tap_customwebshop.tap import TapCustomWebShop
+
+KARI = {
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "address_1": "Storgata 1",
+    "postcode": "0155",
+    "city": "Oslo",
+    "country": "NO",
+    "email": "kari@example.com",
+    "phone": "+4722334455",
+}
+FJORD = {**KARI, "company": "Fjord &amp; Fjell AS", "email": "post@fjord.example"}
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+
+
+class Reader:
+    """Reads a shop with the tap, in runs of which each begins where the last one ended."""
+
+    def __init__(self, served, read_shop):
+        self.served = served
+        self.settings = {"organization_number_meta": "_org_nr"}
+        self.state = None
+        self.log = ""
+        self._read_shop = read_shop
+
+    @property
+    def config(self):
+        """The config of the tap."""
+        keys = {
+            name: getattr(self.served.shop, name) for name in ("consumer_key", "consumer_secret")
+        }
+        return {
+            "api_url": self.served.url,
+            "shop": "woocommerce",
+            "shop_settings": {**keys, **self.settings},
+            "lookback_seconds": 0,
+        }
+
+    def messages(self):
+        """Return the RECORD messages of a run."""
+        read = self._read_shop(self.config, state=self.state)
+        self.state, self.log = read.states()[-1], read.log
+        return read.record_messages()
+
+    def records(self, stream):
+        """Return the records of one stream, of all that there is."""
+        self.state = None
+        return [one["record"] for one in self.messages() if one["stream"] == stream]
+
+    def one(self, stream):
+        """Return the only record of a stream."""
+        (record,) = self.records(stream)
+        return record
+
+    def changed(self):
+        """Return stream and id of what a run after the first one reads."""
+        return [(one["stream"], one["record"]["id"]) for one in self.messages()]
+
+    def change(self, entity, record_id, patch):
+        """Write an edit as the preset says, with what it may ask the shop."""
+        tap = TapCustomWebShop(config=self.config)
+        if entity == "customers":
+            write_change(self.config, tap.connect, entity, str(record_id), patch)
+            return
+        _, asker, shop = opened(self.config, tap.connect)
+        asker.send(*preset.change(entity, str(record_id), patch, shop))
+
+
+@pytest.fixture(params=[{}])
+def served(request):
+    with woocommerce.start(WooCommerce(**request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(served):
+    return served.shop
+
+
+@pytest.fixture
+def reader(served, read_shop):
+    return Reader(served, read_shop)
+
+
+@pytest.fixture
+def to_go(ledger, reader):
+    """Let what changed since the last run go to Go, and return what came of it."""
+
+    def run(**settings):
+        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
+
+    return run
+
+
+def in_go(ledger, order_id):
+    """Return the order in Go, with the VAT of its lines."""
+    orders = ledger.box.go.entries("SalesOrders")
+    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
+    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
+    return {**found, "VatAmount": vat}
+
+
+def test_a_person_has_what_their_billing_address_tells(shop, reader):
+    shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
+    record = reader.one("customers")
+    assert (record["id"], record["type"], record["name"]) == ("2", "person", "Kari Nordmann")
+    assert (record["email"], record["phone"]) == ("kari@example.com", "+4722334455")
+    (billing,) = record["addresses"]
+    assert (billing["line1"], billing["postal_code"], billing["line2"]) == (
+        "Storgata 1",
+        "0155",
+        None,
+    )
+    assert record["updated_at"].endswith("Z")
+
+
+def test_a_company_has_its_number_where_a_setting_says(shop, reader):
+    shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
+    record = reader.one("customers")
+    assert (record["type"], record["name"]) == ("company", "Fjord & Fjell AS")
+    assert record["company_name"] == "Fjord & Fjell AS"
+    assert record["organization_number"] == "923609016"
+    reader.settings = {}
+    assert reader.one("customers")["organization_number"] is None
+
+
+def test_a_buyer_of_another_role_is_a_customer_and_staff_who_never_bought_are_not(shop, reader):
+    shop.add_customer("boss@example.com", role="administrator")
+    wholesale = shop.add_customer("b@example.com", role="wholesale_customer")
+    buyer = shop.add_customer("c@example.com", role="shop_manager", is_paying_customer=True)
+    read = [one["id"] for one in reader.records("customers")]
+    assert read == [str(wholesale), str(buyer)]
+
+
+def test_a_user_that_the_shop_did_not_make_changed_when_it_was_made(shop, reader):
+    shop.add_customer("kari@example.com", is_stamped=False)
+    record = reader.one("customers")
+    assert record["updated_at"] == record["created_at"] is not None
+
+
+def test_a_simple_product_has_the_price_that_is_entered_and_the_rate_of_its_class(shop, reader):
+    shop.add_product("Ull &amp; silke", "ULL", "230.00", tax_class="reduced-rate")
+    record = reader.one("products")
+    assert (record["name"], record["sku"], record["status"]) == ("Ull & silke", "ULL", "active")
+    assert (record["price_incl"], record["prices_include_tax"]) == ("230.00", True)
+    assert "price_excl" not in record
+    assert (record["tax_rate"], record["stock_tracked"], record["stock_on_hand"]) == (
+        "15",
+        False,
+        None,
+    )
+
+
+@pytest.mark.parametrize("served", [{"prices_include_tax": False}], indirect=True)
+def test_a_price_without_vat_is_told_as_one(shop, reader):
+    shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", stock_quantity=3)
+    record = reader.one("products")
+    assert (record["price_excl"], record["prices_include_tax"]) == ("150.00", False)
+    assert (record["stock_tracked"], record["stock_on_hand"]) == (True, "3")
+
+
+def test_what_is_not_taxable_has_no_vat_and_what_has_no_price_has_none(shop, reader):
+    shop.add_product("Gave", "G", tax_status="none")
+    record = reader.one("products")
+    assert (record["tax_rate"], record["price_incl"]) == ("0", None)
+
+
+def test_a_variable_product_is_its_variations(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", tax_class="reduced-rate", type="variable")
+    shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød", "Størrelse": "L"})
+    shop.add_variation(shirt, "S-B", "250.00", {"Farge": "Blå"}, tax_class="", stock_quantity=2)
+    shop.add_product("Samling", "SAMLE", type="grouped")
+    red, blue = reader.records("products")
+    assert (red["parent_id"], red["name"], red["variant_name"]) == (
+        str(shirt),
+        "Skjorte",
+        "Rød / L",
+    )
+    assert (red["sku"], red["price_incl"], red["tax_rate"]) == ("S-R", "230.00", "15")
+    assert (blue["tax_rate"], blue["stock_on_hand"]) == ("25", "2")
+
+
+def test_a_product_with_more_variations_than_a_page_holds_is_read_whole(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    for number in range(101):
+        shop.add_variation(shirt, f"S-{number}", "100.00", {"Nr": str(number)})
+    assert len(list(reader.records("products"))) == 101
+
+
+def test_what_goes_to_the_trash_is_told_as_deleted(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00")
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    order = shop.place_order([(product, 1)], billing=KARI)
+    reader.messages()
+    shop.pass_seconds(60)
+    for kind, record_id in (("products", product), ("products", shirt), ("orders", order)):
+        shop.trash(kind, record_id)
+    read = {one["record"]["id"]: one["record"] for one in reader.messages()}
+    assert read.keys() == {str(product), str(red), str(order)}
+    assert all(one["deleted_at"] == one["updated_at"] for one in read.values())
+    assert read[str(order)]["status"] == "cancelled"
+    assert read[str(order)]["source_status"] == "trash"
+
+
+def test_a_read_of_all_tells_what_went_to_the_trash_since_the_last_run(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00")
+    order = shop.place_order([(product, 1)], billing=KARI)
+    reader.messages()
+    shop.pass_seconds(60)
+    shop.trash("orders", order)
+    reader.state["bookmarks"]["orders"]["shop_file"] = "another"
+    (read,) = [one["record"] for one in reader.messages() if one["stream"] == "orders"]
+    assert (read["id"], read["status"]) == (str(order), "cancelled")
+
+
+def test_stock_that_was_sold_is_seen_once_a_day(shop, reader):
+    product = shop.add_product("Ull", "ULL", "100.00", stock_quantity=5)
+    reader.messages()
+    shop.pass_seconds(60)
+    shop.add_product("Silke", "SILKE", "1.00")
+    reader.messages()
+    shop.place_order([(product, 2)], billing=KARI)
+    assert ("products", str(product)) not in reader.changed()
+    reader.state["bookmarks"]["products"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    (read,) = [one["record"] for one in reader.messages() if one["record"]["id"] == str(product)]
+    assert read["stock_on_hand"] == "3"
+
+
+def test_an_order_has_amounts_of_both_kinds_and_the_buyer_of_its_billing(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    shop.place_order(
+        [(wool, 3)],
+        billing=FJORD,
+        freight="80.00",
+        fees=[("Gebyr", "39.00", "")],
+        meta_data={"_org_nr": "923609016"},
+        payment_method="vipps",
+        transaction_id="tx-1",
+    )
+    record = reader.one("orders")
+    (line,) = record["lines"]
+    assert (line["total_excl"], line["total_tax"], line["total_incl"]) == (
+        "521.48",
+        "78.22",
+        "599.70",
+    )
+    assert (line["unit_price_incl"], line["tax_rate"], line["sku"]) == ("199.90", "15", "ULL")
+    (freight,), (fee,) = record["shipping"], record["fees"]
+    assert (freight["total_incl"], freight["tax_rate"]) == ("92.00", "15")
+    assert (fee["total_incl"], fee["tax_rate"]) == ("48.75", "25")
+    assert record["taxes"] == [
+        {"rate": "15", "base": "601.48", "amount": "90.22"},
+        {"rate": "25", "base": "39.00", "amount": "9.75"},
+    ]
+    assert (record["total_excl"], record["total_tax"], record["total_incl"]) == (
+        "640.48",
+        "99.97",
+        "740.45",
+    )
+    assert (record["customer_id"], record["is_guest"]) == (None, True)
+    assert record["buyer"]["organization_number"] == "923609016"
+    (payment,) = record["payments"]
+    assert (payment["method"], payment["reference"], payment["amount"]) == (
+        "vipps",
+        "tx-1",
+        "740.45",
+    )
+
+
+def test_a_coupon_is_told_and_is_in_the_lines(shop, reader):
+    shop.add_coupon("sommer", "percent", "10")
+    wool = shop.add_product("Ull", "ULL", "125.00")
+    shop.place_order([(wool, 2)], billing=KARI, coupons=["sommer"])
+    record = reader.one("orders")
+    assert record["discounts"] == [
+        {"code": "sommer", "amount_excl": "20.00", "amount_incl": "25.00", "is_in_lines": True}
+    ]
+    (line,) = record["lines"]
+    assert (line["unit_price_incl"], line["discount_incl"], line["total_incl"]) == (
+        "125.00",
+        "25.00",
+        "225.00",
+    )
+
+
+def test_a_negative_fee_is_a_discount_on_the_whole_order(shop, reader):
+    wool, food = (
+        shop.add_product("Ull", "U", "375.00"),
+        shop.add_product("Mat", "M", "115.00", tax_class="reduced-rate"),
+    )
+    shop.place_order([(wool, 1), (food, 1)], billing=KARI, fees=[("Rabatt", "-40.00", "")])
+    record = reader.one("orders")
+    assert (record["fees"], record["discounts"]) == (
+        [],
+        [{"name": "Rabatt", "amount_excl": "40.00", "amount_incl": "49.00"}],
+    )
+    assert record["taxes"] == [
+        {"rate": "25", "base": "270.00", "amount": "67.50"},
+        {"rate": "15", "base": "90.00", "amount": "13.50"},
+    ]
+
+
+@pytest.mark.parametrize("served", [{"decimals": 0}], indirect=True)
+def test_a_shop_without_oere_tells_vat_in_whole_kroner_but_its_lines_know_better(shop, reader):
+    shop.place_order([(shop.add_product("Ull", "U", "199"), 1)], billing=KARI, freight="79")
+    record = reader.one("orders")
+    assert (record["total_incl"], record["total_tax"], record["rounding"]) == (
+        "298.00",
+        "59.55",
+        "0.25",
+    )
+    assert record["total_excl"] == "238.20"
+    assert record["taxes"] == [{"rate": "25", "base": "238.20", "amount": "59.55"}]
+
+
+def test_refunds_name_lines_freight_and_fees(shop, reader):
+    wool = shop.add_product("Ull", "U", "125.00")
+    order = shop.place_order([(wool, 2)], billing=KARI, freight="40.00")
+    kept = shop.get("orders", order)
+    line, freight = kept["line_items"][0]["id"], kept["shipping_lines"][0]["id"]
+    shop.refund(order, {line: (1, None), freight: (0, "10.00")}, reason="Feil")
+    shop.refund(order, amount="20.00")
+    record = reader.one("orders")
+    assert (record["payment_status"], record["total_refunded"]) == ("partially_refunded", "157.50")
+    first, second = record["refunds"]
+    assert (first["amount_incl"], first["reason"]) == ("137.50", "Feil")
+    assert first["lines"] == [
+        {"line_id": str(line), "quantity": "1", "amount_incl": "125.00"},
+        {"line_id": str(freight), "quantity": "0", "amount_incl": "12.50"},
+    ]
+    assert (second["amount_incl"], second["lines"]) == ("20.00", [])
+    assert record["total_incl"] == "300.00"
+
+
+def test_refunds_that_the_order_does_not_list_are_found(shop, reader):
+    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+    shop.orders_tell_refunds = False
+    shop.refund(order, amount="20.00")
+    assert [one["amount_incl"] for one in reader.one("orders")["refunds"]] == ["20.00"]
+
+
+def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    order = shop.place_order([(red, 2)], billing=KARI)
+    other = shop.place_order([(red, 1)], billing=KARI)
+    shop.pass_seconds(60)
+    shop.add_product("Ull", "U", "1.00")
+    shop.place_order([(red, 1)], billing=KARI)
+    reader.messages()
+    at_the_bookmark = reader.changed()
+    assert at_the_bookmark == [("products", "105"), ("orders", "106")]
+    shop.pass_seconds(60)
+    shop.refunds_move_date_modified = False
+    shop.refund(order, amount="20.00")
+    shop.edit("products", red, regular_price="240.00")
+    shop.trash("orders", other)
+    assert [one for one in reader.changed() if one not in at_the_bookmark] == [
+        ("products", str(red)),
+        ("orders", str(other)),
+        ("orders", str(order)),
+    ]
+    asked = reader.served.requests.matching("shop", path=f"/orders/{order}$")
+    assert {"dp": "6"} in [one.query for one in asked]
+    assert "WARNING" not in reader.log
+
+
+def test_an_old_version_has_no_lists_of_all_refunds_and_variations(shop, reader):
+    shop.has_refunds_list = shop.has_variations_list = False
+    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+    shop.refund(order, amount="20.00")
+    assert reader.one("orders")["total_refunded"] == "20.00"
+    shop.pass_seconds(60)
+    shop.edit("orders", order, customer_note="Takk")
+    assert ("orders", str(order)) in reader.changed()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("on-hold", "on_hold"), ("completed", "completed"), ("failed", "failed")],
+)
+def test_a_status_has_the_contracts_name(shop, reader, status, told):
+    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
+    record = reader.one("orders")
+    assert (record["status"], record["source_status"]) == (told, status)
+
+
+def test_an_edit_of_a_customer_goes_back(shop, reader):
+    kari = shop.add_customer(KARI["email"], billing=KARI)
+    patch = {"phone": None, "company_name": "Fjord AS"}
+    patch["addresses"] = [{"type": "billing", "line1": "Kaien 2", "line2": None, "name": "K N"}]
+    reader.change("customers", kari, patch)
+    record = reader.one("customers")
+    assert (record["phone"], record["name"]) == (None, "Fjord AS")
+    (billing,) = record["addresses"]
+    assert (billing["line1"], billing["city"]) == ("Kaien 2", "Oslo")
+
+
+def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "200.00", sale_price="150.00")
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    reader.change("products", wool, {"price_incl": "140.00", "name": "Ullgenser"})
+    reader.change("products", red, {"price_incl": "260.00", "name": "Annet"})
+    read = {one["id"]: one for one in reader.records("products")}
+    assert (read[str(wool)]["price_incl"], read[str(wool)]["name"]) == ("140.00", "Ullgenser")
+    assert (read[str(red)]["price_incl"], read[str(red)]["name"]) == ("260.00", "Skjorte")
+    assert shop.get("products", wool)["regular_price"] == "200.00"
+
+
+def test_an_edit_of_an_order_is_left_alone():
+    assert preset.change("orders", "1", {"note": "x"}) is None
+
+
+def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledger):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    shirt = shop.add_product("Skjorte", "S", type="variable")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
+    fjord = shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
+    first = shop.place_order(
+        [(wool, 3), (red, 1)], customer_id=fjord, billing=FJORD, freight="80.00"
+    )
+    guest = shop.place_order([(red, 2)], billing=KARI)
+    outcome = to_go()
+    assert (outcome.status, ledger.reasons()) == (0, {})
+    sums = [
+        (one["VatAmount"], one["TotalAmount"])
+        for one in (in_go(ledger, first), in_go(ledger, guest))
+    ]
+    assert sums == [
+        (Decimal("144.22"), Decimal("929.70")),
+        (Decimal("92.00"), Decimal("460.00")),
+    ]
+    assert to_go().writes == []
+    shop.pass_seconds(60)
+    shop.edit("customers", fjord, billing={"phone": "+4799887766"})
+    assert to_go().calls() == [f"PATCH /Customers/{ledger.box.go.entries('Customers')[0]['Id']}"]
+    assert to_go().writes == []
+
+
+def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    for number in range(105):
+        shop.place_order([(wool, 1 + number % 3)], billing={**KARI, "email": f"k{number}@a.no"})
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(reader.config), encoding="utf-8")
+    read = commands.run("tap-customwebshop", "--config", config)
+    assert read.returncode == 0, read.stderr
+    assert shop.consumer_secret not in read.stdout + read.stderr
+    first = ledger.command_on(read.stdout, ends_with=0, sales_accounts=ACCOUNTS)
+    assert first.count("orders", "created") == 105
+    again = commands.run("tap-customwebshop", "--config", config)
+    assert ledger.command_on(again.stdout, ends_with=0, sales_accounts=ACCOUNTS).writes == []
+
+
+def test_a_key_that_is_not_known_ends_the_run_with_what_to_check(shop, reader):
+    shop.consumer_key = "ck_other"
+    config = {**reader.config, "shop_settings": {"consumer_key": "ck_x", "consumer_secret": "s"}}
+    with pytest.raises(ShopError, match="shop_settings"):
+        TapCustomWebShop(config=config).sync_all()
+
+
+def test_a_refund_that_moves_no_stamp_reaches_go(shop, to_go, ledger):
+    wool = shop.add_product("Ull", "ULL", "125.00")
+    order = shop.place_order([(wool, 4)], billing=KARI, freight="40.00")
+    assert to_go().status == 0
+    shop.refunds_move_date_modified = False
+    shop.pass_seconds(60)
+    line = shop.get("orders", order)["line_items"][0]["id"]
+    shop.refund(order, {line: (1, None)})
+    assert (to_go().status, ledger.reasons()) == (0, {})
+    assert in_go(ledger, order)["TotalAmount"] == Decimal("425.00")
+
+
+def test_an_old_order_whose_rates_are_not_told_comes_to_go_as_well(shop, to_go, ledger):
+    shop.tells_rate_percent = False
+    wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
+    book = shop.add_product("Bok", "BOK", "300.00", tax_class="zero-rate")
+    order = shop.place_order([(wool, 3), (book, 1)], billing=KARI, fees=[("Gebyr", "40", "")])
+    assert (to_go().status, ledger.reasons()) == (0, {})
+    found = in_go(ledger, order)
+    assert (found["VatAmount"], found["TotalAmount"]) == (Decimal("88.22"), Decimal("949.70"))
+
+
+def test_a_trashed_order_is_taken_out_of_go(shop, to_go, ledger):
+    order = shop.place_order([(shop.add_product("Ull", "ULL", "125.00"), 4)], billing=KARI)
+    assert to_go().status == 0
+    shop.pass_seconds(60)
+    shop.trash("orders", order)
+    assert (to_go().status, ledger.box.go.entries("SalesOrders")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        {"prices_include_tax": included, "round_at_subtotal": once, "decimals": decimals}
+        for included in (True, False)
+        for once in (True, False)
+        for decimals in (2, 0)
+    ],
+    indirect=True,
+    ids=lambda one: "-".join(str(value) for value in one.values()),
+)
+def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger):
+    chance = random.Random(7)
+    shop.add_coupon("ti", "percent", "10")
+    shop.add_coupon("hundre", "fixed_cart", "100")
+    unit = shop.rules.unit
+    goods = [
+        shop.add_product(
+            f"Vare {number}",
+            f"V{number}",
+            str((Decimal(chance.randint(100, 200000)) / 100).quantize(unit)),
+            tax_class=chance.choice(("", "reduced-rate", "zero-rate")),
+        )
+        for number in range(12)
+    ]
+    for number in range(10):
+        picked = chance.sample(goods, chance.randint(1, 4))
+        order = shop.place_order(
+            [(one, chance.randint(1, 7)) for one in picked],
+            billing={**KARI, "email": f"k{number}@example.com", "last_name": f"Nr {number}"},
+            freight=chance.choice((None, "79.20", "99")),
+            fees=chance.choice(((), (), [("Gebyr", "39", "")], [("Rabatt", "-7", "")])),
+            coupons=chance.choice(((), (), ["ti"], ["hundre"], ["ti", "hundre"])),
+        )
+        kept = shop.get("orders", order)
+        if chance.random() < 0.4 and kept["total"] > 0:
+            shop.refund(order, {kept["line_items"][0]["id"]: (1, None)})
+    outcome = ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, rounding_product_code="AVR")
+    assert (outcome.status, ledger.reasons()) == (0, {})
+    for record in reader.records("orders"):
+        left = Decimal(record["total_incl"]) - Decimal(record["total_refunded"])
+        found = in_go(ledger, record["id"])
+        assert found["TotalAmount"] == left
+        if not record["refunds"]:
+            parts = [*record["lines"], *record["shipping"], *record["fees"], *record["discounts"]]
+            apart = abs(found["VatAmount"] - Decimal(record["total_tax"]))
+            assert apart <= (len(parts) + 1) * Decimal("0.005")
