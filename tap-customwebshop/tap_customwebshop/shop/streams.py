@@ -17,7 +17,7 @@ from tap_customwebshop.client import Page, read_ahead
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.asking import NotThereError
 from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
-from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
 from tap_customwebshop.streams import CustomersStream, OrdersStream, ProductsStream, ShopStream
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.mapping import Shop
 
 _HASH_BYTES = 8
+_ROUNDING = timedelta(seconds=2)
+"""How much earlier a shop is asked, at most, where its moments are whole or not inclusive."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ListBookmark(Bookmark):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
+        asked = self.since and earlier(self.since, _ROUNDING)
+        self._since = write_stamp(asked) if asked else ""
         self._kept = self.state
         self._first_read: str | None = None
         if not self.is_sorted:
