@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sqlite3
 import threading
@@ -196,13 +197,14 @@ class LoopbackServer(uvicorn.Server):
             raise RuntimeError(f"the sandbox's server at {self.url} did not start")
 
     def ask_to_stop(self) -> None:
-        """Let it stop soon, if it runs."""
-        self.should_exit = True
+        """Let it stop soon, if it runs; several that are asked first stop at the same time."""
         if self._ready.is_set() and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._asked_to_stop.set)
+            with contextlib.suppress(RuntimeError):  # its loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._asked_to_stop.set)
 
     def stop(self) -> None:
-        """Wait for the end of a server that was asked to stop, and free the port."""
+        """Stop the thread and free the port."""
+        self.ask_to_stop()
         if self._thread.ident is not None:
             self._thread.join()
         self._socket.close()

@@ -27,11 +27,11 @@ class Basket:
 
     def shown(self, order_id, decimals=None):
         shapes = Shapes(self.woo, "http://shop.example/wp-json/wc/v3", decimals)
-        return SimpleNamespace(**shapes.order(self.woo.get("orders", order_id)))
+        return SimpleNamespace(**shapes.order(self.woo.get("orders", order_id) or {}))
 
     def refund(self, refund_id):
         shapes = Shapes(self.woo, "http://shop.example/wp-json/wc/v3")
-        return SimpleNamespace(**shapes.refund(self.woo.get("refunds", refund_id)))
+        return SimpleNamespace(**shapes.refund(self.woo.get("refunds", refund_id) or {}))
 
 
 def sums(order, *names):

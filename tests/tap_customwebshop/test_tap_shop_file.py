@@ -574,7 +574,8 @@ def test_records_that_changed_without_moving_their_stamp_are_read_when_touched_n
 
 def test_an_edit_is_sent_once_as_the_file_says(odd_shop, tmp_path):
     file = "CUSTOMERS = Listing('/list')\nAUTH = Header('X-Key')\n" + ROWS
-    file += "def change(entity, record_id, patch): return 'PUT', f'/{entity}/{record_id}', patch\n"
+    file += "def change(entity, record_id, patch, shop):\n"
+    file += "    return ('PUT', f'/{entity}/{record_id}', patch) if patch else None\n"
     (tmp_path / "my_shop.py").write_text(HEAD + file)
     config = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url, "auth_token": "t"}
     odd_shop.answer = lambda _: {"ok": True}
@@ -583,6 +584,7 @@ def test_an_edit_is_sent_once_as_the_file_says(odd_shop, tmp_path):
     (asked,) = odd_shop.asked
     assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
     assert asked.headers["X-Key"] == "t"
+    assert write_change(config, tap.connect, "customers", "7", {}) is None
     odd_shop.answer = lambda _: Reply({}, status=503)
     with pytest.raises(PassingTrouble):
         write_change(config, tap.connect, "customers", "7", {"phone": "1"})

@@ -409,16 +409,14 @@ def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
     return found
 
 
-def change(
-    entity: str, record_id: str, patch: Row, shop: Shop | None = None
-) -> tuple[str, str, Row] | None:
+def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
     """The request that takes an edit; None for what WooCommerce would not take, or undo.
 
     To empty a member takes an empty text: null changes nothing. Orders are left alone, for to
     change an address of one works out all its VAT anew. A product is looked at first, for a
     variation is changed where its product has it, and a price on sale is another member.
     """
-    if entity == "products" and shop is not None:
+    if entity == "products":
         return change_of_product(shop, record_id, patch)
     if entity != "customers":
         return None

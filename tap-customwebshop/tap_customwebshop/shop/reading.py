@@ -89,6 +89,8 @@ def write_change(
 ) -> Any:  # noqa: ANN401 - JSON
     """Write one edit to the shop as `change` of its file says, once; return the shop's answer.
 
+    Nothing is sent, and None returned, where `change` returns None.
+
     Args:
         config: The settings, as of this tap.
         connect: Makes a connection that shows who asks.
@@ -101,16 +103,17 @@ def write_change(
         PassingTrouble: No answer, or one that may be different at another attempt.
         ShopError: The shop refuses.
     """
-    file, asker, _ = opened(config, connect)
+    file, asker, shop = opened(config, connect)
     change = file.functions.get("change")
     if change is None:
         raise ShopFileError(f"{file.name} has no change(), so the shop is only read.")
     try:
-        method, path, body = change(entity, record_id, patch)
+        request = change(entity, record_id, patch, shop)
+        method, path, body = request or ("", "", None)
     except Exception as error:  # noqa: BLE001 - whatever the file does
         number, _ = file.line_of(error)
         raise ShopFileError(
             f"{file.name}, line {number}: change() failed ({type(error).__name__}); it returns"
             " method, path and body."
         ) from None
-    return asker.send(method, path, body)
+    return asker.send(method, path, body) if request else None
