@@ -5,6 +5,10 @@ What a tap writes is recorded from it, but for taps that an index has: those run
 
 import csv
 import json
+import os
+import shutil
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,3 +99,82 @@ def test_a_cell_that_is_no_price_keeps_only_its_own_row_out(run, ledger, box):
 
 def products(box):
     return box.go.entries("Products")
+
+
+@pytest.fixture
+def warehouse(database):
+    """The tables and views of the example in PostgreSQL, as tap-postgres is told of them."""
+    for name in ("warehouse", "shop"):
+        database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    for name in ("views.sql", "rows.sql"):
+        database.execute((EXAMPLES / "warehouse" / name).read_text(encoding="utf-8"))
+    yield database
+    for name in ("shop", "warehouse"):
+        database.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def by_tap_postgres(database):
+    """Yield what meltanolabs-tap-postgres 0.10.0 prints of the views of the schema `shop`."""
+    for name in ("customers", "orders", "products"):
+        rows = [row for (row,) in database.execute(f"SELECT to_jsonb(v) FROM shop.{name} v")]
+        schema = {member: {"type": ["string", "null"]} for member in rows[0]}
+        if name == "orders":
+            types = ["string", "number", "integer", "array", "object", "boolean", "null"]
+            schema["lines"] = {"type": types, "additionalProperties": True}
+        yield from messages(f"shop-{name}", [], schema, rows)
+    yield json.dumps({"type": "STATE", "value": {"bookmarks": {}}})
+
+
+def run_tap_postgres(database, folder):
+    """Yield what the tap itself prints, installed into a folder."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    places = ("--python", sys.executable, folder / "tap")
+    subprocess.run([uv, "venv", "--quiet", *places], check=True)
+    install = ("pip", "install", "--quiet", "--python", folder / "tap" / "bin" / "python")
+    subprocess.run([uv, *install, "meltanolabs-tap-postgres"], check=True)
+    address = f"postgresql://postgres:none@localhost/postgres?host={database.socket_folder}"
+    config = {"sqlalchemy_url": address, "filter_schemas": ["shop"]}
+    (folder / "tap.json").write_text(json.dumps(config), encoding="utf-8")
+
+    def tap(*arguments):
+        line = (folder / "tap" / "bin" / "tap-postgres", "--config", folder / "tap.json")
+        return subprocess.run([*line, *arguments], capture_output=True, check=True).stdout
+
+    catalog = json.loads(tap("--discover"))
+    for stream in catalog["streams"]:
+        (whole,) = [one for one in stream["metadata"] if not one["breadcrumb"]]
+        whole["metadata"]["selected"] = True
+    (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
+    return tap("--catalog", folder / "catalog.json").decode().splitlines()
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_orders_of_views_in_a_database_come_to_go_to_the_ore(
+    run, box, warehouse, is_real, tmp_path, pytestconfig
+):
+    lines = [*by_tap_postgres(warehouse)]
+    if is_real:
+        if not pytestconfig.getoption("--long"):
+            pytest.skip("it installs tap-postgres: --long")
+        real = run_tap_postgres(warehouse, tmp_path)
+        assert records_of(real) == records_of(lines)
+        lines = real
+
+    run("warehouse", lines)
+
+    (order,) = box.go.entries("SalesOrders")
+    assert_members(
+        order, TotalAmount=Decimal("2868.69"), SalesOrderDate="2026-01-06", ImportedOrderNo=9001
+    )
+    (customer,) = box.go.entries("Customers")
+    assert order["CustomerId"] == customer["Id"]
+    assert {one["Code"]: one["UnitPrice"] for one in products(box)} == {
+        "ULL-1": Decimal("1039.60"),
+        "KAFFE": Decimal("78.17"),
+    }
+    assert run("warehouse", lines).writes == []
+
+
+def records_of(lines):
+    told = [json.loads(line) for line in lines]
+    return [(one["stream"], one["record"]) for one in told if one["type"] == "RECORD"]
