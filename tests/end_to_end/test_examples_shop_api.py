@@ -176,3 +176,128 @@ def test_a_change_moves_the_stamp_and_the_etag_and_one_that_changes_nothing_does
 def assert_problem(answer):
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert answer.json()["status"] == answer.status_code
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def of_express(shop, folder):
+    """Return how the Express example is started, where Node.js and Express are at hand."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("there is no node")
+    asked = [node, "-e", "require.resolve('express')"]
+    if subprocess.run(asked, cwd=EXAMPLES, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("there is no express: npm install --prefix examples/shop-api express, or NODE_PATH")
+    told = {
+        stream: requests.get(f"{shop.url}/{stream}?limit=1000", headers=HEADERS).json()["data"]
+        for stream in shop.module.STREAMS
+    }
+    (folder / "records.json").write_text(json.dumps(told), encoding="utf-8")
+    return ["node", "app.js"], {"SHOP_RECORDS": str(folder / "records.json")}
+
+
+def of_php(shop, folder):
+    """Return how the PHP example is started, where PHP with SQLite is at hand."""
+    php = shutil.which("php")
+    if not php or "pdo_sqlite" not in subprocess.check_output([php, "-m"], text=True):
+        pytest.skip("there is no php with pdo_sqlite")
+    return ["php", "-S", "127.0.0.1:PORT", "index.php"], {}
+
+
+@pytest.fixture(params=["flask", of_express, of_php])
+def url(request, shop, customer, product, tmp_path):
+    """The address of each example in turn, with the same records."""
+    for number in range(7):  # the last four have one stamp
+        stamp = f"2026-01-05T10:00:0{min(number, 3)}.000001Z"
+        shop.put("customers", customer(id=str(1000 + number), updated_at=stamp))
+    shop.put("products", product())
+    if request.param == "flask":
+        yield shop.url
+        return
+    port = free_port()
+    line, variables = request.param(shop, tmp_path)
+    with subprocess.Popen(
+        [word.replace("PORT", str(port)) for word in line],
+        cwd=EXAMPLES,
+        env={**os.environ, **variables, "PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            wait_for(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def wait_for(port):
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise TimeoutError(port)
+
+
+def listed(url, **query):
+    """Return the ids of all pages, and how many pages there were."""
+    ids, cursor = [], None
+    for pages in itertools.count(1):
+        asked = {**query, "cursor": cursor} if cursor else query
+        page = requests.get(url, params=asked, headers=HEADERS).json()
+        ids += [record["id"] for record in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return ids, pages
+    raise AssertionError
+
+
+def test_each_example_lists_in_pages_in_the_order_of_change(url):
+    whole = [str(1000 + number) for number in range(7)]
+    for limit, pages in ((1, 7), (2, 4), (7, 1), (1000, 1)):
+        assert listed(f"{url}/customers", limit=limit) == (whole, pages)
+    since = "2026-01-05T11:00:02.000001+01:00"
+    assert listed(f"{url}/customers", updated_since=since, limit=2) == (whole[2:], 3)
+    later = "2026-01-05T10:00:02.000002Z"
+    assert listed(f"{url}/customers", updated_since=later) == (whole[3:], 1)
+    assert listed(f"{url}/orders") == ([], 1)
+    page = requests.get(f"{url}/products", headers=HEADERS).json()
+    assert page["data"][0]["custom"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("customers?page=2", 400),
+        ("customers?limit=0", 400),
+        ("customers?limit=1001", 400),
+        ("customers?limit=many", 400),
+        ("customers?updated_since=yesterday", 400),
+        ("customers?updated_since=2026-01-05T10:00:00", 400),
+        ("customers?cursor=1", 400),
+        ("customers?cursor=none", 400),
+        ("invoices", 404),
+    ],
+)
+def test_each_example_refuses_what_it_does_not_know(url, path, status):
+    answer = requests.get(f"{url}/{path}", headers=HEADERS)
+    assert answer.status_code == status
+    assert_problem(answer)
+
+
+def test_each_example_asks_for_the_token(url):
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        answer = requests.get(f"{url}/customers", headers=headers)
+        assert answer.status_code == 401
+        assert_problem(answer)
+
+
+def test_the_tap_reads_each_example(url, tmp_path):
+    config = {"api_url": url, "auth_token": TOKEN, "page_size": 2}
+    ended = taps.run("tap-customwebshop", config=config, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    whole = [("customers", str(1000 + number)) for number in range(7)]
+    assert records_of(ended.stdout) == [*whole, ("products", "501")]
