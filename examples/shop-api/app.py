@@ -143,9 +143,11 @@ def sortable(stamp):
 
 
 def read(stream, id):
-    found = database().execute(
-        "SELECT record FROM records WHERE stream = ? AND id = ?", (stream, id)
-    ).fetchone()
+    found = (
+        database()
+        .execute("SELECT record FROM records WHERE stream = ? AND id = ?", (stream, id))
+        .fetchone()
+    )
     return found[0] if found else abort(404)
 
 

@@ -191,7 +191,9 @@ def of_express(shop, folder):
         pytest.skip("there is no node")
     asked = [node, "-e", "require.resolve('express')"]
     if subprocess.run(asked, cwd=EXAMPLES, stderr=subprocess.DEVNULL, check=False).returncode:
-        pytest.skip("there is no express: npm install --prefix examples/shop-api express, or NODE_PATH")
+        pytest.skip(
+            "there is no express: npm install --prefix examples/shop-api express, or NODE_PATH"
+        )
     told = {
         stream: requests.get(f"{shop.url}/{stream}?limit=1000", headers=HEADERS).json()["data"]
         for stream in shop.module.STREAMS
