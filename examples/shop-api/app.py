@@ -20,12 +20,16 @@ from werkzeug.exceptions import HTTPException
 STREAMS = ("customers", "products", "orders")
 SET_BY_THE_SHOP = ("id", "created_at", "updated_at")
 STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # one form for all, so that stamps sort as text
-FLAGS = "is_guest tax_exempt is_active prices_include_tax stock_tracked".split()
-AMOUNTS = "price_excl price_incl cost_price tax_rate stock_on_hand rounding".split()
-AMOUNTS += "total_excl total_tax total_incl total_refunded".split()
-LISTS = "addresses lines shipping fees discounts taxes payments refunds".split()
-OBJECTS = "buyer billing_address shipping_address invoice custom".split()
-STAMPS = "placed_at paid_at shipped_at completed_at cancelled_at deleted_at".split()
+FORMS = {
+    bool: "is_guest tax_exempt is_active prices_include_tax stock_tracked",
+    list: "addresses lines shipping fees discounts taxes payments refunds",
+    dict: "buyer billing_address shipping_address invoice custom",
+}
+AMOUNTS = (
+    "price_excl price_incl cost_price tax_rate stock_on_hand"
+    " total_excl total_tax total_incl rounding total_refunded"
+)
+STAMPS = "placed_at paid_at shipped_at completed_at cancelled_at deleted_at"
 PAYMENT = "unpaid authorized partially_paid paid partially_refunded refunded voided"
 WORDS = {
     ("customers", "type"): "person company",
@@ -37,7 +41,7 @@ WORDS = {
 }
 TABLE = """
 CREATE TABLE IF NOT EXISTS records (
-  stream TEXT, id TEXT, updated_at TEXT, record TEXT, PRIMARY KEY (stream, id)
+  stream TEXT, id TEXT, updated_at TEXT, record TEXT, PRIMARY KEY (stream, record_id)
 );
 CREATE INDEX IF NOT EXISTS by_change ON records (stream, updated_at, id);
 """
@@ -102,20 +106,20 @@ def list_records(stream):
     return {"data": page, "next_cursor": cursor}
 
 
-@app.get("/<stream>/<id>")
-def single_record(stream, id):
-    return answer(read(stream, id))
+@app.get("/<stream>/<record_id>")
+def single_record(stream, record_id):
+    return answer(read(stream, record_id))
 
 
-@app.patch("/<stream>/<id>")
-def change(stream, id):
+@app.patch("/<stream>/<record_id>")
+def change(stream, record_id):
     if request.mimetype not in ("application/merge-patch+json", "application/json"):
         abort(415)
     patch = request.get_json(force=True)
     if not isinstance(patch, dict):
         abort(400, "A merge patch is a JSON object.")
     database().execute("BEGIN IMMEDIATE")  # from here to the end nobody else writes
-    text = read(stream, id)
+    text = read(stream, record_id)
     record = json.loads(text)
     if record.get("deleted_at"):
         abort(409, "The record is deleted.")
@@ -142,10 +146,10 @@ def sortable(stamp):
     return moment.astimezone(timezone.utc).strftime(STAMP)
 
 
-def read(stream, id):
+def read(stream, record_id):
     found = (
         database()
-        .execute("SELECT record FROM records WHERE stream = ? AND id = ?", (stream, id))
+        .execute("SELECT record FROM records WHERE stream = ? AND id = ?", (stream, record_id))
         .fetchone()
     )
     return found[0] if found else abort(404)
@@ -181,14 +185,14 @@ def has_its_form(stream, name, value):
     """Return whether a field can hold this value; what is in lists and objects is not checked."""
     if value is None:
         return True
-    for names, form in ((FLAGS, bool), (LISTS, list), (OBJECTS, dict)):
-        if name in names:
+    for form, names in FORMS.items():
+        if name in names.split():
             return isinstance(value, form)
     if not isinstance(value, str):
         return False
-    if name in AMOUNTS:
+    if name in AMOUNTS.split():
         return bool(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value))
-    if name in STAMPS:
+    if name in STAMPS.split():
         return is_stamp(value)
     return (stream, name) not in WORDS or value in WORDS[stream, name].split()
 

@@ -1,4 +1,4 @@
-"""The examples of the shop's API: our own tap reads them, and our own target changes the Flask one."""
+"""The examples of the shop's API: our own tap reads all, and our target changes the Flask one."""
 
 import importlib.util
 import itertools
@@ -113,8 +113,8 @@ def test_an_order_of_the_shop_comes_to_go_and_an_edit_in_go_comes_back(
     for _ in range(2):  # the second finds both sides alike
         both.back(api_url=shop.url, auth_token=TOKEN, ends_with=0)
     kept = {
-        stream: requests.get(f"{shop.url}/{stream}/{id}", headers=HEADERS).json()
-        for stream, id in (("customers", "1001"), ("products", "501"))
+        stream: requests.get(f"{shop.url}/{stream}/{record_id}", headers=HEADERS).json()
+        for stream, record_id in (("customers", "1001"), ("products", "501"))
     }
     assert kept["customers"]["phone"] == "+4793000930"
     assert kept["products"]["name"] == "Ullgenser, blå"
