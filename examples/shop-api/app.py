@@ -41,7 +41,7 @@ WORDS = {
 }
 TABLE = """
 CREATE TABLE IF NOT EXISTS records (
-  stream TEXT, id TEXT, updated_at TEXT, record TEXT, PRIMARY KEY (stream, record_id)
+  stream TEXT, id TEXT, updated_at TEXT, record TEXT, PRIMARY KEY (stream, id)
 );
 CREATE INDEX IF NOT EXISTS by_change ON records (stream, updated_at, id);
 """

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from members import assert_members
@@ -117,7 +118,7 @@ def by_tap_postgres(database):
     """Yield what meltanolabs-tap-postgres 0.10.0 prints of the views of the schema `shop`."""
     for name in ("customers", "orders", "products"):
         rows = [row for (row,) in database.execute(f"SELECT to_jsonb(v) FROM shop.{name} v")]
-        schema = {member: {"type": ["string", "null"]} for member in rows[0]}
+        schema: dict[str, Any] = {member: {"type": ["string", "null"]} for member in rows[0]}
         if name == "orders":
             types = ["string", "number", "integer", "array", "object", "boolean", "null"]
             schema["lines"] = {"type": types, "additionalProperties": True}
@@ -128,6 +129,7 @@ def by_tap_postgres(database):
 def run_tap_postgres(database, folder):
     """Yield what the tap itself prints, installed into a folder."""
     uv = os.environ.get("UV") or shutil.which("uv")
+    assert uv
     places = ("--python", sys.executable, folder / "tap")
     subprocess.run([uv, "venv", "--quiet", *places], check=True)
     install = ("pip", "install", "--quiet", "--python", folder / "tap" / "bin" / "python")

@@ -29,6 +29,8 @@ class FlaskShop:
         monkeypatch.setenv("SHOP_TOKEN", TOKEN)
         monkeypatch.setenv("SHOP_DATABASE", str(database))
         spec = importlib.util.spec_from_file_location("example_app", EXAMPLES / "app.py")
+        assert spec
+        assert spec.loader
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.server = make_server("127.0.0.1", 0, self.module.app, threaded=True)
