@@ -26,6 +26,8 @@ settings.load_profile("fixed")
 SLOW = (
     "tests/end_to_end/test_command_lines.py",
     "tests/end_to_end/test_demo.py",
+    "tests/end_to_end/test_examples.py",
+    "tests/end_to_end/test_examples_shop_api.py",
     "tests/end_to_end/test_foreign_meltano_project.py",
     "tests/end_to_end/test_hostile_wire.py",
     "tests/end_to_end/test_meltano_project.py",
