@@ -77,7 +77,7 @@ class CustomersWalk(EntityWalk):
 
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools)
-        self._address_locks: dict[str, threading.Lock] = {}
+        self._address_locks: dict[str, threading.RLock] = {}
 
     def _take(self, arrival: Arrival) -> Change:
         if self.tools.erased.id_of(arrival.shop_id) is not None:
@@ -183,7 +183,7 @@ class CustomersWalk(EntityWalk):
         Raises:
             Undecidable: with a Park, as `require_addresses_seen`.
         """
-        with self._address_locks.setdefault(contact.go_id, threading.Lock()):
+        with self._address_lock(contact):
             tools, place = self.tools, _Place("delivery_addresses", shop_id, contact.go_id)
             self.require_addresses_seen(shop_id, contact)
             for entry in tools.index.find(place.entity, f"contact:{contact.go_id}"):
@@ -191,6 +191,9 @@ class CustomersWalk(EntityWalk):
                     return int(entry.go_id), False
             codes = customer.address_codes(tools.settings.shop_name, contact.shop_id, address)
             return self._create_part(place, address.members(), codes, read_at)
+
+    def _address_lock(self, contact: Contact) -> threading.RLock:
+        return self._address_locks.setdefault(contact.go_id, threading.RLock())
 
     def require_addresses_seen(self, shop_id: str, contact: Contact) -> None:
         """Require that Go shows all delivery addresses of a customer as they are.
@@ -202,9 +205,11 @@ class CustomersWalk(EntityWalk):
             Undecidable: with a Park.
         """
         writer, place = self.tools.writer, _Place("delivery_addresses", shop_id, contact.go_id)
-        if writer.open_changes(place.entity, place.path):
+        with self._address_lock(contact):  # what another worker has under way gets its answer
+            changes = writer.open_changes(place.entity, place.path)
+            creates = writer.open_creates(place.entity, place.path)
+        if changes:
             raise Undecidable(CHANGE_NOT_SEEN)
-        creates = writer.open_creates(place.entity, place.path)
         if any(intent.shop_id != shop_id for intent in creates):
             raise Undecidable(NOT_SEEN)
 

@@ -66,7 +66,9 @@ class ServiceCodes:
 LISTS = {"lines": "", "shipping": "shipping:", "fees": "fee:"}
 """The members in which the shop lists an order's lines, and the prefix of their references."""
 
-NOT_GOODS = ("shipping:", "fee:", "rounding:")
+CHARGES = tuple(filter(None, LISTS.values()))
+"""How the references of charges begin."""
+NOT_GOODS = (*CHARGES, "rounding:")
 """Prefixes of the references of freight, fees and rounding; an ordinary line's is its shop id."""
 
 

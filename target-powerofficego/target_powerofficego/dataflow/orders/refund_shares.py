@@ -18,6 +18,7 @@ from target_powerofficego.dataflow.orders.line_amounts import (
     with_vat_of,
 )
 from target_powerofficego.dataflow.orders.lines import (
+    CHARGES,
     ByRate,
     OrderLine,
     by_rate,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 _Key = TypeVar("_Key")
-_CHARGES = ("shipping:", "fee:")
 _DISCOUNT = "discount:"
 _ROUNDING = "rounding"
 _NOT_SOLD = (_DISCOUNT, "refund:", _ROUNDING)
@@ -160,7 +160,7 @@ def _above_zero(amounts: Mapping[Decimal, Decimal]) -> dict[Decimal, Decimal]:
 
 
 def _is_spared(line: OrderLine) -> bool:
-    return line.is_gift_card or line.reference.startswith((*_CHARGES, _ROUNDING))
+    return line.is_gift_card or line.reference.startswith((*CHARGES, _ROUNDING))
 
 
 def discount_shares(

@@ -211,7 +211,7 @@ def _cancel(tools: OrderTools, arrival: OrderArrival, link: Link | None) -> Chan
     """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
     if link is None:
         return _meet_cancelled(tools, arrival)
-    there = draft.find(tools, link)
+    there = draft.find_late(tools, link)
     if isinstance(there, Entry):
         return invoiced.cancel(tools, arrival, link, there)
     if there is None and tools.run.plan.is_dry:
