@@ -289,6 +289,18 @@ def test_an_archive_that_go_shows_late_stops_no_run(ledger, box, links, records,
         assert store.erasures.open() == []
 
 
+def test_an_erased_customer_that_is_deleted_in_go_is_no_longer_to_be_archived(
+    ledger, box, links, kari
+):
+    ledger.run(kari())
+    links("erase", "customer", KARI, "--yes")
+    box.go.delete("Customers", customer_of(box)["Id"])
+
+    ledger.run(ends_with=0)
+
+    assert not [one for one in ledger.run().reads if "/customers/" in one.path.lower()]
+
+
 def test_a_dry_run_tells_of_the_archive_and_does_nothing(ledger, box, links, records):
     ledger.run(*records)
     links("erase", "customer", KARI, "--yes")

@@ -6,13 +6,14 @@ import datetime
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ledger import A_PERSON
+from ledger import A_PERSON, singer_lines
 from target_powerofficego.links_command import main
 
 SCRIPT = Path(sys.executable).with_name("powerofficego-links")
@@ -270,6 +271,19 @@ def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows
     told = links("runs")
     assert "customers: 1 changed" in told
     assert "1 writes" in told
+
+
+def test_a_run_that_a_signal_ended_is_listed_with_the_exit_status_it_had(ledger, rows, customer):
+    running = ledger.start()
+    running.stdin.write(singer_lines(customer()))
+    running.stdin.flush()
+    running.stdout.readline()  # the state leaves while the tap holds the pipe open
+
+    running.send_signal(signal.SIGTERM)
+    running.wait(timeout=20)
+    running.communicate()
+
+    assert [row["exit_status"] for row in rows("runs")] == [143]
 
 
 def test_runs_tell_how_many_invoices_were_sent_and_how_many_vouchers_posted(

@@ -498,6 +498,22 @@ def test_what_is_told_as_paid_back_after_a_cancellation_was_credited_is_in_it(
     }
 
 
+def test_a_credited_cancellation_of_a_killed_run_is_taken_back_when_the_order_is_open_again(
+    ledger, box, invoiced
+):
+    running = ledger.start(workers=1)
+    box.faults.on("go", "POST", "/complete$", lambda _: running.kill(), when="after")
+    running.communicate(
+        singer_lines({**invoiced, "status": "cancelled", "updated_at": LATER}), timeout=60
+    )
+    assert list(credit_notes(box)) == ["testshop:9001:cancel"]
+    box.faults.clear()
+
+    ledger.run({**invoiced, "updated_at": LATEST}, ends_with=0)
+
+    assert credit_notes(box) == {}
+
+
 @pytest.mark.parametrize("is_store_lost", [False, True])
 def test_a_cancelled_and_credited_order_that_the_shop_deletes_calls_no_person(
     ledger, invoiced, customer, product, is_store_lost

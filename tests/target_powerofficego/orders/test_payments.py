@@ -718,6 +718,41 @@ def test_a_lost_answer_after_a_lost_store_loses_no_payment(ledger, box, goods, p
     }
 
 
+def test_a_lost_answer_counts_no_payment_into_a_voucher_that_was_met(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    ledger.run(*goods, paid("1"))
+    ledger.lose_link_store()
+    ledger.run(*goods, paid("1"))
+    before = vouchers()
+    box.faults.add(method="POST", path=PATH, reset="before")
+    body = {"title": "Object conflict", "status": 409, "detail": "reversed"}
+    box.faults.add(method="GET", path=PATH, status=409, body=body)
+
+    ledger.run(paid("2"), ends_with=3)
+
+    assert "cannot be looked up" in reasons()["hold", "payments", VIPPS]
+    ledger.run(ends_with=0)
+    assert vouchers() == {**before, f"{VIPPS}:2": [(1901, 250), ("2", -250)]}
+
+
+def test_a_payment_of_a_voucher_that_was_met_stays_posted_though_another_is_refused_on_it(
+    ledger, box, goods, paid, reasons, vouchers
+):
+    ledger.run(*goods, paid("1"))
+    ledger.lose_link_store()
+    ledger.run(*goods, paid("1"))
+    before = vouchers()
+    box.faults.add(method="POST", path=PATH, status=400, body={"title": "no", "status": 400})
+    ledger.run(paid("2"), ends_with=3)
+
+    refunded = {**paid("1", status="refunded"), "updated_at": LATER}
+    ledger.run(refunded, ends_with=3)
+
+    assert "was posted in Go" in reasons()["hold", "orders", "1"]
+    assert vouchers() == before
+
+
 def test_a_voucher_that_cannot_be_looked_up_after_the_store_was_lost_is_held(
     ledger, box, goods, paid, reasons, vouchers
 ):
