@@ -182,6 +182,20 @@ def test_a_customer_deleted_in_go_since_the_last_run_is_not_linked_but_created(
     assert ledger.run(customer()).count("customers", "created") == 1
 
 
+def test_what_changed_in_go_is_asked_for_from_minutes_before_the_newest_known(
+    ledger, box, customer
+):
+    box.go.create("Customers", {"FirstName": "Ola", "LastName": "N", "IsPerson": True})
+    newest = box.go.entries("Customers")[0]["LastChangedDateTimeOffset"]
+    ledger.run(customer(id="5", email="x@example.no"))
+
+    outcome = ledger.run(customer(id="6", email="y@example.no"))
+
+    (listed,) = [one for one in outcome.reads if one.path.lower().endswith("/customers")]
+    since = listed.query["lastChangedDateTimeOffsetGreaterThan"]
+    assert since < newest  # Go may show a change after a newer one
+
+
 def test_an_order_of_a_product_by_sku_that_go_no_longer_has_makes_it_anew(
     ledger, box, customer, order, line
 ):

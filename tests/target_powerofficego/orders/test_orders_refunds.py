@@ -419,6 +419,14 @@ def test_an_invoiced_order_that_is_cancelled_is_credited_once(ledger, box, invoi
         assert ledger.run({**told, "updated_at": at}).writes == []
 
 
+def test_an_order_that_comes_again_in_the_run_that_credited_it_counts_as_credited(ledger, invoiced):
+    told = with_refunds(invoiced, one_back())
+
+    outcome = ledger.run(told, {**told, "updated_at": LATEST}, ends_with=0)
+
+    assert outcome.count("orders", "credited") == 1
+
+
 def test_a_cancelled_order_that_is_invoiced_while_it_is_deleted_is_credited(ledger, box, landed):
     go_id = the_order(box)["Id"]
     box.faults.on("go", "DELETE", None, lambda _: box.go.send_invoice(go_id), when="before")
