@@ -40,6 +40,8 @@ SLOW = (
     "tests/reliability/",
     "tests/sandbox/test_server_command.py",
     "tests/tap_customwebshop/test_tap_values.py",
+    "tests/tap_customwebshop/test_woocommerce_preset.py::test_orders_of_all_kinds_come",
+    "tests/tap_customwebshop/test_woocommerce_preset.py::test_the_tap_as_a_command",
     "tests/tap_powerofficego/test_tap_go_hostile.py",
     "tests/target_customwebshop/test_back_broken_input.py",
     "tests/target_customwebshop/test_back_hostile.py",
