@@ -88,6 +88,7 @@ NOT_RUN = {
         "installs from an index",
     ),
     "uv run pytest": "would run this test",
+    "uv run pytest --cov": "would run this test",
     "uv run pytest tests/reliability --long -n 8": "takes five hours",
     **dict.fromkeys(
         (

@@ -20,6 +20,8 @@ MOST_ROWS = 500
 """Rows of each stream that are looked at."""
 _SHOWN = 3
 _ORE = Decimal("0.01")
+_WRITTEN = {"processing", "on_hold", "completed", "refunded"}
+"""The default of target-powerofficego's setting `order_statuses`."""
 _EVENTS = ("created_at", "placed_at", "paid_at", "shipped_at", "completed_at", "cancelled_at")
 
 
@@ -65,7 +67,7 @@ def _of_all(stream: str, records: list[Record]) -> Iterator[str]:
     if not records:
         yield "there are none; see that the path and its parameters are right"
     statuses = {record.get("status") for record in records}
-    if stream == "orders" and records and not statuses & {"processing", "completed", "refunded"}:
+    if stream == "orders" and records and not statuses & _WRITTEN:
         names = ", ".join(sorted(map(str, statuses)))
         yield (
             f"all have the status {names}, which target-powerofficego leaves alone by default; map"
