@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import socket
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from starlette.types import ASGIApp
+    from typing_extensions import Self
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30
@@ -35,7 +37,32 @@ IDLE_SECONDS = 600
 GRACE_SECONDS = 1
 
 
-class Sandbox:
+class Running(abc.ABC):
+    """What runs until the end of a `with` block."""
+
+    faults: Faults
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stop it."""
+
+    def __enter__(self) -> Self:
+        """Return it, running."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop, and raise what a hook raised unless something else went wrong."""
+        self.close()
+        if error is None and self.faults.failed_hooks:
+            raise self.faults.failed_hooks[0]
+
+
+class Sandbox(Running):
     """A running sandbox; use it as a context manager, or `close` it.
 
     `go` and `shop` are the states of the two systems, to be edited as a person would. With a
@@ -92,21 +119,6 @@ class Sandbox:
         for server in self._servers:
             server.stop()
         self._storage.close()
-
-    def __enter__(self) -> Sandbox:
-        """Return the running sandbox."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, and raise what a hook raised unless something else went wrong."""
-        self.close()
-        if error is None and self.faults.failed_hooks:
-            raise self.faults.failed_hooks[0]
 
     @property
     def go_api_url(self) -> str:

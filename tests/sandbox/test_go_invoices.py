@@ -146,7 +146,12 @@ def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twi
 
 @pytest.mark.usefixtures("_may_send")
 def test_an_order_without_lines_cannot_be_sent(go):
-    send(go, go.order(go.customer()), 400)
+    order = go.order(go.customer())
+
+    send(go, order, 400)
+
+    assert go.books.entries("OutgoingInvoices") == []
+    assert go.status(f"/SalesOrders/{order['Id']}") == 200
 
 
 def invoice_of(go, *quantities, **members):

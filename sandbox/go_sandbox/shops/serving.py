@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from go_sandbox.faults import Faults
 from go_sandbox.interception import Interception
 from go_sandbox.requests_log import RequestLog
-from go_sandbox.server import LoopbackServer
+from go_sandbox.server import LoopbackServer, Running
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from types import TracebackType
 
     from starlette.types import ASGIApp
-    from typing_extensions import Self
 
 
 class Clock(Protocol):
@@ -35,7 +33,7 @@ class Shop(Protocol):
 AnyShop = TypeVar("AnyShop", bound=Shop)
 
 
-class Served(Generic[AnyShop]):
+class Served(Running, Generic[AnyShop]):
     """A running shop of another make; use it as a context manager, or `close` it.
 
     Requests and faults are those of the system "shop", as in the sandbox.
@@ -62,18 +60,3 @@ class Served(Generic[AnyShop]):
     def close(self) -> None:
         """Stop the server."""
         self._server.stop()
-
-    def __enter__(self) -> Self:
-        """Return the running shop."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, and raise what a hook raised unless something else went wrong."""
-        self.close()
-        if error is None and self.faults.failed_hooks:
-            raise self.faults.failed_hooks[0]
