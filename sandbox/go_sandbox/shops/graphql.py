@@ -9,7 +9,8 @@
 A resolver is called with the record it is a field of, the `info` of graphql-core (whose `context`
 is what `answer` was given) and the arguments by their names in the schema. Without a resolver a
 field is the member of that name of a record that is a dict, or else its attribute; which type of
-an interface or a union a dict is, its `__typename` tells. A resolver refuses with a GraphQLError, whose `extensions` hold the code.
+an interface or a union a dict is, its `__typename` tells. A resolver refuses with a GraphQLError,
+whose `extensions` hold the code.
 """
 
 from __future__ import annotations
