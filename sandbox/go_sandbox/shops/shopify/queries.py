@@ -1,0 +1,135 @@
+"""Searches and pages as the Admin API does them.
+
+Search (shopify.dev, "Shopify API search syntax"): terms such as
+`updated_at:>='2026-01-31T12:00:00Z'`, all of which must hold. Values that are dates must be in
+quotes. A term with a field that cannot be searched is ignored, so that everything is returned;
+`extensions.search` warns of it.
+
+Pages (shopify.dev, "Paginating results with GraphQL"): `first` or `last` must be given, 250 at
+most. A cursor names the value that the list is sorted by and the id of the record where a page
+ended, so a record that changes meanwhile does not shift the pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import operator
+import re
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError
+
+from go_sandbox.shops.shopify.shop import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from go_sandbox.shops.shopify.shop import Record
+
+MOST = 250
+TERM = re.compile(r"(?P<name>\w+):(?P<compare>>=|<=|>|<)?(?P<value>'[^']*'|\"[^\"]*\"|\S*)")
+COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+SORTED_BY: dict[str, Callable[[Record], Any]] = {
+    "ID": lambda _: 0,
+    "CREATED_AT": lambda one: one["createdAt"],
+    "UPDATED_AT": lambda one: one["updatedAt"],
+    "PROCESSED_AT": lambda one: one["processedAt"],
+    "ORDER_NUMBER": lambda one: int(one["name"].lstrip("#")),
+    "NAME": lambda one: f"{one['lastName']}, {one['firstName']}",
+    "TITLE": lambda one: one["title"],
+}
+DATES = {"created_at": "createdAt", "updated_at": "updatedAt", "processed_at": "processedAt"}
+TEXTS = {"email": "email", "name": "name", "title": "title"}
+
+
+def searched(records: Iterable[Record], query: str | None) -> tuple[list[Record], list[Record]]:
+    """Return the records that a search finds, and the warnings of what in it was ignored."""
+    found, warnings = list(records), []
+    for match in TERM.finditer(query or ""):
+        test = _test(match["name"], match["compare"] or "", match["value"])
+        if test is None:
+            code = "invalid_value" if match["name"] in DATES else "invalid_field"
+            message = (
+                "Invalid search field for this query."
+                if code == "invalid_field"
+                else (f"Input `{match['value']}` is not an accepted value.")
+            )
+            warnings.append({"field": match["name"], "message": message, "code": code})
+        else:
+            found = [one for one in found if test(one)]
+    return found, warnings
+
+
+def _test(name: str, compare: str, value: str) -> Callable[[Record], bool] | None:
+    """Return what a term asks of a record; None if it is to be ignored."""
+    is_quoted = value[:1] in "'\"" and len(value) > 1
+    plain = value[1:-1] if is_quoted else value
+    if name == "id" and plain.isdecimal():
+        return lambda one: COMPARE.get(compare, operator.eq)(number_of(one["id"]), int(plain))
+    if name in DATES and is_quoted and re.match(r"\d{4}-\d\d-\d\dT[\d:]{8}Z$", plain):
+        return lambda one: COMPARE.get(compare, operator.eq)(one[DATES[name]], plain)
+    if name in TEXTS:
+        return lambda one: str(one.get(TEXTS[name], "")).lower() == plain.lower()
+    return None
+
+
+def page(records: Iterable[Record], pages: Mapping[str, Any], by: str = "") -> Record:
+    """Return a connection with a page of records, sorted by a sort key or as they stand.
+
+    Args:
+        records: All of them.
+        pages: The arguments first, last, after, before and reverse, as far as they are given.
+        by: The sort key.
+
+    Raises:
+        GraphQLError: Neither `first` nor `last`, too many, or a cursor that is none.
+    """
+    first, last = pages.get("first"), pages.get("last")
+    size = first if first is not None else last
+    reverse = pages.get("reverse", False)
+    if size is None:
+        raise GraphQLError("you must provide one of first or last")
+    if not 0 < size <= MOST:
+        raise GraphQLError(f"first or last must be between 1 and {MOST}")
+    keyed = [
+        ((SORTED_BY[by](one), number_of(one["id"])) if by else (place, 0), one)
+        for place, one in enumerate(records)
+    ]
+    if by:
+        keyed.sort(key=operator.itemgetter(0), reverse=reverse)
+    low, high = (
+        None if one is None else _key(one) for one in (pages.get("after"), pages.get("before"))
+    )
+    beyond = operator.lt if reverse else operator.gt
+    left = [one for one in keyed if low is None or beyond(one[0], low)]
+    left = [one for one in left if high is None or beyond(high, one[0])]
+    shown = left[:size] if first is not None else left[-size:]
+    cursors = [_cursor(key) for key, _ in shown]
+    return {
+        "nodes": [one for _, one in shown],
+        "edges": [
+            {"cursor": own, "node": one} for own, (_, one) in zip(cursors, shown, strict=True)
+        ],
+        "pageInfo": {
+            "hasNextPage": len(left) > len(shown) if first is not None else high is not None,
+            "hasPreviousPage": len(left) > len(shown) if first is None else low is not None,
+            "startCursor": cursors[0] if cursors else None,
+            "endCursor": cursors[-1] if cursors else None,
+        },
+    }
+
+
+def _cursor(key: tuple[Any, int]) -> str:
+    value, number = key
+    text = json.dumps({"last_id": number, "last_value": value}, separators=(",", ":"))
+    return base64.b64encode(text.encode()).decode()
+
+
+def _key(cursor: str) -> tuple[Any, int]:
+    try:
+        read = json.loads(base64.b64decode(cursor, validate=True))
+        return read["last_value"], int(read["last_id"])
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise GraphQLError("Invalid cursor for current pagination sort.") from None
