@@ -98,7 +98,7 @@ def schema_of(
     for name, write in (scalars or {}).items():
         scalar = schema.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)  # noqa: S101
-        scalar.serialize = write  # type: ignore[assignment]
+        scalar.coerce_output_value = write
     return schema
 
 
