@@ -23,7 +23,7 @@ from tap_customwebshop.errors import (
 from tap_customwebshop.json_text import read_json
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.auth import ClientCredentials, Login, Signature
-from tap_customwebshop.shop.listing import ABSENT, Answer, Listing, value_at
+from tap_customwebshop.shop.listing import ABSENT, Answer, Listing, OnePage, value_at
 from tap_customwebshop.shop.templates import filled, joined, names_in, query_of
 from tap_customwebshop.stamps import parse_date, write_stamp
 
@@ -292,6 +292,8 @@ class Asker:
         if content == []:
             return []
         rows = value_at(content, listing.rows)
+        if listing.graphql and isinstance(rows, dict) and isinstance(listing.pager, OnePage):
+            return [rows]
         if isinstance(rows, list) and ABSENT not in rows:
             return rows
         what = ", ".join(content) if isinstance(content, dict) else type(content).__name__
@@ -442,7 +444,10 @@ def _request_of_single(
 ) -> tuple[str, str, dict[str, str], dict[str, Any] | None]:
     """Return method, path, parameters and body that ask for one record."""
     if not listing.single.startswith("/"):
-        body = {"query": listing.single, "variables": {"id": key}}
+        body = {
+            "query": listing.single,
+            "variables": {"id": filled(listing.single_id, {"id": key})},
+        }
         return "POST", listing.path, {}, body
     path, _, params = listing.single.partition("?")
     path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))

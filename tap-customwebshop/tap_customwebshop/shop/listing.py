@@ -203,7 +203,8 @@ class Listing:
         path: The list, under `api_url`. May have `{page}`, `{offset}`, `{cursor}`, `{size}` and
             `{since}`, where a shop has them there.
         rows: Where the rows are in the answer: `data.items`; `data.edges[].node` for one member of
-            each; "" where the answer is the list.
+            each; "" where the answer is the list. An object that a query without pages answers is
+            its only row.
         pager: How to get from page to page.
         params: Further parameters: `status=any&sort=id`.
         since: How to ask for what changed at a moment or later: `updated_after={since}`, or an
@@ -224,6 +225,7 @@ class Listing:
         full_read_days: Read all, whatever the bookmark says, once so many days have passed.
         single: The path of one record, `/orders/{id}`; where the list has `graphql`, a query text
             with the variable `$id` instead. For those that `touched` names, and for changes.
+        single_id: How that variable is written: `gid://shop/Order/{id}`, if not as the record's id.
         single_at: Where the record is in that answer.
         most_pages: A list that has more is taken for one without end.
     """
@@ -245,5 +247,6 @@ class Listing:
     lookback_seconds: int | None = None
     full_read_days: float | None = None
     single: str = ""
+    single_id: str = "{id}"
     single_at: str = ""
     most_pages: int = 100_000

@@ -75,6 +75,7 @@ class Api:
             return JSONResponse({"errors": WRONG_TOKEN}, status_code=401)
         body = await request.body()
         with self._shop.lock:
+            self._shop.pass_seconds(self._shop.seconds_per_answer)
             try:
                 shown = self._execute(read_operation(self._schema, body))
             except RefusedError as error:

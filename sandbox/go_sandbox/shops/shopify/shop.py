@@ -64,6 +64,7 @@ class Shopify:
         scopes: what the app may do; without `read_all_orders` it sees the orders that were made in
             the last 60 days (reference of Order).
         bucket: the points that queries are paid from.
+        seconds_per_answer: how far the clock goes on with each answer to GraphQL.
         tokens: when each access token that was given expires, by the shop's clock.
     """
 
@@ -74,6 +75,7 @@ class Shopify:
         self.client_secret = CLIENT_SECRET
         self.scopes = set(SCOPES)
         self.clock_skew_seconds: float = 0
+        self.seconds_per_answer: float = 0
         self.clock = Clock(lambda: self.clock_skew_seconds, lambda: True)
         self.lock = threading.RLock()
         self.bucket = Bucket(self.clock.now)
@@ -185,6 +187,7 @@ class Shopify:
         price: str = "0.00",
         *,
         rate: Decimal | str = RATE,
+        stock: int | None = None,
         variants: Iterable[Mapping[str, Any]] = (),
         **members: object,
     ) -> int:
@@ -196,6 +199,7 @@ class Shopify:
             price: of its only variant, as prices are entered here.
             rate: the VAT on it, as a fraction. Shopify tells
                 none of a product, only that of a line.
+            stock: how many there are of its only variant; None where that is not tracked.
             variants: several instead of the only one, as keywords of `add_variant`.
             members: others of Product, such as status and isGiftCard.
         """
@@ -217,7 +221,8 @@ class Shopify:
                 },
             )
             self.rates[product["id"]] = Decimal(rate)
-            for one in list(variants) or [{"title": "Default Title", "sku": sku, "price": price}]:
+            only = {"title": "Default Title", "sku": sku, "price": price, "stock": stock}
+            for one in list(variants) or [only]:
                 self.add_variant(product, **one)
             return number_of(product["variants"][0]["id"])
 
