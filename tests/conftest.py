@@ -39,6 +39,8 @@ SLOW = (
     "tests/project/test_project_packages.py",
     "tests/reliability/",
     "tests/sandbox/test_server_command.py",
+    "tests/tap_customwebshop/test_shopify_preset.py::test_orders_of_all_kinds_come",
+    "tests/tap_customwebshop/test_shopify_preset.py::test_the_tap_as_a_command",
     "tests/tap_customwebshop/test_tap_values.py",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_the_tap_as_a_command",

@@ -3,7 +3,7 @@
 Settings: `api_url` is the shop's own address (`https://butikken.myshopify.com`); in
 `shop_settings`, `client_id` and `client_secret` are those of an app of the merchant's own in
 Shopify's Dev Dashboard, which may read customers, products and orders (all orders, to see those
-older than 60 days) and, for the way back, write customers and products. `tax_rate` is the VAT rate
+older than 60 days) and, for the way back, write them. `tax_rate` is the VAT rate
 of goods in percent, for Shopify tells none of a product, and `tax_rate Books` that of the product
 type Books. `organization_number_attribute` is the name of the order attribute, and
 `organization_number_metafield` (`custom.org_nr`) of the customer's metafield, that keeps the
@@ -478,10 +478,10 @@ def address(row: Row) -> Row:
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
     """The mutations that take an edit; None for what Shopify would not take.
 
-    Orders are left alone. The name of an address, and its region, are kept in other parts there.
+    Of an order those are the buyer's reference and the note. The name and the region of an address
+    are kept in other parts there.
     """
-    calls = {"customers": change_of_customer, "products": change_of_product}
-    changes = calls[entity](record_id, patch, shop) if entity in calls else {}
+    changes = CHANGES[entity](int(record_id), patch, shop)
     if not changes:
         return None
     declared = ", ".join(f"${name}: {kind}" for name, (kind, _, _) in changes.items())
@@ -494,9 +494,18 @@ Changes = dict[str, tuple[str, str, Any]]
 """Mutations, by the name of what they are given: its type, the call and its value."""
 
 
-def change_of_customer(record_id: str, patch: Row, shop: Shop) -> Changes:
+def change_of_order(record_id: int, patch: Row, shop: Shop) -> Changes:  # noqa: ARG001
+    """What changes an order."""
+    named = (("reference", "poNumber"), ("note", "note"))
+    own = {member: patch[name] for name, member in named if name in patch}
+    gid = f"gid://shopify/Order/{record_id}"
+    call = ("OrderInput!", "orderUpdate(input: $input)", {"id": gid, **own})
+    return {"input": call} if own else {}
+
+
+def change_of_customer(record_id: int, patch: Row, shop: Shop) -> Changes:
     """What changes a customer, and their default address, which has their company's name."""
-    gid = f"gid://shopify/Customer/{int(record_id)}"
+    gid = f"gid://shopify/Customer/{record_id}"
     own = {
         member: patch[name] for name, member in {**PERSON, "note": "note"}.items() if name in patch
     }
@@ -521,9 +530,9 @@ def change_of_customer(record_id: str, patch: Row, shop: Shop) -> Changes:
     return changes
 
 
-def change_of_product(record_id: str, patch: Row, shop: Shop) -> Changes:
+def change_of_product(record_id: int, patch: Row, shop: Shop) -> Changes:
     """What changes a variant, and its product where that has no other one."""
-    gid = f"gid://shopify/ProductVariant/{int(record_id)}"
+    gid = f"gid://shopify/ProductVariant/{record_id}"
     parent = single(
         shop, f'productVariant(id: "{gid}") {{ product {{ id hasOnlyDefaultVariant }} }}'
     )
@@ -546,6 +555,13 @@ def change_of_product(record_id: str, patch: Row, shop: Shop) -> Changes:
         call = f'productVariantsBulkUpdate(productId: "{parent["id"]}", variants: $variants)'
         changes["variants"] = ("[ProductVariantsBulkInput!]!", call, [{"id": gid, **own}])
     return changes
+
+
+CHANGES = {
+    "customers": change_of_customer,
+    "products": change_of_product,
+    "orders": change_of_order,
+}
 
 
 def single(shop: Shop, asked: str) -> Row:

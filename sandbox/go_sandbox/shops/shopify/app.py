@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from go_sandbox.shops.shopify.costs import MOST_FOR_A_QUERY, Costs
 from go_sandbox.shops.shopify.schema import SDL
 
 if TYPE_CHECKING:
+    from graphql import GraphQLSchema
     from starlette.requests import Request
 
     from go_sandbox.shops.graphql import Operation
@@ -28,6 +30,12 @@ TOKEN_LASTS = 86399
 VERSION = re.compile(r"20\d\d-(01|04|07|10)|unstable")
 WRONG_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
 DOCUMENTATION = "https://shopify.dev/api/usage/rate-limits"
+
+
+@functools.cache
+def admin_schema() -> GraphQLSchema:
+    """Return the schema with what answers it, made once."""
+    return schema_of(SDL, RESOLVERS, {"Decimal": decimal_text, "Money": money_text})
 
 
 def create_app(shop: Shopify) -> Starlette:
@@ -46,8 +54,7 @@ class Api:
 
     def __init__(self, shop: Shopify) -> None:
         self._shop = shop
-        scalars = {"Decimal": decimal_text, "Money": money_text}
-        self._schema = schema_of(SDL, RESOLVERS, scalars)
+        self._schema = admin_schema()
 
     async def token(self, request: Request) -> JSONResponse:
         """Give an app of the merchant's own a token that lasts 24 hours.

@@ -130,6 +130,15 @@ def create_address(
     return made
 
 
+def update_order(shop: Shopify, input: Record) -> Record:  # noqa: A002
+    """Change what is written on an order; its amounts stay."""
+    sent = dict(input)
+    order = found(shop, sent.pop("id"), "Order", "id")
+    order.update({name: value or None for name, value in sent.items()})
+    shop.touch(order)
+    return order
+
+
 def update_product(shop: Shopify, product: Record) -> Record:
     """Change a product."""
     sent = dict(product)
@@ -186,6 +195,7 @@ MUTATIONS = {
     "customerUpdate": mutation("write_customers", "customer", update_customer),
     "customerAddressUpdate": mutation("write_customers", "address", update_address),
     "customerAddressCreate": mutation("write_customers", "address", create_address),
+    "orderUpdate": mutation("write_orders", "order", update_order),
     "productUpdate": mutation("write_products", "product", update_product),
     "productVariantsBulkUpdate": mutation("write_products", "product", update_variants),
 }

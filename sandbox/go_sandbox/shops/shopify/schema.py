@@ -321,6 +321,7 @@ type Mutation {
     setAsDefault: Boolean): CustomerAddressUpdatePayload
   customerAddressCreate(customerId: ID!, address: MailingAddressInput!, setAsDefault: Boolean):
     CustomerAddressCreatePayload
+  orderUpdate(input: OrderInput!): OrderUpdatePayload
   productUpdate(product: ProductUpdateInput): ProductUpdatePayload
   productVariantsBulkUpdate(productId: ID!, variants: [ProductVariantsBulkInput!]!,
     allowPartialUpdates: Boolean = false): ProductVariantsBulkUpdatePayload
@@ -347,6 +348,10 @@ input MailingAddressInput {
   countryCode: CountryCode
   phone: String
 }
+input AttributeInput { key: String! value: String! }
+input OrderInput {
+  id: ID! email: String note: String poNumber: String customAttributes: [AttributeInput!]
+}
 input ProductUpdateInput {
   id: ID title: String descriptionHtml: String productType: String status: ProductStatus
 }
@@ -362,6 +367,7 @@ input ProductVariantsBulkInput {
 type CustomerUpdatePayload { customer: Customer userErrors: [UserError!]! }
 type CustomerAddressUpdatePayload { address: MailingAddress userErrors: [UserError!]! }
 type CustomerAddressCreatePayload { address: MailingAddress userErrors: [UserError!]! }
+type OrderUpdatePayload { order: Order userErrors: [UserError!]! }
 type ProductUpdatePayload { product: Product userErrors: [UserError!]! }
 type ProductVariantsBulkUpdatePayload {
   product: Product productVariants: [ProductVariant!] userErrors: [UserError!]!

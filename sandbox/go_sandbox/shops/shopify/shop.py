@@ -17,7 +17,10 @@ Record = dict[str, Any]
 
 CLIENT_ID = "not-a-real-client-id"
 CLIENT_SECRET = "shpss_not_a_real_secret"  # noqa: S105
-SCOPES = ("read_customers", "write_customers", "read_orders", "read_products", "write_products")
+SCOPES = (
+    *("read_customers", "write_customers", "read_orders", "write_orders"),
+    *("read_products", "write_products"),
+)
 RATE = Decimal("0.25")
 CENT, ZERO = Decimal("0.01"), Decimal(0)
 ADDRESS = (
