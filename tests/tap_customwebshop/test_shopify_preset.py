@@ -744,6 +744,7 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger, euros)
             freight=chance.choice((None, "79.20", "99")),
             fees=chance.choice(((), (), [("Gebyr", "39")])),
             code=chance.choice((None, None, ("TI", "0.1"), ("TREDEL", "0.3333"))),
+            tip=chance.choice((None, None, "20")),
             currency=currency,
         )
         if chance.random() < 0.4:

@@ -36,7 +36,9 @@ AUTH = ClientCredentials(
 
 MONEY = "{ shopMoney { amount } }"
 TAXES = f"taxLines {{ rate priceSet {MONEY} }}"
-ADDRESS_MEMBERS = "id name company address1 address2 zip city province countryCodeV2 phone"
+ADDRESS_MEMBERS = """
+    name company address1 address2 zip city province countryCode: countryCodeV2 phone
+"""
 WORTH = f"subtotalSet {MONEY} totalTaxSet {MONEY}"
 VARIANT = """
     id title sku barcode price taxable inventoryQuantity createdAt
@@ -50,7 +52,7 @@ REFUNDED_FREIGHT = f"""
     shippingLine {{ id }} subtotalSet: subtotalAmountSet {MONEY} totalTaxSet: taxAmountSet {MONEY}
 """
 CONNECTIONS = {
-    "addressesV2": ("Customer", ADDRESS_MEMBERS),
+    "addressesV2": ("Customer", f"id {ADDRESS_MEMBERS}"),
     "metafields": ("Customer", "namespace key value"),
     "variants": ("Product", VARIANT),
     "lineItems": ("Order", LINE),
@@ -83,11 +85,11 @@ ORDER = f"""
     displayFulfillmentStatus discountCodes customAttributes {{ key value }} customer {{ id }}
     billingAddress {{ {ADDRESS_MEMBERS} }} shippingAddress {{ {ADDRESS_MEMBERS} }}
     {connection("lineItems", 6)} {connection("shippingLines", 2)}
-    additionalFees {{ id name price {MONEY} {TAXES} }}
+    additionalFees {{ id title: name discountedPriceSet: price {MONEY} {TAXES} }}
     transactions {{ id kind status gateway paymentId processedAt amountSet {MONEY} }}
     refunds {{ id createdAt note totalRefundedSet {MONEY} }}
     fulfillments {{ createdAt }}
-    totalPriceSet {MONEY} totalTaxSet {MONEY} totalDiscountsSet {MONEY} totalRefundedSet {MONEY}
+    totalPriceSet {MONEY} totalTaxSet {MONEY} totalDiscountsSet {MONEY}
 """
 
 
@@ -239,9 +241,7 @@ def order(row: Row, shop: Shop) -> Row | None:
         return None
     lines = [goods(one, row) for one in nodes(shop, row, "lineItems")]
     freight = [charge(one, row) for one in nodes(shop, row, "shippingLines")]
-    fees = [
-        charge({**one, "discountedPriceSet": one["price"]}, row) for one in row["additionalFees"]
-    ]
+    fees = [charge(one, row) for one in row["additionalFees"]]
     total, tax, rounding = sums(row, [*lines, *freight, *fees])
     refunds = [refund(one, row, shop) for one in row["refunds"]]
     payments = [payment(one) for one in row["transactions"] if is_payment(one)]
@@ -352,9 +352,8 @@ def goods(line: Row, row: Row) -> Row:
 
 def charge(line: Row, row: Row) -> Row:
     """Freight or a fee."""
-    name = line.get("title") or line.get("name")
     totals = amounts(amount(line["discountedPriceSet"]), line, row)
-    return {"id": number(line["id"]), "name": name, **totals}
+    return {"id": number(line["id"]), "name": line["title"], **totals}
 
 
 def sums(row: Row, parts: list[Row]) -> tuple[Decimal, Decimal, Decimal]:
@@ -470,8 +469,7 @@ def rest(shop: Shop, gid: str, name: str, after: str | None = None) -> list[Row]
 
 def address(row: Row) -> Row:
     """An address."""
-    own = {**row, "countryCode": row["countryCodeV2"]}
-    known = {name: own[member] or None for name, member in ADDRESS.items()}
+    known = {name: row[member] or None for name, member in ADDRESS.items()}
     return {"name": row["name"] or None, "region": row["province"] or None, **known}
 
 
