@@ -3,15 +3,16 @@
 Settings: `api_url` is the shop's own address (`https://butikken.myshopify.com`); in
 `shop_settings`, `client_id` and `client_secret` are those of an app of the merchant's own in
 Shopify's Dev Dashboard, which may read customers, products and orders (all orders, to see those
-older than 60 days) and, for the way back, write them. `tax_rate` is the VAT rate
-of goods in percent, for Shopify tells none of a product, and `tax_rate Books` that of the product
-type Books. `organization_number_attribute` is the name of the order attribute, and
+older than 60 days) and, for the way back, write them. `tax_rate` is the VAT rate of goods in
+percent, for Shopify tells none of a product, and `tax_rate Books` that of the product type Books.
+`organization_number_attribute` is the name of the order attribute, and
 `organization_number_metafield` (`custom.org_nr`) of the customer's metafield, that keeps the
 buyer's organisation number.
 
 Amounts are in the shop's currency, with VAT where the order's prices include it, and discounts are
-in the lines already. A query may cost 1,000 points, so pages are short, and what goes on beyond a
-page of lines, variants or addresses is fetched by itself. What is deleted, Shopify no longer tells.
+in the lines already. A query may cost 1,000 points at most, so pages are short, and what goes on
+beyond a page of lines, variants or addresses is fetched by itself. What is deleted, Shopify no
+longer tells.
 """
 
 from __future__ import annotations

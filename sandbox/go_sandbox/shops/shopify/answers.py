@@ -52,11 +52,13 @@ class Asked:
 
     def visible(self, kind: str) -> list[Record]:
         """Return the records of a kind; of orders those of 60 days, unless the app may see all."""
-        records = self.shop.all(kind)
-        if kind != "Order" or "read_all_orders" in self.shop.scopes:
-            return records
-        oldest = (self.shop.clock.now() - ALL_ORDERS_FOR).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return [one for one in records if one["createdAt"] >= oldest]
+        return [one for one in self.shop.all(kind) if not self._is_too_old(one)]
+
+    def _is_too_old(self, record: Record) -> bool:
+        if record["__typename"] != "Order" or "read_all_orders" in self.shop.scopes:
+            return False
+        oldest = self.shop.clock.now() - ALL_ORDERS_FOR
+        return str(record["createdAt"]) < oldest.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def find(self, gid: str) -> Record | None:
         """Return a record by its global id; None if there is none, or it is too old.
@@ -67,8 +69,7 @@ class Asked:
         if not gid.startswith("gid://shopify/"):
             raise GraphQLError(NO_ID.format(gid), extensions={"code": "INVALID_GLOBAL_ID"})
         found = self.shop.get(gid)
-        is_old = found and found["__typename"] == "Order" and found not in self.visible("Order")
-        return None if is_old else found
+        return None if found and self._is_too_old(found) else found
 
 
 def listed(kind: str, scope: str) -> Callable[..., Record]:
