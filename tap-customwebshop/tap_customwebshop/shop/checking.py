@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.shop.mapping import WrongRowError
@@ -56,10 +56,8 @@ def first_rows(stream: FileStream, most: int) -> Iterator[Any]:
 
 
 def _shown(keys: list[str]) -> str:
-    if not keys:
-        return ""
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f" ({', '.join(keys[:_SHOWN])}{more})"
+    return f" ({', '.join(keys[:_SHOWN])}{more})" if keys else ""
 
 
 def _of_all(stream: str, records: list[Record]) -> Iterator[str]:
@@ -76,14 +74,13 @@ def _of_all(stream: str, records: list[Record]) -> Iterator[str]:
 
 
 def _faults(stream: str, record: Record) -> Iterator[str]:
+    events = [(name, record.get(name)) for name in _EVENTS]
+    events += [("a refund", one.get("created_at")) for one in record.get("refunds") or ()]
     updated = record.get("updated_at") or "9"
-    refunds = [one.get("created_at") for one in record.get("refunds") or ()]
-    events = {name: record.get(name) for name in _EVENTS}
-    late = [name for name, value in events.items() if value and str(value) > updated]
-    if late or any(one > updated for one in refunds if one):
+    if late := next((name for name, moment in events if moment and moment > updated), None):
         yield (
-            f"updated_at is before {late[0] if late else 'a refund'}, so such changes may be"
-            " missed: name another stamp, or write touched()"
+            f"updated_at is before {late}, so such changes may be missed: name another stamp, or"
+            " write touched()"
         )
     if stream == "products" and not record.get("sku"):
         yield "a product has no sku"
@@ -99,40 +96,37 @@ def _faults_of_order(order: Record) -> Iterator[str]:
             yield "a line has no sku"
         if line.get("tax_rate") is None:
             yield "a line has no tax_rate; the target works it out where it can"
-    total, rows = _amount(order.get("total_incl")), _sum_of_rows(order)
+    total, rows = order.get("total_incl"), _sum_of_rows(order)
+    if total is None:
+        yield "total_incl is not told, and target-powerofficego rejects such an order"
     if total is None or rows is None:
         yield "the total with VAT of the order or of a row is not told, so they cannot be compared"
         return
+    apart = rows - Decimal(total)
     told = [one for one in order.get("discounts") or () if not one.get("is_in_lines")]
-    discounts = sum((_amount(one.get("amount_incl")) or 0 for one in told), Decimal(0))
+    discounts = _sum(one.get("amount_incl") for one in told)
     tolerance = _ORE * (len(order.get("lines") or ()) + 1)
-    if abs(rows - discounts - total) > tolerance:
-        if discounts and abs(rows - total) <= tolerance:
+    if abs(apart - discounts) > tolerance:
+        if discounts and abs(apart) <= tolerance:
             yield "a discount is in the lines and told again: say is_in_lines of it"
         else:
             yield "lines, shipping and fees less discounts do not come to total_incl"
-    taxes = [_amount(one.get("amount")) for one in order.get("taxes") or ()]
-    tax = _amount(order.get("total_tax"))
-    if taxes and tax is not None and abs(sum(one or 0 for one in taxes) - tax) > tolerance:
+    taxes, tax = order.get("taxes"), order.get("total_tax")
+    taxed = _sum(one.get("amount") for one in taxes or ())
+    if taxes and tax is not None and abs(taxed - Decimal(tax)) > tolerance:
         yield "the amounts in taxes do not come to total_tax"
 
 
 def _sum_of_rows(order: Record) -> Decimal | None:
     """Return what an order's rows come to with VAT; None where one does not tell."""
-    total = _amount(order.get("rounding")) or Decimal(0)
-    for row in itertools.chain.from_iterable(
-        order.get(name) or () for name in ("lines", "shipping", "fees")
-    ):
-        incl = _amount(row.get("total_incl"))
-        excl, tax = _amount(row.get("total_excl")), _amount(row.get("total_tax"))
-        if incl is None and (excl is None or tax is None):
+    total = _sum([order.get("rounding")])
+    for row in (row for name in ("lines", "shipping", "fees") for row in order.get(name) or ()):
+        incl, excl, tax = (row.get(name) for name in ("total_incl", "total_excl", "total_tax"))
+        if incl is None and None in (excl, tax):
             return None
-        total += (excl or 0) + (tax or 0) if incl is None else incl
+        total += _sum([excl, tax] if incl is None else [incl])
     return total
 
 
-def _amount(value: object) -> Decimal | None:
-    try:
-        return None if value is None else Decimal(str(value))
-    except InvalidOperation:
-        return None
+def _sum(amounts: Iterable[str | None]) -> Decimal:
+    return sum((Decimal(one or 0) for one in amounts), Decimal(0))

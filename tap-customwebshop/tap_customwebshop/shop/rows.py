@@ -27,17 +27,7 @@ class MissingMemberError(KeyError):
 class Text(str):
     """Text that knows its place."""
 
-    __slots__ = ("place",)
     place: str
-
-    @classmethod
-    def of(cls, text: str, place: str | None) -> str:
-        """Return the text, with the place if there is one."""
-        if place is None:
-            return text
-        placed = cls(text)
-        placed.place = place
-        return placed
 
 
 class Number(Decimal):
@@ -50,6 +40,18 @@ class Whole(int):
     """A whole number that knows its place."""
 
     place: str
+
+
+_KINDS: dict[type, type] = {str: Text, Text: Text, int: Whole, Decimal: Number}
+
+
+def placed(value: Any, place: str | None) -> Any:  # noqa: ANN401 - JSON
+    """Return text or a number that knows its place, if there is one; anything else as it is."""
+    if place is None or type(value) not in _KINDS:
+        return value
+    value = _KINDS[type(value)](value)
+    value.place = place
+    return value
 
 
 def place_of(value: object) -> str | None:
@@ -71,17 +73,9 @@ class Notes:
 
     def placed(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value that knows its place, and notes what is read of it."""
-        if isinstance(value, dict):
-            return Row(value, place, self)
-        if isinstance(value, list):
-            return Rows(value, place, self)
-        if isinstance(value, str):
-            return Text.of(value, place)
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            return value
-        number = Whole(value) if isinstance(value, int) else Number(value)
-        number.place = place
-        return number
+        if isinstance(value, (dict, list)):
+            return (Row if isinstance(value, dict) else Rows)(value, place, self)
+        return placed(value, place)
 
     def note(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Note that a member was read, and return its value, placed."""
