@@ -22,6 +22,8 @@ _SHOWN = 3
 _ORE = Decimal("0.01")
 _WRITTEN = {"processing", "on_hold", "completed", "refunded"}
 """The default of target-powerofficego's setting `order_statuses`."""
+_NEEDED = {"products": ("sku", "name"), "orders": ("status", "total_incl")}
+"""What target-powerofficego rejects a record for the lack of."""
 _EVENTS = ("created_at", "placed_at", "paid_at", "shipped_at", "completed_at", "cancelled_at")
 
 
@@ -32,20 +34,18 @@ def check_streams(streams: Iterable[FileStream]) -> Iterator[str]:
         ShopError: The shop cannot be read.
     """
     for stream in streams:
-        found: dict[str, list[str]] = defaultdict(list)
+        found: dict[str, dict[str, None]] = defaultdict(dict)
         records: list[Record] = []
         for number, row in enumerate(first_rows(stream, MOST_ROWS)):
             try:
                 records += stream.mapper.records(row, f"{stream.name}[{number}]")
             except WrongRowError as error:
-                found[error.words].append(str(number))
+                found[error.words][f"{number}"] = None
         for record in records:
             for fault in _faults(stream.name, record):
-                found[fault].append(record["id"])
-        for fault in _of_all(stream.name, records):
-            found[fault] = []
-        for fault, keys in found.items():
-            yield f"{stream.name}: {fault}{_shown(keys)}"
+                found[fault][record["id"]] = None
+        found |= {fault: {} for fault in _of_all(stream.name, records)}
+        yield from (f"{stream.name}: {fault}{_shown([*keys])}" for fault, keys in found.items())
         yield f"{stream.name}: {len(records)} records looked at, {len(found)} kinds of faults"
 
 
@@ -82,23 +82,27 @@ def _faults(stream: str, record: Record) -> Iterator[str]:
             f"updated_at is before {late}, so such changes may be missed: name another stamp, or"
             " write touched()"
         )
-    if stream == "products" and not record.get("sku"):
-        yield "a product has no sku"
+    yield from _missing(f"one of the {stream}", record, _NEEDED.get(stream, ()))
     if stream == "orders":
         yield from _faults_of_order(record)
+
+
+def _missing(what: str, record: Record, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if record.get(name) in (None, ""):
+            yield f"{what} has no {name}, without which target-powerofficego rejects it"
 
 
 def _faults_of_order(order: Record) -> Iterator[str]:
     for line in order.get("lines") or ():
         if line.get("type") == "text":
             continue
+        yield from _missing("a line", line, ("id", "quantity"))
         if not line.get("sku"):
             yield "a line has no sku"
         if line.get("tax_rate") is None:
             yield "a line has no tax_rate; the target works it out where it can"
     total, rows = order.get("total_incl"), _sum_of_rows(order)
-    if total is None:
-        yield "total_incl is not told, and target-powerofficego rejects such an order"
     if total is None or rows is None:
         yield "the total with VAT of the order or of a row is not told, so they cannot be compared"
         return

@@ -13,7 +13,7 @@ from tap_customwebshop.stamps import parse_stamp, write_stamp
 
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
-_KINDS = {
+_KINDS: dict[str, tuple[type[Any], str]] = {
     "object": (dict, "an object"),
     "array": (list, "a list"),
     "boolean": (bool, "True or False"),

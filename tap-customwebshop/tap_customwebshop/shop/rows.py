@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import difflib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Value = TypeVar("Value")
 
 
 class MissingMemberError(KeyError):
@@ -42,16 +44,16 @@ class Whole(int):
     place: str
 
 
-_KINDS: dict[type, type] = {str: Text, Text: Text, int: Whole, Decimal: Number}
+_KINDS: dict[type, Any] = {str: Text, Text: Text, int: Whole, Decimal: Number}
 
 
-def placed(value: Any, place: str | None) -> Any:  # noqa: ANN401 - JSON
+def placed(value: Value, place: str | None) -> Value:
     """Return text or a number that knows its place, if there is one; anything else as it is."""
     if place is None or type(value) not in _KINDS:
         return value
-    value = _KINDS[type(value)](value)
-    value.place = place
-    return value
+    made: Value = _KINDS[type(value)](value)
+    made.place = place  # type: ignore[attr-defined]
+    return made
 
 
 def place_of(value: object) -> str | None:
@@ -73,9 +75,9 @@ class Notes:
 
     def placed(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value that knows its place, and notes what is read of it."""
-        if isinstance(value, (dict, list)):
-            return (Row if isinstance(value, dict) else Rows)(value, place, self)
-        return placed(value, place)
+        if isinstance(value, dict):
+            return Row(value, place, self)
+        return Rows(value, place, self) if isinstance(value, list) else placed(value, place)
 
     def note(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Note that a member was read, and return its value, placed."""
