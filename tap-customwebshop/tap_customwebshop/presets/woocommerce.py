@@ -2,8 +2,8 @@
 
 Settings: `api_url` is the shop's address (`https://butikken.no`); in `shop_settings`,
 `consumer_key` and `consumer_secret` are a key of WooCommerce > Settings > Advanced > REST API of a
-user who may read all, and `organization_number_meta` is the name under which a plug-in keeps the
-buyer's organisation number.
+user who may read all, and write to all where edits of Go come back; `organization_number_meta` is
+the name under which a plug-in keeps the buyer's organisation number.
 
 Amounts of orders are without VAT, with the VAT beside them, and coupons are in the lines already.
 Stamps are GMT without a zone, and filters take them so: with a `Z` beside `dates_are_gmt` they
