@@ -15,12 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from singer_sdk.sinks.core import DEFAULT_JSONSCHEMA_VALIDATOR as VALIDATOR
+from sqlalchemy.ext.compiler import compiles
 
 _dialects: dict[str, sa.Dialect] = {}
 _compiled: dict[Any, Any] = {}
 _check_schema = VALIDATOR.check_schema
-_definitions: dict[Any, sa.Compiled] = {}
-_compile_definition = sa.schema.ExecutableDDLElement.compile
+_definitions: dict[Any, str] = {}
 
 
 @sa.event.listens_for(sa.Engine, "engine_connect")
@@ -43,13 +43,14 @@ def _do_not_wait(_connection, _cursor, statement, parameters, _context, _is_many
     return statement.replace("synchronous = FULL", "synchronous = OFF"), parameters
 
 
-def _share_definition(definition: Any, *, dialect: sa.Dialect, **choices: Any) -> sa.Compiled:
+@compiles(sa.schema.CreateTable)
+@compiles(sa.schema.CreateIndex)
+def _share_definition(definition: Any, compiler: Any, **choices: Any) -> str:
     """Compile what makes a table or an index once for each kind of database."""
-    if not isinstance(definition, sa.schema.CreateTable | sa.schema.CreateIndex):
-        return _compile_definition(definition, dialect=dialect, **choices)
-    key = (type(definition), definition.element, dialect.name)
+    key = (type(definition), definition.element, compiler.dialect.name)
     if key not in _definitions:
-        _definitions[key] = _compile_definition(definition, dialect=dialect, **choices)
+        visit = getattr(compiler, f"visit_{definition.__visit_name__}")
+        _definitions[key] = visit(definition, **choices)
     return _definitions[key]
 
 
@@ -59,4 +60,3 @@ def _check_text(text: str) -> None:
 
 
 VALIDATOR.check_schema = staticmethod(lambda schema: _check_text(json.dumps(schema)))
-sa.schema.ExecutableDDLElement.compile = _share_definition
