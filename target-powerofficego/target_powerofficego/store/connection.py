@@ -160,10 +160,12 @@ class StoreConnection:
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
             version = None
-            if sa.inspect(self.connection).has_table(t.about.name):
+            names = sa.inspect(self.connection).get_table_names()
+            if t.about.name in names:
                 version = self.connection.scalar(sa.select(t.about.c.schema_version))
             if version is None:
-                t.tables.create_all(self.connection)
+                missing = [table for table in t.tables.sorted_tables if table.name not in names]
+                t.tables.create_all(self.connection, missing, checkfirst=False)
                 self.connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
             elif version < t.SCHEMA_VERSION and when_older == "migrate":
                 migrate(self.connection, version)
