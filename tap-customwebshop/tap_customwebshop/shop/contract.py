@@ -13,6 +13,11 @@ from tap_customwebshop.stamps import parse_stamp, write_stamp
 
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
+_KINDS: dict[str, tuple[type[Any], str]] = {
+    "object": (dict, "an object"),
+    "array": (list, "a list"),
+    "boolean": (bool, "True or False"),
+}
 
 
 class WrongRecordError(ValueError):
@@ -30,11 +35,9 @@ def check(record: dict[str, Any], schema: dict[str, Any], place: str = "") -> No
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
             meant = (
-                f"; did you mean '{place}{near[0]}'?"
-                if near
-                else "; what it lacks goes into 'custom'"
+                f"did you mean '{place}{near[0]}'?" if near else "what it lacks goes into 'custom'"
             )
-            raise WrongRecordError(f"the contract has no '{place}{name}'{meant}")
+            raise WrongRecordError(f"the contract has no '{place}{name}'; {meant}")
         if isinstance(value, datetime) and value.tzinfo:
             record[name] = write_stamp(value)
         elif value is not None:
@@ -43,21 +46,16 @@ def check(record: dict[str, Any], schema: dict[str, Any], place: str = "") -> No
 
 def _check_value(value: Any, field: dict[str, Any], place: str) -> None:  # noqa: ANN401
     kind = field["type"][0] if isinstance(field["type"], list) else field["type"]
-    if kind == "object":
-        if not isinstance(value, dict):
-            raise WrongRecordError(f"'{place}' must be an object")
-        if field.get("properties"):
-            check(value, field, f"{place}.")
-    elif kind == "array":
-        if not isinstance(value, list):
-            raise WrongRecordError(f"'{place}' must be a list")
-        for row in value:
-            _check_value(row, field["items"], place)
-    elif kind == "boolean":
-        if not isinstance(value, bool):
-            raise WrongRecordError(f"'{place}' must be True or False")
-    else:
+    if kind not in _KINDS:
         _check_text(value, field, place)
+        return
+    python_kind, words = _KINDS[kind]
+    if not isinstance(value, python_kind):
+        raise WrongRecordError(f"'{place}' must be {words}")
+    if kind == "object" and field.get("properties"):
+        check(value, field, f"{place}.")
+    for row in value if kind == "array" else ():
+        _check_value(row, field["items"], place)
 
 
 def _check_text(value: Any, field: dict[str, Any], place: str) -> None:  # noqa: ANN401

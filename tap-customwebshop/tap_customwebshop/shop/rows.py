@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import difflib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Value = TypeVar("Value")
 
 
 class MissingMemberError(KeyError):
@@ -27,17 +29,7 @@ class MissingMemberError(KeyError):
 class Text(str):
     """Text that knows its place."""
 
-    __slots__ = ("place",)
     place: str
-
-    @classmethod
-    def of(cls, text: str, place: str | None) -> str:
-        """Return the text, with the place if there is one."""
-        if place is None:
-            return text
-        placed = cls(text)
-        placed.place = place
-        return placed
 
 
 class Number(Decimal):
@@ -50,6 +42,18 @@ class Whole(int):
     """A whole number that knows its place."""
 
     place: str
+
+
+_KINDS: dict[type, Any] = {str: Text, Text: Text, int: Whole, Decimal: Number}
+
+
+def placed(value: Value, place: str | None) -> Value:
+    """Return text or a number that knows its place, if there is one; anything else as it is."""
+    if place is None or type(value) not in _KINDS:
+        return value
+    made: Value = _KINDS[type(value)](value)
+    made.place = place  # type: ignore[attr-defined]
+    return made
 
 
 def place_of(value: object) -> str | None:
@@ -73,15 +77,7 @@ class Notes:
         """Return a value that knows its place, and notes what is read of it."""
         if isinstance(value, dict):
             return Row(value, place, self)
-        if isinstance(value, list):
-            return Rows(value, place, self)
-        if isinstance(value, str):
-            return Text.of(value, place)
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            return value
-        number = Whole(value) if isinstance(value, int) else Number(value)
-        number.place = place
-        return number
+        return Rows(value, place, self) if isinstance(value, list) else placed(value, place)
 
     def note(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Note that a member was read, and return its value, placed."""

@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tap_customwebshop.shop.rows import Text, place_of
+from tap_customwebshop.shop.rows import place_of, placed
 from tap_customwebshop.stamps import parse_stamp, parse_start, write_stamp
 
 _DECIMALS = {"ISK": 0, "JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "BHD": 3, "KWD": 3, "TND": 3}
@@ -40,7 +40,7 @@ def money(value: Any, currency: str = "NOK", *, minor: bool = False) -> str | No
         text = format(amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP), "f")
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
-    return Text.of(text, place_of(value))
+    return placed(text, place_of(value))
 
 
 def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
@@ -55,9 +55,9 @@ def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
         WrongValueError: A value is no moment.
     """
     for value in values:
-        if value is None or str(value).strip() in ("", "0") or str(value).startswith("0000-00-00"):
-            continue
-        return Text.of(write_stamp(_moment(value, zone)), place_of(value))
+        text = "" if value is None else str(value).strip()
+        if text not in ("", "0") and not text.startswith("0000-00-00"):
+            return placed(write_stamp(_moment(value, zone)), place_of(value))
     return None
 
 
