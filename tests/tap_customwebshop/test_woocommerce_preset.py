@@ -11,7 +11,7 @@ import pytest
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.shop.reading import write_change
+from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -73,8 +73,15 @@ class Reader:
 
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
+        records = self.singles()
+        request = records.request(entity, str(record_id), patch)
+        if request is not None:
+            records.asker.send(*request)
+
+    def singles(self):
+        """Return what reads and changes single records."""
         connect = TapCustomWebShop(config=self.config).connect
-        write_change(self.config, connect, entity, str(record_id), patch)
+        return SingleRecords(file_of(self.config), self.config, connect)
 
 
 @pytest.fixture(params=[{}])
