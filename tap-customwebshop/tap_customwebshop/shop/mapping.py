@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError, ShopFileError
-from tap_customwebshop.records import numbers_to_text
 from tap_customwebshop.shop.asking import NotThereError, like
-from tap_customwebshop.shop.contract import WrongRecordError, check
+from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
 from tap_customwebshop.shop.rows import MissingMemberError, Notes, place_of
@@ -128,7 +127,7 @@ class Mapper:
     def __init__(self, file: ShopFile, stream: str, schema: dict[str, Any], shop: Shop) -> None:
         self._file = file
         self._stream = stream
-        self._schema = schema
+        self._rules = rules_of(schema)
         self._shop = shop
         self._make = file.functions[STREAMS[stream]]
         self._listing = file.listings[stream]
@@ -175,8 +174,7 @@ class Mapper:
         for record in records:
             if not isinstance(record, dict):
                 raise WrongRecordError("it returned no dict")
-            check(record, self._schema)
-            numbers_to_text(record, self._schema)
+            check(record, self._rules)
             if not record.get("id"):
                 raise WrongRecordError("the record has no 'id'")
             if self._listing.has_stamps and not record.get("updated_at"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop import schemas
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.shop.contract import words_of
+from tap_customwebshop.shop.contract import Rule
 from tap_customwebshop.shop.loading import STREAMS
 from tap_customwebshop.stamps import parse_start
 
@@ -100,7 +100,7 @@ def _members(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]
             yield f'        "{name}": stamp(row["{raw}"]),'
         elif field.get("format") == schemas.DECIMAL_FORMAT:
             yield f'        "{name}": money(row["{raw}"]),'
-        elif field["type"][0] == "string" and not words_of(field):
+        elif field["type"][0] == "string" and not Rule(name, field).words:
             yield f'        "{name}": row["{raw}"],'
     changed = (name for name in row if _CHANGED.search(name) and parse_start(str(row[name])))
     unseen = "        # no stamp of a change was seen: say has_stamps=False in the Listing"

@@ -242,7 +242,7 @@ class FileStream(ShopStream):
             else:
                 records += [one for one in made if self._is_wanted(one, page.read_at, earliest)]
         is_whole = page.is_whole and not failures
-        told = records, None, page.read_at, page.told_at, True
+        told = records, None, page.read_at, page.told_at, False
         return RecordPage(*told, tuple(failures), is_whole=is_whole, is_in_order=is_in_order)
 
     def _is_wanted(self, record: dict[str, Any], read_at: datetime, earliest: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,24 +58,26 @@ def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
     for value in values:
         text = "" if value is None else str(value).strip()
         if text not in ("", "0") and not text.startswith("0000-00-00"):
-            return placed(write_stamp(_moment(value, zone)), place_of(value))
+            if (moment := _moment(text, zone)) is None:
+                raise _wrong(value, "a moment")
+            return placed(moment, place_of(value))
     return None
 
 
-def _moment(value: Any, zone: str) -> datetime:  # noqa: ANN401
-    text = str(value).strip()
+@lru_cache(maxsize=1000)
+def _moment(text: str, zone: str) -> str | None:
     try:
         if text.replace(".", "", 1).isdecimal() and len(text) > len("20260131"):
             seconds = Decimal(text)
             seconds = seconds / 1000 if seconds >= _MILLISECONDS else seconds
-            return datetime.fromtimestamp(float(seconds), timezone.utc)
+            return write_stamp(datetime.fromtimestamp(float(seconds), timezone.utc))
         if moment := parse_stamp(text):
-            return moment
+            return write_stamp(moment)
         if moment := parse_start(text):
-            return moment.replace(tzinfo=ZoneInfo(zone))
+            return write_stamp(moment.replace(tzinfo=ZoneInfo(zone)))
     except (ValueError, OverflowError, OSError):
         pass
-    raise _wrong(value, "a moment")
+    return None
 
 
 def _wrong(value: object, kind: str) -> WrongValueError:
