@@ -195,6 +195,16 @@ def test_rows_that_lack_the_member_that_they_are_in_are_not_passed_over(read):
     assert "no list at rows='edges[].node'" in emitted.log
 
 
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_a_filter_that_the_shop_ignores_is_told_once_whatever_the_order(read, is_sorted):
+    file = f"CUSTOMERS = Listing('/list', since='s={{since}}', sorted={is_sorted},"
+    file += f" lookback_seconds=0)\n{ROWS}"
+    first = read(lambda _: FIVE, file)
+    again = read(lambda _: FIVE, file, state=first.states()[-1])
+    assert ids(again) == ALL
+    assert again.log.count("does not heed 's={since}'") == 1
+
+
 # Values
 
 
