@@ -92,49 +92,51 @@ class OwnShop:
         self.records[entity][record_id] = self.reshapes(record)
 
 
-class OwnBoth:
-    """Both ways between an own shop and Go."""
+class FileBoth:
+    """Both ways between Go and a shop that is read by a shop file, with its settings."""
 
-    def __init__(self, both: Both, shop: OwnShop, folder: Path) -> None:
+    def __init__(self, both: Both, settings: dict[str, Any]) -> None:
         self.both = both
-        self.shop = shop
-        self.path = folder / "my_shop.py"
-        self.write_file(BY_REST + CHANGE)
-
-    def write_file(self, text: str) -> None:
-        """Write the shop file."""
-        self.path.write_text(text, encoding="utf-8")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings that both plugins of the shop get."""
-        return {
-            "api_url": self.shop.server.url,
-            "shop": str(self.path),
-            "shop_settings": {"key": "hemmelig"},
-            "retry_seconds": 5,
-        }
+        self.settings = {"retry_seconds": 5, **settings}
 
     def forward(self, **settings: Any) -> Any:
         """Let all records of the shop go to Go, by the tap."""
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
-            TapCustomWebShop(config=self.settings).sync_all()
+            TapCustomWebShop(config=dict(self.settings)).sync_all()
         messages = [json.loads(line) for line in output.getvalue().splitlines()]
         records = [one for one in messages if one["type"] == "RECORD"]
         return self.both.ledger.run(*records, **{**self.both.settings, **settings})
 
     def back(self, *messages: Any, **settings: Any) -> Any:
         """Let all entries of Go go to the shop; return the run's outcome."""
-        self.shop.server.asked.clear()
         outcome = self.both.back(*messages, **{**self.config(), **settings})
-        assert "hemmelig" not in outcome.log
+        assert not [one for one in self.settings["shop_settings"].values() if one in outcome.log]
         return outcome
 
     def config(self) -> dict[str, Any]:
         """Return the config of the way back; without a token, for the file names none."""
-        config = {**self.both.config(), **self.settings}
-        return {**config, "auth_token": None}
+        return {**self.both.config(), **self.settings, "auth_token": None}
+
+
+class OwnBoth(FileBoth):
+    """Both ways between an own shop and Go."""
+
+    def __init__(self, both: Both, shop: OwnShop, folder: Path) -> None:
+        self.shop = shop
+        self.path = folder / "my_shop.py"
+        self.write_file(BY_REST + CHANGE)
+        settings = {"api_url": shop.server.url, "shop": str(self.path)}
+        super().__init__(both, {**settings, "shop_settings": {"key": "hemmelig"}})
+
+    def write_file(self, text: str) -> None:
+        """Write the shop file."""
+        self.path.write_text(text, encoding="utf-8")
+
+    def back(self, *messages: Any, **settings: Any) -> Any:
+        """See `FileBoth`; only what this run asks is kept in the shop."""
+        self.shop.server.asked.clear()
+        return super().back(*messages, **settings)
 
     def assert_at_rest(self) -> None:
         """See that nothing is open, and that neither way has anything to write."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.schemas import DECIMAL_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
 
 def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
@@ -57,4 +57,5 @@ def is_id(name: str) -> bool:
 
 def digits(number: int | Decimal) -> str:
     """Return a number as text, with the digits that it came with."""
-    return format(number, "f") if isinstance(number, Decimal) else str(number)
+    text = str(number)
+    return format(number, "f") if "E" in text else text

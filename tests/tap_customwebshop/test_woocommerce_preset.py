@@ -427,6 +427,27 @@ def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
     assert shop.get("products", wool)["regular_price"] == "200.00"
 
 
+def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "200.00", description="Myk")
+    shirt = shop.add_product("Skjorte", "S", type="variable", description="Fin")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød", "Str": "L"})
+    gone = shop.add_product("Borte", "B", "10.00")
+    kari = shop.add_customer(KARI["email"], billing=KARI)
+    shop.place_order([(wool, 1), (red, 2)], customer_id=kari, billing=KARI)
+    order = shop.all("orders")[0]["id"]
+    singles = reader.singles()
+    for stream, ids in (
+        ("customers", [kari]),
+        ("products", [wool, red, gone]),
+        ("orders", [order]),
+    ):
+        listed = {one["id"]: one for one in reader.records(stream)}
+        for key in map(str, ids):
+            assert singles.read(stream, key) == listed[key]
+    shop.trash("products", shirt)
+    assert singles.read("products", str(red))["deleted_at"] is not None
+
+
 def test_an_edit_of_an_order_is_left_alone(shop, reader):
     number = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI)
     before = reader.one("orders")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+import orjson
 import requests
 
 from tap_customwebshop.client import persist
@@ -252,7 +253,7 @@ class Asker:
         self, listing: Listing, rows: list[Any], number: int, known: dict[int, int]
     ) -> None:
         """Raise if a page is the same as one before: its parameter is then not heeded."""
-        same = known.setdefault(hash(repr(rows)), number) if rows else number
+        same = known.setdefault(_hash_of(rows), number) if rows else number
         if same != number:
             raise self._broken(
                 listing,
@@ -423,6 +424,13 @@ def _without_cursor(send: Any) -> Any:  # noqa: ANN401 - a template
         for name, one in send.items()
         if one != "{cursor}"
     }
+
+
+def _hash_of(rows: list[Any]) -> int:
+    try:
+        return hash(orjson.dumps(rows, default=str))
+    except TypeError:  # a whole number beyond 64 bits
+        return hash(repr(rows))
 
 
 def _names(query: Mapping[str, str], body: object) -> str:

@@ -6,15 +6,22 @@ import difflib
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.records import digits, is_id
 from tap_customwebshop.schemas import DECIMAL_FORMAT
 from tap_customwebshop.stamps import sortable_stamp, write_stamp
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
-_KINDS = {
+_TEXTS: dict[str, tuple[Callable[[str], object] | None, str]] = {
+    DECIMAL_FORMAT: (_AMOUNT.fullmatch, "is no decimal; money(…) makes one"),
+    "date-time": (sortable_stamp, "is no moment with a zone; stamp(…) makes one"),
+}
+_KINDS: dict[str, tuple[type[Any], str]] = {
     "object": (dict, "an object"),
     "array": (list, "a list"),
     "boolean": (bool, "True or False"),
@@ -29,20 +36,24 @@ class Rule:
     """What the contract says of a member.
 
     Attributes:
-        is_free: Whether any text is right.
+        plain: The type whose values are all right; None if there is none.
         words: The words that it can have, which its description lists; none for free text.
-        members: The rules of what is inside an object.
     """
 
     def __init__(self, name: str, field: dict[str, Any]) -> None:
-        kind = field["type"]
-        self._kind = kind[0] if isinstance(kind, list) else kind
-        self._format = field.get("format")
-        self._is_id = is_id(name)
+        kind, form = field["type"], field.get("format")
+        kind = kind[0] if isinstance(kind, list) else kind
+        self._inner = _KINDS.get(kind)
+        self._is_decimal = form == DECIMAL_FORMAT
+        self._takes_numbers = self._is_decimal or is_id(name)
         self.words = _WORD.findall(field.get("description", "").partition("One of ")[2])
-        self.is_free = self._kind == "string" and not self._format and not self.words
-        self.members = rules_of(field)
-        self._rows = Rule(name, field["items"]) if self._kind == "array" else None
+        self._members = rules_of(field)
+        self._rows = Rule(name, field["items"]) if kind == "array" else None
+        one_of = (self.words.__contains__, f"must be one of {', '.join(self.words)}")
+        nothing = one_of if self.words else (None, "")
+        self._is_right, self._says = _TEXTS.get(form or "", nothing)
+        is_free = kind == "string" and not self._is_right
+        self.plain = str if is_free else bool if kind == "boolean" else None
 
     def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value in the contract's form: stamps and, of ids and amounts, numbers as text.
@@ -50,33 +61,32 @@ class Rule:
         Raises:
             WrongRecordError: It is of another kind.
         """
-        if self._kind not in _KINDS:
+        if self._inner is None:
             return self._text(value, place)
-        kind, words = _KINDS[self._kind]
-        if not isinstance(value, kind):
+        wanted, words = self._inner
+        if not isinstance(value, wanted):
             raise WrongRecordError(f"'{place}' must be {words}")
-        if self.members:
-            check(value, self.members, f"{place}.")
+        if self._members:
+            check(value, self._members, f"{place}.")
         if self._rows:
             for row in value:
                 self._rows.taken(row, place)
         return value
 
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
-        is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-        if self._format == DECIMAL_FORMAT:
-            if not is_number and not (isinstance(value, str) and _AMOUNT.fullmatch(value)):
-                raise WrongRecordError(f"'{place}' is no decimal; money(…) makes one")
-        elif isinstance(value, datetime) and value.tzinfo:
+        if isinstance(value, str):
+            if self._is_right is None or self._is_right(value):
+                return value
+            raise WrongRecordError(f"'{place}' {self._says}")
+        if (
+            self._takes_numbers
+            and isinstance(value, (Decimal, int))
+            and not isinstance(value, bool)
+        ):
+            return digits(value)
+        if isinstance(value, datetime) and value.tzinfo and not self._is_decimal:
             return write_stamp(value)
-        elif isinstance(value, str):
-            if self._format == "date-time" and not sortable_stamp(value):
-                raise WrongRecordError(f"'{place}' is no moment with a zone; stamp(…) makes one")
-            if self.words and value not in self.words:
-                raise WrongRecordError(f"'{place}' must be one of {', '.join(self.words)}")
-        elif not (is_number and self._is_id):
-            raise WrongRecordError(f"'{place}' must be text")
-        return digits(value) if is_number else value
+        raise WrongRecordError(f"'{place}' {self._says if self._is_decimal else 'must be text'}")
 
 
 def rules_of(schema: dict[str, Any]) -> dict[str, Rule]:
@@ -98,5 +108,5 @@ def check(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> No
                 f"did you mean '{place}{near[0]}'?" if near else "what it lacks goes into 'custom'"
             )
             raise WrongRecordError(f"the contract has no '{place}{name}'; {meant}")
-        if value is not None and not (rule.is_free and type(value) is str):
+        if value is not None and type(value) is not rule.plain:
             record[name] = rule.taken(value, f"{place}{name}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.checking import first_rows
 from tap_customwebshop.shop.mapping import WrongRowError
-from tap_customwebshop.shop.rows import Notes, leaves, place_of
+from tap_customwebshop.shop.values import Notes, leaves, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,8 +11,7 @@ from tap_customwebshop.shop.asking import NotThereError, like
 from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
-from tap_customwebshop.shop.rows import MissingMemberError, Notes, place_of
-from tap_customwebshop.shop.values import WrongValueError
+from tap_customwebshop.shop.values import MissingMemberError, Notes, WrongValueError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -137,7 +137,8 @@ class SingleRecords:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
-    return dict(config.get("shop_settings") or {})
+    settings = config.get("shop_settings")
+    return dict(settings) if isinstance(settings, dict) else {}  # discovery checks no settings
 
 
 def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
