@@ -86,6 +86,7 @@ class OddShop:
 
 
 HEAD = "from tap_customwebshop.shop import *\n"
+"""How the tests' shop files begin."""
 ROWS = """
 def customer(row, shop):
     return {"id": row["id"], "name": row["name"], "updated_at": stamp(row["changed"])}

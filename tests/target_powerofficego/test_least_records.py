@@ -2,6 +2,7 @@
 
 import copy
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from ledger import the_order
@@ -10,7 +11,7 @@ ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 AT = "2026-01-05T10:00:00Z"
 
 LINE = {"id": "1", "sku": "ULL-1", "quantity": "2", "total_incl": "250.00", "tax_rate": "25"}
-LEAST = {
+LEAST: dict[str, dict[str, Any]] = {
     "customers": {"id": "1001", "name": "Kari Nordmann", "updated_at": AT},
     "products": {"id": "501", "sku": "ULL-1", "name": "Lusekofte", "updated_at": AT},
     "orders": {
@@ -33,7 +34,7 @@ def least(entity, *without):
     record = copy.deepcopy(LEAST[entity])
     if without:
         *path, name = without
-        part = record
+        part: Any = record
         for step in path:
             part = part[step]
         del part[name]
