@@ -1,17 +1,11 @@
 """What all tests share: a sandbox, a ledger, both ways; which examples; who shares a process."""
 
-import gc
 import os
 import secrets
-import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
-
-# Many processes import the same modules, and would otherwise each compile them anew.
-sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest_plugins = ["shared_work", "ledger", "both_ways", "tls"]
 
@@ -107,17 +101,6 @@ def pytest_cmdline_main(config):
     is_worker = hasattr(config, "workerinput")
     if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
         option.numprocesses = 2 * (os.cpu_count() or 1)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection():
-    """Search what stays to the end for nothing that could be freed."""
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def pytest_ignore_collect(collection_path, config):
