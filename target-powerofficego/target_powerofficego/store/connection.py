@@ -160,12 +160,10 @@ class StoreConnection:
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
             version = None
-            names = sa.inspect(self.connection).get_table_names()
-            if t.about.name in names:
+            if sa.inspect(self.connection).has_table(t.about.name):
                 version = self.connection.scalar(sa.select(t.about.c.schema_version))
             if version is None:
-                missing = [table for table in t.tables.sorted_tables if table.name not in names]
-                t.tables.create_all(self.connection, missing, checkfirst=False)
+                t.tables.create_all(self.connection)
                 self.connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
             elif version < t.SCHEMA_VERSION and when_older == "migrate":
                 migrate(self.connection, version)
