@@ -253,6 +253,7 @@ class Sender:
                 url,
                 auth=_GivenHeaders(headers),
                 timeout=(CONNECT_SECONDS, self._timeout_seconds),
+                allow_redirects=False,
                 stream=True,
                 **content,
             ) as response:
