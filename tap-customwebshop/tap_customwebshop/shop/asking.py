@@ -31,7 +31,6 @@ from tap_customwebshop.shop.listing import (
     Answer,
     Listing,
     OnePage,
-    OnePage,
     sign_of_more,
     value_at,
 )
