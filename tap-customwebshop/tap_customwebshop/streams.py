@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -16,13 +17,14 @@ from typing_extensions import override
 from tap_customwebshop import schemas
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
+from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.sdk_internals import pop_deselected_record_properties
-from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp
+from tap_customwebshop.stamps import FIRST_YEAR, earlier, parse_start, sortable_stamp
 from tap_customwebshop.writer import LineWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -34,8 +36,6 @@ _UNDATED = (
     "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
     "but the shop may not list it again when it changes."
 )
-_FIRST_YEAR = "1900"
-"""An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
 
 
 class ShopStream(Stream):
@@ -56,6 +56,7 @@ class ShopStream(Stream):
     def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)
         self._shop = shop
+        self._form: RecordForm | None = None
         self._page_size: int = self.config.get("page_size", 500)
         self.STATE_MSG_FREQUENCY = self._page_size
         self._known = frozenset(self.record_schema["properties"])
@@ -79,29 +80,32 @@ class ShopStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
+        for number, page in enumerate(self._read(), 1):
+            for position, record in enumerate(page.records, 1):
+                yield self._take(record, page, f"record {position} of page {number}")
+            if isinstance(self._tap.message_writer, LineWriter):
+                self._tap.message_writer.flush()
+
+    def _read(self) -> Iterator[Page]:
+        """Begin a bookmark, and yield the shop's pages from there."""
         since: datetime | None = None
         self._bookmark: Bookmark | None = None
         if self.replication_method == REPLICATION_INCREMENTAL:
             lookback = timedelta(seconds=self.config["lookback_seconds"])
             since = self._since(lookback)
             self._bookmark = self._new_bookmark(lookback, since)
-        self._has_deselected = not all(self.mask.values())
         wanted = self.ABORT_AT_RECORD_COUNT  # set in a trial, which one record more ends
         limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
-        pages = self._pages(since, limit=limit, ahead=wanted is None)
-        for number, page in enumerate(pages, 1):
+        for page in self._pages(since, limit=limit, ahead=wanted is None):
             self._begin_page(page)
-            for position, record in enumerate(page.records, 1):
-                yield self._take(record, page, f"record {position} of page {number}")
-            if isinstance(self._tap.message_writer, LineWriter):
-                self._tap.message_writer.flush()
+            yield page
 
     def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
         return Bookmark(self.name, self.stream_state, lookback, since, self._warn_once)
 
     def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
         assert self._shop is not None  # noqa: S101 - else this is overridden
-        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead)
+        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=self._form)
 
     def _begin_page(self, page: Page) -> None:
         self._read_at, self._told_at = page.read_at, page.told_at
@@ -150,7 +154,7 @@ class ShopStream(Stream):
         """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
-        if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
+        if not isinstance(value, str) or stamp is None or stamp < FIRST_YEAR:
             self._warn_once(_UNDATED, self.name, place)
             return None
         if value[-1] != "Z" or value[10] != "T":
@@ -174,6 +178,70 @@ class ShopStream(Stream):
                 )
                 self._told_fields.add(name)
         move_to_custom(record, unknown)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Write the shop's own bytes where nothing is to be changed; else do as the SDK does."""
+        self._has_deselected = not all(self.mask.values())
+        if not (write_messages and self._passes_unchanged()):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            self._write_starting_replication_value(None)
+            self._form = RecordForm(self.record_schema)
+            for number, page in enumerate(self._read(), 1):
+                self._pass_on(page, number)
+                counter.increment(len(page.records))
+        self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    def _passes_unchanged(self) -> bool:
+        """Return whether records are written as the shop sent them, if it keeps the contract."""
+        stream_map, *others = self.stream_maps
+        return (
+            self._shop is not None
+            and self.selected
+            and not self._has_deselected
+            and self.ABORT_AT_RECORD_COUNT is None
+            and self._stream_version is None
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and not others
+            and isinstance(self._tap.message_writer, LineWriter)
+        )
+
+    def _pass_on(self, page: Page, number: int) -> None:
+        """Write the records of a page, and the state after it."""
+        ready: list[RawRecord] = []
+        try:
+            for position, record in enumerate(page.records, 1):
+                if isinstance(record, RawRecord):
+                    ready.append(record)
+                    continue
+                self._write_raw(ready)
+                ready = []
+                taken = self._take(record, page, f"record {position} of page {number}")
+                self._write_record_message(taken)
+                self._increment_stream_state(taken)
+            self._write_raw(ready)
+        finally:
+            self._write_state_message()
+
+    def _write_raw(self, records: Sequence[RawRecord]) -> None:
+        """Write records as the shop sent them; those before one out of order are written, too."""
+        if not records:
+            return
+        writer = cast("LineWriter", self._tap.message_writer)
+        bookmark, read_at, told_at = self._bookmark, self._read_at, self._told_at
+        self.state_manager.is_flushed = False
+        with writer.records(self.name, read_at) as write:
+            for _, stamp, text in records:
+                if bookmark is not None:
+                    bookmark.check(stamp)
+                    bookmark.advance(stamp, read_at, told_at)
+                write(text)
 
     @override
     def _process_record(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter, SingerMessageType
 from singer_sdk.singerlib.encoding.simple import Message
 from singer_sdk.singerlib.json import serialize_json
@@ -15,6 +16,10 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+_PLACE = b"\0"
+"""Stands for a record in the line around it; no JSON holds it."""
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
@@ -45,12 +50,25 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def write_message(self, message: Message) -> None:
         line = self.format_message(message)
         with self._writing():
-            if hasattr(sys.stdout, "buffer"):
-                sys.stdout.buffer.write(line)
-            else:
-                sys.stdout.write(line.decode())
+            _put(line)
             if message.type is not SingerMessageType.RECORD:
                 sys.stdout.flush()
+
+    @contextmanager
+    def records(self, stream: str, read_at: datetime) -> Iterator[Callable[[Any], None]]:
+        """Give a function that takes records as JSON text; all are written at the end.
+
+        A signal waits until then, so what is done with a record meanwhile is done if it is written.
+        """
+        place = orjson.Fragment(_PLACE)
+        message = RecordMessage(stream, cast("dict[str, Any]", place), time_extracted=read_at)
+        head, tail = self.format_message(message).split(_PLACE)
+        pieces: list[Any] = []
+        with self._writing():
+            try:
+                yield lambda text: pieces.extend((head, text, tail))
+            finally:
+                _put(b"".join(pieces))
 
     def flush(self) -> None:
         """Hand everything written so far to the reader of the pipe."""
@@ -75,6 +93,13 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()
+
+
+def _put(lines: bytes) -> None:
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(lines)
+    else:
+        sys.stdout.write(lines.decode())
 
 
 def _exact_number(value: object) -> orjson.Fragment:
