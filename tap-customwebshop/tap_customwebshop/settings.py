@@ -28,6 +28,24 @@ API_URL = th.Property(
     examples=["https://shop.example.com/api"],
 )
 
+SHOP = th.Property(
+    "shop",
+    th.StringType,
+    title="Shop file",
+    description="A Python file that says how the shop is read and written to, such as ./my_shop.py,"
+    " or the name of one that comes with the tap. Left out, the shop has the API that is made for"
+    " these plugins.",
+)
+SHOP_SETTINGS = th.Property(
+    "shop_settings",
+    th.ObjectType(additional_properties=th.StringType),
+    secret=True,
+    title="Settings of the shop file",
+    description="Keys and other values that the shop file names, such as "
+    '{"client_id": "...", "client_secret": "..."}. With a shop file, auth_token is needed only '
+    "if the file names it.",
+)
+
 SETTINGS: dict[str, Any] = th.PropertiesList(
     API_URL,
     th.Property(
@@ -38,23 +56,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         title="Access token",
         description="The bearer token that the shop's API asks for.",
     ),
-    th.Property(
-        "shop",
-        th.StringType,
-        title="Shop file",
-        description="A Python file that says how the shop is read, such as ./my_shop.py, or the "
-        "name of one that comes with the tap. Left out, the shop has the API that is made for this "
-        "tap.",
-    ),
-    th.Property(
-        "shop_settings",
-        th.ObjectType(additional_properties=th.StringType),
-        secret=True,
-        title="Settings of the shop file",
-        description="Keys and other values that the shop file names, such as "
-        '{"client_id": "...", "client_secret": "..."}. With a shop file, auth_token is needed only '
-        "if the file names it.",
-    ),
+    SHOP,
+    SHOP_SETTINGS,
     th.Property(
         "start_date",
         th.DateTimeType,
@@ -168,7 +171,8 @@ def _broken_rule(error: ValidationError) -> str:
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
     if wrong := wrong_address(config["api_url"]):
         yield f"The setting 'api_url' {wrong}"
-    if "auth_token" in config and (wrong := wrong_token(config["auth_token"])):
+    is_needed = "auth_token" in config and not (config.get("shop") and not config["auth_token"])
+    if is_needed and (wrong := wrong_token(config["auth_token"])):
         yield f"The setting 'auth_token' {wrong}"
     agent = config.get("user_agent") or ""
     if not (agent.isascii() and agent.isprintable()):
