@@ -21,10 +21,10 @@ from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.sdk_internals import pop_deselected_record_properties
 from tap_customwebshop.stamps import FIRST_YEAR, earlier, parse_start, sortable_stamp
-from tap_customwebshop.writer import LineWriter
+from tap_customwebshop.writer import LineWriter, as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -80,11 +80,16 @@ class ShopStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        for number, page in enumerate(self._read(), 1):
-            for position, record in enumerate(page.records, 1):
-                yield self._take(record, page, f"record {position} of page {number}")
-            if isinstance(self._tap.message_writer, LineWriter):
-                self._tap.message_writer.flush()
+        try:
+            for number, page in enumerate(self._read(), 1):
+                for position, record in enumerate(page.records, 1):
+                    yield self._take(record, page, f"record {position} of page {number}")
+                if isinstance(self._tap.message_writer, LineWriter):
+                    self._tap.message_writer.flush()
+        except ContractBrokenError:
+            self.state_manager.is_flushed = False  # the bookmark may have gone back
+            self._write_state_message()
+            raise
 
     def _read(self) -> Iterator[Page]:
         """Begin a bookmark, and yield the shop's pages from there."""
@@ -143,12 +148,7 @@ class ShopStream(Stream):
         return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
 
     def _check_order(self, bookmark: Bookmark, stamp: str) -> None:
-        try:
-            bookmark.check(stamp)
-        except ContractBrokenError:
-            self.state_manager.is_flushed = False
-            self._write_state_message()
-            raise
+        bookmark.check(stamp)
 
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
         """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
@@ -183,26 +183,28 @@ class ShopStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Write the shop's own bytes where nothing is to be changed; else do as the SDK does."""
+        """Write records a page at a time where none is mapped or left out; else as the SDK does."""
         self._has_deselected = not all(self.mask.values())
-        if not (write_messages and self._passes_unchanged()):
+        if not (write_messages and self._passes_all()):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
+        self._form = RecordForm(self.record_schema)
         with self.get_record_counter() as counter, self.get_sync_timer():
             self._write_starting_replication_value(None)
-            self._form = RecordForm(self.record_schema)
             for number, page in enumerate(self._read(), 1):
-                self._pass_on(page, number)
+                try:
+                    self._write_page(page, number)
+                finally:
+                    self._write_state_message()
                 counter.increment(len(page.records))
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
-    def _passes_unchanged(self) -> bool:
-        """Return whether records are written as the shop sent them, if it keeps the contract."""
+    def _passes_all(self) -> bool:
+        """Return whether all records are written, and as they are."""
         stream_map, *others = self.stream_maps
         return (
-            self._shop is not None
-            and self.selected
+            self.selected
             and not self._has_deselected
             and self.ABORT_AT_RECORD_COUNT is None
             and self._stream_version is None
@@ -212,36 +214,24 @@ class ShopStream(Stream):
             and isinstance(self._tap.message_writer, LineWriter)
         )
 
-    def _pass_on(self, page: Page, number: int) -> None:
-        """Write the records of a page, and the state after it."""
-        ready: list[RawRecord] = []
-        try:
-            for position, record in enumerate(page.records, 1):
-                if isinstance(record, RawRecord):
-                    ready.append(record)
-                    continue
-                self._write_raw(ready)
-                ready = []
-                taken = self._take(record, page, f"record {position} of page {number}")
-                self._write_record_message(taken)
-                self._increment_stream_state(taken)
-            self._write_raw(ready)
-        finally:
-            self._write_state_message()
-
-    def _write_raw(self, records: Sequence[RawRecord]) -> None:
-        """Write records as the shop sent them; those before one out of order are written, too."""
-        if not records:
-            return
+    def _write_page(self, page: Page, number: int) -> None:
+        """Write the records of a page; those before a fault in it are written, too."""
         writer = cast("LineWriter", self._tap.message_writer)
         bookmark, read_at, told_at = self._bookmark, self._read_at, self._told_at
-        self.state_manager.is_flushed = False
+        if page.records:
+            self.state_manager.is_flushed = False
         with writer.records(self.name, read_at) as write:
-            for _, stamp, text in records:
-                if bookmark is not None:
-                    bookmark.check(stamp)
-                    bookmark.advance(stamp, read_at, told_at)
-                write(text)
+            for position, record in enumerate(page.records, 1):
+                if isinstance(record, RawRecord):
+                    _, stamp, text = record
+                    if bookmark is not None:
+                        bookmark.check(stamp)
+                        bookmark.advance(stamp, read_at, told_at)
+                    write(text)
+                else:
+                    taken = self._take(record, page, f"record {position} of page {number}")
+                    write(as_json(taken))
+                    self._increment_stream_state(taken)
 
     @override
     def _process_record(

@@ -15,13 +15,11 @@ from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
 _PLACE = b"\0"
 """Stands for a record in the line around it; no JSON holds it."""
-
-_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
@@ -39,12 +37,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        line = message.to_dict()
-        try:
-            return orjson.dumps(line, default=_exact_number, option=_OPTIONS)
-        except TypeError:
-            # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
-            return serialize_json(line).encode() + b"\n"
+        return as_json(message.to_dict()) + b"\n"
 
     @override
     def write_message(self, message: Message) -> None:
@@ -93,6 +86,15 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return JSON on one line."""
+    try:
+        return orjson.dumps(value, default=_exact_number, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
+        return serialize_json(value).encode()
 
 
 def _put(lines: bytes) -> None:
