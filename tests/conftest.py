@@ -45,6 +45,8 @@ SLOW = (
     "tests/tap_powerofficego/test_tap_go_hostile.py",
     "tests/target_customwebshop/test_back_broken_input.py",
     "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_change_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_run_killed",
     "tests/target_customwebshop/test_back_versions.py",
     "tests/target_powerofficego/orders/test_credit_notes.py",
     "tests/target_powerofficego/orders/test_orders_exact.py",
@@ -101,6 +103,12 @@ def pytest_cmdline_main(config):
     is_worker = hasattr(config, "workerinput")
     if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
         option.numprocesses = 2 * (os.cpu_count() or 1)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Spare each process the reading of modules of which it would then deselect every test."""
+    is_slow = collection_path.relative_to(config.rootpath).as_posix() in SLOW
+    return True if is_slow and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)
