@@ -162,13 +162,20 @@ def _begin(fetch: Callable[[str | None], Result], cursor: str | None) -> Callabl
     return page.result
 
 
-def persist(attempt: Callable[[], Result], *, shown: str, retry_seconds: float) -> Result:
+def persist(
+    attempt: Callable[[], Result],
+    *,
+    shown: str,
+    retry_seconds: float,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Result:
     """Attempt something until it succeeds, the budget is spent or trying again cannot help.
 
     Args:
         attempt: What is attempted.
         shown: What it is, for messages.
         retry_seconds: Seconds for all attempts together.
+        sleep: Waits so many seconds before the next attempt.
 
     Raises:
         ShopUnavailableError: No attempt succeeded within the budget.
@@ -184,7 +191,7 @@ def persist(attempt: Callable[[], Result], *, shown: str, retry_seconds: float) 
             if wait is None:
                 raise ShopUnavailableError(f"{shown}: {trouble.what}. Run again later.") from None
             logger.warning("%s: %s; asking again in %.1f s", shown, trouble.what, wait)
-        time.sleep(wait)
+        sleep(wait)
 
 
 class ShopClient:

@@ -10,7 +10,9 @@ import pytest
 from odd_shop import OddShop, Reply
 from tap_customwebshop.connection import PassingTrouble
 from tap_customwebshop.errors import ShopError, ShopFileError, ShopRefusedError
-from tap_customwebshop.shop.reading import write_change
+from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
+from tap_customwebshop.shop.mapping import WrongRowError
+from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
 
 HEAD = "from tap_customwebshop.shop import *\n"
@@ -249,6 +251,14 @@ CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.af
         (
             "CUSTOMERS = Listing('/a')\ndef touched(shop, since): ..." + ROWS,
             "needs single='/…/{id}'",
+        ),
+        (
+            "CUSTOMERS = Listing('/a')\ndef change(entity, key, patch, shop): ..." + ROWS,
+            "change() is for single records, so a Listing needs single='/…/{id}'",
+        ),
+        (
+            "CUSTOMERS = Listing('/a', single='{ customer(id: $id) { id } }')" + ROWS,
+            "single must begin with /, or be a query where the list has graphql",
         ),
         (
             "CUSTOMERS = Listing('/a', pager=Page(), since='after={since}')" + ROWS,
@@ -572,23 +582,203 @@ def test_records_that_changed_without_moving_their_stamp_are_read_when_touched_n
     assert again.bookmarks("orders")[-1] == "2026-01-01T08:00:02.000000Z"
 
 
-def test_an_edit_is_sent_once_as_the_file_says(odd_shop, tmp_path):
-    file = "CUSTOMERS = Listing('/list')\nAUTH = Header('X-Key')\n" + ROWS
-    file += "def change(entity, record_id, patch, shop):\n"
-    file += "    return ('PUT', f'/{entity}/{record_id}', patch) if patch else None\n"
-    (tmp_path / "my_shop.py").write_text(HEAD + file)
-    config = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url, "auth_token": "t"}
-    odd_shop.answer = lambda _: {"ok": True}
-    tap = TapCustomWebShop(config=config)
-    assert write_change(config, tap.connect, "customers", "7", {"phone": "1"}) == {"ok": True}
+CHANGE = """
+def change(entity, record_id, patch, shop):
+    if "note" in patch:
+        return None
+    if "phone" in patch:
+        return "PUT", f"/{entity}/{record_id}", patch
+    return "POST", "/graphql", {"query": "mutation { x }", "variables": patch}
+"""
+
+
+@pytest.fixture
+def records(odd_shop, tmp_path):
+    """Return what reads and changes single records by a file with these lines."""
+
+    def opened(file):
+        (tmp_path / "my_shop.py").write_text(HEAD + file)
+        config = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url, "auth_token": "t"}
+        tap = TapCustomWebShop(config=config)
+        return SingleRecords(file_of(config), config, tap.connect)
+
+    return opened
+
+
+REST = "CUSTOMERS = Listing('/list', single='/list/{id}?x={id}', single_at='row')\n" + ROWS + CHANGE
+GRAPHQL = (
+    "CUSTOMERS = Listing('/graphql', 'data.x', graphql='query { x }', single_at='data.node',\n"
+    "    single='query($id: ID!) { node(id: $id) { id name changed } }')\n" + ROWS + CHANGE
+)
+
+
+def test_a_record_is_read_by_its_path_or_by_a_query_and_anew_each_time(records, odd_shop):
+    for file, at in ((REST, "row"), (GRAPHQL, "data")):
+        by_file = records(file)
+        for name in ("Kari", "Ola"):
+            told = row(7, name=name)
+            odd_shop.answer = lambda _, at=at, told=told: {
+                at: {"node": told} if at == "data" else told
+            }
+            assert by_file.read("customers", "7")["name"] == name
+    rest, query = odd_shop.asked[0], odd_shop.asked[-1]
+    assert (rest.method, rest.path, rest.query) == ("GET", "/list/7", {"x": "7"})
+    assert (query.method, query.path) == ("POST", "/graphql")
+    assert query.body["variables"] == {"id": "7"}
+    assert query.body["query"].startswith("query($id: ID!)")
+
+
+@pytest.mark.parametrize(
+    ("file", "answer"),
+    [
+        (REST, Reply({}, status=404)),
+        (REST, Reply({}, status=410)),
+        (REST, {"row": None}),
+        (REST, {"row": row(8)}),
+        (GRAPHQL, {"data": {"node": None}}),
+    ],
+)
+def test_a_record_that_the_shop_does_not_have_is_not_there(records, odd_shop, file, answer):
+    odd_shop.answer = lambda _: answer
+    with pytest.raises(NotThereError):
+        records(file).read("customers", "7")
+
+
+def test_the_answers_that_a_record_is_joined_from_are_asked_for_anew_but_tables_are_kept(
+    records, odd_shop
+):
+    joined = ROWS.replace('row["name"]', "shop.get('/more')['name'] + shop.table('t', suffix)")
+    by_file = records(
+        f"CUSTOMERS = Listing('/list', single='/list/{{id}}')\n{joined}"
+        "def suffix(shop): return shop.get('/suffix')\n"
+    )
+    odd_shop.answer = lambda asked: {"/more": {"name": "Kari"}, "/suffix": "!"}.get(
+        asked.path, row(7)
+    )
+    assert by_file.read("customers", "7")["name"] == "Kari!"
+    odd_shop.answer = lambda asked: {"/more": {"name": "Ola"}}.get(asked.path, row(7))
+    assert by_file.read("customers", "7")["name"] == "Ola!"
+
+
+def test_an_edit_is_sent_as_the_file_says_or_not_at_all(records, odd_shop):
+    by_file = records(REST)
+    odd_shop.answer = lambda _: Reply(b"", status=204)
+    assert by_file.request("customers", "7", {"note": "x"}) is None
+    by_file.asker.send(*by_file.request("customers", "7", {"phone": "1"}))
     (asked,) = odd_shop.asked
     assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
-    assert asked.headers["X-Key"] == "t"
-    assert write_change(config, tap.connect, "customers", "7", {}) is None
-    odd_shop.answer = lambda _: Reply({}, status=503)
-    with pytest.raises(PassingTrouble):
-        write_change(config, tap.connect, "customers", "7", {"phone": "1"})
-    assert len(odd_shop.asked) == 2
+    assert asked.headers["Authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "title", "detail"),
+    [
+        (Reply({}, status=404), NotThereError, None, None),
+        (Reply({}, status=409), ChangedMeanwhileError, None, None),
+        (Reply({}, status=412), ChangedMeanwhileError, None, None),
+        (Reply({}, status=401), ShopRefusedError, None, None),
+        (Reply({}, status=403), ShopRefusedError, None, None),
+        (
+            Reply({"code": "taken", "message": "kari@x.no is taken"}, status=400),
+            NotTakenError,
+            "taken",
+            "kari@x.no is taken",
+        ),
+        (
+            Reply({"title": "Not so", "detail": "kari@x.no"}, status=422),
+            NotTakenError,
+            "Not so",
+            "kari@x.no",
+        ),
+        (Reply(b"<html>", status=405), NotTakenError, "", ""),
+    ],
+)
+def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
+    records, odd_shop, answer, error, title, detail
+):
+    odd_shop.answer = lambda _: answer
+    by_file = records(REST)
+    with pytest.raises(ShopRefusedError) as refused:
+        by_file.asker.send("PUT", "/customers/7", {"phone": "1"})
+    assert type(refused.value) is error
+    assert "kari@x.no" not in str(refused.value)
+    if error is NotTakenError:
+        assert (refused.value.title, refused.value.detail) == (title, detail)
+    assert len(odd_shop.asked) == 1
+
+
+NOT_VALID = {"message": "kari@x.no is not valid", "extensions": {"code": "BAD_INPUT"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "title"),
+    [
+        ({"errors": [NOT_VALID], "data": None}, NotTakenError, "BAD_INPUT"),
+        ({"errors": [NOT_VALID], "data": {"x": None}}, NotTakenError, "BAD_INPUT"),
+        (
+            {
+                "data": {
+                    "x": {"userErrors": [{"field": ["a"], "message": "kari@x.no is not valid"}]}
+                }
+            },
+            NotTakenError,
+            "",
+        ),
+        (
+            {"data": {"x": {"errorCode": "EMAIL", "message": "kari@x.no is not valid"}}},
+            NotTakenError,
+            "EMAIL",
+        ),
+        ({"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN"}}]}, ShopError, None),
+    ],
+)
+def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
+    records, odd_shop, answer, error, title
+):
+    odd_shop.answer = lambda _: answer
+    by_file = records(GRAPHQL)
+    with pytest.raises(ShopError) as refused:
+        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+    assert "kari@x.no" not in str(refused.value)
+    if error is NotTakenError:
+        assert (refused.value.title, refused.value.detail) == (title, "kari@x.no is not valid")
+    else:
+        assert type(refused.value) is ShopRefusedError
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_be_done"),
+    [
+        (Reply({}, status=503), True),
+        (Reply({}, status=501), True),
+        (Reply(b"<html>"), True),
+        (Reply({}, status=429), False),
+        ({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}, False),
+        ({"errors": [NOT_VALID], "data": {"x": {"userErrors": []}}}, True),
+    ],
+)
+def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, answer, may_be_done):
+    odd_shop.answer = lambda _: answer
+    by_file = records(GRAPHQL)
+    with pytest.raises(PassingTrouble) as trouble:
+        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+    assert trouble.value.may_be_done is may_be_done
+    assert len(odd_shop.asked) == 1
+
+
+def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
+    odd_shop.answer = lambda _: {"data": {"x": {"userErrors": [], "customer": {"id": "7"}}}}
+    by_file = records(GRAPHQL)
+    by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+    assert len(odd_shop.asked) == 1
+
+
+@pytest.mark.parametrize("made", ["patch['none']", "('PUT', 'customers/7', {})", "'PUT'"])
+def test_a_change_that_fails_is_named_by_its_line(records, made):
+    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
+    with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
+        by_file.request("customers", "7", {"phone": "1"})
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_BARREN = 10
+_LONGEST_WORDS = 200
+_SERVER_ERRORS = 500
 _ADVICE = {
     400: "it does not take what is sent",
     401: "it does not know who asks; check 'auth_token', 'shop_settings' and AUTH",
@@ -43,8 +45,39 @@ _ADVICE = {
 }
 
 
+_DENIED = {"FORBIDDEN", "ACCESS_DENIED", "UNAUTHENTICATED"}
+"""Codes of GraphQL errors which say that the key may not do this."""
+
+
 class NotThereError(ShopRefusedError):
-    """The shop answered 404 or 410."""
+    """The shop has no such thing: 404, 410, or null for a single record."""
+
+
+class ChangedMeanwhileError(ShopRefusedError):
+    """The shop does not take a change because of what it holds now: 409 or 412."""
+
+
+class NotTakenError(ShopRefusedError):
+    """The shop refuses just this request; nothing was changed.
+
+    Attributes:
+        title: The shop's own short words or code for why; "" if it gives none.
+        detail: What else it says, which may quote personal data.
+    """
+
+    def __init__(self, message: str, title: object = "", detail: object = "") -> None:
+        super().__init__(message)
+        self.title, self.detail = (
+            plain(str(words or ""))[:_LONGEST_WORDS] for words in (title, detail)
+        )
+
+
+_KINDS_OF_REFUSAL: dict[int, type[ShopRefusedError]] = {
+    401: ShopRefusedError,
+    403: ShopRefusedError,
+    404: NotThereError,
+    410: NotThereError,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +106,7 @@ class Asker:
         secrets: The settings that texts of the shop file may name.
         retry_seconds: Seconds for all attempts at one answer.
         page_size: The most rows to ask for at a time.
+        sleep: Waits so many seconds before something is asked for again; what it raises ends that.
     """
 
     def __init__(
@@ -83,7 +117,9 @@ class Asker:
         *,
         retry_seconds: float,
         page_size: int,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self._auth = auth
         self._secrets = secrets
         self._signature = Signature(auth, secrets)
@@ -111,26 +147,41 @@ class Asker:
             ShopError: The shop cannot be asked, or refuses.
         """
         read_at = datetime.now(timezone.utc)
-        path, _, params = listing.single.partition("?")
-        path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))
-        content, headers = self._ask("GET", path, query_of(params, {"id": key}), None)
+        content, headers = self._ask(*_request_of_single(listing, key))
         row = value_at(content, listing.single_at)
         if row is ABSENT:
             raise self._broken(listing, f"single: the answer has nothing at '{listing.single_at}'")
+        if row is None:
+            raise NotThereError(f"{self._connection.shown(listing.path)}: there is no such record.")
         return RawPage([row], read_at, parse_date(headers.get("Date")))
 
     def look(self, path: str) -> tuple[Any, Mapping[str, str]]:
         """Return the JSON answer of a path, and its headers; errors as of `get`."""
         return self._ask("GET", path, {}, None)
 
-    def send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+    def send(self, method: str, path: str, body: object) -> None:
         """Send a change once, for an answer that does not come may have been acted on.
 
         Raises:
-            PassingTrouble: No answer, or one that may be different at another attempt.
-            ShopError: The shop refuses.
+            PassingTrouble: No answer, or one that does not tell whether it was done.
+            NotThereError, ChangedMeanwhileError, NotTakenError: Nothing was changed.
+            ShopError: No change can succeed as things are; nothing was changed.
         """
-        return self._attempt(method, path, {}, body)[0]
+        answer = self._signed(method, path, {}, body)
+        shown = f"{method} {self._connection.shown(path)}"
+        if answer.status >= _SERVER_ERRORS:
+            raise PassingTrouble(f"the shop answered {answer.status}")
+        if answer.status not in range(200, 300):
+            raise _refusal_of_change(shown, answer)
+        _check_mutation(shown, body, _read(answer.body))
+
+    def answers(self, listing: Listing) -> bool:
+        """Return whether the shop answers anything at a list's path, asked once."""
+        try:
+            self._once("GET", listing.path.partition("{")[0], {}, None)
+        except PassingTrouble:
+            return False
+        return True
 
     def pages(self, listing: Listing, since: datetime | None) -> Iterator[RawPage]:
         """Yield the pages of a list from the first to the last.
@@ -254,28 +305,36 @@ class Asker:
             lambda: self._attempt(method, path, query, body),
             shown=f"{method} {self._connection.shown(path)}",
             retry_seconds=self._retry_seconds,
+            sleep=self._sleep,
         )
 
     def _attempt(
         self, method: str, path: str, query: Mapping[str, str], body: object
     ) -> tuple[Any, Mapping[str, str]]:
-        """Make one attempt; one more with a new token where the shop no longer takes the old."""
+        """Make one attempt to read something."""
+        answer = self._signed(method, path, query, body)
+        shown = f"{method} {self._connection.shown(path)}"
+        if answer.status not in range(200, 300):
+            advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
+            names = ", ".join([*query, *(body if isinstance(body, dict) else ())])
+            sent = f"; sent were: {names}" if names else ""
+            kind = _KINDS_OF_REFUSAL.get(answer.status, NotTakenError)
+            raise kind(f"{shown}: the shop answered {answer.status}: {advice}{sent}.")
+        content = _read(answer.body)
+        _check_graphql(shown, body, content)
+        return content, answer.headers
+
+    def _signed(
+        self, method: str, path: str, query: Mapping[str, str], body: object
+    ) -> connection.Answer:
+        """Ask once; once more with a new token where the shop no longer takes the old."""
         was_new = self._log_in()
         answer = self._once(method, path, query, body)
         if answer.status == requests.codes.unauthorized and self._signature.token and not was_new:
             self._signature.token = ""
             self._log_in()
             answer = self._once(method, path, query, body)
-        shown = f"{method} {self._connection.shown(path)}"
-        if answer.status not in range(200, 300):
-            advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
-            names = ", ".join([*query, *(body if isinstance(body, dict) else ())])
-            sent = f"; sent were: {names}" if names else ""
-            kind = NotThereError if answer.status in (404, 410) else ShopRefusedError
-            raise kind(f"{shown}: the shop answered {answer.status}: {advice}{sent}.")
-        content = _read(answer.body)
-        _check_graphql(shown, body, content)
-        return content, answer.headers
+        return answer
 
     def _once(
         self, method: str, path: str, query: Mapping[str, str], body: object
@@ -362,10 +421,83 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
 
 def _check_graphql(shown: str, body: object, content: object) -> None:
     """Raise what a GraphQL server says in an answer that looks like a success."""
-    is_graphql = isinstance(body, dict) and "query" in body and "variables" in body
-    if not is_graphql or not isinstance(content, dict) or not content.get("errors"):
+    errors = _errors_of(body, content)
+    if not errors:
         return
-    words = plain("; ".join(str(value_at(one, "message")) for one in content["errors"]))
-    if "THROTTLED" in str(content["errors"]):
-        raise PassingTrouble("the shop is busy (THROTTLED)")
+    words = plain("; ".join(str(value_at(one, "message")) for one in errors))
+    if "THROTTLED" in str(errors):
+        raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
     raise ShopRefusedError(f"{shown}: the shop says: {words:.200}.")
+
+
+def _errors_of(body: object, content: object) -> list[Any]:
+    """Return the errors in an answer to a GraphQL request."""
+    is_graphql = isinstance(body, dict) and "query" in body and "variables" in body
+    errors = content.get("errors") if is_graphql and isinstance(content, dict) else None
+    return errors if isinstance(errors, list) else []
+
+
+def _request_of_single(
+    listing: Listing, key: str
+) -> tuple[str, str, dict[str, str], dict[str, Any] | None]:
+    """Return method, path, parameters and body that ask for one record."""
+    if not listing.single.startswith("/"):
+        body = {"query": listing.single, "variables": {"id": key}}
+        return "POST", listing.path, {}, body
+    path, _, params = listing.single.partition("?")
+    path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))
+    return "GET", path, query_of(params, {"id": key}), None
+
+
+def _refusal_of_change(shown: str, answer: connection.Answer) -> ShopRefusedError:
+    """Return what a status other than success means for a change."""
+    told = f"{shown}: the shop answered {answer.status}"
+    if answer.status in (401, 403):
+        return ShopRefusedError(f"{told}: the key may not change this; check its rights.")
+    if answer.status in (404, 410):
+        return NotThereError(told)
+    if answer.status in (409, 412):
+        return ChangedMeanwhileError(told)
+    try:
+        said = read_json(answer.body)
+    except ValueError:
+        said = None
+    return NotTakenError(told, *_words_of(said))
+
+
+def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: ANN401 - JSON
+    """Raise what a GraphQL server refuses in an answer that looks like a success.
+
+    An error beside a result is one of what was to be shown of it: the change may be made.
+    """
+    results = content.get("data") if isinstance(content, dict) else None
+    results = results if isinstance(results, dict) else {}
+    errors = _errors_of(body, content)
+    if errors and any(one is not None for one in results.values()):
+        raise PassingTrouble("the shop answered with an error beside the result")
+    if "THROTTLED" in str(errors):
+        raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
+    codes = {str(value_at(one, "extensions.code")) for one in errors}
+    if codes & _DENIED:
+        raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
+    refusals = errors or [one for result in results.values() for one in _refusals_in(result)]
+    if refusals:
+        raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
+
+
+def _refusals_in(result: object) -> list[Any]:
+    """Return what a mutation's result says against it, in Shopify's form or Vendure's."""
+    if not isinstance(result, dict):
+        return []
+    lists = [one for name, one in result.items() if name.lower().endswith("errors") and one]
+    return [result] if result.get("errorCode") else [one for errors in lists for one in errors]
+
+
+def _words_of(said: object) -> tuple[object, object]:
+    """Return a refusal's short words or code, and the rest of what it says (RFC 9457, GraphQL)."""
+    places = ("title", "code", "errorCode", "extensions.code"), ("detail", "message")
+    title, detail = (
+        next((words for one in names if isinstance(words := value_at(said, one), str)), "")
+        for names in places
+    )
+    return title, detail

@@ -222,7 +222,8 @@ class Listing:
         client_filter: Whether the tap leaves out what did not change, where the shop cannot.
         lookback_seconds: How far before the bookmark to begin; the setting's if left out.
         full_read_days: Read all, whatever the bookmark says, once so many days have passed.
-        single: The path of one record, `/orders/{id}`, for those that `touched` names.
+        single: The path of one record, `/orders/{id}`; where the list has `graphql`, a query text
+            with the variable `$id` instead. For those that `touched` names, and for changes.
         single_at: Where the record is in that answer.
         most_pages: A list that has more is taken for one without end.
     """

@@ -27,7 +27,8 @@ STREAMS = {"customers": "customer", "products": "product", "orders": "order"}
 
 _PRESETS = "tap_customwebshop.presets"
 _STEPS = {"page", "offset", "cursor", "size", "since"}
-_FUNCTIONS = {*STREAMS.values(), "touched", "change"}
+_OF_SINGLES = {"touched", "change"}
+_FUNCTIONS = {*STREAMS.values(), *_OF_SINGLES}
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,9 @@ def _faults(
         else:
             for wrong in _faults_of_listing(listing):
                 yield f"{stream.upper()}: {wrong}"
-    if "touched" in functions and not any(one.single for one in listings.values()):
-        yield "touched() names records, so a Listing needs single='/…/{id}' to read them"
+    needing = _OF_SINGLES & set(functions)
+    if needing and not any(one.single for one in listings.values()):
+        yield f"{min(needing)}() is for single records, so a Listing needs single='/…/{{id}}'"
 
 
 def _faults_of_auth(auth: Any, secrets: Mapping[str, str]) -> Iterator[str]:  # noqa: ANN401
@@ -212,6 +214,8 @@ def _faults_of_texts(listing: Listing) -> Iterator[str]:
     sent = names_in(listing.path) | names_in(pager.send)
     for name in sorted(set(pager.first_step()) - sent):
         yield f"neither path nor pager has {{{name}}}, so every page would be the first"
+    if listing.single and not (listing.single.startswith("/") or listing.graphql):
+        yield "single must begin with /, or be a query where the list has graphql"
     if listing.since and "since" not in names_in(listing.since):
         yield "since has no {since}, so the moment would not be sent"
 

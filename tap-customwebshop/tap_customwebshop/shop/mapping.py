@@ -75,6 +75,10 @@ class Shop:
 
         return self._keep(f"list {listing} {since}", read, listing.path, missing)
 
+    def forget(self) -> None:
+        """Let answers be asked for again; tables are kept."""
+        self._kept.clear()
+
     def table(self, name: str, make: Callable[[Shop], Any]) -> Any:  # noqa: ANN401
         """Return what `make(shop)` returned the first time in this run: VAT rates, statuses."""
         if name not in self._tables:

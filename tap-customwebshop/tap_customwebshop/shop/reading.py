@@ -1,14 +1,16 @@
-"""Puts together what reads a shop by its file."""
+"""Puts together what reads a shop by its file, and what changes its records."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from tap_customwebshop.errors import ShopFileError
-from tap_customwebshop.shop.asking import Asker
+from tap_customwebshop.errors import ShopError
+from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
+from tap_customwebshop.shop.asking import Asker, NotThereError
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
-from tap_customwebshop.shop.mapping import Shop
+from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
 from tap_customwebshop.shop.streams import FILE_STREAMS
 
 if TYPE_CHECKING:
@@ -23,97 +25,133 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.loading import ShopFile
     from tap_customwebshop.shop.streams import FileStream
 
+    Connect = Callable[[AuthBase | None], ShopConnection]
 
-def open_shop(tap: Tap, connect: Callable[[AuthBase | None], ShopConnection]) -> list[FileStream]:
+_SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
+
+
+def open_shop(tap: Tap, connect: Connect) -> list[FileStream]:
     """Return the streams that the setting `shop` reads.
 
     Raises:
         ShopFileError: The shop file is wrong.
     """
-    file, asker, shop = opened(tap.config, connect)
+    file = file_of(tap.config)
+    asker = _asker(tap.config, connect, file.auth)
+    shop = Shop(asker, _settings(tap.config))
     kinds = [kind for kind in FILE_STREAMS if kind.path[1:] in file.listings]
     return [kind(tap, asker, file, shop) for kind in kinds]
 
 
-def opened(
-    config: Mapping[str, Any], connect: Callable[[AuthBase | None], ShopConnection]
-) -> tuple[ShopFile, Asker, Shop]:
-    """Return a shop file, what asks the shop by it, and what its functions get.
+def file_of(config: Mapping[str, Any]) -> ShopFile:
+    """Return the file that the setting `shop` names.
 
     Raises:
-        ShopFileError: The shop file is wrong.
+        ShopFileError: It is wrong.
     """
-    settings = dict(config.get("shop_settings") or {})
-    secrets = (
-        {**settings, "auth_token": config["auth_token"]} if "auth_token" in config else settings
-    )
-    file = load_shop(config["shop"], secrets)
-    asker = _asker(config, connect, file.auth, secrets)
-    return file, asker, Shop(asker, settings)
+    return load_shop(config["shop"], _secrets(config))
 
 
-def asker_of(
-    config: Mapping[str, Any], connect: Callable[[AuthBase | None], ShopConnection]
-) -> Asker:
+def asker_of(config: Mapping[str, Any], connect: Connect) -> Asker:
     """Return what asks the shop by its file, or by the token alone where there is no file yet.
 
     Raises:
         ShopFileError: The shop file is wrong.
     """
-    if config.get("shop"):
-        return opened(config, connect)[1]
-    return _asker(config, connect, Bearer(), {"auth_token": config["auth_token"]})
+    auth = file_of(config).auth if config.get("shop") else Bearer()
+    return _asker(config, connect, auth)
+
+
+class SingleRecords:
+    """Reads and changes single records of a shop by its file. Not for more than one thread.
+
+    Args:
+        file: The shop file.
+        config: The settings, as of this tap.
+        connect: Makes a connection that shows who asks.
+        sleep: Waits so many seconds before something is asked for again; what it raises ends that.
+    """
+
+    def __init__(
+        self,
+        file: ShopFile,
+        config: Mapping[str, Any],
+        connect: Connect,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.asker = _asker(config, connect, file.auth, sleep)
+        self._file = file
+        self._shop = Shop(self.asker, _settings(config))
+        self._mappers = {
+            stream: Mapper(file, stream, _SCHEMAS[stream], self._shop) for stream in file.listings
+        }
+
+    def read(self, entity: str, record_id: str) -> dict[str, Any]:
+        """Return a record as the shop has it now; nothing but tables is taken from earlier answers.
+
+        Raises:
+            NotThereError: The shop has no such record, or the file makes none of it.
+            WrongRowError: The file cannot make a record of what the shop has.
+            ShopError: The shop cannot be asked, or refuses.
+        """
+        self._shop.forget()
+        page = self.asker.single(self._file.listings[entity], record_id)
+        records = self._mappers[entity].records(page.rows[0], entity)
+        for record in records:
+            if record["id"] == record_id:
+                return record
+        raise NotThereError(f"{self._file.name} makes no record of {entity} {record_id}.")
+
+    def request(
+        self, entity: str, record_id: str, patch: Mapping[str, Any]
+    ) -> tuple[str, str, Any] | None:
+        """Return the method, path and body with which the shop takes an edit; None: it does not.
+
+        Args:
+            entity: `customers`, `products` or `orders`.
+            record_id: The record's id.
+            patch: What changes, as a JSON merge patch of the contract's record.
+
+        Raises:
+            WrongRowError: `change` fails, or returns something else.
+            ShopError: The shop cannot be asked for what `change` needs to know.
+        """
+        try:
+            request = self._file.functions["change"](entity, record_id, dict(patch), self._shop)
+            method, path, body = request or ("", "/", None)
+            if not path.startswith("/"):
+                raise ValueError
+        except ShopError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the file does
+            number, _ = self._file.line_of(error)
+            raise WrongRowError(
+                f"{self._file.name}, line {number}: change() failed ({type(error).__name__}); it"
+                " returns method, path and body, or None."
+            ) from None
+        return (method, path, body) if request else None
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+    return dict(config.get("shop_settings") or {})
+
+
+def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
+    token = config.get("auth_token")
+    return _settings(config) | ({"auth_token": token} if token else {})
 
 
 def _asker(
     config: Mapping[str, Any],
-    connect: Callable[[AuthBase | None], ShopConnection],
+    connect: Connect,
     auth: Auth,
-    secrets: Mapping[str, str],
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Asker:
     return Asker(
         connect,
         auth,
-        secrets,
+        _secrets(config),
         retry_seconds=config.get("retry_seconds", 300),
         page_size=config.get("page_size", 500),
+        sleep=sleep,
     )
-
-
-def write_change(
-    config: Mapping[str, Any],
-    connect: Callable[[AuthBase | None], ShopConnection],
-    entity: str,
-    record_id: str,
-    patch: Mapping[str, Any],
-) -> Any:  # noqa: ANN401 - JSON
-    """Write one edit to the shop as `change` of its file says, once; return the shop's answer.
-
-    Nothing is sent, and None returned, where `change` returns None.
-
-    Args:
-        config: The settings, as of this tap.
-        connect: Makes a connection that shows who asks.
-        entity: `customers`, `products` or `orders`.
-        record_id: The record's id.
-        patch: What changes, as a JSON merge patch of the contract's record.
-
-    Raises:
-        ShopFileError: The file has no `change`, or it returns no method, path and body.
-        PassingTrouble: No answer, or one that may be different at another attempt.
-        ShopError: The shop refuses.
-    """
-    file, asker, shop = opened(config, connect)
-    change = file.functions.get("change")
-    if change is None:
-        raise ShopFileError(f"{file.name} has no change(), so the shop is only read.")
-    try:
-        request = change(entity, record_id, patch, shop)
-        method, path, body = request or ("", "", None)
-    except Exception as error:  # noqa: BLE001 - whatever the file does
-        number, _ = file.line_of(error)
-        raise ShopFileError(
-            f"{file.name}, line {number}: change() failed ({type(error).__name__}); it returns"
-            " method, path and body."
-        ) from None
-    return asker.send(method, path, body) if request else None
