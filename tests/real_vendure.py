@@ -29,7 +29,7 @@ KARI = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Vendure did not do what it was asked to."""
 
 
@@ -51,11 +51,11 @@ class Session:
             self._token = answer.headers.get("vendure-auth-token") or self._token
             told = json.load(answer)
         if "errors" in told:
-            raise Refused(told["errors"])
+            raise RefusedError(told["errors"])
         data = told["data"]
         (value,) = data.values()
         if isinstance(value, dict) and "errorCode" in value:
-            raise Refused(value)
+            raise RefusedError(value)
         return value
 
     def do(self, name: str, kinds: str, answer: str = "", **values: Any) -> Any:
@@ -118,7 +118,9 @@ class Vendure:
         methods = self.admin("{shippingMethods {items {id name}}}")["items"]
         self._freight = {one["name"]: one["id"] for one in methods}
 
-    def add_product(self, name: str, *variants: tuple[str, int, str], options: str = "") -> list[str]:
+    def add_product(
+        self, name: str, *variants: tuple[str, int, str], options: str = ""
+    ) -> list[str]:
         """Add a product with variants: SKU, price with VAT in øre, rate; return their ids.
 
         More than one are told apart by `options`, such as "S M L".
@@ -142,7 +144,9 @@ class Vendure:
                     "taxCategoryId": self._categories[rate],
                     "stockOnHand": 1000,
                     "optionIds": [values[number]] if values else [],
-                    "translations": [_text(" ".join([name, *options.split()[number : number + 1]]))],
+                    "translations": [
+                        _text(" ".join([name, *options.split()[number : number + 1]]))
+                    ],
                 }
                 for number, (sku, price, rate) in enumerate(variants)
             ],
@@ -261,7 +265,9 @@ class Vendure:
         kind, answer = "state: String!", or_error("Order")
         buyer.do("transitionOrderToState", kind, answer, state="ArrangingPayment")
         kind = "input: PaymentInput!"
-        placed = buyer.do("addPaymentToOrder", kind, answer, input={"method": method, "metadata": {}})
+        placed = buyer.do(
+            "addPaymentToOrder", kind, answer, input={"method": method, "metadata": {}}
+        )
         return str(placed["id"])
 
     def order(self, order: str, fields: str) -> Any:
