@@ -6,20 +6,27 @@ in memory. It sells to Norway at 25, 15 and 0 % VAT.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
+import tempfile
+import threading
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-HERE = Path(__file__).parent / "vendure"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent / "vendure"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vendure-for-tests"
+OLDEST_NODE = 20
 KARI = {
     "fullName": "Kari Nordmann",
     "streetLine1": "Storgata 1",
@@ -95,19 +102,8 @@ class Vendure:
             password=password,
         )
         (zone,) = self.admin("{zones {items {id}}}")["items"]
-        self.admin.do(
-            "updateChannel",
-            "input: UpdateChannelInput!",
-            "__typename",
-            input={
-                "id": "1",
-                "defaultTaxZoneId": zone["id"],
-                "defaultShippingZoneId": zone["id"],
-                "availableCurrencyCodes": ["NOK"],
-                "defaultCurrencyCode": "NOK",
-                "pricesIncludeTax": True,
-            },
-        )
+        self._zone = zone["id"]
+        self.enter_prices_with_vat()
         categories = self.admin("{taxCategories {items {id name}}}")["items"]
         self._categories = {
             str(percent): one["id"]
@@ -117,6 +113,22 @@ class Vendure:
         }
         methods = self.admin("{shippingMethods {items {id name}}}")["items"]
         self._freight = {one["name"]: one["id"] for one in methods}
+
+    def enter_prices_with_vat(self, included: bool = True) -> None:
+        """Set whether the merchant enters prices with VAT."""
+        self.admin.do(
+            "updateChannel",
+            "input: UpdateChannelInput!",
+            "__typename",
+            input={
+                "id": "1",
+                "defaultTaxZoneId": self._zone,
+                "defaultShippingZoneId": self._zone,
+                "availableCurrencyCodes": ["NOK"],
+                "defaultCurrencyCode": "NOK",
+                "pricesIncludeTax": included,
+            },
+        )
 
     def add_product(
         self, name: str, *variants: tuple[str, int, str], options: str = ""
@@ -260,7 +272,7 @@ class Vendure:
     def place_order(
         self, lines: list[tuple[str, int]], *, method: str = "vipps", **cart: Any
     ) -> str:
-        """Buy variants, and return the order's id; "vipps" takes the money, "faktura" reserves it."""
+        """Buy variants, and return the order's id; "faktura" only reserves the money."""
         buyer = self.fill_cart(lines, **cart)
         kind, answer = "state: String!", or_error("Order")
         buyer.do("transitionOrderToState", kind, answer, state="ArrangingPayment")
@@ -292,6 +304,36 @@ class Vendure:
             },
         )
 
+    def settle_payment(self, order: str) -> None:
+        """Take the money that a payment reserved."""
+        (payment,) = self.order(order, "payments {id}")["payments"]
+        self.admin.do("settlePayment", "id: ID!", or_error("Payment"), id=payment["id"])
+
+    def settle_refunds(self, order: str) -> None:
+        """Say that the money of all refunds was paid back."""
+        for payment in self.order(order, "payments {refunds {id state}}")["payments"]:
+            for one in payment["refunds"]:
+                if one["state"] == "Pending":
+                    told = {"id": one["id"], "transactionId": "r-1"}
+                    kind = "input: SettleRefundInput!"
+                    self.admin.do("settleRefund", kind, or_error("Refund"), input=told)
+
+    def ship(self, order: str) -> None:
+        """Send all that an order has."""
+        lines = self.order(order, "lines {id quantity}")["lines"]
+        how = {"code": "manual-fulfillment", "arguments": [{"name": "method", "value": "Bring"}]}
+        sent = self.admin.do(
+            "addFulfillmentToOrder",
+            "input: FulfillOrderInput!",
+            or_error("Fulfillment"),
+            input={
+                "lines": [{"orderLineId": one["id"], "quantity": one["quantity"]} for one in lines],
+                "handler": how,
+            },
+        )
+        kind, answer = "id: ID!, state: String!", or_error("Fulfillment")
+        self.admin.do("transitionFulfillmentToState", kind, answer, id=sent["id"], state="Shipped")
+
     def cancel(
         self, order: str, lines: dict[str, int] | None = None, *, shipping: bool = False
     ) -> None:
@@ -305,8 +347,9 @@ class Vendure:
         )
 
     def modify(self, order: str, **changes: Any) -> None:
-        """Change an order that was placed, as the merchant does; what it comes to falls back to it."""
+        """Change an order that was placed, as the merchant does."""
         kind, answer = "id: ID!, state: String!", or_error("Order")
+        before = self.order(order, "state")
         self.admin.do("transitionOrderToState", kind, answer, id=order, state="Modifying")
         self.admin.do(
             "modifyOrder",
@@ -314,6 +357,69 @@ class Vendure:
             answer,
             input={"orderId": order, "dryRun": False, **changes},
         )
+        now = self.order(order, "totalWithTax payments {amount}")
+        if now["totalWithTax"] > sum(one["amount"] for one in now["payments"]):
+            wanted = "ArrangingAdditionalPayment"
+            self.admin.do("transitionOrderToState", kind, answer, id=order, state=wanted)
+            told = {"orderId": order, "method": "vipps", "transactionId": "t-2", "metadata": {}}
+            kind_of_payment = "input: ManualPaymentInput!"
+            self.admin.do("addManualPaymentToOrder", kind_of_payment, answer, input=told)
+        self.admin.do("transitionOrderToState", kind, answer, id=order, state=before["state"])
+
+
+@pytest.fixture(scope="session")
+def vendure() -> Iterator[Vendure]:
+    """A Vendure that is used by all tests of a run; skips where it cannot be had."""
+    installed = _installed()
+    user, password = "merchant", secrets.token_urlsafe()
+    process = subprocess.Popen(
+        ["node", FOLDER / "shop.js"],
+        env={
+            **os.environ,
+            "NODE_PATH": str(installed / "node_modules"),
+            "VENDURE_USER": user,
+            "VENDURE_PASSWORD": password,
+            "VENDURE_DISABLE_TELEMETRY": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        said = []
+        for line in process.stdout or ():
+            said.append(line)
+            if line.strip().isdecimal():
+                break
+        else:
+            raise RuntimeError("".join(said))
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
+        process.kill()
+
+
+def _installed() -> Path:
+    """Return where Vendure is installed, after doing so if it is not yet."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("a real Vendure needs node and npm")
+    version = subprocess.check_output(["node", "--version"], text=True)
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"a real Vendure needs node {OLDEST_NODE}, and this is {version.strip()}")
+    wanted = (FOLDER / "package.json").read_bytes()
+    place = CACHE / hashlib.sha256(wanted).hexdigest()[:16]
+    if place.exists():
+        return place
+    CACHE.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=CACHE))
+    (fresh / "package.json").write_bytes(wanted)
+    command = ["npm", "install", "--no-audit", "--no-fund"]
+    ended = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        shutil.rmtree(fresh)
+        pytest.skip(f"npm could not install a real Vendure: {ended.stderr.strip()[-200:]}")
+    with contextlib.suppress(OSError):  # another run was faster
+        fresh.rename(place)
+    return place
 
 
 def _text(name: str, **more: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ const {
 } = require('@vendure/core');
 const { populateInitialData } = require('@vendure/core/cli');
 
-const [identifier, password] = process.argv.slice(2);
+const { VENDURE_USER: identifier, VENDURE_PASSWORD: password } = process.env;
 
 const config = {
   apiOptions: { port: 0, hostname: '127.0.0.1', adminApiPath: 'admin-api', shopApiPath: 'shop-api' },
@@ -18,7 +18,7 @@ const config = {
     requireVerification: false,
   },
   dbConnectionOptions: { type: 'sqljs', synchronize: true },
-  logger: new DefaultLogger({ level: LogLevel.Warn, timestamp: false }),
+  logger: new DefaultLogger({ level: LogLevel.Error, timestamp: false }),
   paymentOptions: { paymentMethodHandlers: [dummyPaymentHandler] },
 };
 

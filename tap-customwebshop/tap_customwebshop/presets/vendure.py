@@ -289,6 +289,7 @@ class Part(NamedTuple):
         kind: The list of the order that it is in.
         raw: The row.
         quantity: How many were sold.
+        before: What that many cost before promotions.
         sold: What it came to when it was sold.
         gain: How much more that is than it comes to now.
     """
@@ -296,6 +297,7 @@ class Part(NamedTuple):
     kind: str
     raw: Row
     quantity: int
+    before: Amount
     sold: Amount
     gain: Amount
 
@@ -314,7 +316,7 @@ def as_sold(row: Row, paid: int, includes_tax: bool) -> tuple[list[Part], int]:
         *(line_part(one, includes_tax, is_less=is_less) for one in row["lines"]),
         *(freight_part(one, is_less=is_less) for one in row["shippingLines"]),
         *(
-            Part("surcharges", one, 1, Amount(one["price"], one["priceWithTax"]), NOTHING)
+            charge_part("surcharges", one, Amount(one["price"], one["priceWithTax"]), NOTHING)
             for one in row["surcharges"]
         ),
     ]
@@ -332,18 +334,23 @@ def as_sold(row: Row, paid: int, includes_tax: bool) -> tuple[list[Part], int]:
 def line_part(line: Row, includes_tax: bool, *, is_less: bool) -> Part:
     """Return a line, with what was cancelled of it if any was."""
     now = Amount(line["proratedLinePrice"], line["proratedLinePriceWithTax"])
-    count = max(line["orderPlacedQuantity"], line["quantity"]) if is_less else line["quantity"]
-    if count == line["quantity"]:
-        return Part("lines", line, count, now, NOTHING)
-    whole = now if line["quantity"] else Amount(line["unitPrice"], line["unitPriceWithTax"])
-    share = Decimal(count) / (line["quantity"] or 1)
-    rate = line["taxRate"]
+    before = Amount(line["linePrice"], line["linePriceWithTax"])
+    left = line["quantity"]
+    sold = max(line["orderPlacedQuantity"], left) if is_less else left
+    if sold == left:
+        return Part("lines", line, sold, before, now, NOTHING)
+    unit = Amount(line["unitPrice"], line["unitPriceWithTax"])
+    before = times(unit, Decimal(sold), line["taxRate"], includes_tax)
+    whole = times(now, Decimal(sold) / left, line["taxRate"], includes_tax) if left else before
+    return Part("lines", line, sold, before, whole, whole.plus(now, -1))
+
+
+def times(amount: Amount, factor: Decimal, rate: Any, includes_tax: bool) -> Amount:  # noqa: ANN401
+    """Return so many of an amount; the one of its two sides that leads is multiplied."""
     if includes_tax:
-        sold = less_vat(whole_number(whole.incl * share), rate)
-    else:
-        excl = whole_number(whole.excl * share)
-        sold = Amount(excl, whole_number(excl * (100 + Decimal(rate)) / 100))
-    return Part("lines", line, count, sold, sold.plus(now, -1))
+        return less_vat(whole_number(amount.incl * factor), rate)
+    excl = whole_number(amount.excl * factor)
+    return Amount(excl, whole_number(excl * (100 + Decimal(rate)) / 100))
 
 
 def freight_part(line: Row, *, is_less: bool) -> Part:
@@ -353,7 +360,12 @@ def freight_part(line: Row, *, is_less: bool) -> Part:
     for one in line["discounts"] if is_less else ():
         if one["adjustmentSource"] == CANCELLED_FREIGHT:
             gain = gain.plus(Amount(one["amount"], one["amountWithTax"]), -1)
-    return Part("shippingLines", line, 1, now.plus(gain), gain)
+    return charge_part("shippingLines", line, now.plus(gain), gain)
+
+
+def charge_part(kind: str, row: Row, sold: Amount, gain: Amount) -> Part:
+    """Return freight or a surcharge."""
+    return Part(kind, row, 1, sold, sold, gain)
 
 
 def charge(part: Part) -> Row:
@@ -372,9 +384,7 @@ def charge(part: Part) -> Row:
 def goods(part: Part) -> Row:
     """A line of goods; what promotions took off is in its totals already."""
     line, variant = part.raw, part.raw["productVariant"]
-    before = line["unitPriceWithTax"] * part.quantity, line["unitPrice"] * part.quantity
-    if part.quantity == line["quantity"]:
-        before = line["linePriceWithTax"], line["linePrice"]
+    discount = part.before.plus(part.sold, -1)
     return {
         **charge(part),
         "name": variant["name"],
@@ -384,8 +394,8 @@ def goods(part: Part) -> Row:
         "quantity": str(part.quantity),
         "unit_price_excl": line["unitPrice"],
         "unit_price_incl": line["unitPriceWithTax"],
-        "discount_excl": before[1] - part.sold.excl,
-        "discount_incl": before[0] - part.sold.incl,
+        "discount_excl": discount.excl,
+        "discount_incl": discount.incl,
     }
 
 
