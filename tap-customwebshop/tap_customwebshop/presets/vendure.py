@@ -308,8 +308,8 @@ NOTHING = Amount(0, 0)
 def as_sold(row: Row, paid: int, includes_tax: bool) -> tuple[list[Part], int]:
     """Return the parts as they were sold, and what was paid beyond them.
 
-    Where more was paid than an order comes to now, something was cancelled: what was sold of a line
-    it still tells, but not always to the øre what it cost, which the payments do.
+    Where more was paid than an order comes to now, something was cancelled. How many were sold of a
+    line it still tells, but not what a promotion took off those that are gone: the payments do.
     """
     is_less = paid > row["totalWithTax"]
     parts = [
@@ -321,13 +321,13 @@ def as_sold(row: Row, paid: int, includes_tax: bool) -> tuple[list[Part], int]:
         ),
     ]
     apart = paid - row["totalWithTax"] - sum(one.gain.incl for one in parts) if is_less else 0
-    cut = [place for place, one in enumerate(parts) if one.gain.incl]
+    cut = [one for one in parts if one.gain.incl]
     if not apart or not cut:
         return parts, apart
-    last = parts[cut[-1]]
-    now = last.sold.plus(last.gain, -1)
-    sold = less_vat(last.sold.incl + apart, rate_of(last, row["taxSummary"]))
-    parts[cut[-1]] = last._replace(sold=sold, gain=sold.plus(now, -1))
+    unsure = max(cut, key=lambda one: (one.kind == "lines", one.raw.get("quantity") == 0))
+    now = unsure.sold.plus(unsure.gain, -1)
+    sold = less_vat(unsure.sold.incl + apart, rate_of(unsure, row["taxSummary"]))
+    parts[parts.index(unsure)] = unsure._replace(sold=sold, gain=sold.plus(now, -1))
     return parts, 0
 
 
@@ -569,14 +569,14 @@ def change_of_addresses(shop: Shop, record_id: str, patch: Row) -> Iterator[Call
 
 def change_of_address(record_id: str, told: Row) -> Call:
     """Return what changes an address, or adds one."""
-    own = {name: told.get(member) for member, name in ADDRESS_NAMES.items() if member in told}
-    own["streetLine1"] = own.get("streetLine1") or ""
+    own = {name: told[member] or "" for member, name in ADDRESS_NAMES.items() if member in told}
     own["countryCode"] = told.get("country_code") or "NO"
     if told.get("id"):
         mutation, kind = "updateCustomerAddress(input: $input) {id}", "UpdateAddressInput!"
         return Call(mutation, kind, {"id": told["id"], **own})
+    own = {"streetLine1": "", **own, "defaultBillingAddress": True}
     mutation = f"createCustomerAddress(customerId: {json.dumps(record_id)}, input: $input) {{id}}"
-    return Call(mutation, "CreateAddressInput!", {**own, "defaultBillingAddress": True})
+    return Call(mutation, "CreateAddressInput!", own)
 
 
 def change_of_variant(shop: Shop, record_id: str, patch: Row) -> list[Call]:
