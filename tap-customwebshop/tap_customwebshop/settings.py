@@ -28,6 +28,24 @@ API_URL = th.Property(
     examples=["https://shop.example.com/api"],
 )
 
+SHOP = th.Property(
+    "shop",
+    th.StringType,
+    title="Shop file",
+    description="A Python file that says how the shop is read and written to, such as ./my_shop.py,"
+    " or the name of one that comes with the tap. Left out, the shop has the API that is made for"
+    " these plugins.",
+)
+SHOP_SETTINGS = th.Property(
+    "shop_settings",
+    th.ObjectType(additional_properties=th.StringType),
+    secret=True,
+    title="Settings of the shop file",
+    description="Keys and other values that the shop file names, such as "
+    '{"client_id": "...", "client_secret": "..."}. With a shop file, auth_token is needed only '
+    "if the file names it.",
+)
+
 SETTINGS: dict[str, Any] = th.PropertiesList(
     API_URL,
     th.Property(
@@ -38,23 +56,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         title="Access token",
         description="The bearer token that the shop's API asks for.",
     ),
-    th.Property(
-        "shop",
-        th.StringType,
-        title="Shop file",
-        description="A Python file that says how the shop is read, such as ./my_shop.py, or the "
-        "name of one that comes with the tap. Left out, the shop has the API that is made for this "
-        "tap.",
-    ),
-    th.Property(
-        "shop_settings",
-        th.ObjectType(additional_properties=th.StringType),
-        secret=True,
-        title="Settings of the shop file",
-        description="Keys and other values that the shop file names, such as "
-        '{"client_id": "...", "client_secret": "..."}. With a shop file, auth_token is needed only '
-        "if the file names it.",
-    ),
+    SHOP,
+    SHOP_SETTINGS,
     th.Property(
         "start_date",
         th.DateTimeType,

@@ -22,7 +22,7 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.merge import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
-from target_customwebshop.shop_records import patched
+from target_customwebshop.shop_records import LeftAlone, patched
 from target_customwebshop.walk import BackWalk
 from target_customwebshop.writing import Change as ShopChange
 
@@ -144,7 +144,10 @@ class OrderBackWalk(BackWalk):
             RowChange(name, "", before.get(name), edit.members)
             for name, edit in ((f"{LINE}{reference}", edit) for reference, edit in edited.items())
         ]
-        writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
+        try:
+            writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
+        except LeftAlone as left:
+            raise Undecidable(self.left_alone(str(left))) from None
 
     def _agree(
         self, link: Link, found: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime

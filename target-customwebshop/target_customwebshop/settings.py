@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.settings import wrong_address, wrong_token
+from tap_customwebshop.shop.reading import file_of
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.settings.both_ways import SideReader, SideSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_customwebshop.shop.loading import ShopFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +22,8 @@ class BackSettings(SideSettings):
 
     api_url: str
     auth_token: str
+    shop: ShopFile | None = None
+    shop_settings: Mapping[str, str] = field(default_factory=dict)
     order_lines_back: bool = False
 
     @classmethod
@@ -27,14 +32,16 @@ class BackSettings(SideSettings):
 
         Raises:
             SettingsError: with one line for each setting that cannot be valid.
+            ShopFileError: the shop file is wrong.
         """
         reader = SideReader(config)
         of_either_way = reader.of_either_way()
+        is_by_file, token = bool(config.get("shop")), config["auth_token"]
         wrong = [
             f"{name} {why}"
             for name, why in (
                 ("api_url", wrong_address(config["api_url"])),
-                ("auth_token", wrong_token(config["auth_token"])),
+                ("auth_token", None if is_by_file and not token else wrong_token(token)),
             )
             if why
         ]
@@ -43,6 +50,8 @@ class BackSettings(SideSettings):
         return cls(
             **of_either_way,
             api_url=config["api_url"],
-            auth_token=config["auth_token"],
+            auth_token=token,
+            shop=file_of(config) if is_by_file else None,
+            shop_settings=config.get("shop_settings") or {},
             order_lines_back=config["order_lines_back"],
         )

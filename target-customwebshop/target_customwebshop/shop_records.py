@@ -1,4 +1,4 @@
-"""Reads and changes single records of the shop, from any number of threads.
+"""Reads and changes single records of a shop with the contract's API, from any number of threads.
 
 What a request to the shop for one record can yield instead of the record.
 
@@ -8,7 +8,9 @@ RecordError
  ├─ NotThere          the shop has no such record: reject, each run looks again
  ├─ ChangedMeanwhile  it was edited since it was read (412): read again, merge again
  ├─ NotTaken          the shop understood the change and said no: reject
+ ├─ LeftAlone         by its shop file the shop does not take the change: kept until that changes
  ├─ TryLater          the shop kept failing on this record and did nothing: reject, next run tries
+ │   └─ NotByFile     the shop file fails on this record: reject, next run tries
  └─ NoAnswer          a change left and its answer is missing: look before repeating
 
 `str()` is one line with method, path and status; what the shop says of the reason may quote
@@ -17,9 +19,10 @@ personal data and stands only in `.detail`.
 
 from __future__ import annotations
 
+import abc
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
 import simplejson
@@ -62,8 +65,16 @@ class NotTaken(RecordError):
     """The shop understood the change and refused it; nothing was changed."""
 
 
+class LeftAlone(RecordError):
+    """The shop takes no such change, by its shop file or by what it did with it."""
+
+
 class TryLater(RecordError):
     """The shop kept failing, and did nothing."""
+
+
+class NotByFile(TryLater):
+    """The shop file fails on this record; nothing was changed."""
 
 
 class NoAnswer(RecordError):
@@ -115,26 +126,43 @@ class Read:
     outside: frozenset[str] = frozenset()
 
 
-class ShopRecords:
-    """The shop's single records: `GET` with an ETag, `PATCH` with If-Match.
+Opened = TypeVar("Opened", bound="Closeable")
+
+
+class Closeable(Protocol):
+    """What each thread opens for itself."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+class ShopRecords(abc.ABC, Generic[Opened]):
+    """The shop's single records.
 
     Args:
-        connect: makes a connection; each thread has one of its own.
+        open_for_thread: opens what each thread has of its own to ask the shop with.
         retry_seconds: seconds for all attempts at one call.
+
+    Class attributes:
+        kept_as_it_was: what it means that the shop took a change, and kept its own value.
     """
 
     system = "the shop"
+    kept_as_it_was: type[RecordError] = NotTaken
+    mark = ""
+    """What an edit that the shop does not take waits for: another shop file than this one."""
 
-    def __init__(self, connect: Callable[[], ShopConnection], *, retry_seconds: float) -> None:
+    def __init__(self, open_for_thread: Callable[[], Opened], *, retry_seconds: float) -> None:
         self.calls = CallCount()
-        self._connect = connect
+        self._open_for_thread = open_for_thread
         self._retry_seconds = retry_seconds
         self._of_thread = threading.local()
         self._stop = threading.Event()
-        self._all: list[ShopConnection] = []
+        self._all: list[Opened] = []
         self._listed: set[str] = set()
         self._lock = threading.Lock()
 
+    @abc.abstractmethod
     def read(self, entity: str, shop_id: str) -> Read:
         """Return a record.
 
@@ -143,6 +171,77 @@ class ShopRecords:
             TryLater: it kept failing on this one.
             ShopError: no call can succeed as things are.
         """
+
+    @abc.abstractmethod
+    def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
+        """Change a record that is still as it was found, and return it.
+
+        Raises:
+            ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed.
+            NoAnswer: whether it was changed is not known.
+            ShopError: no call can succeed as things are; nothing was changed.
+        """
+
+    def why_left_alone(self, entity: str) -> str | None:
+        """Say why no record of this kind can be written to; None if they can."""
+        del entity
+        return None
+
+    def see_that_it_is_taken(self, entity: str, shop_id: str, patch: Record) -> None:
+        """Require that there is a request by which the shop takes a change; nothing is changed.
+
+        Raises:
+            LeftAlone, NotByFile: there is none.
+            TryLater, ShopError: the shop cannot be asked for what that depends on.
+        """
+
+    def cancel(self) -> None:
+        """End every wait; calls in flight finish."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Close the connections of all threads, once their calls are over."""
+        with self._lock:
+            for opened in self._all:
+                opened.close()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait before the shop is asked again.
+
+        Raises:
+            ShopUnavailableError: the run is to end.
+        """
+        if self._stop.wait(seconds):
+            raise ShopUnavailableError("stopped on request while waiting to ask the shop again")
+
+    def _opened(self) -> Opened:
+        """Return what this thread asks the shop with."""
+        opened: Opened | None = getattr(self._of_thread, "opened", None)
+        if opened is None:
+            opened = self._of_thread.opened = self._open_for_thread()
+            with self._lock:
+                self._all.append(opened)
+        return opened
+
+    def _given_up(self, what: str, ask: Callable[[], object]) -> TryLater | ShopUnavailableError:
+        """Distinguish one record that keeps failing from a shop that answers nothing at all."""
+        patience = Patience(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
+        while True:
+            try:
+                ask()
+            except PassingTrouble as silent:
+                wait = patience.next_wait(silent.retry_after)
+                if wait is None or self._stop.wait(wait):
+                    return ShopUnavailableError(f"{what}. Run again later.")
+            else:
+                return TryLater(what)
+
+
+class ContractRecords(ShopRecords[ShopConnection]):
+    """Records by the contract's API: `GET` with an ETag, `PATCH` with If-Match."""
+
+    def read(self, entity: str, shop_id: str) -> Read:
+        """See `ShopRecords`."""
         path = f"/{entity}/{quote(shop_id, safe='')}"
         read_at = now()
         answer = self._ask("GET", path)
@@ -154,13 +253,7 @@ class ShopRecords:
         return self._record("GET", path, answer, read_at)
 
     def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
-        """Change a record that is still as it was found, and return it.
-
-        Raises:
-            ChangedMeanwhile, NotThere, NotTaken, TryLater: nothing was changed.
-            NoAnswer: whether it was changed is not known.
-            ShopError: no call can succeed as things are; nothing was changed.
-        """
+        """See `ShopRecords`."""
         path = f"/{entity}/{quote(shop_id, safe='')}"
         told = _as_the_shop_has_it(patch, found.outside)
         body = simplejson.dumps(told, use_decimal=True, ensure_ascii=False).encode()
@@ -182,22 +275,12 @@ class ShopRecords:
         except (ContractBrokenError, TryLater) as error:
             raise NoAnswer(str(error)) from None
 
-    def cancel(self) -> None:
-        """End every wait; calls in flight finish."""
-        self._stop.set()
-
-    def close(self) -> None:
-        """Close the connections of all threads, once their calls are over."""
-        with self._lock:
-            for connection in self._all:
-                connection.close()
-
     def _ask(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
         patience = Patience(self._retry_seconds)
         while True:
             self.calls.note(method, path.split("/")[1])
             try:
-                answer = self._connection().ask(method, path, **content)
+                answer = self._opened().ask(method, path, **content)
             except PassingTrouble as trouble:
                 if method != "GET" and trouble.may_be_done:
                     raise NoAnswer(f"{method} {self._shown(path)}: {trouble.what}") from None
@@ -205,12 +288,12 @@ class ShopRecords:
                     trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
                 )
                 if wait is None:
-                    raise self._given_up(method, path, trouble) from None
+                    what = f"{method} {self._shown(path)}: {trouble.what}"
+                    raise self._given_up(what, self._ask_for_a_list) from None
             else:
                 self._check_key(method, path, answer)
                 return answer
-            if self._stop.wait(wait):
-                raise ShopUnavailableError("stopped on request while waiting to ask the shop again")
+            self._sleep(wait)
 
     def _check_key(self, method: str, path: str, answer: Answer) -> None:
         if advice := _KEY_ADVICE.get(answer.status):
@@ -235,22 +318,9 @@ class ShopRecords:
             )
         self._listed.add(entity)
 
-    def _given_up(
-        self, method: str, path: str, trouble: PassingTrouble
-    ) -> TryLater | ShopUnavailableError:
-        """Distinguish one record that keeps failing from a shop that answers nothing at all."""
-        what = f"{method} {self._shown(path)}: {trouble.what}"
-        patience = Patience(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
-        while True:
-            self.calls.note("GET", "customers")
-            try:
-                self._connection().ask("GET", "/customers", query={"limit": "1"})
-            except PassingTrouble as silent:
-                wait = patience.next_wait(silent.retry_after)
-                if wait is None or self._stop.wait(wait):
-                    return ShopUnavailableError(f"{what}. Run again later.")
-            else:
-                return TryLater(what)
+    def _ask_for_a_list(self) -> Answer:
+        self.calls.note("GET", "customers")
+        return self._opened().ask("GET", "/customers", query={"limit": "1"})
 
     def _record(self, method: str, path: str, answer: Answer, read_at: datetime) -> Read:
         """Read a record from an answer.
@@ -283,25 +353,20 @@ class ShopRecords:
         return Read(record, tag, read_at, outside)
 
     def _shown(self, path: str) -> str:
-        return self._connection().shown(path)
-
-    def _connection(self) -> ShopConnection:
-        connection: ShopConnection | None = getattr(self._of_thread, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            self._of_thread.connection = connection
-            with self._lock:
-                self._all.append(connection)
-        return connection
+        return self._opened().shown(path)
 
 
-class DryShop(ShopRecords):
-    """The shop for a dry run: reads are real, a change is answered here and sent nowhere."""
+class Dry(ShopRecords[Opened]):
+    """Records in a dry run: reads are real, a change is answered here and sent nowhere."""
 
     def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
         """Answer with the record as it would be."""
         del entity, shop_id
         return replace(found, record=patched(found.record, patch))
+
+
+class DryContractRecords(Dry[ShopConnection], ContractRecords):
+    """Records by the contract's API in a dry run."""
 
 
 def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from target_powerofficego.errors import CannotStart
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
 from target_powerofficego.settle.settlement import Settlement, Side
-from target_powerofficego.settle.summary import Tally
+from target_powerofficego.settle.summary import Tally, shown_by
 from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
@@ -31,9 +32,10 @@ from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.products import ProductsWalk
 from target_powerofficego.sync.unanswered_writes import let_land
 
+from target_customwebshop.file_records import CountedConnection, DryFileRecords, FileRecords
 from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.settings import BackSettings
-from target_customwebshop.shop_records import DryShop, ShopRecords, TryLater
+from target_customwebshop.shop_records import ContractRecords, DryContractRecords, TryLater
 from target_customwebshop.walk import CREDIT_NOTES, BackTools, BackWalk
 from target_customwebshop.writing import ShopWriter
 
@@ -41,9 +43,14 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Mapping
 
+    from requests.auth import AuthBase
+    from tap_customwebshop.shop.loading import ShopFile
     from target_powerofficego.dataflow.table import Record
     from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
+
+    from target_customwebshop.file_records import Note
+    from target_customwebshop.shop_records import ShopRecords
 
 
 logger = logging.getLogger("target-customwebshop")
@@ -123,22 +130,49 @@ def _tell_kind_of_run(settings: BackSettings) -> None:
     logger.info("Link store: %s", settings.link_store)
 
 
-def _open_shop(settings: BackSettings) -> ShopRecords:
-    kind = DryShop if settings.dry_run else ShopRecords
-    connect = functools.partial(
-        ShopConnection,
-        settings.api_url,
-        settings.auth_token,
-        user_agent=f"target-customwebshop/{version('target-customwebshop')}",
-        request_timeout=settings.request_timeout,
+def _open_shop(settings: BackSettings) -> ShopRecords[Any]:
+    how: dict[str, Any] = {
+        "user_agent": f"target-customwebshop/{version('target-customwebshop')}",
+        "request_timeout": settings.request_timeout,
+    }
+    address = (settings.api_url, settings.auth_token)
+    if settings.shop is None:
+        kind = DryContractRecords if settings.dry_run else ContractRecords
+        connect = functools.partial(ShopConnection, *address, **how)
+        return kind(connect, retry_seconds=settings.retry_seconds)
+    return _open_shop_of_file(
+        settings.shop,
+        settings,
+        lambda note, auth: CountedConnection(*address, note=note, auth=auth, **how),
     )
-    return kind(connect, retry_seconds=settings.retry_seconds)
+
+
+def _open_shop_of_file(
+    file: ShopFile,
+    settings: BackSettings,
+    connect: Callable[[Note, AuthBase | None], CountedConnection],
+) -> FileRecords:
+    """Return the shop as its file reads it; say, once, what cannot be written to it."""
+    kind = DryFileRecords if settings.dry_run else FileRecords
+    config = {
+        "auth_token": settings.auth_token,
+        "shop_settings": settings.shop_settings,
+        "retry_seconds": settings.retry_seconds,
+    }
+    shop = kind(file, config, connect, retry_seconds=settings.retry_seconds)
+    for why, entities in itertools.groupby(ENTITIES, shop.why_left_alone):
+        if why is not None:
+            logger.warning(
+                "%s, so edits of %s are not written to the shop; they are kept, and listed by %s",
+                *(why, ", ".join(entities), shown_by("parked")),
+            )
+    return shop
 
 
 def _tools(
     settings: BackSettings,
     store: LinkStore,
-    shop: ShopRecords,
+    shop: ShopRecords[Any],
     brakes: Brakes,
     wait: Callable[[float], object],
 ) -> BackTools:
@@ -220,7 +254,8 @@ def _fingerprint(settings: BackSettings) -> str:
         for table in settings.tables.values()
         for row in table.rows
     ]
-    told = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back))
+    file = settings.shop and settings.shop.fingerprint
+    told = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back, file))
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 

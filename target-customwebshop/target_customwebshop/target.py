@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.settings import API_URL
+from tap_customwebshop.settings import API_URL, SHOP, SHOP_SETTINGS
 from target_powerofficego.settings.schema import named
 from target_powerofficego.singer_target import SettlingTarget
 
@@ -34,6 +34,8 @@ _SHOP = (
         title="Access token",
         description="The bearer token that the shop's API asks for; it must be allowed to write.",
     ),
+    SHOP,
+    SHOP_SETTINGS,
     th.Property(
         "workers",
         th.IntegerType(minimum=1, maximum=32),
@@ -83,6 +85,12 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
     tap = "tap-powerofficego"
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """See `SettlingTarget`; with a shop file, it is the file that says what it needs."""
+        if self._config.get("shop") and not self._config.get("auth_token"):
+            self._config["auth_token"] = ""
+        return super()._validate_config(raise_errors=raise_errors)
 
     def process_endofpipe(self) -> None:
         """Report payments only after a complete input: otherwise a credit note may be missing."""

@@ -13,7 +13,7 @@ from target_powerofficego.dataflow.values import Unusable
 from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
 from target_powerofficego.decisions.merge import Side, Way, moved_in_go
 from target_powerofficego.decisions.personal_data import is_anonymised_customer
-from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk
+from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk, record_hash
 from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.sync.go.index import newest_stamp
@@ -21,7 +21,9 @@ from target_powerofficego.sync.linked import both_edited
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
+    LeftAlone,
     NoAnswer,
+    NotByFile,
     NotTaken,
     NotThere,
     TryLater,
@@ -59,7 +61,7 @@ class BackTools(RunTools):
     """The store, the shop, and what is known of the run; shared by all workers."""
 
     settings: BackSettings
-    shop: ShopRecords
+    shop: ShopRecords[Any]
     writer: ShopWriter
 
 
@@ -132,6 +134,8 @@ class BackWalk(Walk[BackTools]):
             )
         if isinstance(error, NotThere):  # each run looks again: the address may be put right
             return Reject(f"the shop has no such record ({error})")
+        if isinstance(error, NotByFile):
+            return Reject(str(error))
         if isinstance(error, (TryLater, NoAnswer)):
             return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
         return None
@@ -148,6 +152,7 @@ class BackWalk(Walk[BackTools]):
         moved = self.moved(link, arrival)
         if not moved:
             return Nothing()
+        self._see_that_it_may_be_taken(arrival.record)
         if PAYMENT_ROW in moved and not arrival.at_end:
             raise Undecidable(
                 Park(
@@ -161,6 +166,25 @@ class BackWalk(Walk[BackTools]):
             except ChangedMeanwhile:
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
         raise Undecidable(Hold("the shop was edited again and again while this was to be written"))
+
+    def _see_that_it_may_be_taken(self, entry: Record) -> None:
+        """Require that it is not known that the shop, by its file as it is, takes no such edit.
+
+        Raises:
+            Undecidable: with a Park, until the shop file or the entry changes; no call is made.
+        """
+        why = self.tools.shop.why_left_alone(self.entity)
+        unsettled = self.tools.store.unsettled
+        before = unsettled.get(self.kept_as, entry["id"])
+        if before is not None and self.tools.shop.mark in unsettled.awaited_by(before.id):
+            is_same = record_hash(before.payload, "") == record_hash(entry, "")
+            why = before.reason if is_same else why
+        if why is not None:
+            raise Undecidable(self.left_alone(why))
+
+    def left_alone(self, why: str) -> Park:
+        """Return that an edit waits until the shop file takes it."""
+        return Park(why, (self.tools.shop.mark,))
 
     def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
         found = self.tools.shop.read(self.entity, link.shop_id)
@@ -186,6 +210,8 @@ class BackWalk(Walk[BackTools]):
             raise Undecidable(both_edited(merged.open_conflicts))
         if held:
             raise Undecidable(Hold("; ".join(held)))
+        if written.left is not None:
+            raise Undecidable(self.left_alone(written.left))
         return Patch(written.rows) if written.rows else Nothing()
 
     def _agree_on_untold(
@@ -274,11 +300,16 @@ class BackWalk(Walk[BackTools]):
             for change in group:
                 is_told = self._holds(change.row, values, change.after)
                 (written if is_told else untold).append(change)
+        left = None
         if patch:
             expected = self.tools.writer.values(self.entity, after)
             whole = ShopChange(written, patch, before, expected, read_at)
-            link = self.tools.writer.change(link, found, whole)
-        return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held))
+            try:
+                link = self.tools.writer.change(link, found, whole)
+            except LeftAlone as error:
+                left = str(error)
+                link = self.tools.store.links.get(self.entity, link.shop_id) or link
+        return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held), left)
 
     def _groups(self, rows: Sequence[RowChange]) -> list[list[RowChange]]:
         groups: dict[str, list[RowChange]] = {}
@@ -316,8 +347,12 @@ class BackWalk(Walk[BackTools]):
 
 @dataclass(frozen=True)
 class Written:
-    """Rows that the record now holds, those that must not be sent, and why others are held."""
+    """Rows that the record now holds, those that must not be sent, and why others are held.
+
+    `left` says why the shop did not take all of the rows.
+    """
 
     rows: tuple[RowChange, ...]
     untold: tuple[RowChange, ...]
     held: tuple[str, ...]
+    left: str | None

@@ -23,10 +23,8 @@ from target_powerofficego.sync.go.operations import is_form_of
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
     NoAnswer,
-    NotTaken,
     NotThere,
     RecordError,
-    TryLater,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +63,7 @@ class ShopWriter:
     def __init__(
         self,
         store: LinkStore,
-        shop: ShopRecords,
+        shop: ShopRecords[Any],
         brakes: Brakes,
         tables: Mapping[str, Table],
         conversion: Conversion,
@@ -80,11 +78,13 @@ class ShopWriter:
         """Change a record that is still as it was found; return the link with its new base.
 
         Raises:
-            ChangedMeanwhile, NotThere, NotTaken, TryLater: nothing was changed.
+            ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed, or not
+                all of it.
             NoAnswer: whether it was changed is not known, and the shop could not be looked at; the
                 intent stays.
             ShopError, BrakeReached: nothing was changed.
         """
+        self._shop.see_that_it_is_taken(link.entity, link.shop_id, change.patch)
         self._brakes.before_change()
         detail = {
             "rows": {row.row: row.after for row in change.rows},
@@ -112,7 +112,7 @@ class ShopWriter:
         link, undone = self._agree(link, intent, there, is_answer=is_answer)
         if undone and is_answer:
             kept = f"the shop took it and kept its own value of {', '.join(undone)}"
-            raise NotTaken(kept, title=kept)
+            raise self._shop.kept_as_it_was(kept, title=kept)
         if undone:
             raise ChangedMeanwhile(f"{link.entity} {link.shop_id} was edited in the shop meanwhile")
         return link
@@ -148,7 +148,7 @@ class ShopWriter:
         """
         try:
             return self._shop.read(link.entity, link.shop_id)
-        except (NotThere, TryLater, ShopError) as error:
+        except (RecordError, ShopError) as error:
             raise write.unanswered or error from error
 
     def _agree(

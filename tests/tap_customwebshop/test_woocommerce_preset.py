@@ -11,7 +11,7 @@ import pytest
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.shop.reading import write_change
+from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -73,8 +73,15 @@ class Reader:
 
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
+        records = self.singles()
+        request = records.request(entity, str(record_id), patch)
+        if request is not None:
+            records.asker.send(*request)
+
+    def singles(self):
+        """Return what reads and changes single records."""
         connect = TapCustomWebShop(config=self.config).connect
-        write_change(self.config, connect, entity, str(record_id), patch)
+        return SingleRecords(file_of(self.config), self.config, connect)
 
 
 @pytest.fixture(params=[{}])
@@ -418,6 +425,27 @@ def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
     assert (read[str(wool)]["price_incl"], read[str(wool)]["name"]) == ("140.00", "Ullgenser")
     assert (read[str(red)]["price_incl"], read[str(red)]["name"]) == ("260.00", "Skjorte")
     assert shop.get("products", wool)["regular_price"] == "200.00"
+
+
+def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "200.00", description="Myk")
+    shirt = shop.add_product("Skjorte", "S", type="variable", description="Fin")
+    red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød", "Str": "L"})
+    gone = shop.add_product("Borte", "B", "10.00")
+    kari = shop.add_customer(KARI["email"], billing=KARI)
+    shop.place_order([(wool, 1), (red, 2)], customer_id=kari, billing=KARI)
+    order = shop.all("orders")[0]["id"]
+    singles = reader.singles()
+    for stream, ids in (
+        ("customers", [kari]),
+        ("products", [wool, red, gone]),
+        ("orders", [order]),
+    ):
+        listed = {one["id"]: one for one in reader.records(stream)}
+        for key in map(str, ids):
+            assert singles.read(stream, key) == listed[key]
+    shop.trash("products", shirt)
+    assert singles.read("products", str(red))["deleted_at"] is not None
 
 
 def test_an_edit_of_an_order_is_left_alone(shop, reader):

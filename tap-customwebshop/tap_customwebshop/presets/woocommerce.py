@@ -50,7 +50,7 @@ def listing(
     )
 
 
-CUSTOMERS = listing("/customers", "role=all")
+CUSTOMERS = listing("/customers", "role=all", single="/customers/{id}")
 # Stock that is sold moves no stamp, and before 10.3 no list shows which variations changed
 PRODUCTS = listing("/products", "", "modified_after", "/products/{id}", days=1)
 ORDERS = listing("/orders", "dp=6", "modified_after", "/orders/{id}?dp=6")
@@ -106,17 +106,29 @@ def customer(row: Row, shop: Shop) -> Row | None:
 
 
 def product(row: Row, shop: Shop) -> Iterator[Row]:
-    """What can be sold: a simple product, or each variation of a variable one."""
+    """What can be sold: a simple product, or each variation of a variable one.
+
+    A single variation is shown as a product without category, so it is read where its list is.
+    """
     if row["type"] in ("grouped", "external"):
+        return
+    if row["type"] == "variation":
+        path = f"{API}/products/{row['parent_id']}"
+        yield variant(shop.get(f"{path}/variations/{row['id']}"), shop.get(path), shop)
         return
     if not row["type"].startswith("variable"):
         yield sellable(row, row, shop)
         return
     kept = "status=trash" if row["status"] == "trash" else ""  # where its variations are, too
     for variation in shop.list(listing(f"/products/{row['id']}/variations", kept)):
-        options = " / ".join(unescape(one["option"]) for one in variation["attributes"])
-        record = sellable(variation, row, shop)
-        yield {**record, "parent_id": row["id"], "variant_name": options or None}
+        yield variant(variation, row, shop)
+
+
+def variant(row: Row, parent: Row, shop: Shop) -> Row:
+    """A variation of a product."""
+    options = " / ".join(unescape(one["option"]) for one in row["attributes"])
+    record = sellable(row, parent, shop)
+    return {**record, "parent_id": parent["id"], "variant_name": options or None}
 
 
 def sellable(row: Row, parent: Row, shop: Shop) -> Row:

@@ -155,6 +155,10 @@ class Asker:
             raise NotThereError(f"{self._connection.shown(listing.path)}: there is no such record.")
         return RawPage([row], read_at, parse_date(headers.get("Date")))
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
     def look(self, path: str) -> tuple[Any, Mapping[str, str]]:
         """Return the JSON answer of a path, and its headers; errors as of `get`."""
         return self._ask("GET", path, {}, None)
@@ -175,13 +179,13 @@ class Asker:
             raise _refusal_of_change(shown, answer)
         _check_mutation(shown, body, _read(answer.body))
 
-    def answers(self, listing: Listing) -> bool:
-        """Return whether the shop answers anything at a list's path, asked once."""
-        try:
-            self._once("GET", listing.path.partition("{")[0], {}, None)
-        except PassingTrouble:
-            return False
-        return True
+    def knock(self, listing: Listing) -> None:
+        """Ask once whether the shop answers at a list's path, whatever it answers.
+
+        Raises:
+            PassingTrouble: It does not.
+        """
+        self._once("GET", listing.path.partition("{")[0], {}, None)
 
     def pages(self, listing: Listing, since: datetime | None) -> Iterator[RawPage]:
         """Yield the pages of a list from the first to the last.

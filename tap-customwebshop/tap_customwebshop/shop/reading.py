@@ -131,6 +131,10 @@ class SingleRecords:
             ) from None
         return (method, path, body) if request else None
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.asker.close()
+
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     return dict(config.get("shop_settings") or {})

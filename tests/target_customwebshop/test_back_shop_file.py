@@ -1,0 +1,537 @@
+"""The way back into a shop that is read by a shop file, and so has no ETag and no If-Match."""
+
+import json
+import signal
+from decimal import Decimal
+
+import commands
+import pytest
+from both_ways import singer_lines
+from members import assert_members
+from odd_shop import Reply
+from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
+
+PHONE = "+47 900 00 001"
+PARKED = ("parked", "customers_back", "1001")
+
+
+@pytest.fixture
+def shop():
+    shop = OwnShop()
+    yield shop
+    shop.server.close()
+
+
+@pytest.fixture
+def own(both, shop, tmp_path, customer, product, order):
+    """Both ways, with a person, a product and an order that are linked already."""
+    shop.put("customers", customer())
+    shop.put("products", product())
+    shop.put("orders", order())
+    own = OwnBoth(both, shop, tmp_path)
+    assert own.forward().status == 0
+    return own
+
+
+@pytest.fixture
+def edited(own):
+    """The same, with a phone number that was edited in Go and is not in the shop yet."""
+    own.both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
+    return own
+
+
+def phone(own):
+    return own.shop.records["customers"]["1001"]["phone"]
+
+
+@pytest.mark.parametrize(
+    ("entity", "shop_id", "edit", "expected"),
+    [
+        ("customers", "1001", {"EmailAddress": "ny@example.no"}, {"email": "ny@example.no"}),
+        ("customers", "1001", {"PhoneNumber": PHONE}, {"phone": PHONE}),
+        ("customers", "1001", {"PhoneNumber": None}, {"phone": None}),
+        ("products", "501", {"Name": "Lusekofte"}, {"name": "Lusekofte"}),
+        ("products", "501", {"UnitPrice": Decimal("120.00")}, {"price_excl": "120.00"}),
+        ("products", "501", {"Description": "Tykk"}, {"description": "Tykk"}),
+        ("orders", "9001", {"PurchaseOrderReference": "PO 77"}, {"reference": "PO 77"}),
+    ],
+)
+def test_an_edit_in_go_crosses_once_and_the_next_run_forward_writes_nothing(
+    own, shop, entity, shop_id, edit, expected
+):
+    own.both.edit_in_go(entity, shop_id, **edit)
+
+    outcome = own.back(ends_with=0)
+
+    (sent,) = shop.writes()
+    assert (sent.method, sent.path) == ("PUT", f"/{entity}/{shop_id}")
+    assert_members(sent.body["set"], **expected)
+    assert_members(shop.records[entity][shop_id], **expected)
+    assert outcome.summary["calls"] == {"reads": 2, "tokens": 0, "writes": 1}
+    own.assert_at_rest()
+
+
+def test_an_address_edited_in_go_crosses_once(own, shop):
+    edit = {"AddressLine1": "Storgata 2", "City": "Moss"}
+    own.both.edit_in_go("customers", "1001", MailAddress=edit)
+    own.back(ends_with=0)
+    (address,) = shop.records["customers"]["1001"]["addresses"]
+    assert_members(address, line1="Storgata 2", city="Moss", postal_code="0155")
+    own.assert_at_rest()
+
+
+def test_without_an_edit_in_go_the_shop_is_not_even_asked(own, shop):
+    assert own.back(ends_with=0).status == 0
+    assert shop.server.asked == []
+
+
+def without_spaces(record):
+    return {**record, "phone": record["phone"].replace(" ", "")}
+
+
+@pytest.mark.parametrize("reshapes", [True, False])
+@pytest.mark.parametrize("answer", [LOST, Reply({}, status=500), Reply(b"<html>")])
+def test_a_change_whose_answer_is_lost_is_made_once_and_is_no_edit_of_the_shops(
+    edited, shop, answer, reshapes
+):
+    if reshapes:
+        shop.reshapes = without_spaces
+    shop.hooks["after"] = lambda _: answer
+
+    edited.back(ends_with=0)
+
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE.replace(" ", "" if reshapes else " "))
+    shop.hooks.clear()
+    edited.assert_at_rest()
+
+
+@pytest.mark.parametrize("answer", [LOST, Reply({}, status=503), Reply({}, status=429)])
+def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
+    answers = [answer]
+    shop.hooks["before"] = lambda _: answers.pop() if answers else None
+
+    edited.back(ends_with=0)
+
+    assert (len(shop.writes()), phone(edited)) == (2, PHONE)
+    edited.assert_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("answer", [None, Reply({}, status=404), Reply({}, status=403)])
+def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_next_run(
+    edited, shop, moment, answer
+):
+    """Answered or not, made or not: what became of it is seen once the shop can be read again."""
+
+    def fall_silent(asked):
+        shop.before_reading = lambda _: answer or Reply({}, status=400)
+        return Reply({}, status=500) if moment == "before" else None
+
+    shop.hooks[moment] = fall_silent
+    edited.back()
+    assert phone(edited) == (PHONE if moment == "after" else "+4791234567")
+    shop.hooks.clear()
+    shop.before_reading = lambda _: None
+
+    edited.back(ends_with=0)
+
+    assert phone(edited) == PHONE
+    edited.assert_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, moment):
+    shop.reshapes = without_spaces
+    config = tmp_path / "back.json"
+    config.write_text(json.dumps(edited.config()), encoding="utf-8")
+    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+
+    def kill(_):
+        running.kill()
+        return Reply({}, status=500)
+
+    shop.hooks[moment] = kill
+    running.communicate(singer_lines(edited.both.entries()))
+    assert running.returncode == -signal.SIGKILL
+    shop.hooks.clear()
+
+    edited.back(ends_with=0)
+
+    assert len(shop.writes()) == (1 if moment == "before" else 0)
+    assert phone(edited) == PHONE.replace(" ", "")
+    edited.assert_at_rest()
+
+
+def test_a_value_that_the_shop_changes_by_itself_is_no_edit(edited, shop):
+    shop.reshapes = without_spaces
+    edited.back(ends_with=0)
+    assert phone(edited) == PHONE.replace(" ", "")
+    edited.assert_at_rest()
+
+
+def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited, shop):
+    def be_busy(_):
+        if len(shop.writes()) == 1:
+            shop.edit("customers", "1001", email="ny@example.no")
+            return Reply({}, status=429)
+        return None
+
+    shop.hooks["before"] = be_busy
+    edited.back(ends_with=0)
+
+    assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
+    edited.forward()
+    go_id = edited.both.go_id("customers", "1001")
+    entry = edited.both.box.go.entry("Customers", go_id)
+    assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
+    edited.assert_at_rest()
+
+
+@pytest.mark.parametrize("owner", ["shop", "go"])
+def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_the_rules(
+    own, shop, owner
+):
+    own.both.settings = {"owners": {"customers": owner}}
+    own.forward()
+    own.both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
+
+    def be_busy(_):
+        if len(shop.writes()) == 1:
+            shop.edit("customers", "1001", phone="+47 900 00 002")
+            return Reply({}, status=429)
+        return None
+
+    shop.hooks["before"] = be_busy
+    own.back(ends_with=0)
+
+    assert phone(own) == {"shop": "+47 900 00 002", "go": PHONE}[owner]
+    assert len(shop.writes()) == {"shop": 1, "go": 2}[owner]
+    own.forward()
+    own.assert_at_rest()
+
+
+# What the shop does not take
+
+
+def parked(own):
+    """Return why records are parked, which no person has to see to."""
+    reasons = own.both.open_ones()
+    assert {kind for kind, *_ in reasons} <= {"parked"}
+    return reasons
+
+
+def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there_is_one(
+    edited, shop
+):
+    edited.write_file(BY_REST)
+    edited.both.edit_in_go("products", "501", Name="Lusekofte")
+    for _ in range(2):
+        outcome = edited.back(ends_with=0)
+        assert shop.server.asked == []
+        assert parked(edited)[PARKED] == "my_shop.py has no change()"
+        assert ("parked", "products_back", "501") in parked(edited)
+        (said,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
+        assert "edits of customers, products, orders are not written to the shop" in said
+        assert "powerofficego-links parked" in said
+    assert edited.forward().writes == []
+
+    edited.write_file(BY_REST + CHANGE)
+    edited.back(ends_with=0)
+
+    assert phone(edited) == PHONE
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    edited.assert_at_rest()
+
+
+def test_what_waits_is_written_even_if_its_entry_is_not_read_again(edited, shop):
+    edited.write_file(BY_REST)
+    edited.back(ends_with=0)
+    edited.write_file(BY_REST + CHANGE)
+    edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
+    assert phone(edited) == PHONE
+
+
+def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others_cross(
+    edited, shop
+):
+    without = BY_REST.replace(', single="/products/{id}", single_at="row"', "")
+    edited.write_file(without + CHANGE)
+    edited.both.edit_in_go("products", "501", Name="Lusekofte")
+
+    outcome = edited.back(ends_with=0)
+
+    assert phone(edited) == PHONE
+    assert {one.path for one in shop.server.asked} == {"/customers/1001"}
+    reason = "my_shop.py does not say how one of the products is read ('single')"
+    assert parked(edited) == {("parked", "products_back", "501"): reason}
+    assert f"{reason}, so edits of products are not written to the shop" in outcome.log
+
+
+NO_PHONE = """
+def change(entity, record_id, patch, shop):
+    if "phone" in patch:
+        return None
+    return "PUT", f"/{entity}/{record_id}", {"set": patch}
+"""
+
+
+def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_or_the_file_changes(
+    edited, shop
+):
+    edited.write_file(BY_REST + NO_PHONE)
+    edited.back(ends_with=0)
+    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert parked(edited) == {PARKED: "my_shop.py takes no change of phone here"}
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    edited.back(ends_with=0)
+    assert [one.method for one in shop.server.asked] == ["GET"]
+
+    edited.write_file(BY_REST + CHANGE)
+    edited.back(ends_with=0)
+    assert phone(edited) == "+47 900 00 003"
+    edited.assert_at_rest()
+
+
+def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edited, shop):
+    shop.keeps = {"phone"}
+    edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
+
+    edited.back(ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, "+4791234567")
+    assert shop.records["customers"]["1001"]["email"] == "ny@example.no"
+    assert list(parked(edited)) == [PARKED]
+
+    assert edited.forward().writes == []
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+
+
+@pytest.mark.parametrize("owner", ["shop", "go"])
+def test_a_later_edit_in_the_shop_of_what_waits_is_merged_by_the_usual_rules(own, shop, owner):
+    own.both.settings = {"owners": {"customers": owner}}
+    own.forward()
+    own.both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
+    own.write_file(BY_REST)
+    own.back(ends_with=0)
+    shop.edit("customers", "1001", phone="+47 900 00 002")
+
+    own.forward()
+    own.back(ends_with=0)
+
+    winner = {"shop": "+47 900 00 002", "go": PHONE}[owner]
+    entry = own.both.box.go.entry("Customers", own.both.go_id("customers", "1001"))
+    assert (entry["PhoneNumber"], phone(own)) == (winner, "+47 900 00 002")
+    assert list(parked(own)) == {"shop": [], "go": [PARKED]}[owner]
+    own.write_file(BY_REST + CHANGE)
+    own.back(ends_with=0)
+    assert phone(own) == winner
+    own.assert_at_rest()
+
+
+def test_an_edit_that_waits_does_not_hide_what_both_sides_edited(edited, shop):
+    edited.write_file(BY_REST + NO_PHONE.replace("phone", "email"))
+    edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
+    shop.edit("customers", "1001", phone="+47 900 00 002")
+    edited.back(ends_with=3)
+    assert list(edited.both.open_ones()) == [("hold", "customers_back", "1001")]
+
+
+# What ends a run, and what does not
+
+
+def test_a_refusal_is_a_reject_with_the_shops_code_and_quotes_nothing_else(edited, shop):
+    said = {"code": "phone_taken", "message": "Kari Nordmann has this phone"}
+    shop.hooks["before"] = lambda _: Reply(said, status=422)
+    outcome = edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    assert reason == "the shop refused it: phone_taken"
+    assert "Nordmann" not in outcome.log
+    (reject,) = edited.both.ledger.unsettled("reject")
+    assert reject.detail == "Kari Nordmann has this phone"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_may_not_change_ends_the_run_in_one_line(edited, shop, status):
+    shop.hooks["before"] = lambda _: Reply({}, status=status)
+    outcome = edited.back(ends_with=1)
+    assert f"PUT /customers/1001: the shop answered {status}" in outcome.log
+    assert (len(shop.writes()), edited.both.open_ones()) == (1, {})
+
+
+def test_a_record_that_is_gone_is_a_reject_and_the_others_cross(edited, shop, company):
+    shop.put("customers", company())
+    edited.forward()
+    edited.both.edit_in_go("customers", "2001", PhoneNumber=PHONE)
+    del shop.records["customers"]["1001"]
+    edited.back(ends_with=3)
+    assert shop.records["customers"]["2001"]["phone"] == PHONE
+    (reason,) = edited.both.open_ones().values()
+    assert "the shop has no such record" in reason
+
+
+def test_an_address_at_which_there_is_no_shop_ends_the_run(edited, shop):
+    shop.before_reading = lambda _: Reply({}, status=404)
+    outcome = edited.back(ends_with=1)
+    assert "Correct the setting 'api_url' or the shop file" in outcome.log
+    assert edited.both.open_ones() == {}
+
+
+def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
+    edited.both.edit_in_go("products", "501", Name="Lusekofte")
+    shop.before_reading = lambda asked: (
+        Reply({}, status=500) if asked.path == "/customers/1001" else None
+    )
+    edited.back(retry_seconds=0, ends_with=3)
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    (reason,) = edited.both.open_ones().values()
+    assert "the next run looks and goes on" in reason
+
+
+def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
+    shop.before_reading = lambda _: Reply({}, status=503)
+    outcome = edited.back(retry_seconds=0, ends_with=1)
+    assert "Run again later." in outcome.log
+    assert edited.both.open_ones() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (CHANGE.replace("patch}", 'patch["none"]}'), "change() failed (KeyError)"),
+        (CHANGE.replace('f"/', 'f"'), "change() failed (ValueError)"),
+    ],
+)
+def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text, told):
+    edited.write_file(BY_REST + text)
+    edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    assert reason.startswith("my_shop.py, line ")
+    assert told in reason
+    edited.write_file(BY_REST + CHANGE)
+    edited.back(ends_with=0)
+    assert phone(edited) == PHONE
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CUSTOMER = Listing('/list')", "it declares no list"),
+        ("CUSTOMERS = Listing('/list')", "AUTH needs the setting 'auth_token'"),
+    ],
+)
+def test_a_wrong_shop_file_ends_the_run_in_one_line(edited, text, told):
+    edited.write_file("from tap_customwebshop.shop import *\n" + text)
+    outcome = edited.back(ends_with=1)
+    assert f"my_shop.py: {told}" in outcome.log
+    assert "Traceback" not in outcome.log
+
+
+def test_a_dry_run_reads_and_shows_what_would_be_written_and_what_would_not(edited, shop):
+    edited.write_file(BY_REST + NO_PHONE)
+    edited.both.edit_in_go("products", "501", Name="Lusekofte")
+    outcome = edited.back(dry_run=True, ends_with=0)
+    assert shop.writes() == []
+    assert {one.path for one in shop.server.asked} == {"/customers/1001", "/products/501"}
+    assert "Ullgenser → Lusekofte" in outcome.log
+    assert "park customers 1001: my_shop.py takes no change of phone here" in outcome.log
+    assert edited.both.open_ones() == {}
+
+
+def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop):
+    edited.write_file(BY_REST + NO_PHONE)
+    edited.both.edit_in_go("products", "501", Name="Lusekofte")
+    edited.back(max_changes=1, ends_with=0)
+    assert len(shop.writes()) == 1
+
+
+# Other shapes
+
+
+def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, shop):
+    variants = """def product(row, shop):
+    for one in (row["told"], {**row["told"], "id": "9", "sku": "S"}):
+        yield {**one, "name": one["name"] + shop.get("/suffix")["s"]}
+"""
+    shop.before_reading = lambda asked: {"s": ""} if asked.path == "/suffix" else None
+    _, _, after = BY_REST.partition("ORDERS = ")
+    before, _, _ = BY_REST.partition("def product")
+    own.write_file(f"{before}{variants}ORDERS = {after}{CHANGE}")
+    assert own.forward().status == 0
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+    own.back(ends_with=0)
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    assert "/suffix" in shop.server.paths()
+
+
+BY_GRAPHQL = """from tap_customwebshop.shop import *
+AUTH = Header("X-Key", "{key}")
+CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { told } }",
+    single="query($id: ID!) { customer(id: $id) { told } }", single_at="data.customer")
+def customer(row, shop): return row["told"]
+def change(entity, record_id, patch, shop):
+    query = "mutation($id: ID!, $set: Set!) { update(id: $id, set: $set) { userErrors } }"
+    return "POST", "/graphql", {"query": query, "variables": {"id": record_id, "set": patch}}
+"""
+
+
+class GraphQLShop:
+    """Answers for an own shop by GraphQL; `errors` are what a mutation says against a change."""
+
+    def __init__(self, shop):
+        self.errors = []
+        self.mutations = []
+        self._customers = shop.records["customers"]
+        self._edit = shop.edit
+        shop.server.answer = self._answer
+
+    def _answer(self, asked):
+        told = asked.body["variables"]
+        if not asked.body["query"].startswith("mutation"):
+            rows = [{"told": one} for one in self._customers.values()]
+            found = self._customers.get(told.get("id"))
+            return {"data": {"customers": rows, "customer": found and {"told": found}}}
+        self.mutations.append(told)
+        if not self.errors:
+            self._edit("customers", told["id"], **told["set"])
+        return {"data": {"update": {"userErrors": self.errors}}}
+
+
+@pytest.fixture
+def by_graphql(both, shop, tmp_path, customer):
+    """Both ways over a shop by GraphQL, with a phone number that was edited in Go."""
+    shop.put("customers", customer())
+    own = OwnBoth(both, shop, tmp_path)
+    own.graphql = GraphQLShop(shop)
+    own.write_file(BY_GRAPHQL)
+    assert own.forward().status == 0
+    both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
+    return own
+
+
+def test_a_shop_by_graphql_is_read_and_written_to(by_graphql):
+    outcome = by_graphql.back(ends_with=0)
+    assert by_graphql.graphql.mutations == [{"id": "1001", "set": {"phone": PHONE}}]
+    assert phone(by_graphql) == PHONE
+    assert outcome.summary["calls"] == {"reads": 2, "tokens": 0, "writes": 1}
+    assert by_graphql.forward().writes == []
+    by_graphql.back(ends_with=0)
+    assert by_graphql.shop.server.asked == []
+
+
+def test_what_a_mutation_says_against_a_change_is_a_reject_of_that_record(by_graphql, shop):
+    by_graphql.graphql.errors = [{"field": ["phone"], "message": f"{PHONE} is not valid"}]
+    outcome = by_graphql.back(ends_with=3)
+    (reject,) = by_graphql.both.ledger.unsettled()
+    assert (reject.kind, reject.detail) == ("reject", f"{PHONE} is not valid")
+    assert PHONE not in outcome.log
+    assert len(by_graphql.graphql.mutations) == 1
+
+
+def test_a_record_that_is_null_is_not_there(by_graphql, shop):
+    del shop.records["customers"]["1001"]
+    by_graphql.back(ends_with=3)
+    (reason,) = by_graphql.both.open_ones().values()
+    assert "the shop has no such record" in reason

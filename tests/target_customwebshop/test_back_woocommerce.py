@@ -1,0 +1,180 @@
+"""Edits of Go come to a WooCommerce by its preset, once, and what it does not take stays listed."""
+
+from decimal import Decimal
+
+import pytest
+from go_sandbox.shops import woocommerce
+from go_sandbox.shops.woocommerce import WooCommerce
+from members import assert_members
+from own_shop import FileBoth
+
+KARI = {
+    "first_name": "Kari",
+    "last_name": "Nordmann",
+    "address_1": "Storgata 1",
+    "postcode": "0155",
+    "city": "Oslo",
+    "country": "NO",
+    "email": "kari@example.com",
+    "phone": "+4722334455",
+}
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+
+
+class WooBoth(FileBoth):
+    """Both ways between a WooCommerce and Go."""
+
+    def __init__(self, both, served):
+        keys = {name: getattr(served.shop, name) for name in ("consumer_key", "consumer_secret")}
+        settings = {"api_url": served.url, "shop": "woocommerce", "shop_settings": keys}
+        super().__init__(both, settings)
+        both.settings = {}
+        self.served = served
+
+    def forward(self, **settings):
+        return super().forward(sales_accounts=ACCOUNTS, **settings)
+
+    def sent(self):
+        """Return the changes that the shop was sent, as method and path."""
+        return [
+            (one.method, one.path.rpartition("/wc/v3")[2])
+            for one in self.served.requests.matching("shop")
+            if one.method != "GET"
+        ]
+
+    def edit(self, entity, shop_id, **changes):
+        """Let a bookkeeper edit an entry; the stamps of the shop's next change are later."""
+        self.served.shop.pass_seconds(60)
+        return self.both.edit_in_go(entity, str(shop_id), **changes)
+
+    def assert_at_rest(self):
+        """See that neither way has anything to write, read twice."""
+        before = self.sent()
+        for _ in range(2):
+            assert self.forward().writes == []
+            self.back(ends_with=0)
+        assert (self.sent(), self.both.open_ones()) == (before, {})
+
+
+@pytest.fixture(params=[{}])
+def served(request):
+    with woocommerce.start(WooCommerce(**request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(served):
+    return served.shop
+
+
+@pytest.fixture
+def kari(shop):
+    return shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
+
+
+@pytest.fixture
+def wool(shop):
+    return shop.add_product("Ull", "ULL", "125.00")
+
+
+@pytest.fixture
+def red(shop):
+    shirt = shop.add_product("Skjorte", "S", type="variable", categories=[{"name": "Klær"}])
+    return shop.add_variation(shirt, "S-R", "250.00", {"Farge": "Rød"})
+
+
+@pytest.fixture
+def woo(both, served, kari, wool, red):
+    """Both ways, with a customer, a product, a variation and an order that are linked."""
+    served.shop.place_order([(wool, 2), (red, 1)], customer_id=kari, billing=KARI)
+    woo = WooBoth(both, served)
+    assert woo.forward().status == 0
+    assert both.open_ones() == {}
+    return woo
+
+
+def test_edits_of_a_customer_cross_once(woo, shop, kari):
+    woo.edit(
+        "customers",
+        kari,
+        EmailAddress="ny@example.com",
+        PhoneNumber="+4790000001",
+        MailAddress={"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"},
+    )
+    woo.back(ends_with=0)
+
+    assert woo.sent() == [("PUT", f"/customers/{kari}")]
+    record = shop.get("customers", kari)
+    assert record["email"] == "ny@example.com"
+    assert_members(
+        record["billing"],
+        email="ny@example.com",
+        phone="+4790000001",
+        address_1="Kaien 3",
+        city="Moss",
+        postcode="1530",
+        first_name="Kari",
+    )
+    woo.assert_at_rest()
+
+
+def test_edits_of_a_product_cross_once(woo, shop, wool):
+    woo.edit("products", wool, Name="Ullgarn & mer", UnitPrice=Decimal("120.00"))
+    woo.back(ends_with=0)
+    assert woo.sent() == [("PUT", f"/products/{wool}")]
+    assert_members(shop.get("products", wool), name="Ullgarn & mer", regular_price="150.00")
+    woo.assert_at_rest()
+
+
+def test_an_edit_of_a_variation_crosses_once_where_its_product_has_it(woo, shop, red):
+    woo.edit("products", red, UnitPrice=Decimal("240.00"))
+    woo.back(ends_with=0)
+    parent = shop.get("products", red)["parent_id"]
+    assert woo.sent() == [("PUT", f"/products/{parent}/variations/{red}")]
+    assert shop.get("products", red)["regular_price"] == "300.00"
+    woo.assert_at_rest()
+
+
+def test_what_woocommerce_does_not_take_stays_listed_and_is_asked_for_once(woo, shop, wool, red):
+    order = shop.place_order([(wool, 1)], billing=KARI, status="on-hold")
+    woo.forward()
+    go = woo.both.box.go
+    go.pay_invoice(go.send_invoice(woo.both.go_id("orders", str(order)))["Id"])
+    woo.edit("products", red, Name="Bluse Rød", UnitPrice=Decimal("240.00"))
+    for _ in range(2):
+        woo.back(ends_with=0)
+        assert set(woo.both.open_ones()) == {
+            ("parked", "orders_back", str(order)),
+            ("parked", "products_back", str(red)),
+        }
+        assert woo.forward().writes == []
+    assert len(woo.sent()) == 1
+    asked = len(woo.served.requests.all())
+    woo.back(ends_with=0)
+    assert len(woo.served.requests.all()) == asked
+    assert shop.get("products", red)["regular_price"] == "300.00"
+
+
+@pytest.mark.parametrize("served", [{"prices_include_tax": False}], indirect=True)
+def test_a_price_without_vat_goes_back_to_a_shop_that_has_such(woo, shop, wool):
+    woo.edit("products", wool, UnitPrice=Decimal("120.00"))
+    woo.back(ends_with=0)
+    assert shop.get("products", wool)["regular_price"] == "120.00"
+    woo.assert_at_rest()
+
+
+def test_an_email_that_another_customer_has_is_a_reject_with_the_shops_code(woo, shop, kari):
+    shop.add_customer("ola@example.com", billing={**KARI, "email": "ola@example.com"})
+    woo.edit("customers", kari, EmailAddress="ola@example.com")
+    outcome = woo.back(ends_with=3)
+    reason = woo.both.open_ones()["reject", "customers_back", str(kari)]
+    assert reason == "the shop refused it: woocommerce_rest_customer_invalid_email"
+    assert "ola@example.com" not in outcome.log
+
+
+def test_a_key_that_may_only_read_ends_the_run_in_one_line(woo, shop, wool):
+    woo.edit("products", wool, Name="Garn")
+    shop.permissions = "read"
+    outcome = woo.back(ends_with=1)
+    assert "the key may not change this; check its rights" in outcome.log
+    assert woo.both.open_ones() == {}
