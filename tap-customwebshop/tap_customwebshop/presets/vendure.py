@@ -58,7 +58,7 @@ surcharges {{id description price priceWithTax taxRate}}
 discounts {{adjustmentSource description amount amountWithTax}}
 taxSummary {{taxRate taxBase taxTotal}} total totalWithTax
 payments {{id method transactionId state amount updatedAt
-refunds {{id state total shipping reason updatedAt lines {{orderLineId quantity}}}}}}
+refunds {{id state total reason updatedAt lines {{orderLineId quantity}}}}}}
 {LATEST}"""
 
 
@@ -420,7 +420,7 @@ def taxes(row: Row, parts: list[Part]) -> list[Row]:
     for one in row["taxSummary"]:
         base[plain(one["taxRate"])] += one["taxBase"]
         vat[plain(one["taxRate"])] += one["taxTotal"]
-    for part in parts:
+    for part in (one for one in parts if one.gain.incl):
         rate = rate_of(part, row["taxSummary"])
         base[rate] += part.gain.excl
         vat[rate] += part.gain.incl - part.gain.excl
