@@ -159,8 +159,8 @@ def declared(name: str, schema: dict) -> dict:
 
 
 def _kind(schema: dict) -> str:
-    if schema.get("secret"):
-        return "password"
+    if schema.get("secret") and "object" not in schema["type"]:
+        return "password"  # an object of secrets stays one, or Meltano would pass it on as text
     if "enum" in schema:
         return "options"
     if schema.get("format") in ("date", "date-time"):

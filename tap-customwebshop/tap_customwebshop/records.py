@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.schemas import DECIMAL_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
 
 def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
@@ -46,13 +46,16 @@ def numbers_to_text(record: dict[str, Any], schema: Mapping[str, Any]) -> None:
             for row in value:
                 if isinstance(row, dict):
                     numbers_to_text(row, field.get("items", {}))
-        elif field.get("format") == DECIMAL_FORMAT or _is_id(name):
-            record[name] = _digits(value)
+        elif field.get("format") == DECIMAL_FORMAT or is_id(name):
+            record[name] = digits(value)
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
+    """Return whether a field of this name is an id, which is always text."""
     return name == "id" or name.endswith("_id")
 
 
-def _digits(number: int | Decimal) -> str:
-    return format(number, "f") if isinstance(number, Decimal) else str(number)
+def digits(number: int | Decimal) -> str:
+    """Return a number as text, with the digits that it came with."""
+    text = str(number)
+    return format(number, "f") if "E" in text else text

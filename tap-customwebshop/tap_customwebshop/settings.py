@@ -171,7 +171,8 @@ def _broken_rule(error: ValidationError) -> str:
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
     if wrong := wrong_address(config["api_url"]):
         yield f"The setting 'api_url' {wrong}"
-    if "auth_token" in config and (wrong := wrong_token(config["auth_token"])):
+    is_needed = "auth_token" in config and not (config.get("shop") and not config["auth_token"])
+    if is_needed and (wrong := wrong_token(config["auth_token"])):
         yield f"The setting 'auth_token' {wrong}"
     agent = config.get("user_agent") or ""
     if not (agent.isascii() and agent.isprintable()):

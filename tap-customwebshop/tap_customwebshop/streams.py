@@ -50,8 +50,8 @@ class ShopStream(Stream):
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     replication_key = "updated_at"
-    path: ClassVar[str]
-    record_schema: ClassVar[dict[str, Any]]
+    path: str
+    record_schema: dict[str, Any]
 
     def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)

@@ -5,6 +5,7 @@ import json
 import pytest
 from go_sandbox import Sandbox
 from go_sandbox.demo.meltano import Meltano, project_folder
+from go_sandbox.shops import woocommerce
 
 CUSTOMER = {
     "id": "1",
@@ -94,6 +95,37 @@ def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano
 
     told = meltano.run("invoke", "powerofficego-links:rejects").stdout
     assert "the product has no SKU" in told
+
+
+def test_the_job_sync_runs_both_ways_with_a_preset_whose_settings_are_given_once(
+    box, meltano, tmp_path
+):
+    with woocommerce.start() as served:
+        shop = served.shop
+        kari = shop.add_customer("kari@example.com", first_name="Kari", last_name="Nordmann")
+        keys = {name: getattr(shop, name) for name in ("consumer_key", "consumer_secret")}
+        store = str(tmp_path / "links.db")
+        variables = {
+            "TAP_CUSTOMWEBSHOP_API_URL": served.url,
+            "TAP_CUSTOMWEBSHOP_AUTH_TOKEN": "",
+            "TAP_CUSTOMWEBSHOP_SHOP": "woocommerce",
+            "TAP_CUSTOMWEBSHOP_SHOP_SETTINGS": json.dumps(keys),
+            "TARGET_CUSTOMWEBSHOP_API_URL": served.url,
+            "TARGET_CUSTOMWEBSHOP_AUTH_TOKEN": "",
+            **{f"TARGET_{side}_SHOP_NAME": "woo" for side in ("POWEROFFICEGO", "CUSTOMWEBSHOP")},
+            **{f"TARGET_{side}_LINK_STORE": store for side in ("POWEROFFICEGO", "CUSTOMWEBSHOP")},
+        }
+        sync = ("run", "--state-id-suffix", "woo", "sync")
+        ended = meltano.run(*sync, **variables)
+        assert ended.returncode == 0, ended.stdout
+        (entry,) = [one for one in box.go.entries("Customers") if one["LastName"] == "Nordmann"]
+        box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4790000001"})
+
+        ended = meltano.run(*sync, **variables)
+
+        assert ended.returncode == 0, ended.stdout
+        assert shop.get("customers", kari)["billing"]["phone"] == "+4790000001"
+        assert keys["consumer_secret"] not in ended.stdout
 
 
 def test_the_orders_of_a_period_are_compared_with_the_keys_of_the_target(meltano):

@@ -820,6 +820,8 @@ def sale(**members):
         ({}, "the amounts in taxes do not come to total_tax (1)"),
         ({}, "a line has no sku (1)"),
         ({}, "a line has no tax_rate"),
+        ({"total": None}, "one of the orders has no total_incl, without which"),
+        ({"lines": [50, 50]}, "a line has no quantity, without which target-powerofficego rejects"),
         ({"placed": "2026-01-09"}, "updated_at is before placed_at"),
         ({"totl": "1", "total": "x"}, "orders[0].total is not an amount"),
     ],

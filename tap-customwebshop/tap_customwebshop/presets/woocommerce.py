@@ -2,8 +2,8 @@
 
 Settings: `api_url` is the shop's address (`https://butikken.no`); in `shop_settings`,
 `consumer_key` and `consumer_secret` are a key of WooCommerce > Settings > Advanced > REST API of a
-user who may read all, and `organization_number_meta` is the name under which a plug-in keeps the
-buyer's organisation number.
+user who may read all, and write to all where edits of Go come back; `organization_number_meta` is
+the name under which a plug-in keeps the buyer's organisation number.
 
 Amounts of orders are without VAT, with the VAT beside them, and coupons are in the lines already.
 Stamps are GMT without a zone, and filters take them so: with a `Z` beside `dates_are_gmt` they
@@ -62,27 +62,21 @@ STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled
 }
 PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
 LINES = ("line_items", "shipping_lines", "fee_lines")
-ADDRESS = {
-    "company": "company",
-    "line1": "address_1",
-    "line2": "address_2",
-    "postal_code": "postcode",
-    "city": "city",
-    "region": "state",
-    "country_code": "country",
-    "phone": "phone",
-    "email": "email",
-}
+ADDRESS = {"line1": "address_1", "line2": "address_2", "postal_code": "postcode"}
+ADDRESS |= {"region": "state", "country_code": "country"}
+ADDRESS |= {one: one for one in ("company", "city", "phone", "email")}
 CUSTOMER = {"email": "email", "first_name": "first_name", "last_name": "last_name"}
 BILLING = {**CUSTOMER, "phone": "phone", "company_name": "company"}
-PRODUCT = {
-    "name": "name",
-    "sku": "sku",
-    "gtin": "global_unique_id",
-    "description": "description",
-    "price_incl": "regular_price",
-    "price_excl": "regular_price",
-}
+PRODUCT = {"name": "name", "sku": "sku", "gtin": "global_unique_id", "description": "description"}
+PRODUCT |= {"price_incl": "regular_price", "price_excl": "regular_price"}
+MOMENTS = {"placed_at": "created", "paid_at": "paid", "completed_at": "completed"}
+SAME = ("id", "number", "currency", "prices_include_tax")
+CHANGES = (
+    ("products", "id", listing("/products", "status=trash&_fields=id", "modified_after")),
+    ("orders", "id", listing("/orders", "status=trash&_fields=id", "modified_after")),
+    ("orders", "parent_id", listing("/refunds", "_fields=parent_id", "after")),
+    ("products", "parent_id", listing("/variations", "_fields=parent_id", "modified_after")),
+)
 
 
 def customer(row: Row, shop: Shop) -> Row | None:
@@ -174,43 +168,37 @@ def order(row: Row, shop: Shop) -> Row:
     lines = {kind: [priced(one, row) for one in row[kind]] for kind in LINES}
     total, tax, rounding, by_rate = sums(row, [one for kind in LINES for one in lines[kind]])
     refunds = [refund(one, row) for one in refunds_of(row, shop)]
-    paid_back = sum((Decimal(one["amount_incl"]) for one in refunds), ZERO)
-    paid_at = stamp(row["date_paid_gmt"])
+    paid_back = sum((one["amount_incl"] for one in refunds), ZERO)
+    moments = {name: stamp(row[f"date_{own}_gmt"]) for name, own in MOMENTS.items()}
+    paid_at = moments["paid_at"]
     payment = {"id": row["id"], "method": row["payment_method"], "status": "paid"}
-    payment |= {"reference": row["transaction_id"] or None, "amount": f"{total}"}
+    payment |= {"reference": row["transaction_id"] or None, "amount": total, "paid_at": paid_at}
     return {
-        "id": row["id"],
-        "number": row["number"],
+        **{name: row[name] for name in SAME},
         "status": STATUSES.get(row["status"], "processing" if paid_at else "pending"),
         "payment_status": payment_status(paid_at, paid_back, total),
         "fulfillment_status": "fulfilled" if row["status"] == "completed" else "unfulfilled",
         "source_status": row["status"],
-        "currency": row["currency"],
-        "prices_include_tax": row["prices_include_tax"],
         "customer_id": row["customer_id"] or None,
         "is_guest": not row["customer_id"],
         "buyer": party(row["billing"], row, shop),
         "billing_address": address(row["billing"]),
         "shipping_address": address(row["shipping"]) if row["shipping"]["address_1"] else None,
         "note": row["customer_note"] or None,
-        "placed_at": stamp(row["date_created_gmt"]),
-        "paid_at": paid_at,
-        "completed_at": stamp(row["date_completed_gmt"]),
         "lines": [goods(one) for one in lines["line_items"]],
         "shipping": [charge(one) for one in lines["shipping_lines"]],
         "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
-        "discounts": [
-            *(rebate(one) for one in lines["fee_lines"] if one.excl < 0),
-            *(coupon(one) for one in row["coupon_lines"]),
-        ],
+        "discounts": [rebate(one) for one in lines["fee_lines"] if one.excl < 0]
+        + [coupon(one) for one in row["coupon_lines"]],
         "taxes": by_rate,
-        "payments": [{**payment, "paid_at": paid_at}] if paid_at else [],
+        "payments": [payment] if paid_at else [],
         "refunds": refunds,
-        "total_excl": f"{total - tax - rounding}",
-        "total_tax": f"{tax}",
-        "total_incl": f"{total}",
-        "rounding": f"{rounding}" if rounding else None,
-        "total_refunded": f"{paid_back}",
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
+        "total_refunded": paid_back,
+        **moments,
         **stamps(row),
         "deleted_at": stamp(row["date_modified_gmt"]) if row["status"] == "trash" else None,
     }
@@ -231,8 +219,7 @@ def priced(line: Row, row: Row) -> Priced:
     """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
     percents = {one["rate_id"]: one.get("rate_percent") for one in row["tax_lines"]}
     own = {one["id"]: Decimal(one["total"]) for one in line["taxes"] if one["total"] != ""}
-    if len(own) > 1:
-        own = {rate: tax for rate, tax in own.items() if tax}
+    own = {rate: tax for rate, tax in own.items() if tax or len(own) == 1}
     vat = {percents.get(rate): tax for rate, tax in own.items()} or {0: ZERO}
     before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
     total, subtotal = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
@@ -260,11 +247,8 @@ def sums(row: Row, lines: list[Priced]) -> tuple[Decimal, Decimal, Decimal, list
         if one.get("rate_percent") is not None:
             told = Decimal(one["tax_total"]) + Decimal(one["shipping_tax_total"])
             vat[plain(one["rate_percent"])] = ore(told)
-    taxes = [
-        {"rate": rate, "base": f"{base[rate]}", "amount": f"{vat[rate]}"}
-        for rate in base
-        if rate is not None
-    ]
+    rates = (rate for rate in base if rate is not None)
+    taxes = [{"rate": rate, "base": base[rate], "amount": vat[rate]} for rate in rates]
     return (total, own_tax, total - own_total, taxes) if is_whole else (total, tax, ZERO, taxes)
 
 
@@ -291,9 +275,9 @@ def charge(line: Priced) -> Row:
     return {
         "id": line.raw["id"],
         "name": unescape(name) if name else None,
-        "total_excl": f"{line.excl}",
-        "total_tax": f"{line.incl - line.excl}",
-        "total_incl": f"{line.incl}",
+        "total_excl": line.excl,
+        "total_tax": line.incl - line.excl,
+        "total_incl": line.incl,
         "tax_rate": next(iter(line.vat)) if len(line.vat) == 1 else None,
     }
 
@@ -307,23 +291,23 @@ def goods(line: Priced) -> Row:
         "product_id": line.raw["variation_id"] or line.raw["product_id"] or None,
         "sku": line.raw["sku"] or None,
         "quantity": plain(quantity),
-        "unit_price_excl": f"{ore(line.excl_before / (quantity or 1))}",
-        "unit_price_incl": f"{ore(line.incl_before / (quantity or 1))}",
-        "discount_excl": f"{line.excl_before - line.excl}",
-        "discount_incl": f"{line.incl_before - line.incl}",
+        "unit_price_excl": ore(line.excl_before / (quantity or 1)),
+        "unit_price_incl": ore(line.incl_before / (quantity or 1)),
+        "discount_excl": line.excl_before - line.excl,
+        "discount_incl": line.incl_before - line.incl,
     }
 
 
 def rebate(line: Priced) -> Row:
     """A negative fee, with which plug-ins give a discount on the whole order."""
     name = unescape(line.raw["name"]) or None
-    return {"name": name, "amount_excl": f"{-line.excl}", "amount_incl": f"{-line.incl}"}
+    return {"name": name, "amount_excl": -line.excl, "amount_incl": -line.incl}
 
 
 def coupon(line: Row) -> Row:
     """A coupon, which the lines are less of already."""
     excl, tax = Decimal(line["discount"]), Decimal(line["discount_tax"])
-    amounts = {"amount_excl": f"{ore(excl)}", "amount_incl": f"{ore(excl + tax)}"}
+    amounts = {"amount_excl": ore(excl), "amount_incl": ore(excl + tax)}
     return {"code": line["code"], **amounts, "is_in_lines": True}
 
 
@@ -334,27 +318,24 @@ def refund(row: Row, order_row: Row) -> Row:
     is not told what each came to.
     """
     lines = [priced(one, order_row) for kind in LINES for one in row.get(kind) or ()]
-    sold = {
-        f"{one['id']}": priced(one, order_row).incl for kind in LINES for one in order_row[kind]
-    }
-    ids = [meta(one.raw, "_refunded_item_id") for one in lines]
+    sold = {f"{one['id']}": priced(one, order_row) for kind in LINES for one in order_row[kind]}
+    back = [(meta(one.raw, "_refunded_item_id"), one) for one in lines]
     paid_back = ore(row["amount"])
     is_told = -sum((one.incl for one in lines), ZERO) == paid_back and all(
-        line_id in sold and -one.incl <= sold[line_id]
-        for line_id, one in zip(ids, lines, strict=True)
+        line_id in sold and -one.incl <= sold[line_id].incl for line_id, one in back
     )
     return {
         "id": row["id"],
-        "amount_incl": f"{paid_back}",
+        "amount_incl": paid_back,
         "reason": row["reason"] or None,
         "created_at": stamp(row["date_created_gmt"]),
         "lines": [
             {
                 "line_id": line_id,
                 "quantity": plain(abs(one.raw.get("quantity") or 0)),
-                "amount_incl": f"{-one.incl}" if is_told else None,
+                "amount_incl": -one.incl if is_told else None,
             }
-            for line_id, one in zip(ids, lines, strict=True)
+            for line_id, one in back
         ],
     }
 
@@ -404,20 +385,9 @@ def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
 
     Some gateways refund without moving the order, and a variation never moves its product.
     """
-    refunds = listing("/refunds", "_fields=parent_id", "after")
-    variations = listing("/variations", "_fields=parent_id", "modified_after")
-    trash = {
-        stream: listing(f"/{stream}", "status=trash&_fields=id", "modified_after")
-        for stream in ("products", "orders")
-    }
-    found = {
-        stream: [one["id"] for one in shop.list(what, since=since)]
-        for stream, what in trash.items()
-    }
-    found["orders"] += [one["parent_id"] for one in shop.list(refunds, since=since, missing=[])]
-    found["products"] += [
-        one["parent_id"] for one in shop.list(variations, since=since, missing=[])
-    ]
+    found: dict[str, list[int]] = {"products": [], "orders": []}
+    for stream, name, what in CHANGES:
+        found[stream] += [one[name] for one in shop.list(what, since=since, missing=[])]
     return found
 
 

@@ -6,10 +6,12 @@ import json
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
+import orjson
 import requests
 
 from tap_customwebshop.client import persist
@@ -24,7 +26,7 @@ from tap_customwebshop.json_text import read_json
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.auth import ClientCredentials, Login, Signature
 from tap_customwebshop.shop.listing import ABSENT, Answer, Listing, value_at
-from tap_customwebshop.shop.templates import filled, joined, names_in, query_of
+from tap_customwebshop.shop.templates import filled, joined, query_of
 from tap_customwebshop.stamps import parse_date, write_stamp
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from tap_customwebshop import connection
     from tap_customwebshop.shop.auth import Auth
 
+_WRITERS: dict[str, Callable[..., str]] = {
+    "json": partial(json.dumps, default=str),
+    "x-www-form-urlencoded": urlencode,
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_BARREN = 10
 _LONGEST_WORDS = 200
@@ -228,7 +234,7 @@ class Asker:
         self, listing: Listing, rows: list[Any], number: int, known: dict[int, int]
     ) -> None:
         """Raise if a page is the same as one before: its parameter is then not heeded."""
-        same = known.setdefault(hash(repr(rows)), number) if rows else number
+        same = known.setdefault(_hash_of(rows), number) if rows else number
         if same != number:
             raise self._broken(
                 listing,
@@ -320,7 +326,7 @@ class Asker:
         shown = f"{method} {self._connection.shown(path)}"
         if answer.status not in range(200, 300):
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
-            names = ", ".join([*query, *(body if isinstance(body, dict) else ())])
+            names = _names(query, body)
             sent = f"; sent were: {names}" if names else ""
             kind = _KINDS_OF_REFUSAL.get(answer.status, NotTakenError)
             raise kind(f"{shown}: the shop answered {answer.status}: {advice}{sent}.")
@@ -341,44 +347,35 @@ class Asker:
         return answer
 
     def _once(
-        self, method: str, path: str, query: Mapping[str, str], body: object
+        self, method: str, path: str, query: Mapping[str, str], body: object, kind: str = "json"
     ) -> connection.Answer:
-        as_json = {"Content-Type": "application/json"}
-        encoded = None if body is None else json.dumps(body, default=str).encode()
-        headers = as_json if body is not None else None
-        return self._connection.ask(method, path, query=query, body=encoded, headers=headers)
+        if body is None:
+            return self._connection.ask(method, path, query=query)
+        sent, headers = _WRITERS[kind](body).encode(), {"Content-Type": f"application/{kind}"}
+        return self._connection.ask(method, path, query=query, body=sent, headers=headers)
 
     def _log_in(self) -> bool:
         """Get a token if one is needed and there is none that still holds; return whether."""
         auth = self._auth
-        if not isinstance(auth, (ClientCredentials, Login)):
-            return False
-        if self._signature.token and time.monotonic() < self._token_until:
+        holds = self._signature.token and time.monotonic() < self._token_until
+        if holds or not isinstance(auth, (ClientCredentials, Login)):
             return False
         self._signature.token = ""
         shown = f"POST {self._connection.shown(auth.path)}"
-        if isinstance(auth, Login):
-            answer = self._once("POST", auth.path, {}, filled(dict(auth.body), self._secrets))
-        else:
-            form = {
-                "grant_type": "client_credentials",
-                "client_id": filled(auth.client_id, self._secrets),
-                "client_secret": filled(auth.client_secret, self._secrets),
-            }
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            body = urlencode(form).encode()
-            answer = self._connection.ask("POST", auth.path, body=body, headers=headers)
+        body = filled(dict(auth.body), self._secrets)
+        kind = "json" if isinstance(auth, Login) else "x-www-form-urlencoded"
+        answer = self._once("POST", auth.path, {}, body, kind)
         if answer.status not in range(200, 300):
             raise ShopRefusedError(
                 f"{shown}: the shop answered {answer.status} to the log-in; check AUTH and"
                 " 'shop_settings'."
             )
-        content = _read(answer.body)
-        told = Answer(content, answer.headers, [], 0)
-        place = auth.token if isinstance(auth, Login) else "access_token"
-        token = content if not place else told.at(place)
+        told = Answer(_read(answer.body), answer.headers, [], 0)
+        token = told.at(auth.token)
         if not isinstance(token, str) or not token.isprintable() or not token:
-            raise ShopRefusedError(f"{shown}: the answer to the log-in has no token at '{place}'.")
+            raise ShopRefusedError(
+                f"{shown}: the answer to the log-in has no token at '{auth.token}'."
+            )
         self._signature.token = token
         lasts = told.number_at("expires_in") or 3600
         self._token_until = time.monotonic() + max(lasts - 60, lasts / 2)
@@ -389,14 +386,9 @@ class Asker:
 
     def _sent(self, listing: Listing) -> str:
         """Return the names of the parameters of a listing."""
-        names = dict.fromkeys(listing.body or ())
-        for template in (listing.params, listing.pager.send, listing.since):
-            names |= dict.fromkeys(
-                query_of(template, dict.fromkeys(names_in(template), ""))
-                if isinstance(template, str)
-                else template
-            )
-        return ", ".join(names) or "no parameters"
+        step = dict.fromkeys(listing.pager.first_step(), "")
+        _, _, query, body = self._request(listing, step, 1, _EPOCH)
+        return _names(query, body) or "no parameters"
 
 
 def like(listing: Listing, path: str) -> Listing:
@@ -413,6 +405,17 @@ def _without_cursor(send: Any) -> Any:  # noqa: ANN401 - a template
         for name, one in send.items()
         if one != "{cursor}"
     }
+
+
+def _hash_of(rows: list[Any]) -> int:
+    try:
+        return hash(orjson.dumps(rows, default=str))
+    except TypeError:  # a whole number beyond 64 bits
+        return hash(repr(rows))
+
+
+def _names(query: Mapping[str, str], body: object) -> str:
+    return ", ".join([*query, *(body if isinstance(body, dict) else ())])
 
 
 def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON

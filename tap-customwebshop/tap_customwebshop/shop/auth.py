@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from requests.auth import AuthBase, HTTPBasicAuth
 from typing_extensions import override
@@ -70,6 +70,13 @@ class ClientCredentials:
     client_secret: str = "{client_secret}"  # noqa: S105 - a setting's name
     header: str = "Authorization"
     value: str = "Bearer {token}"
+    token: ClassVar[str] = "access_token"  # noqa: S105 - a member's name
+
+    @property
+    def body(self) -> dict[str, str]:
+        """What is sent, as a form (RFC 6749, section 4.4.2)."""
+        own = {"client_id": self.client_id, "client_secret": self.client_secret}
+        return {"grant_type": "client_credentials", **own}
 
 
 @dataclass(frozen=True)

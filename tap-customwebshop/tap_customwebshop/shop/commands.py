@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -13,74 +13,37 @@ from tap_customwebshop.errors import ShopError
 from tap_customwebshop.sdk_internals import ConfigInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
-    from requests.auth import AuthBase
+    from tap_customwebshop.tap import TapCustomWebShop
 
-    from tap_customwebshop.connection import ShopConnection
-    from tap_customwebshop.shop.streams import FileStream
-
-
-class ShopTap(Protocol):
-    """What the options need of the tap."""
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The settings, checked."""
-
-    def __init__(
-        self,
-        *,
-        config: Any,  # noqa: ANN401 - the SDK's, whose type it keeps to itself
-        parse_env_config: bool,
-        validate_config: bool,
-    ) -> None: ...
-
-    def connect(self, auth: AuthBase | None = None) -> ShopConnection:
-        """Return a connection to the shop."""
-
-    def shop_file_streams(self) -> list[FileStream]:
-        """Return the streams as the shop file reads them."""
-
-    @classmethod
-    def printing(cls) -> AbstractContextManager[None]:
-        """Let standard output be printed to."""
-
-    @classmethod
-    def end_with(cls, *lines: str) -> NoReturn:
-        """End the command with lines that say why."""
+_CHECK = "Read some records of each stream, and say what would be wrong with them."
+_EXPLAIN = "Show the first record of each stream beside the shop's row and Go's properties."
+_INIT = "Print a first shop file, guessed from the list at this path of the shop."
 
 
-def options(kind: type[ShopTap]) -> list[click.Parameter]:
+def options(kind: type[TapCustomWebShop]) -> list[click.Parameter]:
     """Return the options, for the tap's command line."""
-    flag: dict[str, Any] = {"is_flag": True, "expose_value": False}
     return [
         click.Option(
-            ["--check"],
-            help="Read some records of each stream, and say what would be wrong with them.",
-            callback=partial(_run, kind, _check),
-            **flag,
-        ),
-        click.Option(
-            ["--explain"],
-            help="Show the first record of each stream beside the shop's row and Go's properties.",
-            callback=partial(_run, kind, _explain),
-            **flag,
-        ),
-        click.Option(
-            ["--init"],
-            metavar="PATH",
-            help="Print a first shop file, guessed from the list at this path of the shop.",
-            callback=partial(_run, kind, _init),
+            [f"--{name}"],
+            help=text,
+            metavar=metavar,
+            is_flag=metavar is None,
             expose_value=False,
-        ),
+            callback=partial(_run, kind, command),
+        )
+        for name, metavar, command, text in (
+            ("check", None, _check, _CHECK),
+            ("explain", None, _explain, _EXPLAIN),
+            ("init", "PATH", _init, _INIT),
+        )
     ]
 
 
 def _run(
-    kind: type[ShopTap],
-    command: Callable[[ShopTap, Any], bool],
+    kind: type[TapCustomWebShop],
+    command: Callable[[TapCustomWebShop, Any], bool],
     ctx: click.Context,
     _: click.Parameter,
     value: Any,  # noqa: ANN401 - click's
@@ -100,16 +63,15 @@ def _run(
     ctx.exit(0 if is_right else 1)
 
 
-def _check(tap: ShopTap, _: object) -> bool:
+def _check(tap: TapCustomWebShop, _: object) -> bool:
     from tap_customwebshop.shop.checking import check_streams  # noqa: PLC0415 - needed here only
 
     lines = list(check_streams(tap.shop_file_streams()))
-    for line in lines:
-        click.echo(line)
+    click.echo("\n".join(lines))
     return all(line.endswith(" 0 kinds of faults") for line in lines)
 
 
-def _explain(tap: ShopTap, _: object) -> bool:
+def _explain(tap: TapCustomWebShop, _: object) -> bool:
     from tap_customwebshop.shop.explaining import explain  # noqa: PLC0415 - needed here only
 
     for line in explain(tap.shop_file_streams()):
@@ -117,7 +79,7 @@ def _explain(tap: ShopTap, _: object) -> bool:
     return True
 
 
-def _init(tap: ShopTap, place: str) -> bool:
+def _init(tap: TapCustomWebShop, place: str) -> bool:
     from tap_customwebshop.shop.loading import presets  # noqa: PLC0415 - needed here only
     from tap_customwebshop.shop.reading import asker_of  # noqa: PLC0415
     from tap_customwebshop.shop.starting import first_file, recognised  # noqa: PLC0415

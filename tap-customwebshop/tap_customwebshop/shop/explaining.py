@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.checking import first_rows
 from tap_customwebshop.shop.mapping import WrongRowError
-from tap_customwebshop.shop.rows import leaves, place_of
+from tap_customwebshop.shop.values import Notes, leaves, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,16 +31,16 @@ def explain(streams: Iterable[FileStream]) -> Iterator[str]:
         yield f"{stream.name}: raw → record{' → PowerOffice Go' if go else ''}"
         for row in first_rows(stream, 20):
             try:
-                if not stream.mapper.records(row, "row"):
-                    continue
+                made = stream.mapper.records(row, "row")
             except WrongRowError as error:
                 yield f"  {error.words}"
                 continue
-            records, notes = stream.mapper.explained(row, "row")
-            yield from _record_lines(records[0], go)
-            unread = [place for place, _ in leaves(row, "row") if not _is_read(place, notes.read)]
-            yield f"  Not read: {', '.join(unread) or 'nothing'}"
-            break
+            if made:
+                notes = Notes()
+                yield from _record_lines(stream.mapper.explained(row, "row", notes)[0], go)
+                unread = [place for place, _ in leaves(row, "row") if not _is_read(place, notes)]
+                yield f"  Not read: {', '.join(unread) or 'nothing'}"
+                break
         else:
             yield "  no row became a record"
 
@@ -61,9 +61,9 @@ def _record_lines(record: dict[str, Any], go: dict[str, list[str]]) -> Iterator[
         yield f"  {raw:<{first}} → {shown:<{second}}{tail}".rstrip()
 
 
-def _is_read(place: str, read: set[str]) -> bool:
+def _is_read(place: str, notes: Notes) -> bool:
     """Return whether a function read a value; lists are read row by row, by their members."""
-    return place in read or re.sub(r"\[\d+\]$", "", place) in read
+    return not notes.read.isdisjoint((place, re.sub(r"\[\d+\]$", "", place)))
 
 
 def _go_properties(stream: str) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from typing_extensions import override
 
@@ -67,14 +67,16 @@ class Pager:
     Attributes:
         send: What is sent for each page, with names in braces for its values.
         size: The most rows that the shop gives at a time.
+        start: The values for the first page.
     """
 
     send: Template = ""
     size: int = 1000
+    start: ClassVar[Step] = {}
 
     def first_step(self) -> Step:
         """Return the values for the first page."""
-        return {}
+        return self.start
 
     def next_step(self, step: Step, answer: Answer) -> Step | None:  # noqa: ARG002
         """Return the values for the page after an answer; None after the last."""
@@ -119,13 +121,10 @@ class Page(Pager):
 class Offset(Pager):
     """Pages by how many rows to pass over; `send` has `{offset}` and `{size}`, as in Page."""
 
+    start = {"offset": 0}  # noqa: RUF012 - a class's, and left as it is
     send: Template = "offset={offset}&limit={size}"
     size: int = 100
     total: str = ""
-
-    @override
-    def first_step(self) -> Step:
-        return {"offset": 0}
 
     @override
     def next_step(self, step: Step, answer: Answer) -> Step | None:
@@ -143,14 +142,11 @@ class Cursor(Pager):
         more: Where the answer tells whether more follows, if the last page has a cursor, too.
     """
 
+    start = {"cursor": None}  # noqa: RUF012 - a class's, and left as it is
     send: Template = "cursor={cursor}"
     found: str = "next_cursor"
     more: str = ""
     size: int = 100
-
-    @override
-    def first_step(self) -> Step:
-        return {"cursor": None}
 
     @override
     def next_step(self, step: Step, answer: Answer) -> Step | None:

@@ -7,13 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError, ShopFileError
-from tap_customwebshop.records import numbers_to_text
 from tap_customwebshop.shop.asking import NotThereError, like
-from tap_customwebshop.shop.contract import WrongRecordError, check
+from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
-from tap_customwebshop.shop.rows import MissingMemberError, Notes, place_of
-from tap_customwebshop.shop.values import WrongValueError
+from tap_customwebshop.shop.values import MissingMemberError, Notes, WrongValueError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,7 +126,7 @@ class Mapper:
     def __init__(self, file: ShopFile, stream: str, schema: dict[str, Any], shop: Shop) -> None:
         self._file = file
         self._stream = stream
-        self._schema = schema
+        self._rules = rules_of(schema)
         self._shop = shop
         self._make = file.functions[STREAMS[stream]]
         self._listing = file.listings[stream]
@@ -146,7 +144,7 @@ class Mapper:
         try:
             made = self._made(row)
         except NotThereError as error:
-            failure = f"{self._where(error)}: {error}"
+            failure = f"{self._file.where(error)}: {error}"
         except ShopError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the file does
@@ -161,12 +159,11 @@ class Mapper:
             )
         raise WrongRowError(failure)
 
-    def explained(self, row: Any, place: str) -> tuple[list[Record], Notes]:  # noqa: ANN401
-        """Return the records of a row with values that know their place, and what was read."""
-        self._shop.listing = self._listing
-        self._shop.notes = notes = Notes()
+    def explained(self, row: Any, place: str, notes: Notes) -> list[Record]:  # noqa: ANN401
+        """Return the records of a row with values that know their place, and note what is read."""
+        self._shop.listing, self._shop.notes = self._listing, notes
         try:
-            return self._made(notes.placed(row, place)), notes
+            return self._made(notes.placed(row, place))
         finally:
             self._shop.notes = None
 
@@ -176,8 +173,7 @@ class Mapper:
         for record in records:
             if not isinstance(record, dict):
                 raise WrongRecordError("it returned no dict")
-            check(record, self._schema)
-            numbers_to_text(record, self._schema)
+            check(record, self._rules)
             if not record.get("id"):
                 raise WrongRecordError("the record has no 'id'")
             if self._listing.has_stamps and not record.get("updated_at"):
@@ -189,30 +185,24 @@ class Mapper:
 
     def _words(self, row: Any, place: str, error: Exception) -> str:  # noqa: ANN401
         """Map the row again, wrapped, to say what is wrong with it."""
-        self._shop.notes = notes = Notes()
+        notes = Notes()
         try:
-            self._made(notes.placed(row, place))
+            self.explained(row, place, notes)
         except Exception as again:  # noqa: BLE001 - the same, in better words
             error = again
-        finally:
-            self._shop.notes = None
+        _, text = self._file.line_of(error)
+        key = place_of(error.args[0]) if isinstance(error, KeyError) else None
         if isinstance(error, WrongRecordError):
             return ended(f"{self._file.name}, {STREAMS[self._stream]}(): {error}")
         if isinstance(error, (MissingMemberError, WrongValueError)):
-            return ended(f"{self._where(error)}: {error}")
-        _, text = self._file.line_of(error)
-        last, value = notes.last
-        null = " (null)" if value is None else ""
-        said = f"{type(error).__name__} in `{text:.100}`" if text else type(error).__name__
-        if isinstance(error, KeyError) and (key := place_of(error.args[0])):
-            return (
-                f"{self._where(error)}: there is no entry for the value of {key} in `{text:.100}`."
-            )
-        return f"{self._where(error)}: {said}; last read was {last}{null}."
-
-    def _where(self, error: BaseException) -> str:
-        number, _ = self._file.line_of(error)
-        return f"{self._file.name}, line {number}" if number else self._file.name
+            said = str(error)
+        elif key:
+            said = f"there is no entry for the value of {key} in `{text:.100}`"
+        else:
+            last, value = notes.last
+            said = f"{type(error).__name__}{f' in `{text:.100}`' if text else ''}"
+            said += f"; last read was {last}{' (null)' if value is None else ''}"
+        return ended(f"{self._file.where(error)}: {said}")
 
 
 def ended(sentence: str) -> str:
@@ -236,8 +226,7 @@ def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> lis
     except ShopError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the file does
-        number, _ = file.line_of(error)
         raise ShopFileError(
-            f"{file.name}, line {number}: touched() failed ({type(error).__name__}); it returns ids"
+            f"{file.where(error)}: touched() failed ({type(error).__name__}); it returns ids"
             " by stream: {'orders': ['7', '9']}."
         ) from None

@@ -11,7 +11,8 @@ from tap_customwebshop.shop.asking import Asker, NotThereError
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
-from tap_customwebshop.shop.streams import FILE_STREAMS
+from tap_customwebshop.shop.streams import FileStream
+from tap_customwebshop.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tap_customwebshop.connection import ShopConnection
     from tap_customwebshop.shop.auth import Auth
     from tap_customwebshop.shop.loading import ShopFile
-    from tap_customwebshop.shop.streams import FileStream
 
     Connect = Callable[[AuthBase | None], ShopConnection]
 
@@ -39,8 +39,8 @@ def open_shop(tap: Tap, connect: Connect) -> list[FileStream]:
     file = file_of(tap.config)
     asker = _asker(tap.config, connect, file.auth)
     shop = Shop(asker, _settings(tap.config))
-    kinds = [kind for kind in FILE_STREAMS if kind.path[1:] in file.listings]
-    return [kind(tap, asker, file, shop) for kind in kinds]
+    kinds = [kind for kind in STREAMS if kind.path[1:] in file.listings]
+    return [FileStream(tap, kind, asker, file, shop) for kind in kinds]
 
 
 def file_of(config: Mapping[str, Any]) -> ShopFile:
@@ -137,7 +137,8 @@ class SingleRecords:
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
-    return dict(config.get("shop_settings") or {})
+    settings = config.get("shop_settings")
+    return dict(settings) if isinstance(settings, dict) else {}  # discovery checks no settings
 
 
 def _secrets(config: Mapping[str, Any]) -> dict[str, str]:

@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop import schemas
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.shop.listing import value_at
+from tap_customwebshop.shop.contract import Rule
 from tap_customwebshop.shop.loading import STREAMS
 from tap_customwebshop.stamps import parse_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_SCHEMAS = {
-    "customers": schemas.CUSTOMERS,
-    "products": schemas.PRODUCTS,
-    "orders": schemas.ORDERS,
-}
 _SIGNS = {"/wp-json/wc/": "woocommerce", "/admin-api": "vendure", "/admin/api/": "shopify"}
 _SIGNS |= {"/rest/V1": "magento", "/api/search/": "shopware"}
 _CHANGED = re.compile(r"updat|modif|chang|upd", re.IGNORECASE)
@@ -42,60 +37,55 @@ def first_file(path: str, content: object, headers: Mapping[str, str]) -> str:
     Raises:
         ContractBrokenError: There are no rows to guess from.
     """
-    place = next((one for one in _lists(content, "") if value_at(content, one)), None)
-    if place is None:
+    values = list(_values(content, ""))
+    place, rows = next(((place, one) for place, one in values if _are_rows(one)), ("", []))
+    if not rows:
         raise ContractBrokenError(f"{path}: there is no list with rows in the answer.")
-    row = value_at(content, place)[0]
+    row = rows[0]
     near = difflib.get_close_matches(path.rstrip("/").rpartition("/")[2], STREAMS, n=1)
     stream = near[0] if near else "customers"
-    rows = f', rows="{place}"' if place else ""
-    members = "\n".join(_members(row, _SCHEMAS[stream]["properties"]))
-    unread = ", ".join(row)
+    at = f', rows="{place}"' if place else ""
+    members = "\n".join(_members(row, getattr(schemas, stream.upper())["properties"]))
     return f'''"""How this shop is read (docs/own-shop.md); guessed: look at each line."""
 
 from tap_customwebshop.shop import *
 
 AUTH = Bearer("{{auth_token}}")
-{stream.upper()} = Listing("{path}"{rows}, pager={_pager(content, headers)})
+{stream.upper()} = Listing("{path}"{at}, pager={_pager(values, headers)})
 
 
 def {STREAMS[stream]}(row, shop):
-    # A row has: {unread}
+    # A row has: {", ".join(row)}
     return {{
 {members}
     }}
 '''
 
 
-def _lists(value: object, place: str) -> Iterator[str]:
-    """Yield the places of lists of objects, the outer ones first."""
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        yield place
-    elif isinstance(value, dict):
+def _values(value: object, place: str) -> Iterator[tuple[str, Any]]:
+    """Yield what stands in an answer, lists whole, and where; the outer ones first."""
+    if isinstance(value, dict):
         for name, one in value.items():
-            yield from _lists(one, f"{place}.{name}".lstrip("."))
+            yield from _values(one, f"{place}.{name}".lstrip("."))
+    else:
+        yield place, value
 
 
-def _pager(content: Any, headers: Mapping[str, str]) -> str:  # noqa: ANN401 - JSON
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value) and value != []
+
+
+def _pager(values: list[tuple[str, Any]], headers: Mapping[str, str]) -> str:
     if "rel=" in (headers.get("Link") or ""):
         return "Link()"
-    for place, value in _texts(content, ""):
+    for place, value in values:
         if isinstance(value, str) and _CURSOR.search(place):
             is_address = value.startswith(("http", "/", "?"))
             return f'Next("{place}")' if is_address else f'Cursor("cursor={{cursor}}", "{place}")'
-    totals = [place for place, _ in _texts(content, "") if re.search(r"total|count", place)]
-    if totals:
-        return f'Page("page={{page}}", total="{totals[0]}")'
+    for place, value in values:
+        if re.search(r"total|count", place) and not isinstance(value, list):
+            return f'Page("page={{page}}", total="{place}")'
     return "OnePage()  # if there are more rows than these, say how to get them"
-
-
-def _texts(value: object, place: str) -> Iterator[tuple[str, object]]:
-    """Yield what stands beside the rows, and where."""
-    if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _texts(one, f"{place}.{name}".lstrip("."))
-    elif not isinstance(value, list):
-        yield place, value
 
 
 def _members(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
@@ -103,17 +93,15 @@ def _members(row: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]
     by_name = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): name for name in row}
     yield f'        "id": row["{by_name.get("id", next(iter(row)))}"],'
     for name, field in fields.items():
-        raw = by_name.get(name, "")
-        if name in ("id", "updated_at") or isinstance(row.get(raw), (dict, list)) or not raw:
+        raw = by_name.get(name)
+        if raw is None or name in ("id", "updated_at") or isinstance(row[raw], (dict, list)):
             continue
         if field.get("format") == "date-time":
             yield f'        "{name}": stamp(row["{raw}"]),'
-        elif "decimal" in field.get("format", ""):
+        elif field.get("format") == schemas.DECIMAL_FORMAT:
             yield f'        "{name}": money(row["{raw}"]),'
-        elif field["type"][0] == "string" and " One of " not in field["description"]:
+        elif field["type"][0] == "string" and not Rule(name, field).words:
             yield f'        "{name}": row["{raw}"],'
-    changed = [name for name in row if _CHANGED.search(name) and parse_start(str(row[name]))]
-    if changed:
-        yield f'        "updated_at": stamp(row["{changed[0]}"]),'
-    else:
-        yield "        # no stamp of a change was seen: say has_stamps=False in the Listing"
+    changed = (name for name in row if _CHANGED.search(name) and parse_start(str(row[name])))
+    unseen = "        # no stamp of a change was seen: say has_stamps=False in the Listing"
+    yield next((f'        "updated_at": stamp(row["{name}"]),' for name in changed), unseen)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.asking import NotThereError
 from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
 from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
-from tap_customwebshop.streams import CustomersStream, OrdersStream, ProductsStream, ShopStream
+from tap_customwebshop.streams import ShopStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_customwebshop.shop.asking import Asker, RawPage
-    from tap_customwebshop.shop.listing import Listing
     from tap_customwebshop.shop.loading import ShopFile
     from tap_customwebshop.shop.mapping import Shop
 
@@ -124,31 +123,30 @@ class FileStream(ShopStream):
         asker: What asks the shop.
         listing: The stream's list.
         mapper: What makes its records.
-        failed: How many rows could not be made records.
-        first_failure: What was wrong with the first of them.
     """
 
-    def __init__(self, tap: Tap, asker: Asker, file: ShopFile, shop: Shop) -> None:
+    def __init__(
+        self, tap: Tap, kind: type[ShopStream], asker: Asker, file: ShopFile, shop: Shop
+    ) -> None:
+        self.name, self.path, self.record_schema = kind.path[1:], kind.path, kind.record_schema
         super().__init__(tap)
         self.asker = asker
-        self._file = file
-        self.listing: Listing = file.listings[self.name]
-        self._functions = shop
+        self.listing = file.listings[self.name]
         self.mapper = Mapper(file, self.name, self.record_schema, shop)
+        self._file = file
+        self._functions = shop
         self._emitted: set[str] = set()
-        self._hashes: set[bytes] = set()
-        self._told_failures: set[str] = set()
-        self.failed = 0
-        self.first_failure = ""
+        self._hashes: set[str] = set()
+        self._failures: list[str] = []
 
     @property
     def unread(self) -> str:
         """What is said at the end of the run of rows that could not be read; "" if all could."""
-        if not self.failed:
+        if not self._failures:
             return ""
         return (
-            f"{self.name}: {self.failed} rows were not read, and the bookmark stays before them."
-            f" The first: {self.first_failure}"
+            f"{self.name}: {len(self._failures)} rows were not read, and the bookmark stays before"
+            f" them. The first: {self._failures[0]}"
         )
 
     @override
@@ -178,7 +176,7 @@ class FileStream(ShopStream):
         if self._reads_all or "full_read_at" not in state:
             state["full_read_at"] = write_stamp(began)
         if not self.listing.has_stamps:
-            state["hashes"] = base64.b64encode(b"".join(sorted(self._hashes))).decode()
+            state["hashes"] = " ".join(sorted(self._hashes))
 
     @override
     def _since(self, lookback: timedelta) -> datetime | None:
@@ -210,15 +208,11 @@ class FileStream(ShopStream):
         return read_ahead(pages) if ahead else pages
 
     def _records_of_pages(self, since: datetime | None) -> Iterator[RecordPage]:
-        known = base64.b64decode(self.stream_state.get("hashes", ""))
-        self._known_hashes = {
-            known[at : at + _HASH_BYTES] for at in range(0, len(known), _HASH_BYTES)
-        }
-        self._floor_text = "" if self._floor is None else write_stamp(self._floor)
-        floor = write_stamp(since) if since and self.listing.client_filter else self._floor_text
+        self._known_hashes = frozenset(self.stream_state.get("hashes", "").split())
+        floor = since if self.listing.client_filter else self._floor
         number = 0
         for page in self.asker.pages(self.listing, since):
-            yield self._made(page, number, floor)
+            yield self._made(page, floor, number)
             number += len(page.rows)
         # A list that is read whole does not show what went to a trash since the last run
         if self._changed_since is not None and self.listing.single:
@@ -227,17 +221,17 @@ class FileStream(ShopStream):
     def _touched(self, since: datetime) -> Iterator[RecordPage]:
         self._functions.listing = self.listing
         for name in touched_ids(self._file, self._functions, self.name, since):
-            if name in self._emitted:
-                continue
-            try:
-                page = self.asker.single(self.listing, name)
-            except NotThereError:
-                continue  # deleted since
-            yield replace(self._made(page, 0, self._floor_text), is_in_order=False)
+            if name not in self._emitted:
+                with suppress(NotThereError):  # deleted since
+                    page = self.asker.single(self.listing, name)
+                    yield self._made(page, self._floor, is_in_order=False)
 
-    def _made(self, page: RawPage, first: int, floor: str) -> RecordPage:
+    def _made(
+        self, page: RawPage, floor: datetime | None, first: int = 0, *, is_in_order: bool = True
+    ) -> RecordPage:
         records: list[dict[str, Any]] = []
         failures: list[str] = []
+        earliest = "" if floor is None else write_stamp(floor)
         for number, row in enumerate(page.rows, first):
             try:
                 made = self.mapper.records(row, f"{self.name}[{number}]")
@@ -245,22 +239,21 @@ class FileStream(ShopStream):
                 key = row.get("id") if isinstance(row, dict) else None
                 shown = f" (id {key})" if isinstance(key, (int, str)) else ""
                 failures.append(error.words + plain(shown[:60]))
-                continue
-            records += [one for one in made if self._is_wanted(one, page.read_at, floor)]
-        whole = page.is_whole and not failures
-        return RecordPage(
-            records, None, page.read_at, page.told_at, True, tuple(failures), is_whole=whole
-        )
+            else:
+                records += [one for one in made if self._is_wanted(one, page.read_at, earliest)]
+        is_whole = page.is_whole and not failures
+        told = records, None, page.read_at, page.told_at, False
+        return RecordPage(*told, tuple(failures), is_whole=is_whole, is_in_order=is_in_order)
 
-    def _is_wanted(self, record: dict[str, Any], read_at: datetime, floor: str) -> bool:
+    def _is_wanted(self, record: dict[str, Any], read_at: datetime, earliest: str) -> bool:
         """Return whether a record is emitted; one without stamps if its content is new."""
         if not self.listing.has_stamps:
             told = json.dumps(record, sort_keys=True, default=str).encode()
-            digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).digest()
+            digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).hexdigest()
             self._hashes.add(digest)
             record["updated_at"] = write_stamp(read_at)
             return digest not in self._known_hashes
-        if (sortable_stamp(record["updated_at"]) or floor) < floor:
+        if (sortable_stamp(record["updated_at"]) or earliest) < earliest:
             return False
         if self.listing.single:
             self._emitted.add(record["id"])
@@ -283,11 +276,10 @@ class FileStream(ShopStream):
                 self.name,
             )
         for failure in page.failures:
-            self.failed += 1
-            self.first_failure = self.first_failure or failure
+            self._failures.append(failure)
             kind = re.sub(r"\d+\]|\(id .*\)", "", failure)
-            if kind not in self._told_failures:
-                self._told_failures.add(kind)
+            if kind not in self._warned:
+                self._warned.add(kind)
                 self.logger.warning("%s was not read. %s", self.name, failure)
 
     @override
@@ -296,23 +288,3 @@ class FileStream(ShopStream):
             super()._check_order(bookmark, stamp)
         else:
             self._stamp = None
-
-
-class FileCustomersStream(FileStream, CustomersStream):
-    """Buyers, by a shop file."""
-
-
-class FileProductsStream(FileStream, ProductsStream):
-    """Things that can be sold, by a shop file."""
-
-
-class FileOrdersStream(FileStream, OrdersStream):
-    """Purchases, by a shop file."""
-
-
-FILE_STREAMS: tuple[type[FileStream], ...] = (
-    FileCustomersStream,
-    FileProductsStream,
-    FileOrdersStream,
-)
-"""The streams in the order in which they are emitted."""

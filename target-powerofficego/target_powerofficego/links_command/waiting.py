@@ -111,7 +111,7 @@ holds = _list_command(
 )
 parked = _list_command(
     "parked",
-    "List records that wait for another record, for Go, or to be read again.\n\n"
+    "List records that wait for another record, for Go or for a shop file, or to be read again.\n\n"
     "They need no person: each run takes them up again.",
 )
 

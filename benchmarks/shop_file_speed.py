@@ -1,0 +1,148 @@
+"""Times a preset against a bare loop over the same pages of WooCommerce on loopback.
+
+`python benchmarks/shop_file_speed.py [--records 20000] [--rounds 3]`
+
+The pages are what the sandbox's WooCommerce answers, with other ids; a plain server gives them
+from memory. Whole processes, in turn, so the start of the interpreter and the SDK's import are in
+the figures; of several rounds the fastest of each counts. The work of the processor is told as
+well, for a busy machine slows the threads of the tap more than a loop that has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import tempfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from go_sandbox.shops import woocommerce
+from measuring import work_of
+from tap_speed import timed
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+PAGE = 100
+"""The most that WooCommerce gives at a time."""
+KARI = {
+    "first_name": "Kari", "last_name": "Nordmann", "address_1": "Storgata 1", "postcode": "0155",
+    "city": "Oslo", "country": "NO", "email": "kari@example.com", "phone": "+4722334455",
+}  # fmt: skip
+
+BARE_LOOP = """
+import json, sys, requests
+session = requests.Session()
+page, rows = 1, True
+while rows:
+    query = {"per_page": 100, "page": page, "dp": 6}
+    rows = session.get(sys.argv[1] + "/wp-json/wc/v3/orders", params=query).json()
+    for row in rows:
+        print(json.dumps({"type": "RECORD", "stream": "orders", "record": row}))
+    page += 1
+"""
+
+
+def recorded() -> list[dict[str, Any]]:
+    """A page of orders: of two lines, with freight, and some with a coupon."""
+    with woocommerce.start() as served:
+        shop = served.shop
+        shop.add_coupon("sommer", "percent", "10")
+        goods = [shop.add_product(f"Genser {n}", f"G-{n}", f"{n}99.90") for n in range(1, 6)]
+        for number in range(PAGE):
+            bought = [(goods[number % 5], 1 + number % 3), (goods[(number + 2) % 5], 1)]
+            coupons = ["sommer"] if number % 4 == 0 else []
+            shop.place_order(bought, billing=KARI, shipping=KARI, freight="79.20", coupons=coupons)
+        keys = (shop.consumer_key, shop.consumer_secret)
+        query: dict[str, Any] = {"per_page": PAGE, "dp": 6}
+        url = f"{served.url}/wp-json/wc/v3/orders"
+        return requests.get(url, params=query, auth=keys, timeout=60).json()
+
+
+def make_pages(rows: list[dict[str, Any]], records: int) -> list[bytes]:
+    """Pages of such orders, each with an id of its own."""
+    numbered = [
+        {**rows[number % PAGE], "id": number + 1, "number": f"{number + 1}"}
+        for number in range(records)
+    ]
+    return [
+        json.dumps(numbered[first : first + PAGE]).encode() for first in range(0, records, PAGE)
+    ]
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves the orders; all other lists are empty."""
+
+    daemon_threads = True
+
+    def __init__(self, pages: list[bytes], records: int) -> None:
+        self.pages, self.records = pages, records
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: PageServer
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        index = int(parse_qs(parts.query).get("page", ["1"])[0]) - 1
+        is_page = parts.path.endswith("/orders") and index < len(self.server.pages)
+        body = self.server.pages[index] if is_page else b"[]"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        if parts.path.endswith("/orders"):
+            self.send_header("X-WP-Total", str(self.server.records))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing, so that no time goes into it."""
+
+
+def _serve(rows: list[dict[str, Any]], records: int, address: Connection) -> None:
+    server = PageServer(make_pages(rows, records), records)
+    address.send(f"http://127.0.0.1:{server.server_port}")
+    server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    here, there = multiprocessing.Pipe()
+    arguments = (recorded(), options.records, there)
+    multiprocessing.Process(target=_serve, args=arguments, daemon=True).start()
+    url = here.recv()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.json"
+        keys = {"consumer_key": "ck", "consumer_secret": "cs"}
+        config.write_text(
+            json.dumps({"api_url": url, "shop": "woocommerce", "shop_settings": keys})
+        )
+        commands = {
+            "bare loop": [sys.executable, "-c", BARE_LOOP, url],
+            "preset": [sys.executable, "-m", "tap_customwebshop", "--config", str(config)],
+        }
+        rounds = [
+            {
+                name: (timed(name, command, options.records), work_of(command))
+                for name, command in commands.items()
+            }
+            for _ in range(options.rounds)
+        ]
+    for kind, what in enumerate(("time", "work of the processor")):
+        bare, preset = (min(one[name][kind] for one in rounds) for name in commands)
+        print(f"preset against bare loop, by {what}: {bare / preset:.2f}")
+
+
+if __name__ == "__main__":
+    main()
