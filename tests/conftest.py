@@ -104,6 +104,12 @@ def pytest_cmdline_main(config):
         option.numprocesses = 2 * (os.cpu_count() or 1)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Spare each process the reading of modules of which it would then deselect every test."""
+    is_slow = collection_path.relative_to(config.rootpath).as_posix() in SLOW
+    return True if is_slow and config.option.markexpr == "not slow" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark what takes long."""

@@ -391,18 +391,50 @@ The same for `/products` and `/orders`.
 - Amounts, rates and quantities are decimal strings: `"199.00"`. `_excl` is without VAT, `_incl`
   with it. A JSON number is read digit by digit and becomes such a string.
 - Rates are in percent: `"25"`.
-- Of each line and charge (`lines`, `shipping`, `fees`) two of `total_excl`, `total_tax`,
-  `total_incl` must be there, or one of them and `tax_rate`.
 - With a discount on the whole order (`discounts`), such as a coupon or a gift card, send `taxes`:
   only they always say which VAT rates bear it; the order's totals and `amount_excl` often do. With
   none of these it is taken off the goods in proportion and lowers their VAT, a gift card too.
 - Stamps are RFC 3339 in UTC with `Z`.
 - Send each record whole. Null means empty. A missing field means that the shop does not say, so it
   is not compared with anything.
-- Only `id` and `updated_at` must be there. Without `id` the run stops at that record and says
-  which. Without a readable `updated_at`, the year 1 among them, the record is read, a warning says
-  so, and the bookmark stays where it is.
 - A field that is not below goes into `custom`; the log names it once in a run.
+
+## What each record needs
+
+To be read, a record needs `id` and `updated_at`. Without `id` the run stops at that record and says
+which. Without a readable `updated_at`, the year 1 among them, the record is read, a warning says
+so, and the bookmark stays where it is. A shop that keeps no such stamps is read through
+[a shop file](own-shop.md#what-changed-since) that says so (`has_stamps=False`).
+
+To be written to Go, it also needs what is below. What lacks some of it is not written, and is
+listed with all that it lacks in one reason (`powerofficego-links rejects`); the others go on.
+
+| Record | Needs |
+|:-------|:------|
+| customer | `name`, `first_name`, `last_name` or `email`; a company: `company_name` or `name` |
+| address | `postal_code` and `city`; without both it is left out |
+| product | `sku` and `name`; `tax_rate` where `price_incl` is the only price |
+| order | `status`, `total_incl`, and `customer_id` or a `buyer` with a name or an e-mail address |
+| line | `id`, `quantity` and its amounts (a text: `id`); with no product or SKU, it is a fee |
+| shipping, fee | its amounts; an `id` if a refund is to name it |
+| discount | `amount_incl` |
+| refund | `id`, and `amount_incl`, `shipping_incl` or `lines` |
+| line of a refund | `line_id`, and `quantity` or `amount_incl` |
+| payment | `status`, `amount`, `method`, `paid_at`; else the order is written without it |
+
+- The amounts of a line or charge are two of `total_excl`, `total_tax` and `total_incl`, or one of
+  them and `tax_rate`. Where `tax_rate` is missing, it is the one rate that the amounts can have;
+  of less than a few kroner there may be several, and then the order's `taxes` must name one.
+- A customer's address that is default for billing and for shipping is listed once, without `type`
+  and with `is_default`.
+- A guest is told by the order alone: its `buyer`, with `customer_id` null. Customers that the shop
+  makes anew for each order of a guest are left out, by the shop or, with `is_guest`, by the tap;
+  that goes for `customer_id` of an order with `is_guest`, too. Orders with the same e-mail address
+  come to one customer in Go (setting `guests`).
+- Goods that came back without money, as in an exchange, are a refund with `amount_incl` `"0.00"`:
+  nothing is credited. With null it would be what they cost.
+- A discount that the lines are less already has `is_in_lines`: its code is told, and nothing is
+  taken off again. What the shop rounds the whole order by is `rounding`.
 """
 
 _STREAM_TITLES = {"/customers": "Customer", "/products": "Product", "/orders": "Order"}

@@ -83,3 +83,32 @@ class OddShop:
                 pass
 
         return Handler
+
+
+HEAD = "from tap_customwebshop.shop import *\n"
+"""How the tests' shop files begin."""
+ROWS = """
+def customer(row, shop):
+    return {"id": row["id"], "name": row["name"], "updated_at": stamp(row["changed"])}
+"""
+
+
+def row(number, **members):
+    stamp = f"2026-01-01T08:{number // 60:02d}:{number % 60:02d}Z"
+    return {"id": f"{number}", "name": f"Kari {number}", "changed": stamp, **members}
+
+
+def ids(emitted, stream="customers"):
+    return [record["id"] for record in emitted.records(stream)]
+
+
+def sliced(rows, first, size):
+    return rows[first : first + size]
+
+
+def by_page(rows, *, first=1, size=2, envelope=lambda rows: rows):
+    return lambda asked: envelope(sliced(rows, (int(asked.query["page"]) - first) * size, size))
+
+
+FIVE = [row(n) for n in range(1, 6)]
+ALL = ["1", "2", "3", "4", "5"]

@@ -2,21 +2,25 @@
 
 Each opens an engine of its own, which compiles all SQL anew, and checks each SCHEMA against the
 schema of schemas: a third of the work of a run of few records, where it can be shared. And each
-commit waits for the disk, which matters only when the power fails.
+commit waits for the disk, which matters only when the power fails. Many make the same tables in a
+new store.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import sqlite3
 from typing import Any
 
 import sqlalchemy as sa
 from singer_sdk.sinks.core import DEFAULT_JSONSCHEMA_VALIDATOR as VALIDATOR
+from sqlalchemy.ext.compiler import compiles
 
 _dialects: dict[str, sa.Dialect] = {}
 _compiled: dict[Any, Any] = {}
 _check_schema = VALIDATOR.check_schema
+_definitions: dict[Any, str] = {}
 
 
 @sa.event.listens_for(sa.Engine, "engine_connect")
@@ -27,9 +31,27 @@ def _share(connection: sa.Connection) -> None:
     connection.execution_options(compiled_cache=_compiled)
 
 
+@sa.event.listens_for(sa.pool.Pool, "connect")
+def _do_not_wait_at_first(connection: Any, _record: Any) -> None:
+    """Wait not even for the file of a new store, made before it says how safely."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
 @sa.event.listens_for(sa.Engine, "before_cursor_execute", retval=True)
 def _do_not_wait(_connection, _cursor, statement, parameters, _context, _is_many):
     return statement.replace("synchronous = FULL", "synchronous = OFF"), parameters
+
+
+@compiles(sa.schema.CreateTable)
+@compiles(sa.schema.CreateIndex)
+def _share_definition(definition: Any, compiler: Any, **choices: Any) -> str:
+    """Compile what makes a table or an index once for each kind of database."""
+    key = (type(definition), definition.element, compiler.dialect.name)
+    if key not in _definitions:
+        visit = getattr(compiler, f"visit_{definition.__visit_name__}")
+        _definitions[key] = visit(definition, **choices)
+    return _definitions[key]
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -254,8 +254,14 @@ class ShopConnection:
 
         Raises:
             PassingTrouble: No answer, or one that may be different at another attempt.
-            ShopRefusedError: A redirect to another server, or an address that cannot be called.
+            ShopRefusedError: A redirect to another server, or an address that cannot be called or
+                is not below `api_url`.
         """
+        if _goes_up(path):
+            raise ShopRefusedError(
+                f"{method} {self.shown(path)}: the path has '..', which would leave that of"
+                " 'api_url'; an id or an address of the shop is no good for a path."
+            )
         self._deadline = Deadline(self._timeout)
         try:
             with self._follow(method, path, query or {}, body, headers or {}) as response:
@@ -292,7 +298,7 @@ class ShopConnection:
             parts = urlsplit(urljoin(self._base + seen_from, link))
         except ValueError:
             parts = urlsplit("")
-        if not f"{parts.path}/".startswith(f"{base.path.rstrip('/')}/") or ".." in parts.path:
+        if not f"{parts.path}/".startswith(f"{base.path.rstrip('/')}/") or _goes_up(parts.path):
             raise ShopRefusedError(
                 f"{self.shown(seen_from)}: the shop gives an address to go on at whose path is not"
                 f" below that of 'api_url'; only what is below {base.path or '/'} is read."
@@ -406,6 +412,11 @@ class ShopConnection:
 
     def _no_connection(self) -> str:
         return f"no connection to {urlsplit(self._base).netloc}; check 'api_url' and the network"
+
+
+def _goes_up(path: str) -> bool:
+    """Return whether a path has `..`, which whoever reads it may take for the folder above."""
+    return ".." in unquote(path.partition("?")[0]).split("/")
 
 
 def _never_connected(error: Exception) -> bool:

@@ -84,8 +84,14 @@ def life_cycle() -> list[Field]:
 def _address() -> list[Field]:
     return [
         identifier("id", "The shop's id of the address."),
-        choice("type", "What it is used for.", "billing", "shipping", "other"),
-        flag("is_default", "Whether it is the default of its type."),
+        choice(
+            "type",
+            "What it is used for; null: billing and shipping.",
+            "billing",
+            "shipping",
+            "other",
+        ),
+        flag("is_default", "Whether it is the default for what it is used for."),
         text("name", "Who is written on the letter."),
         text("company", "The company written on the letter."),
         text("line1", "Street and number."),
@@ -149,7 +155,8 @@ def _refund() -> list[Field]:
         identifier("id", "The shop's id of the refund. Each must have one, that never changes."),
         decimal(
             "amount_incl",
-            "What was paid back, with VAT; null: what its lines and freight come to.",
+            "What was paid back, with VAT; null: what its lines and freight come to; `0.00`: goods"
+            " came back without money, as in an exchange.",
         ),
         decimal("amount_excl", "What was paid back, without VAT."),
         _taxes("VAT of what was paid back, by rate."),
@@ -268,7 +275,11 @@ CUSTOMERS: dict[str, Any] = th.PropertiesList(
     key(),
     text("number", "The customer number that people read."),
     choice("type", "Who buys.", "person", "company"),
-    flag("is_guest", "Whether it bought without an account."),
+    flag(
+        "is_guest",
+        "Whether it is made for the order of a guest. Such a record is left out: the order tells"
+        " who bought.",
+    ),
     text("email", "E-mail address."),
     text("name", "Full name, of the person or the company."),
     text("first_name", "First name; of a company, its contact's."),
@@ -320,7 +331,9 @@ ORDERS: dict[str, Any] = th.PropertiesList(
     text("currency", "ISO 4217: `NOK`."),
     flag("prices_include_tax", "Whether the prices with VAT are the ones that lead."),
     identifier("customer_id", "The customer's `id`; null for guests."),
-    flag("is_guest", "Whether it was bought without an account."),
+    flag(
+        "is_guest", "Whether it was bought without an account; `customer_id` then does not count."
+    ),
     group("buyer", "Who bought, as it was when the order was placed.", *_buyer()),
     group("billing_address", "Where the invoice goes.", *_address()),
     group("shipping_address", "Where the goods go.", *_address()),

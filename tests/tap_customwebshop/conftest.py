@@ -14,6 +14,7 @@ import pytest
 import taps
 import tls
 from go_sandbox import Sandbox
+from odd_shop import HEAD, OddShop
 from tap_customwebshop.tap import TapCustomWebShop
 
 if TYPE_CHECKING:
@@ -212,6 +213,36 @@ def fails(
         emitted = read_answers(*answers, fails_with=kind, **settings)
         assert told in emitted.log
         assert asked in (None, len(scripted_shop.asked))
+        return emitted
+
+    return run
+
+
+@pytest.fixture
+def odd_shop():
+    shop = OddShop(lambda _: [])
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def read(odd_shop, tmp_path, read_shop):
+    """Run the tap on a shop that answers so, by a file with these lines."""
+
+    def run(answer, file, *, state=None, fails_with=None, **settings):
+        path = tmp_path / "my_shop.py"
+        path.write_text(HEAD + file, encoding="utf-8")
+        odd_shop.answer = answer
+        odd_shop.asked.clear()
+        config = {
+            "api_url": odd_shop.url,
+            "auth_token": "hemmelig-token",
+            "shop": str(path),
+            "retry_seconds": 0,
+            **settings,
+        }
+        emitted = read_shop(config, state=state, fails_with=fails_with)
+        assert "hemmelig" not in emitted.log
         return emitted
 
     return run

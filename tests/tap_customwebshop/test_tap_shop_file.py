@@ -7,70 +7,13 @@ import json
 
 import commands
 import pytest
-from odd_shop import OddShop, Reply
+from odd_shop import ALL, FIVE, HEAD, ROWS, Reply, by_page, ids, row
 from tap_customwebshop.connection import PassingTrouble
 from tap_customwebshop.errors import ShopError, ShopFileError, ShopRefusedError
 from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
 from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
-
-HEAD = "from tap_customwebshop.shop import *\n"
-ROWS = """
-def customer(row, shop):
-    return {"id": row["id"], "name": row["name"], "updated_at": stamp(row["changed"])}
-"""
-
-
-def row(number, **members):
-    stamp = f"2026-01-01T08:{number // 60:02d}:{number % 60:02d}Z"
-    return {"id": f"{number}", "name": f"Kari {number}", "changed": stamp, **members}
-
-
-@pytest.fixture
-def odd_shop():
-    shop = OddShop(lambda _: [])
-    yield shop
-    shop.close()
-
-
-@pytest.fixture
-def read(odd_shop, tmp_path, read_shop):
-    """Run the tap on a shop that answers so, by a file with these lines."""
-
-    def run(answer, file, *, state=None, fails_with=None, **settings):
-        path = tmp_path / "my_shop.py"
-        path.write_text(HEAD + file, encoding="utf-8")
-        odd_shop.answer = answer
-        odd_shop.asked.clear()
-        config = {
-            "api_url": odd_shop.url,
-            "auth_token": "hemmelig-token",
-            "shop": str(path),
-            "retry_seconds": 0,
-            **settings,
-        }
-        emitted = read_shop(config, state=state, fails_with=fails_with)
-        assert "hemmelig" not in emitted.log
-        return emitted
-
-    return run
-
-
-def ids(emitted, stream="customers"):
-    return [record["id"] for record in emitted.records(stream)]
-
-
-def sliced(rows, first, size):
-    return rows[first : first + size]
-
-
-def by_page(rows, *, first=1, size=2, envelope=lambda rows: rows):
-    return lambda asked: envelope(sliced(rows, (int(asked.query["page"]) - first) * size, size))
-
-
-FIVE = [row(n) for n in range(1, 6)]
-ALL = ["1", "2", "3", "4", "5"]
 
 
 def in_cursors(asked):

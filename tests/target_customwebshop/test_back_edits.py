@@ -126,6 +126,19 @@ def test_a_billing_address_edited_in_go_makes_no_delivery_address_of_the_old_one
     assert linked.forward().writes == []
 
 
+def test_an_address_for_both_uses_is_edited_where_it_stands(linked, box, address):
+    both, old = address(id="a1", type=None), address(id="a2", is_default=False, line1="Kaien 3")
+    box.shop.edit("customers", "1001", {"addresses": [old, both]})
+    linked.forward()
+    linked.edit_in_go("customers", "1001", MailAddress={"AddressLine1": "Storgata 99"})
+
+    linked.back(ends_with=0)
+
+    kept = box.shop.record("customers", "1001")["addresses"]
+    assert kept == [old, {**both, "line1": "Storgata 99"}]
+    linked.assert_at_rest()
+
+
 def test_a_customer_without_an_address_gets_the_one_that_go_has(linked, box, customer):
     box.shop.put("customers", customer(id="1003", email="per@example.no", addresses=[]))
     linked.forward()

@@ -380,6 +380,22 @@ def test_another_product_in_a_line_of_go_is_held(lines, product):
     assert "line 1 has another product in Go" in lines.why_held()
 
 
+def test_a_line_edited_in_go_of_an_order_that_the_shop_has_refunded_is_held(lines):
+    refund = {"id": "r1", "amount_incl": "125.00", "lines": [], "taxes": []}
+    lines.box.shop.edit("orders", "9001", {"refunds": [refund], "total_refunded": "125.00"})
+    lines.edit(ProductUnitPrice=Decimal("120.00"))
+
+    assert "a refund was made in the shop" in lines.why_held()
+
+
+def test_a_line_edited_in_go_of_an_order_that_the_shop_has_deleted_is_not_sent_there(lines):
+    lines.box.shop.remove("orders", "9001")
+    lines.edit(Quantity=Decimal(3))
+
+    assert lines.back(ends_with=0).writes == []
+    assert lines.both.open_ones() == {}
+
+
 def test_a_hold_is_gone_once_go_has_what_it_had(lines):
     lines.box.shop.edit("orders", "9001", {"taxes": [{"rate": "15", "base": "1", "amount": "1"}]})
     lines.edit(Quantity=Decimal(3))

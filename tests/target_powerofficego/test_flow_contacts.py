@@ -123,6 +123,55 @@ def test_a_delivery_address_equal_to_the_billing_address_is_none(ledger, box, cu
     assert delivery_addresses(box) == []
 
 
+@pytest.mark.parametrize("told", ["once, for both uses", "once for each use"])
+def test_an_address_that_is_default_for_both_uses_is_posted_once(
+    ledger, box, customer, address, told
+):
+    old = address(id="a1", is_default=False, line1="Gamleveien 1")
+    used = [
+        address(id="a2", type=kind)
+        for kind in ((None,) if told == "once, for both uses" else ("billing", "shipping"))
+    ]
+    record = customer(addresses=[old, *used, address(id="a3", type="other", line1="Kaien 3")])
+
+    ledger.run(record, ends_with=0)
+
+    (there,) = box.go.entries("Customers")
+    assert there["MailAddress"]["AddressLine1"] == "Storgata 1"
+    assert delivery_addresses(box) == []
+    assert ledger.run(record, full_check_hours=0).writes == []
+
+
+def test_an_order_to_the_address_that_is_default_for_both_uses_needs_no_other(
+    ledger, box, customer, product, order, address
+):
+    both = address(type=None)
+
+    ledger.run(customer(addresses=[both]), product(), order(shipping_address=both), ends_with=0)
+
+    assert delivery_addresses(box) == []
+    assert box.go.entries("SalesOrders")[0]["ContactDeliveryAddressId"] is None
+
+
+def test_where_goods_go_may_differ_from_the_default_for_both_uses(ledger, box, customer, address):
+    both = address(type=None)
+    cottage = address(**{**COTTAGE, "is_default": True})
+
+    ledger.run(customer(addresses=[both, cottage]), ends_with=0)
+
+    (there,) = box.go.entries("Customers")
+    assert there["MailAddress"]["AddressLine1"] == "Storgata 1"
+    assert [one["AddressLine1"] for one in delivery_addresses(box)] == ["Hytteveien 4"]
+
+
+def test_of_addresses_without_a_type_none_is_taken_by_chance(ledger, box, customer, address):
+    two = [address(id=one, type=None, is_default=False) for one in ("a1", "a2")]
+
+    ledger.run(customer(addresses=two), ends_with=0)
+
+    assert not (box.go.entries("Customers")[0]["MailAddress"] or {}).get("AddressLine1")
+
+
 def test_an_incomplete_delivery_address_is_left_out(ledger, box, with_cottage):
     ledger.run(with_cottage(city=None), ends_with=0)
 

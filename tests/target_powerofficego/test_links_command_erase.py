@@ -59,11 +59,12 @@ def order_of_kari(order, address):
 def records(kari, product, order_of_kari, guest_order):
     """All that the shop tells of her: herself, an order, one that is held, and one as a guest."""
     refund = {"id": "1", "reason": "Kari angret", "amount_incl": "20.00"}
+    payment = {"id": "1", "method": "vipps", "status": "paid", "reference": "fra Kari"}
     return [
         kari(),
         product(),
         order_of_kari(),
-        order_of_kari(id="9002", refunds=[refund], total_refunded="50.00"),
+        order_of_kari(id="9002", refunds=[refund], total_refunded="50.00", payments=[payment]),
         guest_order(id="9003"),
     ]
 

@@ -279,6 +279,9 @@ def in_row(name, value):
 LAST_STAMP = "9999-12-31T23:59:59.999999-14:00"
 """A moment that there is none of in UTC."""
 
+WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
+"""Another moment on each machine."""
+
 
 @pytest.mark.parametrize(
     ("kind", "change", "why"),
@@ -311,6 +314,7 @@ LAST_STAMP = "9999-12-31T23:59:59.999999-14:00"
         ("unsettled", in_row("entity", "songs"), "entity is not what it should be"),
         ("runs", in_row("way", "up"), "way is not what it should be"),
         ("runs", in_row("started_at", LAST_STAMP), "started_at is not what it should be"),
+        ("runs", in_row("started_at", WITHOUT_ZONE), "started_at is not what it should be"),
         ("runs", in_row("id", 2**70), "id is not what it should be"),
         ("namespaces", in_row("shop_name", "../../etc/x"), "shop_name is not what it should be"),
         ("namespaces", in_row("shop_name", ""), "shop_name is not what it should be"),

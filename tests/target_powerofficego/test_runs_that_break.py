@@ -4,6 +4,7 @@ import os
 import resource
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import commands
@@ -134,6 +135,21 @@ def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
 
     told = "Error: what was asked for cannot be told in full: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, told)
+
+
+def test_an_answer_that_the_link_store_does_not_keep_is_found_in_go_and_is_no_edit_there(
+    ledger, box, customer
+):
+    ledger.run(customer())
+    with closing(sqlite3.connect(ledger.link_store)) as store:
+        refusal = "SELECT RAISE(ABORT, 'broken')"
+        store.execute(f"CREATE TRIGGER broken BEFORE UPDATE ON links BEGIN {refusal}; END")
+        ledger.run(customer(phone="+4740000000"), ends_with=1)
+        store.execute("DROP TRIGGER broken")
+
+    ledger.run(customer(phone="+4798765432"), ends_with=0)
+
+    assert [one["PhoneNumber"] for one in box.go.entries("Customers")] == ["+4798765432"]
 
 
 def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, people):

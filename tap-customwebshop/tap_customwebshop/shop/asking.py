@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -25,7 +26,14 @@ from tap_customwebshop.errors import (
 from tap_customwebshop.json_text import read_json
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.auth import ClientCredentials, Login, Signature
-from tap_customwebshop.shop.listing import ABSENT, Answer, Listing, value_at
+from tap_customwebshop.shop.listing import (
+    ABSENT,
+    Answer,
+    Listing,
+    OnePage,
+    sign_of_more,
+    value_at,
+)
 from tap_customwebshop.shop.templates import filled, joined, query_of
 from tap_customwebshop.stamps import parse_date, write_stamp
 
@@ -196,10 +204,17 @@ class Asker:
     def pages(self, listing: Listing, since: datetime | None) -> Iterator[RawPage]:
         """Yield the pages of a list from the first to the last.
 
+        The first waits for the second, which shows whether the shop heeds what the pager sends.
+
         Raises:
             ContractBrokenError: There are no rows where the file says, or the pages do not end.
             ShopError: The shop cannot be asked, or refuses.
         """
+        pages = self._pages(listing, since)
+        yield from [*islice(pages, 2)]
+        yield from pages
+
+    def _pages(self, listing: Listing, since: datetime | None) -> Iterator[RawPage]:
         pager = listing.pager
         size = min(pager.size, self._page_size)
         known: dict[int, int] = {}
@@ -214,6 +229,10 @@ class Asker:
             total = answer.number_at(getattr(pager, "total", ""))
             self._check_repeated(listing, rows, number, known)
             step_after = pager.next_step(step, answer)
+            if isinstance(pager, OnePage) and (place := sign_of_more(answer)):
+                raise self._broken(
+                    listing, f"more rows follow by '{place}', but the Listing has no pager"
+                )
             if step_after is None and total is not None and seen < total:
                 raise self._broken(
                     listing, f"the shop tells of {total} rows, but sends {seen}; check the pager"

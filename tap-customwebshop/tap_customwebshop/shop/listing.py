@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_customwebshop.shop.templates import Template
 
@@ -55,6 +56,30 @@ def value_at(content: Any, place: str) -> Any:  # noqa: ANN401 - JSON
     if each and isinstance(content, list):
         return [value_at(one, after.lstrip(".")) for one in content]
     return content
+
+
+_MORE = re.compile(
+    r"next(_?(page|link|url|cursor|page_?token))?|has_?(more|next)(_?page)?", re.IGNORECASE
+)
+
+
+def sign_of_more(answer: Answer) -> str | None:
+    """Return where an answer says that more rows follow on another page; None if nowhere."""
+    if "next" in _links(answer):
+        return "header Link"
+    told = (place for place, value in values_in(answer.content) if value)
+    return next(
+        (one for one in told if _MORE.fullmatch(one.removesuffix(".href").rpartition(".")[2])), None
+    )
+
+
+def values_in(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    """Yield where each value of an answer stands, and the value, lists whole; the outer first."""
+    if isinstance(content, dict):
+        for name, one in content.items():
+            yield from values_in(one, f"{place}.{name}".lstrip("."))
+    else:
+        yield place, content
 
 
 Step: TypeAlias = "dict[str, Any]"
@@ -179,11 +204,16 @@ class Link(Pager):
 
     @override
     def next_step(self, step: Step, answer: Answer) -> Step | None:
-        from requests.utils import parse_header_links  # noqa: PLC0415 - slow to load
+        link = _links(answer).get("next")
+        return {"link": link} if link else None
 
-        links = parse_header_links(answer.headers.get("Link") or "")
-        found = [one["url"] for one in links if "next" in one.get("rel", "").split()]
-        return {"link": found[0]} if found else None
+
+def _links(answer: Answer) -> dict[str, str]:
+    """Return the addresses in the header `Link` by what they are: `next`, `last`."""
+    from requests.utils import parse_header_links  # noqa: PLC0415 - slow to load
+
+    links = parse_header_links(answer.headers.get("Link") or "")
+    return {kind: one["url"] for one in links for kind in one.get("rel", "").split()}
 
 
 def _is_all(answer: Answer, total: str) -> bool:

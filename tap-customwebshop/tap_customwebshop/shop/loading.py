@@ -8,7 +8,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -27,7 +27,8 @@ STREAMS = {"customers": "customer", "products": "product", "orders": "order"}
 
 _PRESETS = Path(__file__).parents[1] / "presets"
 _STEPS = {"page", "offset", "cursor", "size", "since"}
-_OF_SINGLES = {"touched", "change"}
+_OF_SINGLES = {"touched": 2, "change": 4}
+"""The functions for single records, and how many values each is called with."""
 _SECRETS = {"token", "password", "user", "value", "client_id", "client_secret"}
 _SLIPS = (
     "in pages by number a record that changes meanwhile pulls another over a page's edge; let the"
@@ -133,6 +134,10 @@ def _faults(file: ShopFile, module: Mapping[str, Any], secrets: Mapping[str, str
         is_stray = isinstance(value, (Listing, *kinds_of_auth.KINDS)) and name not in known
         if is_stray and (near := difflib.get_close_matches(name, known, n=1)):
             yield f"{name} is not a name that is looked for; did you mean {near[0]}?"
+        takes = _arguments_of(value, file.path) if name not in file.functions else None
+        singles = [one for one, count in _OF_SINGLES.items() if count == takes]
+        if near := difflib.get_close_matches(name, singles, n=1):
+            yield f"{name}() is not a function that is called; did you mean {near[0]}()?"
     if not isinstance(file.auth, kinds_of_auth.KINDS):
         names = ", ".join(kind.__name__ for kind in kinds_of_auth.KINDS)
         yield f"AUTH is no way to show who asks; there are {names}"
@@ -143,9 +148,15 @@ def _faults(file: ShopFile, module: Mapping[str, Any], secrets: Mapping[str, str
         if not isinstance(listing, Listing):
             yield f"{stream.upper()} is no Listing"
         yield from (f"{stream.upper()}: {wrong}" for wrong in _faults_of_listing(listing))
-    needing = _OF_SINGLES & set(file.functions)
+    needing = set(_OF_SINGLES) & set(file.functions)
     if needing and not any(one.single for one in file.listings.values()):
         yield f"{min(needing)}() is for single records, so a Listing needs single='/…/{{id}}'"
+
+
+def _arguments_of(value: object, path: str) -> int | None:
+    """Return how many values a function of the file takes; None if it is none."""
+    code = value.__code__ if isinstance(value, FunctionType) else None
+    return code.co_argcount if code and code.co_filename == path else None
 
 
 def _faults_of_auth(auth: Auth, secrets: Mapping[str, str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tap_customwebshop import schemas
 from tap_customwebshop.errors import ContractBrokenError
 from tap_customwebshop.shop.contract import Rule
+from tap_customwebshop.shop.listing import values_in
 from tap_customwebshop.shop.loading import STREAMS
 from tap_customwebshop.stamps import parse_start
 
@@ -37,7 +38,7 @@ def first_file(path: str, content: object, headers: Mapping[str, str]) -> str:
     Raises:
         ContractBrokenError: There are no rows to guess from.
     """
-    values = list(_values(content, ""))
+    values = list(values_in(content))
     place, rows = next(((place, one) for place, one in values if _are_rows(one)), ("", []))
     if not rows:
         raise ContractBrokenError(f"{path}: there is no list with rows in the answer.")
@@ -60,15 +61,6 @@ def {STREAMS[stream]}(row, shop):
 {members}
     }}
 '''
-
-
-def _values(value: object, place: str) -> Iterator[tuple[str, Any]]:
-    """Yield what stands in an answer, lists whole, and where; the outer ones first."""
-    if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _values(one, f"{place}.{name}".lstrip("."))
-    else:
-        yield place, value
 
 
 def _are_rows(value: object) -> bool:

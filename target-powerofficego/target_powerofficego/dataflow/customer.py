@@ -144,12 +144,16 @@ def default_address(addresses: object, kind: str) -> Address | None:
 
 
 def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
-    """Return the index of the default address of a kind in a customer's addresses, or None."""
+    """Return the index of the default address of a kind in a customer's addresses, or None.
+
+    One without a type is default for both kinds, if it is a default; else, if it is the only one,
+    for billing.
+    """
     of_kind = [place for place, one in enumerate(addresses) if one.get("type") == kind]
-    if not of_kind and kind == "billing" and len(addresses) == 1 and not addresses[0].get("type"):
-        of_kind = [0]
-    is_default = (place for place in of_kind if addresses[place].get("is_default") is True)
-    return next(is_default, of_kind[0] if of_kind else None)
+    of_both = [place for place, one in enumerate(addresses) if not one.get("type")]
+    defaults = [at for at in (*of_kind, *of_both) if addresses[at].get("is_default") is True]
+    alone = of_both if kind == "billing" and len(addresses) == 1 else []
+    return next(iter([*defaults, *of_kind, *alone]), None)
 
 
 NAMELESS = "-"

@@ -214,6 +214,19 @@ def test_every_reason_is_told_at_once(ledger, order, line, reasons):
     assert "line 2: 200.00 and VAT 40.00 do not make 250.00" in reason
 
 
+def test_all_that_an_order_lacks_is_told_in_one_reason(ledger, box, order, line, reasons):
+    """The order tells nothing but what is sold, and that there are a discount and a refund."""
+    bare = {"discounts": [{"code": "JUL"}], "refunds": [{"amount_incl": "10.00"}]}
+
+    ledger.run(order(lines=[line(quantity=None)], total_incl=None, **bare), ends_with=3)
+
+    assert reasons()["reject", "orders", "9001"] == (
+        "line 1 has no quantity; discount 1 has no amount_incl, the discount with VAT; refund 1 has"
+        " no id; the order has no total_incl, the whole order with VAT"
+    )
+    assert box.go.entries("SalesOrders") == []
+
+
 @pytest.mark.parametrize("status", ["draft", "pending"])
 def test_an_order_of_another_status_is_left_alone(ledger, box, customer, product, order, status):
     outcome = ledger.run(customer(), product(), order(status=status), ends_with=0)

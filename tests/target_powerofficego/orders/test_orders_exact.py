@@ -1,5 +1,6 @@
 """Whatever decimals and rounding Go has, an order comes to the shop's total or is held."""
 
+import contextlib
 import itertools
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -171,17 +172,32 @@ def test_amounts_that_are_more_than_an_ore_apart_are_rejected(excl, tax, off, si
         assert ShopOrder({"lines": [raw]}).lines
 
 
+def untold_rate(exact, rate):
+    """Return an order of a line whose amounts are each rounded by itself, and tell no rate."""
+    tax = exact * Decimal(rate) / 100
+    names, amounts = ("total_excl", "total_tax", "total_incl"), (exact, tax, exact + tax)
+    told = {name: str(rounded(one)) for name, one in zip(names, amounts, strict=True)}
+    return ShopOrder({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]})
+
+
 # Of less than 3.00, rounded VAT of 12 % and of 11.11 % may be the same: that is a reject.
 @given(exact=st.decimals("3", "9999", places=4), rate=st.sampled_from(("25", "15", "12", "0")))
 @example(exact=Decimal("100.004"), rate="25")
 def test_a_rate_that_is_not_told_is_known_from_amounts_that_are_each_rounded(exact, rate):
-    tax = exact * Decimal(rate) / 100
-    names, amounts = ("total_excl", "total_tax", "total_incl"), (exact, tax, exact + tax)
-    told = {name: str(rounded(one)) for name, one in zip(names, amounts, strict=True)}
-
-    (line,) = ShopOrder({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]}).lines
+    (line,) = untold_rate(exact, rate).lines
 
     assert line.rate == Decimal(rate)
+
+
+@pytest.mark.parametrize("rate", ["25", "15", "12", "11.11", "0"])
+def test_the_rate_of_a_small_amount_is_right_or_not_guessed(rate):
+    """15 % of 0.465 is an øre less than of 0.47, as which the shop may tell it: just as 12 % is."""
+    known = set()
+    for exact in (Decimal(tenths) / 1000 for tenths in range(5, 3000)):
+        with contextlib.suppress(Unusable):
+            known |= {line.rate for line in untold_rate(exact, rate).lines}
+
+    assert known == {Decimal(rate)}
 
 
 def test_a_rate_that_may_be_one_of_two_is_not_guessed():

@@ -1,6 +1,8 @@
 """Orders wait for their customers and products, in any order of input, and make what is missing."""
 
+import datetime
 import random
+import threading
 from decimal import Decimal
 
 import pytest
@@ -118,6 +120,22 @@ def test_an_order_whose_customer_is_rejected_waits_for_it_over_runs(
 
     assert len(box.go.entries("SalesOrders")) == 1
     assert reasons() == {}
+
+
+def test_an_order_that_waited_is_not_posted_once_a_newer_version_of_it_is_rejected(
+    ledger, box, message, customer, product, order
+):
+    all_is_read = threading.Event()
+    box.faults.on("go", "POST", "/Customers$", lambda _: all_is_read.wait(timeout=30))
+    box.faults.on("go", "POST", "/Products$", lambda _: all_is_read.set())
+    records = [order(), customer(), {**order(), "fees": [1]}, product()]
+    page_read_at = datetime.datetime.now(datetime.timezone.utc)
+
+    ledger.run(*(message(one, at=page_read_at) for one in records), workers=2, ends_with=3)
+
+    assert len(box.go.entries("Customers")) == len(box.go.entries("Products")) == 1
+    assert box.go.entries("SalesOrders") == []
+    assert [one.kind for one in ledger.unsettled()] == ["reject"]
 
 
 def test_an_order_whose_product_is_rejected_waits_for_it(

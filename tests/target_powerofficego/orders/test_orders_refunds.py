@@ -174,6 +174,22 @@ def test_goods_that_came_back_without_money_change_nothing_in_go(ledger, box, la
 
 
 @pytest.mark.parametrize("is_invoiced", [False, True])
+@pytest.mark.parametrize("exchanged", ["0.00", None])
+def test_what_was_exchanged_may_still_be_paid_back(ledger, box, landed, is_invoiced, exchanged):
+    if is_invoiced:
+        box.go.send_invoice(the_order(box)["Id"])
+    back = [{"line_id": "1", "quantity": "1", "amount_incl": exchanged}]
+    exchange = one_back(amount_incl="0.00", lines=back)
+    assert ledger.run(with_refunds(landed, exchange, payment_status="paid")).writes == []
+
+    both = [{"line_id": "1", "quantity": "2", "amount_incl": "250.00"}]
+    all_of_it = one_back(id="r2", amount_incl="250.00", lines=both)
+    ledger.run(with_refunds(landed, exchange, all_of_it, updated_at=LATEST), ends_with=0)
+
+    assert the_order(box)["TotalAmount"] == (-250 if is_invoiced else 0)
+
+
+@pytest.mark.parametrize("is_invoiced", [False, True])
 def test_goods_take_their_share_of_the_discount_along(
     ledger, box, customer, product, order, is_invoiced
 ):

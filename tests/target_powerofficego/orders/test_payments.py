@@ -346,6 +346,7 @@ def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
         ({"amount": None}, "has no amount"),
         ({"amount": "250 kr"}, 'has an amount that is wrong: "250 kr"'),
         ({"amount": "-250.00"}, "is of -250.00, which is no amount above zero"),
+        ({"amount": "0.00"}, "is of 0.00, which is no amount above zero"),
         ({"amount": "250.005"}, "is of 250.005, which is no amount above zero in whole"),
         ({"method": None}, "has no method"),
     ],

@@ -85,17 +85,14 @@ class Rates:
     named: Collection[Decimal] = ()
 
     def of(self, total: Money, what: str) -> Decimal | None:
-        """Return the one rate whose VAT rounds to the given VAT; None for an amount of zero.
-
-        The amounts with and without VAT may each have been rounded by itself, so that they are
-        apart by up to an øre.
+        """Return the one rate that the amounts with and without VAT can have; None if both are 0.
 
         Raises:
             Unusable: none fits, or several do and the order does not say which.
         """
         if total == NOTHING:
             return None
-        fitting = self._fitting(total, ORE / 2) or self._fitting(total, ORE)
+        fitting = [rate for rate in self.known if _may_be(rate, total)]
         if len(fitting) > 1:
             fitting = [rate for rate in fitting if rate in self.named] or fitting
         if len(fitting) == 1:
@@ -107,15 +104,11 @@ class Rates:
             f" {rates} %: let the shop tell tax_rate"
         )
 
-    def _fitting(self, total: Money, most: Decimal) -> list[Decimal]:
-        return [rate for rate in self.known if _gives(rate, total, most)]
 
-
-def _gives(rate: Decimal, total: Money, most: Decimal) -> bool:
-    """Return whether an amount has this rate, rounded from the amount with VAT or without."""
-    from_excl = abs(total.excl * rate / 100 - total.tax)
-    from_incl = abs(total.incl - total.incl / (1 + rate / 100) - total.tax)
-    return min(from_excl, from_incl) <= most
+def _may_be(rate: Decimal, total: Money) -> bool:
+    """Return whether an amount may be at this rate, having been rounded with VAT and without."""
+    factor = 1 + rate / 100
+    return abs(total.excl * factor - total.incl) <= ORE / 2 * (factor + 1)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from target_powerofficego.dataflow.orders.refunds import Refund, read_refunds
 from target_powerofficego.dataflow.orders.sums import (
     discount_lines,
     misrated,
+    read_discounts,
     settled,
     sums_of,
     told_sums,
@@ -46,7 +47,7 @@ from target_powerofficego.dataflow.table import Record, is_deleted
 from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, to_ore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from decimal import Decimal
 
 
@@ -160,9 +161,27 @@ class ShopOrder:
         Raises:
             Unusable: the shop does not give it, or the lines cannot be read; the text says why.
         """
-        told = values.amount(self.raw.get("total_incl"), what="total_incl")
-        values.require(told, "the order has no total_incl")
+        self._require_total()
         return total_incl(self.lines)
+
+    def _require_total(self) -> None:
+        told = values.amount(self.raw.get("total_incl"), what="total_incl")
+        values.require(told, "the order has no total_incl, the whole order with VAT")
+
+    def faults(self) -> Iterator[str]:
+        """Say of each part why it cannot be read, so that whoever mends it can mend all at once."""
+        parts: tuple[Callable[[], object], ...] = (
+            lambda: read_lines(self.raw, self.codes),
+            lambda: read_discounts(self.raw),
+            lambda: self.refunds,
+            self._require_total,
+            lambda: self.address,
+        )
+        for read in parts:
+            try:
+                read()
+            except Unusable as unusable:
+                yield str(unusable)
 
     def untold_refund(self, paid_back: Decimal) -> str | None:
         """Say that money was paid back that the refunds do not account for; else None.

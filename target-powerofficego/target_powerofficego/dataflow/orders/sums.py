@@ -316,11 +316,12 @@ _MOST_APART = 3
 
 
 @dataclass(frozen=True)
-class _Discount:
+class Discount:
     """An amount with VAT in whole øre, and without VAT if that is given; both above zero."""
 
     incl: Decimal
     excl: Decimal | None
+    name: str | None = None
 
     @property
     def says_no_vat(self) -> bool:
@@ -333,6 +334,30 @@ class _Discount:
         return self.excl is None or abs(excl - self.excl) <= tolerance(len(shares))
 
 
+def read_discounts(order: Record) -> list[Discount]:
+    """Return the discounts on the order that are still to be taken off.
+
+    Raises:
+        Unusable: one cannot be read, or has no amount.
+    """
+    return [
+        _discount(raw, f"discount {number}")
+        for number, raw in enumerate(dicts(order.get("discounts"), what="discounts"), 1)
+        if values.flag(raw.get("is_in_lines"), what=f"discount {number}, is_in_lines") is not True
+    ]
+
+
+def _discount(raw: Record, what: str) -> Discount:
+    """Return a discount; its sign in the shop does not matter."""
+    excl, incl = (
+        values.amount(raw.get(name), what=f"{what}, {name}")
+        for name in ("amount_excl", "amount_incl")
+    )
+    incl = values.require(incl, f"{what} has no amount_incl, the discount with VAT")
+    name = values.words(raw.get("name") or raw.get("code"), what=f"{what}, name")
+    return Discount(to_ore(abs(incl)), abs(excl) if excl else None, name)
+
+
 def discount_lines(
     order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], told: ToldSums
 ) -> list[OrderLine]:
@@ -342,17 +367,11 @@ def discount_lines(
         Contradiction: they exceed the order, or no way to take them off agrees with the sums.
         Unusable: a discount has no amount, or a line has no rate.
     """
-    raw = [
-        one
-        for one in dicts(order.get("discounts"), what="discounts")
-        if values.flag(one.get("is_in_lines"), what="discount, is_in_lines") is not True
-    ]
-    found = [_discount(one, number) for number, one in enumerate(raw, 1)]
-    found = [one for one in found if one.incl]
+    named = read_discounts(order)
+    found = [one for one in named if one.incl]
     if not found:
         return []
-    names = [values.words(one.get("name") or one.get("code"), what="discount, name") for one in raw]
-    description = ", ".join(dict.fromkeys(name for name in names if name)) or "Rabatt"
+    description = ", ".join(dict.fromkeys(one.name for one in named if one.name)) or "Rabatt"
     shares = _shares(found, lines, told)
     return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)
 
@@ -371,17 +390,7 @@ def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
     )
 
 
-def _discount(raw: Record, number: int) -> _Discount:
-    """Return a discount; its sign in the shop does not matter."""
-    excl, incl = (
-        values.amount(raw.get(name), what=f"discount {number}, {name}")
-        for name in ("amount_excl", "amount_incl")
-    )
-    reason = f"discount {number} has no amount_incl, the discount with VAT"
-    return _Discount(to_ore(abs(values.require(incl, reason))), abs(excl) if excl else None)
-
-
-def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
+def _shares(discounts: list[Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
     """Return what each VAT rate bears, by the first way that agrees with all the shop's sums."""
     sums = _sums(discounts, lines)
     first: list[str] | None = None
@@ -400,7 +409,7 @@ def _shares(discounts: list[_Discount], lines: Sequence[OrderLine], told: ToldSu
     )
 
 
-def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
+def _sums(discounts: Iterable[Discount], lines: Sequence[OrderLine]) -> Sums:
     """Return what the lines come to by rate, having checked that the discounts fit.
 
     Raises:
@@ -417,7 +426,7 @@ def _sums(discounts: Iterable[_Discount], lines: Sequence[OrderLine]) -> Sums:
     return sums
 
 
-def _readings(discounts: list[_Discount], told: ToldSums) -> Iterator[list[_Discount]]:
+def _readings(discounts: list[Discount], told: ToldSums) -> Iterator[list[Discount]]:
     """Yield the possible readings: equal amounts mean 0 %, or that VAT was never calculated."""
     readings = [discounts]
     if told.whole_tax is not None:
@@ -427,7 +436,7 @@ def _readings(discounts: list[_Discount], told: ToldSums) -> Iterator[list[_Disc
 
 
 def _ways(
-    discounts: list[_Discount], lines: Sequence[OrderLine], sums: Sums, told: ToldSums
+    discounts: list[Discount], lines: Sequence[OrderLine], sums: Sums, told: ToldSums
 ) -> Iterator[ByRate]:
     """Yield ways to take discounts off: as `taxes` imply, in proportion, on one rate, on two."""
     together = _together(discounts)
@@ -442,10 +451,10 @@ def _ways(
         yield on_two
 
 
-def _together(discounts: list[_Discount]) -> _Discount:
+def _together(discounts: list[Discount]) -> Discount:
     told = [one.excl for one in discounts if one.excl is not None]
     excl = sum(told, ZERO) if len(told) == len(discounts) else None
-    return _Discount(sum((one.incl for one in discounts), ZERO), excl)
+    return Discount(sum((one.incl for one in discounts), ZERO), excl)
 
 
 def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
@@ -474,7 +483,7 @@ def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
     return shares if all(one.incl > 0 for one in shares.values()) else None
 
 
-def _each(discount: _Discount, lines: Sequence[OrderLine], sums: Sums) -> Iterator[ByRate]:
+def _each(discount: Discount, lines: Sequence[OrderLine], sums: Sums) -> Iterator[ByRate]:
     """Yield the ways to take one discount off: over the goods, over all, on one rate."""
     amount = discount.incl
     goods = sums_of(line for line in lines if line.is_goods)

@@ -27,7 +27,7 @@ from target_powerofficego.dataflow.orders.shop_order import (
 )
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.dataflow.values import Contradiction, Value
+from target_powerofficego.dataflow.values import Contradiction, Unusable, Value
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.decisions.personal_data import ERASED, is_marked, marked_customer
 from target_powerofficego.settle.record_flow import Arrival
@@ -70,9 +70,19 @@ def read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> O
     Once it is known to be invoiced, only less those that the invoice is less already.
 
     Raises:
-        Unusable: it cannot be read.
+        Unusable: it cannot be read; the text says all that is wrong with it.
         Undecidable: it waits for its parties, or tells that it was paid back but not how.
     """
+    try:
+        return _read_order(tools, arrival, state)
+    except Contradiction:
+        raise
+    except Unusable as unusable:
+        reasons = [*arrival.shop_order.faults(), str(unusable)]
+        raise Unusable("; ".join(dict.fromkeys(reasons))) from None
+
+
+def _read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> OrderInGoForm:
     shop_order = arrival.shop_order
     ids = [refund.id for refund in shop_order.refunds]
     _, paid_back = _less_refunds(tools, shop_order.lines, shop_order.refunds)
