@@ -385,15 +385,15 @@ def vendure() -> Iterator[Vendure]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    with process:
+    with process, process.stdout or open(os.devnull) as output:
         said = []
-        for line in process.stdout or ():
+        for line in output:
             said.append(line)
             if line.strip().isdecimal():
                 break
         else:
             raise RuntimeError("".join(said))
-        threading.Thread(target=process.stdout.read, daemon=True).start()
+        threading.Thread(target=output.read, daemon=True).start()
         yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
         process.kill()
 

@@ -125,7 +125,7 @@ def in_go(ledger, order_id):
 
 def by_rate(entry):
     """Return what an order in Go comes to at each rate, with VAT."""
-    sums = Counter()
+    sums: Counter[int] = Counter()
     for line in entry["SalesOrderLines"]:
         sums[int(line["VatRate"] * 100)] += line["TotalAmount"]
     return {rate: amount for rate, amount in sums.items() if amount}
@@ -133,7 +133,7 @@ def by_rate(entry):
 
 def vendures_by_rate(vendure, order):
     """Return what an order in Vendure comes to at each rate, with VAT."""
-    sums = Counter()
+    sums: Counter[int] = Counter()
     for one in vendure.order(order, "taxSummary {taxRate taxBase taxTotal}")["taxSummary"]:
         sums[one["taxRate"]] += kroner(one["taxBase"] + one["taxTotal"])
     return {rate: amount for rate, amount in sums.items() if amount}
