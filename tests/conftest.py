@@ -46,6 +46,8 @@ SLOW = (
     "tests/tap_powerofficego/test_tap_go_hostile.py",
     "tests/target_customwebshop/test_back_broken_input.py",
     "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_change_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_run_killed",
     "tests/target_customwebshop/test_back_versions.py",
     "tests/target_powerofficego/orders/test_credit_notes.py",
     "tests/target_powerofficego/orders/test_orders_exact.py",

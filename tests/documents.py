@@ -427,10 +427,9 @@ listed with all that it lacks in one reason (`powerofficego-links rejects`); the
   of less than a few kroner there may be several, and then the order's `taxes` must name one.
 - A customer's address that is default for billing and for shipping is listed once, without `type`
   and with `is_default`.
-- A guest is told by the order alone: its `buyer`, with `customer_id` null. Customers that the shop
-  makes anew for each order of a guest are left out, by the shop or, with `is_guest`, by the tap;
-  that goes for `customer_id` of an order with `is_guest`, too. Orders with the same e-mail address
-  come to one customer in Go (setting `guests`).
+- A guest is told by the order alone: its `buyer`, with `customer_id` null. Leave out customers that
+  the shop makes anew for each order of a guest. Orders with the same e-mail address come to one
+  customer in Go (setting `guests`).
 - Goods that came back without money, as in an exchange, are a refund with `amount_incl` `"0.00"`:
   nothing is credited. With null it would be what they cost.
 - A discount that the lines are less already has `is_in_lines`: its code is told, and nothing is

@@ -16,10 +16,13 @@ import requests
 from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
 from tap_customwebshop.json_text import read_json
+from tap_customwebshop.raw_records import RawRecord
 from tap_customwebshop.stamps import parse_date, write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tap_customwebshop.raw_records import RecordForm
 
 Result = TypeVar("Result")
 
@@ -40,7 +43,8 @@ class Page:
     """Records in the shop's order.
 
     Attributes:
-        records: As the shop sent them; numbers with a fraction are Decimal.
+        records: As the shop sent them; numbers with a fraction are Decimal. A RawRecord where
+            nothing is to be changed, if that was asked for.
         next_cursor: What to ask for next; None on the last page.
         read_at: The moment just before this page was requested, UTC.
         told_at: The time that the shop itself gave with it, in whole seconds; None if it gave none.
@@ -54,15 +58,28 @@ class Page:
     has_numbers: bool
 
 
-def parse_page(body: bytes, read_at: datetime, told_at: datetime | None) -> Page:
+def parse_page(
+    body: bytes, read_at: datetime, told_at: datetime | None, form: RecordForm | None = None
+) -> Page:
     """Read an answer of the contract `{"data": [...], "next_cursor": null | "..."}`.
+
+    Args:
+        body: The answer.
+        read_at: As in Page.
+        told_at: As in Page.
+        form: The form of records that are wanted raw; None to read all.
 
     Raises:
         ValueError: The body is not JSON.
         ContractBrokenError: It is JSON of another form.
     """
     numbers: list[None] = []
-    answer = read_json(body, lambda: numbers.append(None))
+
+    def note_number() -> None:
+        numbers.append(None)
+
+    answer = form.answer(body, note_number) if form else None
+    answer = answer or read_json(body, note_number)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise ContractBrokenError("the answer has no list 'data'")
     return Page(answer["data"], _cursor(answer), read_at, told_at, bool(numbers))
@@ -140,9 +157,13 @@ def read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
 
 def _ids(page: Page) -> int:
     """Return a hash of the ids of a page, whatever their order."""
-    return hash(
-        frozenset(str(one.get("id") if isinstance(one, dict) else one) for one in page.records)
-    )
+    return hash(frozenset(map(_id, page.records)))
+
+
+def _id(record: object) -> str:
+    if isinstance(record, RawRecord):
+        return record.id
+    return str(record.get("id") if isinstance(record, dict) else record)
 
 
 def _begin(fetch: Callable[[str | None], Result], cursor: str | None) -> Callable[[], Result]:
@@ -207,7 +228,13 @@ class ShopClient:
         self._retry_seconds = retry_seconds
 
     def pages(
-        self, path: str, *, since: datetime | None, limit: int, ahead: bool
+        self,
+        path: str,
+        *,
+        since: datetime | None,
+        limit: int,
+        ahead: bool,
+        form: RecordForm | None = None,
     ) -> Iterator[Page]:
         """Yield the pages of a list from the first to the last.
 
@@ -216,6 +243,7 @@ class ShopClient:
             since: Only what changed at this moment or later; None for everything.
             limit: How many records to ask for at a time.
             ahead: Fetch each page while the one before it is being processed.
+            form: The form of records that are wanted raw; None to read all.
 
         Raises:
             ShopError: as `get_page` and `read_pages`.
@@ -225,11 +253,11 @@ class ShopClient:
             query["updated_since"] = write_stamp(since)
 
         def fetch(cursor: str | None) -> Page:
-            return self.get_page(path, query | ({"cursor": cursor} if cursor else {}))
+            return self.get_page(path, query | ({"cursor": cursor} if cursor else {}), form)
 
         return read_pages(fetch, path=path, ahead=ahead)
 
-    def get_page(self, path: str, query: Mapping[str, str]) -> Page:
+    def get_page(self, path: str, query: Mapping[str, str], form: RecordForm | None = None) -> Page:
         """Ask for one page until it comes, the budget is spent or asking again cannot help.
 
         Raises:
@@ -238,12 +266,12 @@ class ShopClient:
             ContractBrokenError: The answer has another form than the contract's.
         """
         return persist(
-            lambda: self._page(path, query),
+            lambda: self._page(path, query, form),
             shown=f"GET {self._connection.shown(path)}",
             retry_seconds=self._retry_seconds,
         )
 
-    def _page(self, path: str, query: Mapping[str, str]) -> Page:
+    def _page(self, path: str, query: Mapping[str, str], form: RecordForm | None) -> Page:
         read_at = datetime.now(timezone.utc)
         answer = self._connection.ask("GET", path, query=query)
         shown = self._connection.shown(path)
@@ -251,7 +279,8 @@ class ShopClient:
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
             raise ShopRefusedError(f"GET {shown}: the shop answered {answer.status}: {advice}.")
         try:
-            return parse_page(answer.body, read_at, parse_date(answer.headers.get("Date")))
+            told_at = parse_date(answer.headers.get("Date"))
+            return parse_page(answer.body, read_at, told_at, form)
         except ContractBrokenError as error:
             raise ContractBrokenError(f"GET {shown}: {error}; see docs/shop-api.md.") from None
         except ValueError:

@@ -277,8 +277,8 @@ CUSTOMERS: dict[str, Any] = th.PropertiesList(
     choice("type", "Who buys.", "person", "company"),
     flag(
         "is_guest",
-        "Whether it is made for the order of a guest. Such a record is left out: the order tells"
-        " who bought.",
+        "Whether it bought without an account. Leave out records that are made anew for each order"
+        " of a guest.",
     ),
     text("email", "E-mail address."),
     text("name", "Full name, of the person or the company."),
@@ -331,9 +331,7 @@ ORDERS: dict[str, Any] = th.PropertiesList(
     text("currency", "ISO 4217: `NOK`."),
     flag("prices_include_tax", "Whether the prices with VAT are the ones that lead."),
     identifier("customer_id", "The customer's `id`; null for guests."),
-    flag(
-        "is_guest", "Whether it was bought without an account; `customer_id` then does not count."
-    ),
+    flag("is_guest", "Whether it was bought without an account."),
     group("buyer", "Who bought, as it was when the order was placed.", *_buyer()),
     group("billing_address", "Where the invoice goes.", *_address()),
     group("shipping_address", "Where the goods go.", *_address()),

@@ -6,6 +6,9 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
+FIRST_YEAR = "1900"
+"""An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
+
 _SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _YEARS = range(2000, 9000)  # the years in which a Date header is believed
 _RFC_3339 = re.compile(

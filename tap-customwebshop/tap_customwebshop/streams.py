@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -16,10 +17,11 @@ from typing_extensions import override
 from tap_customwebshop import schemas
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
+from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.sdk_internals import pop_deselected_record_properties
-from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp
-from tap_customwebshop.writer import LineWriter
+from tap_customwebshop.stamps import FIRST_YEAR, earlier, parse_start, sortable_stamp
+from tap_customwebshop.writer import LineWriter, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -34,12 +36,6 @@ _UNDATED = (
     "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
     "but the shop may not list it again when it changes."
 )
-_GUEST = (
-    "%s: %s, and maybe others, is of a guest (is_guest) and is left out: a guest's orders tell who"
-    " bought."
-)
-_FIRST_YEAR = "1900"
-"""An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
 
 
 class ShopStream(Stream):
@@ -60,6 +56,7 @@ class ShopStream(Stream):
     def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)
         self._shop = shop
+        self._form: RecordForm | None = None
         self._page_size: int = self.config.get("page_size", 500)
         self.STATE_MSG_FREQUENCY = self._page_size
         self._known = frozenset(self.record_schema["properties"])
@@ -83,29 +80,37 @@ class ShopStream(Stream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
+        try:
+            for number, page in enumerate(self._read(), 1):
+                for position, record in enumerate(page.records, 1):
+                    yield self._take(record, page, f"record {position} of page {number}")
+                if isinstance(self._tap.message_writer, LineWriter):
+                    self._tap.message_writer.flush()
+        except ContractBrokenError:
+            self.state_manager.is_flushed = False  # the bookmark may have gone back
+            self._write_state_message()
+            raise
+
+    def _read(self) -> Iterator[Page]:
+        """Begin a bookmark, and yield the shop's pages from there."""
         since: datetime | None = None
         self._bookmark: Bookmark | None = None
         if self.replication_method == REPLICATION_INCREMENTAL:
             lookback = timedelta(seconds=self.config["lookback_seconds"])
             since = self._since(lookback)
             self._bookmark = self._new_bookmark(lookback, since)
-        self._has_deselected = not all(self.mask.values())
         wanted = self.ABORT_AT_RECORD_COUNT  # set in a trial, which one record more ends
         limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
-        pages = self._pages(since, limit=limit, ahead=wanted is None)
-        for number, page in enumerate(pages, 1):
+        for page in self._pages(since, limit=limit, ahead=wanted is None):
             self._begin_page(page)
-            for position, record in enumerate(page.records, 1):
-                yield self._take(record, page, f"record {position} of page {number}")
-            if isinstance(self._tap.message_writer, LineWriter):
-                self._tap.message_writer.flush()
+            yield page
 
     def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
         return Bookmark(self.name, self.stream_state, lookback, since, self._warn_once)
 
     def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
         assert self._shop is not None  # noqa: S101 - else this is overridden
-        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead)
+        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=self._form)
 
     def _begin_page(self, page: Page) -> None:
         self._read_at, self._told_at = page.read_at, page.told_at
@@ -143,18 +148,13 @@ class ShopStream(Stream):
         return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
 
     def _check_order(self, bookmark: Bookmark, stamp: str) -> None:
-        try:
-            bookmark.check(stamp)
-        except ContractBrokenError:
-            self.state_manager.is_flushed = False
-            self._write_state_message()
-            raise
+        bookmark.check(stamp)
 
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
         """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
-        if not isinstance(value, str) or stamp is None or stamp < _FIRST_YEAR:
+        if not isinstance(value, str) or stamp is None or stamp < FIRST_YEAR:
             self._warn_once(_UNDATED, self.name, place)
             return None
         if value[-1] != "Z" or value[10] != "T":
@@ -178,6 +178,60 @@ class ShopStream(Stream):
                 )
                 self._told_fields.add(name)
         move_to_custom(record, unknown)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Write records a page at a time where none is mapped or left out; else as the SDK does."""
+        self._has_deselected = not all(self.mask.values())
+        if not (write_messages and self._passes_all()):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        self._form = RecordForm(self.record_schema)
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            self._write_starting_replication_value(None)
+            for number, page in enumerate(self._read(), 1):
+                try:
+                    self._write_page(page, number)
+                finally:
+                    self._write_state_message()
+                counter.increment(len(page.records))
+        self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    def _passes_all(self) -> bool:
+        """Return whether all records are written, and as they are."""
+        stream_map, *others = self.stream_maps
+        return (
+            self.selected
+            and not self._has_deselected
+            and self.ABORT_AT_RECORD_COUNT is None
+            and self._stream_version is None
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and not others
+            and isinstance(self._tap.message_writer, LineWriter)
+        )
+
+    def _write_page(self, page: Page, number: int) -> None:
+        """Write the records of a page; those before a fault in it are written, too."""
+        writer = cast("LineWriter", self._tap.message_writer)
+        bookmark, read_at, told_at = self._bookmark, self._read_at, self._told_at
+        if page.records:
+            self.state_manager.is_flushed = False
+        with writer.records(self.name, read_at) as write:
+            for position, record in enumerate(page.records, 1):
+                if isinstance(record, RawRecord):
+                    _, stamp, text = record
+                    if bookmark is not None:
+                        bookmark.check(stamp)
+                        bookmark.advance(stamp, read_at, told_at)
+                    write(text)
+                else:
+                    taken = self._take(record, page, f"record {position} of page {number}")
+                    write(as_json(taken))
+                    self._increment_stream_state(taken)
 
     @override
     def _process_record(
@@ -218,14 +272,6 @@ class CustomersStream(ShopStream):
     path = "/customers"
     record_schema = schemas.CUSTOMERS
 
-    @override
-    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        """Leave out guests: shops make one anew for each order, so several have one e-mail."""
-        if record.get("is_guest") is True:
-            self._warn_once(_GUEST, self.name, record["id"])
-            return
-        yield from super()._generate_record_messages(record)
-
 
 class ProductsStream(ShopStream):
     """Things that can be sold, one record per SKU."""
@@ -241,14 +287,6 @@ class OrdersStream(ShopStream):
     name = "orders"
     path = "/orders"
     record_schema = schemas.ORDERS
-
-    @override
-    def _take(self, record: object, page: Page, place: str) -> dict[str, Any]:
-        """See `ShopStream`; a guest's order is of no customer, for guests are left out."""
-        order = super()._take(record, page, place)
-        if order.get("is_guest") is True:
-            order["customer_id"] = None
-        return order
 
 
 STREAMS: tuple[type[ShopStream], ...] = (CustomersStream, ProductsStream, OrdersStream)

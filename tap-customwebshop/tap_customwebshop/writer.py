@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter, SingerMessageType
 from singer_sdk.singerlib.encoding.simple import Message
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
-_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+_PLACE = b"\0"
+"""Stands for a record in the line around it; no JSON holds it."""
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
@@ -34,23 +37,31 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        line = message.to_dict()
-        try:
-            return orjson.dumps(line, default=_exact_number, option=_OPTIONS)
-        except TypeError:
-            # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
-            return serialize_json(line).encode() + b"\n"
+        return as_json(message.to_dict()) + b"\n"
 
     @override
     def write_message(self, message: Message) -> None:
         line = self.format_message(message)
         with self._writing():
-            if hasattr(sys.stdout, "buffer"):
-                sys.stdout.buffer.write(line)
-            else:
-                sys.stdout.write(line.decode())
+            _put(line)
             if message.type is not SingerMessageType.RECORD:
                 sys.stdout.flush()
+
+    @contextmanager
+    def records(self, stream: str, read_at: datetime) -> Iterator[Callable[[Any], None]]:
+        """Give a function that takes records as JSON text; all are written at the end.
+
+        A signal waits until then, so what is done with a record meanwhile is done if it is written.
+        """
+        place = orjson.Fragment(_PLACE)
+        message = RecordMessage(stream, cast("dict[str, Any]", place), time_extracted=read_at)
+        head, tail = self.format_message(message).split(_PLACE)
+        pieces: list[Any] = []
+        with self._writing():
+            try:
+                yield lambda text: pieces.extend((head, text, tail))
+            finally:
+                _put(b"".join(pieces))
 
     def flush(self) -> None:
         """Hand everything written so far to the reader of the pipe."""
@@ -75,6 +86,22 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return JSON on one line."""
+    try:
+        return orjson.dumps(value, default=_exact_number, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
+        return serialize_json(value).encode()
+
+
+def _put(lines: bytes) -> None:
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(lines)
+    else:
+        sys.stdout.write(lines.decode())
 
 
 def _exact_number(value: object) -> orjson.Fragment:

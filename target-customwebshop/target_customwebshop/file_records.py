@@ -108,19 +108,27 @@ class FileRecords(ShopRecords[SingleRecords]):
     def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
         """See `ShopRecords`; the record is read again, for the answer has the shop's own form."""
         patience = Patience(self._retry_seconds)
-        while (trouble := self._send(self._request(entity, shop_id, patch))) is not None:
+        while (trouble := self._send(entity, shop_id, patch, found)) is not None:
             wait = patience.next_wait(
                 trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
             )
             if wait is None:
                 raise self._given_up(f"{entity} {shop_id}: {trouble.what}", self._knock(entity))
             self._sleep(wait)
-            if self.read(entity, shop_id).tag != found.tag:
-                raise ChangedMeanwhile(f"{entity} {shop_id} was edited in the shop meanwhile")
+            self._see_that_it_is_as_found(entity, shop_id, found)
         try:
             return self.read(entity, shop_id)
         except (RecordError, ShopError) as error:
             raise NoAnswer(f"it was changed, but cannot be read again: {error}") from None
+
+    def _see_that_it_is_as_found(self, entity: str, shop_id: str, found: Read) -> None:
+        """Require that a record is still the one that was read.
+
+        Raises:
+            ChangedMeanwhile: it is another one; and what `read` raises.
+        """
+        if self.read(entity, shop_id).tag != found.tag:
+            raise ChangedMeanwhile(f"{entity} {shop_id} was edited in the shop meanwhile")
 
     def _request(self, entity: str, shop_id: str, patch: Record) -> Request:
         """Return the request with which the shop takes a change."""
@@ -131,13 +139,16 @@ class FileRecords(ShopRecords[SingleRecords]):
             raise LeftAlone(f"{self._file.name} takes no change of {members} here")
         return request
 
-    def _send(self, request: Request) -> PassingTrouble | None:
+    def _send(self, entity: str, shop_id: str, patch: Record, found: Read) -> PassingTrouble | None:
         """Send a change once; return why it was certainly not done, if it may be sent again.
+
+        A shop may answer a conflict for what has to do with other records, such as an e-mail
+        address that another customer has.
 
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, NoAnswer, ShopError: see `change`.
         """
-        method, path, _ = request
+        method, path, _ = request = self._request(entity, shop_id, patch)
         self._of_thread.sent = (method, path)
         try:
             self._opened().asker.send(*request)
@@ -147,9 +158,10 @@ class FileRecords(ShopRecords[SingleRecords]):
             return trouble
         except NotThereError as error:
             raise NotThere(str(error)) from None
-        except ChangedMeanwhileError as error:
-            raise ChangedMeanwhile(str(error)) from None
         except NotTakenError as error:
+            self._of_thread.sent = None
+            if isinstance(error, ChangedMeanwhileError):
+                self._see_that_it_is_as_found(entity, shop_id, found)
             raise NotTaken(str(error), title=error.title, detail=error.detail) from None
         finally:
             self._of_thread.sent = None

@@ -160,7 +160,8 @@ def _open_shop_of_file(
         "retry_seconds": settings.retry_seconds,
     }
     shop = kind(file, config, connect, retry_seconds=settings.retry_seconds)
-    for why, entities in itertools.groupby(ENTITIES, shop.why_left_alone):
+    listed = [entity for entity in ENTITIES if entity in file.listings]
+    for why, entities in itertools.groupby(listed, shop.why_left_alone):
         if why is not None:
             logger.warning(
                 "%s, so edits of %s are not written to the shop; they are kept, and listed by %s",

@@ -58,7 +58,7 @@ def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any
     if _is_deep(text):
         text = _without_depths(text)
     value = json.loads(text, parse_int=whole, parse_float=broken, parse_constant=str)
-    return _mended(value) if _may_hold_no_character(text) else value
+    return _mended(value) if may_hold_no_character(text) else value
 
 
 def fraction(digits: str) -> Decimal | str:
@@ -72,10 +72,10 @@ def fraction(digits: str) -> Decimal | str:
 
 def is_odd(text: str) -> bool:
     """Return whether JSON text may hold what readers other than `read_json` cannot take."""
-    return _is_deep(text) or _may_hold_no_character(text)
+    return _is_deep(text) or may_hold_no_character(text)
 
 
-def _may_hold_no_character(text: str) -> bool:
+def may_hold_no_character(text: str) -> bool:
     """Return whether JSON text may hold half of a surrogate pair, or the character 0.
 
     Every line is checked: encoding it takes a two-hundredth of the time of a search for such
@@ -85,7 +85,7 @@ def _may_hold_no_character(text: str) -> bool:
         text.encode()
     except UnicodeEncodeError:
         return True
-    return _ESCAPED_NO_CHARACTER.search(text) is not None
+    return "\\u" in text and _ESCAPED_NO_CHARACTER.search(text) is not None
 
 
 def _decoded(told: bytes) -> str:

@@ -28,8 +28,9 @@ MEMBERS = {
     ),
     "singer_sdk.io_base.SingerReader": ("_process_unknown_message",),
     "singer_sdk.streams.core.Stream": (
-        *("_generate_record_messages", "_increment_stream_state", "_process_record"),
-        *("_stream_version", "_tap", "_write_state_message"),
+        *("_finalize_state", "_generate_record_messages", "_increment_stream_state"),
+        *("_process_record", "_stream_version", "_sync_records", "_tap"),
+        *("_write_record_message", "_write_starting_replication_value", "_write_state_message"),
     ),
 }
 """The private members that a class of this project overrides or uses, by the class that has it."""

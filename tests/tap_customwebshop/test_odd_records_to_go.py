@@ -1,4 +1,4 @@
-"""What shops tell oddly, from the shop through the tap into Go: guests, no stamps."""
+"""What shops tell oddly, from the shop through the tap into Go."""
 
 import pytest
 from odd_shop import OddShop
@@ -16,33 +16,6 @@ def to_go(ledger, read_shop):
         return outcome, emitted.states()[-1]
 
     return run
-
-
-def test_customers_that_a_shop_makes_for_each_order_of_a_guest_are_one_in_go(
-    to_go, box, ledger, customer, product, order, read_shop
-):
-    box.shop.put("products", product())
-    box.shop.put("customers", customer(id="9", email="ola@example.no", first_name="Ola"))
-    box.shop.put("orders", order(id="o9", customer_id="9"))
-    for number in ("1", "2"):
-        box.shop.put("customers", customer(id=number, is_guest=True, first_name=f"Kari {number}"))
-        box.shop.put("orders", order(id=f"o{number}", customer_id=number, is_guest=True))
-
-    outcome, _ = to_go(box.tap_config())
-
-    assert (outcome.status, ledger.reasons()) == (0, {})
-    people = {one["Id"]: one["EmailAddress"] for one in box.go.entries("Customers")}
-    assert sorted(people.values()) == ["kari@example.no", "ola@example.no"]
-    bought = {
-        one["ExternalImportReference"]: people[one["CustomerId"]]
-        for one in box.go.entries("SalesOrders")
-    }
-    assert bought == {
-        "testshop:o1": "kari@example.no",
-        "testshop:o2": "kari@example.no",
-        "testshop:o9": "ola@example.no",
-    }
-    assert "customers: 1, and maybe others, is of a guest" in read_shop(box.tap_config()).log
 
 
 STAMPLESS = """

@@ -6,6 +6,7 @@ import gzip
 from datetime import datetime, timedelta
 
 import pytest
+from tap_customwebshop.errors import ContractBrokenError
 
 
 def order(number: int) -> str:
@@ -178,3 +179,55 @@ def test_batches_hold_every_record(box, read_shop, tmp_path):
     written = [gzip.decompress(path.read_bytes()) for path in tmp_path.iterdir()]
     assert [len(text.splitlines()) for text in written] == [5]
     assert emitted.bookmarks("customers")[-1] == order(4)
+
+
+PAGES = (
+    [
+        {"id": "1", "name": "Bjørg Ås", "updated_at": order(1)},
+        {"id": 2, "name": "a number as its id", "updated_at": order(2)},
+        {"id": "3", "colour": "a field of the shop's own", "updated_at": order(3)},
+        {"id": "4", "custom": {"size": "XL"}, "updated_at": order(4)},
+        {"id": "5", "custom": {"size": 1.10}, "updated_at": "2026-01-01T09:00:05+01:00"},
+        *({"id": f"{n}", "is_guest": False, "updated_at": order(n)} for n in range(6, 30)),
+    ],
+    [{"id": f"{n}", "addresses": [{"city": "Oslo"}], "updated_at": order(n)} for n in (30, 31)],
+    [{"id": f"{n}", "currency": 7, "updated_at": order(n)} for n in range(32, 50)],
+)
+NEUTRAL_MAP = {"stream_maps": {"customers": {"__filter__": "True"}}}
+"""A map that changes nothing, for which the SDK takes each record apart."""
+
+
+def test_what_is_passed_on_as_bytes_is_what_the_sdk_would_write(page, read_answers):
+    def run(**settings):
+        pages = [page(records, f"{number}") for number, records in enumerate(PAGES)]
+        return read_answers(*pages, page([]), **settings)
+
+    passed, taken_apart = run(), run(**NEUTRAL_MAP)
+
+    assert passed.records() == taken_apart.records()
+    assert [record["id"] for record in passed.records()] == [f"{n}" for n in range(1, 50)]
+    assert passed.bookmarks("customers")[-1] == taken_apart.bookmarks("customers")[-1]
+    kinds = ("SCHEMA", "RECORD")
+    members = [
+        [m.keys() for m in run.messages if m["type"] in kinds] for run in (passed, taken_apart)
+    ]
+    assert members[0] == members[1]
+
+
+def test_records_before_one_that_is_far_out_of_order_are_written_and_the_bookmark_goes_back(
+    page, read_answers
+):
+    records = [{"id": f"{n}", "updated_at": order(n)} for n in (1, 2, 3)]
+    late = {"id": "4", "updated_at": "2025-01-01T08:00:00Z"}
+
+    for settings in ({}, NEUTRAL_MAP):
+        emitted = read_answers(
+            page([*records, late, records[0]]), fails_with=ContractBrokenError, **settings
+        )
+        assert [record["id"] for record in emitted.records()] == ["1", "2", "3"]
+        assert emitted.bookmarks("customers")[-1] is None
+
+
+def test_a_counter_tells_how_many_records_were_passed_on(box, read_shop):
+    fill(box, count=7)
+    assert '"metric":"record_count","value":7' in read_shop(box.tap_config(page_size=3)).log

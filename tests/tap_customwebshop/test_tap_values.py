@@ -7,18 +7,29 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+import simplejson
+from hostile_json import RAW
 from hypothesis import given
 from hypothesis import strategies as st
 from tap_customwebshop import schemas
 from tap_customwebshop.client import Page, parse_page, read_pages
 from tap_customwebshop.connection import Patience, read_retry_after
+from tap_customwebshop.json_text import read_json
+from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.stamps import parse_stamp, parse_start, sortable_stamp, write_stamp
+
+NOW = datetime.now(timezone.utc)
+TODAY = "2026-01-01T08:00:01.000000Z"
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 moments = st.datetimes(timezones=zones).filter(lambda moment: 1900 < moment.year < 2200)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
@@ -105,6 +116,86 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
 def test_not_a_number_passes_as_text():
     page = parse_page(b'{"data": [NaN], "next_cursor": null}', datetime.now(timezone.utc), None)
     assert page.records == ["NaN"]
+
+
+def _member(field):
+    """Values of a field, mostly as the contract has them."""
+    if "properties" in field.get("items", {}):
+        right = st.lists(_object(field["items"]), max_size=2)
+    elif "object" in field["type"]:
+        right = _object(field)
+    else:
+        right = st.booleans() if "boolean" in field["type"] else st.text(max_size=4)
+    return st.integers(0, 30).flatmap(lambda n: json_values if n == 0 else right | st.none())
+
+
+def _object(schema):
+    fields = {name: _member(field) for name, field in schema.get("properties", {}).items()}
+    chosen = st.fixed_dictionaries({}, optional=fields)
+    free = st.dictionaries(st.text(max_size=3), json_values, max_size=2)
+    return st.tuples(chosen, free if not fields else st.just({}) | free).map(
+        lambda both: {**both[1], **both[0]}
+    )
+
+
+shop_stamps = st.sampled_from(
+    [
+        *("2026-01-01T08:00:00.000000Z", "2026-01-01T08:00:00Z", "2026-01-01 08:00:00Z"),
+        *("2026-01-01T09:00:00+01:00", "0001-01-01T00:00:00Z", "2026-13-01T08:00:00Z", "", None),
+    ]
+)
+keys = st.text("0123456789", min_size=1) | st.sampled_from(["", None, 7])
+shop_records = st.tuples(_object(schemas.CUSTOMERS), keys, shop_stamps | st.just(TODAY)).map(
+    lambda told: {**told[0], "id": told[1], "updated_at": told[2]}
+)
+
+
+@given(st.lists(shop_records, max_size=4), st.booleans(), st.sampled_from([None, 1]))
+def test_bytes_are_passed_on_only_where_reading_and_writing_would_change_nothing(
+    records, ascii_only, indent
+):
+    answer = {"data": records, "next_cursor": "2"}
+    body = simplejson.dumps(answer, use_decimal=True, ensure_ascii=ascii_only, indent=indent)
+    whole = parse_page(body.encode("utf-8", "surrogatepass"), NOW, None)
+    page = parse_page(
+        body.encode("utf-8", "surrogatepass"), NOW, None, RecordForm(schemas.CUSTOMERS)
+    )
+
+    assert (page.next_cursor, len(page.records)) == (whole.next_cursor, len(whole.records))
+    for record, read in zip(page.records, whole.records, strict=True):
+        if not isinstance(record, RawRecord):
+            assert record == read
+            continue
+        numbers_to_text(read, schemas.CUSTOMERS)
+        assert read_json(bytes(record.text)) == read
+        assert read.keys() <= schemas.CUSTOMERS["properties"].keys()
+        assert (record.id, record.stamp) == (read["id"], sortable_stamp(read["updated_at"]))
+        assert read["updated_at"][10] + read["updated_at"][-1] == "TZ"
+        assert len(bytes(record.text).splitlines()) == 1
+
+
+@pytest.mark.parametrize("odd", RAW.values(), ids=RAW)
+@pytest.mark.parametrize("place", ["name", "custom", "unknown"])
+def test_what_cannot_be_worked_with_is_never_passed_on_as_bytes(odd, place):
+    odd = f'{{"member": {odd}}}' if place == "custom" else odd
+    record = f'{{"id": "1", "updated_at": "{TODAY}", "{place}": {odd}}}'
+    right = f'{{"id": "2", "updated_at": "{TODAY}"}}'
+    body = f'{{"data": [{right}, {record}], "next_cursor": null}}'.encode()
+
+    page = parse_page(body, NOW, None, RecordForm(schemas.CUSTOMERS))
+
+    assert page.records[1] == parse_page(body, NOW, None).records[1]
+
+
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80", b"\n", b"\t"])
+def test_an_answer_that_is_not_json_is_not_passed_on_as_bytes(broken):
+    record = b'{"id": "1", "updated_at": "%b", "name": "Kari%b"}' % (TODAY.encode(), broken)
+    body = b'{"data": [%b], "next_cursor": null}' % record
+    form = RecordForm(schemas.CUSTOMERS)
+
+    assert form.answer(body, int) is None or not isinstance(
+        form.answer(body, int)["data"][0], RawRecord
+    )
 
 
 @pytest.mark.parametrize(

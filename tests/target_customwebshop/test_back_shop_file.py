@@ -7,9 +7,11 @@ from decimal import Decimal
 import commands
 import pytest
 from both_ways import singer_lines
+from click.testing import CliRunner
 from members import assert_members
 from odd_shop import Reply
 from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
+from target_powerofficego.links_command import main
 
 PHONE = "+47 900 00 001"
 PARKED = ("parked", "customers_back", "1001")
@@ -233,6 +235,10 @@ def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there
         (said,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
         assert "edits of customers, products, orders are not written to the shop" in said
         assert "powerofficego-links parked" in said
+    listed = CliRunner().invoke(
+        main, ["--link-store", str(edited.both.ledger.link_store), "parked", "--format", "json"]
+    )
+    assert "my_shop.py has no change()" in listed.output
     assert edited.forward().writes == []
 
     edited.write_file(BY_REST + CHANGE)
@@ -351,6 +357,25 @@ def test_a_refusal_is_a_reject_with_the_shops_code_and_quotes_nothing_else(edite
     assert "Nordmann" not in outcome.log
     (reject,) = edited.both.ledger.unsettled("reject")
     assert reject.detail == "Kari Nordmann has this phone"
+
+
+@pytest.mark.parametrize("status", [409, 412])
+def test_a_conflict_is_an_edit_in_the_shop_only_where_there_was_one(edited, shop, status):
+    def clash(_):
+        if len(shop.writes()) == 1:
+            shop.edit("customers", "1001", email="ny@example.no")
+            return Reply({}, status=status)
+        return None
+
+    shop.hooks["before"] = clash
+    edited.back(ends_with=0)
+    assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
+
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    shop.hooks["before"] = lambda _: Reply({"code": "phone_taken"}, status=status)
+    edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    assert (reason, len(shop.writes())) == ("the shop refused it: phone_taken", 1)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -67,10 +67,6 @@ class NotThereError(ShopRefusedError):
     """The shop has no such thing: 404, 410, or null for a single record."""
 
 
-class ChangedMeanwhileError(ShopRefusedError):
-    """The shop does not take a change because of what it holds now: 409 or 412."""
-
-
 class NotTakenError(ShopRefusedError):
     """The shop refuses just this request; nothing was changed.
 
@@ -84,6 +80,10 @@ class NotTakenError(ShopRefusedError):
         self.title, self.detail = (
             plain(str(words or ""))[:_LONGEST_WORDS] for words in (title, detail)
         )
+
+
+class ChangedMeanwhileError(NotTakenError):
+    """The shop does not take a change because of what it holds now: 409 or 412."""
 
 
 _KINDS_OF_REFUSAL: dict[int, type[ShopRefusedError]] = {
@@ -482,13 +482,12 @@ def _refusal_of_change(shown: str, answer: connection.Answer) -> ShopRefusedErro
         return ShopRefusedError(f"{told}: the key may not change this; check its rights.")
     if answer.status in (404, 410):
         return NotThereError(told)
-    if answer.status in (409, 412):
-        return ChangedMeanwhileError(told)
     try:
         said = read_json(answer.body)
     except ValueError:
         said = None
-    return NotTakenError(told, *_words_of(said))
+    kind = ChangedMeanwhileError if answer.status in (409, 412) else NotTakenError
+    return kind(told, *_words_of(said))
 
 
 def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: ANN401 - JSON

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Context, Record
 
     from tap_customwebshop.shop.asking import Asker, RawPage
     from tap_customwebshop.shop.loading import ShopFile
@@ -150,12 +149,12 @@ class FileStream(ShopStream):
         )
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def _read(self) -> Iterator[Page]:
         began = datetime.now(timezone.utc)
         self._reads_all = self._must_read_all(began)
         self._changed_since: datetime | None = None
         self._floor = parse_start(self.config.get("start_date") or "")
-        yield from super().get_records(context)
+        yield from super()._read()
         bookmark = self._bookmark
         if isinstance(bookmark, ListBookmark) and not bookmark.is_held:
             bookmark.finish()
