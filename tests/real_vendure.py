@@ -385,17 +385,20 @@ def vendure() -> Iterator[Vendure]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    with process, process.stdout or open(os.devnull) as output:
+    assert process.stdout
+    with process:
         said = []
-        for line in output:
+        for line in process.stdout:
             said.append(line)
             if line.strip().isdecimal():
                 break
         else:
             raise RuntimeError("".join(said))
-        threading.Thread(target=output.read, daemon=True).start()
+        rest = threading.Thread(target=process.stdout.read)
+        rest.start()
         yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
         process.kill()
+        rest.join()
 
 
 def _installed() -> Path:
