@@ -1,0 +1,429 @@
+"""Runs a real Vendure for the tests, and does in it what buyers and the merchant do.
+
+It is installed by npm once, beside the other caches of the user, and starts with an empty database
+in memory. It sells to Norway at 25, 15 and 0 % VAT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import threading
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent / "vendure"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vendure-for-tests"
+OLDEST_NODE = 20
+KARI = {
+    "fullName": "Kari Nordmann",
+    "streetLine1": "Storgata 1",
+    "postalCode": "0155",
+    "city": "Oslo",
+    "countryCode": "NO",
+}
+
+
+class RefusedError(Exception):
+    """Vendure did not do what it was asked to."""
+
+
+class Session:
+    """What one person asks of one of Vendure's two APIs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._token = ""
+
+    def __call__(self, query: str, **variables: Any) -> Any:
+        """Return the answer to a query; the only member of the data if it has one."""
+        content = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(self._url, content, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            self._token = answer.headers.get("vendure-auth-token") or self._token
+            told = json.load(answer)
+        if "errors" in told:
+            raise RefusedError(told["errors"])
+        data = told["data"]
+        (value,) = data.values()
+        if isinstance(value, dict) and "errorCode" in value:
+            raise RefusedError(value)
+        return value
+
+    def do(self, name: str, kinds: str, answer: str = "", **values: Any) -> Any:
+        """Call a mutation by its name, with types such as `id: ID!` of what is given to it.
+
+        The answer is what is asked of the type, `Order {id}`; "" of mutations without one.
+        """
+        head = ", ".join(f"${one.strip()}" for one in kinds.split(","))
+        given = ", ".join(f"{one}: ${one}" for one in values)
+        wanted = f"{{{answer}}}" if answer else ""
+        return self(f"mutation({head}) {{{name}({given}) {wanted}}}", **values)
+
+
+def or_error(kind: str, fields: str = "id") -> str:
+    """Return what to ask of an answer that is of a kind, or an error."""
+    return f"__typename ...on {kind} {{{fields}}} ...on ErrorResult {{errorCode message}}"
+
+
+class Vendure:
+    """A running Vendure.
+
+    Attributes:
+        url: Where it answers.
+        user: Who may do everything.
+        password: That one's password.
+        admin: A session of the merchant.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url, self.user, self.password = url, user, password
+        self.admin = Session(f"{url}/admin-api")
+        self.admin.do(
+            "login",
+            "username: String!, password: String!",
+            "__typename",
+            username=user,
+            password=password,
+        )
+        (zone,) = self.admin("{zones {items {id}}}")["items"]
+        self._zone = zone["id"]
+        self.enter_prices_with_vat()
+        categories = self.admin("{taxCategories {items {id name}}}")["items"]
+        self._categories = {
+            str(percent): one["id"]
+            for name, percent in (("Standard", 25), ("Mat", 15), ("Fritatt", 0))
+            for one in categories
+            if name in one["name"]
+        }
+        methods = self.admin("{shippingMethods {items {id name}}}")["items"]
+        self._freight = {one["name"]: one["id"] for one in methods}
+
+    def enter_prices_with_vat(self, included: bool = True) -> None:
+        """Set whether the merchant enters prices with VAT."""
+        self.admin.do(
+            "updateChannel",
+            "input: UpdateChannelInput!",
+            "__typename",
+            input={
+                "id": "1",
+                "defaultTaxZoneId": self._zone,
+                "defaultShippingZoneId": self._zone,
+                "availableCurrencyCodes": ["NOK"],
+                "defaultCurrencyCode": "NOK",
+                "pricesIncludeTax": included,
+            },
+        )
+
+    def add_product(
+        self, name: str, *variants: tuple[str, int, str], options: str = ""
+    ) -> list[str]:
+        """Add a product with variants: SKU, price with VAT in øre, rate; return their ids.
+
+        More than one are told apart by `options`, such as "S M L".
+        """
+        product = self.admin.do(
+            "createProduct",
+            "input: CreateProductInput!",
+            "id",
+            input={"translations": [_text(name, slug=name.lower(), description=f"{name}, fin")]},
+        )
+        values = self._options(product["id"], options.split())
+        made = self.admin.do(
+            "createProductVariants",
+            "input: [CreateProductVariantInput!]!",
+            "id",
+            input=[
+                {
+                    "productId": product["id"],
+                    "sku": sku,
+                    "price": price,
+                    "taxCategoryId": self._categories[rate],
+                    "stockOnHand": 1000,
+                    "optionIds": [values[number]] if values else [],
+                    "translations": [
+                        _text(" ".join([name, *options.split()[number : number + 1]]))
+                    ],
+                }
+                for number, (sku, price, rate) in enumerate(variants)
+            ],
+        )
+        return [one["id"] for one in made]
+
+    def _options(self, product: str, names: list[str]) -> list[str]:
+        if not names:
+            return []
+        group = self.admin.do(
+            "createProductOptionGroup",
+            "input: CreateProductOptionGroupInput!",
+            "id options {id}",
+            input={
+                "code": f"size-{product}",
+                "translations": [_text("Størrelse")],
+                "options": [{"code": one, "translations": [_text(one)]} for one in names],
+            },
+        )
+        self.admin.do(
+            "addOptionGroupToProduct",
+            "productId: ID!, optionGroupId: ID!",
+            "id",
+            productId=product,
+            optionGroupId=group["id"],
+        )
+        return [one["id"] for one in group["options"]]
+
+    def edit_variant(self, variant: str, **members: Any) -> None:
+        """Change what a variant has."""
+        self.admin.do(
+            "updateProductVariants",
+            "input: [UpdateProductVariantInput!]!",
+            "id",
+            input=[{"id": variant, **members}],
+        )
+
+    def add_customer(self, email: str, first: str, last: str, *addresses: Any, **more: Any) -> str:
+        """Add a customer with a user, who logs in by their e-mail address as the password."""
+        made = self.admin.do(
+            "createCustomer",
+            "input: CreateCustomerInput!, password: String!",
+            or_error("Customer"),
+            input={"emailAddress": email, "firstName": first, "lastName": last, **more},
+            password=email,
+        )
+        for one in addresses:
+            self.admin.do(
+                "createCustomerAddress",
+                "customerId: ID!, input: CreateAddressInput!",
+                "id",
+                customerId=made["id"],
+                input=one,
+            )
+        return str(made["id"])
+
+    def add_coupon(self, code: str, action: str, **arguments: Any) -> None:
+        """Add a promotion that a code gives: `order_percentage_discount` with `discount="10"`."""
+        told = [{"name": name, "value": str(value)} for name, value in arguments.items()]
+        self.admin.do(
+            "createPromotion",
+            "input: CreatePromotionInput!",
+            or_error("Promotion"),
+            input={
+                "enabled": True,
+                "couponCode": code,
+                "conditions": [],
+                "actions": [{"code": action, "arguments": told}],
+                "translations": [_text(f"Kupong {code}")],
+            },
+        )
+
+    def fill_cart(
+        self,
+        lines: list[tuple[str, int]],
+        *,
+        email: str = "",
+        guest: dict[str, str] | None = None,
+        address: dict[str, str] = KARI,
+        billing: dict[str, str] | None = None,
+        freight: str = "Bring",
+        coupons: tuple[str, ...] = (),
+    ) -> Session:
+        """Put variants into a cart, as a customer by their e-mail address, or as a guest."""
+        buyer = Session(f"{self.url}/shop-api")
+        if email:
+            names = "username: String!, password: String!"
+            buyer.do("login", names, "__typename", username=email, password=email)
+        for variant, quantity in lines:
+            buyer.do(
+                "addItemToOrder",
+                "productVariantId: ID!, quantity: Int!",
+                or_error("Order"),
+                productVariantId=variant,
+                quantity=quantity,
+            )
+        if guest:
+            kind = "input: CreateCustomerInput!"
+            buyer.do("setCustomerForOrder", kind, or_error("Order"), input=guest)
+        for code in coupons:
+            kind = "couponCode: String!"
+            buyer.do("applyCouponCode", kind, or_error("Order"), couponCode=code)
+        kind = "input: CreateAddressInput!"
+        buyer.do("setOrderShippingAddress", kind, or_error("Order"), input=address)
+        buyer.do("setOrderBillingAddress", kind, or_error("Order"), input=billing or address)
+        kind = "shippingMethodId: [ID!]!"
+        method = [self._freight[freight]]
+        buyer.do("setOrderShippingMethod", kind, or_error("Order"), shippingMethodId=method)
+        return buyer
+
+    def place_order(
+        self, lines: list[tuple[str, int]], *, method: str = "vipps", **cart: Any
+    ) -> str:
+        """Buy variants, and return the order's id; "faktura" only reserves the money."""
+        buyer = self.fill_cart(lines, **cart)
+        kind, answer = "state: String!", or_error("Order")
+        buyer.do("transitionOrderToState", kind, answer, state="ArrangingPayment")
+        kind = "input: PaymentInput!"
+        placed = buyer.do(
+            "addPaymentToOrder", kind, answer, input={"method": method, "metadata": {}}
+        )
+        return str(placed["id"])
+
+    def order(self, order: str, fields: str) -> Any:
+        """Return members of an order."""
+        return self.admin(f"query($id: ID!) {{order(id: $id) {{{fields}}}}}", id=order)
+
+    def refund(self, order: str, amount: int, lines: dict[str, int] | None = None) -> None:
+        """Pay back so many øre, for so many of these lines if any are named."""
+        (payment,) = self.order(order, "payments {id}")["payments"]
+        told = [{"orderLineId": one, "quantity": count} for one, count in (lines or {}).items()]
+        self.admin.do(
+            "refundOrder",
+            "input: RefundOrderInput!",
+            or_error("Refund"),
+            input={
+                "paymentId": payment["id"],
+                "amount": amount,
+                "lines": told,
+                "shipping": 0,
+                "adjustment": 0,
+                "reason": "Angret",
+            },
+        )
+
+    def settle_payment(self, order: str) -> None:
+        """Take the money that a payment reserved."""
+        (payment,) = self.order(order, "payments {id}")["payments"]
+        self.admin.do("settlePayment", "id: ID!", or_error("Payment"), id=payment["id"])
+
+    def settle_refunds(self, order: str) -> None:
+        """Say that the money of all refunds was paid back."""
+        for payment in self.order(order, "payments {refunds {id state}}")["payments"]:
+            for one in payment["refunds"]:
+                if one["state"] == "Pending":
+                    told = {"id": one["id"], "transactionId": "r-1"}
+                    kind = "input: SettleRefundInput!"
+                    self.admin.do("settleRefund", kind, or_error("Refund"), input=told)
+
+    def ship(self, order: str) -> None:
+        """Send all that an order has."""
+        lines = self.order(order, "lines {id quantity}")["lines"]
+        how = {"code": "manual-fulfillment", "arguments": [{"name": "method", "value": "Bring"}]}
+        sent = self.admin.do(
+            "addFulfillmentToOrder",
+            "input: FulfillOrderInput!",
+            or_error("Fulfillment"),
+            input={
+                "lines": [{"orderLineId": one["id"], "quantity": one["quantity"]} for one in lines],
+                "handler": how,
+            },
+        )
+        kind, answer = "id: ID!, state: String!", or_error("Fulfillment")
+        self.admin.do("transitionFulfillmentToState", kind, answer, id=sent["id"], state="Shipped")
+
+    def cancel(
+        self, order: str, lines: dict[str, int] | None = None, *, shipping: bool = False
+    ) -> None:
+        """Cancel an order, or so many of some lines."""
+        told = [{"orderLineId": one, "quantity": count} for one, count in (lines or {}).items()]
+        self.admin.do(
+            "cancelOrder",
+            "input: CancelOrderInput!",
+            or_error("Order"),
+            input={"orderId": order, "lines": told or None, "cancelShipping": shipping},
+        )
+
+    def modify(self, order: str, **changes: Any) -> None:
+        """Change an order that was placed, as the merchant does."""
+        kind, answer = "id: ID!, state: String!", or_error("Order")
+        before = self.order(order, "state")
+        self.admin.do("transitionOrderToState", kind, answer, id=order, state="Modifying")
+        self.admin.do(
+            "modifyOrder",
+            "input: ModifyOrderInput!",
+            answer,
+            input={"orderId": order, "dryRun": False, **changes},
+        )
+        now = self.order(order, "totalWithTax payments {amount}")
+        if now["totalWithTax"] > sum(one["amount"] for one in now["payments"]):
+            wanted = "ArrangingAdditionalPayment"
+            self.admin.do("transitionOrderToState", kind, answer, id=order, state=wanted)
+            told = {"orderId": order, "method": "vipps", "transactionId": "t-2", "metadata": {}}
+            kind_of_payment = "input: ManualPaymentInput!"
+            self.admin.do("addManualPaymentToOrder", kind_of_payment, answer, input=told)
+        self.admin.do("transitionOrderToState", kind, answer, id=order, state=before["state"])
+
+
+@pytest.fixture(scope="session")
+def vendure() -> Iterator[Vendure]:
+    """A Vendure that is used by all tests of a run; skips where it cannot be had."""
+    installed = _installed()
+    user, password = "merchant", secrets.token_urlsafe()
+    process = subprocess.Popen(
+        ["node", FOLDER / "shop.js"],
+        env={
+            **os.environ,
+            "NODE_PATH": str(installed / "node_modules"),
+            "VENDURE_USER": user,
+            "VENDURE_PASSWORD": password,
+            "VENDURE_DISABLE_TELEMETRY": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    with process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.strip().isdecimal():
+                break
+        else:
+            raise RuntimeError("".join(said))
+        rest = threading.Thread(target=process.stdout.read)
+        rest.start()
+        yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
+        process.kill()
+        rest.join()
+
+
+def _installed() -> Path:
+    """Return where Vendure is installed, after doing so if it is not yet."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("a real Vendure needs node and npm")
+    version = subprocess.check_output(["node", "--version"], text=True)
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"a real Vendure needs node {OLDEST_NODE}, and this is {version.strip()}")
+    wanted = (FOLDER / "package.json").read_bytes()
+    place = CACHE / hashlib.sha256(wanted).hexdigest()[:16]
+    if place.exists():
+        return place
+    CACHE.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=CACHE))
+    (fresh / "package.json").write_bytes(wanted)
+    command = ["npm", "install", "--no-audit", "--no-fund"]
+    ended = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        shutil.rmtree(fresh)
+        pytest.skip(f"npm could not install a real Vendure: {ended.stderr.strip()[-200:]}")
+    with contextlib.suppress(OSError):  # another run was faster
+        fresh.rename(place)
+    return place
+
+
+def _text(name: str, **more: str) -> dict[str, str]:
+    return {"languageCode": "en", "name": name, **more}

@@ -1,0 +1,527 @@
+"""A real Vendure is read as it is, and its orders come to Go to the øre."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from own_shop import FileBoth
+from real_vendure import KARI, or_error
+from tap_customwebshop.errors import ShopError
+from tap_customwebshop.shop.reading import SingleRecords, file_of
+from tap_customwebshop.tap import TapCustomWebShop
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
+FJORD_ADDRESS = {**KARI, "company": "Fjord AS"}
+HOME = {**KARI, "defaultBillingAddress": True, "defaultShippingAddress": True}
+
+
+class Reader:
+    """Reads a shop with the tap, in runs of which each begins where the last one ended.
+
+    Args:
+        kept: What the runs of all tests so far came to: the state, and the records.
+    """
+
+    def __init__(self, vendure, read_shop, kept):
+        self.vendure = vendure
+        self._read_shop = read_shop
+        self._kept = kept
+
+    @property
+    def config(self):
+        """The config of the tap."""
+        return {
+            "api_url": self.vendure.url,
+            "shop": "vendure",
+            "shop_settings": {"username": self.vendure.user, "password": self.vendure.password},
+            "lookback_seconds": 0,
+        }
+
+    def messages(self):
+        """Return the RECORD messages of a run."""
+        read = self._read_shop(self.config, state=self._kept.get("state"))
+        self._kept["state"] = read.states()[-1]
+        return read.record_messages()
+
+    def changed(self):
+        """Return what a run reads that is not as the run before read it, by stream and id.
+
+        Stamps are of whole seconds here, so what changed in the last one is read again.
+        """
+        known = self._kept.setdefault("records", {})
+        read = {(one["stream"], one["record"]["id"]): one["record"] for one in self.messages()}
+        changed = {key: one for key, one in read.items() if known.get(key) != one}
+        known |= read
+        return changed
+
+    def records(self, stream):
+        """Return the records of one stream by their ids, after a run."""
+        self.changed()
+        return {key: one for (name, key), one in self._kept["records"].items() if name == stream}
+
+    def change(self, entity, record_id, patch):
+        """Write an edit as the preset says, with what it may ask the shop."""
+        connect = TapCustomWebShop(config=self.config).connect
+        records = SingleRecords(file_of(self.config), self.config, connect)
+        request = records.request(entity, record_id, patch)
+        if request:
+            records.asker.send(*request)
+        return records.read(entity, record_id)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return {}
+
+
+@pytest.fixture
+def reader(vendure, read_shop, kept):
+    return Reader(vendure, read_shop, kept)
+
+
+@pytest.fixture
+def to_go(ledger, reader):
+    """Let what changed since the last run go to Go, and return what came of it."""
+
+    def run(**settings):
+        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
+
+    return run
+
+
+@pytest.fixture
+def number(request):
+    """Return a word of this test alone, for what must differ in one Vendure."""
+    return f"{zlib.crc32(request.node.nodeid.encode()):x}"
+
+
+@pytest.fixture
+def wool(vendure, number):
+    return vendure.add_product(f"Ull {number}", (f"ULL-{number}", 19990, "25"))[0]
+
+
+@pytest.fixture
+def coffee(vendure, number):
+    return vendure.add_product(f"Kaffe {number}", (f"KAFFE-{number}", 8950, "15"))[0]
+
+
+@pytest.fixture
+def guest(number):
+    names = {"firstName": "Gjest", "lastName": "Hansen"}
+    return {**names, "emailAddress": f"{number}@example.com", "phoneNumber": "+4799887766"}
+
+
+def in_go(ledger, order_id):
+    """Return the order in Go."""
+    orders = ledger.box.go.entries("SalesOrders")
+    (found,) = [one for one in orders if one["ExternalImportReference"].endswith(f":{order_id}")]
+    return found
+
+
+def by_rate(entry):
+    """Return what an order in Go comes to at each rate, with VAT."""
+    sums: Counter[int] = Counter()
+    for line in entry["SalesOrderLines"]:
+        sums[int(line["VatRate"] * 100)] += line["TotalAmount"]
+    return {rate: amount for rate, amount in sums.items() if amount}
+
+
+def vendures_by_rate(vendure, order):
+    """Return what an order in Vendure comes to at each rate, with VAT."""
+    sums: Counter[int] = Counter()
+    for one in vendure.order(order, "taxSummary {taxRate taxBase taxTotal}")["taxSummary"]:
+        sums[one["taxRate"]] += kroner(one["taxBase"] + one["taxTotal"])
+    return {rate: amount for rate, amount in sums.items() if amount}
+
+
+def kroner(amount):
+    """Return øre as kroner."""
+    return Decimal(amount) / 100
+
+
+def lines_of(vendure, order):
+    """Return the ids of an order's lines."""
+    return [one["id"] for one in vendure.order(order, "lines {id}")["lines"]]
+
+
+def test_customers_have_a_user_and_a_company_is_in_the_address_for_invoices(vendure, reader, guest):
+    kari = vendure.add_customer("a-kari@example.com", "Kari", "Nordmann", HOME, phoneNumber="+4722")
+    fjord = vendure.add_customer("a-fjord@example.com", "Ola", "Hansen", HOME, FJORD)
+    read = reader.records("customers")
+    person, company = read[kari], read[fjord]
+    assert (person["type"], person["name"], person["phone"]) == ("person", "Kari Nordmann", "+4722")
+    uses = [(one["type"], one["postal_code"]) for one in person["addresses"]]
+    assert uses == [("billing", "0155"), ("shipping", "0155")]
+    assert (company["type"], company["name"], company["first_name"]) == (
+        "company",
+        "Fjord AS",
+        "Ola",
+    )
+    assert [(one["type"], one["city"]) for one in company["addresses"]] == [
+        ("shipping", "Oslo"),
+        ("billing", "Bergen"),
+    ]
+
+
+def test_a_guests_throw_away_customer_is_none_and_their_order_is_a_guests(
+    vendure, reader, coffee, guest
+):
+    order = vendure.place_order(
+        [(coffee, 1)], guest=guest, billing=FJORD | {"streetLine1": "Kai 1"}
+    )
+    customer = vendure.order(order, "customer {id}")["customer"]["id"]
+    assert customer not in reader.records("customers")
+    record = reader.records("orders")[order]
+    assert (record["customer_id"], record["is_guest"]) == (None, True)
+    assert record["buyer"]["name"] == "Fjord AS"
+    assert record["buyer"]["email"] == guest["emailAddress"]
+    assert record["billing_address"]["line1"] == "Kai 1"
+    assert record["shipping_address"]["line1"] == "Storgata 1"
+
+
+def test_each_variant_is_a_product_with_the_price_that_is_entered(vendure, reader, number):
+    skus = [f"S-{number}", f"M-{number}"]
+    told = [(skus[0], 19990, "25"), (skus[1], 20990, "25")]
+    small, middle = vendure.add_product("Skjorte", *told, options="S M")
+    vendure.edit_variant(middle, enabled=False)
+    read = reader.records("products")
+    assert (read[small]["name"], read[middle]["name"]) == ("Skjorte S", "Skjorte M")
+    assert (read[small]["sku"], read[small]["price_incl"], read[small]["tax_rate"]) == (
+        skus[0],
+        "199.90",
+        "25",
+    )
+    assert (read[small]["stock_on_hand"], read[small]["prices_include_tax"]) == ("1000", True)
+    assert (read[small]["status"], read[middle]["status"]) == ("active", "archived")
+    assert read[small]["parent_id"] == read[middle]["parent_id"]
+
+
+def test_an_order_has_vendures_own_amounts(vendure, reader, wool, coffee, guest):
+    order = vendure.place_order([(wool, 3), (coffee, 2)], guest=guest, freight="Matbud")
+    record = reader.records("orders")[order]
+    shirt, bag = record["lines"]
+    assert (shirt["total_incl"], shirt["tax_rate"]) == ("599.70", "25")
+    assert (bag["total_excl"], bag["unit_price_excl"], bag["total_incl"]) == (
+        "155.65",
+        "77.83",
+        "179.00",
+    )
+    (freight,) = record["shipping"]
+    assert (freight["name"], freight["total_incl"]) == ("Matbud", "79.90")
+    assert record["taxes"] == [
+        {"rate": "25", "base": "479.76", "amount": "119.94"},
+        {"rate": "15", "base": "225.13", "amount": "33.77"},
+    ]
+    assert (record["total_incl"], record["total_tax"]) == ("858.60", "153.71")
+    assert (record["status"], record["payment_status"]) == ("processing", "paid")
+    (payment,) = record["payments"]
+    assert (payment["method"], payment["amount"], payment["status"]) == ("vipps", "858.60", "paid")
+
+
+def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee, guest, number):
+    vendure.add_coupon(f"TI-{number}", "order_percentage_discount", discount=10)
+    order = vendure.place_order([(wool, 3), (coffee, 1)], guest=guest, coupons=(f"TI-{number}",))
+    record = reader.records("orders")[order]
+    assert record["discounts"] == [
+        {
+            "code": f"TI-{number}",
+            "name": f"Kupong TI-{number}",
+            "amount_excl": "55.76",
+            "amount_incl": "68.92",
+            "is_in_lines": True,
+        }
+    ]
+    assert [one["total_incl"] for one in record["lines"]] == ["539.73", "80.55"]
+    assert [one["discount_incl"] for one in record["lines"]] == ["59.97", "8.95"]
+    assert record["total_incl"] == "719.28"
+
+
+def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
+    vendure.fill_cart([(coffee, 1)], guest=guest)
+    draft = vendure.admin("mutation {createDraftOrder {id}}")["id"]
+    placed = vendure.place_order([(coffee, 1)], guest=guest)
+    read = reader.records("orders")
+    assert (placed in read, draft in read) == (True, False)
+    assert all(one["source_status"] != "AddingItems" for one in read.values())
+
+
+def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coffee, guest):
+    order = vendure.place_order([(wool, 2), (coffee, 1)], guest=guest)
+    (line, _) = lines_of(vendure, order)
+    vendure.refund(order, 19990, {line: 1})
+    assert reader.records("orders")[order]["refunds"] == []
+    vendure.settle_refunds(order)
+    vendure.refund(order, 1000)
+    vendure.settle_refunds(order)
+    record = reader.records("orders")[order]
+    first, second = record["refunds"]
+    assert (first["amount_incl"], first["reason"]) == ("199.90", "Angret")
+    assert first["lines"] == [{"line_id": line, "quantity": "1"}]
+    assert (second["amount_incl"], second["lines"]) == ("10.00", [])
+    assert (record["total_incl"], record["total_refunded"]) == ("588.30", "209.90")
+    assert record["payment_status"] == "partially_refunded"
+
+
+@pytest.mark.parametrize("cancelled", [(2, 0), (0, 3), (3, 0)], ids=str)
+def test_what_was_cancelled_and_paid_back_is_told_as_sold_and_once(
+    vendure, reader, wool, coffee, guest, number, cancelled
+):
+    vendure.add_coupon(f"K-{number}", "order_fixed_discount", discount=3333)
+    lines = [(wool, 3), (coffee, 3)]
+    order = vendure.place_order(lines, guest=guest, coupons=(f"K-{number}",))
+    before = reader.records("orders")[order]
+    gone = zip(lines_of(vendure, order), cancelled, strict=True)
+    vendure.cancel(order, {line: count for line, count in gone if count}, shipping=True)
+    after = reader.records("orders")[order]
+    for name in ("total_incl", "total_tax", "taxes", "shipping"):
+        assert after[name] == before[name]
+    sold = [(one["quantity"], one["total_incl"]) for one in before["lines"]]
+    assert [(one["quantity"], one["total_incl"]) for one in after["lines"]] == sold
+    now = vendure.order(order, "totalWithTax")["totalWithTax"]
+    vendure.refund(order, int(Decimal(before["total_incl"]) * 100) - now)
+    vendure.settle_refunds(order)
+    record = reader.records("orders")[order]
+    assert record["total_incl"] == before["total_incl"]
+    assert Decimal(record["total_incl"]) - Decimal(record["total_refunded"]) == kroner(now)
+
+
+def test_an_order_that_was_not_paid_is_less_what_was_cancelled(vendure, reader, wool, guest):
+    order = vendure.place_order([(wool, 3)], guest=guest, method="faktura")
+    (line,) = lines_of(vendure, order)
+    assert reader.records("orders")[order]["payment_status"] == "authorized"
+    vendure.cancel(order, {line: 1})
+    record = reader.records("orders")[order]
+    assert (record["lines"][0]["quantity"], record["total_incl"]) == ("2", "498.80")
+    vendure.cancel(order)
+    assert reader.records("orders")[order]["status"] == "cancelled"
+
+
+def test_surcharges_are_fees_and_one_that_is_paid_back_is_no_refund(vendure, reader, wool, guest):
+    fee = {"description": "Gebyr", "price": 3900, "priceIncludesTax": True, "taxRate": 25}
+    more = vendure.place_order([(wool, 1)], guest=guest)
+    vendure.modify(more, surcharges=[{**fee, "taxDescription": "mva"}])
+    less = vendure.place_order([(wool, 1)], guest=guest)
+    (payment,) = vendure.order(less, "payments {id}")["payments"]
+    vendure.modify(
+        less,
+        surcharges=[{**fee, "description": "Rabatt", "price": -3900, "taxDescription": "mva"}],
+        refunds=[{"paymentId": payment["id"], "amount": 3900}],
+    )
+    vendure.settle_refunds(less)
+    read = reader.records("orders")
+    (added,), (taken) = read[more]["fees"], read[less]["fees"]
+    assert (added["name"], added["total_incl"], added["tax_rate"]) == ("Gebyr", "39.00", "25")
+    assert (read[more]["total_incl"], len(read[more]["payments"])) == ("337.90", 2)
+    assert [one["total_incl"] for one in taken] == ["-39.00"]
+    assert (read[less]["total_incl"], read[less]["refunds"]) == ("259.90", [])
+
+
+def test_what_changed_without_its_stamp_is_read_by_the_next_run(
+    vendure, reader, wool, coffee, guest, number
+):
+    kari = vendure.add_customer(f"{number}@x.example.com", "Kari", "Nordmann", HOME)
+    paid, refunded, shipped = (
+        vendure.place_order([(wool, 1)], guest=guest, method=method)
+        for method in ("faktura", "vipps", "vipps")
+    )
+    vendure.refund(refunded, 100)
+    reader.changed()
+    vendure.settle_payment(paid)
+    vendure.settle_refunds(refunded)
+    vendure.ship(shipped)
+    addresses = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
+    address = {"id": addresses["addresses"][0]["id"], "city": "Bergen"}
+    vendure.admin.do("updateCustomerAddress", "input: UpdateAddressInput!", "id", input=address)
+    product = vendure.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=coffee)
+    text = {"languageCode": "en", "description": "Ny"}
+    told = {"id": product["productId"], "translations": [text]}
+    vendure.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=told)
+    vendure.edit_variant(
+        wool, price=21000, stockLevels=[{"stockLocationId": "1", "stockOnHand": 7}]
+    )
+    read = reader.changed()
+    assert set(read) == {
+        *(("customers", kari), ("products", wool), ("products", coffee)),
+        *(("orders", one) for one in (paid, refunded, shipped)),
+    }
+    assert read["orders", paid]["payment_status"] == "paid"
+    assert read["orders", refunded]["total_refunded"] == "1.00"
+    assert read["orders", shipped]["status"] == "completed"
+    assert [one["city"] for one in read["customers", kari]["addresses"]] == ["Bergen"] * 2
+    assert (read["products", wool]["price_incl"], read["products", wool]["stock_on_hand"]) == (
+        "210.00",
+        "7",
+    )
+    assert read["products", coffee]["description"] == "Ny"
+
+
+def test_an_address_that_was_removed_is_read_by_the_next_run(vendure, reader, number):
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME, FJORD)
+    reader.changed()
+    told = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
+    vendure.admin.do("deleteCustomerAddress", "id: ID!", "success", id=told["addresses"][1]["id"])
+    assert {key: one["type"] for key, one in reader.changed().items()} == {
+        ("customers", kari): "person"
+    }
+
+
+def test_edits_of_a_customer_go_back(vendure, reader, number):
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
+    before = reader.records("customers")[kari]
+    billing, shipping = before["addresses"]
+    patch = {
+        "phone": None,
+        "last_name": "Hansen",
+        "company_name": "Fjord AS",
+        "addresses": [{**billing, "line1": "Kaien 2", "line2": None}, shipping],
+    }
+    after = reader.change("customers", kari, patch)
+    assert (after["phone"], after["last_name"], after["name"]) == (None, "Hansen", "Fjord AS")
+    billing = after["addresses"][0]
+    assert (billing["line1"], billing["city"], billing["company"]) == (
+        "Kaien 2",
+        "Oslo",
+        "Fjord AS",
+    )
+    assert reader.change("customers", kari, {"company_name": None})["type"] == "person"
+
+
+def test_a_first_address_goes_back(vendure, reader, number):
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
+    told = {"type": "billing", "is_default": True, "city": "Oslo"}
+    after = reader.change("customers", kari, {"addresses": [told]})
+    assert [(one["type"], one["city"]) for one in after["addresses"]] == [("billing", "Oslo")]
+
+
+def test_an_email_address_of_another_customer_is_refused(vendure, reader, number):
+    vendure.add_customer(f"a-{number}@example.com", "Kari", "Nordmann")
+    ola = vendure.add_customer(f"b-{number}@example.com", "Ola", "Nordmann")
+    with pytest.raises(ShopError, match="refused"):
+        reader.change("customers", ola, {"email": f"a-{number}@example.com"})
+
+
+def test_edits_of_a_variant_go_back(vendure, reader, wool, number):
+    patch = {"sku": f"NY-{number}", "name": "Ny", "price_incl": "210.50", "status": "archived"}
+    after = reader.change("products", wool, patch)
+    assert {name: after[name] for name in patch} == patch
+
+
+def test_orders_are_left_alone(vendure, reader, wool, guest):
+    order = vendure.place_order([(wool, 1)], guest=guest)
+    before = reader.records("orders")[order]
+    assert reader.change("orders", order, {"note": "x"}) == before
+
+
+def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
+    settings = {"username": "merchant", "password": "x"}
+    with pytest.raises(ShopError, match="log-in"):
+        TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
+
+
+def test_everything_comes_to_go_once_and_an_edit_crosses_once(
+    vendure, reader, to_go, ledger, wool, coffee, guest, number
+):
+    email = f"{number}@company.example.com"
+    fjord = vendure.add_customer(email, "Ola", "Hansen", FJORD)
+    first = vendure.place_order([(wool, 3), (coffee, 1)], email=email, billing=FJORD_ADDRESS)
+    second = vendure.place_order([(coffee, 2)], guest=guest)
+    cancelled = vendure.place_order([(coffee, 2)], guest=guest, method="faktura")
+    vendure.cancel(cancelled)
+    vendure.refund(second, 8950, {lines_of(vendure, second)[0]: 1})
+    vendure.settle_refunds(second)
+    outcome = to_go()
+    assert (outcome.status, ledger.reasons()) == (0, {})
+    assert by_rate(in_go(ledger, first)) == vendures_by_rate(vendure, first)
+    assert in_go(ledger, second)["TotalAmount"] == Decimal("188.50")
+    assert to_go().writes == []
+    told = {"id": fjord, "phoneNumber": "+4799887766"}
+    vendure.admin.do(
+        "updateCustomer", "input: UpdateCustomerInput!", or_error("Customer"), input=told
+    )
+    assert [one.split("/")[1] for one in to_go().calls()] == ["Customers"]
+    assert to_go().writes == []
+
+
+def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, both, wool, number):
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
+    settings = {name: one for name, one in reader.config.items() if name != "lookback_seconds"}
+    ways = FileBoth(both, settings)
+    assert ways.forward(sales_accounts=ACCOUNTS).status == 0
+    place = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}
+    both.edit_in_go("customers", kari, PhoneNumber="+4790000001", MailAddress=place)
+    both.edit_in_go("products", wool, Name="Ullgarn", UnitPrice=Decimal("120.00"))
+    ways.back(ends_with=0)
+    customer, product = reader.records("customers")[kari], reader.records("products")[wool]
+    assert customer["phone"] == "+4790000001"
+    assert [(one["line1"], one["city"]) for one in customer["addresses"]] == [
+        ("Kaien 3", "Moss")
+    ] * 2
+    assert (product["name"], product["price_incl"]) == ("Ullgarn", "150.00")
+    before = changes_of(vendure)
+    assert ways.forward(sales_accounts=ACCOUNTS).writes == []
+    ways.back(ends_with=0)
+    assert (changes_of(vendure), both.open_ones()) == (before, {})
+
+
+def changes_of(vendure):
+    """Return what tells that a customer or a variant was changed."""
+    return [
+        vendure.admin("{customers {items {id updatedAt history {totalItems}}}}"),
+        vendure.admin("{productVariants {items {id updatedAt}}}"),
+    ]
+
+
+@pytest.mark.parametrize("included", [True, False], ids=["prices with VAT", "prices without VAT"])
+def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, number, included):
+    chance = random.Random(7)
+    vendure.enter_prices_with_vat(included)
+    try:
+        goods = [
+            vendure.add_product(f"{size} {rate}", (f"{size}-{rate}-{number}", price, rate))[0]
+            for rate in ("25", "15", "0")
+            for size, price in (
+                ("Liten", chance.randint(100, 20000)),
+                ("Stor", chance.randint(20000, 200000)),
+            )
+        ]
+        coupons = [f"{kind}-{number}" for kind in ("TI", "KR", "FRITT")]
+        vendure.add_coupon(coupons[0], "order_percentage_discount", discount=13)
+        vendure.add_coupon(coupons[1], "order_fixed_discount", discount=3333)
+        vendure.add_coupon(coupons[2], "free_shipping")
+        orders = [
+            place_by_chance(vendure, chance, goods, coupons, f"{one}-{number}") for one in range(10)
+        ]
+        outcome = ledger.run(*reader.messages(), sales_accounts=ACCOUNTS)
+        assert ledger.reasons() == {}
+        assert outcome.status == 0
+    finally:
+        vendure.enter_prices_with_vat()
+    for order in orders:
+        told = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
+        paid_back = sum(one["total"] for paid in told["payments"] for one in paid["refunds"])
+        found = in_go(ledger, order)
+        assert found["TotalAmount"] == kroner(told["totalWithTax"] - paid_back)
+        if not paid_back:
+            assert by_rate(found) == vendures_by_rate(vendure, order)
+            parts = len(found["SalesOrderLines"])
+            assert abs(found["NetAmount"] - kroner(told["total"])) <= parts * Decimal("0.005")
+
+
+def place_by_chance(vendure, chance, goods, coupons, name):
+    """Place an order of some of the goods, and perhaps pay some of it back."""
+    order = vendure.place_order(
+        [(one, chance.randint(1, 7)) for one in chance.sample(goods, 3)],
+        guest={"firstName": "Gjest", "lastName": name, "emailAddress": f"{name}@example.com"},
+        freight=chance.choice(("Bring", "Matbud")),
+        coupons=tuple(one for one in coupons if chance.random() < 0.3),
+    )
+    if chance.random() < 0.3:
+        total = vendure.order(order, "totalWithTax")["totalWithTax"]
+        vendure.refund(order, chance.choice((total, chance.randint(1, total))))
+        vendure.settle_refunds(order)
+    return order
