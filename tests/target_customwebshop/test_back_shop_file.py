@@ -524,11 +524,17 @@ class GraphQLShop:
         return {"data": {"update": {"userErrors": self.errors}}}
 
 
+class GraphQLBoth(OwnBoth):
+    """Both ways between a shop by GraphQL and Go."""
+
+    graphql: GraphQLShop
+
+
 @pytest.fixture
 def by_graphql(both, shop, tmp_path, customer):
     """Both ways over a shop by GraphQL, with a phone number that was edited in Go."""
     shop.put("customers", customer())
-    own = OwnBoth(both, shop, tmp_path)
+    own = GraphQLBoth(both, shop, tmp_path)
     own.graphql = GraphQLShop(shop)
     own.write_file(BY_GRAPHQL)
     assert own.forward().status == 0
