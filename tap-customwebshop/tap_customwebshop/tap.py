@@ -190,7 +190,7 @@ class TapCustomWebShop(CommandLine, Tap):
             return
         given: ConfigInput = ctx.params.get("config", ConfigInput())
         try:
-            tap = cls(config=given.config, parse_env_config=given.parse_env, validate_config=True)
+            tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
             with cls.printing():
                 is_right = command(tap, value)
         except ConfigValidationError as error:

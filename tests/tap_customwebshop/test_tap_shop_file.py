@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
 
-import commands
 import pytest
 from odd_shop import ALL, FIVE, HEAD, ROWS, Reply, by_page, ids, row
 from tap_customwebshop.connection import PassingTrouble
@@ -723,102 +721,3 @@ def test_a_change_that_fails_is_named_by_its_line(records, made):
     by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
     with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
         by_file.request("customers", "7", {"phone": "1"})
-
-
-@pytest.fixture
-def command(odd_shop, tmp_path):
-    def run(answer, file, *arguments):
-        odd_shop.answer = answer
-        config = {"api_url": odd_shop.url, "auth_token": "hemmelig"}
-        if file:
-            (tmp_path / "my_shop.py").write_text(HEAD + file)
-            config["shop"] = str(tmp_path / "my_shop.py")
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        return commands.run("tap-customwebshop", "--config", tmp_path / "config.json", *arguments)
-
-    return run
-
-
-SALES = """
-ORDERS = Listing("/orders")
-def order(row, shop):
-    return {"id": row["id"], "status": row["status"], "placed_at": stamp(row["placed"]),
-            "updated_at": stamp(row["changed"]), "total_incl": money(row["total"]),
-            "total_tax": "20.00", "taxes": [{"rate": "25", "amount": "19.00"}],
-            "discounts": [{"amount_incl": money(row["off"])}],
-            "lines": [{"id": "1", "total_incl": money(one)} for one in row["lines"]]}
-"""
-
-
-def sale(**members):
-    order = {"status": "pending", "placed": "2026-01-01", "total": "100", "off": 0, "lines": [100]}
-    return row(1, **{**order, **members})
-
-
-@pytest.mark.parametrize(
-    ("members", "told"),
-    [
-        ({}, "all have the status pending, which target-powerofficego leaves alone by default"),
-        ({"lines": [90]}, "lines, shipping and fees less discounts do not come to total_incl (1)"),
-        ({"off": 10}, "a discount is in the lines and told again: say is_in_lines of it (1)"),
-        ({}, "the amounts in taxes do not come to total_tax (1)"),
-        ({}, "a line has no sku (1)"),
-        ({}, "a line has no tax_rate"),
-        ({"total": None}, "one of the orders has no total_incl, without which"),
-        ({"lines": [50, 50]}, "a line has no quantity, without which target-powerofficego rejects"),
-        ({"placed": "2026-01-09"}, "updated_at is before placed_at"),
-        ({"totl": "1", "total": "x"}, "orders[0].total is not an amount"),
-    ],
-)
-def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
-    ended = command(lambda _: [sale(**members)], SALES, "--check")
-    assert ended.returncode == 1
-    assert told in ended.stdout
-
-
-def test_check_ends_well_when_nothing_is_wrong(command):
-    ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
-    assert (ended.returncode, ended.stdout) == (
-        0,
-        "customers: 5 records looked at, 0 kinds of faults\n",
-    )
-
-
-def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_nobody_read(command):
-    rows = [row(1, vat_no="9", more={"x": [1, 2]})]
-    ended = command(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--explain")
-    lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
-    assert ended.returncode == 0, ended.stderr
-    assert "row.name → name = Kari 1 → Name, FirstName, LastName" in lines
-    assert "row.changed → updated_at = 2026-01-01T08:00:01.000000Z" in lines
-    assert lines[-1] == "Not read: row.vat_no, row.more.x[0], row.more.x[1]"
-
-
-def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_shop):
-    def answer(asked):
-        rows = {"content": {"rows": [{**row(1), "email": "a@b.no", "updated": "2026-01-01"}]}}
-        return {**rows, "total": 1} if asked.path == "/v3/customers" else Reply({}, status=404)
-
-    ended = command(answer, "", "--init", "/v3/customers")
-    assert ended.returncode == 0, ended.stderr
-    (tmp_path / "first.py").write_text(ended.stdout)
-    config = {"api_url": odd_shop.url, "auth_token": "t", "shop": str(tmp_path / "first.py")}
-    (record,) = read_shop(config).records()
-    assert record == {
-        "id": "1",
-        "email": "a@b.no",
-        "name": "Kari 1",
-        "updated_at": "2026-01-01T08:00:01.000000Z",
-    }
-
-
-def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(command):
-    wrong = command(lambda _: Reply({}, status=404), "", "--init", "/nothing")
-    none = command(lambda _: [], "", "--check")
-    for ended, told in (
-        (wrong, "GET /nothing: the shop answered 404"),
-        (none, "There is no shop file: name one in the setting 'shop'."),
-    ):
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert told in ended.stderr.splitlines()[-1]
-        assert "Traceback" not in ended.stderr

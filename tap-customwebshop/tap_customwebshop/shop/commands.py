@@ -8,16 +8,23 @@ from urllib.parse import urlsplit
 
 import click
 
+from tap_customwebshop.errors import ShopRefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from requests.auth import AuthBase
 
     from tap_customwebshop.connection import ShopConnection
+    from tap_customwebshop.shop.auth import Auth
     from tap_customwebshop.shop.streams import FileStream
 
 _CHECK = "Read some records of each stream, and say what would be wrong with them."
 _EXPLAIN = "Show the first record of each stream beside the shop's row and Go's properties."
+_OTHER_AUTH = (
+    " The header 'Authorization: Bearer' was sent. If the shop wants another, or a log-in, write"
+    " AUTH alone into a file and name it in 'shop' (docs/own-shop.md)."
+)
 _INIT = "Print a first shop file, guessed from the list at this path of the shop."
 
 
@@ -72,7 +79,7 @@ def _explain(tap: ShopTap, _: object) -> bool:
 
 def _init(tap: ShopTap, place: str) -> bool:
     from tap_customwebshop.shop.loading import presets  # noqa: PLC0415 - needed here only
-    from tap_customwebshop.shop.reading import asker_of  # noqa: PLC0415
+    from tap_customwebshop.shop.reading import auth_of  # noqa: PLC0415
     from tap_customwebshop.shop.starting import first_file, recognised  # noqa: PLC0415
 
     make = recognised(str(tap.config["api_url"]) + place)
@@ -80,6 +87,27 @@ def _init(tap: ShopTap, place: str) -> bool:
         click.echo(f"# This shop is read by a file that comes with the tap: set shop to {make}.")
         return True
     path = "/" + place.lstrip("/")
-    content, headers = asker_of(tap.config, tap.connect).look(path)
-    click.echo(first_file(urlsplit(path).path, content, headers), nl=False)
+    auth = auth_of(tap.config)
+    content, headers = _look(tap, path, auth)
+    click.echo(first_file(urlsplit(path).path, content, headers, auth), nl=False)
     return True
+
+
+def _look(tap: ShopTap, path: str, auth: Auth) -> tuple[Any, Mapping[str, str]]:
+    """Return a path's answer and its headers; errors say what else there is to try."""
+    from tap_customwebshop.shop.asking import NotTakenError, NotThereError  # noqa: PLC0415
+    from tap_customwebshop.shop.auth import Bearer  # noqa: PLC0415
+    from tap_customwebshop.shop.reading import asker_of  # noqa: PLC0415
+    from tap_customwebshop.shop.starting import READS_LISTS  # noqa: PLC0415
+
+    if "graphql" in path.lower():
+        raise ShopRefusedError(READS_LISTS)
+    try:
+        return asker_of(tap.config, tap.connect, auth).look(path)
+    except NotThereError:
+        raise
+    except NotTakenError as error:
+        raise ShopRefusedError(f"{error} {READS_LISTS}") from None
+    except ShopRefusedError as error:
+        hint = _OTHER_AUTH if isinstance(auth, Bearer) else ""
+        raise ShopRefusedError(f"{error}{hint}") from None

@@ -45,7 +45,7 @@ class Rule:
         kind = kind[0] if isinstance(kind, list) else kind
         self._inner = _KINDS.get(kind)
         self._is_decimal = form == DECIMAL_FORMAT
-        self._takes_numbers = self._is_decimal or is_id(name)
+        self._takes_numbers = self._is_decimal or is_id(name) or name == "number"
         self.words = _WORD.findall(field.get("description", "").partition("One of ")[2])
         self._members = rules_of(field)
         self._rows = Rule(name, field["items"]) if kind == "array" else None
@@ -56,7 +56,7 @@ class Rule:
         self.plain = str if is_free else bool if kind == "boolean" else None
 
     def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
-        """Return a value in the contract's form: stamps and, of ids and amounts, numbers as text.
+        """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
 
         Raises:
             WrongRecordError: It is of another kind.

@@ -72,12 +72,13 @@ def presets() -> list[str]:
     return sorted(path.stem for path in _PRESETS.glob("[!_]*.py"))
 
 
-def load_shop(shop: str, secrets: Mapping[str, str]) -> ShopFile:
+def load_shop(shop: str, secrets: Mapping[str, str], *, needs_lists: bool = True) -> ShopFile:
     """Load a shop file by its path, or a preset by its name.
 
     Args:
         shop: The setting `shop`.
         secrets: The settings that its texts may name.
+        needs_lists: Whether it must declare a list; one that is only begun may have AUTH alone.
 
     Raises:
         ShopFileError: It is not there, or wrong; the text names the line or word to change.
@@ -100,6 +101,10 @@ def load_shop(shop: str, secrets: Mapping[str, str]) -> ShopFile:
     functions = {one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES} if one in module}
     digest = hashlib.sha256(text).hexdigest()[:16]
     file = ShopFile(name, str(path), auth, listings, functions, digest)
+    if needs_lists and not listings:
+        raise ShopFileError(
+            f"{name}: it declares no list: CUSTOMERS, PRODUCTS or ORDERS = Listing(…)."
+        )
     if wrong := next(_faults(file, module, secrets), None):
         raise ShopFileError(f"{name}: {wrong}.")
     return file
@@ -127,8 +132,6 @@ def _last_line(path: str, error: BaseException) -> tuple[int, str]:
 
 def _faults(file: ShopFile, module: Mapping[str, Any], secrets: Mapping[str, str]) -> Iterator[str]:
     """Say what is wrong with what the file declares, the first fault first."""
-    if not file.listings:
-        yield "it declares no list: CUSTOMERS, PRODUCTS or ORDERS = Listing(…)"
     known = {*(one.upper() for one in STREAMS), "AUTH"}
     for name, value in module.items():
         is_stray = isinstance(value, (Listing, *kinds_of_auth.KINDS)) and name not in known
@@ -168,7 +171,8 @@ def _faults_of_auth(auth: Auth, secrets: Mapping[str, str]) -> Iterator[str]:
                 " and its value into the settings"
             )
         for name in sorted(names_in(text) - {"token"} - set(secrets)):
-            yield f"AUTH needs the setting '{name}': give it in 'shop_settings'"
+            where = "" if name == "auth_token" else ": give it in 'shop_settings'"
+            yield f"AUTH needs the setting '{name}'{where}"
 
 
 def _faults_of_listing(listing: Listing) -> Iterator[str]:

@@ -37,7 +37,7 @@ def open_shop(tap: Tap, connect: Connect) -> list[FileStream]:
         ShopFileError: The shop file is wrong.
     """
     file = file_of(tap.config)
-    asker = _asker(tap.config, connect, file.auth)
+    asker = asker_of(tap.config, connect, file.auth)
     shop = Shop(asker, _settings(tap.config))
     kinds = [kind for kind in STREAMS if kind.path[1:] in file.listings]
     return [FileStream(tap, kind, asker, file, shop) for kind in kinds]
@@ -52,14 +52,15 @@ def file_of(config: Mapping[str, Any]) -> ShopFile:
     return load_shop(config["shop"], _secrets(config))
 
 
-def asker_of(config: Mapping[str, Any], connect: Connect) -> Asker:
-    """Return what asks the shop by its file, or by the token alone where there is no file yet.
+def auth_of(config: Mapping[str, Any]) -> Auth:
+    """Return how the shop is shown who asks; by the token alone where there is no file yet.
 
     Raises:
         ShopFileError: The shop file is wrong.
     """
-    auth = file_of(config).auth if config.get("shop") else Bearer()
-    return _asker(config, connect, auth)
+    if not config.get("shop"):
+        return Bearer()
+    return load_shop(config["shop"], _secrets(config), needs_lists=False).auth
 
 
 class SingleRecords:
@@ -79,7 +80,7 @@ class SingleRecords:
         connect: Connect,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self.asker = _asker(config, connect, file.auth, sleep)
+        self.asker = asker_of(config, connect, file.auth, sleep)
         self._file = file
         self._shop = Shop(self.asker, _settings(config))
         self._mappers = {
@@ -146,12 +147,13 @@ def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
     return _settings(config) | ({"auth_token": token} if token else {})
 
 
-def _asker(
+def asker_of(
     config: Mapping[str, Any],
     connect: Connect,
     auth: Auth,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Asker:
+    """Return what asks the shop that is shown in this way who asks."""
     return Asker(
         connect,
         auth,

@@ -17,6 +17,7 @@ from tap_customwebshop.client import Page, read_ahead
 from tap_customwebshop.plain_text import plain
 from tap_customwebshop.shop.asking import NotThereError
 from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
+from tap_customwebshop.shop.templates import names_in
 from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
 from tap_customwebshop.streams import ShopStream
 
@@ -147,6 +148,14 @@ class FileStream(ShopStream):
             f"{self.name}: {len(self._failures)} rows were not read, and the bookmark stays before"
             f" them. The first: {self._failures[0]}"
         )
+
+    @property
+    def sees_all_changes(self) -> bool:
+        """Whether changes that do not move a record's stamp are read as well, sooner or later."""
+        listing = self.listing
+        asks = listing.client_filter or "since" in names_in([listing.path, listing.since])
+        is_touched = bool(listing.single) and "touched" in self._file.functions
+        return is_touched or listing.full_read_days is not None or not asks
 
     @override
     def _read(self) -> Iterator[Page]:

@@ -1,0 +1,324 @@
+"""What `--check`, `--explain` and `--init` say to who writes a shop file."""
+
+from __future__ import annotations
+
+import json
+
+import commands
+import pytest
+from odd_shop import FIVE, HEAD, ROWS, Reply, ids, row
+
+
+@pytest.fixture
+def command(odd_shop, tmp_path):
+    def run(answer, file, *arguments, **settings):
+        odd_shop.answer = answer
+        config = {"api_url": odd_shop.url, "auth_token": "hemmelig", **settings}
+        if file:
+            (tmp_path / "my_shop.py").write_text(HEAD + file)
+            config["shop"] = str(tmp_path / "my_shop.py")
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return commands.run("tap-customwebshop", "--config", tmp_path / "config.json", *arguments)
+
+    return run
+
+
+AS_IT_IS = """
+{capitals} = Listing("/{name}"{more})
+def {name}(row, shop): return row
+"""
+SALES = AS_IT_IS.format(capitals="ORDERS", name="order", more="")
+STAMP = "2026-01-02T08:00:00Z"
+LINE = {"id": "1", "sku": "ULL", "quantity": 1, "total_excl": 80, "total_incl": 100, "tax_rate": 25}
+FREIGHT = {"id": "2", "total_excl": 40, "tax_rate": "25"}
+SALE = {
+    "id": "7",
+    "number": 1007,
+    "status": "processing",
+    "updated_at": STAMP,
+    "placed_at": "2026-01-01T08:00:00Z",
+    "lines": [LINE, {"id": "t", "type": "text", "name": "Takk!"}],
+    "shipping": [FREIGHT],
+    "taxes": [{"rate": "25", "amount": "30"}],
+    "billing_address": {"country_code": "NO", "postal_code": "0580"},
+    "total_excl": 120,
+    "total_tax": 30,
+    "total_incl": 150,
+}
+
+
+def line(**members):
+    return {"lines": [{**LINE, **members}]}
+
+
+def refund(**members):
+    return {"refunds": [{"id": "r", "created_at": STAMP, **members}]}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        line(total_incl=None),
+        line(total_excl=None, total_tax="20"),
+        {"discounts": [{"amount_incl": 10, "is_in_lines": True}]},
+        {"discounts": [{"amount_incl": 50}], "taxes": [], "total_tax": 20, "total_incl": 100},
+        {"lines": [LINE, {**LINE, "id": "2", "sku": None}], "shipping": [], "total_incl": 200}
+        | {"taxes": [], "total_tax": None, "total_excl": 160},
+        {"lines": [LINE, {"id": "g", "type": "gift_card", "quantity": 1, "total_incl": 50}]}
+        | {"shipping": [], "taxes": [], "total_tax": 20, "total_excl": 130},
+        refund(amount_incl=100, amount_excl=80, taxes=[{"rate": 25, "amount": 20}]),
+        refund(amount_incl=100, lines=[{"line_id": "1", "quantity": 1, "amount_incl": 100}]),
+        refund(amount_incl="0.00", lines=[{"line_id": "1", "quantity": 1}]),
+        {"billing_address": {"country_code": "IS", "postal_code": "101"}},
+    ],
+)
+def test_check_ends_well_with_what_the_target_takes(command, members):
+    ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
+    assert (ended.stdout, ended.returncode) == (
+        "orders: 1 records looked at, 0 kinds of faults\n",
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (
+            {"status": "pending"},
+            "all have the status pending, which target-powerofficego leaves alone by default",
+        ),
+        (
+            {"lines": [LINE, LINE]},
+            "lines, shipping and fees less discounts do not come to total_incl (7)",
+        ),
+        (
+            {"discounts": [{"amount_incl": 10}]},
+            "a discount is in the lines and told again: say is_in_lines of it (7)",
+        ),
+        ({"total_tax": 31}, "the amounts in taxes do not come to total_tax (7)"),
+        ({"total_excl": 150}, "total_incl is total_excl, though there is VAT (7)"),
+        ({"total_incl": None}, "one of the orders has no total_incl, without which"),
+        (line(sku=None), "no line has a sku or product_id, so target-powerofficego takes each for"),
+        (line(tax_rate=None), "has no tax_rate; the target works it out where it can (7)"),
+        (line(quantity=None), "a line has no quantity, without which target-powerofficego rejects"),
+        (
+            line(tax_rate=None, total_excl=None),
+            "a line, freight or fee lacks amounts: of",
+        ),
+        (
+            line(total_tax="25"),
+            "total_excl and total_tax of a line, freight or fee do not come to its total_incl (7)",
+        ),
+        (
+            line(unit_price_excl=100, unit_price_incl=100),
+            "unit_price_incl of a line, freight or fee is unit_price_excl, though tax_rate",
+        ),
+        ({"taxes": [{"rate": "0.25", "amount": 30}]}, "a VAT rate is a fraction; rates are in"),
+        (
+            {"billing_address": {"country_code": "NO", "postal_code": "580"}},
+            "a Norwegian postal_code has fewer than four digits",
+        ),
+        (refund(amount_incl=151), "refunds come to more than total_incl (7)"),
+        (refund(amount_incl=80, amount_excl=80), "amount_incl of a refund is without VAT (7)"),
+        (
+            refund(amount_incl=80, taxes=[{"rate": 25, "amount": 20}]),
+            "amount_incl of a refund is without VAT (7)",
+        ),
+        (
+            refund(amount_incl=80, lines=[{"line_id": "1", "quantity": 1, "amount_incl": 100}]),
+            "amount_incl of a refund is less than its lines and freight come to (7)",
+        ),
+        ({"total_incl": "x"}, "'total_incl' is no decimal"),
+    ],
+)
+def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
+    ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
+    assert ended.returncode == 1
+    assert told in ended.stdout
+    assert len(ended.stdout.splitlines()) == 2, ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "file", "is_right"),
+    [
+        ("", "", True),
+        (", since='from={since}'", "", False),
+        (", since='from={since}', full_read_days=7", "", True),
+        (
+            ", since='from={since}', single='/order/{id}'",
+            "def touched(shop, since): return {'orders': ['7']}",
+            True,
+        ),
+    ],
+)
+def test_check_is_content_where_a_change_that_moves_no_stamp_is_seen_all_the_same(
+    command, more, file, is_right
+):
+    def answer(asked):
+        return [] if asked.query.get("from", "1970") > STAMP else [sale]
+
+    sale = {**SALE, "placed_at": "2026-01-09T08:00:00Z"}
+    listing = AS_IT_IS.format(capitals="ORDERS", name="order", more=more)
+    ended = command(answer, listing + file, "--check")
+    assert ("updated_at is before placed_at" in ended.stdout) != is_right
+    assert ended.returncode == (0 if is_right else 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (FIVE, "customers: the shop does not heed 'from={since}'; correct 'since'"),
+        ({"rows": None}, "where nothing changed since, /list: the answer has no list at rows="),
+        ([], None),
+        (Reply({"error": "from"}, status=422), None),
+    ],
+)
+def test_check_asks_once_whether_the_filter_is_heeded(command, answer, told):
+    def reply(asked):
+        return {"rows": FIVE} if "from" not in asked.query else answer if answer != FIVE else whole
+
+    whole = {"rows": FIVE}
+    listing = "CUSTOMERS = Listing('/list', rows='rows', since='from={since}')\n"
+    ended = command(reply, listing + ROWS, "--check")
+    assert ended.returncode == (1 if told else 0), ended
+    assert (told or "0 kinds") in ended.stdout
+
+
+def test_check_says_of_guests_who_are_customers_and_of_a_price_that_is_told_twice(command):
+    kari = {"email": "kari@example.com", "updated_at": STAMP}
+    guests = [{"id": f"{number}", "is_guest": True, **kari} for number in (1, 2)]
+    listing = AS_IT_IS.format(capitals="CUSTOMERS", name="customer", more="")
+    ended = command(lambda _: guests, listing, "--check")
+    assert "customers: a guest has the e-mail of another customer" in ended.stdout
+    assert command(lambda _: guests[:1], listing, "--check").returncode == 0
+
+    goods = {"id": "1", "sku": "A", "name": "A", "tax_rate": 25, "updated_at": STAMP}
+    listing = AS_IT_IS.format(capitals="PRODUCTS", name="product", more="")
+    for price, is_right in (("80.00", True), ("100.00", False)):
+        row = {**goods, "price_excl": price, "price_incl": "100.00"}
+        ended = command(lambda _, row=row: [row], listing, "--check")
+        assert ("price_incl is price_excl" in ended.stdout) != is_right
+
+
+def test_check_ends_well_when_nothing_is_wrong(command):
+    ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        "customers: 5 records looked at, 0 kinds of faults\n",
+    )
+
+
+def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_nobody_read(command):
+    rows = [row(1, vat_no="9", more={"x": [1, 2]})]
+    ended = command(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--explain")
+    lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0, ended.stderr
+    assert "row.name → name = Kari 1 → Name, FirstName, LastName" in lines
+    assert "row.changed → updated_at = 2026-01-01T08:00:01.000000Z" in lines
+    assert lines[-1] == "Not read: row.vat_no, row.more.x[0], row.more.x[1]"
+
+
+def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_shop):
+    def answer(asked):
+        rows = {"content": {"rows": [{**row(1), "email": "a@b.no", "updated": "2026-01-01"}]}}
+        return {**rows, "total": 1} if asked.path == "/v3/customers" else Reply({}, status=404)
+
+    ended = command(answer, "", "--init", "/v3/customers")
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "first.py").write_text(ended.stdout)
+    config = {"api_url": odd_shop.url, "auth_token": "t", "shop": str(tmp_path / "first.py")}
+    (record,) = read_shop(config).records()
+    assert record == {
+        "id": "1",
+        "email": "a@b.no",
+        "name": "Kari 1",
+        "updated_at": "2026-01-01T08:00:01.000000Z",
+    }
+
+
+def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(command):
+    wrong = command(lambda _: Reply({}, status=404), "", "--init", "/nothing")
+    none = command(lambda _: [], "", "--check")
+    for ended, told in (
+        (wrong, "GET /nothing: the shop answered 404"),
+        (none, "There is no shop file: name one in the setting 'shop'."),
+    ):
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert told in ended.stderr.splitlines()[-1]
+        assert "Traceback" not in ended.stderr
+
+
+AUTH = "AUTH = Header('X-Key', '{key}')\n"
+
+
+@pytest.fixture
+def first_file(command, tmp_path, odd_shop, read_shop):
+    """Return what `--init` prints of a list, after it was loaded and read."""
+
+    def read(path, rows, auth=""):
+        def answer(asked):
+            is_known = not auth or asked.headers.get("X-Key") == "hemmelig"
+            return rows if is_known else Reply({}, status=401)
+
+        settings = {"shop_settings": {"key": "hemmelig"}} if auth else {}
+        ended = command(answer, auth, "--init", path, **settings)
+        assert ended.returncode == 0, ended.stderr
+        (tmp_path / "first.py").write_text(ended.stdout, encoding="utf-8")
+        config = {"api_url": odd_shop.url, "auth_token": "t", "shop": str(tmp_path / "first.py")}
+        emitted = read_shop(config | settings)
+        return ended.stdout, emitted
+
+    return read
+
+
+def test_init_uses_and_prints_the_auth_of_a_file_that_has_no_list_yet(first_file):
+    text, emitted = first_file("/products/page/1", [row(1)], AUTH)
+    assert "AUTH = Header(name='X-Key', value='{key}')" in text
+    assert ids(emitted, "products") == ["1"]
+    assert "hemmelig" not in text
+
+
+def test_init_looks_at_all_rows_for_a_stamp_and_for_members_that_some_lack(first_file):
+    rows = [row(1, changed=None, created="2026-01-01"), {**row(2, phone="1"), "created": None}]
+    text, emitted = first_file("/members", rows)
+    assert 'stamp(row["changed"], row["created"])' in text
+    assert 'row.get("phone")' in text
+    assert "For products or orders, rename CUSTOMERS" not in text
+    assert ids(emitted) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "declared"),
+    [
+        ("/orders/page/1", "ORDERS ="),
+        ("/api/v2/Varer", "PRODUCTS ="),
+        ("/customers/7/sales.json", "ORDERS ="),
+        ("/x", "# For products or orders, rename CUSTOMERS and customer.\n"),
+    ],
+)
+def test_init_names_the_stream_by_the_path(first_file, path, declared):
+    assert declared in first_file(path, [row(1)])[0]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\n    import os", "\\", "\ud800", "å", "a'\u2028"])
+def test_what_init_prints_can_be_run_whatever_the_shop_calls_its_members(first_file, name):
+    answer = {name: [{name: 1, "changed": "2026-01-01"}], f"{name}total": 1}
+    text, emitted = first_file("/customers", answer)
+    assert not [line for line in text.splitlines() if line.strip() == "import os"]
+    assert ids(emitted) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/list", 401, "write AUTH alone into a file and name it in 'shop'"),
+        ("/list", 405, "--init reads a list by GET. For GraphQL"),
+        ("/graphql", 200, "--init reads a list by GET. For GraphQL"),
+        ("/list", 200, "there is no list with rows in the answer. --init reads a list by GET."),
+    ],
+)
+def test_where_init_cannot_read_it_says_what_to_try(command, path, status, told):
+    ended = command(lambda _: Reply({}, status=status), "", "--init", path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert told in ended.stderr.splitlines()[-1]
