@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import commands
 import pytest
 from odd_shop import FIVE, HEAD, ROWS, Reply, ids, row
+from tap_customwebshop.shop.listing import Listing
+from tap_customwebshop.shop.loading import load_shop
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -100,6 +107,10 @@ def test_check_ends_well_with_what_the_target_takes(command, members):
         ({"total_excl": 150}, "total_incl is total_excl, though there is VAT (7)"),
         ({"total_incl": None}, "one of the orders has no total_incl, without which"),
         (line(sku=None), "no line has a sku or product_id, so target-powerofficego takes each for"),
+        (
+            {"lines": [LINE, {"id": "2", "quantity": 1, "total_incl": 0, "tax_rate": 25}]},
+            "a line has no sku; where it is of no product, tell sku and product_id as None (7)",
+        ),
         (line(tax_rate=None), "has no tax_rate; the target works it out where it can (7)"),
         (line(quantity=None), "a line has no quantity, without which target-powerofficego rejects"),
         (
@@ -322,3 +333,23 @@ def test_where_init_cannot_read_it_says_what_to_try(command, path, status, told)
     ended = command(lambda _: Reply({}, status=status), "", "--init", path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert told in ended.stderr.splitlines()[-1]
+
+
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "own-shop.md").read_text(encoding="utf-8"), re.DOTALL
+)
+
+
+@pytest.mark.parametrize("text", [text for text in BLOCKS if "AUTH =" in text])
+def test_each_whole_shop_file_of_the_guide_can_be_loaded(tmp_path, text):
+    (tmp_path / "my_shop.py").write_text(text, encoding="utf-8")
+    file = load_shop(
+        str(tmp_path / "my_shop.py"), {"auth_token": "t", "user": "u", "password": "p"}
+    )
+    assert "orders" in file.listings
+
+
+def test_the_guide_tells_every_member_of_a_listing():
+    guide = (ROOT / "docs" / "own-shop.md").read_text(encoding="utf-8")
+    rows = {name for line in guide.splitlines() for name in re.findall(r"`(\w+)`", line[:60])}
+    assert {member.name for member in fields(Listing)} <= rows

@@ -164,6 +164,8 @@ def _faults_of_order(order: Record) -> Iterator[str]:
     lines = _lines(order)
     for line in lines:
         yield from _missing("a line", line, ("id", "quantity"))
+        if line.get("type") != "gift_card" and not {"sku", "product_id"} & set(line):
+            yield "a line has no sku; where it is of no product, tell sku and product_id as None"
     rows = [*lines, *_charges(order)]
     for row in rows:
         yield from _faults_of_row(row)
