@@ -9,6 +9,10 @@ from pathlib import Path
 
 import commands
 import pytest
+from go_sandbox.shops import shopify, woocommerce
+from go_sandbox.shops.shopify import Shopify
+from go_sandbox.shops.shopify.shop import number_of
+from go_sandbox.shops.woocommerce import WooCommerce
 from odd_shop import FIVE, HEAD, ROWS, Reply, ids, row
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import load_shop
@@ -194,6 +198,41 @@ def test_check_asks_once_whether_the_filter_is_heeded(command, answer, told):
     ended = command(reply, listing + ROWS, "--check")
     assert ended.returncode == (1 if told else 0), ended
     assert (told or "0 kinds") in ended.stdout
+
+
+def in_woocommerce(shop):
+    wool = shop.add_product("Ull", "ULL", "199.00")
+    kari = shop.add_customer("kari@example.com")
+    shop.add_coupon("TI", "percent", "10")
+    shop.place_order([(wool, 2)], customer_id=kari, freight="79.00", coupons=["TI"])
+    shop.place_order([(wool, 1)], fees=[("Gebyr", "40.00", None)], status="completed")
+    return {"consumer_key": shop.consumer_key, "consumer_secret": shop.consumer_secret}
+
+
+def in_shopify(shop):
+    wool = shop.add_product("Ull", "ULL", "199.00")
+    kari = shop.add_customer("kari@example.com")
+    order = shop.place_order([(wool, 3, "33.33")], customer=kari, freight="79.00", tip="20.00")
+    line, _ = shop.record("Order", order)["lines"]
+    shop.refund(order, {number_of(line["id"]): 1}, freight=True)
+    return {"client_id": shop.client_id, "client_secret": shop.client_secret, "tax_rate": "25"}
+
+
+@pytest.mark.parametrize(
+    ("make", "start", "filled"),
+    [
+        ("woocommerce", lambda: woocommerce.start(WooCommerce()), in_woocommerce),
+        ("shopify", lambda: shopify.start(Shopify()), in_shopify),
+    ],
+)
+def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(tmp_path, make, start, filled):
+    with start() as served:
+        config = {"api_url": served.url, "shop": make, "shop_settings": filled(served.shop)}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        arguments = "--config", tmp_path / "config.json", "--check"
+        ended = commands.run("tap-customwebshop", *arguments)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert " 0 records" not in ended.stdout
 
 
 def test_check_says_of_guests_who_are_customers_and_of_a_price_that_is_told_twice(command):
