@@ -254,6 +254,16 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
             "the shop tells of 9 rows, but sends 5",
         ),
         (
+            lambda asked: Reply({}, 410) if asked.query else {"rows": FIVE, "c": "x"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
+            lambda asked: Reply({}, 404) if asked.query else {"rows": FIVE, "next": "/list?p=2"},
+            "'/list', 'rows', Next('next'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
             lambda _: Reply({}, status=500),
             "'/list', params='sort=changd&dir=asc'",
             "Sent were: sort, dir; some shops fail at a wrong one",
