@@ -180,6 +180,8 @@ class FileRecords(ShopRecords[SingleRecords]):
         except NotTakenError as error:
             raise TryLater(str(error)) from None
         except ShopUnavailableError as error:
+            if self._stop.is_set():
+                raise
             raise self._given_up(str(error), self._knock(entity)) from None
 
     def _check_address(self, entity: str) -> None:
