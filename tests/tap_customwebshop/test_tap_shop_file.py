@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
 
 import commands
 import pytest
@@ -423,7 +424,8 @@ def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
     state = state_of(read(lambda _: FIVE, file))
     read(lambda _: FIVE, file, state=state)
     assert "after" in odd_shop.asked[-1].query
-    state["bookmarks"]["customers"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    a_little_less = datetime.now(timezone.utc) - timedelta(days=7) + timedelta(minutes=5)
+    state["bookmarks"]["customers"]["full_read_at"] = a_little_less.isoformat()
     read(lambda _: FIVE, file, state=state)
     assert odd_shop.asked[-1].query == {}
 
