@@ -164,6 +164,32 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, 
     edited.assert_at_rest()
 
 
+@pytest.mark.parametrize(
+    ("without", "with_"),
+    [(', single="/customers/{id}", single_at="row"', ""), ("CUSTOMERS = ", "_ = ")],
+)
+def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_records_again(
+    edited, shop, without, with_
+):
+    def fall_silent(_):
+        shop.before_reading = lambda _: Reply({}, status=400)
+        return Reply({}, status=500)
+
+    shop.hooks["after"] = fall_silent
+    edited.back()
+    shop.hooks.clear()
+    shop.before_reading = lambda _: None
+    edited.write_file(BY_REST.replace(without, with_) + CHANGE)
+    outcome = edited.back(ends_with=3)
+    assert shop.server.asked == []
+    assert "('single'); the change is looked for again" in outcome.log
+
+    edited.write_file(BY_REST + CHANGE)
+    edited.back(ends_with=0)
+    assert [one.method for one in shop.server.asked] == ["GET"]
+    edited.assert_at_rest()
+
+
 def test_a_value_that_the_shop_changes_by_itself_is_no_edit(edited, shop):
     shop.reshapes = without_spaces
     edited.back(ends_with=0)
