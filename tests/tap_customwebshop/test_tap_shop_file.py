@@ -663,6 +663,12 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
     assert len(odd_shop.asked) == 1
 
 
+def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(records, odd_shop):
+    odd_shop.answer = lambda _: {"data": {"member": {"delivery_errors": ["2025: no such street"]}}}
+    records(REST).asker.send("PUT", "/customers/7", {"phone": "1"})
+    assert len(odd_shop.asked) == 1
+
+
 NOT_VALID = {"message": "kari@x.no is not valid", "extensions": {"code": "BAD_INPUT"}}
 
 

@@ -466,10 +466,13 @@ def _check_graphql(shown: str, body: object, content: object) -> None:
 
 def _errors_of(body: object, content: object) -> list[Any]:
     """Return the errors in an answer to a GraphQL request."""
-    query = body.get("query") if isinstance(body, dict) else None
-    is_graphql = isinstance(query, str) and "{" in query
-    errors = content.get("errors") if is_graphql and isinstance(content, dict) else None
+    errors = content.get("errors") if _is_graphql(body) and isinstance(content, dict) else None
     return errors if isinstance(errors, list) else []
+
+
+def _is_graphql(body: object) -> bool:
+    query = body.get("query") if isinstance(body, dict) else None
+    return isinstance(query, str) and "{" in query
 
 
 def _request_of_single(
@@ -507,6 +510,8 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
 
     An error beside a result is one of what was to be shown of it: the change may be made.
     """
+    if not _is_graphql(body):
+        return
     results = content.get("data") if isinstance(content, dict) else None
     results = results if isinstance(results, dict) else {}
     errors = _errors_of(body, content)
