@@ -419,6 +419,19 @@ def test_a_changed_file_reads_all_once(read, odd_shop):
     assert "after" in odd_shop.asked[-1].query
 
 
+def test_a_changed_setting_that_is_no_key_reads_all_once(read, odd_shop):
+    file = f"AUTH = Header('X-Key', '{{key}}')\n{CHANGED}"
+    state = state_of(read(lambda _: FIVE, file, shop_settings={"key": "a", "tax_rate": "15"}))
+    told = {"key": "b", "tax_rate": "15"}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+    told = {"key": "b", "tax_rate": "25"}
+    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=told))
+    assert odd_shop.asked[-1].query == {}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+
+
 def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
     file = CHANGED.replace("lookback", "full_read_days=7, lookback")
     state = state_of(read(lambda _: FIVE, file))
