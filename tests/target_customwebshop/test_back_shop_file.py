@@ -472,6 +472,23 @@ def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop)
     assert len(shop.writes()) == 1
 
 
+@pytest.mark.parametrize("shop_id", [".", "..", "a/../b"])
+def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cross(
+    own, shop, customer, shop_id
+):
+    shop.put("customers", customer(id=shop_id, email="ola@example.no"))
+    own.forward()
+    own.both.edit_in_go("customers", shop_id, PhoneNumber=PHONE)
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+
+    own.back(ends_with=3)
+
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    assert {one.path for one in shop.server.asked} == {"/products/501"}
+    reason = own.both.open_ones()["reject", "customers_back", shop_id]
+    assert "is no good for a path" in reason
+
+
 # Other shapes
 
 

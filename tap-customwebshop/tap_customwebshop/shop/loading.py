@@ -126,9 +126,9 @@ def _run(path: Path, name: str, text: bytes) -> dict[str, Any]:
     return vars(module)
 
 
-def _print(*values: object, **how: Any) -> None:
+def _print(*values: object, **how: Any) -> None:  # noqa: ANN401
     """Print where logs go: standard output is for messages of Singer alone."""
-    print(*values, **{"file": sys.stderr, **how})
+    print(*values, **{"file": sys.stderr, **how})  # noqa: T201
 
 
 def _left(path: str, name: str, error: SystemExit) -> SystemExit | ShopFileError:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.errors import ShopError, ShopFileError
+from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
 from tap_customwebshop.shop.asking import NotThereError, like
 from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
@@ -143,7 +143,7 @@ class Mapper:
         self._shop.listing = self._listing
         try:
             made = self._made(row)
-        except NotThereError as error:
+        except (NotThereError, WrongPathError) as error:
             failure = f"{self._file.where(error)}: {error}"
         except ShopError:
             raise
