@@ -261,8 +261,8 @@ class ShopConnection:
         if _leads_elsewhere(path):
             raise WrongPathError(
                 f"{method} {self.shown(path)}: the path has '.' or '..', which would lead"
-                " elsewhere, or out of that of 'api_url'; an id or an address of the shop is no good"
-                " for a path."
+                " elsewhere, or out of that of 'api_url'; an id or an address of the shop is no"
+                " good for a path."
             )
         self._deadline = Deadline(self._timeout)
         try:

@@ -75,6 +75,7 @@ class FileRecords(ShopRecords[SingleRecords]):
     """
 
     kept_as_it_was = LeftAlone
+    sees_edits_meanwhile = False
 
     def __init__(
         self,

@@ -150,10 +150,13 @@ class ShopRecords(abc.ABC, Generic[Opened]):
 
     Class attributes:
         kept_as_it_was: what it means that the shop took a change, and kept its own value.
+        sees_edits_meanwhile: whether a change is refused if a person edited the record since it
+            was read, so that all else in the answer is the shop's own doing.
     """
 
     system = "the shop"
     kept_as_it_was: type[RecordError] = NotTaken
+    sees_edits_meanwhile = True
     mark = ""
     """What an edit that the shop does not take waits for: another shop file than this one."""
 

@@ -189,6 +189,22 @@ def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited,
     edited.assert_at_rest()
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses(
+    edited, shop, moment
+):
+    shop.hooks[moment] = lambda _: shop.edit("customers", "1001", email="ny@example.no")
+    edited.back(ends_with=0)
+    shop.hooks.clear()
+
+    edited.forward()
+
+    assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
+    entry = edited.both.box.go.entry("Customers", edited.both.go_id("customers", "1001"))
+    assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
+    edited.assert_at_rest()
+
+
 @pytest.mark.parametrize("owner", ["shop", "go"])
 def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_the_rules(
     own, shop, owner
