@@ -475,6 +475,16 @@ def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text,
     assert phone(edited) == PHONE
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_its_line(
+    edited, shop, workers
+):
+    edited.write_file(BY_REST + CHANGE.replace("return", "print('bye'); raise SystemExit; return"))
+    outcome = edited.back(workers=workers, ends_with=1)
+    assert "it ends the program (SystemExit)" in outcome.log
+    assert (shop.writes(), edited.both.open_ones()) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
