@@ -12,7 +12,12 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
-from tap_customwebshop.errors import ShopError, ShopRefusedError, ShopUnavailableError
+from tap_customwebshop.errors import (
+    ShopError,
+    ShopRefusedError,
+    ShopUnavailableError,
+    WrongPathError,
+)
 from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
 from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.reading import SingleRecords
@@ -70,6 +75,7 @@ class FileRecords(ShopRecords[SingleRecords]):
     """
 
     kept_as_it_was = LeftAlone
+    sees_edits_meanwhile = False
 
     def __init__(
         self,
@@ -164,6 +170,8 @@ class FileRecords(ShopRecords[SingleRecords]):
             return trouble
         except NotThereError as error:
             raise NotThere(str(error)) from None
+        except WrongPathError as error:
+            raise NotByFile(str(error)) from None
         except NotTakenError as error:
             self._of_thread.sent = None
             if isinstance(error, ChangedMeanwhileError):
@@ -183,6 +191,8 @@ class FileRecords(ShopRecords[SingleRecords]):
             raise NotThere(str(error)) from None
         except WrongRowError as error:
             raise NotByFile(error.words) from None
+        except WrongPathError as error:
+            raise NotByFile(str(error)) from None
         except NotTakenError as error:
             raise TryLater(str(error)) from None
         except ShopUnavailableError as error:

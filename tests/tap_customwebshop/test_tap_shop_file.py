@@ -348,6 +348,34 @@ def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read,
     assert emitted.bookmarks("customers")[-1] is None
 
 
+def test_what_the_file_prints_is_no_message_of_singers(read):
+    file = f"CUSTOMERS = Listing('/a')\nprint('loaded')\n{ROWS}".replace(
+        "return", "return print() or"
+    )
+    assert ids(read(lambda _: FIVE, file)) == ALL
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(0)", "exit()", "raise SystemExit"])
+@pytest.mark.parametrize("where", ["customer", "touched"])
+def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, where, ends):
+    functions = {
+        "customer": ROWS.replace("    return", f"    {ends}\n    return"),
+        "touched": f"{ROWS}\ndef touched(shop, since):\n    {ends}\n",
+    }
+    listing = "CUSTOMERS = Listing('/a', since='s={since}', single='/a/{id}')"
+    state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
+    emitted = read(
+        lambda _: FIVE,
+        f"import sys\n{listing}\n{functions[where]}",
+        state=state,
+        fails_with=ShopFileError,
+    )
+    assert "it ends the program (SystemExit)" in emitted.log
+    assert "my_shop.py, line " in emitted.log
+    with pytest.raises(ShopFileError, match=r"my_shop.py, line 3: it ends the program"):
+        read(lambda _: FIVE, f"import sys\n{ends}\n")
+
+
 @pytest.mark.parametrize(
     ("member", "told"),
     [
@@ -748,12 +776,33 @@ def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
     assert len(odd_shop.asked) == 1
 
 
-@pytest.mark.parametrize("made", ["patch['none']", "('PUT', 'customers/7', {})", "'PUT'"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "patch['none']",
+        "('PUT', 'customers/7', {})",
+        "'PUT'",
+        "(None, '/customers/7', {})",
+        "('PUT it', '/customers/7', {})",
+        "('PUT', '/customers/7', {'a': float('nan')})",
+        "('PUT', '/customers/7', {('a', 'b'): 1})",
+        "('PUT', '/customers/7', {'a': (one for one in patch)})",
+    ],
+)
 def test_a_change_that_fails_is_named_by_its_line(records, made):
     file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
     by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
     with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
         by_file.request("customers", "7", {"phone": "1"})
+
+
+def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(records):
+    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    made = "'PUT', '/x', {'city': patch['addresses'][0].pop('city')}"
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
+    patch = {"addresses": [{"city": "Moss"}]}
+    first = by_file.request("customers", "7", patch)
+    assert by_file.request("customers", "7", patch) == first == ("PUT", "/x", {"city": "Moss"})
 
 
 @pytest.fixture

@@ -234,6 +234,22 @@ def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited,
     edited.assert_at_rest()
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses(
+    edited, shop, moment
+):
+    shop.hooks[moment] = lambda _: shop.edit("customers", "1001", email="ny@example.no")
+    edited.back(ends_with=0)
+    shop.hooks.clear()
+
+    edited.forward()
+
+    assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
+    entry = edited.both.box.go.entry("Customers", edited.both.go_id("customers", "1001"))
+    assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
+    edited.assert_at_rest()
+
+
 @pytest.mark.parametrize("owner", ["shop", "go"])
 def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_the_rules(
     own, shop, owner
@@ -505,6 +521,16 @@ def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text,
     assert phone(edited) == PHONE
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_its_line(
+    edited, shop, workers
+):
+    edited.write_file(BY_REST + CHANGE.replace("return", "print('bye'); raise SystemExit; return"))
+    outcome = edited.back(workers=workers, ends_with=1)
+    assert "it ends the program (SystemExit)" in outcome.log
+    assert (shop.writes(), edited.both.open_ones()) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -535,6 +561,23 @@ def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     edited.back(max_changes=1, ends_with=0)
     assert len(shop.writes()) == 1
+
+
+@pytest.mark.parametrize("shop_id", [".", "..", "a/../b"])
+def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cross(
+    own, shop, customer, shop_id
+):
+    shop.put("customers", customer(id=shop_id, email="ola@example.no"))
+    own.forward()
+    own.both.edit_in_go("customers", shop_id, PhoneNumber=PHONE)
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+
+    own.back(ends_with=3)
+
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    assert {one.path for one in shop.server.asked} == {"/products/501"}
+    reason = own.both.open_ones()["reject", "customers_back", shop_id]
+    assert "is no good for a path" in reason
 
 
 # Other shapes

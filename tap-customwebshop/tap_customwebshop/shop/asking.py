@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
-from functools import partial
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -43,8 +43,24 @@ if TYPE_CHECKING:
     from tap_customwebshop import connection
     from tap_customwebshop.shop.auth import Auth
 
+
+def write_json(value: object) -> str:
+    """Return JSON; decimals and moments are text.
+
+    Raises:
+        TypeError, ValueError: JSON has no form for it.
+    """
+    return json.dumps(value, default=_text, allow_nan=False)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (Decimal, date)):
+        return str(value)
+    raise TypeError
+
+
 _WRITERS: dict[str, Callable[..., str]] = {
-    "json": partial(json.dumps, default=str),
+    "json": write_json,
     "x-www-form-urlencoded": urlencode,
 }
 _COUNTED = {"page", "offset"}
