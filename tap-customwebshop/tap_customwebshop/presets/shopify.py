@@ -249,7 +249,6 @@ def order(row: Row, shop: Shop) -> Row | None:
     freight = [charge(one, row) for one in nodes(shop, row, "shippingLines")]
     fees = [charge(one, row) for one in row["additionalFees"]]
     parts = [*lines, *freight, *fees]
-    total, tax, rounding = sums(row, parts)
     refunds = [refund(one, row, shop) for one in row["refunds"]]
     payments = [payment(one) for one in row["transactions"] if is_payment(one)]
     paid_at = max((one["paid_at"] for one in payments), default=None)
@@ -275,13 +274,9 @@ def order(row: Row, shop: Shop) -> Row | None:
         "shipping": freight,
         "fees": fees,
         "discounts": discounts(row),
-        "taxes": taxes_by_rate(parts),
         "payments": payments,
         "refunds": refunds,
-        "total_excl": total - tax - rounding,
-        "total_tax": tax,
-        "total_incl": total,
-        "rounding": rounding or None,
+        **totals(row, parts),
         "total_refunded": sum((one["amount_incl"] for one in refunds), ZERO),
         **stamps(row, ORDER_STAMPS),
     }
@@ -363,18 +358,23 @@ def charge(line: Row, row: Row) -> Row:
     return {"id": number(line["id"]), "name": line["name"], **totals}
 
 
-def sums(row: Row, parts: list[Row]) -> tuple[Decimal, Decimal, Decimal]:
-    """The total, its VAT, and what a foreign currency left between the total and its parts.
+def totals(row: Row, parts: list[Row]) -> Row:
+    """The totals, and the VAT by rate.
 
-    Each amount is converted by itself, so in the shop's currency they need not add up.
+    In an order in a foreign currency each amount is converted by itself, so the parts need not add
+    up to the total.
     """
-    total, tax = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"])
-    if not is_foreign(row):
-        return total, tax, ZERO
-    own_total, own_tax = (
-        sum((one[name] for one in parts), ZERO) for name in ("total_incl", "total_tax")
-    )
-    return total, own_tax, total - own_total
+    total, tax, rounding = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"]), ZERO
+    if is_foreign(row):
+        tax = sum((one["total_tax"] for one in parts), ZERO)
+        rounding = total - sum((one["total_incl"] for one in parts), ZERO)
+    return {
+        "taxes": taxes_by_rate(parts),
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
+    }
 
 
 def discounts(row: Row) -> list[Row]:
