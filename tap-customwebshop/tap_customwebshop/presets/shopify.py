@@ -147,7 +147,7 @@ ORDER_STAMPS = {
     "completed_at": "closedAt",
     "cancelled_at": "cancelledAt",
 }
-# What is named in these is written as well
+# What these name is read and written
 CUSTOMER_NAMES = {"first_name": "firstName", "last_name": "lastName", "note": "note"}
 PRODUCT_NAMES = {"name": "title", "description": "descriptionHtml"}
 VARIANT_NAMES = {"gtin": "barcode"}
@@ -161,6 +161,7 @@ ADDRESS_NAMES = {
     "country_code": "countryCode",
     "phone": "phone",
 }
+ADDRESS = {**ADDRESS_NAMES, "name": "name", "region": "province"}
 PRODUCT_STATUSES = {"ACTIVE": "active", "UNLISTED": "active", "ARCHIVED": "archived"}
 PAYMENT_STATUSES = {
     "AUTHORIZED": "authorized",
@@ -194,7 +195,7 @@ def customer(row: Row, shop: Shop) -> Row:
         ),
         "addresses": [
             {
-                **address(one),
+                **to_record(one, ADDRESS),
                 "id": number(one["id"]),
                 "type": "billing" if is_default else "other",
                 "is_default": is_default,
@@ -433,8 +434,8 @@ def refund(row: Row, order_row: Row, shop: Shop) -> Row:
 
 
 def address(row: Row | None) -> Row | None:
-    """An address."""
-    return to_record(row, {**ADDRESS_NAMES, "name": "name", "region": "province"}) if row else None
+    """An address of an order, if it has one."""
+    return to_record(row, ADDRESS) if row else None
 
 
 def nodes(shop: Shop, row: Row, name: str) -> list[Row]:
@@ -482,7 +483,7 @@ def change_of_customer(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
         call = f"customerUpdate(input: $input) {REFUSALS}"
         yield Mutation(call, "CustomerInput!", {"id": gid, **own})
     addresses = patch.get("addresses") or ()
-    billing = next((one for one in addresses if one.get("type") == "billing"), {})
+    billing: Row = next((one for one in addresses if one.get("type") == "billing"), {})
     if "company_name" in patch:
         billing = {**billing, "company": patch["company_name"]}
     if own := to_shop(billing, ADDRESS_NAMES):
