@@ -176,11 +176,11 @@ FULFILLMENT_STATUSES = {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partia
 
 def customer(row: Row, shop: Shop) -> Row:
     """A customer; their default address is the billing address."""
-    default = row["defaultAddress"] or {}
-    company = default.get("company") or None
-    key = shop.settings.get("organization_number_metafield")
+    default = row["defaultAddress"] or {"id": None, "company": None}
+    company = default["company"] or None
+    key = shop.settings.get("organization_number_metafield", "")
     metafields = nodes(shop, row, "metafields") if key else []
-    addresses = [(one, one["id"] == default.get("id")) for one in nodes(shop, row, "addressesV2")]
+    fields = {f"{one['namespace']}.{one['key']}": one["value"] for one in metafields}
     return {
         **to_record(row, {**CUSTOMER_NAMES, "language": "locale", "tax_exempt": "taxExempt"}),
         "id": number(row["id"]),
@@ -190,17 +190,15 @@ def customer(row: Row, shop: Shop) -> Row:
         "phone": (row["defaultPhoneNumber"] or {}).get("phoneNumber"),
         "name": company or row["displayName"] or None,
         "company_name": company,
-        "organization_number": next(
-            (one["value"] for one in metafields if f"{one['namespace']}.{one['key']}" == key), None
-        ),
+        "organization_number": fields.get(key),
         "addresses": [
             {
                 **to_record(one, ADDRESS),
                 "id": number(one["id"]),
-                "type": "billing" if is_default else "other",
-                "is_default": is_default,
+                "type": "billing" if one["id"] == default["id"] else "other",
+                "is_default": one["id"] == default["id"],
             }
-            for one, is_default in addresses
+            for one in nodes(shop, row, "addressesV2")
         ],
         **stamps(row, STAMPS),
     }
@@ -211,17 +209,15 @@ def product(row: Row, shop: Shop) -> Iterator[Row]:
     row = row.get("product", row)
     is_alone, includes_tax = row["hasOnlyDefaultVariant"], taxes_included(shop)
     rate = shop.settings.get(f"tax_rate {row['productType']}", shop.settings.get("tax_rate"))
-    goods_or_service = {True: "goods", False: "service"}
     for variant in nodes(shop, row, "variants"):
         item = variant["inventoryItem"]
+        kind = "goods" if item["requiresShipping"] else "service"
         record = {
             **to_record(row, {**PRODUCT_NAMES, "category": "productType", "url": "onlineStoreUrl"}),
             **to_record(variant, {**VARIANT_NAMES, "sku": "sku"}),
             "id": number(variant["id"]),
             "parent_id": None if is_alone else number(row["id"]),
-            "type": "gift_card"
-            if row["isGiftCard"]
-            else goods_or_service[item["requiresShipping"]],
+            "type": "gift_card" if row["isGiftCard"] else kind,
             "variant_name": None if is_alone else variant["title"],
             "status": PRODUCT_STATUSES.get(row["status"], "draft"),
             "price_incl" if includes_tax else "price_excl": variant["price"],
