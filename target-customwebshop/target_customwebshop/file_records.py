@@ -89,6 +89,10 @@ class FileRecords(ShopRecords[SingleRecords]):
         """See `ShopRecords`."""
         if "change" not in self._file.functions:
             return f"{self._file.name} has no change()"
+        return self._why_unread(entity)
+
+    def _why_unread(self, entity: str) -> str | None:
+        """Say why no single record of this kind can be read; None if they can."""
         listing = self._file.listings.get(entity)
         if listing is None or not listing.single:
             return f"{self._file.name} does not say how one of the {entity} is read ('single')"
@@ -96,6 +100,8 @@ class FileRecords(ShopRecords[SingleRecords]):
 
     def read(self, entity: str, shop_id: str) -> Read:
         """See `ShopRecords`."""
+        if why := self._why_unread(entity):
+            raise TryLater(why)
         read_at = now()
         with self._of_one_record(entity):
             record = self._opened().read(entity, shop_id)
@@ -180,6 +186,8 @@ class FileRecords(ShopRecords[SingleRecords]):
         except NotTakenError as error:
             raise TryLater(str(error)) from None
         except ShopUnavailableError as error:
+            if self._stop.is_set():
+                raise
             raise self._given_up(str(error), self._knock(entity)) from None
 
     def _check_address(self, entity: str) -> None:

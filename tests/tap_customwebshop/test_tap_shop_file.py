@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
 
 import commands
 import pytest
@@ -254,6 +255,16 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
             "the shop tells of 9 rows, but sends 5",
         ),
         (
+            lambda asked: Reply({}, 410) if asked.query else {"rows": FIVE, "c": "x"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
+            lambda asked: Reply({}, 404) if asked.query else {"rows": FIVE, "next": "/list?p=2"},
+            "'/list', 'rows', Next('next'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
             lambda _: Reply({}, status=500),
             "'/list', params='sort=changd&dir=asc'",
             "Sent were: sort, dir; some shops fail at a wrong one",
@@ -408,12 +419,26 @@ def test_a_changed_file_reads_all_once(read, odd_shop):
     assert "after" in odd_shop.asked[-1].query
 
 
+def test_a_changed_setting_that_is_no_key_reads_all_once(read, odd_shop):
+    file = f"AUTH = Header('X-Key', '{{key}}')\n{CHANGED}"
+    state = state_of(read(lambda _: FIVE, file, shop_settings={"key": "a", "tax_rate": "15"}))
+    told = {"key": "b", "tax_rate": "15"}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+    told = {"key": "b", "tax_rate": "25"}
+    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=told))
+    assert odd_shop.asked[-1].query == {}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+
+
 def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
     file = CHANGED.replace("lookback", "full_read_days=7, lookback")
     state = state_of(read(lambda _: FIVE, file))
     read(lambda _: FIVE, file, state=state)
     assert "after" in odd_shop.asked[-1].query
-    state["bookmarks"]["customers"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    a_little_less = datetime.now(timezone.utc) - timedelta(days=7) + timedelta(minutes=5)
+    state["bookmarks"]["customers"]["full_read_at"] = a_little_less.isoformat()
     read(lambda _: FIVE, file, state=state)
     assert odd_shop.asked[-1].query == {}
 
@@ -648,6 +673,12 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
     if title is not None:
         assert isinstance(refused.value, NotTakenError)
         assert (refused.value.title, refused.value.detail) == (title, detail)
+    assert len(odd_shop.asked) == 1
+
+
+def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(records, odd_shop):
+    odd_shop.answer = lambda _: {"data": {"member": {"delivery_errors": ["2025: no such street"]}}}
+    records(REST).asker.send("PUT", "/customers/7", {"phone": "1"})
     assert len(odd_shop.asked) == 1
 
 

@@ -47,7 +47,7 @@ class ShopFile:
         auth: How the shop is shown who asks.
         listings: The list of each stream that the shop has.
         functions: `customer`, `product` and `order`, and `touched` and `change` if they are there.
-        fingerprint: A hash of its text.
+        fingerprint: A hash of its text, and of the settings that its functions may read.
     """
 
     name: str
@@ -98,11 +98,18 @@ def load_shop(shop: str, secrets: Mapping[str, str]) -> ShopFile:
     auth = module.get("AUTH", kinds_of_auth.Bearer())
     listings = {one: module[one.upper()] for one in STREAMS if one.upper() in module}
     functions = {one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES} if one in module}
-    digest = hashlib.sha256(text).hexdigest()[:16]
-    file = ShopFile(name, str(path), auth, listings, functions, digest)
+    file = ShopFile(name, str(path), auth, listings, functions, _fingerprint(text, auth, secrets))
     if wrong := next(_faults(file, module, secrets), None):
         raise ShopFileError(f"{name}: {wrong}.")
     return file
+
+
+def _fingerprint(text: bytes, auth: object, secrets: Mapping[str, str]) -> str:
+    """Return a hash of a file and of the settings that are not for AUTH, which are no secrets."""
+    of_auth = names_in([*vars(auth).values()]) if hasattr(auth, "__dict__") else set()
+    others = sorted((name, secrets[name]) for name in secrets.keys() - of_auth - {"auth_token"})
+    told = text + repr(others).encode() if others else text
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 def _run(path: Path, name: str, text: bytes) -> dict[str, Any]:
