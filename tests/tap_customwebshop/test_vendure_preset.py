@@ -1,4 +1,4 @@
-"""A real Vendure is read as it is, and its orders come to Go to the øre."""
+"""A Vendure is read as it is, and its orders come to Go to the øre."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from go_sandbox.shops.vendure.shop import KARI
 from own_shop import FileBoth
-from real_vendure import KARI, or_error
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
+from vendures import or_error
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
@@ -75,7 +76,8 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def kept():
+def kept(vendure):
+    """Of each Vendure its own."""
     return {}
 
 
@@ -243,7 +245,7 @@ def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee,
 
 def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
     vendure.fill_cart([(coffee, 1)], guest=guest)
-    draft = vendure.admin("mutation {createDraftOrder {id}}")["id"]
+    draft = vendure.draft()
     placed = vendure.place_order([(coffee, 1)], guest=guest)
     read = reader.records("orders")
     assert (placed in read, draft in read) == (True, False)
@@ -334,16 +336,11 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(
     vendure.settle_payment(paid)
     vendure.settle_refunds(refunded)
     vendure.ship(shipped)
-    addresses = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
-    address = {"id": addresses["addresses"][0]["id"], "city": "Bergen"}
+    (home,) = vendure.customer(kari, "addresses {id}")["addresses"]
+    address = {"id": home["id"], "city": "Bergen"}
     vendure.admin.do("updateCustomerAddress", "input: UpdateAddressInput!", "id", input=address)
-    product = vendure.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=coffee)
-    text = {"languageCode": "en", "description": "Ny"}
-    told = {"id": product["productId"], "translations": [text]}
-    vendure.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=told)
-    vendure.edit_variant(
-        wool, price=21000, stockLevels=[{"stockLocationId": "1", "stockOnHand": 7}]
-    )
+    vendure.describe(coffee, "Ny")
+    vendure.edit_variant(wool, price=21000, stock=7)
     read = reader.changed()
     assert set(read) == {
         *(("customers", kari), ("products", wool), ("products", coffee)),
@@ -363,8 +360,7 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(
 def test_an_address_that_was_removed_is_read_by_the_next_run(vendure, reader, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME, FJORD)
     reader.changed()
-    told = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
-    vendure.admin.do("deleteCustomerAddress", "id: ID!", "success", id=told["addresses"][1]["id"])
+    vendure.remove_address(kari, 1)
     assert {key: one["type"] for key, one in reader.changed().items()} == {
         ("customers", kari): "person"
     }
@@ -418,7 +414,7 @@ def test_orders_are_left_alone(vendure, reader, wool, guest):
 
 
 def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
-    settings = {"username": "merchant", "password": "x"}
+    settings = {"username": reader.vendure.user, "password": "x"}
     with pytest.raises(ShopError, match="log-in"):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
 

@@ -1,7 +1,8 @@
-"""Runs a real Vendure for the tests, and does in it what buyers and the merchant do.
+"""Runs a Vendure for the tests, and does in it what buyers and the merchant do.
 
-It is installed by npm once, beside the other caches of the user, and starts with an empty database
-in memory. It sells to Norway at 25, 15 and 0 % VAT.
+Each test runs with the sandbox's and with a real one, so that the one does as the other. The real
+one is installed by npm once, beside the other caches of the user, and starts with an empty database
+in memory. Both sell to Norway at 25, 15 and 0 % VAT.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from go_sandbox.shops import vendure as sandbox
+from go_sandbox.shops.vendure.shop import KARI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +30,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "vendure"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vendure-for-tests"
 OLDEST_NODE = 20
-KARI = {
-    "fullName": "Kari Nordmann",
-    "streetLine1": "Storgata 1",
-    "postalCode": "0155",
-    "city": "Oslo",
-    "countryCode": "NO",
-}
 
 
 class RefusedError(Exception):
@@ -81,26 +77,50 @@ def or_error(kind: str, fields: str = "id") -> str:
     return f"__typename ...on {kind} {{{fields}}} ...on ErrorResult {{errorCode message}}"
 
 
-class Vendure:
-    """A running Vendure.
+class Asked:
+    """A running Vendure that its merchant asks by the admin API.
 
     Attributes:
         url: Where it answers.
         user: Who may do everything.
         password: That one's password.
-        admin: A session of the merchant.
+        admin: A session of that one.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        self.url, self.user, self.password = url, user, password
+    user: str
+    password: str
+
+    def log_in(self, url: str) -> None:
+        """Open the merchant's session."""
+        self.url = url
         self.admin = Session(f"{url}/admin-api")
         self.admin.do(
             "login",
             "username: String!, password: String!",
             "__typename",
-            username=user,
-            password=password,
+            username=self.user,
+            password=self.password,
         )
+
+    def order(self, order: str, fields: str) -> Any:
+        """Return members of an order."""
+        return self.admin(f"query($id: ID!) {{order(id: $id) {{{fields}}}}}", id=order)
+
+    def customer(self, customer: str, fields: str) -> Any:
+        """Return members of a customer."""
+        return self.admin(f"query($id: ID!) {{customer(id: $id) {{{fields}}}}}", id=customer)
+
+
+class LocalVendure(Asked, sandbox.Vendure):
+    """The sandbox's Vendure."""
+
+
+class RealVendure(Asked):
+    """A real Vendure; its acts are those of the sandbox's."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.user, self.password = user, password
+        self.log_in(url)
         (zone,) = self.admin("{zones {items {id}}}")["items"]
         self._zone = zone["id"]
         self.enter_prices_with_vat()
@@ -187,14 +207,23 @@ class Vendure:
         )
         return [one["id"] for one in group["options"]]
 
-    def edit_variant(self, variant: str, **members: Any) -> None:
+    def edit_variant(self, variant: str, *, stock: int | None = None, **members: Any) -> None:
         """Change what a variant has."""
+        if stock is not None:
+            members["stockLevels"] = [{"stockLocationId": "1", "stockOnHand": stock}]
         self.admin.do(
             "updateProductVariants",
             "input: [UpdateProductVariantInput!]!",
             "id",
             input=[{"id": variant, **members}],
         )
+
+    def describe(self, variant: str, text: str) -> None:
+        """Change the description of a variant's product."""
+        found = self.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=variant)
+        translation = {"languageCode": "en", "description": text}
+        changed = {"id": found["productId"], "translations": [translation]}
+        self.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=changed)
 
     def add_customer(self, email: str, first: str, last: str, *addresses: Any, **more: Any) -> str:
         """Add a customer with a user, who logs in by their e-mail address as the password."""
@@ -215,9 +244,14 @@ class Vendure:
             )
         return str(made["id"])
 
-    def add_coupon(self, code: str, action: str, **arguments: Any) -> None:
-        """Add a promotion that a code gives: `order_percentage_discount` with `discount="10"`."""
-        told = [{"name": name, "value": str(value)} for name, value in arguments.items()]
+    def remove_address(self, customer: str, place: int) -> None:
+        """Remove a customer's address."""
+        address = self.customer(customer, "addresses {id}")["addresses"][place]
+        self.admin.do("deleteCustomerAddress", "id: ID!", "success", id=address["id"])
+
+    def add_coupon(self, code: str, action: str, discount: float = 0) -> None:
+        """Add a promotion that a code gives, such as `order_percentage_discount`."""
+        told = [{"name": "discount", "value": str(discount)}] if discount else []
         self.admin.do(
             "createPromotion",
             "input: CreatePromotionInput!",
@@ -269,6 +303,10 @@ class Vendure:
         buyer.do("setOrderShippingMethod", kind, or_error("Order"), shippingMethodId=method)
         return buyer
 
+    def draft(self) -> str:
+        """Begin an order that the merchant writes."""
+        return str(self.admin("mutation {createDraftOrder {id}}")["id"])
+
     def place_order(
         self, lines: list[tuple[str, int]], *, method: str = "vipps", **cart: Any
     ) -> str:
@@ -281,10 +319,6 @@ class Vendure:
             "addPaymentToOrder", kind, answer, input={"method": method, "metadata": {}}
         )
         return str(placed["id"])
-
-    def order(self, order: str, fields: str) -> Any:
-        """Return members of an order."""
-        return self.admin(f"query($id: ID!) {{order(id: $id) {{{fields}}}}}", id=order)
 
     def refund(self, order: str, amount: int, lines: dict[str, int] | None = None) -> None:
         """Pay back so many øre, for so many of these lines if any are named."""
@@ -367,9 +401,20 @@ class Vendure:
         self.admin.do("transitionOrderToState", kind, answer, id=order, state=before["state"])
 
 
-@pytest.fixture(scope="session")
-def vendure() -> Iterator[Vendure]:
-    """A Vendure that is used by all tests of a run; skips where it cannot be had."""
+@pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.slow)])
+def vendure(request: pytest.FixtureRequest) -> Iterator[LocalVendure | RealVendure]:
+    """A Vendure that is used by all tests of a run; skips where a real one cannot be had."""
+    yield from {"local": _local, "real": _real}[request.param]()
+
+
+def _local() -> Iterator[LocalVendure]:
+    shop = LocalVendure()
+    with sandbox.start(shop) as served:
+        shop.log_in(served.url)
+        yield shop
+
+
+def _real() -> Iterator[RealVendure]:
     installed = _installed()
     user, password = "merchant", secrets.token_urlsafe()
     process = subprocess.Popen(
@@ -396,7 +441,7 @@ def vendure() -> Iterator[Vendure]:
             raise RuntimeError("".join(said))
         rest = threading.Thread(target=process.stdout.read)
         rest.start()
-        yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
+        yield RealVendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
         process.kill()
         rest.join()
 
