@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,17 @@ OLDEST_NODE = 20
 
 
 class RefusedError(Exception):
-    """Vendure did not do what it was asked to."""
+    """Vendure did not do what it was asked to.
+
+    Attributes:
+        status: The HTTP status of the answer.
+        code: What Vendure calls the error; "" if nothing.
+    """
+
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        super().__init__(error)
+        self.status = status
+        self.code = error.get("errorCode") or error.get("extensions", {}).get("code", "")
 
 
 class Session:
@@ -50,15 +62,18 @@ class Session:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._url, content, headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            self._token = answer.headers.get("vendure-auth-token") or self._token
-            told = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                self._token = answer.headers.get("vendure-auth-token") or self._token
+                told = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise RefusedError(error.code, json.load(error)["errors"][0]) from None
         if "errors" in told:
-            raise RefusedError(told["errors"])
+            raise RefusedError(answer.status, told["errors"][0])
         data = told["data"]
         (value,) = data.values()
         if isinstance(value, dict) and "errorCode" in value:
-            raise RefusedError(value)
+            raise RefusedError(answer.status, value)
         return value
 
     def do(self, name: str, kinds: str, answer: str = "", **values: Any) -> Any:
@@ -114,6 +129,10 @@ class Asked:
 class LocalVendure(Asked, sandbox.Vendure):
     """The sandbox's Vendure."""
 
+    def pass_second(self) -> None:
+        """Let a second pass, after which stamps are others."""
+        self.clock_skew_seconds += 1
+
 
 class RealVendure(Asked):
     """A real Vendure; its acts are those of the sandbox's."""
@@ -133,6 +152,10 @@ class RealVendure(Asked):
         }
         methods = self.admin("{shippingMethods {items {id name}}}")["items"]
         self._freight = {one["name"]: one["id"] for one in methods}
+
+    def pass_second(self) -> None:
+        """Wait for a second, after which stamps are others."""
+        time.sleep(1)
 
     def enter_prices_with_vat(self, included: bool = True) -> None:
         """Set whether the merchant enters prices with VAT."""

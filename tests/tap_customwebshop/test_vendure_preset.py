@@ -13,12 +13,21 @@ from own_shop import FileBoth
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
-from vendures import or_error
+from vendures import RefusedError, Session, or_error
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
 FJORD_ADDRESS = {**KARI, "company": "Fjord AS"}
 HOME = {**KARI, "defaultBillingAddress": True, "defaultShippingAddress": True}
+
+EDIT_CUSTOMER, EDIT_ADDRESS, EDIT_VARIANT = (
+    f"mutation($input: Update{kind}Input!) {{update{name}(input: $input)"
+    for kind, name in (
+        ("Customer", "Customer"),
+        ("Address", "CustomerAddress"),
+        ("ProductVariant", "ProductVariant"),
+    )
+)
 
 
 class Reader:
@@ -419,6 +428,88 @@ def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
 
 
+def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wool, guest, number):
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
+    paid, reserved = (
+        vendure.place_order([(wool, 2)], guest=guest, method=method)
+        for method in ("vipps", "faktura")
+    )
+    fee = {"description": "Gebyr", "price": 10, "priceIncludesTax": True, "taxRate": 25}
+    phone = {"id": kari, "phoneNumber": "+4799887766"}
+
+    def call_kari():
+        answer = or_error("Customer")
+        vendure.admin.do("updateCustomer", "input: UpdateCustomerInput!", answer, input=phone)
+
+    def came_of(kind, record_id, act):
+        def members():
+            members = "updatedAt history {items {type}}"
+            return vendure.admin(f"query($id: ID!) {{{kind}(id: $id) {{{members}}}}}", id=record_id)
+
+        before = members()
+        vendure.pass_second()
+        act()
+        after = members()
+        told = after["history"]["items"][len(before["history"]["items"]) :]
+        types = [one["type"].removeprefix(f"{kind.upper()}_") for one in told]
+        return after["updatedAt"] != before["updatedAt"], " ".join(types)
+
+    (line,) = lines_of(vendure, paid)
+    acts = [
+        ("order", paid, lambda: vendure.refund(paid, 100)),
+        ("order", paid, lambda: vendure.settle_refunds(paid)),
+        ("order", paid, lambda: vendure.cancel(paid, {line: 1}, shipping=True)),
+        ("order", paid, lambda: vendure.modify(paid, surcharges=[fee | {"taxDescription": "x"}])),
+        ("order", reserved, lambda: vendure.settle_payment(reserved)),
+        ("order", reserved, lambda: vendure.ship(reserved)),
+        ("customer", kari, call_kari),
+        ("customer", kari, call_kari),
+        ("customer", kari, lambda: vendure.remove_address(kari, 0)),
+    ]
+    assert [came_of(*one) for one in acts] == [
+        (False, ""),
+        (False, "REFUND_TRANSITION"),
+        (True, "CANCELLATION"),
+        (True, "STATE_TRANSITION MODIFIED STATE_TRANSITION"),
+        (False, "PAYMENT_TRANSITION STATE_TRANSITION"),
+        (
+            False,
+            "FULFILLMENT FULFILLMENT_TRANSITION FULFILLMENT_TRANSITION STATE_TRANSITION",
+        ),
+        (True, "DETAIL_UPDATED"),
+        (False, "DETAIL_UPDATED"),
+        (False, "ADDRESS_DELETED"),
+    ]
+    told = vendure.order(reserved, "updatedAt orderPlacedAt")
+    assert told["orderPlacedAt"] >= told["updatedAt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "status", "code"),
+    [
+        ("{customers {nonsense}}", {}, 400, "GRAPHQL_VALIDATION_FAILED"),
+        ("{customers {", {}, 400, "GRAPHQL_PARSE_FAILED"),
+        ("{customers(options: {take: 1001}) {totalItems}}", {}, 200, "USER_INPUT_ERROR"),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "1", "lastName": None}, 200, ""),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "1", "city": "Oslo"}, 200, "BAD_USER_INPUT"),
+        (f"{EDIT_ADDRESS} {{id}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+        (f"{EDIT_VARIANT} {{id}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+    ],
+)
+def test_what_the_api_does_not_take(vendure, number, query, values, status, code):
+    vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
+    with pytest.raises(RefusedError) as refused:
+        vendure.admin(query, **({"input": values} if values else {}))
+    assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_nobody_may_ask_who_did_not_log_in(vendure):
+    with pytest.raises(RefusedError) as refused:
+        Session(f"{vendure.url}/admin-api")("{orders {totalItems}}")
+    assert (refused.value.status, refused.value.code) == (200, "FORBIDDEN")
+
+
 def test_everything_comes_to_go_once_and_an_edit_crosses_once(
     vendure, reader, to_go, ledger, wool, coffee, guest, number
 ):
@@ -497,6 +588,7 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
         assert outcome.status == 0
     finally:
         vendure.enter_prices_with_vat()
+    assert amounts_of(vendure, orders) == AMOUNTS[included]
     for order in orders:
         told = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
         paid_back = sum(one["total"] for paid in told["payments"] for one in paid["refunds"])
@@ -506,6 +598,24 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
             assert by_rate(found) == vendures_by_rate(vendure, order)
             parts = len(found["SalesOrderLines"])
             assert abs(found["NetAmount"] - kroner(told["total"])) <= parts * Decimal("0.005")
+
+
+AMOUNTS = {True: {}, False: {}}
+"""What the orders of each kind come to in a real Vendure."""
+
+
+def amounts_of(vendure, orders):
+    """Return the sum of each amount of some orders and of their lines."""
+    sums: Counter[str] = Counter()
+    for one in orders:
+        told = vendure.order(
+            one,
+            "total totalWithTax discounts {amount amountWithTax} lines {unitPrice linePrice"
+            " linePriceWithTax proratedLinePrice proratedLinePriceWithTax}",
+        )
+        for row in (told, *told["discounts"], *told["lines"]):
+            sums.update({name: value for name, value in row.items() if isinstance(value, int)})
+    return dict(sums)
 
 
 def place_by_chance(vendure, chance, goods, coupons, name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from graphql import GraphQLSyntaxError
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -44,8 +45,19 @@ def create_app(shop: Vendure) -> Starlette:
             try:
                 shown = answer(read_operation(admin_schema(), body), asked)
             except RefusedError as error:
-                return JSONResponse(error.answer, status_code=200 if error.is_in_values else 400)
+                return refused(error)
         headers = {TOKEN: asked.token} if asked.token != token else {}
         return JSONResponse(shown, headers=headers)
 
     return Starlette(routes=[Route("/admin-api", admin_api, methods=["POST"])])
+
+
+def refused(error: RefusedError) -> JSONResponse:
+    """Return the answer to what is not executed."""
+    code = "GRAPHQL_VALIDATION_FAILED"
+    if error.is_in_values:
+        code = "BAD_USER_INPUT"
+    elif isinstance(error.errors[0], GraphQLSyntaxError):
+        code = "GRAPHQL_PARSE_FAILED"
+    errors = [{**one, "extensions": {"code": code}} for one in error.answer["errors"]]
+    return JSONResponse({"errors": errors}, status_code=200 if error.is_in_values else 400)

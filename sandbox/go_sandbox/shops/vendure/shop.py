@@ -368,7 +368,7 @@ class Vendure:
     def ship(self, order: str) -> None:
         """Send all that an order has."""
         record = self._kinds["Order"][order]
-        self._note(record, "ORDER_FULFILLMENT", "ORDER_FULFILLMENT_TRANSITION")
+        self._note(record, "ORDER_FULFILLMENT", *["ORDER_FULFILLMENT_TRANSITION"] * 2)
         self._move(record, "Shipped")
 
     def cancel(
