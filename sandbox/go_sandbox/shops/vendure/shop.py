@@ -280,16 +280,20 @@ class Vendure:
         return order
 
     def _buyer(self, email: str, guest: Mapping[str, str]) -> Record:
-        """Return the customer; who was a guest before is the same one."""
-        email = email or guest["emailAddress"]
-        known = (one for one in self.all("Customer") if one["emailAddress"] == email)
-        return next(known, None) or self._customer(
-            email,
-            guest["firstName"],
-            guest["lastName"],
-            None,
-            phoneNumber=guest.get("phoneNumber"),
-        )
+        """Return the customer; who was a guest before is the same one.
+
+        Raises:
+            ValueError: A guest has the e-mail address of a customer with a user.
+        """
+        wanted = email or guest["emailAddress"]
+        for one in self.all("Customer"):
+            if one["emailAddress"] == wanted:
+                if one["user"] and not email:
+                    raise ValueError("the e-mail address belongs to a customer, who must log in")
+                return one
+        phone = guest.get("phoneNumber")
+        names = (guest["firstName"], guest["lastName"])
+        return self._customer(wanted, *names, None, phoneNumber=phone)
 
     def _line(self, variant: Record, count: int) -> Record:
         price = self.price_of(variant)
