@@ -157,7 +157,7 @@ class Vendure:
         **more: Any,  # noqa: ANN401
     ) -> str:
         """Add a customer with a user."""
-        customer = self._customer(email, first, last, {"id": str(self._ids["User"])}, **more)
+        customer = self._customer(email, first, last, self._new("User"), **more)
         self._note(customer, "CUSTOMER_REGISTERED", "CUSTOMER_VERIFIED")
         for one in addresses:
             self.add_address(customer, one)
