@@ -139,8 +139,8 @@ def channels(_: object, info: GraphQLResolveInfo[Any]) -> Record:
     """Answer the channels, of which there is one."""
     info.context.allow()
     includes_tax = info.context.shop.prices_include_tax
-    one = {"id": "1", "code": "__default_channel__", "pricesIncludeTax": includes_tax}
-    return {"items": [one], "totalItems": 1}
+    one = {"id": "1", "code": "__default_channel__", "defaultLanguageCode": "en"}
+    return {"items": [{**one, "pricesIncludeTax": includes_tax}], "totalItems": 1}
 
 
 def pair(name: str, amount: Callable[[Any, Vendure], Amount]) -> dict[str, Resolver]:
@@ -265,8 +265,6 @@ def update_variant(_: object, info: GraphQLResolveInfo[Any], input: Record) -> R
     variant = asked.found("ProductVariant", record_id)
     for one in input.pop("translations", None) or []:
         input["name"] = one["name"]
-    for one in input.pop("prices", None) or []:
-        input["price"] = one["price"]
     asked.shop.edit_variant(record_id, **input)
     return variant
 
@@ -294,7 +292,6 @@ RESOLVERS: dict[str, dict[str, Resolver]] = {
     "ProductVariant": {
         **pair("price", lambda variant, shop: shop.price_of(variant).unit),
         "currencyCode": lambda _, __: "NOK",
-        "prices": lambda variant, _: [{"currencyCode": "NOK", "price": variant["entered"]}],
         "taxRateApplied": lambda variant, _: {
             "name": f"{RATES[variant['rate']]} Norge",
             "value": int(variant["rate"]),

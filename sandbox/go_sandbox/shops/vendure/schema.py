@@ -85,7 +85,9 @@ union UpdateCustomerResult = Customer | EmailAddressConflictError
 type CurrentUser { id: ID! identifier: String! }
 
 type ChannelList { items: [Channel!]! totalItems: Int! }
-type Channel { id: ID! code: String! pricesIncludeTax: Boolean! }
+type Channel {
+  id: ID! code: String! defaultLanguageCode: LanguageCode! pricesIncludeTax: Boolean!
+}
 
 type HistoryEntry { id: ID! createdAt: DateTime! updatedAt: DateTime! type: String! }
 
@@ -165,31 +167,27 @@ type ProductVariant {
   productId: ID!
   createdAt: DateTime!
   updatedAt: DateTime!
-  languageCode: LanguageCode!
   enabled: Boolean!
   sku: String!
   name: String!
   price: Money!
   priceWithTax: Money!
   currencyCode: CurrencyCode!
-  prices: [ProductVariantPrice!]!
   taxRateApplied: TaxRate!
   taxCategory: TaxCategory!
   trackInventory: GlobalFlag!
   stockLevels: [StockLevel!]!
 }
-type ProductVariantPrice { currencyCode: CurrencyCode! price: Money! }
 type TaxRate { name: String! value: Float! }
 type TaxCategory { name: String! }
 type StockLevel { id: ID! stockLocationId: ID! stockOnHand: Int! stockAllocated: Int! }
 input ProductVariantTranslationInput { languageCode: LanguageCode! name: String }
-input UpdateProductVariantPriceInput { currencyCode: CurrencyCode! price: Money! }
 input UpdateProductVariantInput {
   id: ID!
   enabled: Boolean
   translations: [ProductVariantTranslationInput!]
   sku: String
-  prices: [UpdateProductVariantPriceInput!]
+  price: Money
 }
 
 type Order {

@@ -110,7 +110,6 @@ class Vendure:
                 "ProductVariant",
                 product=product,
                 productId=product["id"],
-                languageCode="en",
                 enabled=True,
                 sku=sku,
                 name=" ".join([name, *options.split()[place : place + 1]]),
