@@ -50,6 +50,7 @@ class Reader:
             "shop": "vendure",
             "shop_settings": {"username": self.vendure.user, "password": self.vendure.password},
             "lookback_seconds": 0,
+            "page_size": 10,
         }
 
     def messages(self):
@@ -539,7 +540,8 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(
 
 def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, both, wool, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
-    settings = {name: one for name, one in reader.config.items() if name != "lookback_seconds"}
+    taps = {"lookback_seconds", "page_size"}
+    settings = {name: one for name, one in reader.config.items() if name not in taps}
     ways = FileBoth(both, settings)
     assert ways.forward(sales_accounts=ACCOUNTS).status == 0
     place = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}

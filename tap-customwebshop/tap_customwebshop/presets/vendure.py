@@ -136,6 +136,12 @@ ORDERS = listing("order", ORDER, filters=PLACED, days=7)
 CANCELLED_FREIGHT = "CANCEL_ORDER"
 PREFIXES = {"lines": "", "shippingLines": "freight-", "surcharges": "surcharge-"}
 """Ids are unique in each list only, and a refund names a line by its id."""
+ORDER_NAMES = {
+    "id": "id",
+    "number": "code",
+    "source_status": "state",
+    "currency": "currencyCode",
+}
 STATUSES = {
     "Shipped": "completed",
     "Delivered": "completed",
@@ -208,13 +214,9 @@ def product(row: Row, shop: Shop) -> Row:
     includes_tax = shop.table("channel", channel)["pricesIncludeTax"]
     status = "active" if parent["enabled"] else "draft"
     return {
-        "id": row["id"],
-        "parent_id": parent["id"],
-        "sku": row["sku"] or None,
-        "name": row["name"],
-        "description": parent["description"] or None,
+        **to_record(row, {"id": "id", "sku": "sku", "name": "name", "currency": "currencyCode"}),
+        **to_record(parent, {"parent_id": "id", "description": "description"}),
         "status": status if row["enabled"] else "archived",
-        "currency": row["currencyCode"],
         **({"price_incl": price.incl} if includes_tax else {"price_excl": price.excl}),
         "prices_include_tax": includes_tax,
         "tax_rate": percent(row["taxRateApplied"]["value"]),
@@ -243,13 +245,10 @@ def order(row: Row, shop: Shop) -> Row | None:
         [charge(one) for one in parts if one.kind == kind] for kind in PREFIXES
     )
     return {
-        "id": row["id"],
-        "number": row["code"],
+        **to_record(row, ORDER_NAMES),
         "status": STATUSES.get(row["state"], "processing"),
         "payment_status": status,
         "fulfillment_status": FULFILLMENTS.get(row["state"], "unfulfilled"),
-        "source_status": row["state"],
-        "currency": row["currencyCode"],
         "prices_include_tax": includes_tax,
         **buyer(row),
         "placed_at": stamp(row["orderPlacedAt"]),
@@ -395,7 +394,8 @@ NOTHING = Amount(Decimal(0), Decimal(0))
 def rate_of(freight: Amount, row: Row) -> Decimal:
     """Return the rate of freight, which tells none: the one of the order that its VAT comes to."""
     rates = [Decimal(one["taxRate"]) for one in row["taxSummary"]]
-    return min(rates, key=lambda rate: abs(less_vat(freight.incl, rate).excl - freight.excl))
+    missed = {rate: abs(less_vat(freight.incl, rate).excl - freight.excl) for rate in rates}
+    return min(missed, key=missed.__getitem__, default=Decimal(0))
 
 
 def line_part(line: Row, includes_tax: bool, *, is_less: bool) -> Part:
@@ -432,8 +432,7 @@ def goods(part: Part, before: Amount) -> Row:
     discount = before.less(part.sold)
     return {
         "type": "product",
-        "product_id": variant["id"],
-        "sku": variant["sku"] or None,
+        **to_record(variant, {"product_id": "id", "sku": "sku"}),
         "quantity": str(part.quantity),
         "unit_price_excl": unit.excl,
         "unit_price_incl": unit.incl,
@@ -461,9 +460,7 @@ def payment(row: Row) -> Row:
     """A payment; the money was taken once it is settled."""
     is_paid = row["state"] == "Settled"
     return {
-        "id": row["id"],
-        "method": row["method"],
-        "reference": row["transactionId"] or None,
+        **to_record(row, {"id": "id", "method": "method", "reference": "transactionId"}),
         "status": "paid" if is_paid else row["state"].lower(),
         "amount": kroner(row["amount"]),
         "paid_at": stamp(row["updatedAt"]) if is_paid else None,
@@ -478,9 +475,8 @@ def refunds_of(settled: list[Row], apart: Decimal) -> Iterator[Row]:
         if one["state"] == "Settled" and total > taken:
             apart -= taken
             yield {
-                "id": one["id"],
+                **to_record(one, {"id": "id", "reason": "reason"}),
                 "amount_incl": total - taken,
-                "reason": one["reason"] or None,
                 "created_at": stamp(one["updatedAt"]),
                 "lines": [
                     {"line_id": line["orderLineId"], "quantity": str(line["quantity"])}
