@@ -48,14 +48,12 @@ class Page:
         next_cursor: What to ask for next; None on the last page.
         read_at: The moment just before this page was requested, UTC.
         told_at: The time that the shop itself gave with it, in whole seconds; None if it gave none.
-        has_numbers: Whether any value on the page is a JSON number.
     """
 
     records: list[Any]
     next_cursor: str | None
     read_at: datetime
     told_at: datetime | None
-    has_numbers: bool
 
 
 def parse_page(
@@ -73,16 +71,10 @@ def parse_page(
         ValueError: The body is not JSON.
         ContractBrokenError: It is JSON of another form.
     """
-    numbers: list[None] = []
-
-    def note_number() -> None:
-        numbers.append(None)
-
-    answer = form.answer(body, note_number) if form else None
-    answer = answer or read_json(body, note_number)
+    answer = (form.answer(body) if form else None) or read_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise ContractBrokenError("the answer has no list 'data'")
-    return Page(answer["data"], _cursor(answer), read_at, told_at, bool(numbers))
+    return Page(answer["data"], _cursor(answer), read_at, told_at)
 
 
 def _cursor(answer: dict[str, Any]) -> str | None:

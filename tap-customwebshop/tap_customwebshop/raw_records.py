@@ -15,7 +15,7 @@ from tap_customwebshop.json_text import may_hold_no_character, read_json
 from tap_customwebshop.stamps import FIRST_YEAR, sortable_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
 _ON_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -52,12 +52,11 @@ class RecordForm:
         self._envelope = msgspec.json.Decoder(_Envelope)
         self._record = msgspec.json.Decoder(_object(schema, {"id": str, "updated_at": str}))
 
-    def answer(self, body: bytes, note_number: Callable[[], object]) -> dict[str, Any] | None:
+    def answer(self, body: bytes) -> dict[str, Any] | None:
         """Return an answer of the contract, each record a RawRecord or, if that cannot be, read.
 
         Args:
             body: The answer.
-            note_number: Called for each number in a record that is read.
 
         Returns:
             None for an answer that is better read as a whole: of another form, or one of whose
@@ -72,7 +71,7 @@ class RecordForm:
             if raw is None:
                 return None
             data = [
-                record or read_json(b"[[%b]]" % text, note_number)[0][0]  # as deep as it was
+                record or read_json(b"[[%b]]" % text)[0][0]  # as deep as it was
                 for record, text in zip(raw, texts, strict=True)
             ]
         except (ValueError, RecursionError):

@@ -83,7 +83,7 @@ class ShopStream(Stream):
         try:
             for number, page in enumerate(self._read(), 1):
                 for position, record in enumerate(page.records, 1):
-                    yield self._take(record, page, f"record {position} of page {number}")
+                    yield self._take(record, f"record {position} of page {number}")
                 if isinstance(self._tap.message_writer, LineWriter):
                     self._tap.message_writer.flush()
         except ContractBrokenError:
@@ -124,7 +124,7 @@ class ShopStream(Stream):
         moments = [start, mark and earlier(mark, lookback)]
         return max((moment for moment in moments if moment), default=None)
 
-    def _take(self, record: object, page: Page, place: str) -> dict[str, Any]:
+    def _take(self, record: object, place: str) -> dict[str, Any]:
         """Check one record and bring it into the contract's form.
 
         Raises:
@@ -133,19 +133,21 @@ class ShopStream(Stream):
         """
         if not isinstance(record, dict):
             raise self._broken(f"{place} is no object")
-        if page.has_numbers:
-            numbers_to_text(record, self.record_schema)
+        numbers_to_text(record, self.record_schema)
         if not isinstance(record.get("id"), str) or not record["id"]:
             raise self._broken(f"{place} has no 'id'")
         if not record.keys() <= self._known:
             self._keep_unknown(record)
-        self._stamp = self._read_stamp(record, place)
-        if self._stamp is not None and self._bookmark is not None:
-            self._check_order(self._bookmark, self._stamp)
+        self._check_stamp(record, place)
         return record
 
     def _broken(self, what: str) -> ContractBrokenError:
         return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
+
+    def _check_stamp(self, record: dict[str, Any], place: str) -> None:
+        self._stamp = self._read_stamp(record, place)
+        if self._stamp is not None and self._bookmark is not None:
+            self._check_order(self._bookmark, self._stamp)
 
     def _check_order(self, bookmark: Bookmark, stamp: str) -> None:
         bookmark.check(stamp)
@@ -229,7 +231,7 @@ class ShopStream(Stream):
                         bookmark.advance(stamp, read_at, told_at)
                     write(text)
                 else:
-                    taken = self._take(record, page, f"record {position} of page {number}")
+                    taken = self._take(record, f"record {position} of page {number}")
                     write(as_json(taken))
                     self._increment_stream_state(taken)
 

@@ -15,12 +15,14 @@ from tap_customwebshop.client import ShopClient
 from tap_customwebshop.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError, ShopFileError
+from tap_customwebshop.sdk_internals import ConfigInput
 from tap_customwebshop.settings import SETTINGS, setting_errors
 from tap_customwebshop.stamps import parse_start, write_stamp
 from tap_customwebshop.streams import STREAMS
 from tap_customwebshop.writer import LineWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     import click
@@ -172,8 +174,30 @@ class TapCustomWebShop(CommandLine, Tap):
         from tap_customwebshop.shop import commands  # noqa: PLC0415 - most runs need it not
 
         command = super().get_singer_command()
-        command.params += commands.options(cls)
+        command.params += commands.options(cls._run_instead)
         return command
+
+    @classmethod
+    def _run_instead(
+        cls,
+        command: Callable[[TapCustomWebShop, Any], bool],
+        ctx: click.Context,
+        _: click.Parameter,
+        value: Any,  # noqa: ANN401 - click's
+    ) -> None:
+        """Run a command instead of a sync, and end; faults end it with one line each."""
+        if not value:
+            return
+        given: ConfigInput = ctx.params.get("config", ConfigInput())
+        try:
+            tap = cls(config=given.config, parse_env_config=given.parse_env, validate_config=True)
+            with cls.printing():
+                is_right = command(tap, value)
+        except ConfigValidationError as error:
+            cls.end_with(*error.errors)
+        except ShopError as error:
+            cls.end_with(str(error))
+        ctx.exit(0 if is_right else 1)
 
     @classmethod
     @override

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import msgspec
 
 _DEEPEST = 100
 _TOO_DEEP = '"(left out: nested too deeply)"'
@@ -23,11 +23,13 @@ _MOST_DIGITS = 40
 """Digits before the decimal point, or zeros after it; no amount, rate, quantity or id has more."""
 
 _ESCAPED_NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+_HUGE = b"0" * _MOST_DIGITS
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _MARKS = re.compile(r'"|[\[{]+|[\]}]+')
 _ALL_BUT_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 
 
-def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any:  # noqa: ANN401
+def read_json(told: str | bytes) -> Any:  # noqa: ANN401
     """Return the JSON value; numbers with a fraction are Decimal, digit by digit.
 
     What cannot be worked with becomes text or a character of a text, which a reader finds unusable
@@ -38,27 +40,27 @@ def read_json(told: str | bytes, note_number: Callable[[], object] = int) -> Any
       cannot hold: a replacement character.
     - What is nested more than a hundred levels deep: a text that says so.
 
-    Args:
-        told: the text.
-        note_number: called for each number.
-
     Raises:
         ValueError: it is not JSON.
     """
-
-    def whole(digits: str) -> int | str:
-        note_number()
-        return int(digits) if len(digits) <= _MOST_DIGITS else digits
-
-    def broken(digits: str) -> Decimal | str:
-        note_number()
-        return fraction(digits)
-
     text = told if isinstance(told, str) else _decoded(told)
     if _is_deep(text):
         text = _without_depths(text)
-    value = json.loads(text, parse_int=whole, parse_float=broken, parse_constant=str)
-    return _mended(value) if may_hold_no_character(text) else value
+    is_odd = may_hold_no_character(text)
+    if not is_odd and not _has_huge_number(text):
+        with suppress(ValueError):  # such as NaN, or an error that is told below
+            return _DECODER.decode(text)
+    value = json.loads(text, parse_int=_whole, parse_float=fraction, parse_constant=str)
+    return _mended(value) if is_odd else value
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+def _has_huge_number(text: str) -> bool:
+    """Return whether text may hold a whole number that is to become text."""
+    return _HUGE in text.encode().translate(_DIGITS)
 
 
 def fraction(digits: str) -> Decimal | str:
@@ -70,9 +72,7 @@ def fraction(digits: str) -> Decimal | str:
     return number if abs(number.adjusted()) <= _MOST_DIGITS else digits
 
 
-def is_odd(text: str) -> bool:
-    """Return whether JSON text may hold what readers other than `read_json` cannot take."""
-    return _is_deep(text) or may_hold_no_character(text)
+_DECODER = msgspec.json.Decoder(float_hook=fraction)
 
 
 def may_hold_no_character(text: str) -> bool:

@@ -79,7 +79,7 @@ def test_many_records_need_no_more_memory_than_a_page():
         number = next(numbers)
         told = [{"id": f"{number} {one}"} for one in range(1000)]
         cursor = f"{number}" if number < 99 else None
-        return Page(told, cursor, datetime.now(timezone.utc), None, has_numbers=False)
+        return Page(told, cursor, datetime.now(timezone.utc), None)
 
     tracemalloc.start()
     try:

@@ -645,7 +645,8 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
         by_file.asker.send("PUT", "/customers/7", {"phone": "1"})
     assert type(refused.value) is error
     assert "kari@x.no" not in str(refused.value)
-    if isinstance(refused.value, NotTakenError):
+    if title is not None:
+        assert isinstance(refused.value, NotTakenError)
         assert (refused.value.title, refused.value.detail) == (title, detail)
     assert len(odd_shop.asked) == 1
 

@@ -104,9 +104,7 @@ def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
     def fetch(cursor):
         if cursor:
             asked_again.set()
-        return Page(
-            [], None if cursor else "next", datetime.now(timezone.utc), None, has_numbers=False
-        )
+        return Page([], None if cursor else "next", datetime.now(timezone.utc), None)
 
     pages = read_pages(fetch, path="/customers", ahead=True)
     next(pages)
@@ -192,7 +190,7 @@ def test_what_cannot_be_worked_with_is_never_passed_on_as_bytes(odd, place):
 def test_an_answer_that_is_not_json_is_not_passed_on_as_bytes(broken):
     record = b'{"id": "1", "updated_at": "%b", "name": "Kari%b"}' % (TODAY.encode(), broken)
     body = b'{"data": [%b], "next_cursor": null}' % record
-    answer = RecordForm(schemas.CUSTOMERS).answer(body, int)
+    answer = RecordForm(schemas.CUSTOMERS).answer(body)
 
     assert answer is None or not isinstance(answer["data"][0], RawRecord)
 

@@ -42,6 +42,25 @@ def edited(own):
     return own
 
 
+def test_a_name_that_the_shop_keeps_as_one_stays_whole(both, shop, tmp_path, customer):
+    told = {**customer(), "name": "Turid Berg"}
+    shop.put("customers", {k: v for k, v in told.items() if k not in ("first_name", "last_name")})
+    shop.keeps = {"first_name", "last_name"}
+    own = OwnBoth(both, shop, tmp_path)
+    assert own.forward().status == 0
+
+    for edit, name in (
+        ({"LastName": "Berg Moe"}, "Turid Berg Moe"),
+        ({"FirstName": "Turi"}, "Turi Berg Moe"),
+        ({"LastName": "Bø Moe"}, "Turi Bø Moe"),
+        ({"FirstName": "Ann Turi", "LastName": "Moe"}, "Ann Turi Moe"),
+    ):
+        both.edit_in_go("customers", "1001", **edit)
+        own.back(ends_with=0)
+        assert shop.records["customers"]["1001"]["name"] == name
+        own.assert_at_rest()
+
+
 def phone(own):
     return own.shop.records["customers"]["1001"]["phone"]
 
@@ -524,11 +543,17 @@ class GraphQLShop:
         return {"data": {"update": {"userErrors": self.errors}}}
 
 
+class GraphQLBoth(OwnBoth):
+    """Both ways between a shop by GraphQL and Go."""
+
+    graphql: GraphQLShop
+
+
 @pytest.fixture
 def by_graphql(both, shop, tmp_path, customer):
     """Both ways over a shop by GraphQL, with a phone number that was edited in Go."""
     shop.put("customers", customer())
-    own = OwnBoth(both, shop, tmp_path)
+    own = GraphQLBoth(both, shop, tmp_path)
     own.graphql = GraphQLShop(shop)
     own.write_file(BY_GRAPHQL)
     assert own.forward().status == 0

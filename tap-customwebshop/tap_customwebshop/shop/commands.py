@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
-
-from tap_customwebshop.errors import ShopError
-from tap_customwebshop.sdk_internals import ConfigInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from tap_customwebshop.tap import TapCustomWebShop
+    from requests.auth import AuthBase
+
+    from tap_customwebshop.connection import ShopConnection
+    from tap_customwebshop.shop.streams import FileStream
 
 _CHECK = "Read some records of each stream, and say what would be wrong with them."
 _EXPLAIN = "Show the first record of each stream beside the shop's row and Go's properties."
 _INIT = "Print a first shop file, guessed from the list at this path of the shop."
 
 
-def options(kind: type[TapCustomWebShop]) -> list[click.Parameter]:
-    """Return the options, for the tap's command line."""
+class ShopTap(Protocol):
+    """What the options need of the tap."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The settings, checked."""
+
+    def connect(self, auth: AuthBase | None = None) -> ShopConnection:
+        """Return a connection to the shop."""
+
+    def shop_file_streams(self) -> list[FileStream]:
+        """Return the streams as the shop file reads them."""
+
+
+def options(run: Callable[..., None]) -> list[click.Parameter]:
+    """Return the options; each calls `run` with what to do, and with what click gives."""
     return [
         click.Option(
             [f"--{name}"],
@@ -31,7 +44,7 @@ def options(kind: type[TapCustomWebShop]) -> list[click.Parameter]:
             metavar=metavar,
             is_flag=metavar is None,
             expose_value=False,
-            callback=partial(_run, kind, command),
+            callback=partial(run, command),
         )
         for name, metavar, command, text in (
             ("check", None, _check, _CHECK),
@@ -41,29 +54,7 @@ def options(kind: type[TapCustomWebShop]) -> list[click.Parameter]:
     ]
 
 
-def _run(
-    kind: type[TapCustomWebShop],
-    command: Callable[[TapCustomWebShop, Any], bool],
-    ctx: click.Context,
-    _: click.Parameter,
-    value: Any,  # noqa: ANN401 - click's
-) -> None:
-    """Run a command instead of a sync, and end; faults end it with one line each."""
-    if not value:
-        return
-    given: ConfigInput = ctx.params.get("config", ConfigInput())
-    try:
-        tap = kind(config=given.config, parse_env_config=given.parse_env, validate_config=True)
-        with kind.printing():
-            is_right = command(tap, value)
-    except ConfigValidationError as error:
-        kind.end_with(*error.errors)
-    except ShopError as error:
-        kind.end_with(str(error))
-    ctx.exit(0 if is_right else 1)
-
-
-def _check(tap: TapCustomWebShop, _: object) -> bool:
+def _check(tap: ShopTap, _: object) -> bool:
     from tap_customwebshop.shop.checking import check_streams  # noqa: PLC0415 - needed here only
 
     lines = list(check_streams(tap.shop_file_streams()))
@@ -71,7 +62,7 @@ def _check(tap: TapCustomWebShop, _: object) -> bool:
     return all(line.endswith(" 0 kinds of faults") for line in lines)
 
 
-def _explain(tap: TapCustomWebShop, _: object) -> bool:
+def _explain(tap: ShopTap, _: object) -> bool:
     from tap_customwebshop.shop.explaining import explain  # noqa: PLC0415 - needed here only
 
     for line in explain(tap.shop_file_streams()):
@@ -79,7 +70,7 @@ def _explain(tap: TapCustomWebShop, _: object) -> bool:
     return True
 
 
-def _init(tap: TapCustomWebShop, place: str) -> bool:
+def _init(tap: ShopTap, place: str) -> bool:
     from tap_customwebshop.shop.loading import presets  # noqa: PLC0415 - needed here only
     from tap_customwebshop.shop.reading import asker_of  # noqa: PLC0415
     from tap_customwebshop.shop.starting import first_file, recognised  # noqa: PLC0415

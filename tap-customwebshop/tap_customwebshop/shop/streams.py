@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
@@ -241,7 +241,7 @@ class FileStream(ShopStream):
             else:
                 records += [one for one in made if self._is_wanted(one, page.read_at, earliest)]
         is_whole = page.is_whole and not failures
-        told = records, None, page.read_at, page.told_at, False
+        told = records, None, page.read_at, page.told_at
         return RecordPage(*told, tuple(failures), is_whole=is_whole, is_in_order=is_in_order)
 
     def _is_wanted(self, record: dict[str, Any], read_at: datetime, earliest: str) -> bool:
@@ -280,6 +280,13 @@ class FileStream(ShopStream):
             if kind not in self._warned:
                 self._warned.add(kind)
                 self.logger.warning("%s was not read. %s", self.name, failure)
+
+    @override
+    def _take(self, record: object, place: str) -> dict[str, Any]:
+        """See `ShopStream`; the mapper has brought it into the contract's form."""
+        taken = cast("dict[str, Any]", record)
+        self._check_stamp(taken, place)
+        return taken
 
     @override
     def _check_order(self, bookmark: Bookmark, stamp: str) -> None:

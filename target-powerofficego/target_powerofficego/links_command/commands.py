@@ -89,7 +89,8 @@ for _place, _help in {
     "transfer:import_": "Read an export into an empty link store.",
     "linking:link": "Say which entry in Go a record of the shop is.",
     "lists:links": "List which record of the shop is which entry in Go.",
-    "waiting:parked": "List records that wait for another record, for Go or for a shop file.",
+    "waiting:parked": "List records that wait for another record, for Go or for a shop file, or to"
+    " be read again.",
     "reconcile:reconcile": "Compare a period's orders with Go's books.",
     "waiting:rejects": "List records that cannot be written, with the reason.",
     "waiting:retry": "Let the next run try records at once that rest.",

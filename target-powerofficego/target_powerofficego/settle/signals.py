@@ -13,11 +13,10 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk.io_base import SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_powerofficego.json_text import fraction, is_odd, read_json
+from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 
 _NAMED_BY_TEXT = ("type", "stream")
-
-_decode = msgspec.json.Decoder(float_hook=fraction).decode
 
 
 class BrokenInput(InvalidInputLine):
@@ -36,18 +33,13 @@ class BrokenInput(InvalidInputLine):
 def read_message(line: str, number: int) -> dict[str, Any]:
     """Return the message of a line, with fractional numbers as Decimal.
 
-    What `_decode` can make nothing of is returned as `read_json` reads it.
-
     Raises:
         BrokenInput: the line is not a JSON object, or names its type or stream by something other
             than text.
     """
     message: Any = None
-    try:
-        message = read_json(line) if is_odd(line) else _decode(line)
-    except ValueError:  # the fast reader is stricter than others: a NaN
-        with contextlib.suppress(ValueError):
-            message = read_json(line)
+    with contextlib.suppress(ValueError):
+        message = read_json(line)
     if not isinstance(message, dict):
         raise BrokenInput(
             f"line {number} of the input is no Singer message (a JSON object); the tap broke off,"
