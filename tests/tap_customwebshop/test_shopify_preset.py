@@ -423,6 +423,19 @@ def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
     )
 
 
+def test_check_has_nothing_to_say_against_a_tip(shop, reader, tmp_path):
+    shop.add_customer("kari@example.com", addresses=[KARI])
+    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00", billing=KARI)
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(reader.config), encoding="utf-8")
+    checked = commands.run("tap-customwebshop", "--config", config, "--check")
+    assert checked.stdout.splitlines() == [
+        f"{stream}: 1 records looked at, 0 kinds of faults"
+        for stream in ("customers", "products", "orders")
+    ]
+    assert checked.returncode == 0
+
+
 def test_test_orders_are_none(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], test=True)
     assert reader.records("orders") == []
@@ -700,6 +713,8 @@ def test_an_edit_that_shopify_refuses_waits_for_a_person(shop, to_go, both, read
     assert outcome.status == 3
     (why,) = both.open_ones().values()
     assert why == "the shop refused it"
+    (reject,) = both.ledger.unsettled("reject")
+    assert reject.detail == "Phone is invalid"
     assert shop.record("Customer", kari)["phone"] == "+4799887766"
 
 

@@ -762,7 +762,7 @@ def sale(**members):
         ({"lines": [90]}, "lines, shipping and fees less discounts do not come to total_incl (1)"),
         ({"off": 10}, "a discount is in the lines and told again: say is_in_lines of it (1)"),
         ({}, "the amounts in taxes do not come to total_tax (1)"),
-        ({}, "a line has no sku (1)"),
+        ({}, "a line has no sku; where it is of no product, tell sku and product_id as None (1)"),
         ({}, "a line has no tax_rate"),
         ({"total": None}, "one of the orders has no total_incl, without which"),
         ({"lines": [50, 50]}, "a line has no quantity, without which target-powerofficego rejects"),
@@ -774,6 +774,13 @@ def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
     ended = command(lambda _: [sale(**members)], SALES, "--check")
     assert ended.returncode == 1
     assert told in ended.stdout
+
+
+def test_check_takes_a_line_that_says_it_is_of_no_product(command):
+    file = SALES.replace('"id": "1", ', '"id": "1", "sku": None, "product_id": None, ')
+    assert "has no sku" not in command(lambda _: [sale()], file, "--check").stdout
+    file = SALES.replace('"id": "1", ', '"id": "1", "sku": None, "product_id": "7", ')
+    assert "a line has no sku" in command(lambda _: [sale()], file, "--check").stdout
 
 
 def test_check_ends_well_when_nothing_is_wrong(command):
