@@ -425,7 +425,7 @@ class RealVendure(Asked):
 
 
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.slow)])
-def vendure(request: pytest.FixtureRequest) -> Iterator[LocalVendure | RealVendure]:
+def vendure(request: pytest.FixtureRequest) -> Iterator[Asked]:
     """A Vendure that is used by all tests of a run; skips where a real one cannot be had."""
     yield from {"local": _local, "real": _real}[request.param]()
 

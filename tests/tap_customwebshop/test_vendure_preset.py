@@ -262,6 +262,14 @@ def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
     assert all(one["source_status"] != "AddingItems" for one in read.values())
 
 
+@pytest.mark.parametrize("vendure", ["local"], indirect=True)
+def test_sellers_shares_of_an_order_are_none(vendure, reader, wool, guest):
+    whole, share = (vendure.place_order([(wool, 1)], guest=guest) for _ in range(2))
+    vendure.get("Order", share)["type"] = "Seller"
+    read = reader.records("orders")
+    assert (whole in read, share in read) == (True, False)
+
+
 def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coffee, guest):
     order = vendure.place_order([(wool, 2), (coffee, 1)], guest=guest)
     (line, _) = lines_of(vendure, order)

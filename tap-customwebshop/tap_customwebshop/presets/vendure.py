@@ -133,6 +133,7 @@ CUSTOMERS = listing("customer", CUSTOMER, days=7)
 PRODUCTS = listing("productVariant", VARIANT, days=1)
 ORDERS = listing("order", ORDER, filters=PLACED, days=7)
 
+ZERO = Decimal(0)
 CANCELLED_FREIGHT = "CANCEL_ORDER"
 PREFIXES = {"lines": "", "shippingLines": "freight-", "surcharges": "surcharge-"}
 """Ids are unique in each list only, and a refund names a line by its id."""
@@ -234,11 +235,11 @@ def order(row: Row, shop: Shop) -> Row | None:
         return None
     includes_tax = shop.table("channel", channel)["pricesIncludeTax"]
     settled = [one for one in row["payments"] if one["state"] == "Settled"]
-    paid = sum(kroner(one["amount"]) for one in settled)
+    paid = sum((kroner(one["amount"]) for one in settled), ZERO)
     parts, apart = as_sold(row, paid, includes_tax)
     total = both(row, "total").plus(*(one.gain for one in parts))
     refunds = list(refunds_of(settled, apart))
-    paid_back = sum(one["amount_incl"] for one in refunds)
+    paid_back = sum((one["amount_incl"] for one in refunds), ZERO)
     is_reserved = any(one["state"] == "Authorized" for one in row["payments"])
     status = payment_status(total.incl, paid, paid_back, is_reserved=is_reserved)
     lines, shipping, fees = (
@@ -301,7 +302,8 @@ class Amount(NamedTuple):
 
     def plus(self, *others: Amount) -> Amount:
         """Return the sum."""
-        return Amount(*map(sum, zip(self, *others, strict=True)))
+        excl = sum((one.excl for one in others), self.excl)
+        return Amount(excl, sum((one.incl for one in others), self.incl))
 
     def less(self, other: Amount) -> Amount:
         """Return the difference."""
@@ -358,7 +360,7 @@ def as_sold(row: Row, paid: Decimal, includes_tax: bool) -> tuple[list[Part], De
     Where more was paid than an order comes to now, something was cancelled. How many were sold of a
     line it still tells, but not what a promotion took off those that are gone: the payments do.
     """
-    beyond = max(paid - kroner(row["totalWithTax"]), Decimal(0))
+    beyond = max(paid - kroner(row["totalWithTax"]), ZERO)
     parts = list(parts_of(row, includes_tax, is_less=beyond > 0))
     cut = [one for one in parts if one.gain.incl]
     apart = beyond - sum(one.gain.incl for one in cut)
@@ -367,7 +369,7 @@ def as_sold(row: Row, paid: Decimal, includes_tax: bool) -> tuple[list[Part], De
     unsure = max(cut, key=lambda one: (one.kind == "lines", one.raw.get("quantity") == 0))
     sold = less_vat(unsure.sold.incl + apart, unsure.rate)
     parts[parts.index(unsure)] = unsure._replace(sold=sold)
-    return parts, Decimal(0)
+    return parts, ZERO
 
 
 def parts_of(row: Row, includes_tax: bool, *, is_less: bool) -> Iterator[Part]:
@@ -381,21 +383,18 @@ def parts_of(row: Row, includes_tax: bool, *, is_less: bool) -> Iterator[Part]:
             for off in one["discounts"]
             if is_less and off["adjustmentSource"] == CANCELLED_FREIGHT
         ]
-        sold = now.less(NOTHING.plus(*gone))
+        sold = now.less(Amount(ZERO, ZERO).plus(*gone))
         yield Part("shippingLines", one, rate_of(sold, row), now, sold)
     for one in row["surcharges"]:
         price = both(one, "price")
         yield Part("surcharges", one, Decimal(one["taxRate"]), price, price)
 
 
-NOTHING = Amount(Decimal(0), Decimal(0))
-
-
 def rate_of(freight: Amount, row: Row) -> Decimal:
     """Return the rate of freight, which tells none: the one of the order that its VAT comes to."""
     rates = [Decimal(one["taxRate"]) for one in row["taxSummary"]]
     missed = {rate: abs(less_vat(freight.incl, rate).excl - freight.excl) for rate in rates}
-    return min(missed, key=missed.__getitem__, default=Decimal(0))
+    return min(missed, key=missed.__getitem__, default=ZERO)
 
 
 def line_part(line: Row, includes_tax: bool, *, is_less: bool) -> Part:
