@@ -492,11 +492,10 @@ def touched(shop: Shop, since: datetime) -> dict[str, list[str]]:
     own text, of its variants.
     """
     going_on = f"id {LATEST}"
-    first_day = (since - ORDERS_CHANGE).replace(hour=0, minute=0, second=0, microsecond=0)
     customers = shop.list(listing("customer", going_on))
     products = shop.list(listing("product", "variants {id}"), since=since)
     placed = listing("order", going_on, filters=PLACED, since="orderPlacedAt")
-    orders = shop.list(placed, since=first_day)
+    orders = shop.list(placed, since=since - ORDERS_CHANGE)
     moment = since.strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "customers": [one["id"] for one in customers if latest(one) >= moment],

@@ -138,9 +138,13 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 def channels(_: object, info: GraphQLResolveInfo[Any]) -> Record:
     """Answer the channels, of which there is one."""
     info.context.allow()
-    includes_tax = info.context.shop.prices_include_tax
-    one = {"id": "1", "code": "__default_channel__", "defaultLanguageCode": "en"}
-    return {"items": [{**one, "pricesIncludeTax": includes_tax}], "totalItems": 1}
+    channel = {
+        "id": "1",
+        "code": "__default_channel__",
+        "defaultLanguageCode": "en",
+        "pricesIncludeTax": info.context.shop.prices_include_tax,
+    }
+    return {"items": [channel], "totalItems": 1}
 
 
 def pair(name: str, amount: Callable[[Any, Vendure], Amount]) -> dict[str, Resolver]:
