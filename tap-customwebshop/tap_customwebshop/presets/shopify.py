@@ -311,7 +311,8 @@ def amounts(after: Decimal, line: Row, row: Row) -> Row:
     worked out from the amount instead.
     """
     includes_tax = row["taxesIncluded"]
-    taxes = [one for one in line["taxLines"] if shop_money(one["priceSet"])]
+    known = line["taxLines"]
+    taxes = [one for one in known if shop_money(one["priceSet"]) or len(known) == 1]
     rate = sum((Decimal(one["rate"]) for one in taxes), ZERO)
     tax = sum((shop_money(one["priceSet"]) for one in taxes), ZERO)
     if is_foreign(row):

@@ -459,7 +459,7 @@ def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str,
     if row["type"] == "variation":
         path = f"{API}/products/{row['parent_id']}/variations/{record_id}"
         body.pop("name", None)
-    if row["sale_price"] and "regular_price" in body:
+    if row["on_sale"] and "regular_price" in body:
         body["sale_price"] = body.pop("regular_price")
     return ("PUT", path, body) if body else None
 
