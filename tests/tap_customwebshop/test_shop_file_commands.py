@@ -71,6 +71,7 @@ def refund(**members):
     [
         {},
         line(total_incl=None),
+        line(sku=None, product_id="7"),
         line(total_excl=None, total_tax="20"),
         {"discounts": [{"amount_incl": 10, "is_in_lines": True}]},
         {"discounts": [{"amount_incl": 50}], "taxes": [], "total_tax": 20, "total_incl": 100},
