@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 
 import commands
 import pytest
@@ -611,6 +612,25 @@ def test_an_edit_is_sent_as_the_file_says_or_not_at_all(records, odd_shop):
     (asked,) = odd_shop.asked
     assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
     assert asked.headers["Authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize(("file", "name"), [(REST, "phone"), (GRAPHQL, "price")])
+def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_shop, file, name):
+    by_file = records(file)
+    odd_shop.answer = lambda _: {}
+    amounts = {name: Decimal("155.00"), "vat": [Decimal("0.1234567890123456789")], "sum": "155.00"}
+    by_file.asker.send(*by_file.request("customers", "7", amounts))
+    sent = f'{{"{name}":155.00,"vat":[0.1234567890123456789],"sum":"155.00"}}'
+    assert sent.encode() in odd_shop.asked[0].text
+
+
+@pytest.mark.parametrize("name", ["\ud800", 1 << 70])
+def test_what_a_fast_writer_refuses_is_sent_all_the_same(records, odd_shop, name):
+    odd_shop.answer = lambda _: {}
+    by_file = records(REST)
+    by_file.asker.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
+    assert odd_shop.asked[0].body["name"] == name
+    assert b"155.00" in odd_shop.asked[0].text
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,33 @@ def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_
     own.assert_at_rest()
 
 
+WHOLE = """
+def change(entity, record_id, patch, shop):
+    row = shop.get(f"/{entity}/{record_id}")["row"]
+    return "PUT", f"/{entity}/{record_id}", {"set": patch, **row}
+"""
+
+
+def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited, shop):
+    """Its numbers stay numbers, digit by digit, and an edit of just before is in it."""
+    edited.write_file(BY_REST + WHOLE)
+
+    def weighed(asked):
+        if not asked.path.endswith("/1001"):
+            return None
+        told = json.dumps(shop.records["customers"]["1001"]).encode()
+        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % told)
+
+    shop.before_reading = weighed
+    shop.edit("customers", "1001", email="ny@example.no")
+    edited.back(ends_with=0)
+
+    (sent,) = shop.writes()
+    assert b'"weight":155.00' in sent.text
+    assert sent.body["told"]["email"] == "ny@example.no"
+    assert phone(edited) == PHONE
+
+
 # What the shop does not take
 
 

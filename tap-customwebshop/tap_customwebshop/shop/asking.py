@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -36,6 +35,7 @@ from tap_customwebshop.shop.listing import (
 )
 from tap_customwebshop.shop.templates import filled, joined, query_of
 from tap_customwebshop.stamps import parse_date, write_stamp
+from tap_customwebshop.writer import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from tap_customwebshop import connection
     from tap_customwebshop.shop.auth import Auth
 
-_WRITERS: dict[str, Callable[..., str]] = {
-    "json": partial(json.dumps, default=str),
-    "x-www-form-urlencoded": urlencode,
+_WRITERS: dict[str, Callable[[Any], bytes]] = {
+    "json": as_json,
+    "x-www-form-urlencoded": lambda body: urlencode(body).encode(),
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_BARREN = 10
@@ -372,7 +372,7 @@ class Asker:
     ) -> connection.Answer:
         if body is None:
             return self._connection.ask(method, path, query=query)
-        sent, headers = _WRITERS[kind](body).encode(), {"Content-Type": f"application/{kind}"}
+        sent, headers = _WRITERS[kind](body), {"Content-Type": f"application/{kind}"}
         return self._connection.ask(method, path, query=query, body=sent, headers=headers)
 
     def _log_in(self) -> bool:
