@@ -549,6 +549,12 @@ def records(odd_shop, tmp_path):
     return opened
 
 
+def edit(by_file, patch):
+    """Send what an edit comes to."""
+    for call in by_file.calls("customers", "7", patch):
+        by_file.asker.send(*call)
+
+
 REST = "CUSTOMERS = Listing('/list', single='/list/{id}?x={id}', single_at='row')\n" + ROWS + CHANGE
 GRAPHQL = (
     "CUSTOMERS = Listing('/graphql', 'data.x', graphql='query { x }', single_at='data.node',\n"
@@ -607,8 +613,8 @@ def test_the_answers_that_a_record_is_joined_from_are_asked_for_anew_but_tables_
 def test_an_edit_is_sent_as_the_file_says_or_not_at_all(records, odd_shop):
     by_file = records(REST)
     odd_shop.answer = lambda _: Reply(b"", status=204)
-    assert by_file.request("customers", "7", {"note": "x"}) is None
-    by_file.asker.send(*by_file.request("customers", "7", {"phone": "1"}))
+    assert by_file.calls("customers", "7", {"note": "x"}) == []
+    edit(by_file, {"phone": "1"})
     (asked,) = odd_shop.asked
     assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
     assert asked.headers["Authorization"] == "Bearer t"
@@ -619,7 +625,7 @@ def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_sh
     by_file = records(file)
     odd_shop.answer = lambda _: {}
     amounts = {name: Decimal("155.00"), "vat": [Decimal("0.1234567890123456789")], "sum": "155.00"}
-    by_file.asker.send(*by_file.request("customers", "7", amounts))
+    edit(by_file, amounts)
     sent = f'{{"{name}":155.00,"vat":[0.1234567890123456789],"sum":"155.00"}}'
     assert sent.encode() in odd_shop.asked[0].text
 
@@ -702,7 +708,7 @@ def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
     odd_shop.answer = lambda _: answer
     by_file = records(GRAPHQL)
     with pytest.raises(ShopError) as refused:
-        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+        edit(by_file, {"name": "x"})
     assert "kari@x.no" not in str(refused.value)
     if isinstance(refused.value, NotTakenError):
         assert (refused.value.title, refused.value.detail) == (title, "kari@x.no is not valid")
@@ -725,7 +731,7 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
     odd_shop.answer = lambda _: answer
     by_file = records(GRAPHQL)
     with pytest.raises(PassingTrouble) as trouble:
-        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+        edit(by_file, {"name": "x"})
     assert trouble.value.may_be_done is may_be_done
     assert len(odd_shop.asked) == 1
 
@@ -733,16 +739,59 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
 def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
     odd_shop.answer = lambda _: {"data": {"x": {"userErrors": [], "customer": {"id": "7"}}}}
     by_file = records(GRAPHQL)
-    by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+    edit(by_file, {"name": "x"})
     assert len(odd_shop.asked) == 1
 
 
-@pytest.mark.parametrize("made", ["patch['none']", "('PUT', 'customers/7', {})", "'PUT'"])
-def test_a_change_that_fails_is_named_by_its_line(records, made):
+CALL = "('PUT', '/customers/7', {})"
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        (f"return {CALL}", 1),
+        (f"return [{CALL}, {CALL}]", 2),
+        (f"yield from ({CALL}, {CALL}, {CALL})", 3),
+        ("return []", 0),
+        ("return None", 0),
+        ("yield from ()", 0),
+    ],
+)
+def test_an_edit_is_any_number_of_calls(records, body, number):
     file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
-    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
-    with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
-        by_file.request("customers", "7", {"phone": "1"})
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    {body}\n")
+    calls = by_file.calls("customers", "7", {"phone": "1"})
+    assert calls == [("PUT", "/customers/7", {})] * number
+
+
+@pytest.mark.parametrize(
+    ("made", "line", "told"),
+    [
+        ("patch['none']", 2, "change() failed (KeyError)"),
+        ("({}[name] for name in 'x')", 2, "change() failed (KeyError)"),
+        ("1", 1, "change() failed (TypeError)"),
+        *(
+            (made, 1, "change() must return (method, path, body), a list of such, or None")
+            for made in (
+                "('PUT', 'customers/7', {})",
+                "('PUT', 7, {})",
+                "'PUT'",
+                "('PUT', '/customers/7')",
+                f"[{CALL}, None]",
+                "[['/customers/7', {}]]",
+            )
+        ),
+    ],
+)
+def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
+    file = HEAD + "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    line += file.count("\n")
+    by_file = records(
+        f"{file.removeprefix(HEAD)}def change(entity, record_id, patch, shop):\n    return {made}\n"
+    )
+    with pytest.raises(WrongRowError) as wrong:
+        by_file.calls("customers", "7", {"phone": "1"})
+    assert str(wrong.value) == f"my_shop.py, line {line}: {told}."
 
 
 @pytest.fixture

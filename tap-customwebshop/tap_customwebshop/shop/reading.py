@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.loading import ShopFile
 
     Connect = Callable[[AuthBase | None], ShopConnection]
+    Call = tuple[str, str, Any]
 
+_PARTS_OF_CALL = 3
 _SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 
 
@@ -102,10 +105,8 @@ class SingleRecords:
                 return record
         raise NotThereError(f"{self._file.name} makes no record of {entity} {record_id}.")
 
-    def request(
-        self, entity: str, record_id: str, patch: Mapping[str, Any]
-    ) -> tuple[str, str, Any] | None:
-        """Return the method, path and body with which the shop takes an edit; None: it does not.
+    def calls(self, entity: str, record_id: str, patch: Mapping[str, Any]) -> list[Call]:
+        """Return the calls with which the shop takes an edit, in order; none where it does not.
 
         Args:
             entity: `customers`, `products` or `orders`.
@@ -116,24 +117,40 @@ class SingleRecords:
             WrongRowError: `change` fails, or returns something else.
             ShopError: The shop cannot be asked for what `change` needs to know.
         """
+        change = self._file.functions["change"]
         try:
-            request = self._file.functions["change"](entity, record_id, dict(patch), self._shop)
-            method, path, body = request or ("", "/", None)
-            if not path.startswith("/"):
-                raise ValueError
+            made = change(entity, record_id, dict(patch), self._shop)
+            calls = [made] if _is_call(made) else list(made or ())
         except ShopError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the file does
-            number, _ = self._file.line_of(error)
-            raise WrongRowError(
-                f"{self._file.name}, line {number}: change() failed ({type(error).__name__}); it"
-                " returns method, path and body, or None."
-            ) from None
-        return (method, path, body) if request else None
+            kind, number = type(error).__name__, self._file.line_of(error)[0]
+            raise self._wrong(number or _line_of(change), f"change() failed ({kind})") from None
+        if not all(_is_call(call) for call in calls):
+            what = "change() must return (method, path, body), a list of such, or None"
+            raise self._wrong(_line_of(change), what)
+        return calls
+
+    def _wrong(self, line: int, what: str) -> WrongRowError:
+        return WrongRowError(f"{self._file.name}, line {line}: {what}.")
 
     def close(self) -> None:
         """Close the connections."""
         self.asker.close()
+
+
+def _is_call(made: object) -> bool:
+    """Return whether this is method, path and body."""
+    if not isinstance(made, (tuple, list)) or len(made) != _PARTS_OF_CALL:
+        return False
+    method, path, _ = made
+    return isinstance(method, str) and isinstance(path, str) and path.startswith("/")
+
+
+def _line_of(function: Callable[..., Any]) -> int:
+    """Return the line in which a function of a file begins; 1 where it is no function."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code.co_firstlineno if code else 1
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
