@@ -189,11 +189,13 @@ class FileRecords(ShopRecords[SingleRecords]):
         method, path, _ = call
         self._of_thread.sent = (method, path)
         try:
-            self._opened().asker.send(*call)
+            self._opened().send(call)
         except PassingTrouble as trouble:
             if trouble.may_be_done:
                 raise NoAnswer(f"{method}: {trouble.what}") from None
             return trouble
+        except WrongRowError as error:
+            raise NoAnswer(f"what it answered is not known: {error.words}") from None
         except NotThereError as error:
             raise NotThere(str(error)) from None
         except NotTakenError as error:

@@ -552,7 +552,7 @@ def records(odd_shop, tmp_path):
 def edit(by_file, patch):
     """Send what an edit comes to."""
     for call in by_file.calls("customers", "7", patch):
-        by_file.asker.send(*call)
+        by_file.send(call)
 
 
 REST = "CUSTOMERS = Listing('/list', single='/list/{id}?x={id}', single_at='row')\n" + ROWS + CHANGE

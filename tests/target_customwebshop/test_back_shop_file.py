@@ -487,6 +487,38 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
     edited.assert_at_rest()
 
 
+def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_after_retry(
+    edited, shop
+):
+    shop.keeps = {"phone"}
+    outcome = edited.back(ends_with=0)
+    assert "1 parked, which waits until the shop file or the entry in Go changes" in outcome.log
+    assert "the next run tries again" not in outcome.log
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+    shop.keeps = set()
+    (waiting,) = edited.both.ledger.unsettled("parked")
+    store = ("--link-store", str(edited.both.ledger.link_store))
+
+    said = CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    assert "is tried by the next run" in said.output
+    edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE)
+    edited.assert_at_rest()
+
+
+def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edited, shop):
+    shop.keeps = {"phone"}
+    edited.back(ends_with=0)
+    (waiting,) = edited.both.ledger.unsettled("parked")
+    store = ("--link-store", str(edited.both.ledger.link_store))
+    CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    edited.back(ends_with=0)
+    assert len(shop.writes()) == 1
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+
+
 def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edited, shop):
     shop.keeps = {"phone"}
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
@@ -543,6 +575,56 @@ def test_a_refusal_is_a_reject_with_the_shops_code_and_quotes_nothing_else(edite
     assert "Nordmann" not in outcome.log
     (reject,) = edited.both.ledger.unsettled("reject")
     assert reject.detail == "Kari Nordmann has this phone"
+
+
+REFUSED = (
+    CHANGE
+    + """
+def refused(answer):
+    return None if answer["ok"] else answer["problems"][0]
+"""
+)
+
+
+def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(edited, shop):
+    edited.write_file(BY_REST + REFUSED)
+    said = {"ok": False, "problems": ["Kari Nordmann has this phone"]}
+    shop.hooks["before"] = lambda _: said
+    outcome = edited.back(ends_with=3)
+    (reject,) = edited.both.ledger.unsettled()
+    assert (reject.kind, reject.detail) == ("reject", "Kari Nordmann has this phone")
+    assert "Nordmann" not in outcome.log
+    assert len(shop.writes()) == 1
+
+    shop.hooks.clear()
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    edited.back(ends_with=0)
+    assert phone(edited) == "+47 900 00 003"
+    edited.assert_at_rest()
+
+
+def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_line(edited, shop):
+    """Only the shop can tell whether it was made."""
+    edited.write_file(BY_REST + REFUSED)
+    shop.hooks["after"] = lambda _: {"done": True}
+    edited.back(ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE)
+
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    shop.hooks["before"] = lambda _: {"done": False}
+    edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    line = (BY_REST + REFUSED).partition("answer[")[0].count("\n") + 1
+    assert f"my_shop.py, line {line}: refused() failed (KeyError)" in reason
+
+
+def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_crossed(two, shop):
+    two.write_file(BY_REST + EACH + REFUSED.removeprefix(CHANGE))
+    shop.hooks["before"] = of_the_second({"ok": False, "problems": ["too thick"]})
+    two.back(ends_with=3)
+    (reject,) = two.both.ledger.unsettled("reject")
+    assert (reject.detail, sent(shop)) == ("too thick", ["name", "description"])
+    assert_crossed(two, shop, **NAME_ONLY)
 
 
 @pytest.mark.parametrize("status", [409, 412])

@@ -177,8 +177,10 @@ class Asker:
         """Return the JSON answer of a path, and its headers; errors as of `get`."""
         return self._ask("GET", path, {}, None)
 
-    def send(self, method: str, path: str, body: object) -> None:
+    def send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Send a change once, for an answer that does not come may have been acted on.
+
+        Return the JSON answer; None where it is empty.
 
         Raises:
             PassingTrouble: No answer, or one that does not tell whether it was done.
@@ -191,7 +193,9 @@ class Asker:
             raise PassingTrouble(f"the shop answered {answer.status}")
         if answer.status not in range(200, 300):
             raise _refusal_of_change(shown, answer)
-        _check_mutation(shown, body, _read(answer.body))
+        content = _read(answer.body)
+        _check_mutation(shown, body, content)
+        return content
 
     def knock(self, listing: Listing) -> None:
         """Ask once whether the shop answers at a list's path, whatever it answers.

@@ -46,7 +46,8 @@ class ShopFile:
         path: Where it is.
         auth: How the shop is shown who asks.
         listings: The list of each stream that the shop has.
-        functions: `customer`, `product` and `order`, and `touched` and `change` if they are there.
+        functions: `customer`, `product` and `order`, and `touched`, `change` and `refused` if they
+            are there.
         fingerprint: A hash of its text.
     """
 
@@ -97,7 +98,9 @@ def load_shop(shop: str, secrets: Mapping[str, str]) -> ShopFile:
     module = _run(path, name, text)
     auth = module.get("AUTH", kinds_of_auth.Bearer())
     listings = {one: module[one.upper()] for one in STREAMS if one.upper() in module}
-    functions = {one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES} if one in module}
+    functions = {
+        one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES, "refused"} if one in module
+    }
     digest = hashlib.sha256(text).hexdigest()[:16]
     file = ShopFile(name, str(path), auth, listings, functions, digest)
     if wrong := next(_faults(file, module, secrets), None):

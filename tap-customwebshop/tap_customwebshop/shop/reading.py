@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from tap_customwebshop.shop.asking import Asker, NotThereError
+from tap_customwebshop.shop.asking import Asker, NotTakenError, NotThereError
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
@@ -130,6 +130,26 @@ class SingleRecords:
             what = "change() must return (method, path, body), a list of such, or None"
             raise self._wrong(_line_of(change), what)
         return calls
+
+    def send(self, call: Call) -> None:
+        """Send a call once; what the file finds refused in its answer, the shop refused.
+
+        Raises:
+            WrongRowError: `refused` fails; the change may have been made.
+            PassingTrouble, ShopError: As of `Asker.send`.
+        """
+        answer = self.asker.send(*call)
+        refused = self._file.functions.get("refused")
+        if refused is None:
+            return
+        try:
+            words = refused(answer)
+        except Exception as error:  # noqa: BLE001 - whatever the file does
+            kind, number = type(error).__name__, self._file.line_of(error)[0]
+            raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
+        if words:
+            shown = f"{call[0]} {call[1].partition('?')[0]}"
+            raise NotTakenError(f"{shown}: the shop refused the change", detail=words)
 
     def _wrong(self, line: int, what: str) -> WrongRowError:
         return WrongRowError(f"{self._file.name}, line {line}: {what}.")
