@@ -18,6 +18,7 @@ from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.reading import SingleRecords
 from target_powerofficego.dataflow.table import now
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.store.values import SHOP_FILE
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
@@ -84,7 +85,7 @@ class FileRecords(ShopRecords[SingleRecords]):
         retry_seconds: float,
     ) -> None:
         super().__init__(self._open, retry_seconds=retry_seconds)
-        self.mark = f"shop file {file.fingerprint}"
+        self.mark = f"{SHOP_FILE} {file.fingerprint}"
         self._file = file
         self._config = config
         self._connect = connect
