@@ -526,6 +526,78 @@ def test_records_that_changed_without_moving_their_stamp_are_read_when_touched_n
     assert again.bookmarks("orders")[-1] == "2026-01-01T08:00:02.000000Z"
 
 
+VARIANTS = """
+def product_of(variant_id, shop):
+    product_id = {"11": 1, "12": 1}.get(variant_id)
+    return shop.get(f"/products/{product_id}")["product"] if product_id else None
+PRODUCTS = Listing("/products", since="after={since}", single=product_of)
+def product(row, shop):
+    for one in row["variants"]:
+        yield {"id": one["id"], "name": one["name"], "updated_at": stamp(row["changed"])}
+def touched(shop, since):
+    assert since.utcoffset() is not None
+    return {"products": shop.get("/touched")["ids"]}
+"""
+
+
+def with_variants(touched, name="Hvit"):
+    """A shop of whose two products one has two variants."""
+    both = [{"id": "11", "name": name}, {"id": "12", "name": "Blå"}]
+    products = [row(1, variants=both), row(2, variants=[{"id": "21", "name": "Rød"}])]
+
+    def answer(asked):
+        if asked.path == "/touched":
+            return {"ids": touched}
+        if asked.path == "/products":
+            return products[1:] if "after" in asked.query else products
+        return {"product": products[0]} if asked.path == "/products/1" else Reply({}, status=404)
+
+    return answer
+
+
+@pytest.fixture
+def read_variants(read):
+    """Return what a run after the first one reads where `touched` names these ids."""
+    first = read(with_variants([]), VARIANTS)
+
+    def again(touched):
+        state = state_of(first, "products")
+        return read(with_variants(touched, "Svart"), VARIANTS, state=state)
+
+    return again
+
+
+def test_a_record_that_is_one_of_several_of_a_row_is_read_with_the_others(read_variants, odd_shop):
+    emitted = read_variants(["11", "12"])
+    assert ids(emitted, "products") == ["21", "11", "12"]
+    assert emitted.records("products")[1]["name"] == "Svart"
+    assert odd_shop.paths().count("/products/1") == 1
+
+
+def test_an_id_that_touched_names_and_the_shop_does_not_have_is_named(read_variants):
+    emitted = read_variants(["77", "12"])
+    assert ids(emitted, "products") == ["21", "11", "12"]
+    assert "1 of the ids that touched() names gave no record, by 'single': 77" in emitted.log
+
+
+@pytest.mark.parametrize("key", ["11", "12"])
+def test_a_record_of_several_of_a_row_is_read_anew_each_time(records, odd_shop, key):
+    by_file = records(VARIANTS)
+    for name in ("Hvit", "Svart"):
+        odd_shop.answer = with_variants([], name)
+        record = by_file.read("products", key)
+        assert (record["id"], record["name"]) == (key, {"11": name, "12": "Blå"}[key])
+    with pytest.raises(NotThereError):
+        by_file.read("products", "77")
+
+
+def test_a_function_that_finds_no_row_because_it_fails_is_named_by_its_line(records, odd_shop):
+    odd_shop.answer = with_variants([])
+    by_file = records(VARIANTS.replace(".get(variant_id)", "[variant_id]"))
+    with pytest.raises(WrongRowError, match=r"my_shop.py, line 4: 'single' failed \(KeyError\)"):
+        by_file.read("products", "77")
+
+
 CHANGE = """
 def change(entity, record_id, patch, shop):
     if "note" in patch:

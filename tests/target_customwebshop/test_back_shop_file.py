@@ -759,6 +759,24 @@ def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, sho
     assert "/suffix" in shop.server.paths()
 
 
+def test_the_row_that_holds_a_record_may_be_looked_for_by_a_function(own, shop):
+    by_path = 'single="/products/{id}", single_at="row"'
+    looked_for = """single=lambda key, shop: next(
+    (one for one in shop.list("/products") if one["told"]["id"] == key), None)"""
+    own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
+    assert own.forward().status == 0
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+    own.back(ends_with=0)
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    own.assert_at_rest()
+
+    own.both.edit_in_go("products", "501", Name="Kofte")
+    del shop.records["products"]["501"]
+    own.back(ends_with=3)
+    (reason,) = own.both.open_ones().values()
+    assert "the shop has no such record" in reason
+
+
 BY_GRAPHQL = """from tap_customwebshop.shop import *
 AUTH = Header("X-Key", "{key}")
 CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { told } }",

@@ -154,7 +154,7 @@ class Asker:
         return self._ask("GET", path, {}, None)[0]
 
     def single(self, listing: Listing, key: str) -> RawPage:
-        """Return one record of a list, alone on its page.
+        """Return one record of a list, alone on its page, by the path or query in `single`.
 
         Raises:
             NotThereError: The shop has it no longer.
@@ -473,13 +473,14 @@ def _request_of_single(
     listing: Listing, key: str
 ) -> tuple[str, str, dict[str, str], dict[str, Any] | None]:
     """Return method, path, parameters and body that ask for one record."""
-    if not listing.single.startswith("/"):
+    single = str(listing.single)
+    if not single.startswith("/"):
         body = {
-            "query": listing.single,
+            "query": single,
             "variables": {"id": filled(listing.single_id, {"id": key})},
         }
         return "POST", listing.path, {}, body
-    path, _, params = listing.single.partition("?")
+    path, _, params = single.partition("?")
     path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))
     return "GET", path, query_of(params, {"id": key}), None
 

@@ -182,6 +182,7 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         for name, value in vars(declared).items():
             kind = type(getattr(type(declared), name, None))
             is_object = name in ("since", "send") and isinstance(value, dict)
+            is_object = is_object or (name == "single" and callable(value))
             if kind in _TYPES and type(value) is not kind and not is_object:
                 yield f"{name} must be {_TYPES[kind]}"
     for name in sorted(names_in([path, listing.params, listing.since, pager.send]) - _STEPS):
@@ -197,7 +198,9 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         (not str(path).startswith("/"), "path must begin with /"),
         (pager.size < 1, "the pager's size must be at least 1"),
         (
-            listing.single and not (listing.single.startswith("/") or listing.graphql),
+            isinstance(listing.single, str)
+            and listing.single
+            and not (listing.single.startswith("/") or listing.graphql),
             "single must begin with /, or be a query where the list has graphql",
         ),
         (

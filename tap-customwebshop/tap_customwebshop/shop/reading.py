@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
@@ -98,8 +99,9 @@ class SingleRecords:
             ShopError: The shop cannot be asked, or refuses.
         """
         self._shop.forget()
-        page = self.asker.single(self._file.listings[entity], record_id)
-        records = self._mappers[entity].records(page.rows[0], entity)
+        mapper, asked_at = self._mappers[entity], datetime.now(timezone.utc)
+        page = mapper.single(self.asker, record_id, asked_at)
+        records = mapper.records(page.rows[0], entity)
         for record in records:
             if record["id"] == record_id:
                 return record
