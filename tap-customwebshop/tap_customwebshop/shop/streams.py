@@ -227,8 +227,10 @@ class FileStream(ShopStream):
                 except NotThereError:  # deleted since
                     gone.append(name)
                 except WrongRowError as error:
-                    told = [], None, asked_at, None, (error.words,)
-                    yield RecordPage(*told, is_whole=False, is_in_order=False)
+                    failures = (error.words,)
+                    yield RecordPage(
+                        [], None, asked_at, None, failures, is_whole=False, is_in_order=False
+                    )
                 else:
                     made = self._made(page, self._floor, is_in_order=False)
                     if self.listing.has_stamps and not made.records and not made.failures:
