@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["shared_work", "ledger", "both_ways", "tls", "real_vendure"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "tls", "vendures"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -42,7 +42,7 @@ SLOW = (
     "tests/tap_customwebshop/test_shopify_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_shopify_preset.py::test_the_tap_as_a_command",
     "tests/tap_customwebshop/test_tap_values.py",
-    "tests/tap_customwebshop/test_vendure_real.py",
+    "tests/tap_customwebshop/test_vendure_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_the_tap_as_a_command",
     "tests/tap_powerofficego/test_tap_go_hostile.py",

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
 from target_powerofficego.dataflow import values
+from target_powerofficego.dataflow.customer import PERSON_NAMES
 from target_powerofficego.dataflow.orders.order import HAS_CREDIT_NOTE, PAYMENT_ROW
 from target_powerofficego.dataflow.table import Agreement, is_deleted
 from target_powerofficego.dataflow.values import Unusable
-from target_powerofficego.decisions.changes import Hold, Nothing, Park, Patch, Reject, Undecidable
+from target_powerofficego.decisions.changes import (
+    Hold,
+    Nothing,
+    Park,
+    Patch,
+    Reject,
+    RowChange,
+    Undecidable,
+)
 from target_powerofficego.decisions.merge import Side, Way, moved_in_go
 from target_powerofficego.decisions.personal_data import is_anonymised_customer
 from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk, record_hash
@@ -34,10 +43,10 @@ from target_customwebshop.writing import stamp_of as stamp_of_shop
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from target_powerofficego.dataflow.table import Record
-    from target_powerofficego.decisions.changes import Change, RowChange
+    from target_powerofficego.decisions.changes import Change
     from target_powerofficego.decisions.merge import Merge
     from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
@@ -289,7 +298,8 @@ class BackWalk(Walk[BackTools]):
         written: list[RowChange] = []
         untold: list[RowChange] = []
         held: list[str] = []
-        for group in self._groups(rows):
+        own = {change.row for change in rows}
+        for group in self._groups([*rows, *self._other_names(own, link, before)]):
             try:
                 one = self._patch_of(group, after)
             except Unusable as unusable:
@@ -299,7 +309,8 @@ class BackWalk(Walk[BackTools]):
             values = self.tools.writer.values(self.entity, after)
             for change in group:
                 is_told = self._holds(change.row, values, change.after)
-                (written if is_told else untold).append(change)
+                if change.row in own:
+                    (written if is_told else untold).append(change)
         left = None
         if patch:
             expected = self.tools.writer.values(self.entity, after)
@@ -310,6 +321,21 @@ class BackWalk(Walk[BackTools]):
                 left = str(error)
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
         return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held), left)
+
+    def _other_names(self, own: Set[str], link: Link, before: Mapping[str, Any]) -> list[RowChange]:
+        """Return the other part of a name, where the shop keeps it as one and divides it otherwise.
+
+        "Turid Berg Moe" is Turid / Berg Moe in Go and Turid Berg / Moe by the shop: a new first
+        name would be put before Moe alone.
+        """
+        return [
+            RowChange(name, self.table.row(name).patch_path, before[name], link.base[name].go)
+            for name in PERSON_NAMES
+            if name not in own and not own.isdisjoint(PERSON_NAMES)
+            if name in link.base and name in before
+            if self.table.row(name).are_equal(before[name], link.base[name].shop)
+            and not self.table.row(name).are_equal(before[name], link.base[name].go)
+        ]
 
     def _groups(self, rows: Sequence[RowChange]) -> list[list[RowChange]]:
         groups: dict[str, list[RowChange]] = {}

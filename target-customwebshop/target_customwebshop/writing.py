@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
+from target_powerofficego.dataflow.customer import PERSON_NAMES, whole_name
 from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
 from target_powerofficego.settle.told_values import sameness, told_values
@@ -164,17 +165,21 @@ class ShopWriter:
 
         Return the link, and the rows that were sent and are not there. A row that the shop changed
         by itself along with ours, as when it derives one price from another, is not a person's edit
-        either, unless one was waiting there already. Without an answer, only what was to be
-        expected is taken for ours: a person may have edited the rest.
+        either, unless one was waiting there already. Without an answer, or where the shop does not
+        see edits made meanwhile, only what was to be expected is taken for ours: a person may have
+        edited the rest.
         """
         detail, after = intent.detail, self.values(link.entity, there.record)
+        is_whole_answer = is_answer and self._shop.sees_edits_meanwhile
         same = sameness(self._tables[link.entity])
         answered_at = now()
         base = dict(link.base)
         undone = []
         for name, sent in detail["rows"].items():
             value = after.get(name, ABSENT)
-            if self._is_done(same, detail, name, value, is_answer=is_answer):
+            if _is_whole_name(name, detail["rows"], base, after) or self._is_done(
+                same, detail, name, value, is_answer=is_answer
+            ):
                 one = base.get(name)
                 base[name] = Agreement(
                     _held(one and one.shop, _part(value, sent)),
@@ -189,7 +194,7 @@ class ShopWriter:
             one = base.get(name)
             if name in detail["rows"] or one is None:
                 continue
-            is_ours = is_answer or same(name, value, detail["expected"].get(name))
+            is_ours = is_whole_answer or same(name, value, detail["expected"].get(name))
             if is_ours and same(name, detail["before"].get(name), one.shop):
                 base[name] = replace(
                     one,
@@ -222,6 +227,16 @@ class ShopWriter:
         if same(name, value, before):
             return is_answer and is_form_of(value, sent)
         return is_answer or is_form_of(value, sent)
+
+
+def _is_whole_name(
+    name: str, sent: Mapping[str, Value], base: Mapping[str, Agreement], after: Mapping[str, Value]
+) -> bool:
+    """Return whether a shop that keeps a name as one holds Go's, however it is divided there."""
+    if name not in PERSON_NAMES:
+        return False
+    in_go = {one: sent[one] if one in sent else base[one].go for one in PERSON_NAMES if one in base}
+    return whole_name(in_go) == whole_name(after)
 
 
 def _held(known: Value, told: Value) -> Value:

@@ -185,6 +185,14 @@ def test_a_simple_product_has_the_rate_that_a_setting_tells(shop, reader):
     assert "tax_rate" not in reader.one("products")
 
 
+def test_what_costs_nothing_after_a_discount_keeps_its_rate(shop, reader):
+    wool = shop.add_product("Ull", "U", "125.00")
+    silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
+    shop.place_order([(wool, 1), (silk, 1, "80")])
+    free = reader.one("orders")["lines"][1]
+    assert (free["total_incl"], free["tax_rate"]) == ("0.00", "15")
+
+
 @pytest.mark.parametrize("served", [{"taxes_included": False}], indirect=True)
 def test_a_price_without_vat_is_told_as_one(shop, reader):
     shop.add_product("Ull", "ULL", "200.00")
@@ -421,6 +429,19 @@ def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
         "0",
         "20.00",
     )
+
+
+def test_check_has_nothing_to_say_against_a_tip(shop, reader, tmp_path):
+    shop.add_customer("kari@example.com", addresses=[KARI])
+    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00", billing=KARI)
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(reader.config), encoding="utf-8")
+    checked = commands.run("tap-customwebshop", "--config", config, "--check")
+    assert checked.stdout.splitlines() == [
+        f"{stream}: 1 records looked at, 0 kinds of faults"
+        for stream in ("customers", "products", "orders")
+    ]
+    assert checked.returncode == 0
 
 
 def test_test_orders_are_none(shop, reader):
@@ -700,6 +721,8 @@ def test_an_edit_that_shopify_refuses_waits_for_a_person(shop, to_go, both, read
     assert outcome.status == 3
     (why,) = both.open_ones().values()
     assert why == "the shop refused it"
+    (reject,) = both.ledger.unsettled("reject")
+    assert reject.detail == "Phone is invalid"
     assert shop.record("Customer", kari)["phone"] == "+4799887766"
 
 

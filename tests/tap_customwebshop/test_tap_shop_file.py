@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import commands
@@ -255,6 +256,16 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
             "the shop tells of 9 rows, but sends 5",
         ),
         (
+            lambda asked: Reply({}, 410) if asked.query else {"rows": FIVE, "c": "x"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
+            lambda asked: Reply({}, 404) if asked.query else {"rows": FIVE, "next": "/list?p=2"},
+            "'/list', 'rows', Next('next'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
             lambda _: Reply({}, status=500),
             "'/list', params='sort=changd&dir=asc'",
             "Sent were: sort, dir; some shops fail at a wrong one",
@@ -338,6 +349,34 @@ def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read,
     assert emitted.bookmarks("customers")[-1] is None
 
 
+def test_what_the_file_prints_is_no_message_of_singers(read):
+    file = f"CUSTOMERS = Listing('/a')\nprint('loaded')\n{ROWS}".replace(
+        "return", "return print() or"
+    )
+    assert ids(read(lambda _: FIVE, file)) == ALL
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(0)", "exit()", "raise SystemExit"])
+@pytest.mark.parametrize("where", ["customer", "touched"])
+def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, where, ends):
+    functions = {
+        "customer": ROWS.replace("    return", f"    {ends}\n    return"),
+        "touched": f"{ROWS}\ndef touched(shop, since):\n    {ends}\n",
+    }
+    listing = "CUSTOMERS = Listing('/a', since='s={since}', single='/a/{id}')"
+    state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
+    emitted = read(
+        lambda _: FIVE,
+        f"import sys\n{listing}\n{functions[where]}",
+        state=state,
+        fails_with=ShopFileError,
+    )
+    assert "it ends the program (SystemExit)" in emitted.log
+    assert "my_shop.py, line " in emitted.log
+    with pytest.raises(ShopFileError, match=r"my_shop.py, line 3: it ends the program"):
+        read(lambda _: FIVE, f"import sys\n{ends}\n")
+
+
 @pytest.mark.parametrize(
     ("member", "told"),
     [
@@ -409,12 +448,26 @@ def test_a_changed_file_reads_all_once(read, odd_shop):
     assert "after" in odd_shop.asked[-1].query
 
 
+def test_a_changed_setting_that_is_no_key_reads_all_once(read, odd_shop):
+    file = f"AUTH = Header('X-Key', '{{key}}')\n{CHANGED}"
+    state = state_of(read(lambda _: FIVE, file, shop_settings={"key": "a", "tax_rate": "15"}))
+    told = {"key": "b", "tax_rate": "15"}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+    told = {"key": "b", "tax_rate": "25"}
+    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=told))
+    assert odd_shop.asked[-1].query == {}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+
+
 def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
     file = CHANGED.replace("lookback", "full_read_days=7, lookback")
     state = state_of(read(lambda _: FIVE, file))
     read(lambda _: FIVE, file, state=state)
     assert "after" in odd_shop.asked[-1].query
-    state["bookmarks"]["customers"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    a_little_less = datetime.now(timezone.utc) - timedelta(days=7) + timedelta(minutes=5)
+    state["bookmarks"]["customers"]["full_read_at"] = a_little_less.isoformat()
     read(lambda _: FIVE, file, state=state)
     assert odd_shop.asked[-1].query == {}
 
@@ -703,7 +756,7 @@ def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_sh
 
 
 @pytest.mark.parametrize("name", ["\ud800", 1 << 70])
-def test_what_a_fast_writer_refuses_is_sent_all_the_same(records, odd_shop, name):
+def test_an_edit_may_hold_half_a_character_or_a_huge_number(records, odd_shop, name):
     odd_shop.answer = lambda _: {}
     by_file = records(REST)
     by_file.asker.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
@@ -746,6 +799,12 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
     if title is not None:
         assert isinstance(refused.value, NotTakenError)
         assert (refused.value.title, refused.value.detail) == (title, detail)
+    assert len(odd_shop.asked) == 1
+
+
+def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(records, odd_shop):
+    odd_shop.answer = lambda _: {"data": {"member": {"delivery_errors": ["2025: no such street"]}}}
+    records(REST).asker.send("PUT", "/customers/7", {"phone": "1"})
     assert len(odd_shop.asked) == 1
 
 
@@ -851,6 +910,11 @@ def test_an_edit_is_any_number_of_calls(records, body, number):
                 "('PUT', '/customers/7')",
                 f"[{CALL}, None]",
                 "[['/customers/7', {}]]",
+                "(None, '/customers/7', {})",
+                "('PUT it', '/customers/7', {})",
+                "('PUT', '/customers/7', {'a': float('nan')})",
+                "('PUT', '/customers/7', {('a', 'b'): 1})",
+                "('PUT', '/customers/7', {'a': (one for one in patch)})",
             )
         ),
     ],
@@ -864,6 +928,15 @@ def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
     with pytest.raises(WrongRowError) as wrong:
         by_file.calls("customers", "7", {"phone": "1"})
     assert str(wrong.value) == f"my_shop.py, line {line}: {told}."
+
+
+def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(records):
+    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    made = "'PUT', '/x', {'city': patch['addresses'][0].pop('city')}"
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
+    patch = {"addresses": [{"city": "Moss"}]}
+    first = by_file.calls("customers", "7", patch)
+    assert by_file.calls("customers", "7", patch) == first == [("PUT", "/x", {"city": "Moss"})]
 
 
 @pytest.fixture
@@ -903,7 +976,7 @@ def sale(**members):
         ({"lines": [90]}, "lines, shipping and fees less discounts do not come to total_incl (1)"),
         ({"off": 10}, "a discount is in the lines and told again: say is_in_lines of it (1)"),
         ({}, "the amounts in taxes do not come to total_tax (1)"),
-        ({}, "a line has no sku (1)"),
+        ({}, "a line has no sku; where it is of no product, tell sku and product_id as None (1)"),
         ({}, "a line has no tax_rate"),
         ({"total": None}, "one of the orders has no total_incl, without which"),
         ({"lines": [50, 50]}, "a line has no quantity, without which target-powerofficego rejects"),
@@ -915,6 +988,13 @@ def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
     ended = command(lambda _: [sale(**members)], SALES, "--check")
     assert ended.returncode == 1
     assert told in ended.stdout
+
+
+def test_check_takes_a_line_that_says_it_is_of_no_product(command):
+    file = SALES.replace('"id": "1", ', '"id": "1", "sku": None, "product_id": None, ')
+    assert "has no sku" not in command(lambda _: [sale()], file, "--check").stdout
+    file = SALES.replace('"id": "1", ', '"id": "1", "sku": None, "product_id": "7", ')
+    assert "a line has no sku" in command(lambda _: [sale()], file, "--check").stdout
 
 
 def test_check_ends_well_when_nothing_is_wrong(command):

@@ -44,12 +44,20 @@ class RefusedError(Exception):
     Attributes:
         errors: What is wrong.
         is_request: Whether it is no GraphQL request at all, so that a server answers 400.
+        is_in_values: Whether only the values of variables are wrong.
     """
 
-    def __init__(self, errors: Sequence[GraphQLError], *, is_request: bool = False) -> None:
+    def __init__(
+        self,
+        errors: Sequence[GraphQLError],
+        *,
+        is_request: bool = False,
+        is_in_values: bool = False,
+    ) -> None:
         super().__init__("; ".join(one.message for one in errors))
         self.errors = list(errors)
         self.is_request = is_request
+        self.is_in_values = is_in_values
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def read_operation(schema: GraphQLSchema, body: bytes) -> Operation:
         raise RefusedError([GraphQLError("An operation name is required")])
     values = get_variable_values(schema, chosen.variable_definitions or (), variables)
     if isinstance(values, list):
-        raise RefusedError(values)
+        raise RefusedError(values, is_in_values=True)
     return Operation(schema, document, chosen, values, variables)
 
 

@@ -18,13 +18,25 @@ longer tells.
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.shop import ClientCredentials, Cursor, Listing, money, stamp
+from tap_customwebshop.shop import (
+    ClientCredentials,
+    Cursor,
+    Listing,
+    Mutation,
+    amount,
+    mutations,
+    percent,
+    stamp,
+    taxes_by_rate,
+    to_record,
+    to_shop,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tap_customwebshop.shop.mapping import Shop
 
@@ -35,12 +47,10 @@ AUTH = ClientCredentials(
     "/admin/oauth/access_token", header="X-Shopify-Access-Token", value="{token}"
 )
 
+PAGE = "pageInfo { hasNextPage endCursor }"
 MONEY = "{ shopMoney { amount } }"
 TAXES = f"taxLines {{ rate priceSet {MONEY} }}"
-ADDRESS_MEMBERS = """
-    name company address1 address2 zip city province countryCode: countryCodeV2 phone
-"""
-WORTH = f"subtotalSet {MONEY} totalTaxSet {MONEY}"
+POSTAL = "name company address1 address2 zip city province countryCode: countryCodeV2 phone"
 VARIANT = """
     id title sku barcode price taxable inventoryQuantity createdAt
     inventoryItem { tracked requiresShipping }
@@ -49,16 +59,19 @@ LINE = f"""
     id name sku quantity isGiftCard variant {{ id }} originalTotalSet {MONEY} {TAXES}
     discountAllocations {{ allocatedAmountSet {MONEY} }}
 """
-REFUNDED_FREIGHT = f"""
-    shippingLine {{ id }} subtotalSet: subtotalAmountSet {MONEY} totalTaxSet: taxAmountSet {MONEY}
-"""
+REFUNDED_LINE = (
+    f"line: lineItem {{ id }} quantity worth: subtotalSet {MONEY} tax: totalTaxSet {MONEY}"
+)
+REFUNDED_FREIGHT = (
+    f"line: shippingLine {{ id }} worth: subtotalAmountSet {MONEY} tax: taxAmountSet {MONEY}"
+)
 CONNECTIONS = {
-    "addressesV2": ("Customer", f"id {ADDRESS_MEMBERS}"),
+    "addressesV2": ("Customer", f"id {POSTAL}"),
     "metafields": ("Customer", "namespace key value"),
     "variants": ("Product", VARIANT),
     "lineItems": ("Order", LINE),
-    "shippingLines": ("Order", f"id title discountedPriceSet {MONEY} {TAXES}"),
-    "refundLineItems": ("Refund", f"quantity lineItem {{ id }} {WORTH}"),
+    "shippingLines": ("Order", f"id name: title price: discountedPriceSet {MONEY} {TAXES}"),
+    "refundLineItems": ("Refund", REFUNDED_LINE),
     "refundShippingLines": ("Refund", REFUNDED_FREIGHT),
     "orderAdjustments": ("Refund", "id"),
 }
@@ -67,8 +80,7 @@ CONNECTIONS = {
 
 def connection(name: str, first: int, after: str = "") -> str:
     """What asks for the beginning of a list inside a record."""
-    page = "pageInfo { hasNextPage endCursor }"
-    return f"{name}(first: {first}{after}) {{ nodes {{ {CONNECTIONS[name][1]} }} {page} }}"
+    return f"{name}(first: {first}{after}) {{ nodes {{ {CONNECTIONS[name][1]} }} {PAGE} }}"
 
 
 CUSTOMER = f"""
@@ -84,32 +96,31 @@ ORDER = f"""
     id name test createdAt updatedAt processedAt cancelledAt closedAt email phone note poNumber
     currencyCode presentmentCurrencyCode taxesIncluded displayFinancialStatus
     displayFulfillmentStatus discountCodes customAttributes {{ key value }} customer {{ id }}
-    billingAddress {{ {ADDRESS_MEMBERS} }} shippingAddress {{ {ADDRESS_MEMBERS} }}
+    billingAddress {{ {POSTAL} }} shippingAddress {{ {POSTAL} }}
     {connection("lineItems", 6)} {connection("shippingLines", 2)}
-    additionalFees {{ id title: name discountedPriceSet: price {MONEY} {TAXES} }}
+    additionalFees {{ id name price {MONEY} {TAXES} }}
     transactions {{ id kind status gateway paymentId processedAt amountSet {MONEY} }}
-    refunds {{ id createdAt note totalRefundedSet {MONEY} }}
-    fulfillments {{ createdAt }}
+    refunds {{ id createdAt note totalRefundedSet {MONEY} }} fulfillments {{ createdAt }}
     totalPriceSet {MONEY} totalTaxSet {MONEY} totalDiscountsSet {MONEY}
 """
+
+
+def pager(at: str, size: int = 50, **sent: str) -> Cursor:
+    """How to get through a list that is at a place in the answer."""
+    send = {"variables": {"after": "{cursor}", **sent}}
+    return Cursor(send, f"{at}.pageInfo.endCursor", more=f"{at}.pageInfo.hasNextPage", size=size)
 
 
 def listing(kind: str, members: str, size: int, days: int | None = None) -> Listing:
     """A list, sorted by when its records changed; a page costs at most about 900 points."""
     name = f"{kind.lower()}s"
     sent = "first: $first, after: $after, query: $query, sortKey: UPDATED_AT"
-    page = "pageInfo { hasNextPage endCursor }"
     return Listing(
         API,
         graphql=f"query($first: Int, $after: String, $query: String)"
-        f" {{ {name}({sent}) {{ nodes {{ {members} }} {page} }} }}",
+        f" {{ {name}({sent}) {{ nodes {{ {members} }} {PAGE} }} }}",
         rows=f"data.{name}.nodes",
-        pager=Cursor(
-            {"variables": {"first": "{size}", "after": "{cursor}"}},
-            f"data.{name}.pageInfo.endCursor",
-            more=f"data.{name}.pageInfo.hasNextPage",
-            size=size,
-        ),
+        pager=pager(f"data.{name}", size, first="{size}"),
         since={"variables": {"query": "updated_at:>='{since}'"}},
         since_format="%Y-%m-%dT%H:%M:%SZ",
         single=f"query($id: ID!) {{ record: {kind.lower()}(id: $id) {{ {members} }} }}",
@@ -128,8 +139,20 @@ PRODUCTS = replace(
 )
 ORDERS = listing("Order", ORDER, 9)
 
-ZERO, ORE = Decimal(0), Decimal("0.01")
-ADDRESS = {
+ZERO = Decimal(0)
+STAMPS = {"created_at": "createdAt", "updated_at": "updatedAt"}
+ORDER_STAMPS = {
+    **STAMPS,
+    "placed_at": "processedAt",
+    "completed_at": "closedAt",
+    "cancelled_at": "cancelledAt",
+}
+# What these name is read and written
+CUSTOMER_NAMES = {"first_name": "firstName", "last_name": "lastName", "note": "note"}
+PRODUCT_NAMES = {"name": "title", "description": "descriptionHtml"}
+VARIANT_NAMES = {"gtin": "barcode"}
+ORDER_NAMES = {"reference": "poNumber", "note": "note"}
+ADDRESS_NAMES = {
     "company": "company",
     "line1": "address1",
     "line2": "address2",
@@ -138,20 +161,13 @@ ADDRESS = {
     "country_code": "countryCode",
     "phone": "phone",
 }
-PERSON = {"email": "email", "first_name": "firstName", "last_name": "lastName", "phone": "phone"}
-PRODUCT_STATUSES = {
-    "ACTIVE": "active",
-    "UNLISTED": "active",
-    "DRAFT": "draft",
-    "ARCHIVED": "archived",
-}
+ADDRESS = {**ADDRESS_NAMES, "name": "name", "region": "province"}
+PRODUCT_STATUSES = {"ACTIVE": "active", "UNLISTED": "active", "ARCHIVED": "archived"}
 PAYMENT_STATUSES = {
     "AUTHORIZED": "authorized",
-    "EXPIRED": "unpaid",
     "PAID": "paid",
     "PARTIALLY_PAID": "partially_paid",
     "PARTIALLY_REFUNDED": "partially_refunded",
-    "PENDING": "unpaid",
     "REFUNDED": "refunded",
     "VOIDED": "voided",
 }
@@ -160,80 +176,66 @@ FULFILLMENT_STATUSES = {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partia
 
 def customer(row: Row, shop: Shop) -> Row:
     """A customer; their default address is the billing address."""
-    default = row["defaultAddress"] or {}
-    company = default.get("company") or None
-    key = shop.settings.get("organization_number_metafield")
+    default = row["defaultAddress"] or {"id": None, "company": None}
+    company = default["company"] or None
+    key = shop.settings.get("organization_number_metafield", "")
     metafields = nodes(shop, row, "metafields") if key else []
+    fields = {f"{one['namespace']}.{one['key']}": one["value"] for one in metafields}
     return {
+        **to_record(row, {**CUSTOMER_NAMES, "language": "locale", "tax_exempt": "taxExempt"}),
         "id": number(row["id"]),
         "type": "company" if company else "person",
         "is_guest": False,
         "email": (row["defaultEmailAddress"] or {}).get("emailAddress"),
         "phone": (row["defaultPhoneNumber"] or {}).get("phoneNumber"),
         "name": company or row["displayName"] or None,
-        "first_name": row["firstName"],
-        "last_name": row["lastName"],
         "company_name": company,
-        "organization_number": next(
-            (one["value"] for one in metafields if f"{one['namespace']}.{one['key']}" == key), None
-        ),
-        "language": row["locale"],
-        "tax_exempt": row["taxExempt"],
-        "note": row["note"] or None,
+        "organization_number": fields.get(key),
         "addresses": [
             {
-                **address(one),
+                **to_record(one, ADDRESS),
                 "id": number(one["id"]),
-                "type": "billing" if one["id"] == default.get("id") else "other",
-                "is_default": one["id"] == default.get("id"),
+                "type": "billing" if one["id"] == default["id"] else "other",
+                "is_default": one["id"] == default["id"],
             }
             for one in nodes(shop, row, "addressesV2")
         ],
-        **stamps(row),
+        **stamps(row, STAMPS),
     }
 
 
 def product(row: Row, shop: Shop) -> Iterator[Row]:
     """Each variant of a product is what can be sold."""
     row = row.get("product", row)
-    includes_tax = shop.table("taxes_included", taxes_included)
+    is_alone, includes_tax = row["hasOnlyDefaultVariant"], taxes_included(shop)
     rate = shop.settings.get(f"tax_rate {row['productType']}", shop.settings.get("tax_rate"))
     for variant in nodes(shop, row, "variants"):
-        is_taxed, item = variant["taxable"], variant["inventoryItem"]
+        item = variant["inventoryItem"]
+        kind = "goods" if item["requiresShipping"] else "service"
         record = {
+            **to_record(row, {**PRODUCT_NAMES, "category": "productType", "url": "onlineStoreUrl"}),
+            **to_record(variant, {**VARIANT_NAMES, "sku": "sku"}),
             "id": number(variant["id"]),
-            "parent_id": None if row["hasOnlyDefaultVariant"] else number(row["id"]),
-            "sku": variant["sku"] or None,
-            "gtin": variant["barcode"] or None,
-            "type": product_type(row, item),
-            "name": row["title"],
-            "variant_name": None if row["hasOnlyDefaultVariant"] else variant["title"],
-            "description": row["descriptionHtml"] or None,
+            "parent_id": None if is_alone else number(row["id"]),
+            "type": "gift_card" if row["isGiftCard"] else kind,
+            "variant_name": None if is_alone else variant["title"],
             "status": PRODUCT_STATUSES.get(row["status"], "draft"),
-            "category": row["productType"] or None,
             "price_incl" if includes_tax else "price_excl": variant["price"],
             "prices_include_tax": includes_tax,
             "stock_tracked": item["tracked"],
             "stock_on_hand": variant["inventoryQuantity"] if item["tracked"] else None,
-            "url": row["onlineStoreUrl"],
             "created_at": stamp(variant["createdAt"]),
             "updated_at": stamp(row["updatedAt"]),
         }
-        if rate or not is_taxed:
-            record["tax_rate"] = rate if is_taxed else "0"
+        if rate or not variant["taxable"]:
+            record["tax_rate"] = rate if variant["taxable"] else "0"
         yield record
-
-
-def product_type(row: Row, item: Row) -> str:
-    """Goods, a service, or a gift card."""
-    if row["isGiftCard"]:
-        return "gift_card"
-    return "goods" if item["requiresShipping"] else "service"
 
 
 def taxes_included(shop: Shop) -> bool:
     """Whether the merchant enters prices with VAT."""
-    return bool(single(shop, "shop { taxesIncluded }")["taxesIncluded"])
+    answer = shop.table("shop", lambda shop: single(shop, "shop { taxesIncluded }"))
+    return bool(answer["taxesIncluded"])
 
 
 def order(row: Row, shop: Shop) -> Row | None:
@@ -243,56 +245,37 @@ def order(row: Row, shop: Shop) -> Row | None:
     lines = [goods(one, row) for one in nodes(shop, row, "lineItems")]
     freight = [charge(one, row) for one in nodes(shop, row, "shippingLines")]
     fees = [charge(one, row) for one in row["additionalFees"]]
-    total, tax, rounding = sums(row, [*lines, *freight, *fees])
+    parts = [*lines, *freight, *fees]
     refunds = [refund(one, row, shop) for one in row["refunds"]]
     payments = [payment(one) for one in row["transactions"] if is_payment(one)]
     paid_at = max((one["paid_at"] for one in payments), default=None)
-    shipped_at = max((one["createdAt"] for one in row["fulfillments"]), default=None)
-    billing, key = row["billingAddress"] or {}, shop.settings.get("organization_number_attribute")
+    payment_status, fulfillment = row["displayFinancialStatus"], row["displayFulfillmentStatus"]
     return {
+        **to_record(row, ORDER_NAMES),
         "id": number(row["id"]),
         "number": row["name"].removeprefix("#"),
         "status": status(row),
-        "payment_status": PAYMENT_STATUSES.get(row["displayFinancialStatus"], "unpaid"),
-        "fulfillment_status": FULFILLMENT_STATUSES.get(
-            row["displayFulfillmentStatus"], "unfulfilled"
-        ),
-        "source_status": row["displayFulfillmentStatus"],
+        "payment_status": PAYMENT_STATUSES.get(payment_status, "unpaid"),
+        "fulfillment_status": FULFILLMENT_STATUSES.get(fulfillment, "unfulfilled"),
+        "source_status": fulfillment,
         "currency": row["currencyCode"],
         "prices_include_tax": row["taxesIncluded"],
         "customer_id": number(row["customer"]["id"]) if row["customer"] else None,
         "is_guest": not row["customer"],
-        "buyer": {
-            "email": row["email"] or None,
-            "phone": row["phone"] or billing.get("phone") or None,
-            "name": billing.get("company") or billing.get("name") or None,
-            "company_name": billing.get("company") or None,
-            "organization_number": next(
-                (one["value"] for one in row["customAttributes"] if one["key"] == key), None
-            ),
-        },
-        "billing_address": address(billing) if billing else None,
-        "shipping_address": address(row["shippingAddress"]) if row["shippingAddress"] else None,
-        "reference": row["poNumber"] or None,
-        "note": row["note"] or None,
-        "placed_at": stamp(row["processedAt"]),
-        "paid_at": paid_at if row["displayFinancialStatus"] == "PAID" else None,
-        "shipped_at": stamp(shipped_at),
-        "completed_at": stamp(row["closedAt"]),
-        "cancelled_at": stamp(row["cancelledAt"]),
+        "buyer": buyer(row, shop),
+        "billing_address": address(row["billingAddress"]),
+        "shipping_address": address(row["shippingAddress"]),
+        "paid_at": paid_at if payment_status == "PAID" else None,
+        "shipped_at": stamp(max((one["createdAt"] for one in row["fulfillments"]), default=None)),
         "lines": lines,
         "shipping": freight,
         "fees": fees,
         "discounts": discounts(row),
-        "taxes": by_rate([*lines, *freight, *fees]),
         "payments": payments,
         "refunds": refunds,
-        "total_excl": f"{total - tax - rounding}",
-        "total_tax": f"{tax}",
-        "total_incl": f"{total}",
-        "rounding": f"{rounding}" if rounding else None,
-        "total_refunded": f"{sum((Decimal(one['amount_incl']) for one in refunds), ZERO)}",
-        **stamps(row),
+        **totals(row, parts),
+        "total_refunded": sum((one["amount_incl"] for one in refunds), ZERO),
+        **stamps(row, ORDER_STAMPS),
     }
 
 
@@ -307,6 +290,20 @@ def status(row: Row) -> str:
     return "pending" if row["displayFinancialStatus"] in ("EXPIRED", "VOIDED") else "processing"
 
 
+def buyer(row: Row, shop: Shop) -> Row:
+    """Who bought, by what the order tells and its billing address."""
+    billing = address(row["billingAddress"]) or {}
+    key = shop.settings.get("organization_number_attribute")
+    attributes = {one["key"]: one["value"] for one in row["customAttributes"]}
+    return {
+        "email": row["email"] or None,
+        "phone": row["phone"] or billing.get("phone"),
+        "name": billing.get("company") or billing.get("name"),
+        "company_name": billing.get("company"),
+        "organization_number": attributes.get(key),
+    }
+
+
 def amounts(after: Decimal, line: Row, row: Row) -> Row:
     """The totals of what came to an amount after discounts.
 
@@ -314,17 +311,18 @@ def amounts(after: Decimal, line: Row, row: Row) -> Row:
     worked out from the amount instead.
     """
     includes_tax = row["taxesIncluded"]
-    taxes = [one for one in line["taxLines"] if amount(one["priceSet"])]
-    rates = [Decimal(one["rate"]) for one in taxes]
-    tax = sum((amount(one["priceSet"]) for one in taxes), ZERO)
+    known = line["taxLines"]
+    taxes = [one for one in known if shop_money(one["priceSet"]) or len(known) == 1]
+    rate = sum((Decimal(one["rate"]) for one in taxes), ZERO)
+    tax = sum((shop_money(one["priceSet"]) for one in taxes), ZERO)
     if is_foreign(row):
-        tax = ore(after * sum(rates) / (1 + sum(rates) * includes_tax))
+        tax = amount(after * rate / (1 + rate * includes_tax))
     excl = after - tax if includes_tax else after
     return {
-        "total_excl": f"{excl}",
-        "total_tax": f"{tax}",
-        "total_incl": f"{excl + tax}",
-        "tax_rate": plain(sum(rates) * 100) if len(rates) < 2 else None,
+        "total_excl": excl,
+        "total_tax": tax,
+        "total_incl": excl + tax,
+        "tax_rate": percent(rate, fraction=True) if len(taxes) < 2 else None,
     }
 
 
@@ -336,60 +334,53 @@ def is_foreign(row: Row) -> bool:
 def goods(line: Row, row: Row) -> Row:
     """A line, of all that was ordered: refunds tell what was taken out of it since."""
     side = "incl" if row["taxesIncluded"] else "excl"
-    before = amount(line["originalTotalSet"])
-    off = sum((amount(one["allocatedAmountSet"]) for one in line["discountAllocations"]), ZERO)
+    before = shop_money(line["originalTotalSet"])
+    cuts = (shop_money(one["allocatedAmountSet"]) for one in line["discountAllocations"])
+    discount = sum(cuts, ZERO)
     return {
         "id": number(line["id"]),
         "type": "gift_card" if line["isGiftCard"] else "product",
         "product_id": number(line["variant"]["id"]) if line["variant"] else None,
         "sku": line["sku"] or None,
         "name": line["name"],
-        "quantity": str(line["quantity"]),
-        f"unit_price_{side}": money(before / (line["quantity"] or 1)),
-        f"discount_{side}": f"{off}",
-        **amounts(before - off, line, row),
+        "quantity": line["quantity"],
+        f"unit_price_{side}": amount(before / (line["quantity"] or 1)),
+        f"discount_{side}": discount,
+        **amounts(before - discount, line, row),
     }
 
 
 def charge(line: Row, row: Row) -> Row:
     """Freight or a fee."""
-    totals = amounts(amount(line["discountedPriceSet"]), line, row)
-    return {"id": number(line["id"]), "name": line["title"], **totals}
+    totals = amounts(shop_money(line["price"]), line, row)
+    return {"id": number(line["id"]), "name": line["name"], **totals}
 
 
-def sums(row: Row, parts: list[Row]) -> tuple[Decimal, Decimal, Decimal]:
-    """The total, its VAT, and what a foreign currency left between the total and its parts.
+def totals(row: Row, parts: list[Row]) -> Row:
+    """The totals, and the VAT by rate.
 
-    Each amount is converted by itself, so in the shop's currency they need not add up.
+    In an order in a foreign currency each amount is converted by itself, so the parts need not add
+    up to the total.
     """
-    total, tax = amount(row["totalPriceSet"]), amount(row["totalTaxSet"])
-    if not is_foreign(row):
-        return total, tax, ZERO
-    own = [sum((Decimal(one[name]) for one in parts), ZERO) for name in ("total_incl", "total_tax")]
-    return total, own[1], total - own[0]
-
-
-def by_rate(parts: Iterable[Row]) -> list[Row]:
-    """The VAT at each rate, and what it is of."""
-    sums: dict[str, list[Decimal]] = {}
-    for one in parts:
-        if one["tax_rate"] is not None:
-            base, vat = sums.get(one["tax_rate"], (ZERO, ZERO))
-            sums[one["tax_rate"]] = [
-                base + Decimal(one["total_excl"]),
-                vat + Decimal(one["total_tax"]),
-            ]
-    return [
-        {"rate": rate, "base": f"{base}", "amount": f"{vat}"} for rate, (base, vat) in sums.items()
-    ]
+    total, tax, rounding = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"]), ZERO
+    if is_foreign(row):
+        tax = sum((one["total_tax"] for one in parts), ZERO)
+        rounding = total - sum((one["total_incl"] for one in parts), ZERO)
+    return {
+        "taxes": taxes_by_rate(parts),
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
+    }
 
 
 def discounts(row: Row) -> list[Row]:
     """What was taken off in all, which the lines and the freight are less of already."""
-    off = amount(row["totalDiscountsSet"]) if row["totalDiscountsSet"] else ZERO
+    off = shop_money(row["totalDiscountsSet"])
     side = "amount_incl" if row["taxesIncluded"] else "amount_excl"
     code = ", ".join(row["discountCodes"]) or None
-    return [{"code": code, side: f"{off}", "is_in_lines": True}] if off else []
+    return [{"code": code, side: off, "is_in_lines": True}] if off else []
 
 
 def is_payment(transaction: Row) -> bool:
@@ -404,7 +395,7 @@ def payment(transaction: Row) -> Row:
         "method": transaction["gateway"],
         "reference": transaction["paymentId"],
         "status": "paid",
-        "amount": f"{amount(transaction['amountSet'])}",
+        "amount": shop_money(transaction["amountSet"]),
         "paid_at": stamp(transaction["processedAt"]),
     }
 
@@ -414,31 +405,34 @@ def refund(row: Row, order_row: Row, shop: Shop) -> Row:
 
     What lines came to is told only where it is what was paid back: a merchant may pay more or less.
     """
-    back = rest(shop, row["id"], "refundLineItems")
-    freight = rest(shop, row["id"], "refundShippingLines")
-    values = [amount(one["subtotalSet"]) for one in (*back, *freight)]
-    if not order_row["taxesIncluded"]:
-        taxes = (amount(one["totalTaxSet"]) for one in (*back, *freight))
-        values = [value + tax for value, tax in zip(values, taxes, strict=True)]
-    paid_back, worth = amount(row["totalRefundedSet"]), sum(values, ZERO)
+    lines = [
+        {
+            "line_id": number(one["line"]["id"]),
+            "quantity": one.get("quantity", 0),
+            "amount_incl": shop_money(one["worth"])
+            + (ZERO if order_row["taxesIncluded"] else shop_money(one["tax"])),
+        }
+        for name in ("refundLineItems", "refundShippingLines")
+        for one in rest(shop, row["id"], name)
+    ]
+    paid_back = shop_money(row["totalRefundedSet"])
+    worth = sum((one["amount_incl"] for one in lines), ZERO)
     if not paid_back and not rest(shop, row["id"], "orderAdjustments"):
         paid_back = worth
-    named = [(one["lineItem"]["id"], one["quantity"]) for one in back]
-    named += [(one["shippingLine"]["id"], 0) for one in freight]
+    if worth != paid_back:
+        lines = [{**one, "amount_incl": None} for one in lines]
     return {
         "id": number(row["id"]),
-        "amount_incl": f"{paid_back}",
+        "amount_incl": paid_back,
         "reason": row["note"] or None,
         "created_at": stamp(row["createdAt"]),
-        "lines": [
-            {
-                "line_id": number(line_id),
-                "quantity": str(quantity),
-                "amount_incl": f"{value}" if worth == paid_back else None,
-            }
-            for (line_id, quantity), value in zip(named, values, strict=True)
-        ],
+        "lines": lines,
     }
+
+
+def address(row: Row | None) -> Row | None:
+    """An address of an order, if it has one."""
+    return to_record(row, ADDRESS) if row else None
 
 
 def nodes(shop: Shop, row: Row, name: str) -> list[Row]:
@@ -450,28 +444,15 @@ def nodes(shop: Shop, row: Row, name: str) -> list[Row]:
 
 def rest(shop: Shop, gid: str, name: str, after: str | None = None) -> list[Row]:
     """What a list inside a record has after a place."""
-    kind = CONNECTIONS[name][0]
-    members = connection(name, 50, ", after: $after")
-    asked = f"node(id: $id) {{ ... on {kind} {{ {members} }} }}"
-    listing = Listing(
+    asked = f"... on {CONNECTIONS[name][0]} {{ {connection(name, 50, ', after: $after')} }}"
+    further = Listing(
         API,
-        graphql=f"query($id: ID!, $after: String) {{ {asked} }}",
+        graphql=f"query($id: ID!, $after: String) {{ node(id: $id) {{ {asked} }} }}",
         rows=f"data.node.{name}.nodes",
-        pager=Cursor(
-            {"variables": {"after": "{cursor}"}},
-            f"data.node.{name}.pageInfo.endCursor",
-            more=f"data.node.{name}.pageInfo.hasNextPage",
-        ),
+        pager=pager(f"data.node.{name}"),
         body={"variables": {"id": gid, "after": after}},
     )
-    found: list[Row] = shop.list(listing)
-    return found
-
-
-def address(row: Row) -> Row:
-    """An address."""
-    known = {name: row[member] or None for name, member in ADDRESS.items()}
-    return {"name": row["name"] or None, "region": row["province"] or None, **known}
+    return list(shop.list(further))
 
 
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
@@ -480,94 +461,68 @@ def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, st
     Of an order those are the buyer's reference and the note. The name and the region of an address
     are kept in other parts there.
     """
-    changes = CHANGES[entity](int(record_id), patch, shop)
-    if not changes:
-        return None
-    declared = ", ".join(f"${name}: {kind}" for name, (kind, _, _) in changes.items())
-    called = " ".join(f"{call} {{ userErrors {{ message }} }}" for _, call, _ in changes.values())
-    variables = {name: value for name, (_, _, value) in changes.items()}
-    return "POST", API, {"query": f"mutation({declared}) {{ {called} }}", "variables": variables}
+    kind, calls = CHANGES[entity]
+    return mutations(API, calls(f"gid://shopify/{kind}/{int(record_id)}", patch, shop))
 
 
-Changes = dict[str, tuple[str, str, Any]]
-"""Mutations, by the name of what they are given: its type, the call and its value."""
+REFUSALS = "{ userErrors { message } }"
 
 
-def change_of_order(record_id: int, patch: Row, shop: Shop) -> Changes:  # noqa: ARG001
+def change_of_order(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:  # noqa: ARG001
     """What changes an order."""
-    named = (("reference", "poNumber"), ("note", "note"))
-    own = {member: patch[name] for name, member in named if name in patch}
-    gid = f"gid://shopify/Order/{record_id}"
-    call = ("OrderInput!", "orderUpdate(input: $input)", {"id": gid, **own})
-    return {"input": call} if own else {}
+    if own := to_shop(patch, ORDER_NAMES):
+        yield Mutation(f"orderUpdate(input: $input) {REFUSALS}", "OrderInput!", {"id": gid, **own})
 
 
-def change_of_customer(record_id: int, patch: Row, shop: Shop) -> Changes:
+def change_of_customer(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
     """What changes a customer, and their default address, which has their company's name."""
-    gid = f"gid://shopify/Customer/{record_id}"
-    own = {
-        member: patch[name] for name, member in {**PERSON, "note": "note"}.items() if name in patch
-    }
-    changes: Changes = {}
-    if own:
-        changes["input"] = ("CustomerInput!", "customerUpdate(input: $input)", {"id": gid, **own})
-    billing = (one for one in patch.get("addresses") or () if one.get("type") == "billing")
-    told = {"company": patch["company_name"]} if "company_name" in patch else {}
-    told = {**next(billing, {}), **told}
-    to = {member: told[name] for name, member in ADDRESS.items() if name in told}
-    if to:
-        known = single(shop, f'customer(id: "{gid}") {{ defaultAddress {{ id }} }}')[
-            "defaultAddress"
-        ]
-        call = (
-            f'customerAddressUpdate(addressId: "{known["id"]}", '
-            if known
-            else ("customerAddressCreate(setAsDefault: true, ")
-        )
-        call = f'{call}customerId: "{gid}", address: $address)'
-        changes["address"] = ("MailingAddressInput!", call, to)
-    return changes
+    if own := to_shop(patch, {**CUSTOMER_NAMES, "email": "email", "phone": "phone"}):
+        call = f"customerUpdate(input: $input) {REFUSALS}"
+        yield Mutation(call, "CustomerInput!", {"id": gid, **own})
+    addresses = patch.get("addresses") or ()
+    billing: Row = next((one for one in addresses if one.get("type") == "billing"), {})
+    if "company_name" in patch:
+        billing = {**billing, "company": patch["company_name"]}
+    if own := to_shop(billing, ADDRESS_NAMES):
+        known = single(shop, f'customer(id: "{gid}") {{ defaultAddress {{ id }} }}')
+        call = "customerAddressCreate(setAsDefault: true"
+        if known["defaultAddress"]:
+            call = f'customerAddressUpdate(addressId: "{known["defaultAddress"]["id"]}"'
+        call = f'{call}, customerId: "{gid}", address: $input) {REFUSALS}'
+        yield Mutation(call, "MailingAddressInput!", own)
 
 
-def change_of_product(record_id: int, patch: Row, shop: Shop) -> Changes:
+def change_of_product(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
     """What changes a variant, and its product where that has no other one."""
-    gid = f"gid://shopify/ProductVariant/{record_id}"
-    parent = single(
+    known = single(
         shop, f'productVariant(id: "{gid}") {{ product {{ id hasOnlyDefaultVariant }} }}'
     )
-    parent = parent["product"]
-    price = "price_incl" if shop.table("taxes_included", taxes_included) else "price_excl"
-    own = {
-        member: patch[name]
-        for name, member in ((price, "price"), ("gtin", "barcode"))
-        if name in patch
-    }
+    parent = known["product"]
+    if parent["hasOnlyDefaultVariant"] and (own := to_shop(patch, PRODUCT_NAMES)):
+        call = f"productUpdate(product: $input) {REFUSALS}"
+        yield Mutation(call, "ProductUpdateInput!", {"id": parent["id"], **own})
+    price = "price_incl" if taxes_included(shop) else "price_excl"
+    own = to_shop(patch, {**VARIANT_NAMES, price: "price"})
     if "sku" in patch:
         own["inventoryItem"] = {"sku": patch["sku"]}
-    named = (("name", "title"), ("description", "descriptionHtml"))
-    whole = {member: patch[name] for name, member in named if name in patch}
-    changes: Changes = {}
-    if whole and parent["hasOnlyDefaultVariant"]:
-        call = "productUpdate(product: $product)"
-        changes["product"] = ("ProductUpdateInput!", call, {"id": parent["id"], **whole})
     if own:
-        call = f'productVariantsBulkUpdate(productId: "{parent["id"]}", variants: $variants)'
-        changes["variants"] = ("[ProductVariantsBulkInput!]!", call, [{"id": gid, **own}])
-    return changes
+        call = (
+            f'productVariantsBulkUpdate(productId: "{parent["id"]}", variants: $input) {REFUSALS}'
+        )
+        yield Mutation(call, "[ProductVariantsBulkInput!]!", [{"id": gid, **own}])
 
 
 CHANGES = {
-    "customers": change_of_customer,
-    "products": change_of_product,
-    "orders": change_of_order,
+    "customers": ("Customer", change_of_customer),
+    "products": ("ProductVariant", change_of_product),
+    "orders": ("Order", change_of_order),
 }
 
 
 def single(shop: Shop, asked: str) -> Row:
     """What a query of a single record answers."""
     query = Listing(API, graphql=f"query {{ record: {asked} }}", rows="data.record")
-    found: Row = shop.list(query)[0]
-    return found
+    return dict(shop.list(query)[0])
 
 
 def number(gid: str) -> str:
@@ -575,21 +530,11 @@ def number(gid: str) -> str:
     return gid.rpartition("/")[2].partition("?")[0]
 
 
-def stamps(row: Row) -> Row:
-    """When a record was made and last changed."""
-    return {"created_at": stamp(row["createdAt"]), "updated_at": stamp(row["updatedAt"])}
+def stamps(row: Row, names: dict[str, str]) -> Row:
+    """When a record was made, last changed, and so on."""
+    return {name: stamp(row[own]) for name, own in names.items()}
 
 
-def amount(bag: Row) -> Decimal:
+def shop_money(bag: Row | None) -> Decimal:
     """An amount in the shop's currency."""
-    return ore(Decimal(bag["shopMoney"]["amount"]))
-
-
-def ore(value: Decimal) -> Decimal:
-    """An amount in whole øre."""
-    return value.quantize(ORE, ROUND_HALF_UP)
-
-
-def plain(value: Decimal | int) -> str:
-    """A number without zeros at its end."""
-    return f"{Decimal(value).normalize():f}"
+    return amount(bag["shopMoney"]["amount"] if bag else None)

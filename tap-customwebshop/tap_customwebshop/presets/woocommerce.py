@@ -13,12 +13,22 @@ would be off by the site's own zone. Orders are asked for with `dp=6`, since a s
 
 from __future__ import annotations
 
-from collections import defaultdict
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from html import unescape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_customwebshop.shop import Basic, Listing, Page, stamp
+from tap_customwebshop.shop import (
+    Basic,
+    Listing,
+    Page,
+    amount,
+    payment_status,
+    percent,
+    stamp,
+    taxes_by_rate,
+    to_record,
+    to_shop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,15 +72,27 @@ STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled
 }
 PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
 LINES = ("line_items", "shipping_lines", "fee_lines")
-ADDRESS = {"line1": "address_1", "line2": "address_2", "postal_code": "postcode"}
-ADDRESS |= {"region": "state", "country_code": "country"}
-ADDRESS |= {one: one for one in ("company", "city", "phone", "email")}
+POSTAL = {
+    "company": "company",
+    "line1": "address_1",
+    "line2": "address_2",
+    "postal_code": "postcode",
+    "city": "city",
+    "region": "state",
+    "country_code": "country",
+    "phone": "phone",
+}
+ADDRESS = {**POSTAL, "email": "email"}
 CUSTOMER = {"email": "email", "first_name": "first_name", "last_name": "last_name"}
 BILLING = {**CUSTOMER, "phone": "phone", "company_name": "company"}
-PRODUCT = {"name": "name", "sku": "sku", "gtin": "global_unique_id", "description": "description"}
-PRODUCT |= {"price_incl": "regular_price", "price_excl": "regular_price"}
-MOMENTS = {"placed_at": "created", "paid_at": "paid", "completed_at": "completed"}
-SAME = ("id", "number", "currency", "prices_include_tax")
+PRODUCT = {
+    "name": "name",
+    "sku": "sku",
+    "gtin": "global_unique_id",
+    "description": "description",
+    "price_incl": "regular_price",
+    "price_excl": "regular_price",
+}
 CHANGES = (
     ("products", "id", listing("/products", "status=trash&_fields=id", "modified_after")),
     ("orders", "id", listing("/orders", "status=trash&_fields=id", "modified_after")),
@@ -160,25 +182,25 @@ def prices_include_tax(shop: Shop) -> bool:
 def rates(shop: Shop) -> Row:
     """The rate of each tax class at home: the first that is for Norway or for everywhere."""
     home = [one for one in shop.list(listing("/taxes")) if one["country"] in ("NO", "")]
-    return {one["class"]: plain(one["rate"]) for one in reversed(home)}
+    return {one["class"]: percent(one["rate"]) for one in reversed(home)}
 
 
 def order(row: Row, shop: Shop) -> Row:
     """An order as it was sold, and what was paid back."""
     lines = {kind: [priced(one, row) for one in row[kind]] for kind in LINES}
-    total, tax, rounding, by_rate = sums(row, [one for kind in LINES for one in lines[kind]])
+    sums = totals(row, [one for kind in LINES for one in lines[kind]])
     refunds = [refund(one, row) for one in refunds_of(row, shop)]
-    paid_back = sum((one["amount_incl"] for one in refunds), ZERO)
-    moments = {name: stamp(row[f"date_{own}_gmt"]) for name, own in MOMENTS.items()}
-    paid_at = moments["paid_at"]
-    payment = {"id": row["id"], "method": row["payment_method"], "status": "paid"}
-    payment |= {"reference": row["transaction_id"] or None, "amount": total, "paid_at": paid_at}
+    total, paid_back = sums["total_incl"], sum((one["amount_incl"] for one in refunds), ZERO)
+    paid_at = stamp(row["date_paid_gmt"])
     return {
-        **{name: row[name] for name in SAME},
+        "id": row["id"],
+        "number": row["number"],
         "status": STATUSES.get(row["status"], "processing" if paid_at else "pending"),
-        "payment_status": payment_status(paid_at, paid_back, total),
+        "payment_status": payment_status(total, total if paid_at else ZERO, paid_back),
         "fulfillment_status": "fulfilled" if row["status"] == "completed" else "unfulfilled",
         "source_status": row["status"],
+        "currency": row["currency"],
+        "prices_include_tax": row["prices_include_tax"],
         "customer_id": row["customer_id"] or None,
         "is_guest": not row["customer_id"],
         "buyer": party(row["billing"], row, shop),
@@ -190,15 +212,13 @@ def order(row: Row, shop: Shop) -> Row:
         "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
         "discounts": [rebate(one) for one in lines["fee_lines"] if one.excl < 0]
         + [coupon(one) for one in row["coupon_lines"]],
-        "taxes": by_rate,
-        "payments": [payment] if paid_at else [],
+        "payments": [payment(row, total)] if paid_at else [],
         "refunds": refunds,
-        "total_excl": total - tax - rounding,
-        "total_tax": tax,
-        "total_incl": total,
-        "rounding": rounding or None,
+        **sums,
         "total_refunded": paid_back,
-        **moments,
+        "placed_at": stamp(row["date_created_gmt"]),
+        "paid_at": paid_at,
+        "completed_at": stamp(row["date_completed_gmt"]),
         **stamps(row),
         "deleted_at": stamp(row["date_modified_gmt"]) if row["status"] == "trash" else None,
     }
@@ -217,56 +237,63 @@ class Priced(NamedTuple):
 
 def priced(line: Row, row: Row) -> Priced:
     """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
-    percents = {one["rate_id"]: one.get("rate_percent") for one in row["tax_lines"]}
-    own = {one["id"]: Decimal(one["total"]) for one in line["taxes"] if one["total"] != ""}
-    own = {rate: tax for rate, tax in own.items() if tax or len(own) == 1}
-    vat = {percents.get(rate): tax for rate, tax in own.items()} or {0: ZERO}
-    before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
-    total, subtotal = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
+    rates = {one["rate_id"]: percent(one.get("rate_percent")) for one in row["tax_lines"]}
+    taxes = [
+        (rates.get(one["id"]), Decimal(one["total"])) for one in line["taxes"] if one["total"] != ""
+    ]
+    tax = sum((tax for _, tax in taxes), ZERO)
+    tax_before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
+    total, before = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
     return Priced(
-        line,
-        *(ore(total), ore(total + sum(own.values(), ZERO))),
-        *(ore(subtotal), ore(subtotal + before)),
-        {None if rate is None else plain(rate): tax for rate, tax in vat.items()},
+        raw=line,
+        excl=amount(total),
+        incl=amount(total + tax),
+        excl_before=amount(before),
+        incl_before=amount(before + tax_before),
+        vat={rate: tax for rate, tax in taxes if tax or len(taxes) == 1} or {"0": ZERO},
     )
 
 
-def sums(row: Row, lines: list[Priced]) -> tuple[Decimal, Decimal, Decimal, list[Row]]:
-    """The total, its VAT, what the shop rounded it by, and the VAT by rate.
+def totals(row: Row, lines: list[Priced]) -> Row:
+    """The totals, and the VAT by rate.
 
     A shop that shows no øre rounds VAT to whole kroner, which no rate gives. Then the VAT of the
     lines is told, and by what the total differs from them is its rounding.
     """
-    total, tax = ore(row["total"]), ore(row["total_tax"])
+    total, tax, rounding = amount(row["total"]), amount(row["total_tax"]), ZERO
     own_total = sum((one.incl for one in lines), ZERO)
     own_tax = own_total - sum((one.excl for one in lines), ZERO)
+    taxes = taxes_by_rate(share for one in lines for share in shares(one))
     apart = max(abs(tax - own_tax), abs(total - own_total))
-    is_whole = tax == int(tax) and total == int(total) and 2 * apart > ORE * (len(lines) + 1)
-    vat, base = by_rate(lines)
-    for one in row["tax_lines"] if not is_whole else ():
-        if one.get("rate_percent") is not None:
-            told = Decimal(one["tax_total"]) + Decimal(one["shipping_tax_total"])
-            vat[plain(one["rate_percent"])] = ore(told)
-    rates = (rate for rate in base if rate is not None)
-    taxes = [{"rate": rate, "base": base[rate], "amount": vat[rate]} for rate in rates]
-    return (total, own_tax, total - own_total, taxes) if is_whole else (total, tax, ZERO, taxes)
+    if tax == int(tax) and total == int(total) and 2 * apart > ORE * (len(lines) + 1):
+        tax, rounding = own_tax, total - own_total
+    else:
+        vat = {
+            percent(one.get("rate_percent")): Decimal(one["tax_total"])
+            + Decimal(one["shipping_tax_total"])
+            for one in row["tax_lines"]
+        }
+        taxes = [{**one, "amount": amount(vat.get(one["rate"], one["amount"]))} for one in taxes]
+    return {
+        "taxes": taxes,
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
+    }
 
 
-def by_rate(lines: list[Priced]) -> tuple[dict[str | None, Decimal], dict[str | None, Decimal]]:
-    """The VAT at each rate, and what it is of; a negative fee is taken off every rate."""
-    vat: dict[str | None, Decimal] = defaultdict(Decimal)
-    base: dict[str | None, Decimal] = defaultdict(Decimal)
-    for line in lines:
-        left = line.excl
-        for rate, tax in line.vat.items():
-            is_share = line.excl < 0 and bool(tax)
-            own = ore(tax * 100 / Decimal(rate or 100)) if is_share else left
-            base[rate] += own
-            vat[rate] += ore(tax) if is_share else line.incl - line.excl
-            left -= own
-        if left:
-            base["0"] += left
-    return vat, base
+def shares(line: Priced) -> Iterator[Row]:
+    """What of a line is at each rate; a negative fee is taken off every rate."""
+    left = line.excl
+    for rate, tax in line.vat.items():
+        base, vat = left, line.incl - line.excl
+        if line.excl < 0 and tax:
+            base, vat = amount(tax * 100 / Decimal(rate or 100)), amount(tax)
+        yield {"tax_rate": rate, "total_excl": base, "total_tax": vat}
+        left -= base
+    if left:
+        yield {"tax_rate": "0", "total_excl": left, "total_tax": ZERO}
 
 
 def charge(line: Priced) -> Row:
@@ -290,9 +317,9 @@ def goods(line: Priced) -> Row:
         "type": "product",
         "product_id": line.raw["variation_id"] or line.raw["product_id"] or None,
         "sku": line.raw["sku"] or None,
-        "quantity": plain(quantity),
-        "unit_price_excl": ore(line.excl_before / (quantity or 1)),
-        "unit_price_incl": ore(line.incl_before / (quantity or 1)),
+        "quantity": quantity,
+        "unit_price_excl": amount(line.excl_before / (quantity or 1)),
+        "unit_price_incl": amount(line.incl_before / (quantity or 1)),
         "discount_excl": line.excl_before - line.excl,
         "discount_incl": line.incl_before - line.incl,
     }
@@ -307,8 +334,20 @@ def rebate(line: Priced) -> Row:
 def coupon(line: Row) -> Row:
     """A coupon, which the lines are less of already."""
     excl, tax = Decimal(line["discount"]), Decimal(line["discount_tax"])
-    amounts = {"amount_excl": ore(excl), "amount_incl": ore(excl + tax)}
+    amounts = {"amount_excl": amount(excl), "amount_incl": amount(excl + tax)}
     return {"code": line["code"], **amounts, "is_in_lines": True}
+
+
+def payment(row: Row, total: Decimal) -> Row:
+    """What was paid: WooCommerce tells when, and then it was all."""
+    return {
+        "id": row["id"],
+        "method": row["payment_method"],
+        "reference": row["transaction_id"] or None,
+        "status": "paid",
+        "amount": total,
+        "paid_at": stamp(row["date_paid_gmt"]),
+    }
 
 
 def refund(row: Row, order_row: Row) -> Row:
@@ -317,11 +356,14 @@ def refund(row: Row, order_row: Row) -> Row:
     A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
     is not told what each came to.
     """
-    lines = [priced(one, order_row) for kind in LINES for one in row.get(kind) or ()]
     sold = {f"{one['id']}": priced(one, order_row) for kind in LINES for one in order_row[kind]}
-    back = [(meta(one.raw, "_refunded_item_id"), one) for one in lines]
-    paid_back = ore(row["amount"])
-    is_told = -sum((one.incl for one in lines), ZERO) == paid_back and all(
+    back = [
+        (meta(one, "_refunded_item_id"), priced(one, order_row))
+        for kind in LINES
+        for one in row.get(kind) or ()
+    ]
+    paid_back = amount(row["amount"])
+    is_worth_of_lines = paid_back == -sum((one.incl for _, one in back), ZERO) and all(
         line_id in sold and -one.incl <= sold[line_id].incl for line_id, one in back
     )
     return {
@@ -332,8 +374,8 @@ def refund(row: Row, order_row: Row) -> Row:
         "lines": [
             {
                 "line_id": line_id,
-                "quantity": plain(abs(one.raw.get("quantity") or 0)),
-                "amount_incl": -one.incl if is_told else None,
+                "quantity": abs(one.raw.get("quantity") or 0),
+                "amount_incl": -one.incl if is_worth_of_lines else None,
             }
             for line_id, one in back
         ],
@@ -355,29 +397,27 @@ def orders_tell_refunds(shop: Shop) -> bool:
     return True
 
 
-def payment_status(paid_at: str | None, paid_back: Decimal, total: Decimal) -> str:
-    """How far an order is paid, and paid back."""
-    if paid_back > 0:
-        return "refunded" if paid_back >= total else "partially_refunded"
-    return "paid" if paid_at else "unpaid"
-
-
 def party(billing: Row, row: Row, shop: Shop) -> Row:
     """Who buys; the organisation number is where the merchant's plug-in keeps it."""
-    told = {name: unescape(billing[own]) or None for name, own in BILLING.items()}
-    full_name = f"{told['first_name'] or ''} {told['last_name'] or ''}".strip() or None
+    person = texts(billing, BILLING)
+    full_name = f"{person['first_name'] or ''} {person['last_name'] or ''}".strip() or None
     return {
-        **told,
-        "name": told["company_name"] or full_name,
+        **person,
+        "name": person["company_name"] or full_name,
         "organization_number": meta(row, shop.settings.get("organization_number_meta")),
     }
 
 
-def address(told: Row) -> Row:
-    """An address."""
-    full_name = unescape(f"{told['first_name']} {told['last_name']}").strip() or None
-    found = {name: unescape(told.get(own) or "") or None for name, own in ADDRESS.items()}
-    return {"name": full_name, **found}
+def address(row: Row) -> Row:
+    """An address; one for delivery has no e-mail address, and in older versions no phone."""
+    full_name = unescape(f"{row['first_name']} {row['last_name']}").strip() or None
+    names = {name: own for name, own in ADDRESS.items() if own in row}
+    return {**dict.fromkeys(ADDRESS), "name": full_name, **texts(row, names)}
+
+
+def texts(row: Row, names: dict[str, str]) -> Row:
+    """Members as they were entered: WooCommerce writes some as for a page, `Fjord &amp; Fjell`."""
+    return {name: unescape(one) if one else None for name, one in to_record(row, names).items()}
 
 
 def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
@@ -385,10 +425,10 @@ def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
 
     Some gateways refund without moving the order, and a variation never moves its product.
     """
-    found: dict[str, list[int]] = {"products": [], "orders": []}
-    for stream, name, what in CHANGES:
-        found[stream] += [one[name] for one in shop.list(what, since=since, missing=[])]
-    return found
+    ids: dict[str, list[int]] = {"products": [], "orders": []}
+    for stream, name, changes in CHANGES:
+        ids[stream] += [one[name] for one in shop.list(changes, since=since, missing=[])]
+    return ids
 
 
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
@@ -402,26 +442,24 @@ def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, st
         return change_of_product(shop, record_id, patch)
     if entity != "customers":
         return None
-    body: Row = {own: patch[name] or "" for name, own in CUSTOMER.items() if name in patch}
-    billing = {own: patch[name] or "" for name, own in BILLING.items() if name in patch}
-    body |= {"billing": billing} if billing else {}
-    for told in patch.get("addresses") or ():
-        if told["type"] in ("billing", "shipping"):
-            own = {ADDRESS[name]: value or "" for name, value in told.items() if name in ADDRESS}
-            own.pop("email", None)
-            body[told["type"]] = {**own, **body.get(told["type"], {})}
+    body = to_shop(patch, CUSTOMER, empty="")
+    if billing := to_shop(patch, BILLING, empty=""):
+        body["billing"] = billing
+    for edited in patch.get("addresses") or ():
+        if (kind := edited["type"]) in ("billing", "shipping"):
+            body[kind] = {**to_shop(edited, POSTAL, empty=""), **body.get(kind, {})}
     return ("PUT", f"{API}/customers/{record_id}", body) if body else None
 
 
 def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str, Row] | None:
     """The request that changes a product or a variation."""
-    body = {own: patch[name] or "" for name, own in PRODUCT.items() if name in patch}
+    body = to_shop(patch, PRODUCT, empty="")
     path = f"{API}/products/{record_id}"
     row = shop.get(path)
     if row["type"] == "variation":
         path = f"{API}/products/{row['parent_id']}/variations/{record_id}"
         body.pop("name", None)
-    if row["sale_price"] and "regular_price" in body:
+    if row["on_sale"] and "regular_price" in body:
         body["sale_price"] = body.pop("regular_price")
     return ("PUT", path, body) if body else None
 
@@ -436,14 +474,3 @@ def stamps(row: Row) -> Row:
     """When a record was made and last changed; of users whom the shop did not make: made."""
     created, changed = row["date_created_gmt"], row["date_modified_gmt"]
     return {"created_at": stamp(created), "updated_at": stamp(changed, created)}
-
-
-def ore(amount: str | Decimal) -> Decimal:
-    """An amount in whole øre."""
-    return Decimal(amount).quantize(ORE, ROUND_HALF_UP)
-
-
-def plain(number: str | int | Decimal) -> str:
-    """A number as text, without the zeros at its end."""
-    digits = f"{Decimal(number):f}"
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -12,8 +12,18 @@ from tap_customwebshop.shop.auth import (
     NoAuth,
     Query,
 )
+from tap_customwebshop.shop.graphql import Mutation, mutations
 from tap_customwebshop.shop.listing import Cursor, Link, Listing, Next, Offset, OnePage, Page
-from tap_customwebshop.shop.values import money, stamp
+from tap_customwebshop.shop.values import (
+    amount,
+    money,
+    payment_status,
+    percent,
+    stamp,
+    taxes_by_rate,
+    to_record,
+    to_shop,
+)
 
 __all__ = [
     "Basic",
@@ -24,12 +34,20 @@ __all__ = [
     "Link",
     "Listing",
     "Login",
+    "Mutation",
     "Next",
     "NoAuth",
     "Offset",
     "OnePage",
     "Page",
     "Query",
+    "amount",
     "money",
+    "mutations",
+    "payment_status",
+    "percent",
     "stamp",
+    "taxes_by_rate",
+    "to_record",
+    "to_shop",
 ]

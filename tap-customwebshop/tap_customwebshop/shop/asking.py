@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import requests
+import simplejson
 
 from tap_customwebshop.client import persist
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
@@ -35,7 +36,6 @@ from tap_customwebshop.shop.listing import (
 )
 from tap_customwebshop.shop.templates import filled, joined, query_of
 from tap_customwebshop.stamps import parse_date, write_stamp
-from tap_customwebshop.writer import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,10 +43,29 @@ if TYPE_CHECKING:
     from tap_customwebshop import connection
     from tap_customwebshop.shop.auth import Auth
 
+
+def write_json(value: object) -> bytes:
+    """Return JSON; decimals are numbers, digit by digit, and moments are text.
+
+    Raises:
+        TypeError, ValueError: JSON has no form for it.
+    """
+    how: dict[str, Any] = {"use_decimal": True, "default": _text, "allow_nan": False}
+    return simplejson.dumps(value, separators=(",", ":"), **how).encode()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, date):
+        return str(value)
+    raise TypeError
+
+
 _WRITERS: dict[str, Callable[[Any], bytes]] = {
-    "json": as_json,
+    "json": write_json,
     "x-www-form-urlencoded": lambda body: urlencode(body).encode(),
 }
+_COUNTED = {"page", "offset"}
+"""What asks for a page that the shop did not name, and may not have."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_BARREN = 10
 _LONGEST_WORDS = 200
@@ -275,7 +294,7 @@ class Asker:
         *,
         is_first: bool,
     ) -> tuple[Any, Mapping[str, str]]:
-        """Return one page's content and headers; an empty one where a shop has no such page."""
+        """Return one page's content and headers; an empty one where a shop counts no further."""
         try:
             if "link" in step:
                 path = self._connection.path_of(step["link"], seen_from=listing.path)
@@ -284,7 +303,10 @@ class Asker:
         except NotThereError:
             if is_first:
                 raise
-            return [], {}
+            if step.keys() <= _COUNTED:
+                return [], {}
+            what = "a further page that the shop itself named is not there, so rows are missing"
+            raise self._broken(listing, f"{what}; run again") from None
         except ShopUnavailableError as error:
             raise ShopUnavailableError(
                 f"{error} Sent were: {self._sent(listing)}; some shops fail at a wrong one."
@@ -459,14 +481,19 @@ def _check_graphql(shown: str, body: object, content: object) -> None:
     words = plain("; ".join(str(value_at(one, "message")) for one in errors))
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
-    raise ShopRefusedError(f"{shown}: the shop says: {words:.200}.")
+    kind = ShopRefusedError if _deny(errors) else NotTakenError
+    raise kind(f"{shown}: the shop says: {words:.200}.")
 
 
 def _errors_of(body: object, content: object) -> list[Any]:
     """Return the errors in an answer to a GraphQL request."""
-    is_graphql = isinstance(body, dict) and "query" in body and "variables" in body
-    errors = content.get("errors") if is_graphql and isinstance(content, dict) else None
+    errors = content.get("errors") if _is_graphql(body) and isinstance(content, dict) else None
     return errors if isinstance(errors, list) else []
+
+
+def _is_graphql(body: object) -> bool:
+    query = body.get("query") if isinstance(body, dict) else None
+    return isinstance(query, str) and "{" in query
 
 
 def _request_of_single(
@@ -505,6 +532,8 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
 
     An error beside a result is one of what was to be shown of it: the change may be made.
     """
+    if not _is_graphql(body):
+        return
     results = content.get("data") if isinstance(content, dict) else None
     results = results if isinstance(results, dict) else {}
     errors = _errors_of(body, content)
@@ -512,12 +541,16 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
         raise PassingTrouble("the shop answered with an error beside the result")
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
-    codes = {str(value_at(one, "extensions.code")) for one in errors}
-    if codes & _DENIED:
+    if _deny(errors):
         raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
     refusals = errors or [one for result in results.values() for one in _refusals_in(result)]
     if refusals:
         raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
+
+
+def _deny(errors: list[Any]) -> bool:
+    """Return whether the errors of a GraphQL server say that the key may not do this."""
+    return not _DENIED.isdisjoint(str(value_at(one, "extensions.code")) for one in errors)
 
 
 def _refusals_in(result: object) -> list[Any]:

@@ -98,8 +98,8 @@ def _faults_of_order(order: Record) -> Iterator[str]:
         if line.get("type") == "text":
             continue
         yield from _missing("a line", line, ("id", "quantity"))
-        if not line.get("sku"):
-            yield "a line has no sku"
+        if not line.get("sku") and not _is_of_no_product(line):
+            yield "a line has no sku; where it is of no product, tell sku and product_id as None"
         if line.get("tax_rate") is None:
             yield "a line has no tax_rate; the target works it out where it can"
     total, rows = order.get("total_incl"), _sum_of_rows(order)
@@ -119,6 +119,11 @@ def _faults_of_order(order: Record) -> Iterator[str]:
     taxed = _sum(one.get("amount") for one in taxes or ())
     if taxes and tax is not None and abs(taxed - Decimal(tax)) > tolerance:
         yield "the amounts in taxes do not come to total_tax"
+
+
+def _is_of_no_product(line: Record) -> bool:
+    """Return whether a line says that it is of no product, as a tip does; Go gets it as a fee."""
+    return line.get("sku", "") is None and line.get("product_id", "") is None
 
 
 def _sum_of_rows(order: Record) -> Decimal | None:

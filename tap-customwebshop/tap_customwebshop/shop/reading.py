@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import time
+from copy import deepcopy
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from tap_customwebshop.shop.asking import Asker, NotTakenError, NotThereError
+from tap_customwebshop.shop.asking import Asker, NotTakenError, NotThereError, write_json
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
@@ -121,10 +122,13 @@ class SingleRecords:
         """
         change = self._file.functions["change"]
         try:
-            made = change(entity, record_id, dict(patch), self._shop)
+            own = deepcopy(dict(patch))  # it is called again if the change is sent again
+            made = change(entity, record_id, own, self._shop)
             calls = [made] if _is_call(made) else list(made or ())
         except ShopError:
             raise
+        except SystemExit as error:
+            raise self._file.left(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
             kind, number = type(error).__name__, self._file.line_of(error)[0]
             raise self._wrong(number or _line_of(change), f"change() failed ({kind})") from None
@@ -146,6 +150,8 @@ class SingleRecords:
             return
         try:
             words = refused(answer)
+        except SystemExit as error:
+            raise self._file.left(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
             kind, number = type(error).__name__, self._file.line_of(error)[0]
             raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
@@ -165,8 +171,12 @@ def _is_call(made: object) -> bool:
     """Return whether this is method, path and body."""
     if not isinstance(made, (tuple, list)) or len(made) != _PARTS_OF_CALL:
         return False
-    method, path, _ = made
-    return isinstance(method, str) and isinstance(path, str) and path.startswith("/")
+    method, path, body = made
+    try:
+        write_json(body)
+        return bool(method.isalpha() and path.startswith("/"))
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def _line_of(function: Callable[..., Any]) -> int:

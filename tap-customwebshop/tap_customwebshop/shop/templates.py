@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 Template: TypeAlias = "str | Mapping[str, Any]"
 """Parameters as `name={value}&…` where they go into the query, or an object that joins the body."""
 
-_NAME = re.compile(r"\{(\w+)\}")
+_NAME = re.compile(r"\{(?!__)(\w+)\}")
+"""`{__typename}` is none: names that begin so are GraphQL's own (GraphQL specification, 4)."""
 
 
 def names_in(template: Any) -> set[str]:  # noqa: ANN401 - a template

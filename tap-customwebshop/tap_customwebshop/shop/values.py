@@ -18,7 +18,7 @@ from typing_extensions import override
 from tap_customwebshop.stamps import parse_stamp, parse_start, write_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 Value = TypeVar("Value")
 
@@ -45,14 +45,108 @@ def money(value: Any, currency: str = "NOK", *, minor: bool = False) -> str | No
     """
     if value is None or value == "":
         return None
+    return placed(format(amount(value, currency, minor=minor), "f"), place_of(value))
+
+
+def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal:  # noqa: ANN401
+    """Return an amount as a number to reckon with, rounded as `money` does; 0 for null and "".
+
+    A record takes it as it is.
+
+    Raises:
+        WrongValueError: It is no amount.
+    """
     decimals = _DECIMALS.get(currency, 2)
+    number = _number(value or 0, "an amount")
+    number = number.scaleb(-decimals) if minor else number
     try:
-        amount = Decimal(str(value).strip())
-        amount = amount.scaleb(-decimals) if minor else amount
-        text = format(amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP), "f")
+        rounded = number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
+    return placed(rounded, place_of(value))
+
+
+def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN401
+    """Return a VAT rate in percent, without zeros at its end: `"25.00"` is `"25"`.
+
+    Args:
+        value: A number or its text; None for null and "".
+        fraction: Whether the shop tells 0.25 for 25 percent.
+
+    Raises:
+        WrongValueError: It is no rate.
+    """
+    if value is None or value == "":
+        return None
+    rate = _number(value, "a rate") * (100 if fraction else 1)
+    digits = f"{rate:f}"
+    text = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return placed(text, place_of(value))
+
+
+def taxes_by_rate(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an order's `taxes`: the VAT at each rate, and what it is of.
+
+    Args:
+        parts: Its lines, shipping and fees, with `tax_rate`, `total_excl` and `total_tax`; those
+            without a rate are left out.
+    """
+    sums: dict[str, dict[str, Any]] = {}
+    for one in parts:
+        if (rate := one["tax_rate"]) is not None:
+            tax = sums.setdefault(rate, {"rate": rate, "base": Decimal(0), "amount": Decimal(0)})
+            tax["base"] += Decimal(one["total_excl"])
+            tax["amount"] += Decimal(one["total_tax"])
+    return list(sums.values())
+
+
+def payment_status(
+    total: Decimal, paid: Decimal, paid_back: Decimal, *, is_reserved: bool = False
+) -> str:
+    """Return how far an order is paid, and paid back; one that costs nothing is paid.
+
+    Args:
+        total: What it comes to with VAT, before refunds.
+        paid: What was paid of that.
+        paid_back: What was paid back of that.
+        is_reserved: Whether money is reserved that is not taken yet.
+    """
+    if paid_back > 0:
+        return "refunded" if paid_back >= total else "partially_refunded"
+    if paid >= total:
+        return "paid"
+    if paid > 0:
+        return "partially_paid"
+    return "authorized" if is_reserved else "unpaid"
+
+
+def to_record(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return members of a record that a row has under names of its own; an empty text is null.
+
+    Args:
+        row: The row; one that lacks a member is an error.
+        names: The shop's name of each member: `{"postal_code": "zip"}`.
+    """
+    return {name: None if row[own] == "" else row[own] for name, own in names.items()}
+
+
+def to_shop(
+    patch: Mapping[str, Any],
+    names: Mapping[str, str],
+    empty: Any = None,  # noqa: ANN401 - JSON
+) -> dict[str, Any]:
+    """Return what an edit changes, under the shop's names: the way back of `to_record`.
+
+    Args:
+        patch: The members that change.
+        names: The shop's name of each member; others are left out.
+        empty: What the shop takes for what is emptied, such as "".
+    """
+    return {
+        own: empty if patch[name] is None else patch[name]
+        for name, own in names.items()
+        if name in patch
+    }
 
 
 def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
@@ -89,6 +183,13 @@ def _moment(text: str, zone: str) -> str | None:
     except (ValueError, OverflowError, OSError):
         pass
     return None
+
+
+def _number(value: object, kind: str) -> Decimal:
+    try:
+        return Decimal(str(value).strip())
+    except InvalidOperation:
+        raise _wrong(value, kind) from None
 
 
 def _wrong(value: object, kind: str) -> WrongValueError:

@@ -159,7 +159,8 @@ def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | No
 NAMELESS = "-"
 """Replaces a missing name: PowerOffice Go refuses a person without a first or last name."""
 
-_NAMES = ("first_name", "last_name")
+PERSON_NAMES = ("first_name", "last_name")
+"""The members and rows of a person's name, which a shop may keep as one."""
 
 
 def person_names(record: Record) -> tuple[str, str]:
@@ -333,7 +334,7 @@ def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
                 return _written_like(patch, record)
         patch = {
             name: _but_nameless(one)
-            for name, one in zip(_NAMES, after, strict=True)
+            for name, one in zip(PERSON_NAMES, after, strict=True)
             if values.same_text(record.get(name)) not in (one, _but_nameless(one))
         }
         if values.same_text(record.get("name")) == _joined(before):
@@ -369,6 +370,11 @@ def _written_like(patch: Record, record: Record) -> Record:
 def _joined(names: list[str] | tuple[str, ...]) -> str | None:
     told = (values.text(name, what="the name in Go") for name in names if name != NAMELESS)
     return " ".join(name or "" for name in told) or None
+
+
+def whole_name(parts: Mapping[str, Value]) -> str | None:
+    """Return a person's first and last name, which a shop may keep as one, from their rows."""
+    return _joined([values.same_text(parts.get(name)) or NAMELESS for name in PERSON_NAMES])
 
 
 def _but_nameless(name: str) -> str | None:

@@ -112,8 +112,8 @@ holds = _list_command(
 parked = _list_command(
     "parked",
     "List records that wait for another record, for Go or for a shop file, or to be read again.\n\n"
-    "They need no person: each run takes them up again, except edits that a shop file does not"
-    " take; those wait until the file or the entry in Go changes, or for `retry`.",
+    "They need no person: each run takes them up again. Edits that a shop file does not take wait"
+    " until the file or the entry in Go changes, or for `retry`.",
 )
 
 

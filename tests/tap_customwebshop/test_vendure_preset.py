@@ -1,4 +1,4 @@
-"""A real Vendure is read as it is, and its orders come to Go to the øre."""
+"""A Vendure is read as it is, and its orders come to Go to the øre."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from go_sandbox.shops.vendure.shop import KARI
 from own_shop import FileBoth
-from real_vendure import KARI, or_error
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
+from vendures import RefusedError, Session, or_error
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
 FJORD_ADDRESS = {**KARI, "company": "Fjord AS"}
 HOME = {**KARI, "defaultBillingAddress": True, "defaultShippingAddress": True}
+
+EDIT_CUSTOMER, EDIT_ADDRESS, EDIT_VARIANT = (
+    f"mutation($input: Update{kind}Input!) {{update{name}(input: $input)"
+    for kind, name in (
+        ("Customer", "Customer"),
+        ("Address", "CustomerAddress"),
+        ("ProductVariant", "ProductVariant"),
+    )
+)
 
 
 class Reader:
@@ -40,6 +50,7 @@ class Reader:
             "shop": "vendure",
             "shop_settings": {"username": self.vendure.user, "password": self.vendure.password},
             "lookback_seconds": 0,
+            "page_size": 10,
         }
 
     def messages(self):
@@ -74,7 +85,8 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def kept():
+def kept(vendure):
+    """Of each Vendure its own."""
     return {}
 
 
@@ -242,11 +254,19 @@ def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee,
 
 def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
     vendure.fill_cart([(coffee, 1)], guest=guest)
-    draft = vendure.admin("mutation {createDraftOrder {id}}")["id"]
+    draft = vendure.draft()
     placed = vendure.place_order([(coffee, 1)], guest=guest)
     read = reader.records("orders")
     assert (placed in read, draft in read) == (True, False)
     assert all(one["source_status"] != "AddingItems" for one in read.values())
+
+
+@pytest.mark.parametrize("vendure", ["local"], indirect=True)
+def test_sellers_shares_of_an_order_are_none(vendure, reader, wool, guest):
+    whole, share = (vendure.place_order([(wool, 1)], guest=guest) for _ in range(2))
+    vendure.get("Order", share)["type"] = "Seller"
+    read = reader.records("orders")
+    assert (whole in read, share in read) == (True, False)
 
 
 def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coffee, guest):
@@ -333,16 +353,11 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(
     vendure.settle_payment(paid)
     vendure.settle_refunds(refunded)
     vendure.ship(shipped)
-    addresses = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
-    address = {"id": addresses["addresses"][0]["id"], "city": "Bergen"}
+    (home,) = vendure.customer(kari, "addresses {id}")["addresses"]
+    address = {"id": home["id"], "city": "Bergen"}
     vendure.admin.do("updateCustomerAddress", "input: UpdateAddressInput!", "id", input=address)
-    product = vendure.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=coffee)
-    text = {"languageCode": "en", "description": "Ny"}
-    told = {"id": product["productId"], "translations": [text]}
-    vendure.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=told)
-    vendure.edit_variant(
-        wool, price=21000, stockLevels=[{"stockLocationId": "1", "stockOnHand": 7}]
-    )
+    vendure.describe(coffee, "Ny")
+    vendure.edit_variant(wool, price=21000, stock=7)
     read = reader.changed()
     assert set(read) == {
         *(("customers", kari), ("products", wool), ("products", coffee)),
@@ -362,8 +377,7 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(
 def test_an_address_that_was_removed_is_read_by_the_next_run(vendure, reader, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME, FJORD)
     reader.changed()
-    told = vendure.admin("query($id: ID!) {customer(id: $id) {addresses {id}}}", id=kari)
-    vendure.admin.do("deleteCustomerAddress", "id: ID!", "success", id=told["addresses"][1]["id"])
+    vendure.remove_address(kari, 1)
     assert {key: one["type"] for key, one in reader.changed().items()} == {
         ("customers", kari): "person"
     }
@@ -417,9 +431,94 @@ def test_orders_are_left_alone(vendure, reader, wool, guest):
 
 
 def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
-    settings = {"username": "merchant", "password": "x"}
+    settings = {"username": reader.vendure.user, "password": "x"}
     with pytest.raises(ShopError, match="log-in"):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
+
+
+def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wool, guest, number):
+    kari = vendure.add_customer(f"kari-{number}@example.com", "Kari", "Nordmann", HOME)
+    paid, reserved, more = (
+        vendure.place_order([(wool, 2)], guest=guest, method=method)
+        for method in ("vipps", "faktura", "vipps")
+    )
+    fee = {"description": "Gebyr", "price": 10, "priceIncludesTax": True, "taxRate": 25}
+    phone = {"id": kari, "phoneNumber": "+4799887766"}
+
+    def call_kari():
+        answer = or_error("Customer")
+        vendure.admin.do("updateCustomer", "input: UpdateCustomerInput!", answer, input=phone)
+
+    def came_of(kind, record_id, act):
+        def members():
+            members = "updatedAt history {items {type}}"
+            return vendure.admin(f"query($id: ID!) {{{kind}(id: $id) {{{members}}}}}", id=record_id)
+
+        before = members()
+        vendure.pass_second()
+        act()
+        after = members()
+        told = after["history"]["items"][len(before["history"]["items"]) :]
+        types = [one["type"].removeprefix(f"{kind.upper()}_") for one in told]
+        return after["updatedAt"] != before["updatedAt"], " ".join(types)
+
+    (line,) = lines_of(vendure, paid)
+    acts = [
+        ("order", paid, lambda: vendure.refund(paid, 100)),
+        ("order", paid, lambda: vendure.settle_refunds(paid)),
+        ("order", paid, lambda: vendure.cancel(paid, {line: 1}, shipping=True)),
+        ("order", more, lambda: vendure.modify(more, surcharges=[fee | {"taxDescription": "x"}])),
+        ("order", reserved, lambda: vendure.settle_payment(reserved)),
+        ("order", reserved, lambda: vendure.ship(reserved)),
+        ("customer", kari, call_kari),
+        ("customer", kari, call_kari),
+        ("customer", kari, lambda: vendure.remove_address(kari, 0)),
+    ]
+    assert [came_of(*one) for one in acts] == [
+        (False, ""),
+        (False, "REFUND_TRANSITION"),
+        (True, "CANCELLATION"),
+        (
+            True,
+            "STATE_TRANSITION MODIFIED STATE_TRANSITION PAYMENT_TRANSITION STATE_TRANSITION",
+        ),
+        (False, "PAYMENT_TRANSITION STATE_TRANSITION"),
+        (
+            False,
+            "FULFILLMENT FULFILLMENT_TRANSITION FULFILLMENT_TRANSITION STATE_TRANSITION",
+        ),
+        (True, "DETAIL_UPDATED"),
+        (False, "DETAIL_UPDATED"),
+        (False, "ADDRESS_DELETED"),
+    ]
+    told = vendure.order(reserved, "updatedAt orderPlacedAt")
+    assert told["orderPlacedAt"] >= told["updatedAt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "status", "code"),
+    [
+        ("{customers {nonsense}}", {}, 400, "GRAPHQL_VALIDATION_FAILED"),
+        ("{customers {", {}, 400, "GRAPHQL_PARSE_FAILED"),
+        ("{customers(options: {take: 1001}) {totalItems}}", {}, 200, "USER_INPUT_ERROR"),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "1", "lastName": None}, 200, ""),
+        (f"{EDIT_CUSTOMER} {{__typename}}}}", {"id": "1", "city": "Oslo"}, 200, "BAD_USER_INPUT"),
+        (f"{EDIT_ADDRESS} {{id}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+        (f"{EDIT_VARIANT} {{id}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
+    ],
+)
+def test_what_the_api_does_not_take(vendure, number, query, values, status, code):
+    vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
+    with pytest.raises(RefusedError) as refused:
+        vendure.admin(query, **({"input": values} if values else {}))
+    assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_nobody_may_ask_who_did_not_log_in(vendure):
+    with pytest.raises(RefusedError) as refused:
+        Session(f"{vendure.url}/admin-api")("{orders {totalItems}}")
+    assert (refused.value.status, refused.value.code) == (200, "FORBIDDEN")
 
 
 def test_everything_comes_to_go_once_and_an_edit_crosses_once(
@@ -448,7 +547,8 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(
 
 def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, both, wool, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
-    settings = {name: one for name, one in reader.config.items() if name != "lookback_seconds"}
+    taps = {"lookback_seconds", "page_size"}
+    settings = {name: one for name, one in reader.config.items() if name not in taps}
     ways = FileBoth(both, settings)
     assert ways.forward(sales_accounts=ACCOUNTS).status == 0
     place = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}
@@ -500,6 +600,7 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
         assert outcome.status == 0
     finally:
         vendure.enter_prices_with_vat()
+    assert amounts_of(vendure, orders) == AMOUNTS[included]
     for order in orders:
         told = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
         paid_back = sum(one["total"] for paid in told["payments"] for one in paid["refunds"])
@@ -509,6 +610,47 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
             assert by_rate(found) == vendures_by_rate(vendure, order)
             parts = len(found["SalesOrderLines"])
             assert abs(found["NetAmount"] - kroner(told["total"])) <= parts * Decimal("0.005")
+
+
+AMOUNTS = {
+    True: {
+        "total": 5253351,
+        "totalWithTax": 6064977,
+        "amount": -311644,
+        "amountWithTax": -364913,
+        "unitPrice": 1264884,
+        "linePrice": 5490655,
+        "linePriceWithTax": 6340440,
+        "proratedLinePrice": 5215695,
+        "proratedLinePriceWithTax": 6019297,
+    },
+    False: {
+        "total": 4767601,
+        "totalWithTax": 5613058,
+        "amount": -275415,
+        "amountWithTax": -322486,
+        "unitPrice": 1516446,
+        "linePrice": 4953566,
+        "linePriceWithTax": 5827728,
+        "proratedLinePrice": 4705941,
+        "proratedLinePriceWithTax": 5539177,
+    },
+}
+"""What the orders of each kind come to in a real Vendure."""
+
+
+def amounts_of(vendure, orders):
+    """Return the sum of each amount of some orders and of their lines."""
+    sums: Counter[str] = Counter()
+    for one in orders:
+        told = vendure.order(
+            one,
+            "total totalWithTax discounts {amount amountWithTax} lines {unitPrice linePrice"
+            " linePriceWithTax proratedLinePrice proratedLinePriceWithTax}",
+        )
+        for row in (told, *told["discounts"], *told["lines"]):
+            sums.update({name: value for name, value in row.items() if isinstance(value, int)})
+    return dict(sums)
 
 
 def place_by_chance(vendure, chance, goods, coupons, name):

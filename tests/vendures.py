@@ -1,7 +1,8 @@
-"""Runs a real Vendure for the tests, and does in it what buyers and the merchant do.
+"""Runs a Vendure for the tests, and does in it what buyers and the merchant do.
 
-It is installed by npm once, beside the other caches of the user, and starts with an empty database
-in memory. It sells to Norway at 25, 15 and 0 % VAT.
+Each test runs with the sandbox's and with a real one, so that the one does as the other. The real
+one is installed by npm once, beside the other caches of the user, and starts with an empty database
+in memory. Both sell to Norway at 25, 15 and 0 % VAT.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from go_sandbox.shops import vendure as sandbox
+from go_sandbox.shops.vendure.shop import KARI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +32,20 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "vendure"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vendure-for-tests"
 OLDEST_NODE = 20
-KARI = {
-    "fullName": "Kari Nordmann",
-    "streetLine1": "Storgata 1",
-    "postalCode": "0155",
-    "city": "Oslo",
-    "countryCode": "NO",
-}
 
 
 class RefusedError(Exception):
-    """Vendure did not do what it was asked to."""
+    """Vendure did not do what it was asked to.
+
+    Attributes:
+        status: The HTTP status of the answer.
+        code: What Vendure calls the error; "" if nothing.
+    """
+
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        super().__init__(error)
+        self.status = status
+        self.code = error.get("errorCode") or error.get("extensions", {}).get("code", "")
 
 
 class Session:
@@ -54,15 +62,18 @@ class Session:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._url, content, headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            self._token = answer.headers.get("vendure-auth-token") or self._token
-            told = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                self._token = answer.headers.get("vendure-auth-token") or self._token
+                told = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise RefusedError(error.code, json.load(error)["errors"][0]) from None
         if "errors" in told:
-            raise RefusedError(told["errors"])
+            raise RefusedError(answer.status, told["errors"][0])
         data = told["data"]
         (value,) = data.values()
         if isinstance(value, dict) and "errorCode" in value:
-            raise RefusedError(value)
+            raise RefusedError(answer.status, value)
         return value
 
     def do(self, name: str, kinds: str, answer: str = "", **values: Any) -> Any:
@@ -81,26 +92,54 @@ def or_error(kind: str, fields: str = "id") -> str:
     return f"__typename ...on {kind} {{{fields}}} ...on ErrorResult {{errorCode message}}"
 
 
-class Vendure:
-    """A running Vendure.
+class Asked:
+    """A running Vendure that its merchant asks by the admin API.
 
     Attributes:
         url: Where it answers.
         user: Who may do everything.
         password: That one's password.
-        admin: A session of the merchant.
+        admin: A session of that one.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        self.url, self.user, self.password = url, user, password
+    user: str
+    password: str
+
+    def log_in(self, url: str) -> None:
+        """Open the merchant's session."""
+        self.url = url
         self.admin = Session(f"{url}/admin-api")
         self.admin.do(
             "login",
             "username: String!, password: String!",
             "__typename",
-            username=user,
-            password=password,
+            username=self.user,
+            password=self.password,
         )
+
+    def order(self, order: str, fields: str) -> Any:
+        """Return members of an order."""
+        return self.admin(f"query($id: ID!) {{order(id: $id) {{{fields}}}}}", id=order)
+
+    def customer(self, customer: str, fields: str) -> Any:
+        """Return members of a customer."""
+        return self.admin(f"query($id: ID!) {{customer(id: $id) {{{fields}}}}}", id=customer)
+
+
+class LocalVendure(Asked, sandbox.Vendure):
+    """The sandbox's Vendure."""
+
+    def pass_second(self) -> None:
+        """Let a second pass, after which stamps are others."""
+        self.clock_skew_seconds += 1
+
+
+class RealVendure(Asked):
+    """A real Vendure; its acts are those of the sandbox's."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.user, self.password = user, password
+        self.log_in(url)
         (zone,) = self.admin("{zones {items {id}}}")["items"]
         self._zone = zone["id"]
         self.enter_prices_with_vat()
@@ -113,6 +152,10 @@ class Vendure:
         }
         methods = self.admin("{shippingMethods {items {id name}}}")["items"]
         self._freight = {one["name"]: one["id"] for one in methods}
+
+    def pass_second(self) -> None:
+        """Wait for a second, after which stamps are others."""
+        time.sleep(1)
 
     def enter_prices_with_vat(self, included: bool = True) -> None:
         """Set whether the merchant enters prices with VAT."""
@@ -187,14 +230,23 @@ class Vendure:
         )
         return [one["id"] for one in group["options"]]
 
-    def edit_variant(self, variant: str, **members: Any) -> None:
+    def edit_variant(self, variant: str, *, stock: int | None = None, **members: Any) -> None:
         """Change what a variant has."""
+        if stock is not None:
+            members["stockLevels"] = [{"stockLocationId": "1", "stockOnHand": stock}]
         self.admin.do(
             "updateProductVariants",
             "input: [UpdateProductVariantInput!]!",
             "id",
             input=[{"id": variant, **members}],
         )
+
+    def describe(self, variant: str, text: str) -> None:
+        """Change the description of a variant's product."""
+        found = self.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=variant)
+        translation = {"languageCode": "en", "description": text}
+        changed = {"id": found["productId"], "translations": [translation]}
+        self.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=changed)
 
     def add_customer(self, email: str, first: str, last: str, *addresses: Any, **more: Any) -> str:
         """Add a customer with a user, who logs in by their e-mail address as the password."""
@@ -215,9 +267,14 @@ class Vendure:
             )
         return str(made["id"])
 
-    def add_coupon(self, code: str, action: str, **arguments: Any) -> None:
-        """Add a promotion that a code gives: `order_percentage_discount` with `discount="10"`."""
-        told = [{"name": name, "value": str(value)} for name, value in arguments.items()]
+    def remove_address(self, customer: str, place: int) -> None:
+        """Remove a customer's address."""
+        address = self.customer(customer, "addresses {id}")["addresses"][place]
+        self.admin.do("deleteCustomerAddress", "id: ID!", "success", id=address["id"])
+
+    def add_coupon(self, code: str, action: str, discount: float = 0) -> None:
+        """Add a promotion that a code gives, such as `order_percentage_discount`."""
+        told = [{"name": "discount", "value": str(discount)}] if discount else []
         self.admin.do(
             "createPromotion",
             "input: CreatePromotionInput!",
@@ -269,6 +326,10 @@ class Vendure:
         buyer.do("setOrderShippingMethod", kind, or_error("Order"), shippingMethodId=method)
         return buyer
 
+    def draft(self) -> str:
+        """Begin an order that the merchant writes."""
+        return str(self.admin("mutation {createDraftOrder {id}}")["id"])
+
     def place_order(
         self, lines: list[tuple[str, int]], *, method: str = "vipps", **cart: Any
     ) -> str:
@@ -281,10 +342,6 @@ class Vendure:
             "addPaymentToOrder", kind, answer, input={"method": method, "metadata": {}}
         )
         return str(placed["id"])
-
-    def order(self, order: str, fields: str) -> Any:
-        """Return members of an order."""
-        return self.admin(f"query($id: ID!) {{order(id: $id) {{{fields}}}}}", id=order)
 
     def refund(self, order: str, amount: int, lines: dict[str, int] | None = None) -> None:
         """Pay back so many øre, for so many of these lines if any are named."""
@@ -367,9 +424,20 @@ class Vendure:
         self.admin.do("transitionOrderToState", kind, answer, id=order, state=before["state"])
 
 
-@pytest.fixture(scope="session")
-def vendure() -> Iterator[Vendure]:
-    """A Vendure that is used by all tests of a run; skips where it cannot be had."""
+@pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.slow)])
+def vendure(request: pytest.FixtureRequest) -> Iterator[Asked]:
+    """A Vendure that is used by all tests of a run; skips where a real one cannot be had."""
+    yield from {"local": _local, "real": _real}[request.param]()
+
+
+def _local() -> Iterator[LocalVendure]:
+    shop = LocalVendure()
+    with sandbox.start(shop) as served:
+        shop.log_in(served.url)
+        yield shop
+
+
+def _real() -> Iterator[RealVendure]:
     installed = _installed()
     user, password = "merchant", secrets.token_urlsafe()
     process = subprocess.Popen(
@@ -396,7 +464,7 @@ def vendure() -> Iterator[Vendure]:
             raise RuntimeError("".join(said))
         rest = threading.Thread(target=process.stdout.read)
         rest.start()
-        yield Vendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
+        yield RealVendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
         process.kill()
         rest.join()
 

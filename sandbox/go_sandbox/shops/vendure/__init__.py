@@ -1,0 +1,20 @@
+"""A local Vendure with the part of its admin API that is used, as a running one answers.
+
+It does as a Vendure 3.7 with the database SQLite was seen to do: what moves which stamp, what is
+rounded and when, what is refused and how. The tests of the preset run against both. Records are
+made by the methods of `Vendure`, as buyers and the merchant make them.
+"""
+
+from __future__ import annotations
+
+from go_sandbox.shops.serving import Served
+from go_sandbox.shops.vendure.app import create_app
+from go_sandbox.shops.vendure.shop import Vendure
+
+__all__ = ["Vendure", "start"]
+
+
+def start(shop: Vendure | None = None, port: int = 0) -> Served[Vendure]:
+    """Serve a Vendure, a new one by default; port 0 takes a free one."""
+    shop = shop or Vendure()
+    return Served(shop, create_app(shop), port)
