@@ -22,6 +22,7 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    text: bytes
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class OddShop:
                 body = json.loads(text) if is_json else dict(parse_qsl(text.decode()))
                 query = dict(parse_qsl(parts.query, keep_blank_values=True))
                 headers = dict(self.headers.items())
-                asked = Request(self.command, parts.path, query, headers, body)
+                asked = Request(self.command, parts.path, query, headers, body, text)
                 shop.asked.append(asked)
                 made = shop.answer(asked)
                 answer = made if isinstance(made, Reply) else Reply(made)

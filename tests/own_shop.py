@@ -85,7 +85,7 @@ class OwnShop:
         return {"row": {"told": found[record_id]}} if record_id in found else Reply({}, 404)
 
     def _change(self, asked: Request) -> None:
-        _, entity, record_id = asked.path.split("/")
+        _, entity, record_id, *_ = asked.path.split("/")
         told = {name: one for name, one in asked.body["set"].items() if name not in self.keeps}
         self.edit(entity, record_id, **told)
         record = self.records[entity][record_id]

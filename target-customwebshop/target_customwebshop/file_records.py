@@ -23,6 +23,7 @@ from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.reading import SingleRecords
 from target_powerofficego.dataflow.table import now
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.store.values import SHOP_FILE
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
@@ -44,11 +45,15 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
     from tap_customwebshop.connection import Answer
     from tap_customwebshop.shop.loading import ShopFile
+    from tap_customwebshop.shop.reading import Call
 
     from target_customwebshop.shop_records import Record
 
     Note = Callable[[str, str], None]
-    Request = tuple[str, str, Any]
+
+
+class Conflict(NotTaken):
+    """The shop refused the change because of what it holds now."""
 
 
 class CountedConnection(ShopConnection):
@@ -86,7 +91,7 @@ class FileRecords(ShopRecords[SingleRecords]):
         retry_seconds: float,
     ) -> None:
         super().__init__(self._open, retry_seconds=retry_seconds)
-        self.mark = f"shop file {file.fingerprint}"
+        self.mark = f"{SHOP_FILE} {file.fingerprint}"
         self._file = file
         self._config = config
         self._connect = connect
@@ -115,10 +120,13 @@ class FileRecords(ShopRecords[SingleRecords]):
 
     def see_that_it_is_taken(self, entity: str, shop_id: str, patch: Record) -> None:
         """See `ShopRecords`."""
-        self._request(entity, shop_id, patch)
+        self._calls(entity, shop_id, patch)
 
     def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
-        """See `ShopRecords`; the record is read again, for the answer has the shop's own form."""
+        """See `ShopRecords`; the record is read again, for the answer has the shop's own form.
+
+        Calls are sent in order, up to the first that fails: later ones may presuppose it.
+        """
         patience = Patience(self._retry_seconds)
         while (trouble := self._send(entity, shop_id, patch, found)) is not None:
             wait = patience.next_wait(
@@ -142,17 +150,17 @@ class FileRecords(ShopRecords[SingleRecords]):
         if self.read(entity, shop_id).tag != found.tag:
             raise ChangedMeanwhile(f"{entity} {shop_id} was edited in the shop meanwhile")
 
-    def _request(self, entity: str, shop_id: str, patch: Record) -> Request:
-        """Return the request with which the shop takes a change."""
+    def _calls(self, entity: str, shop_id: str, patch: Record) -> list[Call]:
+        """Return the calls with which the shop takes a change, at least one."""
         with self._of_one_record(entity):
-            request = self._opened().request(entity, shop_id, patch)
-        if request is None:
+            calls = self._opened().calls(entity, shop_id, patch)
+        if not calls:
             members = ", ".join(sorted(patch))
             raise LeftAlone(f"{self._file.name} takes no change of {members} here")
-        return request
+        return calls
 
     def _send(self, entity: str, shop_id: str, patch: Record, found: Read) -> PassingTrouble | None:
-        """Send a change once; return why it was certainly not done, if it may be sent again.
+        """Send a change once; return why nothing of it was done, if it may be sent again.
 
         A shop may answer a conflict for what has to do with other records, such as an e-mail
         address that another customer has.
@@ -160,23 +168,54 @@ class FileRecords(ShopRecords[SingleRecords]):
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, NoAnswer, ShopError: see `change`.
         """
-        method, path, _ = request = self._request(entity, shop_id, patch)
+        first, *others = self._calls(entity, shop_id, patch)
+        try:
+            trouble = self._send_call(first)
+        except Conflict:
+            self._see_that_it_is_as_found(entity, shop_id, found)
+            raise
+        if trouble is None:
+            for call in others:
+                self._send_on(call)
+        return trouble
+
+    def _send_on(self, call: Call) -> None:
+        """Send a call of a change of which the shop has taken another one.
+
+        Raises:
+            NoAnswer: it was not done, or whether it was is not known.
+        """
+        try:
+            trouble = self._send_call(call)
+            if trouble is not None:
+                self._sleep(Patience(self._retry_seconds).next_wait(trouble.retry_after) or 0)
+                raise NoAnswer(f"{call[0]}: {trouble.what}")
+        except (NotThere, NotTaken, ShopError) as error:
+            raise NoAnswer(f"only part of it was taken: {error}", refusal=error) from None
+
+    def _send_call(self, call: Call) -> PassingTrouble | None:
+        """Send a call once; return why it was certainly not done, if it may be sent again.
+
+        Raises:
+            NotThere, NotTaken, NoAnswer, ShopError: see `change`.
+        """
+        method, path, _ = call
         self._of_thread.sent = (method, path)
         try:
-            self._opened().asker.send(*request)
+            self._opened().send(call)
         except PassingTrouble as trouble:
             if trouble.may_be_done:
                 raise NoAnswer(f"{method}: {trouble.what}") from None
             return trouble
+        except WrongRowError as error:
+            raise NoAnswer(f"what it answered is not known: {error.words}") from None
         except NotThereError as error:
             raise NotThere(str(error)) from None
         except WrongPathError as error:
             raise NotByFile(str(error)) from None
         except NotTakenError as error:
-            self._of_thread.sent = None
-            if isinstance(error, ChangedMeanwhileError):
-                self._see_that_it_is_as_found(entity, shop_id, found)
-            raise NotTaken(str(error), title=error.title, detail=error.detail) from None
+            kind = Conflict if isinstance(error, ChangedMeanwhileError) else NotTaken
+            raise kind(str(error), title=error.title, detail=error.detail) from None
         finally:
             self._of_thread.sent = None
         return None

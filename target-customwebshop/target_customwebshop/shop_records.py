@@ -11,7 +11,7 @@ RecordError
  ├─ LeftAlone         by its shop file the shop does not take the change: kept until that changes
  ├─ TryLater          the shop kept failing on this record and did nothing: reject, next run tries
  │   └─ NotByFile     the shop file fails on this record: reject, next run tries
- └─ NoAnswer          a change left and its answer is missing: look before repeating
+ └─ NoAnswer          a change left and its answer, or part of it, is missing: look before repeating
 
 `str()` is one line with method, path and status; what the shop says of the reason may quote
 personal data and stands only in `.detail`.
@@ -83,7 +83,15 @@ class NotByFile(TryLater):
 
 
 class NoAnswer(RecordError):
-    """The change was sent and its answer is missing; only the shop can tell whether it happened."""
+    """The change was sent and its answer is missing; only the shop can tell whether it happened.
+
+    Or it was sent in several calls, of which the shop took some: then `refusal` is why it did not
+    take the next one; None where that may be sent again.
+    """
+
+    def __init__(self, message: str, *, refusal: Exception | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 Record = dict[str, Any]
@@ -186,7 +194,7 @@ class ShopRecords(abc.ABC, Generic[Opened]):
 
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed.
-            NoAnswer: whether it was changed is not known.
+            NoAnswer: whether it was changed, or how much of it, is not known.
             ShopError: no call can succeed as things are; nothing was changed.
         """
 

@@ -80,10 +80,11 @@ class ShopWriter:
 
         Raises:
             ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed, or not
-                all of it.
+                all of it; then both sides agree on what was.
             NoAnswer: whether it was changed is not known, and the shop could not be looked at; the
                 intent stays.
-            ShopError, BrakeReached: nothing was changed.
+            ShopError: the same.
+            BrakeReached: nothing was changed.
         """
         self._shop.see_that_it_is_taken(link.entity, link.shop_id, change.patch)
         self._brakes.before_change()
@@ -107,10 +108,15 @@ class ShopWriter:
 
         def look(_is_last: bool) -> tuple[Read, bool] | None:
             there = self._look_after(link, write)
-            return None if there.tag == found.tag else (there, False)
+            return None if there.tag == found.tag and not refusal() else (there, False)
+
+        def refusal() -> Exception | None:
+            return write.unanswered and write.unanswered.refusal
 
         there, is_answer = write.run(send, look, write.give_up)
         link, undone = self._agree(link, intent, there, is_answer=is_answer)
+        if error := refusal():
+            raise error
         if undone and is_answer:
             kept = f"the shop took it and kept its own value of {', '.join(undone)}"
             raise self._shop.kept_as_it_was(kept, title=kept)

@@ -83,10 +83,10 @@ class Reader:
     def change(self, entity, number, patch):
         """Write an edit as the preset says, and return whether anything was sent."""
         singles = self.singles
-        request = singles.request(entity, str(number), patch)
-        if request:
-            singles.asker.send(*request)
-        return request is not None
+        calls = singles.calls(entity, str(number), patch)
+        for call in calls:
+            singles.asker.send(*call)
+        return bool(calls)
 
 
 @pytest.fixture(params=[{}])

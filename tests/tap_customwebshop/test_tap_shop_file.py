@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 from odd_shop import ALL, FIVE, HEAD, ROWS, Reply, by_page, ids, row
@@ -576,6 +577,78 @@ def test_records_that_changed_without_moving_their_stamp_are_read_when_touched_n
     assert again.bookmarks("orders")[-1] == "2026-01-01T08:00:02.000000Z"
 
 
+VARIANTS = """
+def product_of(variant_id, shop):
+    product_id = {"11": 1, "12": 1}.get(variant_id)
+    return shop.get(f"/products/{product_id}")["product"] if product_id else None
+PRODUCTS = Listing("/products", since="after={since}", single=product_of)
+def product(row, shop):
+    for one in row["variants"]:
+        yield {"id": one["id"], "name": one["name"], "updated_at": stamp(row["changed"])}
+def touched(shop, since):
+    assert since.utcoffset() is not None
+    return {"products": shop.get("/touched")["ids"]}
+"""
+
+
+def with_variants(touched, name="Hvit"):
+    """A shop of whose two products one has two variants."""
+    both = [{"id": "11", "name": name}, {"id": "12", "name": "Blå"}]
+    products = [row(1, variants=both), row(2, variants=[{"id": "21", "name": "Rød"}])]
+
+    def answer(asked):
+        if asked.path == "/touched":
+            return {"ids": touched}
+        if asked.path == "/products":
+            return products[1:] if "after" in asked.query else products
+        return {"product": products[0]} if asked.path == "/products/1" else Reply({}, status=404)
+
+    return answer
+
+
+@pytest.fixture
+def read_variants(read):
+    """Return what a run after the first one reads where `touched` names these ids."""
+    first = read(with_variants([]), VARIANTS)
+
+    def again(touched):
+        state = state_of(first, "products")
+        return read(with_variants(touched, "Svart"), VARIANTS, state=state)
+
+    return again
+
+
+def test_a_record_that_is_one_of_several_of_a_row_is_read_with_the_others(read_variants, odd_shop):
+    emitted = read_variants(["11", "12"])
+    assert ids(emitted, "products") == ["21", "11", "12"]
+    assert emitted.records("products")[1]["name"] == "Svart"
+    assert odd_shop.paths().count("/products/1") == 1
+
+
+def test_an_id_that_touched_names_and_the_shop_does_not_have_is_named(read_variants):
+    emitted = read_variants(["77", "12"])
+    assert ids(emitted, "products") == ["21", "11", "12"]
+    assert "1 of the ids that touched() names gave no record, by 'single': 77" in emitted.log
+
+
+@pytest.mark.parametrize("key", ["11", "12"])
+def test_a_record_of_several_of_a_row_is_read_anew_each_time(records, odd_shop, key):
+    by_file = records(VARIANTS)
+    for name in ("Hvit", "Svart"):
+        odd_shop.answer = with_variants([], name)
+        record = by_file.read("products", key)
+        assert (record["id"], record["name"]) == (key, {"11": name, "12": "Blå"}[key])
+    with pytest.raises(NotThereError):
+        by_file.read("products", "77")
+
+
+def test_a_function_that_finds_no_row_because_it_fails_is_named_by_its_line(records, odd_shop):
+    odd_shop.answer = with_variants([])
+    by_file = records(VARIANTS.replace(".get(variant_id)", "[variant_id]"))
+    with pytest.raises(WrongRowError, match=r"my_shop.py, line 4: 'single' failed \(KeyError\)"):
+        by_file.read("products", "77")
+
+
 CHANGE = """
 def change(entity, record_id, patch, shop):
     if "note" in patch:
@@ -597,6 +670,12 @@ def records(odd_shop, tmp_path):
         return SingleRecords(file_of(config), config, tap.connect)
 
     return opened
+
+
+def edit(by_file, patch):
+    """Send what an edit comes to."""
+    for call in by_file.calls("customers", "7", patch):
+        by_file.send(call)
 
 
 REST = "CUSTOMERS = Listing('/list', single='/list/{id}?x={id}', single_at='row')\n" + ROWS + CHANGE
@@ -657,11 +736,30 @@ def test_the_answers_that_a_record_is_joined_from_are_asked_for_anew_but_tables_
 def test_an_edit_is_sent_as_the_file_says_or_not_at_all(records, odd_shop):
     by_file = records(REST)
     odd_shop.answer = lambda _: Reply(b"", status=204)
-    assert by_file.request("customers", "7", {"note": "x"}) is None
-    by_file.asker.send(*by_file.request("customers", "7", {"phone": "1"}))
+    assert by_file.calls("customers", "7", {"note": "x"}) == []
+    edit(by_file, {"phone": "1"})
     (asked,) = odd_shop.asked
     assert (asked.method, asked.path, asked.body) == ("PUT", "/customers/7", {"phone": "1"})
     assert asked.headers["Authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize(("file", "name"), [(REST, "phone"), (GRAPHQL, "price")])
+def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_shop, file, name):
+    by_file = records(file)
+    odd_shop.answer = lambda _: {}
+    amounts = {name: Decimal("155.00"), "vat": [Decimal("0.1234567890123456789")], "sum": "155.00"}
+    edit(by_file, amounts)
+    sent = f'{{"{name}":155.00,"vat":[0.1234567890123456789],"sum":"155.00"}}'
+    assert sent.encode() in odd_shop.asked[0].text
+
+
+@pytest.mark.parametrize("name", ["\ud800", 1 << 70])
+def test_an_edit_may_hold_half_a_character_or_a_huge_number(records, odd_shop, name):
+    odd_shop.answer = lambda _: {}
+    by_file = records(REST)
+    by_file.asker.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
+    assert odd_shop.asked[0].body["name"] == name
+    assert b"155.00" in odd_shop.asked[0].text
 
 
 @pytest.mark.parametrize(
@@ -739,7 +837,7 @@ def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
     odd_shop.answer = lambda _: answer
     by_file = records(GRAPHQL)
     with pytest.raises(ShopError) as refused:
-        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+        edit(by_file, {"name": "x"})
     assert "kari@x.no" not in str(refused.value)
     if isinstance(refused.value, NotTakenError):
         assert (refused.value.title, refused.value.detail) == (title, "kari@x.no is not valid")
@@ -762,7 +860,7 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
     odd_shop.answer = lambda _: answer
     by_file = records(GRAPHQL)
     with pytest.raises(PassingTrouble) as trouble:
-        by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+        edit(by_file, {"name": "x"})
     assert trouble.value.may_be_done is may_be_done
     assert len(odd_shop.asked) == 1
 
@@ -770,28 +868,64 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
 def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
     odd_shop.answer = lambda _: {"data": {"x": {"userErrors": [], "customer": {"id": "7"}}}}
     by_file = records(GRAPHQL)
-    by_file.asker.send(*by_file.request("customers", "7", {"name": "x"}))
+    edit(by_file, {"name": "x"})
     assert len(odd_shop.asked) == 1
 
 
+CALL = "('PUT', '/customers/7', {})"
+
+
 @pytest.mark.parametrize(
-    "made",
+    ("body", "number"),
     [
-        "patch['none']",
-        "('PUT', 'customers/7', {})",
-        "'PUT'",
-        "(None, '/customers/7', {})",
-        "('PUT it', '/customers/7', {})",
-        "('PUT', '/customers/7', {'a': float('nan')})",
-        "('PUT', '/customers/7', {('a', 'b'): 1})",
-        "('PUT', '/customers/7', {'a': (one for one in patch)})",
+        (f"return {CALL}", 1),
+        (f"return [{CALL}, {CALL}]", 2),
+        (f"yield from ({CALL}, {CALL}, {CALL})", 3),
+        ("return []", 0),
+        ("return None", 0),
+        ("yield from ()", 0),
     ],
 )
-def test_a_change_that_fails_is_named_by_its_line(records, made):
+def test_an_edit_is_any_number_of_calls(records, body, number):
     file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
-    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
-    with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
-        by_file.request("customers", "7", {"phone": "1"})
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    {body}\n")
+    calls = by_file.calls("customers", "7", {"phone": "1"})
+    assert calls == [("PUT", "/customers/7", {})] * number
+
+
+@pytest.mark.parametrize(
+    ("made", "line", "told"),
+    [
+        ("patch['none']", 2, "change() failed (KeyError)"),
+        ("({}[name] for name in 'x')", 2, "change() failed (KeyError)"),
+        ("1", 1, "change() failed (TypeError)"),
+        *(
+            (made, 1, "change() must return (method, path, body), a list of such, or None")
+            for made in (
+                "('PUT', 'customers/7', {})",
+                "('PUT', 7, {})",
+                "'PUT'",
+                "('PUT', '/customers/7')",
+                f"[{CALL}, None]",
+                "[['/customers/7', {}]]",
+                "(None, '/customers/7', {})",
+                "('PUT it', '/customers/7', {})",
+                "('PUT', '/customers/7', {'a': float('nan')})",
+                "('PUT', '/customers/7', {('a', 'b'): 1})",
+                "('PUT', '/customers/7', {'a': (one for one in patch)})",
+            )
+        ),
+    ],
+)
+def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
+    file = HEAD + "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    line += file.count("\n")
+    by_file = records(
+        f"{file.removeprefix(HEAD)}def change(entity, record_id, patch, shop):\n    return {made}\n"
+    )
+    with pytest.raises(WrongRowError) as wrong:
+        by_file.calls("customers", "7", {"phone": "1"})
+    assert str(wrong.value) == f"my_shop.py, line {line}: {told}."
 
 
 def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(records):
@@ -799,5 +933,5 @@ def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(reco
     made = "'PUT', '/x', {'city': patch['addresses'][0].pop('city')}"
     by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
     patch = {"addresses": [{"city": "Moss"}]}
-    first = by_file.request("customers", "7", patch)
-    assert by_file.request("customers", "7", patch) == first == ("PUT", "/x", {"city": "Moss"})
+    first = by_file.calls("customers", "7", patch)
+    assert by_file.calls("customers", "7", patch) == first == [("PUT", "/x", {"city": "Moss"})]

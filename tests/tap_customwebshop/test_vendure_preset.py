@@ -79,9 +79,8 @@ class Reader:
         """Write an edit as the preset says, with what it may ask the shop."""
         connect = TapCustomWebShop(config=self.config).connect
         records = SingleRecords(file_of(self.config), self.config, connect)
-        request = records.request(entity, record_id, patch)
-        if request:
-            records.asker.send(*request)
+        for call in records.calls(entity, record_id, patch):
+            records.asker.send(*call)
         return records.read(entity, record_id)
 
 

@@ -74,9 +74,8 @@ class Reader:
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
         records = self.singles()
-        request = records.request(entity, str(record_id), patch)
-        if request is not None:
-            records.asker.send(*request)
+        for call in records.calls(entity, str(record_id), patch):
+            records.asker.send(*call)
 
     def singles(self):
         """Return what reads and changes single records."""

@@ -273,6 +273,192 @@ def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_
     own.assert_at_rest()
 
 
+WHOLE = """
+def change(entity, record_id, patch, shop):
+    row = shop.get(f"/{entity}/{record_id}")["row"]
+    return "PUT", f"/{entity}/{record_id}", {"set": patch, **row}
+"""
+
+
+def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited, shop):
+    """Its numbers stay numbers, digit by digit, and an edit of just before is in it."""
+    edited.write_file(BY_REST + WHOLE)
+
+    def weighed(asked):
+        if not asked.path.endswith("/1001"):
+            return None
+        told = json.dumps(shop.records["customers"]["1001"]).encode()
+        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % told)
+
+    shop.before_reading = weighed
+    shop.edit("customers", "1001", email="ny@example.no")
+    edited.back(ends_with=0)
+
+    (sent,) = shop.writes()
+    assert b'"weight":155.00' in sent.text
+    assert sent.body["told"]["email"] == "ny@example.no"
+    assert phone(edited) == PHONE
+
+
+# A change in several calls
+
+EACH = """
+def change(entity, record_id, patch, shop):
+    for name, value in sorted(patch.items(), reverse=True):
+        yield "PUT", f"/{entity}/{record_id}/{name}", {"set": {name: value}}
+"""
+
+
+@pytest.fixture
+def two(own, shop):
+    """A product's name and description that were edited in Go, and go to an address each.
+
+    The name comes first, and the shop makes its own form of it.
+    """
+    own.write_file(BY_REST + EACH)
+    own.both.edit_in_go("products", "501", Name="Lusekofte", Description="Tykk")
+    shop.reshapes = lambda record: {**record, "name": record["name"].upper()}
+    return own
+
+
+def sent(shop):
+    """Return which members were sent, in order."""
+    return [one.path.rpartition("/")[2] for one in shop.writes()]
+
+
+def of_the_second(answer, times=99):
+    """Return a hook that answers so many times a call that changes the description."""
+    answers = [answer] * times
+    return lambda asked: answers.pop() if asked.path.endswith("/description") and answers else None
+
+
+def assert_crossed(own, shop, **members):
+    """See what the shop has, and that nothing of it is taken for an edit of the shop's."""
+    assert_members(shop.records["products"]["501"], **members)
+    assert own.forward().writes == []
+
+
+BOTH = {"name": "LUSEKOFTE", "description": "Tykk"}
+NAME_ONLY = {**BOTH, "description": "Varm og god"}
+
+
+def test_a_change_in_several_calls_is_sent_in_order_once(two, shop):
+    outcome = two.back(ends_with=0)
+    assert sent(shop) == ["name", "description"]
+    assert outcome.summary["calls"] == {"reads": 2, "tokens": 0, "writes": 2}
+    assert_crossed(two, shop, **BOTH)
+    two.assert_at_rest()
+
+
+@pytest.mark.parametrize("answer", [LOST, Reply({}, status=500)])
+def test_a_later_call_whose_answer_is_lost_is_made_once(two, shop, answer):
+    shop.hooks["after"] = of_the_second(answer)
+    two.back(ends_with=0)
+    assert sent(shop) == ["name", "description"]
+    shop.hooks.clear()
+    assert_crossed(two, shop, **BOTH)
+    two.assert_at_rest()
+
+
+@pytest.mark.parametrize("answer", [LOST, Reply({}, status=503), Reply({}, status=429)])
+def test_only_what_is_missing_after_a_call_that_did_not_happen_is_sent_again(two, shop, answer):
+    shop.hooks["before"] = of_the_second(answer, times=1)
+    two.back(ends_with=0)
+    assert sent(shop) == ["name", "description", "description"]
+    assert_crossed(two, shop, **BOTH)
+    two.assert_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_killed_at_a_later_call_is_mended_by_the_next(two, shop, tmp_path, moment):
+    config = tmp_path / "back.json"
+    config.write_text(json.dumps(two.config()), encoding="utf-8")
+    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+
+    def kill(asked):
+        if asked.path.endswith("/description"):
+            running.kill()
+            return Reply({}, status=500)
+        return None
+
+    shop.hooks[moment] = kill
+    running.communicate(singer_lines(two.both.entries()))
+    assert running.returncode == -signal.SIGKILL
+    shop.hooks.clear()
+
+    two.back(ends_with=0)
+
+    assert sent(shop) == (["description"] if moment == "before" else [])
+    assert_crossed(two, shop, **BOTH)
+    two.assert_at_rest()
+
+
+ALWAYS_BOTH = """
+def change(entity, record_id, patch, shop):
+    row = shop.get(f"/{entity}/{record_id}")["row"]["told"]
+    whole = {"name": row["name"], "description": row["description"], **patch}
+    path = f"/{entity}/{record_id}"
+    return [("PUT", f"{path}/{name}", {"set": {name: value}}) for name, value in whole.items()]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "again"), [(EACH, ["description"]), (ALWAYS_BOTH, ["name", "description"])]
+)
+@pytest.mark.parametrize("status", [409, 422])
+def test_a_later_call_that_is_refused_is_a_reject_and_the_rest_has_crossed(
+    two, shop, change, again, status
+):
+    two.write_file(BY_REST + change)
+    shop.hooks["before"] = of_the_second(Reply({"code": "too_thick"}, status=status))
+    two.back(ends_with=3)
+    assert sent(shop) == ["name", "description"]
+    (reason,) = two.both.open_ones().values()
+    assert reason == "the shop refused it: too_thick"
+    assert_crossed(two, shop, **NAME_ONLY)
+
+    shop.hooks.clear()
+    two.both.edit_in_go("products", "501", Description="Tykkere")
+    two.back(ends_with=0)
+    assert sent(shop) == again
+    assert_crossed(two, shop, **{**BOTH, "description": "Tykkere"})
+    two.assert_at_rest()
+
+
+def test_a_call_after_one_that_is_refused_is_not_sent(two, shop):
+    shop.hooks["before"] = lambda _: Reply({"code": "name_taken"}, status=422)
+    two.back(ends_with=3)
+    assert sent(shop) == ["name"]
+    assert list(two.both.open_ones().values()) == ["the shop refused it: name_taken"]
+
+
+def test_a_key_that_may_not_make_a_later_call_ends_the_run_and_the_rest_has_crossed(two, shop):
+    shop.hooks["before"] = of_the_second(Reply({}, status=403))
+    outcome = two.back(ends_with=1)
+    assert "PUT /products/501/description: the shop answered 403" in outcome.log
+    assert_crossed(two, shop, **NAME_ONLY)
+    shop.hooks.clear()
+    two.back(ends_with=0)
+    assert sent(shop) == ["description"]
+    assert_crossed(two, shop, **BOTH)
+    two.assert_at_rest()
+
+
+def test_an_edit_in_the_shop_between_two_calls_is_kept(two, shop):
+    def edit(asked):
+        if asked.path.endswith("/description"):
+            shop.hooks.clear()
+            shop.edit("products", "501", sku="UG-2")
+            return Reply({}, status=500)
+        return None
+
+    shop.hooks["before"] = edit
+    two.back(ends_with=0)
+    assert_members(shop.records["products"]["501"], **BOTH, sku="UG-2")
+    two.forward()
+    two.assert_at_rest()
+
+
 # What the shop does not take
 
 
@@ -362,6 +548,38 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
     edited.assert_at_rest()
 
 
+def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_after_retry(
+    edited, shop
+):
+    shop.keeps = {"phone"}
+    outcome = edited.back(ends_with=0)
+    assert "1 parked, which the shop does not take; see powerofficego-links parked" in outcome.log
+    assert "the next run tries again" not in outcome.log
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+    shop.keeps = set()
+    (waiting,) = edited.both.ledger.unsettled("parked")
+    store = ("--link-store", str(edited.both.ledger.link_store))
+
+    said = CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    assert "is tried by the next run" in said.output
+    edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE)
+    edited.assert_at_rest()
+
+
+def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edited, shop):
+    shop.keeps = {"phone"}
+    edited.back(ends_with=0)
+    (waiting,) = edited.both.ledger.unsettled("parked")
+    store = ("--link-store", str(edited.both.ledger.link_store))
+    CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    edited.back(ends_with=0)
+    assert len(shop.writes()) == 1
+    edited.back(ends_with=0)
+    assert shop.server.asked == []
+
+
 def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edited, shop):
     shop.keeps = {"phone"}
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
@@ -418,6 +636,56 @@ def test_a_refusal_is_a_reject_with_the_shops_code_and_quotes_nothing_else(edite
     assert "Nordmann" not in outcome.log
     (reject,) = edited.both.ledger.unsettled("reject")
     assert reject.detail == "Kari Nordmann has this phone"
+
+
+REFUSED = (
+    CHANGE
+    + """
+def refused(answer):
+    return None if answer["ok"] else answer["problems"][0]
+"""
+)
+
+
+def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(edited, shop):
+    edited.write_file(BY_REST + REFUSED)
+    said = {"ok": False, "problems": ["Kari Nordmann has this phone"]}
+    shop.hooks["before"] = lambda _: said
+    outcome = edited.back(ends_with=3)
+    (reject,) = edited.both.ledger.unsettled()
+    assert (reject.kind, reject.detail) == ("reject", "Kari Nordmann has this phone")
+    assert "Nordmann" not in outcome.log
+    assert len(shop.writes()) == 1
+
+    shop.hooks.clear()
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    edited.back(ends_with=0)
+    assert phone(edited) == "+47 900 00 003"
+    edited.assert_at_rest()
+
+
+def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_line(edited, shop):
+    """Only the shop can tell whether it was made."""
+    edited.write_file(BY_REST + REFUSED)
+    shop.hooks["after"] = lambda _: {"done": True}
+    edited.back(ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE)
+
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    shop.hooks["before"] = lambda _: {"done": False}
+    edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    line = (BY_REST + REFUSED).partition("answer[")[0].count("\n") + 1
+    assert f"my_shop.py, line {line}: refused() failed (KeyError)" in reason
+
+
+def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_crossed(two, shop):
+    two.write_file(BY_REST + EACH + REFUSED.removeprefix(CHANGE))
+    shop.hooks["before"] = of_the_second({"ok": False, "problems": ["too thick"]})
+    two.back(ends_with=3)
+    (reject,) = two.both.ledger.unsettled("reject")
+    assert (reject.detail, sent(shop)) == ("too thick", ["name", "description"])
+    assert_crossed(two, shop, **NAME_ONLY)
 
 
 @pytest.mark.parametrize("status", [409, 412])
@@ -507,7 +775,7 @@ def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
     ("text", "told"),
     [
         (CHANGE.replace("patch}", 'patch["none"]}'), "change() failed (KeyError)"),
-        (CHANGE.replace('f"/', 'f"'), "change() failed (ValueError)"),
+        (CHANGE.replace('f"/', 'f"'), "change() must return (method, path, body)"),
     ],
 )
 def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text, told):
@@ -597,6 +865,24 @@ def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, sho
     own.back(ends_with=0)
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
     assert "/suffix" in shop.server.paths()
+
+
+def test_the_row_that_holds_a_record_may_be_looked_for_by_a_function(own, shop):
+    by_path = 'single="/products/{id}", single_at="row"'
+    looked_for = """single=lambda key, shop: next(
+    (one for one in shop.list("/products") if one["told"]["id"] == key), None)"""
+    own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
+    assert own.forward().status == 0
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+    own.back(ends_with=0)
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    own.assert_at_rest()
+
+    own.both.edit_in_go("products", "501", Name="Kofte")
+    del shop.records["products"]["501"]
+    own.back(ends_with=3)
+    (reason,) = own.both.open_ones().values()
+    assert "the shop has no such record" in reason
 
 
 BY_GRAPHQL = """from tap_customwebshop.shop import *

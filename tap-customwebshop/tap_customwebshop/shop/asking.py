@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import requests
+import simplejson
 
 from tap_customwebshop.client import persist
 from tap_customwebshop.connection import PassingTrouble, ShopConnection
@@ -44,24 +44,25 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.auth import Auth
 
 
-def write_json(value: object) -> str:
-    """Return JSON; decimals and moments are text.
+def write_json(value: object) -> bytes:
+    """Return JSON; decimals are numbers, digit by digit, and moments are text.
 
     Raises:
         TypeError, ValueError: JSON has no form for it.
     """
-    return json.dumps(value, default=_text, allow_nan=False)
+    how: dict[str, Any] = {"use_decimal": True, "default": _text, "allow_nan": False}
+    return simplejson.dumps(value, separators=(",", ":"), **how).encode()
 
 
 def _text(value: object) -> str:
-    if isinstance(value, (Decimal, date)):
+    if isinstance(value, date):
         return str(value)
     raise TypeError
 
 
-_WRITERS: dict[str, Callable[..., str]] = {
+_WRITERS: dict[str, Callable[[Any], bytes]] = {
     "json": write_json,
-    "x-www-form-urlencoded": urlencode,
+    "x-www-form-urlencoded": lambda body: urlencode(body).encode(),
 }
 _COUNTED = {"page", "offset"}
 """What asks for a page that the shop did not name, and may not have."""
@@ -172,7 +173,7 @@ class Asker:
         return self._ask("GET", path, {}, None)[0]
 
     def single(self, listing: Listing, key: str) -> RawPage:
-        """Return one record of a list, alone on its page.
+        """Return one record of a list, alone on its page, by the path or query in `single`.
 
         Raises:
             NotThereError: The shop has it no longer.
@@ -195,8 +196,10 @@ class Asker:
         """Return the JSON answer of a path, and its headers; errors as of `get`."""
         return self._ask("GET", path, {}, None)
 
-    def send(self, method: str, path: str, body: object) -> None:
+    def send(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Send a change once, for an answer that does not come may have been acted on.
+
+        Return the JSON answer; None where it is empty.
 
         Raises:
             PassingTrouble: No answer, or one that does not tell whether it was done.
@@ -209,7 +212,9 @@ class Asker:
             raise PassingTrouble(f"the shop answered {answer.status}")
         if answer.status not in range(200, 300):
             raise _refusal_of_change(shown, answer)
-        _check_mutation(shown, body, _read(answer.body))
+        content = _read(answer.body)
+        _check_mutation(shown, body, content)
+        return content
 
     def knock(self, listing: Listing) -> None:
         """Ask once whether the shop answers at a list's path, whatever it answers.
@@ -393,7 +398,7 @@ class Asker:
     ) -> connection.Answer:
         if body is None:
             return self._connection.ask(method, path, query=query)
-        sent, headers = _WRITERS[kind](body).encode(), {"Content-Type": f"application/{kind}"}
+        sent, headers = _WRITERS[kind](body), {"Content-Type": f"application/{kind}"}
         return self._connection.ask(method, path, query=query, body=sent, headers=headers)
 
     def _log_in(self) -> bool:
@@ -495,13 +500,14 @@ def _request_of_single(
     listing: Listing, key: str
 ) -> tuple[str, str, dict[str, str], dict[str, Any] | None]:
     """Return method, path, parameters and body that ask for one record."""
-    if not listing.single.startswith("/"):
+    single = str(listing.single)
+    if not single.startswith("/"):
         body = {
-            "query": listing.single,
+            "query": single,
             "variables": {"id": filled(listing.single_id, {"id": key})},
         }
         return "POST", listing.path, {}, body
-    path, _, params = listing.single.partition("?")
+    path, _, params = single.partition("?")
     path = filled(path, {"id": key}, lambda value: quote(str(value), safe=""))
     return "GET", path, query_of(params, {"id": key}), None
 

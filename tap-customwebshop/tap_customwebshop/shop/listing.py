@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tap_customwebshop.shop.templates import Template
 
@@ -250,7 +250,9 @@ class Listing:
         lookback_seconds: How far before the bookmark to begin; the setting's if left out.
         full_read_days: Read all, whatever the bookmark says, once so many days have passed.
         single: The path of one record, `/orders/{id}`; where the list has `graphql`, a query text
-            with the variable `$id` instead. For those that `touched` names, and for changes.
+            with the variable `$id` instead; or a function of the id and `shop` which returns the
+            row that holds the record, or None if it is gone. For those that `touched` names, and
+            for changes.
         single_id: How that variable is written: `gid://shop/Order/{id}`, if not as the record's id.
         single_at: Where the record is in that answer.
         most_pages: A list that has more is taken for one without end.
@@ -272,7 +274,7 @@ class Listing:
     client_filter: bool = False
     lookback_seconds: int | None = None
     full_read_days: float | None = None
-    single: str = ""
+    single: str | Callable[[str, Any], Any] = ""
     single_id: str = "{id}"
     single_at: str = ""
     most_pages: int = 100_000

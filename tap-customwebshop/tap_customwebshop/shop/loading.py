@@ -46,7 +46,8 @@ class ShopFile:
         path: Where it is.
         auth: How the shop is shown who asks.
         listings: The list of each stream that the shop has.
-        functions: `customer`, `product` and `order`, and `touched` and `change` if they are there.
+        functions: `customer`, `product` and `order`, and `touched`, `change` and `refused` if they
+            are there.
         fingerprint: A hash of its text, and of the settings that its functions may read.
     """
 
@@ -101,7 +102,9 @@ def load_shop(shop: str, secrets: Mapping[str, str], *, needs_lists: bool = True
     module = _run(path, name, text)
     auth = module.get("AUTH", kinds_of_auth.Bearer())
     listings = {one: module[one.upper()] for one in STREAMS if one.upper() in module}
-    functions = {one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES} if one in module}
+    functions = {
+        one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES, "refused"} if one in module
+    }
     file = ShopFile(name, str(path), auth, listings, functions, _fingerprint(text, auth, secrets))
     if needs_lists and not listings:
         raise ShopFileError(
@@ -217,6 +220,7 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         for name, value in vars(declared).items():
             kind = type(getattr(type(declared), name, None))
             is_object = name in ("since", "send") and isinstance(value, dict)
+            is_object = is_object or (name == "single" and callable(value))
             if kind in _TYPES and type(value) is not kind and not is_object:
                 yield f"{name} must be {_TYPES[kind]}"
     for name in sorted(names_in([path, listing.params, listing.since, pager.send]) - _STEPS):
@@ -232,7 +236,9 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         (not str(path).startswith("/"), "path must begin with /"),
         (pager.size < 1, "the pager's size must be at least 1"),
         (
-            listing.single and not (listing.single.startswith("/") or listing.graphql),
+            isinstance(listing.single, str)
+            and listing.single
+            and not (listing.single.startswith("/") or listing.graphql),
             "single must begin with /, or be a query where the list has graphql",
         ),
         (

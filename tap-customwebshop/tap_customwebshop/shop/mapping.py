@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
-from tap_customwebshop.shop.asking import NotThereError, like
+from tap_customwebshop.shop.asking import NotThereError, RawPage, like
 from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
@@ -131,6 +131,34 @@ class Mapper:
         self._make = file.functions[STREAMS[stream]]
         self._listing = file.listings[stream]
         self._right = self._wrong = 0
+
+    def single(self, asker: Asker, key: str, asked_at: datetime) -> RawPage:
+        """Return the row that holds a record, alone on its page.
+
+        Args:
+            asker: What asks the shop.
+            key: The record's id.
+            asked_at: The moment since which the shop's answers are kept.
+
+        Raises:
+            NotThereError: The shop has it no longer.
+            WrongRowError: The function that `single` names fails.
+            ShopError: The shop cannot be asked, or refuses.
+        """
+        row_of = self._listing.single
+        if isinstance(row_of, str):
+            return asker.single(self._listing, key)
+        self._shop.listing = self._listing
+        try:
+            row = row_of(key, self._shop)
+        except ShopError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the file does
+            where = self._file.where(error)
+            raise WrongRowError(f"{where}: 'single' failed ({type(error).__name__}).") from None
+        if row is None:
+            raise NotThereError(f"{self._file.name}: there is no such record of {self._stream}.")
+        return RawPage([row], asked_at, None)
 
     def records(self, row: Any, place: str) -> list[Record]:  # noqa: ANN401 - JSON
         """Return the records of a row: none, one, or several.

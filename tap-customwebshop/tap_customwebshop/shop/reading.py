@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from copy import deepcopy
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from tap_customwebshop.shop.asking import Asker, NotThereError, write_json
+from tap_customwebshop.shop.asking import Asker, NotTakenError, NotThereError, write_json
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.loading import ShopFile
 
     Connect = Callable[[AuthBase | None], ShopConnection]
+    Call = tuple[str, str, Any]
 
+_PARTS_OF_CALL = 3
 _SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 
 
@@ -97,17 +101,16 @@ class SingleRecords:
             ShopError: The shop cannot be asked, or refuses.
         """
         self._shop.forget()
-        page = self.asker.single(self._file.listings[entity], record_id)
-        records = self._mappers[entity].records(page.rows[0], entity)
+        mapper, asked_at = self._mappers[entity], datetime.now(timezone.utc)
+        page = mapper.single(self.asker, record_id, asked_at)
+        records = mapper.records(page.rows[0], entity)
         for record in records:
             if record["id"] == record_id:
                 return record
         raise NotThereError(f"{self._file.name} makes no record of {entity} {record_id}.")
 
-    def request(
-        self, entity: str, record_id: str, patch: Mapping[str, Any]
-    ) -> tuple[str, str, Any] | None:
-        """Return the method, path and body with which the shop takes an edit; None: it does not.
+    def calls(self, entity: str, record_id: str, patch: Mapping[str, Any]) -> list[Call]:
+        """Return the calls with which the shop takes an edit, in order; none where it does not.
 
         Args:
             entity: `customers`, `products` or `orders`.
@@ -118,28 +121,69 @@ class SingleRecords:
             WrongRowError: `change` fails, or returns something else.
             ShopError: The shop cannot be asked for what `change` needs to know.
         """
+        change = self._file.functions["change"]
         try:
             own = deepcopy(dict(patch))  # it is called again if the change is sent again
-            request = self._file.functions["change"](entity, record_id, own, self._shop)
-            method, path, body = request or ("GET", "/", None)
-            if not (path.startswith("/") and method.isalpha()):
-                raise ValueError
-            write_json(body)
+            made = change(entity, record_id, own, self._shop)
+            calls = [made] if _is_call(made) else list(made or ())
         except ShopError:
             raise
         except SystemExit as error:
             raise self._file.left(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
-            number, _ = self._file.line_of(error)
-            raise WrongRowError(
-                f"{self._file.name}, line {number}: change() failed ({type(error).__name__}); it"
-                " returns method, path and body, or None."
-            ) from None
-        return (method, path, body) if request else None
+            kind, number = type(error).__name__, self._file.line_of(error)[0]
+            raise self._wrong(number or _line_of(change), f"change() failed ({kind})") from None
+        if not all(_is_call(call) for call in calls):
+            what = "change() must return (method, path, body), a list of such, or None"
+            raise self._wrong(_line_of(change), what)
+        return calls
+
+    def send(self, call: Call) -> None:
+        """Send a call once; what the file finds refused in its answer, the shop refused.
+
+        Raises:
+            WrongRowError: `refused` fails; the change may have been made.
+            PassingTrouble, ShopError: As of `Asker.send`.
+        """
+        answer = self.asker.send(*call)
+        refused = self._file.functions.get("refused")
+        if refused is None:
+            return
+        try:
+            words = refused(answer)
+        except SystemExit as error:
+            raise self._file.left(error) from None
+        except Exception as error:  # noqa: BLE001 - whatever the file does
+            kind, number = type(error).__name__, self._file.line_of(error)[0]
+            raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
+        if words:
+            shown = f"{call[0]} {call[1].partition('?')[0]}"
+            raise NotTakenError(f"{shown}: the shop refused the change", detail=words)
+
+    def _wrong(self, line: int, what: str) -> WrongRowError:
+        return WrongRowError(f"{self._file.name}, line {line}: {what}.")
 
     def close(self) -> None:
         """Close the connections."""
         self.asker.close()
+
+
+def _is_call(made: object) -> bool:
+    """Return whether this is method, path and body."""
+    if not isinstance(made, (tuple, list)) or len(made) != _PARTS_OF_CALL:
+        return False
+    method, path, body = made
+    try:
+        write_json(body)
+        return bool(method.isalpha() and path.startswith("/"))
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _line_of(function: Callable[..., Any]) -> int:
+    """Return the line in which a function of a file begins; 1 where it is no function."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code.co_firstlineno if code else 1
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:

@@ -113,7 +113,7 @@ parked = _list_command(
     "parked",
     "List records that wait for another record, for Go or for a shop file, or to be read again.\n\n"
     "They need no person: each run takes them up again. Edits that a shop file does not take wait"
-    " until the file or the entry in Go changes.",
+    " until the file or the entry in Go changes, or for `retry`.",
 )
 
 
@@ -155,8 +155,9 @@ def retry(
 ) -> None:
     """Let the next run try records at once that rest.
 
-    What Go refused rests 1, 2, 4 … 24 hours before it is tried again. ID is the number that
-    `rejects` shows. If there is none of one of the numbers, nothing is changed.
+    What Go refused rests 1, 2, 4 … 24 hours before it is tried again; an edit that a shop does not
+    take rests until its shop file or the entry in Go changes. ID is the number that `rejects` or
+    `parked` shows. If there is none of one of the numbers, nothing is changed.
     """
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:

@@ -142,6 +142,7 @@ class Run:
             self.tally.counts(),
             self._calls(),
             open_ones,
+            left_alone=self.store.unsettled.left_alone(self.kept_as),
             waits_elsewhere=len(unsettled) > len(waiting),
             own_faults=sum(one.is_own_fault for one in waiting),
             is_plan=self.is_plan,

@@ -110,6 +110,7 @@ def tell_summary(
     calls: Mapping[str, Any],
     open_ones: Mapping[str, int],
     *,
+    left_alone: int,
     waits_elsewhere: bool,
     own_faults: int,
     is_plan: bool,
@@ -120,6 +121,7 @@ def tell_summary(
     """Print what became of the records, the calls it took, and last what waits for a person.
 
     `system` is what the calls went to, `own_faults` is how many rejects are faults of this program;
+    `left_alone` is how many of the edits that are parked the shop does not take;
     `waits_elsewhere`: something of the other way waits for a person too.
     """
     ending = _ending(
@@ -128,8 +130,9 @@ def tell_summary(
     if waits_elsewhere:
         ending += "; on the other way something waits, see " + shown_by("check")
     parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
-    if parked and not is_plan:
-        ending += f"; {parked} parked, which the next run tries again"
+    if not is_plan:
+        ending += _parked(parked - left_alone, "the next run tries again")
+        ending += _parked(left_alone, f"the shop does not take; see {shown_by('parked')}")
     console = Console(stderr=True)
     if not console.is_terminal:
         summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
@@ -153,6 +156,10 @@ def own_faults_in_words(number: int) -> str:
     """Say that this program failed on that many records, and what to do about it."""
     which = "1 reject is a fault" if number == 1 else f"{number} rejects are faults"
     return f"{which} of this program; report the lines of the log that say where"
+
+
+def _parked(number: int, what_follows: str) -> str:
+    return f"; {number} parked, which {what_follows}" if number > 0 else ""
 
 
 def _ending(

@@ -19,6 +19,7 @@ from target_powerofficego.store.tables import from_stamp, to_json, to_stamp
 from target_powerofficego.store.values import (
     LONGEST_REST,
     NEWER_VERSION,
+    SHOP_FILE,
     Erasure,
     KeptConflict,
     Link,
@@ -204,6 +205,9 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settle
 )
 
 
+_WAITS_FOR_SHOP_FILE = t.waits.c.awaited.startswith(SHOP_FILE)
+
+
 class UnsettledRows(Rows):
     """What could not be settled, with payload and reason."""
 
@@ -324,6 +328,12 @@ class UnsettledRows(Rows):
         query = sa.select(t.waits.c.awaited).where(t.waits.c.unsettled_id == unsettled_id)
         return frozenset(row.awaited for row in self._all(query))
 
+    def left_alone(self, kept_as: Sequence[str]) -> int:
+        """Return how many edits wait for another shop file, in this namespace."""
+        of_these = t.unsettled.c.entity.in_(kept_as)
+        query = self._select(t.unsettled, of_these, _WAITS_FOR_SHOP_FILE).join(t.waits)
+        return len(self._all(query))
+
     def acknowledge(self, unsettled_id: int) -> bool:
         """Note that a person knows of a reject or hold; return whether that number exists."""
         which = (t.unsettled.c.id == unsettled_id, t.unsettled.c.kind.in_(("reject", "hold")))
@@ -332,10 +342,12 @@ class UnsettledRows(Rows):
     def retry(self, unsettled_id: int) -> bool:
         """Let a record be tried by the next run, as it is; return whether that number exists.
 
-        One that may be an old version is taken for the newest.
+        One that may be an old version is taken for the newest, and one that the shop did not take
+        is offered to it again.
         """
         which = [t.unsettled.c.id == unsettled_id]
         with self._store.transaction():
+            self._delete(t.waits, [t.waits.c.unsettled_id == unsettled_id, _WAITS_FOR_SHOP_FILE])
             row = self._first(sa.select(t.unsettled).where(*which))
             if row is not None and NEWER_VERSION in self.awaited_by(unsettled_id):
                 self._forget_versions(row)

@@ -54,6 +54,9 @@ LONGEST_REST = datetime.timedelta(hours=24)
 NEWER_VERSION = "a newer version"
 """What a record waits for that may be an old version of what is known of it."""
 
+SHOP_FILE = "shop file"
+"""How that begins which an edit waits for that a shop does not take, by its shop file as it is."""
+
 OWN_FAULT = "a fault of this program"
 """The title of a reject for which neither the record nor the other side is to blame."""
 
