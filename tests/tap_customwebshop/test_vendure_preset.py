@@ -452,7 +452,7 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
 
     def came_of(kind, record_id, act):
         def members():
-            members = "updatedAt history {items {type}}"
+            members = "updatedAt history(options: {sort: {id: ASC}}) {items {type}}"
             return vendure.admin(f"query($id: ID!) {{{kind}(id: $id) {{{members}}}}}", id=record_id)
 
         before = members()
