@@ -26,7 +26,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from tap_customwebshop.errors import ShopError, ShopRefusedError
+from tap_customwebshop.errors import ShopError, ShopRefusedError, WrongPathError
 from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.settings import is_plain_address
 
@@ -254,13 +254,15 @@ class ShopConnection:
 
         Raises:
             PassingTrouble: No answer, or one that may be different at another attempt.
+            WrongPathError: The path would lead elsewhere.
             ShopRefusedError: A redirect to another server, or an address that cannot be called or
                 is not below `api_url`.
         """
-        if _goes_up(path):
-            raise ShopRefusedError(
-                f"{method} {self.shown(path)}: the path has '..', which would leave that of"
-                " 'api_url'; an id or an address of the shop is no good for a path."
+        if _leads_elsewhere(path):
+            raise WrongPathError(
+                f"{method} {self.shown(path)}: the path has '.' or '..', which would lead"
+                " elsewhere, or out of that of 'api_url'; an id or an address of the shop is no"
+                " good for a path."
             )
         self._deadline = Deadline(self._timeout)
         try:
@@ -298,7 +300,9 @@ class ShopConnection:
             parts = urlsplit(urljoin(self._base + seen_from, link))
         except ValueError:
             parts = urlsplit("")
-        if not f"{parts.path}/".startswith(f"{base.path.rstrip('/')}/") or _goes_up(parts.path):
+        if not f"{parts.path}/".startswith(f"{base.path.rstrip('/')}/") or _leads_elsewhere(
+            parts.path
+        ):
             raise ShopRefusedError(
                 f"{self.shown(seen_from)}: the shop gives an address to go on at whose path is not"
                 f" below that of 'api_url'; only what is below {base.path or '/'} is read."
@@ -414,9 +418,9 @@ class ShopConnection:
         return f"no connection to {urlsplit(self._base).netloc}; check 'api_url' and the network"
 
 
-def _goes_up(path: str) -> bool:
-    """Return whether a path has `..`, which whoever reads it may take for the folder above."""
-    return ".." in unquote(path.partition("?")[0]).split("/")
+def _leads_elsewhere(path: str) -> bool:
+    """Return whether a path has `.` or `..`, which whoever reads it may resolve."""
+    return not {".", ".."}.isdisjoint(unquote(path.partition("?")[0]).split("/"))
 
 
 def _never_connected(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 ShopError
 ├── ShopUnavailableError  the shop cannot be reached or keeps failing: run again later
 ├── ShopRefusedError      the shop says no (key, address, parameters): change a setting
+│   └── WrongPathError    an id of the shop would lead elsewhere: one record
 ├── ContractBrokenError   the shop's answer is not as the contract says: repair the shop
 └── ShopFileError         the shop file is wrong, or does not fit the shop: repair the file
 
@@ -23,6 +24,10 @@ class ShopUnavailableError(ShopError):
 
 class ShopRefusedError(ShopError):
     """The shop refused the request; asking again would not help."""
+
+
+class WrongPathError(ShopRefusedError):
+    """A path that would lead elsewhere because of what the shop told; nothing was asked."""
 
 
 class ContractBrokenError(ShopError):

@@ -56,7 +56,7 @@ class ShopStream(Stream):
     def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)
         self._shop = shop
-        self._form: RecordForm | None = None
+        self._is_passed_on = False
         self._page_size: int = self.config.get("page_size", 500)
         self.STATE_MSG_FREQUENCY = self._page_size
         self._known = frozenset(self.record_schema["properties"])
@@ -110,7 +110,8 @@ class ShopStream(Stream):
 
     def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
         assert self._shop is not None  # noqa: S101 - else this is overridden
-        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=self._form)
+        form = RecordForm(self.record_schema) if self._is_passed_on else None
+        return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=form)
 
     def _begin_page(self, page: Page) -> None:
         self._read_at, self._told_at = page.read_at, page.told_at
@@ -190,7 +191,7 @@ class ShopStream(Stream):
         if not (write_messages and self._passes_all()):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
-        self._form = RecordForm(self.record_schema)
+        self._is_passed_on = True
         with self.get_record_counter() as counter, self.get_sync_timer():
             self._write_starting_replication_value(None)
             for number, page in enumerate(self._read(), 1):

@@ -12,7 +12,12 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
-from tap_customwebshop.errors import ShopError, ShopRefusedError, ShopUnavailableError
+from tap_customwebshop.errors import (
+    ShopError,
+    ShopRefusedError,
+    ShopUnavailableError,
+    WrongPathError,
+)
 from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
 from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.reading import SingleRecords
@@ -70,6 +75,7 @@ class FileRecords(ShopRecords[SingleRecords]):
     """
 
     kept_as_it_was = LeftAlone
+    sees_edits_meanwhile = False
 
     def __init__(
         self,
@@ -89,6 +95,10 @@ class FileRecords(ShopRecords[SingleRecords]):
         """See `ShopRecords`."""
         if "change" not in self._file.functions:
             return f"{self._file.name} has no change()"
+        return self._why_unread(entity)
+
+    def _why_unread(self, entity: str) -> str | None:
+        """Say why no single record of this kind can be read; None if they can."""
         listing = self._file.listings.get(entity)
         if listing is None or not listing.single:
             return f"{self._file.name} does not say how one of the {entity} is read ('single')"
@@ -96,6 +106,8 @@ class FileRecords(ShopRecords[SingleRecords]):
 
     def read(self, entity: str, shop_id: str) -> Read:
         """See `ShopRecords`."""
+        if why := self._why_unread(entity):
+            raise TryLater(why)
         read_at = now()
         with self._of_one_record(entity):
             record = self._opened().read(entity, shop_id)
@@ -158,6 +170,8 @@ class FileRecords(ShopRecords[SingleRecords]):
             return trouble
         except NotThereError as error:
             raise NotThere(str(error)) from None
+        except WrongPathError as error:
+            raise NotByFile(str(error)) from None
         except NotTakenError as error:
             self._of_thread.sent = None
             if isinstance(error, ChangedMeanwhileError):
@@ -177,9 +191,13 @@ class FileRecords(ShopRecords[SingleRecords]):
             raise NotThere(str(error)) from None
         except WrongRowError as error:
             raise NotByFile(error.words) from None
+        except WrongPathError as error:
+            raise NotByFile(str(error)) from None
         except NotTakenError as error:
             raise TryLater(str(error)) from None
         except ShopUnavailableError as error:
+            if self._stop.is_set():
+                raise
             raise self._given_up(str(error), self._knock(entity)) from None
 
     def _check_address(self, entity: str) -> None:

@@ -27,7 +27,12 @@ from urllib.parse import quote, unquote
 
 import simplejson
 from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
-from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
+from tap_customwebshop.errors import (
+    ContractBrokenError,
+    ShopRefusedError,
+    ShopUnavailableError,
+    WrongPathError,
+)
 from tap_customwebshop.json_text import read_json
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
@@ -145,10 +150,13 @@ class ShopRecords(abc.ABC, Generic[Opened]):
 
     Class attributes:
         kept_as_it_was: what it means that the shop took a change, and kept its own value.
+        sees_edits_meanwhile: whether a change is refused if a person edited the record since it
+            was read, so that all else in the answer is the shop's own doing.
     """
 
     system = "the shop"
     kept_as_it_was: type[RecordError] = NotTaken
+    sees_edits_meanwhile = True
     mark = ""
     """What an edit that the shop does not take waits for: another shop file than this one."""
 
@@ -281,6 +289,8 @@ class ContractRecords(ShopRecords[ShopConnection]):
             self.calls.note(method, path.split("/")[1])
             try:
                 answer = self._opened().ask(method, path, **content)
+            except WrongPathError as error:
+                raise NotThere(str(error)) from None
             except PassingTrouble as trouble:
                 if method != "GET" and trouble.may_be_done:
                     raise NoAnswer(f"{method} {self._shown(path)}: {trouble.what}") from None

@@ -159,10 +159,12 @@ class ShopWriter:
 
         Return the link, and the rows that were sent and are not there. A row that the shop changed
         by itself along with ours, as when it derives one price from another, is not a person's edit
-        either, unless one was waiting there already. Without an answer, only what was to be
-        expected is taken for ours: a person may have edited the rest.
+        either, unless one was waiting there already. Without an answer, or where the shop does not
+        see edits made meanwhile, only what was to be expected is taken for ours: a person may have
+        edited the rest.
         """
         detail, after = intent.detail, self.values(link.entity, there.record)
+        is_whole_answer = is_answer and self._shop.sees_edits_meanwhile
         same = sameness(self._tables[link.entity])
         answered_at = now()
         base = dict(link.base)
@@ -186,7 +188,7 @@ class ShopWriter:
             one = base.get(name)
             if name in detail["rows"] or one is None:
                 continue
-            is_ours = is_answer or same(name, value, detail["expected"].get(name))
+            is_ours = is_whole_answer or same(name, value, detail["expected"].get(name))
             if is_ours and same(name, detail["before"].get(name), one.shop):
                 base[name] = replace(
                     one,

@@ -185,6 +185,14 @@ def test_a_simple_product_has_the_rate_that_a_setting_tells(shop, reader):
     assert "tax_rate" not in reader.one("products")
 
 
+def test_what_costs_nothing_after_a_discount_keeps_its_rate(shop, reader):
+    wool = shop.add_product("Ull", "U", "125.00")
+    silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
+    shop.place_order([(wool, 1), (silk, 1, "80")])
+    free = reader.one("orders")["lines"][1]
+    assert (free["total_incl"], free["tax_rate"]) == ("0.00", "15")
+
+
 @pytest.mark.parametrize("served", [{"taxes_included": False}], indirect=True)
 def test_a_price_without_vat_is_told_as_one(shop, reader):
     shop.add_product("Ull", "ULL", "200.00")

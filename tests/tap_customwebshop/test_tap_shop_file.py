@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
 
 import commands
 import pytest
@@ -254,6 +255,16 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
             "the shop tells of 9 rows, but sends 5",
         ),
         (
+            lambda asked: Reply({}, 410) if asked.query else {"rows": FIVE, "c": "x"},
+            "'/list', 'rows', Cursor('c={cursor}', 'c'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
+            lambda asked: Reply({}, 404) if asked.query else {"rows": FIVE, "next": "/list?p=2"},
+            "'/list', 'rows', Next('next'), sorted=False",
+            "a further page that the shop itself named is not there, so rows are missing",
+        ),
+        (
             lambda _: Reply({}, status=500),
             "'/list', params='sort=changd&dir=asc'",
             "Sent were: sort, dir; some shops fail at a wrong one",
@@ -337,6 +348,34 @@ def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read,
     assert emitted.bookmarks("customers")[-1] is None
 
 
+def test_what_the_file_prints_is_no_message_of_singers(read):
+    file = f"CUSTOMERS = Listing('/a')\nprint('loaded')\n{ROWS}".replace(
+        "return", "return print() or"
+    )
+    assert ids(read(lambda _: FIVE, file)) == ALL
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(0)", "exit()", "raise SystemExit"])
+@pytest.mark.parametrize("where", ["customer", "touched"])
+def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, where, ends):
+    functions = {
+        "customer": ROWS.replace("    return", f"    {ends}\n    return"),
+        "touched": f"{ROWS}\ndef touched(shop, since):\n    {ends}\n",
+    }
+    listing = "CUSTOMERS = Listing('/a', since='s={since}', single='/a/{id}')"
+    state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
+    emitted = read(
+        lambda _: FIVE,
+        f"import sys\n{listing}\n{functions[where]}",
+        state=state,
+        fails_with=ShopFileError,
+    )
+    assert "it ends the program (SystemExit)" in emitted.log
+    assert "my_shop.py, line " in emitted.log
+    with pytest.raises(ShopFileError, match=r"my_shop.py, line 3: it ends the program"):
+        read(lambda _: FIVE, f"import sys\n{ends}\n")
+
+
 @pytest.mark.parametrize(
     ("member", "told"),
     [
@@ -408,12 +447,26 @@ def test_a_changed_file_reads_all_once(read, odd_shop):
     assert "after" in odd_shop.asked[-1].query
 
 
+def test_a_changed_setting_that_is_no_key_reads_all_once(read, odd_shop):
+    file = f"AUTH = Header('X-Key', '{{key}}')\n{CHANGED}"
+    state = state_of(read(lambda _: FIVE, file, shop_settings={"key": "a", "tax_rate": "15"}))
+    told = {"key": "b", "tax_rate": "15"}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+    told = {"key": "b", "tax_rate": "25"}
+    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=told))
+    assert odd_shop.asked[-1].query == {}
+    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    assert "after" in odd_shop.asked[-1].query
+
+
 def test_a_periodic_full_read_is_made_when_its_time_has_come(read, odd_shop):
     file = CHANGED.replace("lookback", "full_read_days=7, lookback")
     state = state_of(read(lambda _: FIVE, file))
     read(lambda _: FIVE, file, state=state)
     assert "after" in odd_shop.asked[-1].query
-    state["bookmarks"]["customers"]["full_read_at"] = "2026-01-01T00:00:00Z"
+    a_little_less = datetime.now(timezone.utc) - timedelta(days=7) + timedelta(minutes=5)
+    state["bookmarks"]["customers"]["full_read_at"] = a_little_less.isoformat()
     read(lambda _: FIVE, file, state=state)
     assert odd_shop.asked[-1].query == {}
 
@@ -651,6 +704,12 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
     assert len(odd_shop.asked) == 1
 
 
+def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(records, odd_shop):
+    odd_shop.answer = lambda _: {"data": {"member": {"delivery_errors": ["2025: no such street"]}}}
+    records(REST).asker.send("PUT", "/customers/7", {"phone": "1"})
+    assert len(odd_shop.asked) == 1
+
+
 NOT_VALID = {"message": "kari@x.no is not valid", "extensions": {"code": "BAD_INPUT"}}
 
 
@@ -717,12 +776,33 @@ def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
     assert len(odd_shop.asked) == 1
 
 
-@pytest.mark.parametrize("made", ["patch['none']", "('PUT', 'customers/7', {})", "'PUT'"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "patch['none']",
+        "('PUT', 'customers/7', {})",
+        "'PUT'",
+        "(None, '/customers/7', {})",
+        "('PUT it', '/customers/7', {})",
+        "('PUT', '/customers/7', {'a': float('nan')})",
+        "('PUT', '/customers/7', {('a', 'b'): 1})",
+        "('PUT', '/customers/7', {'a': (one for one in patch)})",
+    ],
+)
 def test_a_change_that_fails_is_named_by_its_line(records, made):
     file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
     by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
     with pytest.raises(WrongRowError, match=r"my_shop.py, line \d+: change\(\) failed"):
         by_file.request("customers", "7", {"phone": "1"})
+
+
+def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(records):
+    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+    made = "'PUT', '/x', {'city': patch['addresses'][0].pop('city')}"
+    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {made}\n")
+    patch = {"addresses": [{"city": "Moss"}]}
+    first = by_file.request("customers", "7", patch)
+    assert by_file.request("customers", "7", patch) == first == ("PUT", "/x", {"city": "Moss"})
 
 
 @pytest.fixture

@@ -114,6 +114,17 @@ def touched(shop, since):
     assert odd_shop.paths() == ["/api/v1/list"]
 
 
+def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_go_on(read):
+    """A buyer may type it: a coupon's code, for example."""
+    file = "CUSTOMERS = Listing('/list')" + ROWS.replace(
+        "    return", "    shop.get(f'/coupons/{row[\"name\"]}')\n    return"
+    )
+    rows = [row(1), row(2, name="../orders"), row(3)]
+    emitted = read(lambda asked: rows if asked.path == "/list" else {}, file, fails_with=ShopError)
+    assert ids(emitted) == ["1", "3"]
+    assert "is no good for a path. (id 2)" in emitted.log
+
+
 @pytest.mark.parametrize(
     "pager",
     [

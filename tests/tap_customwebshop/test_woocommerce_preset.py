@@ -427,6 +427,14 @@ def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
     assert shop.get("products", wool)["regular_price"] == "200.00"
 
 
+def test_a_price_edited_before_a_sale_begins_is_the_regular_one(shop, reader):
+    wool = shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", is_sale_on=False)
+    assert reader.one("products")["price_incl"] == "200.00"
+    reader.change("products", wool, {"price_incl": "220.00"})
+    there = shop.get("products", wool)
+    assert (there["regular_price"], there["sale_price"]) == ("220.00", "150.00")
+
+
 def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
     wool = shop.add_product("Ull", "ULL", "200.00", description="Myk")
     shirt = shop.add_product("Skjorte", "S", type="variable", description="Fin")

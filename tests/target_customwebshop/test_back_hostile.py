@@ -116,3 +116,17 @@ def test_a_stamp_of_go_or_the_shop_that_is_no_moment_stops_nothing(edited, stamp
     edited.back(*messages, ends_with=0)
 
     assert phone(edited, "2001") == NEW
+
+
+@pytest.mark.parametrize("shop_id", [".", ".."])
+def test_an_id_that_is_no_good_for_a_path_stops_nothing(edited, customer, shop_id):
+    edited.box.shop.put("customers", customer(id=shop_id, email="ola@example.no"))
+    edited.forward()
+    edited.edit_in_go("customers", shop_id, PhoneNumber=NEW)
+
+    edited.back(ends_with=3)
+
+    assert phone(edited, "1001") == phone(edited, "2001") == NEW
+    ((place, reason),) = edited.open_ones().items()
+    assert place == ("reject", "customers_back", shop_id)
+    assert "is no good for a path" in reason

@@ -183,6 +183,32 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, 
     edited.assert_at_rest()
 
 
+@pytest.mark.parametrize(
+    ("without", "with_"),
+    [(', single="/customers/{id}", single_at="row"', ""), ("CUSTOMERS = ", "_ = ")],
+)
+def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_records_again(
+    edited, shop, without, with_
+):
+    def fall_silent(_):
+        shop.before_reading = lambda _: Reply({}, status=400)
+        return Reply({}, status=500)
+
+    shop.hooks["after"] = fall_silent
+    edited.back()
+    shop.hooks.clear()
+    shop.before_reading = lambda _: None
+    edited.write_file(BY_REST.replace(without, with_) + CHANGE)
+    outcome = edited.back(ends_with=3)
+    assert shop.server.asked == []
+    assert "('single'); the change is looked for again" in outcome.log
+
+    edited.write_file(BY_REST + CHANGE)
+    edited.back(ends_with=0)
+    assert [one.method for one in shop.server.asked] == ["GET"]
+    edited.assert_at_rest()
+
+
 def test_a_value_that_the_shop_changes_by_itself_is_no_edit(edited, shop):
     shop.reshapes = without_spaces
     edited.back(ends_with=0)
@@ -204,6 +230,22 @@ def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited,
     edited.forward()
     go_id = edited.both.go_id("customers", "1001")
     entry = edited.both.box.go.entry("Customers", go_id)
+    assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
+    edited.assert_at_rest()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses(
+    edited, shop, moment
+):
+    shop.hooks[moment] = lambda _: shop.edit("customers", "1001", email="ny@example.no")
+    edited.back(ends_with=0)
+    shop.hooks.clear()
+
+    edited.forward()
+
+    assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
+    entry = edited.both.box.go.entry("Customers", edited.both.go_id("customers", "1001"))
     assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
     edited.assert_at_rest()
 
@@ -434,6 +476,26 @@ def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
     assert "the next run looks and goes on" in reason
 
 
+def test_a_run_that_is_stopped_while_it_waits_blames_no_record(edited, shop, tmp_path):
+    config = tmp_path / "back.json"
+    config.write_text(json.dumps({**edited.config(), "retry_seconds": 100}), encoding="utf-8")
+    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+
+    def be_busy(asked):
+        if asked.path != "/customers/1001":
+            return None
+        running.send_signal(signal.SIGTERM)
+        return Reply({}, status=429, headers={"Retry-After": "60"})
+
+    shop.before_reading = be_busy
+    running.communicate(singer_lines(edited.both.entries()))
+    assert shop.server.paths()[-1] == "/customers/1001"
+    assert edited.both.open_ones() == {}
+    shop.before_reading = lambda _: None
+    edited.back(ends_with=0)
+    assert phone(edited) == PHONE
+
+
 def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
     shop.before_reading = lambda _: Reply({}, status=503)
     outcome = edited.back(retry_seconds=0, ends_with=1)
@@ -457,6 +519,16 @@ def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text,
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_its_line(
+    edited, shop, workers
+):
+    edited.write_file(BY_REST + CHANGE.replace("return", "print('bye'); raise SystemExit; return"))
+    outcome = edited.back(workers=workers, ends_with=1)
+    assert "it ends the program (SystemExit)" in outcome.log
+    assert (shop.writes(), edited.both.open_ones()) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -489,6 +561,23 @@ def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     edited.back(max_changes=1, ends_with=0)
     assert len(shop.writes()) == 1
+
+
+@pytest.mark.parametrize("shop_id", [".", "..", "a/../b"])
+def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cross(
+    own, shop, customer, shop_id
+):
+    shop.put("customers", customer(id=shop_id, email="ola@example.no"))
+    own.forward()
+    own.both.edit_in_go("customers", shop_id, PhoneNumber=PHONE)
+    own.both.edit_in_go("products", "501", Name="Lusekofte")
+
+    own.back(ends_with=3)
+
+    assert shop.records["products"]["501"]["name"] == "Lusekofte"
+    assert {one.path for one in shop.server.asked} == {"/products/501"}
+    reason = own.both.open_ones()["reject", "customers_back", shop_id]
+    assert "is no good for a path" in reason
 
 
 # Other shapes
@@ -585,3 +674,30 @@ def test_a_record_that_is_null_is_not_there(by_graphql, shop):
     by_graphql.back(ends_with=3)
     (reason,) = by_graphql.both.open_ones().values()
     assert "the shop has no such record" in reason
+
+
+def test_one_record_that_a_query_fails_on_does_not_stop_the_others(by_graphql, shop, company):
+    shop.put("customers", company())
+    by_graphql.forward()
+    by_graphql.both.edit_in_go("customers", "2001", PhoneNumber=PHONE)
+    answer = shop.server.answer
+    shop.server.answer = lambda asked: (
+        {"errors": [{"message": "broken"}], "data": {"customer": None}}
+        if asked.body["variables"].get("id") == "1001"
+        else answer(asked)
+    )
+    by_graphql.back(workers=1, ends_with=3)
+    assert list(by_graphql.both.open_ones()) == [("reject", "customers_back", "1001")]
+    assert shop.records["customers"]["2001"]["phone"] == PHONE
+
+
+def test_a_mutation_without_variables_that_is_refused_is_a_reject(by_graphql, shop):
+    by_graphql.write_file(BY_GRAPHQL.replace(', "variables": {"id": record_id, "set": patch}', ""))
+    answer = shop.server.answer
+    shop.server.answer = lambda asked: (
+        answer(asked)
+        if "variables" in asked.body
+        else {"errors": [{"message": "no"}], "data": None}
+    )
+    by_graphql.back(ends_with=3)
+    assert list(by_graphql.both.open_ones()) == [("reject", "customers_back", "1001")]

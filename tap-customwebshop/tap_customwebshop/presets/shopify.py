@@ -147,7 +147,7 @@ ORDER_STAMPS = {
     "completed_at": "closedAt",
     "cancelled_at": "cancelledAt",
 }
-# What is named in these is written as well
+# What these name is read and written
 CUSTOMER_NAMES = {"first_name": "firstName", "last_name": "lastName", "note": "note"}
 PRODUCT_NAMES = {"name": "title", "description": "descriptionHtml"}
 VARIANT_NAMES = {"gtin": "barcode"}
@@ -161,6 +161,7 @@ ADDRESS_NAMES = {
     "country_code": "countryCode",
     "phone": "phone",
 }
+ADDRESS = {**ADDRESS_NAMES, "name": "name", "region": "province"}
 PRODUCT_STATUSES = {"ACTIVE": "active", "UNLISTED": "active", "ARCHIVED": "archived"}
 PAYMENT_STATUSES = {
     "AUTHORIZED": "authorized",
@@ -175,11 +176,11 @@ FULFILLMENT_STATUSES = {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partia
 
 def customer(row: Row, shop: Shop) -> Row:
     """A customer; their default address is the billing address."""
-    default = row["defaultAddress"] or {}
-    company = default.get("company") or None
-    key = shop.settings.get("organization_number_metafield")
+    default = row["defaultAddress"] or {"id": None, "company": None}
+    company = default["company"] or None
+    key = shop.settings.get("organization_number_metafield", "")
     metafields = nodes(shop, row, "metafields") if key else []
-    addresses = [(one, one["id"] == default.get("id")) for one in nodes(shop, row, "addressesV2")]
+    fields = {f"{one['namespace']}.{one['key']}": one["value"] for one in metafields}
     return {
         **to_record(row, {**CUSTOMER_NAMES, "language": "locale", "tax_exempt": "taxExempt"}),
         "id": number(row["id"]),
@@ -189,17 +190,15 @@ def customer(row: Row, shop: Shop) -> Row:
         "phone": (row["defaultPhoneNumber"] or {}).get("phoneNumber"),
         "name": company or row["displayName"] or None,
         "company_name": company,
-        "organization_number": next(
-            (one["value"] for one in metafields if f"{one['namespace']}.{one['key']}" == key), None
-        ),
+        "organization_number": fields.get(key),
         "addresses": [
             {
-                **address(one),
+                **to_record(one, ADDRESS),
                 "id": number(one["id"]),
-                "type": "billing" if is_default else "other",
-                "is_default": is_default,
+                "type": "billing" if one["id"] == default["id"] else "other",
+                "is_default": one["id"] == default["id"],
             }
-            for one, is_default in addresses
+            for one in nodes(shop, row, "addressesV2")
         ],
         **stamps(row, STAMPS),
     }
@@ -210,17 +209,15 @@ def product(row: Row, shop: Shop) -> Iterator[Row]:
     row = row.get("product", row)
     is_alone, includes_tax = row["hasOnlyDefaultVariant"], taxes_included(shop)
     rate = shop.settings.get(f"tax_rate {row['productType']}", shop.settings.get("tax_rate"))
-    goods_or_service = {True: "goods", False: "service"}
     for variant in nodes(shop, row, "variants"):
         item = variant["inventoryItem"]
+        kind = "goods" if item["requiresShipping"] else "service"
         record = {
             **to_record(row, {**PRODUCT_NAMES, "category": "productType", "url": "onlineStoreUrl"}),
             **to_record(variant, {**VARIANT_NAMES, "sku": "sku"}),
             "id": number(variant["id"]),
             "parent_id": None if is_alone else number(row["id"]),
-            "type": "gift_card"
-            if row["isGiftCard"]
-            else goods_or_service[item["requiresShipping"]],
+            "type": "gift_card" if row["isGiftCard"] else kind,
             "variant_name": None if is_alone else variant["title"],
             "status": PRODUCT_STATUSES.get(row["status"], "draft"),
             "price_incl" if includes_tax else "price_excl": variant["price"],
@@ -249,7 +246,6 @@ def order(row: Row, shop: Shop) -> Row | None:
     freight = [charge(one, row) for one in nodes(shop, row, "shippingLines")]
     fees = [charge(one, row) for one in row["additionalFees"]]
     parts = [*lines, *freight, *fees]
-    total, tax, rounding = sums(row, parts)
     refunds = [refund(one, row, shop) for one in row["refunds"]]
     payments = [payment(one) for one in row["transactions"] if is_payment(one)]
     paid_at = max((one["paid_at"] for one in payments), default=None)
@@ -275,13 +271,9 @@ def order(row: Row, shop: Shop) -> Row | None:
         "shipping": freight,
         "fees": fees,
         "discounts": discounts(row),
-        "taxes": taxes_by_rate(parts),
         "payments": payments,
         "refunds": refunds,
-        "total_excl": total - tax - rounding,
-        "total_tax": tax,
-        "total_incl": total,
-        "rounding": rounding or None,
+        **totals(row, parts),
         "total_refunded": sum((one["amount_incl"] for one in refunds), ZERO),
         **stamps(row, ORDER_STAMPS),
     }
@@ -319,7 +311,8 @@ def amounts(after: Decimal, line: Row, row: Row) -> Row:
     worked out from the amount instead.
     """
     includes_tax = row["taxesIncluded"]
-    taxes = [one for one in line["taxLines"] if shop_money(one["priceSet"])]
+    known = line["taxLines"]
+    taxes = [one for one in known if shop_money(one["priceSet"]) or len(known) == 1]
     rate = sum((Decimal(one["rate"]) for one in taxes), ZERO)
     tax = sum((shop_money(one["priceSet"]) for one in taxes), ZERO)
     if is_foreign(row):
@@ -363,18 +356,23 @@ def charge(line: Row, row: Row) -> Row:
     return {"id": number(line["id"]), "name": line["name"], **totals}
 
 
-def sums(row: Row, parts: list[Row]) -> tuple[Decimal, Decimal, Decimal]:
-    """The total, its VAT, and what a foreign currency left between the total and its parts.
+def totals(row: Row, parts: list[Row]) -> Row:
+    """The totals, and the VAT by rate.
 
-    Each amount is converted by itself, so in the shop's currency they need not add up.
+    In an order in a foreign currency each amount is converted by itself, so the parts need not add
+    up to the total.
     """
-    total, tax = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"])
-    if not is_foreign(row):
-        return total, tax, ZERO
-    own_total, own_tax = (
-        sum((one[name] for one in parts), ZERO) for name in ("total_incl", "total_tax")
-    )
-    return total, own_tax, total - own_total
+    total, tax, rounding = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"]), ZERO
+    if is_foreign(row):
+        tax = sum((one["total_tax"] for one in parts), ZERO)
+        rounding = total - sum((one["total_incl"] for one in parts), ZERO)
+    return {
+        "taxes": taxes_by_rate(parts),
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
+    }
 
 
 def discounts(row: Row) -> list[Row]:
@@ -433,8 +431,8 @@ def refund(row: Row, order_row: Row, shop: Shop) -> Row:
 
 
 def address(row: Row | None) -> Row | None:
-    """An address."""
-    return to_record(row, {**ADDRESS_NAMES, "name": "name", "region": "province"}) if row else None
+    """An address of an order, if it has one."""
+    return to_record(row, ADDRESS) if row else None
 
 
 def nodes(shop: Shop, row: Row, name: str) -> list[Row]:
@@ -482,7 +480,7 @@ def change_of_customer(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
         call = f"customerUpdate(input: $input) {REFUSALS}"
         yield Mutation(call, "CustomerInput!", {"id": gid, **own})
     addresses = patch.get("addresses") or ()
-    billing = next((one for one in addresses if one.get("type") == "billing"), {})
+    billing: Row = next((one for one in addresses if one.get("type") == "billing"), {})
     if "company_name" in patch:
         billing = {**billing, "company": patch["company_name"]}
     if own := to_shop(billing, ADDRESS_NAMES):

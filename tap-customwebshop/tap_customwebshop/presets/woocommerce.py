@@ -93,15 +93,6 @@ PRODUCT = {
     "price_incl": "regular_price",
     "price_excl": "regular_price",
 }
-ORDER = {
-    "id": "id",
-    "number": "number",
-    "currency": "currency",
-    "prices_include_tax": "prices_include_tax",
-    "source_status": "status",
-    "note": "customer_note",
-}
-MOMENTS = {"placed_at": "created", "paid_at": "paid", "completed_at": "completed"}
 CHANGES = (
     ("products", "id", listing("/products", "status=trash&_fields=id", "modified_after")),
     ("orders", "id", listing("/orders", "status=trash&_fields=id", "modified_after")),
@@ -197,37 +188,37 @@ def rates(shop: Shop) -> Row:
 def order(row: Row, shop: Shop) -> Row:
     """An order as it was sold, and what was paid back."""
     lines = {kind: [priced(one, row) for one in row[kind]] for kind in LINES}
-    total, tax, rounding, taxes = sums(row, [one for kind in LINES for one in lines[kind]])
+    sums = totals(row, [one for kind in LINES for one in lines[kind]])
     refunds = [refund(one, row) for one in refunds_of(row, shop)]
-    paid_back = sum((one["amount_incl"] for one in refunds), ZERO)
-    moments = {name: stamp(row[f"date_{own}_gmt"]) for name, own in MOMENTS.items()}
-    paid_at = moments["paid_at"]
-    payment = {"id": row["id"], "method": row["payment_method"], "status": "paid"}
-    payment |= {"reference": row["transaction_id"] or None, "amount": total, "paid_at": paid_at}
+    total, paid_back = sums["total_incl"], sum((one["amount_incl"] for one in refunds), ZERO)
+    paid_at = stamp(row["date_paid_gmt"])
     return {
-        **to_record(row, ORDER),
+        "id": row["id"],
+        "number": row["number"],
         "status": STATUSES.get(row["status"], "processing" if paid_at else "pending"),
         "payment_status": payment_status(total, total if paid_at else ZERO, paid_back),
         "fulfillment_status": "fulfilled" if row["status"] == "completed" else "unfulfilled",
+        "source_status": row["status"],
+        "currency": row["currency"],
+        "prices_include_tax": row["prices_include_tax"],
         "customer_id": row["customer_id"] or None,
         "is_guest": not row["customer_id"],
         "buyer": party(row["billing"], row, shop),
         "billing_address": address(row["billing"]),
         "shipping_address": address(row["shipping"]) if row["shipping"]["address_1"] else None,
+        "note": row["customer_note"] or None,
         "lines": [goods(one) for one in lines["line_items"]],
         "shipping": [charge(one) for one in lines["shipping_lines"]],
         "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
         "discounts": [rebate(one) for one in lines["fee_lines"] if one.excl < 0]
         + [coupon(one) for one in row["coupon_lines"]],
-        "taxes": taxes,
-        "payments": [payment] if paid_at else [],
+        "payments": [payment(row, total)] if paid_at else [],
         "refunds": refunds,
-        "total_excl": total - tax - rounding,
-        "total_tax": tax,
-        "total_incl": total,
-        "rounding": rounding or None,
+        **sums,
         "total_refunded": paid_back,
-        **moments,
+        "placed_at": stamp(row["date_created_gmt"]),
+        "paid_at": paid_at,
+        "completed_at": stamp(row["date_completed_gmt"]),
         **stamps(row),
         "deleted_at": stamp(row["date_modified_gmt"]) if row["status"] == "trash" else None,
     }
@@ -247,38 +238,49 @@ class Priced(NamedTuple):
 def priced(line: Row, row: Row) -> Priced:
     """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
     rates = {one["rate_id"]: percent(one.get("rate_percent")) for one in row["tax_lines"]}
-    own = {one["id"]: Decimal(one["total"]) for one in line["taxes"] if one["total"] != ""}
-    own = {rate: tax for rate, tax in own.items() if tax or len(own) == 1}
-    before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
-    total, subtotal = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
+    taxes = [
+        (rates.get(one["id"]), Decimal(one["total"])) for one in line["taxes"] if one["total"] != ""
+    ]
+    tax = sum((tax for _, tax in taxes), ZERO)
+    tax_before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
+    total, before = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
     return Priced(
-        line,
-        *(amount(total), amount(total + sum(own.values(), ZERO))),
-        *(amount(subtotal), amount(subtotal + before)),
-        {rates.get(rate): tax for rate, tax in own.items()} or {"0": ZERO},
+        raw=line,
+        excl=amount(total),
+        incl=amount(total + tax),
+        excl_before=amount(before),
+        incl_before=amount(before + tax_before),
+        vat={rate: tax for rate, tax in taxes if tax or len(taxes) == 1} or {"0": ZERO},
     )
 
 
-def sums(row: Row, lines: list[Priced]) -> tuple[Decimal, Decimal, Decimal, list[Row]]:
-    """The total, its VAT, what the shop rounded it by, and the VAT by rate.
+def totals(row: Row, lines: list[Priced]) -> Row:
+    """The totals, and the VAT by rate.
 
     A shop that shows no øre rounds VAT to whole kroner, which no rate gives. Then the VAT of the
     lines is told, and by what the total differs from them is its rounding.
     """
-    total, tax = amount(row["total"]), amount(row["total_tax"])
+    total, tax, rounding = amount(row["total"]), amount(row["total_tax"]), ZERO
     own_total = sum((one.incl for one in lines), ZERO)
     own_tax = own_total - sum((one.excl for one in lines), ZERO)
     taxes = taxes_by_rate(share for one in lines for share in shares(one))
     apart = max(abs(tax - own_tax), abs(total - own_total))
     if tax == int(tax) and total == int(total) and 2 * apart > ORE * (len(lines) + 1):
-        return total, own_tax, total - own_total, taxes
-    vat = {
-        percent(one.get("rate_percent")): Decimal(one["tax_total"])
-        + Decimal(one["shipping_tax_total"])
-        for one in row["tax_lines"]
+        tax, rounding = own_tax, total - own_total
+    else:
+        vat = {
+            percent(one.get("rate_percent")): Decimal(one["tax_total"])
+            + Decimal(one["shipping_tax_total"])
+            for one in row["tax_lines"]
+        }
+        taxes = [{**one, "amount": amount(vat.get(one["rate"], one["amount"]))} for one in taxes]
+    return {
+        "taxes": taxes,
+        "total_excl": total - tax - rounding,
+        "total_tax": tax,
+        "total_incl": total,
+        "rounding": rounding or None,
     }
-    taxes = [{**one, "amount": amount(vat.get(one["rate"], one["amount"]))} for one in taxes]
-    return total, tax, ZERO, taxes
 
 
 def shares(line: Priced) -> Iterator[Row]:
@@ -336,17 +338,32 @@ def coupon(line: Row) -> Row:
     return {"code": line["code"], **amounts, "is_in_lines": True}
 
 
+def payment(row: Row, total: Decimal) -> Row:
+    """What was paid: WooCommerce tells when, and then it was all."""
+    return {
+        "id": row["id"],
+        "method": row["payment_method"],
+        "reference": row["transaction_id"] or None,
+        "status": "paid",
+        "amount": total,
+        "paid_at": stamp(row["date_paid_gmt"]),
+    }
+
+
 def refund(row: Row, order_row: Row) -> Row:
     """What was paid back: for lines, if it names any, and else of the order.
 
     A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
     is not told what each came to.
     """
-    lines = [priced(one, order_row) for kind in LINES for one in row.get(kind) or ()]
     sold = {f"{one['id']}": priced(one, order_row) for kind in LINES for one in order_row[kind]}
-    back = [(meta(one.raw, "_refunded_item_id"), one) for one in lines]
+    back = [
+        (meta(one, "_refunded_item_id"), priced(one, order_row))
+        for kind in LINES
+        for one in row.get(kind) or ()
+    ]
     paid_back = amount(row["amount"])
-    is_told = -sum((one.incl for one in lines), ZERO) == paid_back and all(
+    is_worth_of_lines = paid_back == -sum((one.incl for _, one in back), ZERO) and all(
         line_id in sold and -one.incl <= sold[line_id].incl for line_id, one in back
     )
     return {
@@ -358,7 +375,7 @@ def refund(row: Row, order_row: Row) -> Row:
             {
                 "line_id": line_id,
                 "quantity": abs(one.raw.get("quantity") or 0),
-                "amount_incl": -one.incl if is_told else None,
+                "amount_incl": -one.incl if is_worth_of_lines else None,
             }
             for line_id, one in back
         ],
@@ -442,7 +459,7 @@ def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str,
     if row["type"] == "variation":
         path = f"{API}/products/{row['parent_id']}/variations/{record_id}"
         body.pop("name", None)
-    if row["sale_price"] and "regular_price" in body:
+    if row["on_sale"] and "regular_price" in body:
         body["sale_price"] = body.pop("regular_price")
     return ("PUT", path, body) if body else None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
-from functools import partial
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -43,10 +43,28 @@ if TYPE_CHECKING:
     from tap_customwebshop import connection
     from tap_customwebshop.shop.auth import Auth
 
+
+def write_json(value: object) -> str:
+    """Return JSON; decimals and moments are text.
+
+    Raises:
+        TypeError, ValueError: JSON has no form for it.
+    """
+    return json.dumps(value, default=_text, allow_nan=False)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (Decimal, date)):
+        return str(value)
+    raise TypeError
+
+
 _WRITERS: dict[str, Callable[..., str]] = {
-    "json": partial(json.dumps, default=str),
+    "json": write_json,
     "x-www-form-urlencoded": urlencode,
 }
+_COUNTED = {"page", "offset"}
+"""What asks for a page that the shop did not name, and may not have."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MOST_BARREN = 10
 _LONGEST_WORDS = 200
@@ -271,7 +289,7 @@ class Asker:
         *,
         is_first: bool,
     ) -> tuple[Any, Mapping[str, str]]:
-        """Return one page's content and headers; an empty one where a shop has no such page."""
+        """Return one page's content and headers; an empty one where a shop counts no further."""
         try:
             if "link" in step:
                 path = self._connection.path_of(step["link"], seen_from=listing.path)
@@ -280,7 +298,10 @@ class Asker:
         except NotThereError:
             if is_first:
                 raise
-            return [], {}
+            if step.keys() <= _COUNTED:
+                return [], {}
+            what = "a further page that the shop itself named is not there, so rows are missing"
+            raise self._broken(listing, f"{what}; run again") from None
         except ShopUnavailableError as error:
             raise ShopUnavailableError(
                 f"{error} Sent were: {self._sent(listing)}; some shops fail at a wrong one."
@@ -455,14 +476,19 @@ def _check_graphql(shown: str, body: object, content: object) -> None:
     words = plain("; ".join(str(value_at(one, "message")) for one in errors))
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
-    raise ShopRefusedError(f"{shown}: the shop says: {words:.200}.")
+    kind = ShopRefusedError if _deny(errors) else NotTakenError
+    raise kind(f"{shown}: the shop says: {words:.200}.")
 
 
 def _errors_of(body: object, content: object) -> list[Any]:
     """Return the errors in an answer to a GraphQL request."""
-    is_graphql = isinstance(body, dict) and "query" in body and "variables" in body
-    errors = content.get("errors") if is_graphql and isinstance(content, dict) else None
+    errors = content.get("errors") if _is_graphql(body) and isinstance(content, dict) else None
     return errors if isinstance(errors, list) else []
+
+
+def _is_graphql(body: object) -> bool:
+    query = body.get("query") if isinstance(body, dict) else None
+    return isinstance(query, str) and "{" in query
 
 
 def _request_of_single(
@@ -500,6 +526,8 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
 
     An error beside a result is one of what was to be shown of it: the change may be made.
     """
+    if not _is_graphql(body):
+        return
     results = content.get("data") if isinstance(content, dict) else None
     results = results if isinstance(results, dict) else {}
     errors = _errors_of(body, content)
@@ -507,12 +535,16 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
         raise PassingTrouble("the shop answered with an error beside the result")
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
-    codes = {str(value_at(one, "extensions.code")) for one in errors}
-    if codes & _DENIED:
+    if _deny(errors):
         raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
     refusals = errors or [one for result in results.values() for one in _refusals_in(result)]
     if refusals:
         raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
+
+
+def _deny(errors: list[Any]) -> bool:
+    """Return whether the errors of a GraphQL server say that the key may not do this."""
+    return not _DENIED.isdisjoint(str(value_at(one, "extensions.code")) for one in errors)
 
 
 def _refusals_in(result: object) -> list[Any]:

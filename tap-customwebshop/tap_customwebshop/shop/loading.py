@@ -47,7 +47,7 @@ class ShopFile:
         auth: How the shop is shown who asks.
         listings: The list of each stream that the shop has.
         functions: `customer`, `product` and `order`, and `touched` and `change` if they are there.
-        fingerprint: A hash of its text.
+        fingerprint: A hash of its text, and of the settings that its functions may read.
     """
 
     name: str
@@ -63,8 +63,11 @@ class ShopFile:
 
     def where(self, error: BaseException) -> str:
         """Return the file's name, and its last line in an error's traceback if there is one."""
-        number, _ = self.line_of(error)
-        return f"{self.name}, line {number}" if number else self.name
+        return _where(self.path, self.name, error)
+
+    def left(self, error: SystemExit) -> SystemExit | ShopFileError:
+        """Return what ends the run: see `_left`."""
+        return _left(self.path, self.name, error)
 
 
 def presets() -> list[str]:
@@ -98,26 +101,57 @@ def load_shop(shop: str, secrets: Mapping[str, str]) -> ShopFile:
     auth = module.get("AUTH", kinds_of_auth.Bearer())
     listings = {one: module[one.upper()] for one in STREAMS if one.upper() in module}
     functions = {one: module[one] for one in {*STREAMS.values(), *_OF_SINGLES} if one in module}
-    digest = hashlib.sha256(text).hexdigest()[:16]
-    file = ShopFile(name, str(path), auth, listings, functions, digest)
+    file = ShopFile(name, str(path), auth, listings, functions, _fingerprint(text, auth, secrets))
     if wrong := next(_faults(file, module, secrets), None):
         raise ShopFileError(f"{name}: {wrong}.")
     return file
+
+
+def _fingerprint(text: bytes, auth: object, secrets: Mapping[str, str]) -> str:
+    """Return a hash of a file and of the settings that are not for AUTH, which are no secrets."""
+    of_auth = names_in([*vars(auth).values()]) if hasattr(auth, "__dict__") else set()
+    others = sorted((name, secrets[name]) for name in secrets.keys() - of_auth - {"auth_token"})
+    told = text + repr(others).encode() if others else text
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 def _run(path: Path, name: str, text: bytes) -> dict[str, Any]:
     """Run the file, and return what it declares."""
     module = sys.modules["shop_file"] = ModuleType("shop_file")  # where dataclasses look for it
     module.__file__ = str(path)
+    vars(module)["print"] = _print
     try:
         code = compile(text, str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - the merchant's plug-in
     except SyntaxError as error:
         raise ShopFileError(f"{name}, line {error.lineno}: {error.msg}.") from None
+    except SystemExit as error:
+        raise _left(str(path), name, error) from None
     except Exception as error:  # noqa: BLE001 - whatever it does
         line = _last_line(str(path), error)[0] or 1
         raise ShopFileError(f"{name}, line {line}: {type(error).__name__}: {error}.") from None
     return vars(module)
+
+
+def _print(*values: object, **how: Any) -> None:  # noqa: ANN401
+    """Print where logs go: standard output is for messages of Singer alone."""
+    print(*values, **{"file": sys.stderr, **how})  # noqa: T201
+
+
+def _left(path: str, name: str, error: SystemExit) -> SystemExit | ShopFileError:
+    """Return an error instead of the file's end of the program, for that might look like success.
+
+    A signal that came while the file ran ends the program as it would elsewhere.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if any(one.name == "_handle_termination" for one in frames):
+        return error
+    return ShopFileError(f"{_where(path, name, error)}: it ends the program (SystemExit).")
+
+
+def _where(path: str, name: str, error: BaseException) -> str:
+    number, _ = _last_line(path, error)
+    return f"{name}, line {number}" if number else name
 
 
 def _last_line(path: str, error: BaseException) -> tuple[int, str]:

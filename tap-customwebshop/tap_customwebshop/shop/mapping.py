@@ -6,7 +6,7 @@ from collections import OrderedDict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.errors import ShopError, ShopFileError
+from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
 from tap_customwebshop.shop.asking import NotThereError, like
 from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
 from tap_customwebshop.shop.listing import Listing
@@ -137,16 +137,18 @@ class Mapper:
 
         Raises:
             WrongRowError: It cannot be made one; others can.
-            ShopFileError: Every row so far was wrong.
+            ShopFileError: Every row so far was wrong, or the file ends the program.
             ShopError: The shop cannot be asked for what belongs to it.
         """
         self._shop.listing = self._listing
         try:
             made = self._made(row)
-        except NotThereError as error:
+        except (NotThereError, WrongPathError) as error:
             failure = f"{self._file.where(error)}: {error}"
         except ShopError:
             raise
+        except SystemExit as error:
+            raise self._file.left(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
             failure = self._words(row, place, error)
         else:
@@ -225,6 +227,8 @@ def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> lis
         return list(dict.fromkeys(str(one) for one in named.get(stream, ())))
     except ShopError:
         raise
+    except SystemExit as error:
+        raise file.left(error) from None
     except Exception as error:  # noqa: BLE001 - whatever the file does
         raise ShopFileError(
             f"{file.where(error)}: touched() failed ({type(error).__name__}); it returns ids"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from tap_customwebshop.shop.asking import Asker, NotThereError
+from tap_customwebshop.shop.asking import Asker, NotThereError, write_json
 from tap_customwebshop.shop.auth import Bearer
 from tap_customwebshop.shop.loading import load_shop
 from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
@@ -117,12 +118,16 @@ class SingleRecords:
             ShopError: The shop cannot be asked for what `change` needs to know.
         """
         try:
-            request = self._file.functions["change"](entity, record_id, dict(patch), self._shop)
-            method, path, body = request or ("", "/", None)
-            if not path.startswith("/"):
+            own = deepcopy(dict(patch))  # it is called again if the change is sent again
+            request = self._file.functions["change"](entity, record_id, own, self._shop)
+            method, path, body = request or ("GET", "/", None)
+            if not (path.startswith("/") and method.isalpha()):
                 raise ValueError
+            write_json(body)
         except ShopError:
             raise
+        except SystemExit as error:
+            raise self._file.left(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
             number, _ = self._file.line_of(error)
             raise WrongRowError(

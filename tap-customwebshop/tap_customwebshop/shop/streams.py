@@ -34,6 +34,10 @@ _ROUNDING = timedelta(seconds=2)
 """How much earlier a shop is asked, at most, where its moments are whole or not inclusive."""
 
 
+_SAME_HOUR = timedelta(hours=1)
+"""By how much a run of every day may begin earlier than that of the day before."""
+
+
 @dataclass(frozen=True)
 class RecordPage(Page):
     """A page of records.
@@ -167,7 +171,9 @@ class FileStream(ShopStream):
             return True
         days = self.listing.full_read_days
         last = parse_start(state.get("full_read_at") or "")
-        return days is not None and (last is None or now - last >= timedelta(days=days))
+        if days is None:
+            return False
+        return last is None or now - last >= timedelta(days=days) - _SAME_HOUR
 
     def _keep_state(self, began: datetime) -> None:
         state = self.stream_state

@@ -7,7 +7,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from go_sandbox.shops.woocommerce.money import ZERO
-from go_sandbox.shops.woocommerce.shop import PAID_STATUSES, price_of
+from go_sandbox.shops.woocommerce.shop import (
+    PAID_STATUSES,
+    is_on_sale,
+    price_of,
+    price_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,9 +56,9 @@ class Shapes:
     def product(self, record: Record) -> Record:
         """Return a product. A variable one has the lowest price of its variations, no own one."""
         variations = self._shop.variations_of(record["id"])
-        price = self._price(record)
+        price = price_text(record)
         if record["type"] == "variable":
-            prices = [price_of(one) for one in variations if self._price(one)]
+            prices = [price_of(one) for one in variations if price_text(one)]
             price = str(min(prices)) if prices else ""
         return {
             **self._goods(record),
@@ -73,7 +78,7 @@ class Shapes:
         path = f"products/{record['parent_id']}/variations"
         return {
             **self._goods(record),
-            "price": self._price(record),
+            "price": price_text(record),
             "attributes": [
                 {"id": 0, "name": name, "option": option}
                 for name, option in record["options"].items()
@@ -175,7 +180,7 @@ class Shapes:
             **_members(record, "status", "description", "sku", "global_unique_id"),
             **_members(record, "regular_price", "sale_price", "virtual", "tax_status", "weight"),
             "tax_class": self._shown_tax_class(record),
-            "on_sale": record["sale_price"] != "",
+            "on_sale": is_on_sale(record),
             "manage_stock": is_kept,
             "stock_quantity": record["stock_quantity"] if is_kept else None,
             "stock_status": "outofstock"
@@ -193,9 +198,6 @@ class Shapes:
         if record["tax_class"] != "parent":
             return str(record["tax_class"])
         return self._shown_tax_class(self._shop.get("products", record["parent_id"]) or {})
-
-    def _price(self, record: Record) -> str:
-        return str(record["sale_price"] or record["regular_price"])
 
     def _line_item(self, line: Record) -> Record:
         """Return a line; `price` is a JSON number, as PHP divides."""

@@ -228,6 +228,7 @@ class WooCommerce:
                 "global_unique_id": "",
                 "regular_price": price,
                 "sale_price": "",
+                "is_sale_on": True,
                 "status": "publish",
                 "description": "",
                 "short_description": "",
@@ -642,9 +643,22 @@ def address(told: Mapping[str, str] | None) -> Record:
     return {name: (told or {}).get(name, "") for name in ADDRESS}
 
 
+def is_on_sale(product: Record) -> bool:
+    """Return whether a product has a sale price, and is not to be on sale at another time only.
+
+    `WC_Product::is_on_sale`, where the dates of the sale decide that.
+    """
+    return bool(product["sale_price"] and product["is_sale_on"])
+
+
 def price_of(product: Record) -> Decimal:
     """Return what a product costs now; nothing if it has no price."""
-    return Decimal(product["sale_price"] or product["regular_price"] or 0)
+    return Decimal(price_text(product) or 0)
+
+
+def price_text(product: Record) -> str:
+    """Return what a product costs now, as the merchant wrote it."""
+    return str(product["sale_price" if is_on_sale(product) else "regular_price"])
 
 
 def amounts(line: Priced) -> Record:
