@@ -436,6 +436,13 @@ def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
 
 
+def test_free_freight_keeps_its_rate(vendure, reader, coffee, guest, number):
+    vendure.add_coupon(f"FRITT-{number}", "free_shipping")
+    order = vendure.place_order([(coffee, 1)], guest=guest, coupons=(f"FRITT-{number}",))
+    (freight,) = reader.records("orders")[order]["shipping"]
+    assert (freight["total_incl"], freight["tax_rate"]) == ("0.00", "25")
+
+
 def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wool, guest, number):
     kari = vendure.add_customer(f"kari-{number}@example.com", "Kari", "Nordmann", HOME)
     paid, reserved, more = (
@@ -451,7 +458,7 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
 
     def came_of(kind, record_id, act):
         def members():
-            members = "updatedAt history {items {type}}"
+            members = "updatedAt history(options: {sort: {id: ASC}}) {items {type}}"
             return vendure.admin(f"query($id: ID!) {{{kind}(id: $id) {{{members}}}}}", id=record_id)
 
         before = members()

@@ -90,7 +90,7 @@ customer {{{PERSON}}}
 billingAddress {{{ADDRESS} countryCode}} shippingAddress {{{ADDRESS} countryCode}}
 lines {{id quantity orderPlacedQuantity taxRate productVariant {{id sku name}}
 {with_tax("unitPrice", "linePrice", "proratedLinePrice")}}}
-shippingLines {{id shippingMethod {{name}} {with_tax("discountedPrice")} {DISCOUNTS}}}
+shippingLines {{id shippingMethod {{name}} {with_tax("price", "discountedPrice")} {DISCOUNTS}}}
 surcharges {{id description taxRate {with_tax("price")}}}
 {DISCOUNTS} taxSummary {{taxRate}} {with_tax("total")}
 payments {{id method transactionId state amount updatedAt
@@ -384,14 +384,19 @@ def parts_of(row: Row, includes_tax: bool, *, is_less: bool) -> Iterator[Part]:
             if is_less and off["adjustmentSource"] == CANCELLED_FREIGHT
         ]
         sold = now.less(Amount(ZERO, ZERO).plus(*gone))
-        yield Part("shippingLines", one, rate_of(sold, row), now, sold)
+        yield Part("shippingLines", one, rate_of(both(one, "price"), row), now, sold)
     for one in row["surcharges"]:
         price = both(one, "price")
         yield Part("surcharges", one, Decimal(one["taxRate"]), price, price)
 
 
 def rate_of(freight: Amount, row: Row) -> Decimal:
-    """Return the rate of freight, which tells none: the one of the order that its VAT comes to."""
+    """Return the rate of freight, which tells none: the order's one that its VAT comes to.
+
+    Args:
+        freight: Its price before promotions, for it may be free.
+        row: The order.
+    """
     rates = [Decimal(one["taxRate"]) for one in row["taxSummary"]]
     missed = {rate: abs(less_vat(freight.incl, rate).excl - freight.excl) for rate in rates}
     return min(missed, key=missed.__getitem__, default=ZERO)

@@ -318,6 +318,7 @@ RESOLVERS: dict[str, dict[str, Resolver]] = {
         "taxRate": of_price(lambda price: price.rate),
     },
     "ShippingLine": {
+        **pair("price", lambda line, _: line["price"].before),
         **pair("discountedPrice", lambda line, _: line["price"].after),
         "discounts": discounts,
     },

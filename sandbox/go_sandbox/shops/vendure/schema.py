@@ -243,6 +243,8 @@ type OrderLine {
 type ShippingLine {
   id: ID!
   shippingMethod: ShippingMethod!
+  price: Money!
+  priceWithTax: Money!
   discountedPrice: Money!
   discountedPriceWithTax: Money!
   discounts: [Discount!]!
