@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tap_customwebshop.shop import (
@@ -66,7 +67,7 @@ def test_a_rate_that_is_told_as_a_fraction_is_one_in_percent():
 
 
 def test_taxes_are_summed_by_rate():
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"tax_rate": "25", "total_excl": "100.00", "total_tax": "25.00"},
         {"tax_rate": "15", "total_excl": Decimal("10.00"), "total_tax": Decimal("1.50")},
         {"tax_rate": None, "total_excl": "7.00", "total_tax": "1.00"},
