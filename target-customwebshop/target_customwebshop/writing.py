@@ -194,7 +194,11 @@ class ShopWriter:
             one = base.get(name)
             if name in detail["rows"] or one is None:
                 continue
-            is_ours = is_whole_answer or same(name, value, detail["expected"].get(name))
+            is_ours = (
+                is_whole_answer
+                or same(name, value, detail["expected"].get(name))
+                or _is_whole_name(name, detail["rows"], base, after)
+            )
             if is_ours and same(name, detail["before"].get(name), one.shop):
                 base[name] = replace(
                     one,
