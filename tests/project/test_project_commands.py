@@ -53,6 +53,7 @@ NOT_RUN = {
     "uv run sandbox --seed": (
         "test_server_command.py::test_it_prints_variables_that_work_and_stops_at_ctrl_c"
     ),
+    "sandbox --state go.db": "test_server_command.py::test_the_state_file_keeps_what_was_there",
     "uv run python tests/declarations.py": (
         "test_project_settings.py"
         "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"
@@ -77,6 +78,7 @@ NOT_RUN = {
             "pip install ./tap-customwebshop ./target-powerofficego",
             "pip install ./tap-customwebshop ./target-powerofficego ./target-customwebshop",
             "pip install ./tap-powerofficego ./target-customwebshop",
+            "pip install ./sandbox",
             "pip install ./target-powerofficego",
             "pip install ./target-powerofficego ./tap-powerofficego",
             'pip install "./target-powerofficego[postgresql]"',
@@ -240,6 +242,7 @@ def run_lines(box, prepared, words, tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            timeout=600,
         )
         os.close(person)
         os.close(terminal)
