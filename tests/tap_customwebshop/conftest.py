@@ -15,11 +15,14 @@ import taps
 import tls
 from go_sandbox import Sandbox
 from odd_shop import HEAD, OddShop
+from preset_reader import ACCOUNTS
 from tap_customwebshop.tap import TapCustomWebShop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from preset_reader import PresetReader
 
 
 @dataclass(frozen=True)
@@ -244,5 +247,21 @@ def read(odd_shop, tmp_path, read_shop):
         emitted = read_shop(config, state=state, fails_with=fails_with)
         assert "hemmelig" not in emitted.log
         return emitted
+
+    return run
+
+
+@pytest.fixture
+def shop(served: Any) -> Any:
+    """Return the state of the shop that the test serves."""
+    return served.shop
+
+
+@pytest.fixture
+def to_go(ledger: Any, reader: PresetReader) -> Callable[..., Any]:
+    """Let what changed since the last run go to Go, and return what came of it."""
+
+    def run(**settings: Any) -> Any:
+        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
 
     return run

@@ -11,10 +11,9 @@ import pytest
 from go_sandbox.shops import shopify
 from go_sandbox.shops.shopify import Currency, Shopify
 from go_sandbox.shops.shopify.shop import number_of
+from preset_reader import ACCOUNTS, PresetReader, in_go
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.asking import NotTakenError
-from tap_customwebshop.shop.loading import load_shop
-from tap_customwebshop.shop.reading import SingleRecords
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -28,65 +27,7 @@ KARI = {
     "phone": "+4722334455",
 }
 FJORD = {**KARI, "company": "Fjord & Fjell AS"}
-ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 FOOD = "0.15"
-
-
-class Reader:
-    """Reads a shop with the tap, in runs of which each begins where the last one ended."""
-
-    def __init__(self, served, read_shop):
-        self.served = served
-        self.settings = {"tax_rate": "25", "tax_rate Mat": "15", "tax_rate Bok": "0"}
-        self.state = None
-        self._read_shop = read_shop
-
-    @property
-    def config(self):
-        """The config of the tap."""
-        shop = self.served.shop
-        keys = {"client_id": shop.client_id, "client_secret": shop.client_secret}
-        return {
-            "api_url": self.served.url,
-            "shop": "shopify",
-            "shop_settings": {**keys, **self.settings},
-            "lookback_seconds": 0,
-        }
-
-    def messages(self):
-        """Return the RECORD messages of a run."""
-        read = self._read_shop(self.config, state=self.state)
-        self.state = read.states()[-1]
-        return read.record_messages()
-
-    def records(self, stream):
-        """Return the records of one stream, of all that there is."""
-        self.state = None
-        return [one["record"] for one in self.messages() if one["stream"] == stream]
-
-    def one(self, stream):
-        """Return the only record of a stream."""
-        (record,) = self.records(stream)
-        return record
-
-    def changed(self):
-        """Return stream and id of what a run after the first one reads."""
-        return [(one["stream"], one["record"]["id"]) for one in self.messages()]
-
-    @property
-    def singles(self):
-        """What reads and changes single records by the preset."""
-        config = self.config
-        file = load_shop(config["shop"], config["shop_settings"])
-        return SingleRecords(file, config, TapCustomWebShop(config=config).connect)
-
-    def change(self, entity, number, patch):
-        """Write an edit as the preset says, and return whether anything was sent."""
-        singles = self.singles
-        calls = singles.calls(entity, str(number), patch)
-        for call in calls:
-            singles.asker.send(*call)
-        return bool(calls)
 
 
 @pytest.fixture(params=[{}])
@@ -96,31 +37,10 @@ def served(request):
 
 
 @pytest.fixture
-def shop(served):
-    return served.shop
-
-
-@pytest.fixture
 def reader(served, read_shop):
-    return Reader(served, read_shop)
-
-
-@pytest.fixture
-def to_go(ledger, reader):
-    """Let what changed since the last run go to Go, and return what came of it."""
-
-    def run(**settings):
-        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
-
-    return run
-
-
-def in_go(ledger, order_id):
-    """Return the order in Go, with the VAT of its lines."""
-    orders = ledger.box.go.entries("SalesOrders")
-    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
-    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
-    return {**found, "VatAmount": vat}
+    keys = ("client_id", "client_secret")
+    settings = {"tax_rate": "25", "tax_rate Mat": "15", "tax_rate Bok": "0"}
+    return PresetReader("shopify", served, keys, settings, read_shop)
 
 
 def lines_of(shop, order):

@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 from go_sandbox.shops.vendure.shop import KARI
 from own_shop import FileBoth
+from preset_reader import ACCOUNTS
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
 from vendures import RefusedError, Session, or_error
 
-ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
 FJORD_ADDRESS = {**KARI, "company": "Fjord AS"}
 HOME = {**KARI, "defaultBillingAddress": True, "defaultShippingAddress": True}
@@ -93,16 +93,6 @@ def kept(vendure):
 @pytest.fixture
 def reader(vendure, read_shop, kept):
     return Reader(vendure, read_shop, kept)
-
-
-@pytest.fixture
-def to_go(ledger, reader):
-    """Let what changed since the last run go to Go, and return what came of it."""
-
-    def run(**settings):
-        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
-
-    return run
 
 
 @pytest.fixture

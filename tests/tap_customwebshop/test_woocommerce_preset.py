@@ -10,8 +10,8 @@ import commands
 import pytest
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
+from preset_reader import ACCOUNTS, PresetReader, in_go
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -25,62 +25,6 @@ KARI = {
     "phone": "+4722334455",
 }
 FJORD = {**KARI, "company": "Fjord &amp; Fjell AS", "email": "post@fjord.example"}
-ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
-
-
-class Reader:
-    """Reads a shop with the tap, in runs of which each begins where the last one ended."""
-
-    def __init__(self, served, read_shop):
-        self.served = served
-        self.settings = {"organization_number_meta": "_org_nr"}
-        self.state = None
-        self.log = ""
-        self._read_shop = read_shop
-
-    @property
-    def config(self):
-        """The config of the tap."""
-        keys = {
-            name: getattr(self.served.shop, name) for name in ("consumer_key", "consumer_secret")
-        }
-        return {
-            "api_url": self.served.url,
-            "shop": "woocommerce",
-            "shop_settings": {**keys, **self.settings},
-            "lookback_seconds": 0,
-        }
-
-    def messages(self):
-        """Return the RECORD messages of a run."""
-        read = self._read_shop(self.config, state=self.state)
-        self.state, self.log = read.states()[-1], read.log
-        return read.record_messages()
-
-    def records(self, stream):
-        """Return the records of one stream, of all that there is."""
-        self.state = None
-        return [one["record"] for one in self.messages() if one["stream"] == stream]
-
-    def one(self, stream):
-        """Return the only record of a stream."""
-        (record,) = self.records(stream)
-        return record
-
-    def changed(self):
-        """Return stream and id of what a run after the first one reads."""
-        return [(one["stream"], one["record"]["id"]) for one in self.messages()]
-
-    def change(self, entity, record_id, patch):
-        """Write an edit as the preset says, with what it may ask the shop."""
-        records = self.singles()
-        for call in records.calls(entity, str(record_id), patch):
-            records.asker.send(*call)
-
-    def singles(self):
-        """Return what reads and changes single records."""
-        connect = TapCustomWebShop(config=self.config).connect
-        return SingleRecords(file_of(self.config), self.config, connect)
 
 
 @pytest.fixture(params=[{}])
@@ -90,31 +34,10 @@ def served(request):
 
 
 @pytest.fixture
-def shop(served):
-    return served.shop
-
-
-@pytest.fixture
 def reader(served, read_shop):
-    return Reader(served, read_shop)
-
-
-@pytest.fixture
-def to_go(ledger, reader):
-    """Let what changed since the last run go to Go, and return what came of it."""
-
-    def run(**settings):
-        return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)
-
-    return run
-
-
-def in_go(ledger, order_id):
-    """Return the order in Go, with the VAT of its lines."""
-    orders = ledger.box.go.entries("SalesOrders")
-    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
-    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
-    return {**found, "VatAmount": vat}
+    keys = ("consumer_key", "consumer_secret")
+    settings = {"organization_number_meta": "_org_nr"}
+    return PresetReader("woocommerce", served, keys, settings, read_shop)
 
 
 def test_a_person_has_what_their_billing_address_tells(shop, reader):
@@ -442,7 +365,7 @@ def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
     kari = shop.add_customer(KARI["email"], billing=KARI)
     shop.place_order([(wool, 1), (red, 2)], customer_id=kari, billing=KARI)
     order = shop.all("orders")[0]["id"]
-    singles = reader.singles()
+    singles = reader.singles
     for stream, ids in (
         ("customers", [kari]),
         ("products", [wool, red, gone]),

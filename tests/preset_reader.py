@@ -1,0 +1,91 @@
+"""Reads a shop by its preset, and finds its orders in Go; for the tests of presets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap_customwebshop.shop.reading import SingleRecords, file_of
+from tap_customwebshop.tap import TapCustomWebShop
+
+ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+
+
+class PresetReader:
+    """Reads a shop with the tap, in runs of which each begins where the last one ended.
+
+    Args:
+        preset: the preset's name.
+        served: the running shop.
+        keys: the names of the shop's members that show who asks.
+        settings: further `shop_settings`.
+        read_shop: runs the tap.
+    """
+
+    def __init__(
+        self,
+        preset: str,
+        served: Any,
+        keys: tuple[str, ...],
+        settings: dict[str, str],
+        read_shop: Any,
+    ) -> None:
+        self.served = served
+        self.settings = settings
+        self.state = None
+        self.log = ""
+        self._preset = preset
+        self._keys = keys
+        self._read_shop = read_shop
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config of the tap."""
+        keys = {name: getattr(self.served.shop, name) for name in self._keys}
+        return {
+            "api_url": self.served.url,
+            "shop": self._preset,
+            "shop_settings": {**keys, **self.settings},
+            "lookback_seconds": 0,
+        }
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the RECORD messages of a run."""
+        read = self._read_shop(self.config, state=self.state)
+        self.state, self.log = read.states()[-1], read.log
+        return read.record_messages()
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """Return the records of one stream, of all that there is."""
+        self.state = None
+        return [one["record"] for one in self.messages() if one["stream"] == stream]
+
+    def one(self, stream: str) -> dict[str, Any]:
+        """Return the only record of a stream."""
+        (record,) = self.records(stream)
+        return record
+
+    def changed(self) -> list[tuple[str, str]]:
+        """Return stream and id of what a run after the first one reads."""
+        return [(one["stream"], one["record"]["id"]) for one in self.messages()]
+
+    @property
+    def singles(self) -> SingleRecords:
+        """What reads and changes single records by the preset."""
+        connect = TapCustomWebShop(config=self.config).connect
+        return SingleRecords(file_of(self.config), self.config, connect)
+
+    def change(self, entity: str, record_id: object, patch: dict[str, Any]) -> bool:
+        """Write an edit as the preset says, and return whether anything was sent."""
+        singles = self.singles
+        calls = singles.calls(entity, str(record_id), patch)
+        for call in calls:
+            singles.asker.send(*call)
+        return bool(calls)
+
+
+def in_go(ledger: Any, order_id: object) -> dict[str, Any]:
+    """Return the order in Go, with the VAT of its lines."""
+    orders = ledger.box.go.entries("SalesOrders")
+    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
+    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
+    return {**found, "VatAmount": vat}
