@@ -169,19 +169,33 @@ class ShopWriter:
         see edits made meanwhile, only what was to be expected is taken for ours: a person may have
         edited the rest.
         """
-        detail, after = intent.detail, self.values(link.entity, there.record)
+        after = self.values(link.entity, there.record)
+        sent, undone = self._agreed_on_sent(link, intent, after, is_answer=is_answer)
+        base = {**link.base, **sent}
         is_whole_answer = is_answer and self._shop.sees_edits_meanwhile
+        base |= self._agreed_beside(link, intent, base, after, is_whole_answer=is_whole_answer)
+        stamp = stamp_of(there.record)
+        if sent and stamp != intent.detail.get("updated_at"):
+            link = replace(link, own_shop_stamp=stamp)
+        link = replace(link, base=base)
+        with self._store.transaction():
+            self._store.links.put(link)
+            self._store.intents.end(intent)
+        return link, undone
+
+    def _agreed_on_sent(
+        self, link: Link, intent: Intent, after: Mapping[str, Value], *, is_answer: bool
+    ) -> tuple[dict[str, Agreement], list[str]]:
+        """Return what both sides hold of the rows that were sent, and those that are not there."""
+        detail, base, answered_at = intent.detail, dict(link.base), now()
         same = sameness(self._tables[link.entity])
-        answered_at = now()
-        base = dict(link.base)
+        agreed: dict[str, Agreement] = {}
         undone = []
         for name, sent in detail["rows"].items():
-            value = after.get(name, ABSENT)
-            if _is_whole_name(name, detail["rows"], base, after) or self._is_done(
-                same, detail, name, value, is_answer=is_answer
-            ):
-                one = base.get(name)
-                base[name] = Agreement(
+            value, one = after.get(name, ABSENT), base.get(name)
+            is_whole = _is_whole_name(name, detail["rows"], base, after)
+            if is_whole or self._is_done(same, detail, name, value, is_answer=is_answer):
+                agreed[name] = base[name] = Agreement(
                     _held(one and one.shop, _part(value, sent)),
                     _held(one and one.go, sent),
                     answered_at,
@@ -190,8 +204,23 @@ class ShopWriter:
                 )
             else:
                 undone.append(name)
+        return agreed, undone
+
+    def _agreed_beside(
+        self,
+        link: Link,
+        intent: Intent,
+        base: Mapping[str, Agreement],
+        after: Mapping[str, Value],
+        *,
+        is_whole_answer: bool,
+    ) -> dict[str, Agreement]:
+        """Return what both sides hold of rows that the shop changed along with those sent."""
+        detail, answered_at = intent.detail, now()
+        same = sameness(self._tables[link.entity])
+        agreed: dict[str, Agreement] = {}
         for name, value in after.items():
-            one = base.get(name)
+            one, before = base.get(name), detail["before"].get(name)
             if name in detail["rows"] or one is None:
                 continue
             is_ours = (
@@ -199,21 +228,14 @@ class ShopWriter:
                 or same(name, value, detail["expected"].get(name))
                 or _is_whole_name(name, detail["rows"], base, after)
             )
-            if is_ours and same(name, detail["before"].get(name), one.shop):
-                base[name] = replace(
+            if is_ours and same(name, before, one.shop):
+                agreed[name] = replace(
                     one,
                     shop=_held(one.shop, value),
                     shop_read_at=answered_at,
-                    replaced=detail["before"].get(name),
+                    replaced=before,
                 )
-        stamp = stamp_of(there.record)
-        if len(undone) < len(detail["rows"]) and stamp != detail.get("updated_at"):
-            link = replace(link, own_shop_stamp=stamp)
-        link = replace(link, base=base)
-        with self._store.transaction():
-            self._store.links.put(link)
-            self._store.intents.end(intent)
-        return link, undone
+        return agreed
 
     def _is_done(
         self,

@@ -60,19 +60,24 @@ def first_file(path: str, content: object, headers: Mapping[str, str], auth: Aut
             f"{path}: there is no list with rows in the answer. {READS_LISTS}"
         )
     stream = _stream_of(path)
-    at = f", rows={_quoted(place)}" if place else ""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    members = [
-        *_members(rows, names, getattr(schemas, (stream or "customers").upper())["properties"])
-    ]
-    stamps = _stamps(rows, names)
-    pager = _pager(values, headers)
+    stamps, pager = _stamps(rows, names), _pager(values, headers)
     hints = [
         "" if stream else "For products or orders, rename CUSTOMERS and customer.",
         "" if pager != "OnePage()" else "If there are more rows than these, say how to get them.",
         "" if stamps else "No stamp of a change was seen: say has_stamps=False in the Listing.",
     ]
     stream = stream or "customers"
+    at = f", rows={_quoted(place)}" if place else ""
+    listing = f"{stream.upper()} = Listing({_quoted(path)}{at}, pager={pager})"
+    members = _members(rows, names, getattr(schemas, stream.upper())["properties"])
+    return _text(auth, [*filter(None, hints)], listing, stream, names, [*members, *stamps])
+
+
+def _text(
+    auth: Auth, hints: list[str], listing: str, stream: str, names: list[str], members: list[str]
+) -> str:
+    """Return the text of a file with one list."""
     return "\n".join(
         [
             '"""How this shop is read (docs/own-shop.md); guessed: look at each line."""',
@@ -80,14 +85,14 @@ def first_file(path: str, content: object, headers: Mapping[str, str], auth: Aut
             "from tap_customwebshop.shop import *",
             "",
             f"AUTH = {auth!r}",
-            *(f"# {hint}" for hint in hints if hint),
-            f"{stream.upper()} = Listing({_quoted(path)}{at}, pager={pager})",
+            *(f"# {hint}" for hint in hints),
+            listing,
             "",
             "",
             f"def {STREAMS[stream]}(row, shop):",
             f"    # A row has: {plain(', '.join(names))}",
             "    return {",
-            *(f"        {line}," for line in [*members, *stamps]),
+            *(f"        {line}," for line in members),
             "    }",
             "",
         ]
