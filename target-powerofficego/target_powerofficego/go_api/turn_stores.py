@@ -282,12 +282,24 @@ def turn_store(
     """
     if place == IN_MEMORY:
         return TurnsInMemory(now)
-    from target_powerofficego.database_address import database_address  # noqa: PLC0415 - the same
-
-    try:
-        url = database_address(place, "rate_limit_store")
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
+    url = check_place(place)
     hashed = hashlib.blake2b(subscription_key.encode(), digest_size=16, key=b"rate_limit_store")
     key = hashed.hexdigest()
     return TurnsInFile(Path(place), key) if url is None else TurnsInPostgresql(url, key)
+
+
+def check_place(place: str) -> sa.URL | None:
+    """Return the address of the database where a store is, None for one elsewhere.
+
+    Raises:
+        ConfigurationError: it is no such place.
+    """
+    if place == IN_MEMORY:
+        return None
+    # takes long to load, and --help gives no turns
+    from target_powerofficego.database_address import database_address  # noqa: PLC0415
+
+    try:
+        return database_address(place, "rate_limit_store")
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

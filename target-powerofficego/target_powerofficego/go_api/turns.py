@@ -30,7 +30,7 @@ class Turns(msgspec.Struct):
     wide_until: float = 0.0
 
     def take(self, now: float, most: int, patience: float, reserved: float | None = None) -> float:
-        """Return the moment of a turn, and keep it for the caller; a moment after `now` is reserved.
+        """Return the moment of a turn that is kept for the caller; one after `now` is reserved.
 
         Args:
             now: the present moment.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.database_address import MAY_BE_A_KEY
+from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.decisions.merge import Owner
 from target_powerofficego.decisions.personal_data import Marks
