@@ -118,7 +118,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         self._rate_limit = RateLimit(
             requests_per_second,
             self._stop,
-            store=turn_store(rate_limit_store, connection.subscription_key),
+            store=turn_store(rate_limit_store, connection.subscription_key, self._stop),
         )
         self._token = AccessToken(connection, self._ask_for_token)
         self._repetition = Repetition(

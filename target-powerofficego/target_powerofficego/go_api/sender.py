@@ -137,8 +137,7 @@ class RateLimit:
 
     def _ask(self, give_up_at: float, reserved: float | None = None) -> tuple[float, float]:
         """Return the present moment and that of the turn, by the store's clock."""
-        if self._stop.is_set():
-            raise StopRequested("stopped on request before the call was made")
+        self._see_that_it_goes_on()
         patience = max(give_up_at - self._now(), 0)
         now, turn = self._changed(
             lambda turns, now: (now, turns.take(now, self._most, patience, reserved))
@@ -146,6 +145,10 @@ class RateLimit:
         if turn - now > patience:
             raise NoTurnInTime(turn - now)
         return now, turn
+
+    def _see_that_it_goes_on(self) -> None:
+        if self._stop.is_set():
+            raise StopRequested("stopped on request before the call was made")
 
     def _changed(self, change: Callable[[Turns, float], _T]) -> _T:
         try:
@@ -155,13 +158,14 @@ class RateLimit:
         else:
             self._was_used, self._is_failing = True, False
             return result
+        self._see_that_it_goes_on()
         if not self._was_used:
             raise ConfigurationError(f"rate_limit_store cannot be used: {failure}")
-        told = f"rate_limit_store cannot be used any more: {failure}"
+        complaint = f"rate_limit_store cannot be used any more: {failure}"
         if not self._is_failing:
-            logger.warning("%s; no call is made until it can", told)
+            logger.warning("%s; no call is made until it can", complaint)
         self._is_failing = True
-        raise Unreachable(f"{told}; see to it, then run again")
+        raise Unreachable(f"{complaint}; see to it, then run again")
 
 
 CONNECT_SECONDS = 10

@@ -96,9 +96,10 @@ class TurnsInFile:
     on a drive that other machines share: each has a clock of its own.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
+    def __init__(self, path: Path, key: str, stop: threading.Event) -> None:
         self._path = path
         self._key = key
+        self._stop = stop
 
     def change(self, change: Callable[[Turns, float], _T]) -> _T:
         """Change the turns.
@@ -140,9 +141,8 @@ class TurnsInFile:
                 raise OSError(errno.EINVAL, "it is no file")
             give_up_at = time.monotonic() + _BUSY_SECONDS
             while not _is_locked_now(file):
-                if time.monotonic() > give_up_at:
+                if self._stop.wait(0.001) or time.monotonic() > give_up_at:
                     raise OSError(errno.EAGAIN, "another process keeps it locked")
-                time.sleep(0.001)
             yield file
         finally:
             os.close(file)
@@ -272,20 +272,20 @@ class TurnsInPostgresql:
             self._disconnect()
 
 
-def turn_store(
-    place: str, subscription_key: str, now: Callable[[], float] = time.monotonic
-) -> TurnStore:
+def turn_store(place: str, subscription_key: str, stop: threading.Event) -> TurnStore:
     """Return the store at a place: `memory`, a path, or the address of a PostgreSQL database.
+
+    A wait for others to let go of a file ends when `stop` is set.
 
     Raises:
         ConfigurationError: it is no such place.
     """
     if place == IN_MEMORY:
-        return TurnsInMemory(now)
+        return TurnsInMemory()
     url = check_place(place)
     hashed = hashlib.blake2b(subscription_key.encode(), digest_size=16, key=b"rate_limit_store")
     key = hashed.hexdigest()
-    return TurnsInFile(Path(place), key) if url is None else TurnsInPostgresql(url, key)
+    return TurnsInFile(Path(place), key, stop) if url is None else TurnsInPostgresql(url, key)
 
 
 def check_place(place: str) -> sa.URL | None:
