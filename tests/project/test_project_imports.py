@@ -122,7 +122,7 @@ def modules_in(distribution):
     return {file.parts[0].removesuffix(".py") for file in files}
 
 
-NEEDS_WORK = {"sqlalchemy", "rich", "pyrate_limiter", "phonenumbers"}
+NEEDS_WORK = {"sqlalchemy", "rich", "phonenumbers"}
 """What takes long to load, and only a run or a list needs."""
 
 
