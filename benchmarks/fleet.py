@@ -29,6 +29,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 import warnings
 from collections import Counter
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ PROGRAMS = Path(sys.executable).parent
 CALLS_A_SECOND = 10
 SUBSCRIPTION_KEY = "fake-subscription-key"
 LOOK_SECONDS = 0.5
+LONGEST_SECONDS = 120
 HOUR = 3600.0
 
 
@@ -83,7 +85,7 @@ class Merchant:
         return [
             f"{self.folder}: {len(self.go.entries(resource))} of {resource} in Go,"
             f" {len(self.shop.records(stream))} in the shop"
-            for stream, resource in (("orders", "SalesOrders"), ("products", "Products"))
+            for stream, resource in (("customers", "Customers"), ("orders", "SalesOrders"))
             if len(self.go.entries(resource)) != len(self.shop.records(stream))
         ]
 
@@ -91,7 +93,8 @@ class Merchant:
 def open_merchant(number: int) -> Merchant:
     """Return a merchant with a customer, a product and an order in the shop, and empty books."""
     storage = Storage(None)
-    merchant = Merchant(number, Books(storage, Switches(rate_limit=None)), Shop(storage))
+    books = Books(storage, Switches(rate_limit=None), client_id=str(uuid.UUID(int=number)))
+    merchant = Merchant(number, books, Shop(storage))
     seed_store(merchant.shop, customers=1, products=1, orders=1, seed=number, habits=False)
     return merchant
 
@@ -191,7 +194,10 @@ def round_of_all(folder: Path, at_once: int, victim: str | None) -> tuple[float,
 def kill_target_of(folder: Path) -> None:
     """Kill (-9) the target of a shop as soon as it has settled something."""
     states = folder / "state.jsonl"
+    give_up_at = time.monotonic() + LONGEST_SECONDS
     while not (states.exists() and states.stat().st_size):
+        if time.monotonic() > give_up_at:
+            sys.exit(f"{folder.name} settles nothing: see {folder}/sync.log")
         time.sleep(0.01)
     for process in Path("/proc").iterdir():
         is_own = process.name.isdigit() and (process / "cwd").readlink() == folder
