@@ -11,9 +11,9 @@ from target_powerofficego.dataflow.values import text_id
 from target_powerofficego.singer_target import RunOfWay
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
     from target_powerofficego.singer_target import SettlingTarget
 
@@ -38,16 +38,16 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand one record to the settlement; one without an id is reported and kept out."""
-        run, read_at = self._begin(), context["read_at"]
+        run = self._begin()
         own_id = text_id(record.get(self.key))
         if own_id is None:
-            run.settlement.reject_nameless(self.kept_as, record, read_at)
+            run.settlement.reject_nameless(self.kept_as, record, context["read_at"])
         else:
-            self.take(run, own_id, record, read_at)
+            self.take(run, own_id, record, context)
 
     @abc.abstractmethod
     def take(
-        self, run: RunOfWay, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+        self, run: RunOfWay, own_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
         """Hand in a record that has an id."""
 
@@ -62,12 +62,14 @@ class GoSink(SettlingSink["Run"]):
         for ending in ("", "s")
     }
 
-    def take(
-        self, run: Run, own_id: str, record: dict[str, Any], read_at: datetime.datetime
-    ) -> None:
+    def take(self, run: Run, own_id: str, record: dict[str, Any], context: dict[str, Any]) -> None:
         """See `SettlingSink`."""
         record["id"] = own_id
-        run.settlement.take(self.kept_as, record, read_at)
+        run.settlement.take(self.kept_as, record, **context)
+
+    def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
+        """See `TextSink`."""
+        return self._begin().settlement.are_unchanged(self.kept_as, texts)
 
 
 class MeltanoTestSink(RecordSink):

@@ -138,7 +138,7 @@ def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, fille
     lines = exported().splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
 
-    assert json.loads(lines[0])["format"] == 5
+    assert json.loads(lines[0])["format"] == 6
     assert kinds[0] == "powerofficego-links"
     assert kinds[-1] == "end"
     assert set(kinds) >= set(KEPT)

@@ -89,6 +89,8 @@ class StoreConnection:
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
+        self.writes = 0
+        """How often this connection wrote; while it is the same, so is what was read."""
         has_store(self.location)
         with contextlib.ExitStack() as opened:
             self._opened = opened
@@ -414,6 +416,7 @@ class Rows:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[Any]:
         with self._store.transaction():
+            self._store.writes += 1
             return self._store.connection.execute(statement, parameters)
 
     def _insert(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - what columns hold

@@ -24,6 +24,7 @@ from target_powerofficego.store.values import (
     KeptConflict,
     Link,
     Settled,
+    SettledText,
     Unsettled,
     UnsettledKind,
     entity_of,
@@ -32,7 +33,7 @@ from target_powerofficego.store.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_powerofficego.decisions.changes import Conflict
     from target_powerofficego.store.connection import StoreConnection
@@ -202,6 +203,23 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settle
     t.settled.c.namespace == sa.bindparam("namespace"),
     t.settled.c.entity == sa.bindparam("entity"),
     t.settled.c.shop_id == sa.bindparam("shop_id"),
+)
+
+
+_TEXT_HASHES = sa.select(t.settled.c.shop_id, t.settled.c.text_hash).where(
+    t.settled.c.namespace == sa.bindparam("namespace"),
+    t.settled.c.entity == sa.bindparam("entity"),
+    t.settled.c.shop_id.in_(sa.bindparam("shop_ids", expanding=True)),
+)
+_NOTE_TEXT = (
+    sa.update(t.settled)
+    .where(
+        t.settled.c.namespace == sa.bindparam("of_namespace"),
+        t.settled.c.entity == sa.bindparam("of_entity"),
+        t.settled.c.shop_id == sa.bindparam("of_shop_id"),
+        t.settled.c.record_hash == sa.bindparam("of_record_hash"),
+    )
+    .values(text_hash=sa.bindparam("found"))
 )
 
 
@@ -392,14 +410,36 @@ class SettledRows(Rows):
         record_hash: str,
         read_at: datetime.datetime,
         stamp: str | None = None,
+        text_hash: str | None = None,
     ) -> None:
         """Remember that a record with this hash, read then, is fully settled; no reject stays."""
         key = self._key(entity=kept_as, shop_id=shop_id)
         values = {"record_hash": record_hash, "read_at": read_at, "stamp": stamp}
+        values["text_hash"] = text_hash
         with self._store.transaction():
             self._upsert(t.settled, key, values)
             self._unsettled.clear(kept_as, shop_id)
             self._delete_from((t.doubts,), entity=kept_as, shop_id=shop_id)
+
+    def text_hashes(self, kept_as: str, shop_ids: Collection[str]) -> dict[str, str | None]:
+        """Return, by id, the hash of the bytes of what was last settled, where it is known."""
+        rows = self._all(_TEXT_HASHES, self._key(entity=kept_as, shop_ids=shop_ids))
+        return {row.shop_id: row.text_hash for row in rows}
+
+    def note_texts(self, texts: Sequence[SettledText]) -> None:
+        """Remember the bytes of records, each if it is still the one that was settled last."""
+        rows = [
+            {
+                "of_namespace": self._store.namespace,
+                "of_entity": one.entity,
+                "of_shop_id": one.shop_id,
+                "of_record_hash": one.record_hash,
+                "found": one.text_hash,
+            }
+            for one in texts
+        ]
+        if rows:
+            self._write(_NOTE_TEXT, rows)
 
     def remove(self, kept_as: str, shop_id: str) -> None:
         """Forget what was settled under this name, and how often it was read since."""
@@ -411,7 +451,7 @@ class SettledRows(Rows):
 
     def open_anew(self, entity: str, shop_id: str) -> None:
         """Let the record that was settled last count as an edit, should it come again."""
-        self._update(t.settled, self._either_way(entity, shop_id), record_hash="")
+        self._update(t.settled, self._either_way(entity, shop_id), record_hash="", text_hash=None)
 
     def was_deleted(self, entity: str, shop_id: str) -> bool:
         """Return whether the shop deleted the record that it last sent under this id."""
