@@ -180,8 +180,8 @@ class StoreConnection:
                     " program: upgrade target-powerofficego"
                 )
 
-    def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a query in the driver's own syntax, run by the driver itself.
+    def all_at_once(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query in the driver's own syntax, run by the driver itself.
 
         For what is queried for every record: SQLAlchemy's work takes longer than the database's.
 
@@ -192,12 +192,12 @@ class StoreConnection:
             self._check_not_lost()
             driver: Any = self.connection.connection.driver_connection
             try:
-                row: tuple[Any, ...] | None = driver.execute(query, parameters).fetchone()
+                rows: list[tuple[Any, ...]] = driver.execute(query, parameters).fetchall()
                 if self._depth == 0:
                     driver.rollback()
             except self.connection.dialect.loaded_dbapi.Error as error:
                 raise self._unusable(error) from None
-        return row
+        return rows
 
     def purge_deleted(self) -> None:
         """Remove deleted data from the database's own pages, where it would otherwise remain.

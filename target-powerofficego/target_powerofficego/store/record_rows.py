@@ -206,10 +206,16 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settle
 )
 
 
+_IS_GIVEN = {
+    "sqlite": sa.text("shop_id IN (SELECT value FROM json_each(:shop_ids))"),
+    "postgresql": sa.text(
+        "shop_id = ANY (ARRAY(SELECT json_array_elements_text(CAST(:shop_ids AS json))))"
+    ),
+}
+"""The condition that an id is in a JSON list; written so, it uses the index of a new table too."""
 _TEXT_HASHES = sa.select(t.settled.c.shop_id, t.settled.c.text_hash).where(
     t.settled.c.namespace == sa.bindparam("namespace"),
     t.settled.c.entity == sa.bindparam("entity"),
-    t.settled.c.shop_id.in_(sa.bindparam("shop_ids", expanding=True)),
 )
 _NOTE_TEXT = (
     sa.update(t.settled)
@@ -390,7 +396,10 @@ class SettledRows(Rows):
     def __init__(self, store: StoreConnection, unsettled: UnsettledRows) -> None:
         super().__init__(store)
         self._unsettled = unsettled
-        self._last_settled = str(_LAST_SETTLED.compile(dialect=store.connection.dialect))
+        dialect = store.connection.dialect
+        self._last_settled = str(_LAST_SETTLED.compile(dialect=dialect))
+        of_many = _TEXT_HASHES.where(_IS_GIVEN[dialect.name])
+        self._text_hashes = str(of_many.compile(dialect=dialect))
 
     def last(self, kept_as: str, shop_id: str) -> Settled | None:
         """Return what was last fully settled under this id, if nothing was written since."""
@@ -400,8 +409,8 @@ class SettledRows(Rows):
     def last_version(self, kept_as: str, shop_id: str) -> Settled | None:
         """Return what was last fully settled under this id; without hash, if written to since."""
         key = self._key(entity=kept_as, shop_id=shop_id)
-        row = self._store.first_at_once(self._last_settled, key)
-        return None if row is None else Settled(str(row[0]), from_stamp(row[1]), row[2])
+        rows = self._store.all_at_once(self._last_settled, key)
+        return next((Settled(one[0], from_stamp(one[1]), one[2]) for one in rows), None)
 
     def put(
         self,
@@ -423,8 +432,8 @@ class SettledRows(Rows):
 
     def text_hashes(self, kept_as: str, shop_ids: Collection[str]) -> dict[str, str | None]:
         """Return, by id, the hash of the bytes of what was last settled, where it is known."""
-        rows = self._all(_TEXT_HASHES, self._key(entity=kept_as, shop_ids=shop_ids))
-        return {row.shop_id: row.text_hash for row in rows}
+        key = self._key(entity=kept_as, shop_ids=to_json(shop_ids))
+        return dict(self._store.all_at_once(self._text_hashes, key))
 
     def note_texts(self, texts: Sequence[SettledText]) -> None:
         """Remember the bytes of records, each if it is still the one that was settled last."""
