@@ -142,6 +142,21 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     assert version_of(ledger.link_store) == [(7,)]
 
 
+def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_what_comes_again(
+    ledger, customer
+):
+    ledger.run(customer())
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
+        store.execute("ALTER TABLE settled DROP COLUMN text_hash")
+        store.execute("UPDATE about SET schema_version = 6")
+
+    assert ledger.run(customer()).writes == []
+
+    assert version_of(ledger.link_store) == [(7,)]
+    with closing(sqlite3.connect(ledger.link_store)) as store:
+        assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
+
+
 def test_an_edit_after_the_store_was_brought_up_to_date_is_one_patch(
     ledger, version_1, records, customer, order
 ):

@@ -171,6 +171,23 @@ def test_an_export_from_before_settings_were_kept_comes_in(ledger, exported, lin
     assert {row["settings"] for row in rows_of(ledger.link_store)["runs"]} == {None}
 
 
+def test_an_export_from_before_bytes_were_noted_comes_in(ledger, links, exported, customer):
+    ledger.run(customer())
+    head, *lines = exported().splitlines()
+    older = [line.replace(f',"text_hash":{text_hash_in(line)}', "") for line in lines]
+    ledger.lose_link_store()
+
+    told = links("import", text="\n".join([with_value("format", 5)(head), *older]))
+
+    assert told.exit_code == 0, told.output
+    assert {row["text_hash"] for row in rows_of(ledger.link_store)["settled"]} == {None}
+    assert ledger.run(customer()).count("customers", "unchanged") == 1
+
+
+def text_hash_in(line):
+    return json.dumps(json.loads(line).get("row", {}).get("text_hash"))
+
+
 def without_settings(line):
     told = json.loads(line)
     if told["kind"] == "runs":

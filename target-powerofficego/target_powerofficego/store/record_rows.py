@@ -217,15 +217,9 @@ _TEXT_HASHES = sa.select(t.settled.c.shop_id, t.settled.c.text_hash).where(
     t.settled.c.namespace == sa.bindparam("namespace"),
     t.settled.c.entity == sa.bindparam("entity"),
 )
-_NOTE_TEXT = (
-    sa.update(t.settled)
-    .where(
-        t.settled.c.namespace == sa.bindparam("of_namespace"),
-        t.settled.c.entity == sa.bindparam("of_entity"),
-        t.settled.c.shop_id == sa.bindparam("of_shop_id"),
-        t.settled.c.record_hash == sa.bindparam("of_record_hash"),
-    )
-    .values(text_hash=sa.bindparam("found"))
+_NOTE_TEXT = sa.text(
+    "UPDATE settled SET text_hash = :text_hash WHERE namespace = :namespace"
+    " AND entity = :entity AND shop_id = :shop_id AND record_hash = :record_hash"
 )
 
 
@@ -437,18 +431,8 @@ class SettledRows(Rows):
 
     def note_texts(self, texts: Sequence[SettledText]) -> None:
         """Remember the bytes of records, each if it is still the one that was settled last."""
-        rows = [
-            {
-                "of_namespace": self._store.namespace,
-                "of_entity": one.entity,
-                "of_shop_id": one.shop_id,
-                "of_record_hash": one.record_hash,
-                "found": one.text_hash,
-            }
-            for one in texts
-        ]
-        if rows:
-            self._write(_NOTE_TEXT, rows)
+        if texts:
+            self._write(_NOTE_TEXT, [self._key(**one._asdict()) for one in texts])
 
     def remove(self, kept_as: str, shop_id: str) -> None:
         """Forget what was settled under this name, and how often it was read since."""
