@@ -90,7 +90,10 @@ class TextSink(Protocol):
     """A sink that recognises records that it has settled by their bytes."""
 
     def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
-        """Yield for each record, when its turn comes, whether its bytes are those last settled."""
+        """Yield for each record, when its turn comes, whether its bytes are those last settled.
+
+        They must be so only where reading the record would find nothing new in it either.
+        """
 
 
 class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):

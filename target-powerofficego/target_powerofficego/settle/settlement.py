@@ -67,7 +67,7 @@ class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
         return record_hash(record, self._tools.fingerprint)
 
     def text_hash(self, text: RecordText) -> str:
-        """Return the same of a record's bytes, which is faster to find out."""
+        """Return such a hash of a record's bytes, which need not be read for it."""
         return text.hash(self._tools.fingerprint)
 
     def archives(self) -> list[Unsettled]:

@@ -124,7 +124,7 @@ class InterruptibleReader(SingerReader):
         file_input: IO[str] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to its callback, but records that `are_unchanged` tells.
+        """Hand each message to its callback, except the records that `are_unchanged` recognises.
 
         Raises:
             Terminated: a signal came.
