@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from target_powerofficego.settle.plan import tell_plan, write_changes
+from target_powerofficego.settle.plan import write_changes
 from target_powerofficego.settle.progress import progress_of
 from target_powerofficego.settle.summary import tell_summary
 from target_powerofficego.store.link_store import LinkStoreError
@@ -81,9 +81,7 @@ class Run:
         self.settlement.finish()
         self._end_progress()
         if self.is_plan:
-            tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
-            for line in self.brakes.told_by_a_plan():
-                self.logger.warning(line)
+            self._tell_plan()
         has_written_changes = self._write_changes()
         status = self._tell_summary()
         if self.is_plan and not self.settings.dry_run and self.tally.counts():
@@ -151,6 +149,14 @@ class Run:
             logger=self.logger,
         )
         return status
+
+    def _tell_plan(self) -> None:
+        # takes long to load, and most runs only write
+        from target_powerofficego.settle.plan_table import tell_plan  # noqa: PLC0415
+
+        tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
+        for line in self.brakes.told_by_a_plan():
+            self.logger.warning(line)
 
     def _write_changes(self) -> bool:
         """Write the file of changes, if one is wanted; return whether that succeeded."""
