@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
-
-    from target_powerofficego.settle.progress_bar import Bar
 
 _CALLS_OF_A_NEW_RECORD = {"customers": 1.5, "products": 1.0, "orders": 1.0}
 """What a record of each kind takes relative to the others, until one of them was done."""
@@ -82,6 +79,18 @@ class Pace:
         return _CALLS_OF_A_NEW_RECORD[entity] * seconds_a_call
 
 
+class Teller(Protocol):
+    """Where it is reported how far a run is: the log, or a terminal."""
+
+    seconds_between: float
+
+    def tell(self, words: str, standing: Standing) -> None:
+        """Report it, in words and in figures."""
+
+    def close(self) -> None:
+        """Leave the place as it was."""
+
+
 class Progress:
     """Reports again and again how far a run is, from a thread of its own once it is started.
 
@@ -95,7 +104,7 @@ class Progress:
     def __init__(
         self,
         standing: Callable[[], Standing],
-        teller: Lines | Bar,
+        teller: Teller,
         system: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -150,21 +159,6 @@ class Lines:
 
     def close(self) -> None:
         """Do nothing: a log is left as it is."""
-
-
-def progress_of(standing: Callable[[], Standing], system: str, logger: logging.Logger) -> Progress:
-    """Return what reports the progress of a run where a person sees it: a terminal, or the log."""
-    return Progress(standing, _bar() or Lines(logger), system)
-
-
-def _bar() -> Bar | None:
-    """Return a bar on a terminal that can draw it; None where there is none."""
-    if not sys.stderr.isatty():
-        return None
-    # takes long to load, and most runs have no terminal
-    from target_powerofficego.settle.progress_bar import bar  # noqa: PLC0415
-
-    return bar()
 
 
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
