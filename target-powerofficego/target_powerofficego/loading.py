@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def loading() -> Iterator[None]:
     """Load modules without garbage collection, and leave them out of it from then on.
 
-    For a program only. The collector would go through all modules again and again while they are
-    loaded, and once more when the program ends: a quarter of the work of starting a command.
+    Only once for the same modules: what else is garbage by then is never collected. The collector
+    would go through all modules again and again while they are loaded, and once more when the
+    program ends: a quarter of the work of starting a command.
     """
     gc.disable()
     try:
