@@ -22,6 +22,12 @@ class _PlainSchema(msgspec.Struct, forbid_unknown_fields=True):
     format: str = ""
     schema: str = msgspec.field(default="", name="$schema")
 
+    def __post_init__(self) -> None:
+        """Refuse what a list names twice, as JSON schema does."""
+        for names in (self.required, self.type if isinstance(self.type, list) else []):
+            if len(set(names)) < len(names):
+                raise ValueError
+
 
 def is_plain(schema: object) -> bool:
     """Return whether this is certainly a JSON schema, being one of the simple kind.

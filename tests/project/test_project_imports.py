@@ -144,6 +144,13 @@ def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words
     assert not loaded & NEEDS_WORK
 
 
+def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
+    loaded = loaded_by("-c", "import target_powerofficego.start_up, target_customwebshop.start_up")
+
+    assert "sqlalchemy" in loaded
+    assert "rich" not in loaded
+
+
 @pytest.mark.parametrize("words", ["--help", "--version"])
 def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(words):
     loaded = loaded_by(commands.script("powerofficego-links"), words)
