@@ -107,8 +107,9 @@ class GoStream(Stream):
                 in_order = self._bookmarks.in_order(listing)
                 while entries := list(itertools.islice(in_order, self.STATE_MSG_FREQUENCY)):
                     self._write(entries)
-                    self._write_state_message()
                     counter.increment(len(entries))
+                    if len(entries) == self.STATE_MSG_FREQUENCY:
+                        self._write_state_message()
                 self._bookmarks.finish(listing)
         self._finalize_state(self.stream_state)
         self._write_state_message()
