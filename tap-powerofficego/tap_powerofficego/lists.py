@@ -190,6 +190,7 @@ class ListReader:
                 return
             is_first = False
             listing.add(_with_ids(path, page or []), read_at)
+            del page  # it is not held while the next one is read
             yield
 
     def _ids(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:

@@ -433,11 +433,13 @@ def pages_of(
     barren = 0
     while True:
         page, pagination = read_page(page_number)
-        if page:
-            yield page
-        if not page or not _has_next(pagination, page_number, is_full=len(page) >= page_size):
+        is_full, ids = len(page) >= page_size, _ids(page)
+        if not page:
             return
-        ids = _ids(page)
+        yield page
+        del page  # it is not held while the next one is read
+        if not _has_next(pagination, page_number, is_full=is_full):
+            return
         barren = barren + 1 if ids in known else 0
         known.add(ids)
         if barren == MOST_BARREN:
