@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -120,3 +121,42 @@ def test_a_back_up_of_an_hour_ago_is_restored_and_nothing_comes_twice_or_is_lost
     assert [one for one in complaints(box, verdict) if CANCELLED_WHEN_PAID not in one] == []
     assert doubles(box) == []
     assert synced(box, shop) == []
+
+
+def test_an_invoice_and_a_credit_note_made_since_the_back_up_are_not_made_again(
+    ledger, box, customer, product, order
+):
+    box.go.switches.allow_send_invoice = True
+    ledger.settings |= {
+        "sales_accounts": {"25": 3000, "15": 3001, "0": 3100},
+        "invoice_on": ["completed"],
+    }
+    ledger.run(customer(), product(), order(), ends_with=0)
+    copy = ledger.folder / "backup.db"
+    shutil.copy(ledger.link_store, copy)
+    completed = order(status="completed", updated_at="2026-01-06T10:00:00Z")
+    ledger.run(completed, ends_with=0)
+    refund = {
+        "id": "r1",
+        "amount_incl": "125.00",
+        "created_at": "2026-01-07T09:00:00Z",
+        "lines": [{"line_id": "1", "quantity": "1", "amount_incl": "125.00"}],
+    }
+    paid_back = {
+        **completed,
+        "refunds": [refund],
+        "total_refunded": "125.00",
+        "payment_status": "partially_refunded",
+        "updated_at": "2026-01-07T10:00:00Z",
+    }
+    ledger.run(paid_back, ends_with=0)
+    there = both_sides(box)[0]
+    assert len(there["OutgoingInvoices"]) == 1
+    assert [one["TotalAmount"] for one in there["SalesOrders"] if one["TotalAmount"] < 0] == [-125]
+
+    ledger.lose_link_store()
+    copy.rename(ledger.link_store)
+
+    assert ledger.run(customer(), product(), paid_back, ends_with=0).writes == []
+    assert both_sides(box)[0] == there
+    assert ledger.run(customer(), product(), paid_back, ends_with=0).writes == []
