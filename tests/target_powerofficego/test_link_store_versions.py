@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
 from target_powerofficego.store import tables
@@ -201,6 +204,31 @@ def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records
     assert version_of(version_1) == [(1,)]
     assert tables_of(version_1) == before
     assert ledger.run(*records).writes == []
+
+
+@pytest.mark.both_link_stores
+@pytest.mark.parametrize("is_there", [False, True], ids=["made", "migrated"])
+def test_many_shops_may_begin_in_one_link_store_at_once(ledger, is_there):
+    if is_there:
+        with closing(LinkStore(str(ledger.link_store), when_older="migrate")) as store:
+            make_older(store)
+    at_once = threading.Barrier(8)
+
+    def begin(number):
+        at_once.wait()
+        store = LinkStore(str(ledger.link_store), locked_for=f"shop {number}", when_older="migrate")
+        with closing(store), store.transaction():
+            return store.connection.scalar(sa.select(tables.about.c.schema_version))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(begin, range(8))) == {tables.SCHEMA_VERSION}
+
+
+def make_older(store):
+    """Take back what the last step of the migrations added."""
+    with store.transaction():
+        store.connection.execute(sa.text("ALTER TABLE settled DROP COLUMN text_hash"))
+        store.connection.execute(sa.update(tables.about).values(schema_version=6))
 
 
 def test_a_store_of_a_newer_version_asks_for_an_upgrade(ledger, customer):
