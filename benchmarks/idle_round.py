@@ -105,7 +105,7 @@ class Pipes:
         state.write_text(states.read_text().splitlines()[-1])
         return work
 
-    def _command(self, name: str) -> list[object]:
+    def _command(self, name: str) -> list[str | Path]:
         return [Path(sys.executable).with_name(name), "--config", self._folder / f"{name}.json"]
 
     def _write(self, name: str, told: object) -> None:

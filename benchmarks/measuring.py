@@ -45,5 +45,5 @@ def work_at_end(process: subprocess.Popen[Any], log: Path | None = None) -> floa
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         told = log.read_text()[-2000:] if log else ""
-        sys.exit(f"{process.args}: status {process.returncode}\n{told}")
+        sys.exit(f"{process.args!r}: status {process.returncode}\n{told}")
     return used.ru_utime + used.ru_stime
