@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from tap_customwebshop.shop.streams import FileStream
 
-_FEW_COLLECTIONS = 20_000
-"""New objects until cycles among them are looked for; a page of orders has some thousands."""
 _NO_STATE = (
     "--state: the file holds no state, which is one JSON object: give the last line that the target"
     " printed (a dry run prints none), or leave --state out"
@@ -137,9 +135,7 @@ class TapCustomWebShop(CommandLine, Tap):
         Raises:
             ShopFileError: Some records could not be read; all others were emitted.
         """
-        # What is there now stays to the end, and rows and records hold no cycles.
-        gc.freeze()
-        gc.set_threshold(_FEW_COLLECTIONS)
+        gc.freeze()  # what is there now stays to the end, and need not be gone through meanwhile
         super().sync_all()
         unread = [getattr(stream, "unread", "") for stream in self.streams.values()]
         if any(unread):

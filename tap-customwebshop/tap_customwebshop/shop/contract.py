@@ -68,8 +68,8 @@ class Rule:
         if self._inner:
             members = _form_of(self._members)
             return {self._inner[0]: partial(_in_form, members) if members else None}
-        numbers = {int: str, Decimal: _finite} if self._takes_numbers else {}
-        return {str: self._is_right and partial(_right, self._is_right), **numbers}
+        text = self._is_right and partial(_right, self._is_right)
+        return {str: text, int: str, Decimal: _finite} if self._takes_numbers else {str: text}
 
     def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
