@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from members import assert_members
 from odd_shop import Reply
 from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
+from tap_customwebshop.settings import SETTINGS
+from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.links_command import main
 
 PHONE = "+47 900 00 001"
@@ -830,6 +832,12 @@ def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
     assert {one.headers["User-Agent"] for one in shop.server.asked} == {"Butikken/1"}
     assert {one.query["size"] for one in shop.server.asked if one.query} == {"7"}
     assert phone(edited) == PHONE
+
+
+def test_the_target_takes_every_setting_of_the_tap():
+    assert (
+        SETTINGS["properties"].keys() <= TargetCustomWebShop.config_jsonschema["properties"].keys()
+    )
 
 
 def test_a_user_agent_that_no_header_can_have_ends_the_run_in_one_line(edited):
