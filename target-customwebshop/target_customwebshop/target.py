@@ -60,6 +60,33 @@ _SHOP = (
         description="How long one call may be tried again, in all, while the shop is busy or"
         " failing. If the shop then answers nothing else either, the run stops.",
     ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="How the target introduces itself to the shop. Its own name and version if"
+        " empty.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=1000),
+        default=500,
+        title="Page size",
+        description="How many rows to ask for at a time, where the shop file reads a list.",
+    ),
+    *(
+        th.Property(
+            name,
+            kind,
+            title=title,
+            description="A setting of tap-customwebshop, without effect here: one file may hold"
+            " the settings of the shop for both.",
+        )
+        for name, kind, title in (
+            ("lookback_seconds", th.IntegerType, "Look-back (seconds)"),
+            ("start_date", th.StringType, "Start date"),
+        )
+    ),
 )
 
 _SAME = named(
