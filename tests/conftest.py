@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 SLOW = (
+    "tests/deploy/",
     "tests/end_to_end/test_command_lines.py",
     "tests/end_to_end/test_demo.py",
     "tests/end_to_end/test_examples.py",
@@ -72,7 +73,10 @@ SLOW = (
     "tests/target_powerofficego/test_versions.py",
 )
 """What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
-SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
+SPREAD = (
+    *("tests/target_powerofficego/", "tests/target_customwebshop/"),
+    *("tests/deploy/test_sync_shop.py", "tests/deploy/test_any_worker.py"),
+)
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
 

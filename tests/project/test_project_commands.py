@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
+    *(str(path.relative_to(PROJECT)) for path in sorted((PROJECT / "docs").rglob("*.md"))),
     "tap-customwebshop/README.md",
     "tap-powerofficego/README.md",
     "target-customwebshop/README.md",
