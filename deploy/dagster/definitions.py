@@ -64,7 +64,7 @@ class Fleet:
     def environment(self, folder: Path) -> dict[str, str]:
         """Return the variables of a shop's round: Dagster's, then those of its file .env."""
         of_shop = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
-        path = os.pathsep.join([str(HERE / self.programs), os.environ["PATH"]])
+        path = os.pathsep.join([self.programs, os.environ["PATH"]])
         return {**os.environ, "PATH": path, **of_shop}
 
 
@@ -90,9 +90,9 @@ class Round:
 
         It is stopped when this run is cancelled and, on Linux, also when this process is killed.
         """
-        folder = HERE / self.shop.folder
+        folder = Path(self.shop.folder).expanduser()
         with subprocess.Popen(  # noqa: S603 # what shops.yaml names
-            [*WITH_THIS_PROCESS, HERE / FLEET.command, folder],
+            [*WITH_THIS_PROCESS, FLEET.command, folder],
             env=FLEET.environment(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -82,6 +82,9 @@ NOT_RUN = {
             "pip install ./target-powerofficego",
             "pip install ./target-powerofficego ./tap-powerofficego",
             'pip install "./target-powerofficego[postgresql]"',
+            "python3 -m venv ~/powerofficego-dagster/.venv",
+            "~/powerofficego-dagster/.venv/bin/pip install"
+            " --requirement deploy/dagster/requirements.txt",
             "uv sync",
             "uv run python .ci/pin.py",
             ".ci/resolved lowest-direct tests/target_powerofficego",
