@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagster-for-tests"
 GO_KEYS = {"fjord": "office", "dal": "office", "vik": "another"}
 """The name of each shop's subscription key."""
-ORDERS = 40
+ORDERS = 60
 KILLED_AT = 10
 """The order at whose arrival in Go a worker is killed."""
 AT_A_TIME = 20

@@ -132,6 +132,22 @@ NOT_RUN = {
     ),
     **dict.fromkeys(
         (
+            "cp -R deploy/dagster ~/powerofficego-dagster",
+            "~/powerofficego-dagster/start",
+        ),
+        "test_dagster.py::test_each_shop_has_a_schedule_that_is_on_at_a_minute_of_its_own",
+    ),
+    **dict.fromkeys(
+        (
+            "cp deploy/dagster/*.py deploy/dagster/*.txt deploy/dagster/start"
+            " ~/powerofficego-dagster",
+            "DAGSTER_HOME=~/powerofficego-dagster"
+            " ~/powerofficego-dagster/.venv/bin/dagster instance migrate",
+        ),
+        "needs Dagster, in an environment of its own",
+    ),
+    **dict.fromkeys(
+        (
             "docker compose --file deploy/compose.yaml up --build --detach",
             "docker compose --file deploy/compose.yaml exec sync powerofficego-links check",
             "docker compose --file deploy/compose.yaml exec sync powerofficego-links rejects",
