@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +69,15 @@ def environment():
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     place = CACHE / f"{hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]}-{version}"
     if not (place / "complete").exists():
-        venv.create(place, clear=True, with_pip=True)
-        command = [place / "bin" / "pip", "install", "--quiet", "--requirement", wanted]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            pytest.skip(f"pip could not install Dagster: {ended.stderr.strip()[-200:]}")
+        CACHE.mkdir(parents=True, exist_ok=True)  # where no pyproject.toml constrains it
+        uv = PROGRAMS / "uv"
+        for command in (
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, place],
+            [uv, "pip", "install", "--quiet", "--python", place, "--requirement", wanted],
+        ):
+            ended = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                pytest.skip(f"uv could not install Dagster: {ended.stderr.strip()[-200:]}")
         (place / "complete").touch()
     return place
 
