@@ -116,19 +116,21 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.status == 3
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
-    assert version_of(version_1) == [(6,)]
-    assert {"conflicts", "erasures", "payments"} <= tables_of(version_1)
+    assert version_of(version_1) == [(7,)]
+    assert {"conflicts", "erasures", "payments", "notices"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 
 
 def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     ledger, box, records, order
 ):
-    """Version 3 had all that there is but payments, settings of runs, and what tells versions."""
+    """Version 3 had all that there is but payments, settings of runs, what tells versions, and
+    what was last said."""
     ledger.run(*records)
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("DROP TABLE payments")
         store.execute("DROP TABLE doubts")
+        store.execute("DROP TABLE notices")
         store.execute("ALTER TABLE settled DROP COLUMN stamp")
         store.execute("ALTER TABLE runs DROP COLUMN settings")
         store.execute("UPDATE about SET schema_version = 3")
@@ -138,7 +140,7 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
     assert outcome.calls() == ["POST /Vouchers/BankJournals"]
-    assert version_of(ledger.link_store) == [(6,)]
+    assert version_of(ledger.link_store) == [(7,)]
 
 
 def test_an_edit_after_the_store_was_brought_up_to_date_is_one_patch(

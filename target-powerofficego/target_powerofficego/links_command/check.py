@@ -1,28 +1,43 @@
-"""The command `check`, the last step of a Meltano job: its exit status says if anything waits."""
+"""The command `check`: its exit status says if anything waits for a person, or if runs fail.
+
+It is the last step of a Meltano job, a health check, and what writes metrics.
+"""
 
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.links_command.listing import fail, print_json, say
-from target_powerofficego.links_command.opening import open_store
-from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
+from target_powerofficego.links_command.listing import fail, members, print_json, say
+from target_powerofficego.links_command.metrics import metrics_of
+from target_powerofficego.links_command.opening import config_of_file, open_store
+from target_powerofficego.links_command.options import (
+    FORMATS,
+    Choices,
+    only_shop_option,
+    with_choices,
+)
 from target_powerofficego.links_command.runs import runs_under_way
 from target_powerofficego.links_command.waiting import PLURALS
+from target_powerofficego.notices.announcing import announce, namespace_of
+from target_powerofficego.notices.news import Ending
+from target_powerofficego.settings.notify import addresses_in, wrong_addresses
 from target_powerofficego.settle.summary import own_faults_in_words, shown_by
-from target_powerofficego.store.values import entity_of
+from target_powerofficego.store.location import StoreLocation
+from target_powerofficego.store.values import entity_of, way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from target_powerofficego.store.link_store import LinkStore, Run
+    from target_powerofficego.store.link_store import LinkStore, Namespace, Run
+    from target_powerofficego.store.values import OpenOnes, UnsettledKind
 
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while there are rejects or holds that nobody has acknowledged."""
@@ -30,6 +45,11 @@ WAITS_FOR_A_PERSON = 3
 BROKE = 1
 """The exit status of a run that failed, and of `check` after a run that failed or was killed."""
 
+
+_NO_RUN = "no run is on record: none came as far as Go; see the log of the first one"
+_NOTIFY_VARIABLES = ("TARGET_POWEROFFICEGO_NOTIFY", "TARGET_CUSTOMWEBSHOP_NOTIFY")
+"""Meltano sets the variables of the plugin whose command it runs this one as."""
+_WHY_IT_BROKE = {"broke": "it failed", "did not end": "it was cut off before its end"}
 
 _UNITS = {"m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86400)}
 """A unit's name and its length in seconds, by its letter."""
@@ -99,6 +119,68 @@ def _length(ago: datetime.timedelta) -> str:
     return "1 minute" if seconds >= _UNITS["m"][1] else "less than a minute"
 
 
+@dataclass(frozen=True)
+class Health:
+    """How a shop stands: the newest run of each way, and how many records are open.
+
+    `ended` has the newest run of each way that ended, and `under_way` the numbers of runs that have
+    yet to. `longest` is how old the newest run may be, None if any age will do.
+    """
+
+    shop_name: str
+    runs: Sequence[Run]
+    ended: Sequence[Run]
+    under_way: Collection[int]
+    open_ones: Sequence[OpenOnes]
+    longest: datetime.timedelta | None
+
+    @property
+    def age(self) -> Age:
+        """The age of the newest run."""
+        return Age.of(self.shop_name, self.runs, self.under_way)
+
+    @property
+    def is_old(self) -> bool | None:
+        """Whether the newest run is older than allowed, None if any age is."""
+        return None if self.longest is None else self.age.is_over(self.longest)
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for a person."""
+        return sum(one.waiting for one in self.open_ones)
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for each way whose newest run broke or was killed, and for an old newest run.
+
+        Dry runs and the plan of a first run are not recorded. Without any run, one line says so.
+        """
+        lines = [problem for run in self.runs if (problem := self._problem(run))]
+        lines += [] if self.runs else [_NO_RUN]
+        return [*lines, self.age.too_long()] if self.is_old else lines
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of `check` for this shop alone."""
+        if self.problems:
+            return BROKE
+        return WAITS_FOR_A_PERSON if self.waiting else 0
+
+    def state_of(self, run: Run) -> str:
+        """Return in a word or two how a run is, or how it ended."""
+        if run.exit_status is None:
+            return "under way" if run.id in self.under_way else "did not end"
+        return "broke" if run.exit_status == BROKE else "ended"
+
+    def _problem(self, run: Run) -> str | None:
+        last = f"the last run for the shop {run.shop_name}"
+        which = f"(run {run.id}, {run.way})"
+        return {
+            "did not end": f"{last} did not end {which}: run it again, and it goes on from there",
+            "broke": f"{last} broke {which}: see the end of its log, and run it again",
+        }.get(self.state_of(run))
+
+
 @click.command()
 @click.option(
     "--newer-than",
@@ -108,46 +190,78 @@ def _length(ago: datetime.timedelta) -> str:
     help="Exit 1 unless a run of each shop is newer than this: 90m, 3h or 2d, say.",
 )
 @only_shop_option
-@with_choices()
+@click.option(
+    "--config",
+    "path",
+    metavar="FILE",
+    help="The config of target-powerofficego, for its link_store and notify; without it, the"
+    " variables TARGET_POWEROFFICEGO_….",
+)
+@with_choices(formats={**FORMATS, "prometheus": "metrics for node_exporter"})
 @click.pass_obj
-def check(choices: Choices, *, longest: datetime.timedelta | None, shop_name: str | None) -> None:
+def check(
+    choices: Choices,
+    *,
+    longest: datetime.timedelta | None,
+    shop_name: str | None,
+    path: str | None,
+) -> None:
     """Exit 3 while rejects or holds wait for a person.
 
     They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
     exit status is 0. Exit 1: the last run of a way broke or did not end, the newest run of a shop
     is older than --newer-than, or no run is on record. Made to be the
-    last block of `meltano run`.
+    last block of `meltano run`, and to be run from monitoring: what is new is also said to who set
+    notify.
     """
-    with open_store(choices.link_store) as store:
-        shops = _shops(store, shop_name)
-        unsettled = store.unsettled.all("reject", "hold", every_namespace=True, acknowledged=False)
-        newest = store.runs.newest_of_each()
-        under_way = runs_under_way(store, newest)
-    runs = [run for run in newest if run.shop_name in shops]
-    ages = [Age.of(shop, runs, under_way) for shop in shops]
-    failures = _failures(runs, under_way)
-    failures += [age.too_long() for age in ages if longest is not None and age.is_over(longest)]
-    for line in failures:
+    config = config_of_file(path) if path else {}
+    addresses = _addresses(config)
+    place = choices.given_link_store or config.get("link_store") or choices.link_store
+    with open_store(str(place)) as store:
+        shops = _health_of_all(store, shop_name, longest)
+    if addresses:
+        _announce(StoreLocation.of(str(place)), addresses, shops)
+    problems = [line for shop in shops for line in shop.problems] if shops else [_NO_RUN]
+    for line in dict.fromkeys(problems):
         say(line, is_error=True)
-    waiting = [one for one in unsettled if one.shop_name in shops]
-    counts = sorted(Counter((entity_of(one.entity), one.kind) for one in waiting).items())
-    if choices.output_format == "json":
-        for (entity, kind), number in counts:
-            print_json({"entity": entity, "kind": kind, "waiting": number})
-    else:
-        for age in ages:
-            say(age.in_words())
-        for (entity, kind), number in counts:
-            counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
-            listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
-            say(f"{entity}: {counted} for a person; see {listed}")
-        own_faults = sum(one.is_own_fault for one in waiting)
-        if own_faults:
-            say(own_faults_in_words(own_faults))
-        if not (waiting or failures):
-            say("nothing waits for a person")
-    if failures or waiting:
-        click.get_current_context().exit(BROKE if failures else WAITS_FOR_A_PERSON)
+    _PRINTED[choices.output_format](shops, has_problems=bool(problems))
+    waits = any(shop.waiting for shop in shops)
+    click.get_current_context().exit(BROKE if problems else WAITS_FOR_A_PERSON * waits)
+
+
+def _addresses(config: Mapping[str, Any]) -> list[str]:
+    """Return the addresses of the setting `notify`, in this config or in a variable.
+
+    Raises:
+        click.ClickException: with one line that says what is wrong with them.
+    """
+    given = [config.get("notify"), *(os.environ.get(name) for name in _NOTIFY_VARIABLES)]
+    text = next(filter(None, given), "")
+    wrong = wrong_addresses(text)
+    if wrong:
+        fail("; ".join(wrong))
+    return addresses_in(text)
+
+
+def _health_of_all(
+    store: LinkStore, shop_name: str | None, longest: datetime.timedelta | None
+) -> list[Health]:
+    shops = _shops(store, shop_name)
+    open_ones = store.unsettled.counted()
+    newest = store.runs.newest_of_each()
+    ended = store.runs.newest_of_each(ended=True)
+    under_way = runs_under_way(store, newest)
+    return [
+        Health(
+            shop,
+            [run for run in newest if run.shop_name == shop],
+            [run for run in ended if run.shop_name == shop],
+            under_way,
+            [one for one in open_ones if one.shop_name == shop],
+            longest,
+        )
+        for shop in shops
+    ]
 
 
 def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
@@ -164,19 +278,83 @@ def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
     return [shop_name]
 
 
-def _failures(runs: Sequence[Run], under_way: Collection[int]) -> list[str]:
-    """Return a line for each shop and way whose last run failed or was killed.
+def _announce(location: StoreLocation, addresses: Sequence[str], shops: Sequence[Health]) -> None:
+    """Send what is new; a shop's run that is under way says it itself at its end."""
+    resting = [shop for shop in shops if not shop.age.is_under_way]
 
-    Dry runs and the plan of a first run are not recorded. Without any run, one line says so.
-    """
-    if not runs:
-        return ["no run is on record: none came as far as Go; see the log of the first one"]
-    lines = []
-    for run in runs:
-        last = f"the last run for the shop {run.shop_name}"
-        which = f"(run {run.id}, {run.way})"
-        if run.exit_status is None and run.id not in under_way:
-            lines.append(f"{last} did not end {which}: run it again, and it goes on from there")
-        elif run.exit_status == BROKE:
-            lines.append(f"{last} broke {which}: see the end of its log, and run it again")
-    return lines
+    def endings(store: LinkStore) -> Iterator[tuple[Namespace, Ending]]:
+        for shop in resting:
+            namespace = namespace_of(store, shop.shop_name)
+            if namespace is not None:
+                yield namespace, _ending(shop, namespace)
+
+    wrong = announce(location, addresses, endings)
+    if wrong:
+        say(wrong, is_error=True)
+
+
+def _ending(shop: Health, namespace: Namespace) -> Ending:
+    states = {run.way: shop.state_of(run) for run in shop.runs}
+    return Ending(
+        shop.shop_name,
+        namespace.newest_run,
+        broken={way: _WHY_IT_BROKE[state] for way, state in states.items() if state != "ended"},
+        ended_well={run.way: run.id for run in shop.runs if states[run.way] == "ended"},
+        is_silent=shop.is_old,
+        silence=shop.age.too_long(),
+    )
+
+
+def _print_table(shops: Sequence[Health], *, has_problems: bool) -> None:
+    for shop in shops:
+        say(shop.age.in_words())
+    counts: Counter[tuple[str, UnsettledKind]] = Counter()
+    for one in (one for shop in shops for one in shop.open_ones if one.waiting):
+        counts[entity_of(one.entity), one.kind] += one.waiting
+    for (entity, kind), number in sorted(counts.items()):
+        counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
+        listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
+        say(f"{entity}: {counted} for a person; see {listed}")
+    own_faults = sum(one.own_faults for shop in shops for one in shop.open_ones)
+    if own_faults:
+        say(own_faults_in_words(own_faults))
+    if not (counts or has_problems):
+        say("nothing waits for a person")
+
+
+def _print_json(shops: Sequence[Health], **_: bool) -> None:
+    for shop in shops:
+        print_json(
+            {
+                "shop_name": shop.shop_name,
+                "exit_status": shop.exit_status,
+                "waiting": shop.waiting,
+                "is_newer": None if shop.is_old is None else not shop.is_old,
+                "problems": shop.problems,
+                "runs": [_run_row(shop, run) for run in shop.runs],
+                "open": [_open_row(one) for one in shop.open_ones],
+            }
+        )
+
+
+def _run_row(shop: Health, run: Run) -> dict[str, Any]:
+    return {
+        **members(run, "id", "way", "started_at", "finished_at", "exit_status"),
+        "state": shop.state_of(run),
+    }
+
+
+def _open_row(one: OpenOnes) -> dict[str, Any]:
+    return {
+        "way": way_of(one.entity),
+        "entity": entity_of(one.entity),
+        **members(one, "kind", "number", "acknowledged", "oldest"),
+    }
+
+
+def _print_metrics(shops: Sequence[Health], **_: bool) -> None:
+    for line in metrics_of(shops):
+        click.echo(line)
+
+
+_PRINTED = {"table": _print_table, "json": _print_json, "prometheus": _print_metrics}

@@ -1,13 +1,15 @@
 """Opens the link store that a run has made: to read it, or to change it while no run is under way.
 
-It never creates a link store, and never waits for a run to end.
+It never creates a link store, and never waits for a run to end. A config may say where it is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -87,6 +89,23 @@ def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
         unknown = f"the link store knows no shop {shop_name or ''}".rstrip()
         fail(unknown + (f"; it knows {names}" if names else ""))
     return max(meant, key=lambda one: (one.newest_run, one.id))
+
+
+def config_of_file(path: str) -> dict[str, Any]:
+    """Return the settings in a config file of target-powerofficego.
+
+    Raises:
+        click.ClickException: with one line, for a file that is missing or not JSON.
+    """
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        fail(f"--config: {path} cannot be read: {error.strerror}")
+    except ValueError as error:
+        fail(f"--config: {path} holds no settings as JSON: {error}")
+    if not isinstance(config, dict):
+        fail(f"--config: {path} holds no settings as JSON")
+    return config
 
 
 def confirm(question: str, *, is_confirmed: bool) -> None:
