@@ -64,6 +64,7 @@ SLOW = (
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
     "tests/target_powerofficego/test_lost_answers.py",
+    "tests/target_powerofficego/test_notify.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",

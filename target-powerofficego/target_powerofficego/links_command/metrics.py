@@ -18,8 +18,8 @@ from target_powerofficego.store.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_powerofficego.links_command.check import Health
-    from target_powerofficego.store.values import Run
+    from target_powerofficego.links_command.health import Health
+    from target_powerofficego.store.values import Run, UnsettledKind
 
 _PREFIX = "powerofficego_"
 _MEANINGS: Mapping[str, str] = {
@@ -34,7 +34,7 @@ _MEANINGS: Mapping[str, str] = {
     "unacknowledged_records": "Rejects and holds that nobody has acknowledged.",
 }
 """Each metric, a gauge, and what its HELP line says."""
-_KINDS = ("reject", "hold", "parked")
+_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold", "parked")
 _KEPT_AS = (*ENTITIES, PAYMENTS, *map(on_the_way_back, ENTITIES))
 
 Sample = tuple[str, dict[str, str], float]

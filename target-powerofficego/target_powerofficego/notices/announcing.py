@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from target_powerofficego.store.location import StoreLocation
 
 _SENDER = "target_powerofficego.notices.sender"
-_LONGEST_SECONDS = 20.0
-"""How long all services together may take, Apprise's own start included."""
+_LONGEST_SECONDS = 60.0
+"""How long the process that sends may take, which bounds itself once Apprise is loaded."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _new_of(store: LinkStore, namespace: Namespace, ending: Ending) -> _News | N
     if after == before or not store.notices.replace(before.to_keep(), after.to_keep()):
         return None
     message = message_of(ending, before, after, waiting)
-    return message and _News(namespace, before, after, message)
+    return None if message is None else _News(namespace, before, after, message)
 
 
 def _take_back(location: StoreLocation, news: Iterable[_News]) -> None:

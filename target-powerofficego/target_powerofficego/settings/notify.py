@@ -1,20 +1,39 @@
 """The setting `notify`: addresses in Apprise's form, all of them of services reached by TLS.
 
-Apprise itself is not loaded here: it takes longer to load than a run in which nothing changed.
+Apprise itself is loaded only where something is sent.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import ipaddress
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-_BY_TLS = (
-    *("apprises", "discord", "forms", "gchat", "gotifys", "https", "jsons", "mailtos", "matrixs"),
-    *("mmosts", "ntfys", "opsgenie", "pagerduty", "pover", "rockets", "slack", "tgram"),
-    "workflows",
-)
-"""How the addresses of these services begin; `https` is what Slack, Teams and others show."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICES: Mapping[str, str] = {
+    "apprises": "apprise_api:NotifyAppriseAPI",
+    "discord": "discord:NotifyDiscord",
+    "forms": "custom_form:NotifyForm",
+    "gchat": "google_chat:NotifyGoogleChat",
+    "gotifys": "gotify:NotifyGotify",
+    "jsons": "custom_json:NotifyJSON",
+    "mailtos": "email:NotifyEmail",
+    "matrixs": "matrix:NotifyMatrix",
+    "mmosts": "mattermost:NotifyMattermost",
+    "ntfys": "ntfy:NotifyNtfy",
+    "opsgenie": "opsgenie:NotifyOpsgenie",
+    "pagerduty": "pagerduty:NotifyPagerDuty",
+    "pover": "pushover:NotifyPushover",
+    "rockets": "rocketchat:NotifyRocketChat",
+    "slack": "slack:NotifySlack",
+    "tgram": "telegram:NotifyTelegram",
+    "workflows": "workflows:NotifyWorkflows",
+}
+"""How the address of a service begins, and where Apprise has it: to load all takes four times as
+long. Those that end in s have a form without TLS, which lacks the s, for this machine itself."""
 _WEAKENING = {"verify": {"no", "false", "0", "off"}, "mode": {"insecure"}}
 """What an address may say to be taken without TLS, or without a look at the certificate."""
 
@@ -44,10 +63,10 @@ def _why_not(address: str) -> str | None:
         options = parse_qs(parts.query.lower())
     except ValueError:
         return "cannot be read as an address"
-    if f"{parts.scheme}s" in _BY_TLS:
+    if f"{parts.scheme}s" in SERVICES:
         return None if is_here else f"is not encrypted: it must begin with {parts.scheme}s://"
-    if parts.scheme not in _BY_TLS:
-        return f"begins with none of {', '.join(f'{one}://' for one in _BY_TLS)}"
+    if parts.scheme not in SERVICES:
+        return f"begins with none of {', '.join(f'{one}://' for one in SERVICES)}"
     if any(weak & set(options.get(name, ())) for name, weak in _WEAKENING.items()):
         return "lets anybody answer in the service's place: leave out verify and mode"
     return None
