@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
+    *(str(path.relative_to(PROJECT)) for path in sorted((PROJECT / "docs").rglob("*.md"))),
     "tap-customwebshop/README.md",
     "tap-powerofficego/README.md",
     "target-customwebshop/README.md",
@@ -81,6 +81,7 @@ NOT_RUN = {
             "pip install ./sandbox",
             "pip install ./target-powerofficego",
             "pip install ./target-powerofficego ./tap-powerofficego",
+            'pip install "./target-powerofficego[notify]"',
             'pip install "./target-powerofficego[postgresql]"',
             "uv sync",
             "uv run python .ci/pin.py",
