@@ -14,6 +14,7 @@ from clocks import machine_off_by
 from ledger import A_PERSON
 from receiver import SECRET
 from target_powerofficego.links_command import main
+from target_powerofficego.notices.news import Standing
 from target_powerofficego.settings.notify import SERVICES
 from target_powerofficego.target import TargetPowerOfficeGo
 
@@ -261,6 +262,32 @@ def test_check_takes_notify_and_the_link_store_from_a_config(ledger, receiver, p
 
     assert told.exit_code == 3
     assert receiver.titles == [NEW]
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
+    ledger.run(customer())
+    nothing, broke = Standing().to_keep(), Standing(broken={"forward": 1}).to_keep()
+
+    with ledger.store() as one, ledger.store() as other:
+        for store in (one, other):
+            store.namespaces.enter_known("testshop")
+        assert one.notices.replace(nothing, broke)
+        assert not other.notices.replace(nothing, broke)
+        assert other.notices.last() == broke
+        assert other.notices.replace(broke, nothing)
+        assert one.notices.last() == nothing
+
+
+@pytest.mark.parametrize("path", ["go.json", "a7Kp2Qx9Zt4Wm8Rv1"])
+def test_a_config_that_check_cannot_read_is_one_line_without_what_may_be_a_key(ledger, path):
+    ledger.run()
+
+    told = CliRunner().invoke(main, ["check", "--config", path])
+
+    shown = path if "." in path else "the file that is named"
+    assert told.exit_code == 1
+    assert told.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize("settings", [{"dry_run": True}, {"first_run": "plan"}])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.links_command.listing import fail
+from target_powerofficego.plain_text import may_be_a_key
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation
@@ -97,14 +98,15 @@ def config_of_file(path: str) -> dict[str, Any]:
     Raises:
         click.ClickException: with one line, for a file that is missing or not JSON.
     """
+    shown = "the file that is named" if may_be_a_key(path) else path
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        fail(f"--config: {path} cannot be read: {error.strerror}")
+        fail(f"--config: {shown} cannot be read: {error.strerror}")
     except ValueError as error:
-        fail(f"--config: {path} holds no settings as JSON: {error}")
+        fail(f"--config: {shown} holds no settings as JSON: {error}")
     if not isinstance(config, dict):
-        fail(f"--config: {path} holds no settings as JSON")
+        fail(f"--config: {shown} holds no settings as JSON")
     return config
 
 
