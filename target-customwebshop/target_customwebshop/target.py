@@ -91,7 +91,7 @@ _SHOP = (
 
 _SAME = named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
-    *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks"),
+    *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks", "notify"),
 )
 
 _LINES = th.Property(
@@ -114,6 +114,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
     tap = "tap-powerofficego"
+    way = "back"
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """See `SettlingTarget`; with a shop file, it is the file that says what it needs."""

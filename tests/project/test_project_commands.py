@@ -81,6 +81,7 @@ NOT_RUN = {
             "pip install ./sandbox",
             "pip install ./target-powerofficego",
             "pip install ./target-powerofficego ./tap-powerofficego",
+            'pip install "./target-powerofficego[notify]"',
             'pip install "./target-powerofficego[postgresql]"',
             "python3 -m venv ~/powerofficego-dagster/.venv",
             "~/powerofficego-dagster/.venv/bin/pip install"

@@ -20,6 +20,7 @@ ROOMS = (
     "sync.payments",
     "sync",
     "sync.go",
+    "notices",
     "settle",
     "settings",
     "store",

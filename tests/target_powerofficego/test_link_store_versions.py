@@ -120,18 +120,20 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
     assert version_of(version_1) == [(7,)]
-    assert {"conflicts", "erasures", "payments"} <= tables_of(version_1)
+    assert {"conflicts", "erasures", "payments", "notices"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 
 
 def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     ledger, box, records, order
 ):
-    """Version 3 had all that there is but payments, settings of runs, and what tells versions."""
+    """Version 3 had all that there is but payments, settings of runs, what tells versions, and
+    what was last said."""
     ledger.run(*records)
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("DROP TABLE payments")
         store.execute("DROP TABLE doubts")
+        store.execute("DROP TABLE notices")
         store.execute("ALTER TABLE settled DROP COLUMN stamp")
         store.execute("ALTER TABLE settled DROP COLUMN text_hash")
         store.execute("ALTER TABLE runs DROP COLUMN settings")
@@ -151,6 +153,7 @@ def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_wha
     ledger.run(customer())
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("ALTER TABLE settled DROP COLUMN text_hash")
+        store.execute("DROP TABLE notices")
         store.execute("UPDATE about SET schema_version = 6")
 
     assert ledger.run(customer()).writes == []
@@ -228,6 +231,7 @@ def make_older(store):
     """Take back what the last step of the migrations added."""
     with store.transaction():
         store.connection.execute(sa.text("ALTER TABLE settled DROP COLUMN text_hash"))
+        tables.notices.drop(store.connection)
         store.connection.execute(sa.update(tables.about).values(schema_version=6))
 
 

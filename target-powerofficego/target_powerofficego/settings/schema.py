@@ -228,6 +228,15 @@ _CARE = (
         title="Fail on",
         description="Exit 3 while rejects or holds are open that nobody has acknowledged.",
     ),
+    th.Property(
+        "notify",
+        th.StringType,
+        secret=True,
+        title="Notify",
+        description="Where a message goes when something new waits for a person, when a run"
+        " breaks, and when all is well again: addresses in Apprise's form, separated by spaces."
+        " Needs target-powerofficego[notify].",
+    ),
 )
 
 _RULES = (

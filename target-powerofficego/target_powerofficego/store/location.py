@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from target_powerofficego.database_address import database_address
-from target_powerofficego.store.values import LinkStoreError
+from target_powerofficego.store.values import LinkStoreError, RunUnderWay
 
 _IN_MEMORY = ":memory:"
 
@@ -107,7 +107,8 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     It belongs to the file, whatever path or symbolic link is used to name it.
 
     Raises:
-        LinkStoreError: another process holds it, or its file cannot be written.
+        RunUnderWay: another process holds it.
+        LinkStoreError: its file cannot be written.
     """
     if location.path is None:
         return None
@@ -118,7 +119,7 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LinkStoreError(_another_run(shop_name, str(path))) from None
+        raise RunUnderWay(_another_run(shop_name, str(path))) from None
     except OSError as error:
         raise LinkStoreError(
             f"the link store {location} cannot be written: {error.strerror}"
@@ -143,14 +144,14 @@ def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: 
     """Acquire the lock of a store in PostgreSQL; it is held until this connection ends.
 
     Raises:
-        LinkStoreError: another session holds it.
+        RunUnderWay: another session holds it.
     """
     digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
     give_up_at = time.monotonic() + _SECONDS_TO_END
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
         if time.monotonic() > give_up_at:
-            raise LinkStoreError(_another_run(shop_name, str(location)))
+            raise RunUnderWay(_another_run(shop_name, str(location)))
         time.sleep(_SECONDS_TO_END / 20)
 
 
