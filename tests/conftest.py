@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["shared_work", "ledger", "both_ways", "tls", "vendures"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "receiver", "tls", "vendures"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 SLOW = (
+    "tests/deploy/",
     "tests/end_to_end/test_command_lines.py",
     "tests/end_to_end/test_demo.py",
     "tests/end_to_end/test_examples.py",
@@ -67,6 +68,7 @@ SLOW = (
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
     "tests/target_powerofficego/test_lost_answers.py",
+    "tests/target_powerofficego/test_notify.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",
@@ -75,7 +77,10 @@ SLOW = (
     "tests/target_powerofficego/test_versions.py",
 )
 """What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
-SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
+SPREAD = (
+    *("tests/target_powerofficego/", "tests/target_customwebshop/"),
+    *("tests/deploy/test_sync_shop.py", "tests/deploy/test_any_worker.py"),
+)
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
 

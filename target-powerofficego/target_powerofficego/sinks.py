@@ -9,9 +9,12 @@ from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.dataflow.values import text_id
 from target_powerofficego.singer_target import RunOfWay
+from target_powerofficego.stream_schemas import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
     from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
@@ -35,6 +38,16 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
         super().__init__(target, *args, **kwargs)
         self._begin = target.begin
         self.kept_as = self.entities[self.stream_name.lower()]
+
+    def get_validator(self) -> BaseJSONSchemaValidator | None:
+        """See that the stream's schema is one, for which the SDK takes long; return no validator.
+
+        Raises:
+            InvalidJSONSchema: it is none.
+        """
+        if not is_plain(self.schema):
+            super().get_validator()
+        return None
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand one record to the settlement; one without an id is reported and kept out."""

@@ -332,6 +332,14 @@ A voucher that `was_met` was posted before this store began, perhaps with paymen
 known here. No column tells who paid.
 """
 
+notices = Table(
+    "notices",
+    tables,
+    _namespace(),
+    Column("said", Json, nullable=False),
+)
+"""How a shop stood when its last message went out, so that nothing is said twice."""
+
 
 STEPS: Mapping[int, Iterable[Table | Executable]] = {
     # The conflicts and the erasures. The index of orders has kept less since then, without buyers'
@@ -351,8 +359,9 @@ STEPS: Mapping[int, Iterable[Table | Executable]] = {
     4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
     # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
-    # The bytes by which a record that has not changed is recognised without being read.
-    6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"),),
+    # The bytes by which a record that has not changed is recognised without being read, and what was
+    # last said to who set `notify`.
+    6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"), notices),
 }
 """By a store's version, the tables and changes that bring it to the next one.
 
