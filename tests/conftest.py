@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["shared_work", "ledger", "both_ways", "tls", "vendures"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "receiver", "tls", "vendures"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -58,6 +58,9 @@ SLOW = (
     "tests/target_powerofficego/orders/test_orders_not_lost.py",
     "tests/target_powerofficego/orders/test_refund_laws.py",
     "tests/target_powerofficego/test_dataflow_laws.py",
+    "tests/target_powerofficego/test_flow_bytes.py::test_lines_",
+    "tests/target_powerofficego/test_flow_bytes.py::test_the_same_bytes",
+    "tests/target_powerofficego/test_flow_bytes.py::test_whatever_comes_again",
     "tests/target_powerofficego/test_flow_takeovers.py",
     "tests/target_powerofficego/test_hostile_go.py",
     "tests/target_powerofficego/test_hostile_records.py",
@@ -65,6 +68,7 @@ SLOW = (
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
     "tests/target_powerofficego/test_lost_answers.py",
+    "tests/target_powerofficego/test_notify.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",

@@ -152,7 +152,7 @@ def test_an_invoice_and_a_credit_note_made_since_the_back_up_are_not_made_again(
     ledger.run(paid_back, ends_with=0)
     there = both_sides(box)[0]
     assert len(there["OutgoingInvoices"]) == 1
-    assert len(there["SalesOrders"]) == 2
+    assert [one["TotalAmount"] for one in there["SalesOrders"] if one["TotalAmount"] < 0] == [-125]
 
     ledger.lose_link_store()
     copy.rename(ledger.link_store)

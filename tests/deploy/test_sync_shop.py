@@ -205,6 +205,7 @@ def test_a_round_of_many_shops_runs_each_and_tells_the_end_of_the_log_of_who_fai
     )
 
     assert done.returncode == 123
+    assert (folder / "last-status").read_text() == "123\n"
     assert sorted(done.stdout.splitlines()) == [
         f"{folder}/shop 0: exit status 0",
         f"{folder}/shop 1: exit status 3",

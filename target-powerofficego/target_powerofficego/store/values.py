@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,11 @@ def entity_of(kept_as: str) -> str:
     return kept_as.removesuffix(_BACK)
 
 
+def way_of(kept_as: str) -> WayName:
+    """Return the way on which what has this name was settled, or is open."""
+    return "back" if kept_as.endswith(_BACK) else "forward"
+
+
 LARGEST_NUMBER = 2**31 - 1
 """The largest value that a PostgreSQL integer column holds."""
 
@@ -69,6 +74,10 @@ class LinkStoreError(Exception):
     """The link store cannot be used; the text says why and what to do about it."""
 
 
+class RunUnderWay(LinkStoreError):  # noqa: N818 - reads as what it says
+    """Another run for the shop holds the lock."""
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A Go client and a shop; `newest_run` is the number of its newest run, 0 before the first."""
@@ -86,6 +95,15 @@ class Settled:
     record_hash: str
     read_at: datetime.datetime
     stamp: str | None
+
+
+class SettledText(NamedTuple):
+    """The hash of the bytes that were read as a settled record, the one with this hash."""
+
+    entity: str
+    shop_id: str
+    record_hash: str
+    text_hash: str
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,28 @@ class Unsettled:
         """
         due = self.next_attempt_at
         return due is not None and datetime.timedelta(0) < due - at <= LONGEST_REST
+
+
+@dataclass(frozen=True)
+class OpenOnes:
+    """How many records of a shop are open under a name of the store, as one kind.
+
+    `number` counts all, `acknowledged` those that a person knows of, and `own_faults` those of the
+    others that are faults of this program; `oldest` is when the first of all was first seen.
+    """
+
+    shop_name: str
+    entity: str
+    kind: UnsettledKind
+    number: int
+    acknowledged: int
+    own_faults: int
+    oldest: datetime.datetime
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a person."""
+        return 0 if self.kind == "parked" else self.number - self.acknowledged
 
 
 @dataclass(frozen=True)
