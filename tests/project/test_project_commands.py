@@ -84,8 +84,10 @@ NOT_RUN = {
             'pip install "./target-powerofficego[notify]"',
             'pip install "./target-powerofficego[postgresql]"',
             "python3 -m venv ~/powerofficego-dagster/.venv",
-            "~/powerofficego-dagster/.venv/bin/pip install"
-            " --requirement deploy/dagster/requirements.txt",
+            (
+                "~/powerofficego-dagster/.venv/bin/pip install"
+                " --requirement deploy/dagster/requirements.txt"
+            ),
             "uv sync",
             "uv run python .ci/pin.py",
             ".ci/resolved lowest-direct tests/target_powerofficego",
@@ -140,10 +142,14 @@ NOT_RUN = {
     ),
     **dict.fromkeys(
         (
-            "cp deploy/dagster/*.py deploy/dagster/*.txt deploy/dagster/start"
-            " ~/powerofficego-dagster",
-            "DAGSTER_HOME=~/powerofficego-dagster"
-            " ~/powerofficego-dagster/.venv/bin/dagster instance migrate",
+            (
+                "cp deploy/dagster/*.py deploy/dagster/*.txt deploy/dagster/start"
+                " ~/powerofficego-dagster"
+            ),
+            (
+                "DAGSTER_HOME=~/powerofficego-dagster"
+                " ~/powerofficego-dagster/.venv/bin/dagster instance migrate"
+            ),
         ),
         "needs Dagster, in an environment of its own",
     ),
