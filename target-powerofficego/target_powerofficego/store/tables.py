@@ -359,7 +359,7 @@ STEPS: Mapping[int, Iterable[Table | Executable]] = {
     4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
     # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
-    # The bytes by which a record that has not changed is recognised without being read; and what was
+    # The bytes by which a record that has not changed is recognised without being read, and what was
     # last said to who set `notify`.
     6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"), notices),
 }
