@@ -6,19 +6,21 @@ the same.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import API_URL, SHOP, SHOP_SETTINGS
+from target_powerofficego.loading import loading
 from target_powerofficego.settings.schema import named
 from target_powerofficego.singer_target import SettlingTarget
 
 from target_customwebshop.sinks import SINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from singer_sdk import Sink
 
@@ -57,6 +59,33 @@ _SHOP = (
         title="Retry budget, seconds",
         description="How long one call may be tried again, in all, while the shop is busy or"
         " failing. If the shop then answers nothing else either, the run stops.",
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="How the target introduces itself to the shop. Its own name and version if"
+        " empty.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=1000),
+        default=500,
+        title="Page size",
+        description="How many rows to ask for at a time, where the shop file reads a list.",
+    ),
+    *(
+        th.Property(
+            name,
+            kind,
+            title=title,
+            description="A setting of tap-customwebshop, without effect here: one file may hold"
+            " the settings of the shop for both.",
+        )
+        for name, kind, title in (
+            ("lookback_seconds", th.IntegerType, "Look-back (seconds)"),
+            ("start_date", th.StringType, "Start date"),
+        )
     ),
 )
 
@@ -104,10 +133,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
 
     def open_run(self) -> BackRun:
         """See `SettlingTarget`."""
-        # the modules of a run take long to load, and neither --help nor --about needs them
-        from target_customwebshop.start_up import start  # noqa: PLC0415
-
-        return start(self.config, sys.stdout, self.wait)
+        return _start()(self.config, sys.stdout, self.wait)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
@@ -116,3 +142,11 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
             " outgoing_invoices of tap-powerofficego; deselect it in the tap, or rename it by"
             " stream_maps"
         )
+
+
+@functools.cache
+def _start() -> Callable[..., BackRun]:
+    # the modules of a run take long to load, and neither --help nor --about needs them
+    with loading():
+        from target_customwebshop.start_up import start  # noqa: PLC0415
+    return start

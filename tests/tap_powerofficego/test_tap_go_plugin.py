@@ -72,7 +72,7 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(wrong, li
 def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():
     settings = {"page_size": None, "start_date": None, "full_check_hours": "1.5"}
     tap = TapPowerOfficeGo(config={**USABLE, **settings})
-    assert_members(tap.config, page_size=20000, full_check_hours=1.5)
+    assert_members(tap.config, page_size=5000, full_check_hours=1.5)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from target_powerofficego.go_api.sender import (
     Sender,
     hide_queries,
 )
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, turn_store
 from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     Args:
         connection: addresses and keys.
-        requests_per_second: what Go allows per subscription key; less when the key is shared.
+        requests_per_second: what Go allows per subscription key, to all who share the store.
+        rate_limit_store: where the turns are kept that all clients with the subscription key take:
+            `memory`, the path of a file, or the address of a PostgreSQL database.
         timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
@@ -88,7 +91,8 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         tell: takes a line before a failed call is repeated; without it nothing is reported.
 
     Raises:
-        ConfigurationError: when `requests_per_second` is no whole number above 0.
+        ConfigurationError: when `requests_per_second` is no whole number above 0, or
+            `rate_limit_store` is no such place.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         connection: Connection,
         *,
         requests_per_second: int = 10,
+        rate_limit_store: str = IN_MEMORY,
         timeout_seconds: float = 60,
         retry_seconds: float = 300,
         user_agent: str | None = None,
@@ -110,7 +115,11 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         self._retry_seconds = retry_seconds
         self._user_agent = user_agent or "target-powerofficego/" + version("target-powerofficego")
         self._stop = threading.Event()
-        self._rate_limit = RateLimit(requests_per_second, self._stop)
+        self._rate_limit = RateLimit(
+            requests_per_second,
+            self._stop,
+            store=turn_store(rate_limit_store, connection.subscription_key, self._stop),
+        )
         self._token = AccessToken(connection, self._ask_for_token)
         self._repetition = Repetition(
             retry_seconds, self._wait, reach_seconds=reach_seconds, tell=tell
@@ -185,15 +194,17 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         fields: Sequence[str] | None = None,
         order_by: str = "Id",
         page_size: int = LARGEST_PAGE,
+        read: Callable[[bytes], Any] = read_json,
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the pages of a list that have entries, each requested when it is asked for.
 
-        For whoever needs to know when an entry was read; arguments and errors as `list_all`.
+        For whoever needs to know when an entry was read, or reads only a part of each: `read` takes
+        an answer, and raises a ValueError if it is no JSON. The rest is as in `list_all`.
         """
         query = query_for(params, fields, order_by, page_size)
 
         def read_page(number: int) -> tuple[list[dict[str, Any]], str | None]:
-            return self._read_page(Call("GET", path, params={**query, "PageNumber": number}))
+            return self._read_page(Call("GET", path, params={**query, "PageNumber": number}), read)
 
         return pages_of(read_page, page_size, path)
 
@@ -261,6 +272,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         with self._senders_lock:
             for sender in self._senders:
                 sender.close()
+        self._rate_limit.close()
 
     def _value(self, call: Call, *checks: tuple[Callable[[Any], bool], str]) -> Any:  # noqa: ANN401
         """Return the value of a call's answer; a check that it fails says what is wrong with it."""
@@ -274,9 +286,11 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
         return self._run(call, checked)
 
-    def _read_page(self, call: Call) -> tuple[list[dict[str, Any]], str | None]:
+    def _read_page(
+        self, call: Call, read: Callable[[bytes], Any]
+    ) -> tuple[list[dict[str, Any]], str | None]:
         def page_and_header(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
-            page = value_of(call, answer)
+            page = value_of(call, answer, read)
             if not isinstance(page, list | None):
                 raise without_answer(call, "the answer is no list", status=answer.status_code)
             return page or [], answer.headers.get("X-Pagination")
@@ -429,11 +443,13 @@ def pages_of(
     barren = 0
     while True:
         page, pagination = read_page(page_number)
-        if page:
-            yield page
-        if not page or not _has_next(pagination, page_number, is_full=len(page) >= page_size):
+        is_full, ids = len(page) >= page_size, _ids(page)
+        if not page:
             return
-        ids = _ids(page)
+        yield page
+        del page  # it is not held while the next one is read
+        if not _has_next(pagination, page_number, is_full=is_full):
+            return
         barren = barren + 1 if ids in known else 0
         known.add(ids)
         if barren == MOST_BARREN:

@@ -66,6 +66,15 @@ _CONNECTION = (
         description="PowerOffice allows 10 per subscription key; less leaves room for others.",
     ),
     th.Property(
+        "rate_limit_store",
+        th.StringType,
+        title="Rate limit store",
+        description="Where all that use one subscription key share its limit: `memory` (they do"
+        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        " database, as in link_store (several machines). Default: the database of link_store if"
+        " that is PostgreSQL and this is no dry run, else `memory`.",
+    ),
+    th.Property(
         "workers",
         th.IntegerType(minimum=1, maximum=32),
         default=4,
@@ -121,7 +130,8 @@ _LINKS = (
         default=24,
         title="Full check, hours",
         description="How often everything in Go is listed again, because edits of addresses and"
-        " stock do not move its stamps.",
+        " stock do not move its stamps. The accounts that settings name are also checked so often"
+        " at start-up, and otherwise before the first record is settled.",
     ),
 )
 

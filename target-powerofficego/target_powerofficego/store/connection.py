@@ -48,6 +48,8 @@ _POSTGRESQL: Mapping[str, Any] = {
         "application_name": "target-powerofficego",
     }
 }
+_OF_ALL_SHOPS = int.from_bytes(b"go links", "big")
+"""The number of the lock, in a store in PostgreSQL, that is for no shop in particular."""
 _OLD_ROWS_ARE_SEEN = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend'
@@ -89,6 +91,8 @@ class StoreConnection:
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
+        self.writes = 0
+        """How often this connection wrote; while it is the same, so is what was read."""
         has_store(self.location)
         with contextlib.ExitStack() as opened:
             self._opened = opened
@@ -159,9 +163,10 @@ class StoreConnection:
 
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
-            version = None
-            if sa.inspect(self.connection).has_table(t.about.name):
-                version = self.connection.scalar(sa.select(t.about.c.schema_version))
+            version = self._schema_version()
+            if version is None or (version < t.SCHEMA_VERSION and when_older == "migrate"):
+                self._let_others_finish()
+                version = self._schema_version()
             if version is None:
                 t.tables.create_all(self.connection)
                 self.connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
@@ -178,8 +183,21 @@ class StoreConnection:
                     " program: upgrade target-powerofficego"
                 )
 
-    def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a query in the driver's own syntax, run by the driver itself.
+    def _schema_version(self) -> int | None:
+        """Return the version of the tables; None if there are none yet."""
+        if not sa.inspect(self.connection).has_table(t.about.name):
+            return None
+        return self.connection.scalar(sa.select(t.about.c.schema_version))
+
+    def _let_others_finish(self) -> None:
+        """Let no other shop's run make or migrate the same store until this transaction ends."""
+        if self.location.is_postgresql:
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_OF_ALL_SHOPS)))
+        else:
+            self.connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def all_at_once(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query in the driver's own syntax, run by the driver itself.
 
         For what is queried for every record: SQLAlchemy's work takes longer than the database's.
 
@@ -190,12 +208,12 @@ class StoreConnection:
             self._check_not_lost()
             driver: Any = self.connection.connection.driver_connection
             try:
-                row: tuple[Any, ...] | None = driver.execute(query, parameters).fetchone()
+                rows: list[tuple[Any, ...]] = driver.execute(query, parameters).fetchall()
                 if self._depth == 0:
                     driver.rollback()
             except self.connection.dialect.loaded_dbapi.Error as error:
                 raise self._unusable(error) from None
-        return row
+        return rows
 
     def purge_deleted(self) -> None:
         """Remove deleted data from the database's own pages, where it would otherwise remain.
@@ -414,6 +432,7 @@ class Rows:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[Any]:
         with self._store.transaction():
+            self._store.writes += 1
             return self._store.connection.execute(statement, parameters)
 
     def _insert(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - what columns hold

@@ -36,7 +36,7 @@ _ENVIRONMENT = "ENV"
 USED = (
     *("application_key", "client_key", "subscription_key", "environment", "api_url", "token_url"),
     *("shop_name", "link_store", "time_zone"),
-    *("requests_per_second", "workers", "request_timeout", "retry_seconds"),
+    *("requests_per_second", "rate_limit_store", "workers", "request_timeout", "retry_seconds"),
 )
 """The settings that reading needs; the others decide what is written, so they are not looked at."""
 _START_UP_SECONDS = 10.0
@@ -64,6 +64,7 @@ def _compared(store: LinkStore, settings: Settings, period: Period) -> Compariso
     go = GoClient(
         settings.connection,
         requests_per_second=settings.requests_per_second,
+        rate_limit_store=settings.rate_limit_store,
         timeout_seconds=settings.request_timeout,
         retry_seconds=settings.retry_seconds,
     )
