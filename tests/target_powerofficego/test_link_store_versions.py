@@ -119,7 +119,7 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.status == 3
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
-    assert version_of(version_1) == [(7,)]
+    assert version_of(version_1) == [(8,)]
     assert {"conflicts", "erasures", "payments", "notices"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 
@@ -144,7 +144,7 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
     assert outcome.calls() == ["POST /Vouchers/BankJournals"]
-    assert version_of(ledger.link_store) == [(7,)]
+    assert version_of(ledger.link_store) == [(8,)]
 
 
 def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_what_comes_again(
@@ -158,7 +158,7 @@ def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_wha
 
     assert ledger.run(customer()).writes == []
 
-    assert version_of(ledger.link_store) == [(7,)]
+    assert version_of(ledger.link_store) == [(8,)]
     with closing(sqlite3.connect(ledger.link_store)) as store:
         assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
 

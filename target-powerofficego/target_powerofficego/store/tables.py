@@ -68,7 +68,7 @@ def from_stamp(stamp: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(stamp)
 
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Increase it with each change to a table, and add a step to `STEPS`."""
 
 tables = MetaData()
@@ -359,9 +359,10 @@ STEPS: Mapping[int, Iterable[Table | Executable]] = {
     4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
     # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
-    # The bytes by which an unchanged record is recognised without being read, and what `notify` last
-    # sent.
-    6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"), notices),
+    # The bytes by which a record that has not changed is recognised without being read.
+    6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"),),
+    # What was last said to who set `notify`.
+    7: (notices,),
 }
 """By a store's version, the tables and changes that bring it to the next one.
 
