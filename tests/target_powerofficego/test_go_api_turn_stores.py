@@ -192,7 +192,7 @@ def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at)
 
     assert len(place.read_bytes()) >= long
     (stored,) = json.loads(place.read_text())["rate_limits"].values()
-    assert len(stored["turns"]["moments"]) == 1
+    assert len(stored["turns"]["given"]) == 1
 
 
 @pytest.mark.parametrize(
