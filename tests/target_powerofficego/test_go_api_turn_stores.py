@@ -224,7 +224,7 @@ def test_a_run_with_a_store_that_cannot_be_used_stops_before_any_call(ledger, bo
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_all_places_that_are_none_are_named_with_the_other_wrong_settings(ledger, customer):
+def test_a_setting_that_names_no_place_is_told_with_the_other_wrong_settings(ledger, customer):
     outcome = ledger.run(customer(), rate_limit_store="mysql://db/x", shop_name="a shop")
 
     assert outcome.status == 1
