@@ -31,11 +31,19 @@ def measured(command: list[Any], told: Path, **streams: Any) -> subprocess.Popen
 
 def work_of(command: list[Any], **places: Any) -> float:
     """Run a command whose output nobody reads; return its seconds of work, of user and system."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **places
+    return work_at_end(
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **places)
     )
+
+
+def work_at_end(process: subprocess.Popen[Any], log: Path | None = None) -> float:
+    """Wait for a process; return the seconds of work of it and of all that it waited for.
+
+    One that fails ends this program, with the end of its log.
+    """
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(map(str, command))}: status {process.returncode}")
+        told = log.read_text()[-2000:] if log else ""
+        sys.exit(f"{process.args}: status {process.returncode}\n{told}")
     return used.ru_utime + used.ru_stime

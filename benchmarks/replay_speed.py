@@ -26,6 +26,7 @@ from target_powerofficego.dataflow.table import now
 from target_powerofficego.forward_side import settings_fingerprint
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settle.record_flow import record_hash
+from target_powerofficego.settle.record_text import record_text
 from target_powerofficego.settle.signals import read_message
 from target_powerofficego.store.link_store import LinkStore
 from target_powerofficego.target import TargetPowerOfficeGo
@@ -77,13 +78,13 @@ def settle_all(box: Sandbox, config: dict, source: Path) -> None:
     fingerprint, read_at = settings_fingerprint(settings), now()
     store = LinkStore(settings.link_store)
     store.namespaces.enter(str(box.go.client_id), None, settings.shop_name, new_namespace=False)
-    with store.transaction(), source.open(encoding="utf-8") as lines:
+    with store.transaction(), source.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            message = read_message(line, number)
-            if message["type"] == "RECORD":
-                record = message["record"]
-                digest = record_hash(record, fingerprint)
-                store.settled.put("orders", record["id"], digest, read_at)
+            text = record_text(line)
+            if text is not None:
+                record = read_message(line.decode(), number)["record"]
+                hashes = record_hash(record, fingerprint), text.hash(fingerprint)
+                store.settled.put("orders", text.shop_id, hashes[0], read_at, None, hashes[1])
     store.close()
 
 

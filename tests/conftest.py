@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 SLOW = (
+    "tests/deploy/",
     "tests/end_to_end/test_command_lines.py",
     "tests/end_to_end/test_demo.py",
     "tests/end_to_end/test_examples.py",
@@ -57,6 +58,9 @@ SLOW = (
     "tests/target_powerofficego/orders/test_orders_not_lost.py",
     "tests/target_powerofficego/orders/test_refund_laws.py",
     "tests/target_powerofficego/test_dataflow_laws.py",
+    "tests/target_powerofficego/test_flow_bytes.py::test_lines_",
+    "tests/target_powerofficego/test_flow_bytes.py::test_the_same_bytes",
+    "tests/target_powerofficego/test_flow_bytes.py::test_whatever_comes_again",
     "tests/target_powerofficego/test_flow_takeovers.py",
     "tests/target_powerofficego/test_hostile_go.py",
     "tests/target_powerofficego/test_hostile_records.py",
@@ -72,7 +76,10 @@ SLOW = (
     "tests/target_powerofficego/test_versions.py",
 )
 """What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
-SPREAD = ("tests/target_powerofficego/", "tests/target_customwebshop/")
+SPREAD = (
+    *("tests/target_powerofficego/", "tests/target_customwebshop/"),
+    *("tests/deploy/test_sync_shop.py", "tests/deploy/test_any_worker.py"),
+)
 TOGETHER = ("go_api", "sdk_suite")
 WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
 

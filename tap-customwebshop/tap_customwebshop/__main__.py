@@ -1,7 +1,17 @@
-"""Lets `python -m tap_customwebshop` run the tap."""
+"""The tap as a program: `tap-customwebshop`, or `python -m tap_customwebshop`."""
 
 from __future__ import annotations
 
-from tap_customwebshop.tap import TapCustomWebShop
+from tap_customwebshop.loading import loading
 
-TapCustomWebShop.cli()
+with loading():
+    from tap_customwebshop.tap import TapCustomWebShop
+
+
+def main() -> None:
+    """Run the tap."""
+    TapCustomWebShop.cli()
+
+
+if __name__ == "__main__":
+    main()

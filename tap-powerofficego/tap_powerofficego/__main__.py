@@ -1,7 +1,17 @@
-"""Lets `python -m tap_powerofficego` run the tap."""
+"""The tap as a program: `tap-powerofficego`, or `python -m tap_powerofficego`."""
 
 from __future__ import annotations
 
-from tap_powerofficego.tap import TapPowerOfficeGo
+from target_powerofficego.loading import loading
 
-TapPowerOfficeGo.cli()
+with loading():
+    from tap_powerofficego.tap import TapPowerOfficeGo
+
+
+def main() -> None:
+    """Run the tap."""
+    TapPowerOfficeGo.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from singer_sdk.singerlib.json import serialize_json
 from tap_powerofficego import stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from tap_powerofficego.lists import Entry, Listing
@@ -54,6 +54,7 @@ class Bookmarks:
         start: Nothing that changed earlier is read; "" for everything.
         full_check_hours: How often everything is listed again; None for never.
         tell: Gives a person a warning of one line.
+        since: For each stamp that a filter goes by, the moment after which this run reads.
     """
 
     filters: tuple[ChangeFilter, ...]
@@ -64,7 +65,7 @@ class Bookmarks:
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self._since = {one: self._since_of(one) for one in self.filters}
+        self.since = self._beginnings()
         self._is_first = not any(self._newest(one) for one in self.filters)
         self._is_full = False
         self._are_all_emitted = True
@@ -84,13 +85,13 @@ class Bookmarks:
         self._is_full = is_full
         queries: list[dict[str, str]] = []
         for one in self.filters:
-            since = self._floor() if is_full else self._since[one]
+            since = self._floor() if is_full else self.since[one.member]
             query = {one.parameter: since} if since else {}
             if query not in queries:
                 queries.append(query)
         return queries or [{}]
 
-    def in_order(self, listing: Listing) -> list[Entry]:
+    def in_order(self, listing: Listing) -> Iterator[Entry]:
         """Return what is to be emitted, from the oldest change to the newest.
 
         In a full check, what did not change comes last. Otherwise, what an earlier run certainly
@@ -99,10 +100,11 @@ class Bookmarks:
         if self._is_first and self.full_check_hours is not None:
             self.state[LISTED_IN_FULL_AT] = stamps.write(listing.began_at)
         self._trusted = {one: self._trusted_until(one, listing) for one in self.filters}
-        changes = [(self._change(entry), entry) for entry in listing.entries]
-        ordered = sorted(changes, key=lambda pair: (self._is_full and not pair[0], pair[0]))
-        emitted = set() if self._is_full else self._surely_emitted(listing.entries)
-        return [entry for _, entry in ordered if entry.go_id not in emitted]
+        newest = self._newest_of_all()
+        is_known = not self._is_full and (
+            self.state.get(OVERLAP_DIGEST) == _digest(listing.by_id(None, newest))
+        )
+        return listing.in_order(newest if is_known else None, unchanged_last=self._is_full)
 
     def to_come(self, told_at: datetime) -> str | None:
         """Return the name of a bookmark in Go's future; what changes until then is not read."""
@@ -111,8 +113,8 @@ class Bookmarks:
 
     def advance(self, entry: Entry) -> None:
         """Move on to an entry that was emitted, as were all before it in the order."""
-        for one in self.filters:
-            stamp = min(_stamp(entry, one), self._trusted[one])
+        for one, told in zip(self.filters, entry.stamps, strict=True):
+            stamp = min(told, self._trusted[one])
             if stamp > self._newest(one):
                 self._put(one, stamp)
 
@@ -131,12 +133,14 @@ class Bookmarks:
             self.state[LISTED_IN_FULL_AT] = stamps.write(listing.began_at)
         self.state.pop(OVERLAP_DIGEST, None)
         if self._are_all_emitted and newest:
-            since = {one: self._since_of(one) for one in self.filters}
-            again = [entry for entry in listing.entries if _changed_after(entry, since)]
-            self.state[OVERLAP_DIGEST] = _digest(self._known_of(again))
+            again = listing.by_id(self._beginnings(), self._newest_of_all())
+            self.state[OVERLAP_DIGEST] = _digest(again)
 
     def _newest(self, one: ChangeFilter) -> str:
         return str(self.state.get(one.bookmark) or "")
+
+    def _newest_of_all(self) -> dict[str, str]:
+        return {one.member: self._newest(one) for one in self.filters}
 
     def _put(self, one: ChangeFilter, stamp: str) -> None:
         if one.bookmark == NEWEST:
@@ -145,6 +149,9 @@ class Bookmarks:
 
     def _floor(self) -> str:
         return stamps.before(self.start, 0) if self.start else ""
+
+    def _beginnings(self) -> dict[str, str]:
+        return {one.member: self._since_of(one) for one in self.filters}
 
     def _since_of(self, one: ChangeFilter) -> str:
         newest = self._newest(one)
@@ -157,50 +164,20 @@ class Bookmarks:
         Go was first asked, its clock was behind the newest stamp by no more than the reading took.
         """
         horizon = stamps.write(listing.told_at + FUTURE)
-        told = sorted(_stamp(entry, one) for entry in listing.entries)
-        newest = max((stamp for stamp in told if stamp <= horizon), default="")
-        if told and told[-1] > horizon:
+        newest = listing.newest(one.member, horizon)
+        latest = listing.newest(one.member)
+        if latest > horizon:
             self.tell(
-                f"an entry has a {one.member} in the future ({told[-1]}); it is emitted, but the"
+                f"an entry has a {one.member} in the future ({latest}); it is emitted, but the"
                 " bookmark does not follow"
             )
         excess = listing.seconds - self.overlap_seconds
         return stamps.before(newest, excess) if newest and excess > 0 else newest
 
-    def _change(self, entry: Entry) -> str:
-        """Return the latest of the stamps by which the filters would find the entry; "" for none.
-
-        Only these count: by the others, a run that is cut off could leave out an entry that its
-        bookmarks have passed.
-        """
-        found = ((_stamp(entry, one), since) for one, since in self._since.items())
-        return max((stamp for stamp, since in found if stamp > since), default="")
-
-    def _surely_emitted(self, entries: Iterable[Entry]) -> set[Any]:
-        """Return the ids of the entries in the overlap, if all of them are unchanged.
-
-        One digest of them all keeps the state small. If one of them changed, all are emitted again.
-        """
-        known = self._known_of(entries)
-        is_same = self.state.get(OVERLAP_DIGEST) == _digest(known)
-        return {entry.go_id for entry in known} if is_same else set()
-
-    def _known_of(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Return the entries that did not change after the bookmarks."""
-        newest = {one: self._newest(one) for one in self.filters}
-        return [entry for entry in entries if not _changed_after(entry, newest)]
-
-
-def _stamp(entry: Entry, one: ChangeFilter) -> str:
-    """Return the stamp of an entry that a filter goes by; "" for none."""
-    return stamps.sortable(entry.body.get(one.member))
-
-
-def _changed_after(entry: Entry, since: dict[ChangeFilter, str]) -> bool:
-    return any(_stamp(entry, one) > moment for one, moment in since.items())
-
 
 def _digest(entries: Iterable[Entry]) -> str:
-    """Return a digest of entries that does not depend on their order or that of their members."""
-    told = sorted(serialize_json(entry.body, sort_keys=True) for entry in entries)
-    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
+    """Return a digest of entries that does not depend on the order of their members."""
+    digest = hashlib.blake2b(digest_size=16)
+    for entry in entries:
+        digest.update(f"{serialize_json(entry.body, sort_keys=True)}\n".encode())
+    return digest.hexdigest()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import sqlite3
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Stream
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from target_powerofficego.go_api import ConfigurationError, GoError, NotFound, Unreachable
@@ -16,15 +19,21 @@ from typing_extensions import override
 
 from tap_powerofficego import stamps
 from tap_powerofficego.bookmarks import NEWEST, Bookmarks, ChangeFilter
-from tap_powerofficego.lists import Entry, Listing, ListReader
-from tap_powerofficego.settings import LARGEST_PAGE, connection_of
+from tap_powerofficego.entries import as_text, members_of
+from tap_powerofficego.lists import Listing, ListReader
+from tap_powerofficego.settings import PAGE_SIZE, connection_of
+from tap_powerofficego.writer import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from target_powerofficego.go_api import GoClient
+
+    from tap_powerofficego.lists import Entry
 
 _STATE_EACH = 1000
 _STATE_EACH_WITH_LINES = 100
@@ -57,7 +66,7 @@ class GoStream(Stream):
         self._client = client
         members = (one.member for one in self.filters if one.bookmark == NEWEST)
         self.replication_key = next(members, None)
-        self._page_size: int = self.config.get("page_size", LARGEST_PAGE)
+        self._page_size: int = self.config.get("page_size", PAGE_SIZE)
         state_each = _STATE_EACH_WITH_LINES if self.lines else _STATE_EACH
         self.STATE_MSG_FREQUENCY = min(self._page_size, state_each)
         self._known = frozenset(self.entry_schema["properties"])
@@ -84,20 +93,77 @@ class GoStream(Stream):
         super().log(message, *args, level=level, **kwargs)
 
     @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Write entries as Go's own text where nothing within them is changed."""
+        self._deselected = [crumb for crumb, is_selected in self.mask.items() if not is_selected]
+        if not (write_messages and self._passes_all()):
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            self._write_starting_replication_value(None)
+            with self._listed() as listing:
+                in_order = self._bookmarks.in_order(listing)
+                while entries := list(itertools.islice(in_order, self.STATE_MSG_FREQUENCY)):
+                    self._write(entries)
+                    counter.increment(len(entries))
+                    if len(entries) == self.STATE_MSG_FREQUENCY:
+                        self._write_state_message()
+                self._bookmarks.finish(listing)
+        self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    def _passes_all(self) -> bool:
+        """Return whether all entries are written, and nothing within a member is changed."""
+        stream_map, *others = self.stream_maps
+        return (
+            self.selected
+            and not self._is_with_lines
+            and self.ABORT_AT_RECORD_COUNT is None
+            and self._stream_version is None
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and not others
+            and isinstance(self._tap.message_writer, LineWriter)
+            and not any(len(crumb) > 2 and self.mask[crumb[:2]] for crumb in self._deselected)
+        )
+
+    @property
+    def _is_with_lines(self) -> bool:
+        return bool(self.lines) and self.mask["properties", self.lines]
+
+    def _write(self, entries: list[Entry]) -> None:
+        """Write entries, and only then move the bookmarks on."""
+        writer = cast("LineWriter", self._tap.message_writer)
+        left_out = {crumb[1] for crumb in self._deselected}
+        texts = [self._text(entry, left_out) for entry in entries]
+        self.state_manager.is_flushed = False
+        writer.write_records(self.name, zip(texts, (one.read_at for one in entries), strict=True))
+        for entry in entries:
+            self._bookmarks.advance(entry)
+
+    def _text(self, entry: Entry, left_out: set[str]) -> bytes:
+        """Return an entry's text, without the members that are to be left out."""
+        members = members_of(entry.text)
+        self._tell_unknown(members.keys())
+        if members.keys().isdisjoint(left_out):
+            return entry.text
+        return as_text({name: text for name, text in members.items() if name not in left_out})
+
+    @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        self._has_deselected = not all(self.mask.values())
-        self._bookmarks = self._open_bookmarks()
-        listing = self._listed()
         most = self.ABORT_AT_RECORD_COUNT  # beyond this the SDK would report a failure
-        for entry in itertools.islice(self._bookmarks.in_order(listing), most):
-            emitted = self._emitted(entry)
-            if emitted is not None:
-                self._entry = entry
-                self._read_at = emitted.read_at
-                self._tell_unknown(emitted.body)
-                yield dict(emitted.body)
-        if most is None:
-            self._bookmarks.finish(listing)
+        with self._listed() as listing:
+            for entry in itertools.islice(self._bookmarks.in_order(listing), most):
+                emitted = self._emitted(entry)
+                if emitted is not None:
+                    record, self._read_at = emitted
+                    self._entry = entry
+                    self._tell_unknown(record.keys())
+                    yield record
+            if most is None:
+                self._bookmarks.finish(listing)
 
     def _open_bookmarks(self) -> Bookmarks:
         is_incremental = self.replication_method == REPLICATION_INCREMENTAL
@@ -118,22 +184,31 @@ class GoStream(Stream):
         """Return the parameters that every query of the list has."""
         return {}
 
-    def _listed(self) -> Listing:
+    @contextlib.contextmanager
+    def _listed(self) -> Iterator[Listing]:
         """Read the lists that this run needs, before anything is emitted.
 
         Raises:
             Unreachable: Go cannot be reached; the text names the address.
-            ConfigurationError: A bookmark of the state lies in the future, by Go's clock.
+            ConfigurationError: A bookmark of the state lies in the future, by Go's clock; or what
+                was read does not fit on the disk.
             GoError: as `ListReader.read`.
         """
+        self._bookmarks = self._open_bookmarks()
         try:
-            return self._read_lists()
+            with contextlib.closing(Listing(self._bookmarks.since)) as listing:
+                self._read_lists(listing)
+                yield listing
         except Unreachable as error:
             address = connection_of(self.config).api_url
             raise Unreachable(f"PowerOffice Go at {address} cannot be reached: {error}") from None
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(
+                f"{self.name}: what was read does not fit into the folder for temporary files"
+                f" ({error}); make room there, or name another one in TMPDIR."
+            ) from None
 
-    def _read_lists(self) -> Listing:
-        listing = Listing()
+    def _read_lists(self, listing: Listing) -> None:
         is_full = self._bookmarks.is_full_check_due(stamps.now())
         most = self.ABORT_AT_RECORD_COUNT
         reader = ListReader(self.go, most or self._page_size, self.logger.warning)
@@ -145,12 +220,11 @@ class GoStream(Stream):
             raise ConfigurationError(
                 f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
             )
-        return listing
 
-    def _emitted(self, entry: Entry) -> Entry | None:
-        """Return what is emitted for an entry; None if Go no longer has it."""
-        if not self.lines or not self.mask["properties", self.lines]:
-            return entry
+    def _emitted(self, entry: Entry) -> tuple[Record, datetime] | None:
+        """Return what is emitted for an entry, and when it was requested; None if it is gone."""
+        if not self._is_with_lines:
+            return entry.body, entry.read_at
         try:
             return self.with_lines(entry)
         except NotFound:
@@ -160,16 +234,16 @@ class GoStream(Stream):
             )
             return None
 
-    def with_lines(self, entry: Entry) -> Entry:
-        """Return an entry with its lines, which are read now.
+    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
+        """Return an entry with its lines, which are read now, and when it was requested.
 
         Raises:
             NotFound: Go no longer has it.
         """
         raise NotImplementedError
 
-    def _tell_unknown(self, body: dict[str, Any]) -> None:
-        for name in sorted(body.keys() - self._known - self._told_members):
+    def _tell_unknown(self, members: AbstractSet[str]) -> None:
+        for name in sorted(members - self._known - self._told_members):
             self._told_members.add(name)
             self.logger.warning(
                 "%s: Go has a new member %.60r; it is passed on, but the schema does not have it",
@@ -189,7 +263,7 @@ class GoStream(Stream):
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Pass the record on as it is, with the moment just before it was requested."""
-        if self._has_deselected:
+        if self._deselected:
             pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)

@@ -2,68 +2,148 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_powerofficego.go_api import GoError, has_id
+from target_powerofficego.json_text import read_json
 
 from tap_powerofficego import stamps
+from tap_powerofficego.entries import PageReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from target_powerofficego.go_api import GoClient
 
+    from tap_powerofficego.entries import ListedEntry
+
 _PASSES = 3
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An entry as it stood in a list, and the moment just before that page was requested."""
+class Entry(NamedTuple):
+    """An entry as it stood in a list.
 
-    body: dict[str, Any]
+    Attributes:
+        go_id: Its id in Go, a number or a UUID, as text.
+        stamps: The stamps of the listing, in the form that sorts; "" for one that it lacks.
+        read_at: The moment just before its page was requested.
+        text: The entry as JSON on one line.
+    """
+
+    go_id: str
+    stamps: tuple[str, ...]
     read_at: datetime
+    text: bytes
 
     @property
-    def go_id(self) -> Any:  # noqa: ANN401 - a number or a UUID, as Go has it
-        """The entry's id in Go."""
-        return self.body["Id"]
+    def body(self) -> dict[str, Any]:
+        """The entry, read."""
+        body: dict[str, Any] = read_json(self.text)
+        return body
 
 
-@dataclass
 class Listing:
     """What was found in one list, or in the several lists that one stream is read from.
 
+    Each entry is held as it was read last, in a temporary database: SQLite keeps it in memory while
+    it is small, else in a file without a name, which is gone when the process is.
+
+    Args:
+        since: For each stamp that a run goes by, the moment after which it counts as a change.
+
     Attributes:
-        found: The entries by id, as each was read last.
         began_at: A moment before the first page was requested, by this machine's clock.
         told_at: The time that Go gave with a page; by this machine's clock where it gave none.
     """
 
-    found: dict[Any, Entry] = field(default_factory=dict)
-    began_at: datetime = field(default_factory=stamps.now)
-    told_at: datetime = field(default_factory=stamps.now)
-    _pages: int = 0
-    _ended_at: datetime | None = None
+    def __init__(self, since: Mapping[str, str]) -> None:
+        self.began_at = self.told_at = self._ended_at = stamps.now()
+        self.since = since
+        self._read_at: list[datetime] = []
+        self._database = sqlite3.connect("")
+        self._database.execute("PRAGMA journal_mode = OFF")
+        columns = ", ".join(["id UNIQUE", "page", "text", "change", *since])
+        self._database.execute(f"CREATE TABLE entry ({columns})")
+        self._finding = self._database.cursor()
 
-    @property
-    def entries(self) -> Collection[Entry]:
-        """The entries, each once."""
-        return self.found.values()
+    def close(self) -> None:
+        """Forget what was found."""
+        self._database.close()
 
     @property
     def seconds(self) -> float:
         """How long the reading took; 0 for a single page, which shows Go at one moment."""
-        if self._ended_at is None or self._pages < 2:
+        if len(self._read_at) < 2:
             return 0
         return (self._ended_at - self.began_at).total_seconds()
 
-    def add(self, page: Iterable[Entry]) -> None:
+    def add(self, page: Iterable[ListedEntry], read_at: datetime) -> None:
         """Add a page that has just been answered; an empty one counts as well."""
-        self.found.update((entry.go_id, entry) for entry in page)
+        self._read_at.append(read_at)
+        columns = ["page", "text", "change", *self.since]
+        changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+        self._database.executemany(
+            f"INSERT INTO entry (id, {', '.join(columns)})"  # noqa: S608 - names of our own
+            f" VALUES (?{', ?' * len(columns)}) ON CONFLICT (id) DO UPDATE SET {changes}",
+            map(self._row, page),
+        )
         self._ended_at = stamps.now()
-        self._pages += 1
+
+    def _row(self, entry: ListedEntry) -> tuple[Any, ...]:
+        told = {member: stamps.sortable(entry.get(member)) for member in self.since}
+        changes = (stamp for member, stamp in told.items() if stamp > self.since[member])
+        page = len(self._read_at) - 1
+        return str(entry["Id"]), page, entry.text, max(changes, default=""), *told.values()
+
+    def holds(self, go_id: object) -> bool:
+        """Return whether an entry with this id was found."""
+        self._finding.execute("SELECT 1 FROM entry WHERE id = ?", [str(go_id)])
+        return self._finding.fetchone() is not None
+
+    def newest(self, member: str, until: str = stamps.LAST) -> str:
+        """Return the newest stamp of a member, up to a moment; "" for none."""
+        rows = self._database.execute(
+            f"SELECT max({member}) FROM entry WHERE {member} <= ?",  # noqa: S608 - our own name
+            [until],
+        )
+        return rows.fetchone()[0] or ""
+
+    def in_order(self, after: Mapping[str, str] | None, *, unchanged_last: bool) -> Iterator[Entry]:
+        """Yield the entries from the oldest change to the newest.
+
+        Args:
+            after: Leave out what has no stamp after these; None for nothing.
+            unchanged_last: Whether those without a change come last; else they come first.
+        """
+        where, moments = _changed(after) if after is not None else ("TRUE", [])
+        order = "change = '', change, rowid" if unchanged_last else "change, rowid"
+        return self._entries(f"WHERE {where} ORDER BY {order}", moments)
+
+    def by_id(self, after: Mapping[str, str] | None, until: Mapping[str, str]) -> Iterator[Entry]:
+        """Yield the entries with a stamp after some moments, or all, but none after others."""
+        has_changed, since = _changed(after) if after is not None else ("TRUE", [])
+        is_newer, newest = _changed(until)
+        where = f"WHERE {has_changed} AND NOT {is_newer} ORDER BY id"
+        return self._entries(where, since + newest)
+
+    def _entries(self, which: str, moments: list[str]) -> Iterator[Entry]:
+        """Yield entries one by one; to sort their texts with them would cost more."""
+        columns = ", ".join(["id", "page", "text", *self.since])
+        read_one = f"SELECT {columns} FROM entry WHERE rowid = ?"  # noqa: S608 - our own names
+        numbers = self._database.execute(f"SELECT rowid FROM entry {which}", moments)  # noqa: S608
+        one = self._database.cursor()
+        for number in numbers:
+            go_id, page, text, *told = one.execute(read_one, number).fetchone()
+            yield Entry(go_id, tuple(told), self._read_at[page], text)
+
+
+def _changed(after: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the condition that an entry has a stamp after the moments, and the moments."""
+    later = " OR ".join(f"{member} > ?" for member in after)
+    return f"({later or 'FALSE'})", list(after.values())
 
 
 @dataclass(frozen=True)
@@ -87,7 +167,7 @@ class ListReader:
         """
         for _ in range(_PASSES):
             pages = sum(1 for _ in self._add_pages(path, params, listing))
-            if pages < 2 or listing.found.keys() >= self._ids(path, params):
+            if pages < 2 or all(map(listing.holds, self._ids(path, params))):
                 return
         self.tell(
             f"GET {path}: entries come and go faster than the list can be read; what is missing"
@@ -100,7 +180,8 @@ class ListReader:
 
     def _add_pages(self, path: str, params: Mapping[str, str], listing: Listing) -> Iterator[None]:
         """Add page by page, each when the caller asks for the next one."""
-        pages = self.go.list_pages(path, params=params, page_size=self.page_size)
+        read = PageReader(listing.since)
+        pages = self.go.list_pages(path, params=params, page_size=self.page_size, read=read)
         is_first = True
         while True:
             read_at = stamps.now()
@@ -108,17 +189,18 @@ class ListReader:
             if page is None and not is_first:
                 return
             is_first = False
-            listing.add(_entries(path, page or [], read_at))
+            listing.add(_with_ids(path, page or []), read_at)
+            del page  # it is not held while the next one is read
             yield
 
-    def _ids(self, path: str, params: Mapping[str, str]) -> set[Any]:
-        entries = self.go.list_all(path, params=params, fields=["Id"], page_size=self.page_size)
-        return {entry.get("Id") for entry in entries}
+    def _ids(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
+        entries = self.go.list_all(path, params=params, fields=["Id"])
+        return (entry.get("Id") for entry in entries)
 
 
-def _entries(path: str, page: list[dict[str, Any]], read_at: datetime) -> list[Entry]:
-    if not all(has_id(path, body) for body in page):
+def _with_ids(path: str, page: list[Any]) -> list[ListedEntry]:
+    if not all(has_id(path, entry) for entry in page):
         raise GoError(
             f"GET {path}: an entry of the list has no usable Id; nothing can be done with it"
         )
-    return [Entry(body, read_at) for body in page]
+    return page

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError  # type: ignore[import-untyped]
 
 LARGEST_PAGE = 20000
+PAGE_SIZE = 5000
 
 _CONNECTION = (
     *named("application_key", "client_key", "subscription_key"),
@@ -56,9 +57,9 @@ _READING = (
     th.Property(
         "page_size",
         th.IntegerType(minimum=1, maximum=LARGEST_PAGE),
-        default=LARGEST_PAGE,
+        default=PAGE_SIZE,
         title="Page size",
-        description="How many entries to ask for at a time, 1 to 20000.",
+        description="How many entries to ask for at a time, 1 to 20000. A page is held in memory.",
     ),
     th.Property(
         "start_date",

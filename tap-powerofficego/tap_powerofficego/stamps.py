@@ -8,7 +8,10 @@ from datetime import date, datetime, timedelta, timezone
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))? ?(?:[Zz]|([+-]\d\d):?(\d\d))?"
 )
+_OF_GO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", re.ASCII)
 _LEAST = timedelta(microseconds=1)
+LAST = "9999-12-31T23:59:59.9999999Z"
+"""No stamp is later."""
 
 
 def sortable(text: object) -> str:
@@ -18,6 +21,8 @@ def sortable(text: object) -> str:
     """
     if not isinstance(text, str):
         return ""
+    if _OF_GO.fullmatch(text):
+        return text if _is_moment(text[:19]) else ""
     match = _RFC_3339.fullmatch(text.strip())
     if match is None:
         return ""
@@ -69,3 +74,11 @@ def now() -> datetime:
 
 def _in_utc(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat()[:19]
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

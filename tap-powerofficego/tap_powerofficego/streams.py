@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from target_powerofficego.go_api import GoError
 from typing_extensions import override
 
 from tap_powerofficego import schemas, stamps
 from tap_powerofficego.bookmarks import ChangeFilter
 from tap_powerofficego.client import LAST_CHANGED, GoStream
-from tap_powerofficego.lists import Entry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from singer_sdk.helpers.types import Record
+
+    from tap_powerofficego.lists import Entry
 
 
 class CustomersStream(GoStream):
@@ -47,12 +55,12 @@ class SalesOrdersStream(GoStream):
     lines = "SalesOrderLines"
 
     @override
-    def with_lines(self, entry: Entry) -> Entry:
+    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
         path, read_at = f"{self.path}/{entry.go_id}/Complete", stamps.now()
         order = self.go.read(path)
         if not isinstance(order, dict):
             raise GoError(f"GET {path}: the answer is no order")
-        return Entry(order, read_at)
+        return order, read_at
 
 
 class OutgoingInvoicesStream(GoStream):
@@ -76,9 +84,9 @@ class OutgoingInvoicesStream(GoStream):
     lines = "Lines"
 
     @override
-    def with_lines(self, entry: Entry) -> Entry:
+    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
         lines = self.go.list_all(f"{self.path}/{entry.go_id}/Lines")
-        return Entry({**entry.body, self.lines: list(lines)}, entry.read_at)
+        return {**entry.body, self.lines: list(lines)}, entry.read_at
 
     @override
     def earliest_change(self) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter, SingerMessageType
 from singer_sdk.singerlib.encoding.simple import Message
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
-_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+_PLACE = b"\0"
+"""Stands for a record in the line around it; no JSON holds it."""
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
@@ -33,23 +36,37 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        line = message.to_dict()
-        try:
-            return orjson.dumps(line, default=_digit_by_digit, option=_OPTIONS)
-        except TypeError:
-            # orjson refuses whole numbers beyond 64 bits and half a surrogate pair.
-            return serialize_json(line).encode() + b"\n"
+        return as_json(message.to_dict()) + b"\n"
 
     @override
     def write_message(self, message: Message) -> None:
-        line = self.format_message(message)
+        is_passed_on = message.type is not SingerMessageType.RECORD
+        self._put(self.format_message(message), is_passed_on=is_passed_on)
+
+    def write_records(self, stream: str, records: Iterable[tuple[bytes, datetime]]) -> None:
+        """Write records that are JSON text, each with the moment just before it was requested."""
+        frames: dict[datetime, list[bytes]] = {}
+        pieces: list[bytes] = []
+        for text, read_at in records:
+            head, tail = frames.get(read_at) or frames.setdefault(
+                read_at, self._frame(stream, read_at)
+            )
+            pieces += head, text, tail
+        self._put(b"".join(pieces), is_passed_on=False)
+
+    def _frame(self, stream: str, read_at: datetime) -> list[bytes]:
+        place = cast("dict[str, Any]", orjson.Fragment(_PLACE))
+        message = RecordMessage(stream, place, time_extracted=read_at)
+        return self.format_message(message).split(_PLACE)
+
+    def _put(self, lines: bytes, *, is_passed_on: bool) -> None:
         self._is_writing = True
         try:
             if hasattr(sys.stdout, "buffer"):
-                sys.stdout.buffer.write(line)
+                sys.stdout.buffer.write(lines)
             else:
-                sys.stdout.write(line.decode())
-            if message.type is not SingerMessageType.RECORD:
+                sys.stdout.write(lines.decode())
+            if is_passed_on:
                 sys.stdout.flush()
         finally:
             self._is_writing = False
@@ -66,6 +83,15 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()
+
+
+def as_json(value: object) -> bytes:
+    """Return JSON on one line."""
+    try:
+        return orjson.dumps(value, default=_digit_by_digit, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        # orjson refuses whole numbers beyond 64 bits and half a surrogate pair.
+        return serialize_json(value).encode()
 
 
 def _digit_by_digit(value: object) -> orjson.Fragment:

@@ -1,7 +1,17 @@
-"""Lets `python -m target_customwebshop` run the target."""
+"""The target as a program: `target-customwebshop`, or `python -m target_customwebshop`."""
 
 from __future__ import annotations
 
-from target_customwebshop.target import TargetCustomWebShop
+from target_powerofficego.loading import loading
 
-TargetCustomWebShop.cli()
+with loading():
+    from target_customwebshop.target import TargetCustomWebShop
+
+
+def main() -> None:
+    """Run the target."""
+    TargetCustomWebShop.cli()
+
+
+if __name__ == "__main__":
+    main()

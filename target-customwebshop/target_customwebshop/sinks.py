@@ -9,7 +9,6 @@ from target_powerofficego.singer_target import DroppedSink
 from target_powerofficego.store.values import entity_of, on_the_way_back
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Mapping
 
     from singer_sdk.sinks import RecordSink
@@ -34,9 +33,10 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
     }
 
     def take(
-        self, run: BackRun, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+        self, run: BackRun, own_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
         """Hand in an entry under the shop's id."""
+        read_at = context["read_at"]
         is_credit_note = record.get("RelatedInvoiceNo") is not None
         if is_credit_note and self.stream_name.lower() == _INVOICES:
             run.side.note_credit_note(record, read_at)

@@ -6,19 +6,21 @@ the same.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import API_URL, SHOP, SHOP_SETTINGS
+from target_powerofficego.loading import loading
 from target_powerofficego.settings.schema import named
 from target_powerofficego.singer_target import SettlingTarget
 
 from target_customwebshop.sinks import SINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from singer_sdk import Sink
 
@@ -103,10 +105,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
 
     def open_run(self) -> BackRun:
         """See `SettlingTarget`."""
-        # the modules of a run take long to load, and neither --help nor --about needs them
-        from target_customwebshop.start_up import start  # noqa: PLC0415
-
-        return start(self.config, sys.stdout, self.wait)
+        return _start()(self.config, sys.stdout, self.wait)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
@@ -115,3 +114,11 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
             " outgoing_invoices of tap-powerofficego; deselect it in the tap, or rename it by"
             " stream_maps"
         )
+
+
+@functools.cache
+def _start() -> Callable[..., BackRun]:
+    # the modules of a run take long to load, and neither --help nor --about needs them
+    with loading():
+        from target_customwebshop.start_up import start  # noqa: PLC0415
+    return start

@@ -1,7 +1,17 @@
-"""Lets `python -m target_powerofficego` run the target."""
+"""The target as a program: `target-powerofficego`, or `python -m target_powerofficego`."""
 
 from __future__ import annotations
 
-from target_powerofficego.target import TargetPowerOfficeGo
+from target_powerofficego.loading import loading
 
-TargetPowerOfficeGo.cli()
+with loading():
+    from target_powerofficego.target import TargetPowerOfficeGo
+
+
+def main() -> None:
+    """Run the target."""
+    TargetPowerOfficeGo.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -45,6 +45,11 @@ class ForwardSide(Side[Tools, GoWalk]):
             tools, {"customers": customers, "products": products, "orders": self._orders}
         )
 
+    def take(self, entity: str, arrival: Arrival) -> str:
+        """See `Side`; what the settings name in Go must be there before anything is written."""
+        self._tools.named.entries()
+        return super().take(entity, arrival)
+
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether a record is exactly the one that was settled last."""
         settled = self._tools.store.settled.last(entity, arrival.shop_id)

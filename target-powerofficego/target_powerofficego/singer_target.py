@@ -1,16 +1,27 @@
 """A Singer target that settles records one by one: messages in, settled STATE out.
 
 It has what both ways share: a line for each wrong setting, signals, and that a STATE is emitted
-only once everything before it is settled.
+only once everything before it is settled. A record that no stream map changes is offered to its
+sink as the bytes that came; it is read only if they are not known.
 """
 
 from __future__ import annotations
 
 import abc
 import functools
+import itertools
 import sys
 import time
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Protocol,
+    TypeVar,
+    runtime_checkable,
+)
 
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import (
@@ -20,7 +31,7 @@ from singer_sdk.exceptions import (
     RecordsWithoutSchemaException,
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.mapper import RemoveRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
@@ -31,6 +42,7 @@ from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
 from target_powerofficego.settings.schema import as_number
+from target_powerofficego.settle.record_text import record_text
 from target_powerofficego.settle.schedule import OutputClosed
 from target_powerofficego.settle.signals import (
     BrokenInput,
@@ -44,12 +56,13 @@ from target_powerofficego.store.values import LinkStoreError
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.mapper import StreamMap
 
     from target_powerofficego.sdk_internals import ConfigInput
+    from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
 
 RunOfWay = TypeVar("RunOfWay", bound="Run")
@@ -70,6 +83,17 @@ class DroppedSink(RecordSink):
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Do nothing; the stream map lets no record through."""
+
+
+@runtime_checkable
+class TextSink(Protocol):
+    """A sink that recognises records that it has settled by their bytes."""
+
+    def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
+        """Yield for each record, when its turn comes, whether its bytes are those last settled.
+
+        They must be so only where reading the record would find nothing new in it either.
+        """
 
 
 class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
@@ -95,6 +119,8 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     _run: RunOfWay | None = None
     exit_status = 0
     _ends_with_state = False
+    _text: RecordText | None = None
+    """The record of the current line as its bytes, if it is to be recognised by them."""
 
     # Settings
 
@@ -154,6 +180,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     def run(self, file_input: IO[str] | None = None) -> int:
         """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
         one_line: tuple[type[Exception], ...] = (*_ONE_LINE, *self.one_line())
+        self.message_reader.are_unchanged = self._are_unchanged  # type: ignore[attr-defined]
         try:
             self.begin()
             self.listen(file_input)
@@ -297,6 +324,29 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
                 f" {self.name} takes what {self.tap} reads"
             )
 
+    def _are_unchanged(self, lines: Sequence[bytes]) -> Iterator[bool]:
+        """Yield for each line, when its turn comes, whether it is a record with nothing new."""
+        for stream, group in itertools.groupby(map(record_text, lines), _stream_of):
+            texts = list(group)
+            sink = self._text_sink(stream)
+            if sink is None:
+                self._text = None
+                yield from itertools.repeat(False, len(texts))
+                continue
+            for self._text, is_unchanged in zip(texts, sink.are_unchanged(texts), strict=True):
+                if is_unchanged:
+                    self._ends_with_state = False
+                    sink.record_counter_metric.increment()
+                yield is_unchanged
+
+    def _text_sink(self, stream: str | None) -> Any:  # noqa: ANN401 - a RecordSink and a TextSink
+        """Return the sink that may recognise a stream's records by their bytes, if there is one."""
+        maps = self.mapper.stream_maps.get(stream, ()) if stream is not None else ()
+        if len(maps) != 1 or type(maps[0]) is not SameRecordTransform:
+            return None
+        sink = self._sinks_active.get(maps[0].stream_alias)
+        return sink if isinstance(sink, TextSink) else None
+
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Take a RECORD past the SDK's validation: every record is checked by its table."""
         self._assert_line_requires(message_dict, requires={"stream", "record"})
@@ -310,7 +360,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             record = _mapped(stream_map, message_dict["record"])
             if record is not None:
                 sink = self.get_sink(stream_map.stream_alias, record=record)
-                sink.process_record(record, {"read_at": read_at})
+                sink.process_record(record, {"read_at": read_at, "text": self._text})
                 sink.record_counter_metric.increment()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
@@ -344,6 +394,10 @@ _ONE_LINE = (
     OutputClosed,
     RecordsWithoutSchemaException,
 )
+
+
+def _stream_of(text: RecordText | None) -> str | None:
+    return None if text is None else text.stream
 
 
 def _read_at(stamp: object) -> datetime.datetime:

@@ -9,11 +9,14 @@ from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.dataflow.values import text_id
 from target_powerofficego.singer_target import RunOfWay
+from target_powerofficego.stream_schemas import is_plain
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from singer_sdk.sinks.core import BaseJSONSchemaValidator
+
+    from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
     from target_powerofficego.singer_target import SettlingTarget
 
@@ -36,18 +39,28 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
         self._begin = target.begin
         self.kept_as = self.entities[self.stream_name.lower()]
 
+    def get_validator(self) -> BaseJSONSchemaValidator | None:
+        """See that the stream's schema is one, for which the SDK takes long; return no validator.
+
+        Raises:
+            InvalidJSONSchema: it is none.
+        """
+        if not is_plain(self.schema):
+            super().get_validator()
+        return None
+
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand one record to the settlement; one without an id is reported and kept out."""
-        run, read_at = self._begin(), context["read_at"]
+        run = self._begin()
         own_id = text_id(record.get(self.key))
         if own_id is None:
-            run.settlement.reject_nameless(self.kept_as, record, read_at)
+            run.settlement.reject_nameless(self.kept_as, record, context["read_at"])
         else:
-            self.take(run, own_id, record, read_at)
+            self.take(run, own_id, record, context)
 
     @abc.abstractmethod
     def take(
-        self, run: RunOfWay, own_id: str, record: dict[str, Any], read_at: datetime.datetime
+        self, run: RunOfWay, own_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
         """Hand in a record that has an id."""
 
@@ -62,12 +75,14 @@ class GoSink(SettlingSink["Run"]):
         for ending in ("", "s")
     }
 
-    def take(
-        self, run: Run, own_id: str, record: dict[str, Any], read_at: datetime.datetime
-    ) -> None:
+    def take(self, run: Run, own_id: str, record: dict[str, Any], context: dict[str, Any]) -> None:
         """See `SettlingSink`."""
         record["id"] = own_id
-        run.settlement.take(self.kept_as, record, read_at)
+        run.settlement.take(self.kept_as, record, **context)
+
+    def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
+        """See `TextSink`."""
+        return self._begin().settlement.are_unchanged(self.kept_as, texts)
 
 
 class MeltanoTestSink(RecordSink):

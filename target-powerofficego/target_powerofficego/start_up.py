@@ -6,19 +6,13 @@ import contextlib
 import datetime
 import logging
 import time
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.table import Conversion, now
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.forward_side import ForwardSide, settings_fingerprint
 from target_powerofficego.go_api import GoClient, Unreachable
-from target_powerofficego.go_checks import (
-    check_privileges,
-    guest_customer_id,
-    payment_accounts,
-    sales_account_ids,
-)
+from target_powerofficego.go_checks import check_privileges
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
@@ -33,27 +27,19 @@ from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.dry import DryGo, DryWriter
 from target_powerofficego.sync.go.index import GoIndex
 from target_powerofficego.sync.go.writer import Writer
+from target_powerofficego.sync.named_in_go import NamedInGo, SalesAccountIds
 from target_powerofficego.sync.unanswered_writes import settle_at_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_powerofficego.dataflow.orders.payments import PaymentAccounts
+
 logger = logging.getLogger("target-powerofficego")
 
 _KEPT_AS = (*ENTITIES, PAYMENTS)
 
 _START_UP_SECONDS = 10.0
 """How long the first call is tried; a wrong address should be reported while a person watches."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _KnownInGo:
-    """The entries of Go that the settings name by number, looked up and checked."""
-
-    sales_accounts: Mapping[str, int]
-    payment_accounts: PaymentAccounts | None
-    guest_customer: str | None
 
 
 def start(
@@ -81,14 +67,15 @@ def _start(
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
     go = opened.enter_context(contextlib.closing(_open_go(settings, dry=settings.dry_run)))
     client = _ask_who_we_are(go, settings)
-    known = _known_in_go(go, settings)
     copy = _copy_for_plan(settings, opened, store, go, client)
     is_plan = copy is not None
     if copy is None:
         _enter(settings, store, client)
     elif not settings.dry_run:
         go = opened.enter_context(contextlib.closing(_open_go(settings, dry=True)))
-    tools = _tools(settings, copy or store, go, known, wait, is_plan=is_plan)
+    named = NamedInGo(go, settings)
+    _check_named(settings, copy or store, named)
+    tools = _tools(settings, copy or store, go, named, wait, is_plan=is_plan)
     _tell_kind_of_run(settings, is_plan=is_plan)
     _tell_store(settings, tools.store, tools.index)
     _tell_clocks(settings, tools.store, go)
@@ -152,25 +139,25 @@ def _ask_who_we_are(go: GoClient, settings: Settings) -> Mapping[str, Any]:
         ) from None
 
 
-def _known_in_go(go: GoClient, settings: Settings) -> _KnownInGo:
-    try:
-        return _KnownInGo(
-            sales_accounts=sales_account_ids(go, settings.sales_accounts),
-            payment_accounts=payment_accounts(go, settings.payment_accounts),
-            guest_customer=guest_customer_id(go, settings),
-        )
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        raise CannotStart(
-            "PowerOffice Go lists an account, a VAT code or a customer that cannot be read; correct"
-            " it in Go, or leave out sales_accounts, payment_accounts and guest_customer_number"
-        ) from None
+def _check_named(settings: Settings, store: LinkStore, named: NamedInGo) -> None:
+    """Check what the settings name in Go, unless a run did so lately with the same settings.
+
+    In that case it is checked before the first record is settled.
+    """
+    if named.kept_as is None:
+        return
+    mark = store.go_entries.watermark(named.kept_as)
+    is_fresh = mark and datetime.timedelta(0) <= now() - mark[1] < settings.full_check
+    if not is_fresh:
+        named.entries()
+        store.go_entries.put_watermark(named.kept_as, None, now())
 
 
 def _tools(
     settings: Settings,
     store: LinkStore,
     go: GoClient,
-    known: _KnownInGo,
+    named: NamedInGo,
     wait: Callable[[float], object],
     *,
     is_plan: bool,
@@ -182,15 +169,14 @@ def _tools(
         conversion=Conversion(
             shop_name=settings.shop_name,
             time_zone=settings.time_zone,
-            sales_account_ids=known.sales_accounts,
+            sales_account_ids=SalesAccountIds(named),
         ),
         store=store,
         go=go,
         index=_index(settings, store, go),
         writer=kind(store, go, brakes, tests_patches=settings.tests_patches, wait=wait),
         brakes=brakes,
-        payment_accounts=known.payment_accounts,
-        guest_customer_id=known.guest_customer,
+        named=named,
         plan=Plan(
             settings.tables,
             is_dry=is_plan,

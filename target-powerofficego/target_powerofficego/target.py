@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from target_powerofficego.loading import loading
 from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.singer_target import SettlingTarget
 from target_powerofficego.sinks import SINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from singer_sdk import Sink
 
@@ -36,9 +38,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
 
     def open_run(self) -> Run:
         """See `SettlingTarget`."""
-        from target_powerofficego.start_up import start  # noqa: PLC0415
-
-        return start(self.config, sys.stdout, self.wait)
+        return _start()(self.config, sys.stdout, self.wait)
 
     def unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
@@ -46,3 +46,10 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
             f'the stream "{stream_name}" is not taken: only customers, products and orders;'
             " deselect it in the tap, or rename it by stream_maps"
         )
+
+
+@functools.cache
+def _start() -> Callable[..., Run]:
+    with loading():
+        from target_powerofficego.start_up import start  # noqa: PLC0415
+    return start

@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))),
+    *(str(path.relative_to(PROJECT)) for path in sorted((PROJECT / "docs").rglob("*.md"))),
     "tap-customwebshop/README.md",
     "tap-powerofficego/README.md",
     "target-customwebshop/README.md",
@@ -89,6 +89,62 @@ NOT_RUN = {
         ),
         "installs from an index",
     ),
+    "deploy/sync-shop myshop": (
+        "test_sync_shop.py::test_a_round_runs_both_ways_and_the_next_one_goes_on_from_both_states"
+    ),
+    **dict.fromkeys(
+        (
+            'sqlite3 powerofficego-links.db ".backup backup.db"',
+            "rm -f powerofficego-links.db powerofficego-links.db-* state.json* back.json*",
+            "install -m 600 backup.db powerofficego-links.db",
+            'pg_dump --format=custom --file=backup.dump "$SINGER_STATE"',
+            'pg_restore --clean --if-exists --exit-on-error --dbname="$SINGER_STATE" backup.dump',
+        ),
+        "test_restored.py"
+        "::test_a_back_up_of_an_hour_ago_is_restored_and_nothing_comes_twice_or_is_lost",
+    ),
+    "crontab deploy/crontab": (
+        "test_schedulers.py"
+        "::test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_is_well"
+    ),
+    "sudo systemctl start powerofficego-sync@myshop": (
+        "test_schedulers.py::test_what_the_service_starts_does_a_round_of_its_shop"
+    ),
+    **dict.fromkeys(
+        (
+            "sudo python3 -m venv /opt/powerofficego-sync",
+            (
+                "sudo /opt/powerofficego-sync/bin/pip install ./tap-customwebshop"
+                ' "./target-powerofficego[postgresql]" ./tap-powerofficego ./target-customwebshop'
+            ),
+            "sudo install deploy/sync-shop deploy/sync-shops /opt/powerofficego-sync/bin",
+            "mkdir -p -m 700 ~/shops/myshop",
+            "sudo useradd --system --home-dir /srv/shops powerofficego",
+            "sudo install --directory --owner powerofficego --mode 700 /srv/shops/myshop",
+            "sudo install --mode 644 deploy/systemd/* /etc/systemd/system",
+            "journalctl --unit powerofficego-sync@myshop",
+            "sudo systemctl enable --now powerofficego-sync@myshop.timer",
+        ),
+        "changes the machine that it runs on",
+    ),
+    **dict.fromkeys(
+        (
+            "docker compose --file deploy/compose.yaml up --build --detach",
+            "docker compose --file deploy/compose.yaml exec sync powerofficego-links check",
+            "docker compose --file deploy/compose.yaml exec sync powerofficego-links rejects",
+            (
+                "docker compose --file deploy/compose.yaml exec --no-TTY database"
+                " pg_dump --username=sync --format=custom sync > backup.dump"
+            ),
+            "docker compose --file deploy/compose.yaml stop sync",
+            (
+                "docker compose --file deploy/compose.yaml exec --no-TTY database"
+                " pg_restore --username=sync --dbname=sync --clean --if-exists < backup.dump"
+            ),
+            "docker compose --file deploy/compose.yaml start sync",
+        ),
+        "needs a Docker engine",
+    ),
     "uv run pytest": "would run this test",
     "uv run pytest --cov": "would run this test",
     "uv run pytest tests/reliability --long -n 8": "takes five hours",
@@ -101,6 +157,24 @@ NOT_RUN = {
             "uv run mypy --config-file tests/mypy.ini",
         ),
         "is a part of what .ci/run does",
+    ),
+    **dict.fromkeys(
+        (
+            "python3 -m venv ~/airflow",
+            "~/airflow/bin/pip install apache-airflow==3.3.2",
+            "export PATH=~/airflow/bin:$PATH",
+            "export SHOPS=~/shops MELTANO=~/meltano/bin/meltano MELTANO_ENVIRONMENT=production",
+            "export AIRFLOW__CORE__DAGS_FOLDER=$PWD/deploy/airflow",
+            "cd ~/shops/go-key-1/myshop",
+            "~/meltano/bin/meltano install",
+            "~/meltano/bin/meltano schedule list --format=json > schedules.json",
+            "airflow db migrate",
+            'airflow pools set go-key-1 1 "Shops on this key, one at a time"',
+            "airflow dags test myshop-sync-hourly",
+            "airflow standalone",
+            "airflow dags unpause --yes myshop-sync-hourly",
+        ),
+        "needs Airflow; was tried by hand",
     ),
     'git commit --all --message "Release 0.2.0"': "makes a release",
     "git tag v0.2.0": "makes a release",

@@ -26,6 +26,7 @@ BUILT_ON = {
     "tap_powerofficego": (
         "target_powerofficego.go_api",
         "target_powerofficego.command_line",
+        "target_powerofficego.loading",
         "target_powerofficego.plain_text",
         "target_powerofficego.sdk_internals",
         "target_powerofficego.settings.schema",
@@ -81,6 +82,7 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
         "environment.py",
         "plain_text.py",
         "json_text.py",
+        "loading.py",
         "sdk_internals.py",
         "open_files.py",
         "standard_output.py",
@@ -140,6 +142,13 @@ def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words
 
     assert PACKAGES[name] in loaded
     assert not loaded & NEEDS_WORK
+
+
+def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
+    loaded = loaded_by("-c", "import target_powerofficego.start_up, target_customwebshop.start_up")
+
+    assert "sqlalchemy" in loaded
+    assert "rich" not in loaded
 
 
 @pytest.mark.parametrize("words", ["--help", "--version"])

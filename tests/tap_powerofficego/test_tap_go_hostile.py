@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from decimal import Decimal
+
 import pytest
 import simplejson
 from hostile_json import RAW
+from hypothesis import given
+from hypothesis import strategies as st
+from tap_powerofficego.entries import PageReader, as_text, members_of
+from tap_powerofficego.writer import as_json
 from target_powerofficego.go_api import OutOfOrder
+from target_powerofficego.json_text import read_json
+
+STAMP = "LastChangedDateTimeOffset"
 
 
 def spoil(box, entries, member, raw):
@@ -80,3 +92,92 @@ def test_pages_that_never_end_are_one_line(products, box, read_go):
 
     assert emitted.log.splitlines()[-1].startswith("GET /Products: the pages do not end: 10 in a")
     assert len(emitted.reads) == 11
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_no_value_is_written_otherwise_because_its_entry_is_passed_on(products, box, read_go, raw):
+    spoil(box, products, "New", raw)
+
+    passed_on = read_go("products")
+    taken_apart = read_go("products", stream_maps={"products": {"Copy": "Code"}})
+
+    assert passed_on.records() == [without(one, "Copy") for one in taken_apart.records()]
+    bookmarks = [
+        [without(held, "listed_in_full_at") for held in one.bookmarks("products")]
+        for one in (passed_on, taken_apart)
+    ]
+    assert bookmarks[0] == bookmarks[1] != []
+    assert passed_on.log.count("products: Go has a new member 'New'") == 1
+
+
+def without(record, *members):
+    return {name: value for name, value in record.items() if name not in members}
+
+
+numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False)
+fragments = st.sampled_from([*RAW.values(), '"\\ud83d\\ude00"', '"\\u00e5"', "-0.0", "1E+16", "-0"])
+values = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+members = st.sampled_from(["Id", "Name", "UnitPrice", STAMP, "New", ""]) | st.text(max_size=3)
+entries = st.dictionaries(members, values, max_size=6)
+
+
+@given(st.lists(entries | values, max_size=4), fragments, st.booleans(), st.sampled_from([None, 1]))
+def test_a_page_as_text_holds_the_values_of_the_page_read(page, fragment, ascii_only, indent):
+    told = [*page, {"Id": 1, "New": "spoilt"}]
+    text = simplejson.dumps(told, use_decimal=True, ensure_ascii=ascii_only, indent=indent)
+    answer = text.replace('"spoilt"', fragment).encode("utf-8", "surrogatepass")
+
+    listed, read = PageReader([STAMP])(answer), read_json(answer)
+
+    assert len(listed) == len(read)
+    for one, body in zip(listed, read, strict=True):
+        if not isinstance(body, dict):
+            assert one == body
+            continue
+        assert dict(one) == {name: body[name] for name in ("Id", STAMP) if name in body}
+        assert exactly(one.text) == exactly(as_json(body))
+        assert exactly(as_text(members_of(one.text))) == exactly(one.text)
+        assert exactly(as_json(read_json(one.text))) == exactly(one.text)
+        assert len(one.text.splitlines()) == 1
+
+
+def exactly(text):
+    """Return JSON with its numbers as Decimal, and nothing that is no JSON."""
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80", b"\n", b"\t", b"\\x", b'"'])
+def test_an_answer_that_is_not_json_is_not_taken_for_a_page(broken):
+    answer = b'[{"Id": 1, "Name": "Kari%b"}]' % broken
+    try:
+        read = read_json(answer)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"line|byte"):
+            PageReader([])(answer)
+    else:
+        assert [read_json(one.text) for one in PageReader([])(answer)] == read
+
+
+def test_a_list_that_does_not_fit_into_the_temporary_files_ends_the_run_in_one_line(
+    box, config, tmp_path
+):
+    body = [{"Id": number, "Description": "Genser " * 200} for number in range(1, 4000)]
+    box.faults.add(path="/products$", status=200, body=body, times=None)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    limited = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "from tap_powerofficego.tap import TapPowerOfficeGo; TapPowerOfficeGo.cli()"
+    )
+    command = [sys.executable, "-c", limited, "--config", tmp_path / "config.json"]
+
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert (
+        "products: what was read does not fit into the folder for temporary files"
+        in (ended.stderr.splitlines()[-1])
+    )

@@ -85,7 +85,7 @@ def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, 
 def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():
     settings = {"page_size": None, "start_date": None, "full_check_hours": "1.5"}
     tap = TapPowerOfficeGo(config={**USABLE, **settings})
-    assert_members(tap.config, page_size=20000, full_check_hours=1.5)
+    assert_members(tap.config, page_size=5000, full_check_hours=1.5)
 
 
 @pytest.mark.parametrize(

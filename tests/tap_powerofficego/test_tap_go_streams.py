@@ -120,6 +120,13 @@ def test_a_deselected_stream_is_not_asked_for_and_a_deselected_member_not_emitte
     assert "EmailAddress" not in record
 
 
+def test_a_member_of_an_address_can_be_deselected(filled, read_go):
+    (record,) = read_go("customers", without=("customers.MailAddress.City",)).records()
+
+    assert record["MailAddress"]["ZipCode"] == "0155"
+    assert "City" not in record["MailAddress"]
+
+
 def test_an_unchanged_second_run_emits_vat_codes_only_and_costs_ten_reads(filled, read_go):
     first = read_go()
 

@@ -209,6 +209,42 @@ def test_a_rate_without_an_account_is_rejected_in_words(ledger, box, product):
     assert box.go.entries("Products") == []
 
 
+def test_a_run_with_nothing_new_asks_go_for_no_account_that_was_checked_lately(ledger, product):
+    def asked(**settings):
+        outcome = ledger.run(product(), sales_accounts=ACCOUNTS, **settings)
+        return {one.path.rsplit("/", 1)[-1] for one in outcome.reads}
+
+    identity, accounts = {"ClientIntegrationInformation"}, {"GeneralLedgerAccounts", "VatCodes"}
+    assert asked() >= identity | accounts
+    assert asked() == identity
+    assert asked(full_check_hours=0) == identity | accounts
+
+
+@pytest.mark.parametrize("records", [0, 1])
+def test_accounts_that_were_not_checked_yet_are_at_start_up(ledger, product, records):
+    ledger.run(product(), sales_accounts=ACCOUNTS)
+
+    outcome = ledger.run(*[product()] * records, sales_accounts={"25": 3001}, ends_with=1)
+
+    assert "sales_accounts: account 3001 carries 15 % VAT in Go, not 25 %" in outcome.log
+
+
+def test_an_account_that_go_changed_since_it_was_checked_stops_the_run_before_it_writes(
+    ledger, box, product, customer
+):
+    ledger.run(product(), sales_accounts=ACCOUNTS)
+    (account,) = [
+        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3000
+    ]
+    box.go.edit("GeneralLedgerAccounts", account["Id"], {"IsActive": False})
+
+    outcome = ledger.run(customer(), product(), sales_accounts=ACCOUNTS, ends_with=1)
+
+    assert "sales_accounts: Go has no active account 3000" in outcome.log
+    assert outcome.writes == []
+    assert box.go.entries("Customers") == []
+
+
 def test_sales_accounts_set_later_move_no_product_that_was_in_go_already(ledger, box, product):
     """Setting an account is no edit in the shop: link, don't change."""
     box.go.create("Products", {"Code": "ULL-1", "Name": "Ullgenser"})

@@ -116,7 +116,7 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.status == 3
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
-    assert version_of(version_1) == [(6,)]
+    assert version_of(version_1) == [(7,)]
     assert {"conflicts", "erasures", "payments"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 
@@ -130,6 +130,7 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
         store.execute("DROP TABLE payments")
         store.execute("DROP TABLE doubts")
         store.execute("ALTER TABLE settled DROP COLUMN stamp")
+        store.execute("ALTER TABLE settled DROP COLUMN text_hash")
         store.execute("ALTER TABLE runs DROP COLUMN settings")
         store.execute("UPDATE about SET schema_version = 3")
     paid = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
@@ -138,7 +139,22 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
     assert outcome.calls() == ["POST /Vouchers/BankJournals"]
-    assert version_of(ledger.link_store) == [(6,)]
+    assert version_of(ledger.link_store) == [(7,)]
+
+
+def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_what_comes_again(
+    ledger, customer
+):
+    ledger.run(customer())
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
+        store.execute("ALTER TABLE settled DROP COLUMN text_hash")
+        store.execute("UPDATE about SET schema_version = 6")
+
+    assert ledger.run(customer()).writes == []
+
+    assert version_of(ledger.link_store) == [(7,)]
+    with closing(sqlite3.connect(ledger.link_store)) as store:
+        assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
 
 
 def test_an_edit_after_the_store_was_brought_up_to_date_is_one_patch(

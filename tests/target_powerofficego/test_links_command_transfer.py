@@ -138,7 +138,7 @@ def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, fille
     lines = exported().splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
 
-    assert json.loads(lines[0])["format"] == 5
+    assert json.loads(lines[0])["format"] == 6
     assert kinds[0] == "powerofficego-links"
     assert kinds[-1] == "end"
     assert set(kinds) >= set(KEPT)
@@ -169,6 +169,23 @@ def test_an_export_from_before_settings_were_kept_comes_in(ledger, exported, lin
 
     assert told.exit_code == 0, told.output
     assert {row["settings"] for row in rows_of(ledger.link_store)["runs"]} == {None}
+
+
+def test_an_export_from_before_bytes_were_noted_comes_in(ledger, links, exported, customer):
+    ledger.run(customer())
+    head, *lines = exported().splitlines()
+    older = [line.replace(f',"text_hash":{text_hash_in(line)}', "") for line in lines]
+    ledger.lose_link_store()
+
+    told = links("import", text="\n".join([with_value("format", 5)(head), *older]))
+
+    assert told.exit_code == 0, told.output
+    assert {row["text_hash"] for row in rows_of(ledger.link_store)["settled"]} == {None}
+    assert ledger.run(customer()).count("customers", "unchanged") == 1
+
+
+def text_hash_in(line):
+    return json.dumps(json.loads(line).get("row", {}).get("text_hash"))
 
 
 def without_settings(line):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
-from target_powerofficego.settle.progress import Bar, Lines, Pace, Progress, Standing
+from target_powerofficego.settle.progress import Lines, Pace, Progress, Standing
+from target_powerofficego.settle.progress_bar import Bar
 
 ENTITIES = ("customers", "products", "orders")
 LONGEST_SECONDS = 15

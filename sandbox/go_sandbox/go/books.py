@@ -168,7 +168,7 @@ class Books(Ledger):
     def shown(self, resource: str, entry: Entry) -> Entry:
         """Return a stored entry as the API shows it."""
         present = _PRESENT.get(resource)
-        return present(self, entry) if present else dict(entry)
+        return present(self, entry) if present else entry
 
     def create(self, resource: str, body: dict[str, Any], contact_id: object = None) -> Entry:
         """Add an entry; a delivery address or a contact person to the customer `contact_id`."""

@@ -34,7 +34,7 @@ from target_powerofficego.go_api.errors import (
 from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.go_api.sender import Answer, NotAnswered
 
@@ -219,7 +219,7 @@ def is_entry(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def value_of(call: Call, response: Answer) -> Any:  # noqa: ANN401
+def value_of(call: Call, response: Answer, read: Callable[[bytes], Any] = read_json) -> Any:  # noqa: ANN401
     """Return the JSON value of a successful answer, None for 204 (Go's way to say "no entries").
 
     Raises:
@@ -231,7 +231,7 @@ def value_of(call: Call, response: Answer) -> Any:  # noqa: ANN401
     if status == 204 or call.method == "DELETE":
         return None
     try:
-        return read_json(response.content)
+        return read(response.content)
     except ValueError:
         failure = without_answer(call, "the answer is cut or is no JSON", status=status)
     raise failure

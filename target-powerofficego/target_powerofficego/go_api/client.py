@@ -194,15 +194,17 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         fields: Sequence[str] | None = None,
         order_by: str = "Id",
         page_size: int = LARGEST_PAGE,
+        read: Callable[[bytes], Any] = read_json,
     ) -> Iterator[list[dict[str, Any]]]:
         """Yield the pages of a list that have entries, each requested when it is asked for.
 
-        For whoever needs to know when an entry was read; arguments and errors as `list_all`.
+        For whoever needs to know when an entry was read, or reads only a part of each: `read` takes
+        an answer, and raises a ValueError if it is no JSON. The rest is as in `list_all`.
         """
         query = query_for(params, fields, order_by, page_size)
 
         def read_page(number: int) -> tuple[list[dict[str, Any]], str | None]:
-            return self._read_page(Call("GET", path, params={**query, "PageNumber": number}))
+            return self._read_page(Call("GET", path, params={**query, "PageNumber": number}), read)
 
         return pages_of(read_page, page_size, path)
 
@@ -284,9 +286,11 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
         return self._run(call, checked)
 
-    def _read_page(self, call: Call) -> tuple[list[dict[str, Any]], str | None]:
+    def _read_page(
+        self, call: Call, read: Callable[[bytes], Any]
+    ) -> tuple[list[dict[str, Any]], str | None]:
         def page_and_header(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
-            page = value_of(call, answer)
+            page = value_of(call, answer, read)
             if not isinstance(page, list | None):
                 raise without_answer(call, "the answer is no list", status=answer.status_code)
             return page or [], answer.headers.get("X-Pagination")
@@ -439,11 +443,13 @@ def pages_of(
     barren = 0
     while True:
         page, pagination = read_page(page_number)
-        if page:
-            yield page
-        if not page or not _has_next(pagination, page_number, is_full=len(page) >= page_size):
+        is_full, ids = len(page) >= page_size, _ids(page)
+        if not page:
             return
-        ids = _ids(page)
+        yield page
+        del page  # it is not held while the next one is read
+        if not _has_next(pagination, page_number, is_full=is_full):
+            return
         barren = barren + 1 if ids in known else 0
         known.add(ids)
         if barren == MOST_BARREN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pkgutil
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from target_powerofficego import standard_output
 from target_powerofficego.links_command.options import LINK_STORE_VARIABLES, with_choices
+from target_powerofficego.loading import loading
 from target_powerofficego.plain_text import keep_logs_plain, plain
 
 
@@ -27,10 +29,11 @@ class CommandToLoad(click.Command):
         super().__init__(place.partition(":")[2].rstrip("_"), help=help)
         self._place = place
 
-    @property
+    @functools.cached_property
     def loaded(self) -> click.Command:
         """The command itself."""
-        command: click.Command = pkgutil.resolve_name(f"{__package__}.{self._place}")
+        with loading():
+            command: click.Command = pkgutil.resolve_name(f"{__package__}.{self._place}")
         return command
 
     def make_context(

@@ -37,18 +37,20 @@ from target_powerofficego.store.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-FORMAT = 5
+FORMAT = 6
 """The format that is written; raise it when a table changes, and still read the older ones."""
 
+_SETTLED = {"stamp": None, "text_hash": None}
 _NEW_SINCE: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     1: {
         "links": {"own_shop_stamp": None},
         "runs": {"way": "forward", "settings": None},
-        "settled": {"stamp": None},
+        "settled": _SETTLED,
     },
-    2: {"runs": {"settings": None}, "settled": {"stamp": None}},
-    3: {"runs": {"settings": None}, "settled": {"stamp": None}},
-    4: {"settled": {"stamp": None}},
+    2: {"runs": {"settings": None}, "settled": _SETTLED},
+    3: {"runs": {"settings": None}, "settled": _SETTLED},
+    4: {"settled": _SETTLED},
+    5: {"settled": {"text_hash": None}},
 }
 """By format, the columns that its rows lack, and the values to use; from 3 on it has payments."""
 

@@ -130,7 +130,8 @@ _LINKS = (
         default=24,
         title="Full check, hours",
         description="How often everything in Go is listed again, because edits of addresses and"
-        " stock do not move its stamps.",
+        " stock do not move its stamps. The accounts that settings name are also checked so often"
+        " at start-up, and otherwise before the first record is settled.",
     ),
 )
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Column
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping
-    from typing import TextIO
 
 _CALLS_OF_A_NEW_RECORD = {"customers": 1.5, "products": 1.0, "orders": 1.0}
 """What a record of each kind takes relative to the others, until one of them was done."""
@@ -87,6 +79,18 @@ class Pace:
         return _CALLS_OF_A_NEW_RECORD[entity] * seconds_a_call
 
 
+class Teller(Protocol):
+    """Where it is reported how far a run is: the log, or a terminal."""
+
+    seconds_between: float
+
+    def tell(self, words: str, standing: Standing) -> None:
+        """Report it, in words and in figures."""
+
+    def close(self) -> None:
+        """Leave the place as it was."""
+
+
 class Progress:
     """Reports again and again how far a run is, from a thread of its own once it is started.
 
@@ -100,7 +104,7 @@ class Progress:
     def __init__(
         self,
         standing: Callable[[], Standing],
-        teller: Lines | Bar,
+        teller: Teller,
         system: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -155,60 +159,6 @@ class Lines:
 
     def close(self) -> None:
         """Do nothing: a log is left as it is."""
-
-
-_AS_WIDE_AS_THERE_IS = Column(no_wrap=True, overflow="ellipsis", ratio=1)
-
-
-class Bar:
-    """Draws a bar at the foot of a terminal; the lines of the log scroll past above it."""
-
-    seconds_between = 2.0
-
-    def __init__(self, console: Console) -> None:
-        self._drawn = RichProgress(
-            BarColumn(bar_width=10),
-            TextColumn("{task.description}", markup=False, table_column=_AS_WIDE_AS_THERE_IS),
-            console=console,
-            expand=True,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-        )
-        self._task = self._drawn.add_task("reading", total=None)
-        self._stderr = sys.stderr
-        self._drawn.start()  # from here on sys.stderr prints above the bar
-        _log_to(sys.stderr, instead_of=self._stderr)
-
-    def tell(self, words: str, standing: Standing) -> None:
-        """Draw the bar, with the words beside it."""
-        seen, done = sum(standing.seen.values()), sum(standing.done.values())
-        total = seen if standing.is_all_read else None
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            self._drawn.update(
-                self._task, description=words, total=total, completed=done, refresh=True
-            )
-
-    def close(self) -> None:
-        """Remove the bar."""
-        _log_to(self._stderr, instead_of=sys.stderr)
-        with contextlib.suppress(OSError):
-            self._drawn.stop()
-
-
-def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
-    """Send the log to another stream."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is instead_of:
-            handler.setStream(stream)
-
-
-def progress_of(standing: Callable[[], Standing], system: str, logger: logging.Logger) -> Progress:
-    """Return what reports the progress of a run where a person sees it: a terminal, or the log."""
-    console = Console(stderr=True, soft_wrap=True)
-    is_drawn = sys.stderr.isatty() and console.is_interactive
-    teller = Bar(console) if is_drawn else Lines(logger)
-    return Progress(standing, teller, system)
 
 
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:

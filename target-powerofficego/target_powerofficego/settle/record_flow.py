@@ -129,12 +129,14 @@ class RunTools:
 class Arrival:
     """A record, when its side was read, and whether it is taken at the end of the input.
 
-    `at_end` is true once no more input comes: then what is still missing may be made.
+    `at_end` is true once no more input comes: then what is still missing may be made. `text_hash`
+    is a hash of its bytes, if it is to be recognised by them when it comes again.
     """
 
     record: Record
     read_at: datetime.datetime
     at_end: bool = False
+    text_hash: str | None = None
 
     @property
     def is_made(self) -> bool:
@@ -359,6 +361,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
                 record_hash(arrival.record, tools.fingerprint),
                 NEVER if arrival.is_made else arrival.read_at,
                 self.stamp_of(arrival.record),
+                arrival.text_hash,
             )
 
     def keep_open(self, arrival: Arrival, change: Open) -> None:

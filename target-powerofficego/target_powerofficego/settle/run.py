@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from target_powerofficego.settle.plan import tell_plan, write_changes
-from target_powerofficego.settle.progress import progress_of
+from target_powerofficego.settle.plan import write_changes
+from target_powerofficego.settle.progress import Lines, Progress
 from target_powerofficego.settle.summary import tell_summary
 from target_powerofficego.store.link_store import LinkStoreError
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from target_powerofficego.go_api import CallCount
     from target_powerofficego.settings.both_ways import SideSettings
     from target_powerofficego.settle.plan import Plan
-    from target_powerofficego.settle.progress import Progress, Standing
+    from target_powerofficego.settle.progress import Standing
+    from target_powerofficego.settle.progress_bar import Bar
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.summary import Tally
     from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import LinkStore, UnsettledKind
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
+
+
+_DECLARING_A_TERMINAL = frozenset({"FORCE_COLOR", "TTY_COMPATIBLE"})
+"""The variables that declare to `rich` whether the log goes to a terminal."""
 
 
 class Client(Protocol):
@@ -57,7 +65,8 @@ class Run:
 
     def tell_progress(self) -> None:
         """Start reporting how far the run is."""
-        self._progress = progress_of(self.note, self.client.system, self.logger)
+        teller = _bar() or Lines(self.logger)
+        self._progress = Progress(self.note, teller, self.client.system)
         self._progress.start()
 
     def note(self) -> Standing:
@@ -81,9 +90,7 @@ class Run:
         self.settlement.finish()
         self._end_progress()
         if self.is_plan:
-            tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
-            for line in self.brakes.told_by_a_plan():
-                self.logger.warning(line)
+            self._tell_plan()
         has_written_changes = self._write_changes()
         status = self._tell_summary()
         if self.is_plan and not self.settings.dry_run and self.tally.counts():
@@ -149,8 +156,16 @@ class Run:
             system=self.client.system,
             exit_status=status,
             logger=self.logger,
+            show=_summary_table(),
         )
         return status
+
+    def _tell_plan(self) -> None:
+        from target_powerofficego.settle.plan_table import tell_plan  # noqa: PLC0415
+
+        tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
+        for line in self.brakes.told_by_a_plan():
+            self.logger.warning(line)
 
     def _write_changes(self) -> bool:
         """Write the file of changes, if one is wanted; return whether that succeeded."""
@@ -167,3 +182,24 @@ class Run:
             )
             return False
         return True
+
+
+# What draws on a terminal takes long to load, and most runs have none.
+
+
+def _bar() -> Bar | None:
+    """Return a bar on a terminal that can draw it; None where there is none."""
+    if not sys.stderr.isatty():
+        return None
+    from target_powerofficego.settle.progress_bar import bar  # noqa: PLC0415
+
+    return bar()
+
+
+def _summary_table() -> Callable[..., bool] | None:
+    """Return what shows a summary on a terminal; None where there is certainly none."""
+    if not sys.stderr.isatty() and _DECLARING_A_TERMINAL.isdisjoint(os.environ):
+        return None
+    from target_powerofficego.settle.summary_table import show_summary  # noqa: PLC0415
+
+    return show_summary

@@ -12,20 +12,23 @@ from target_powerofficego.settle.progress import Standing
 from target_powerofficego.settle.record_flow import AnyTools, Arrival, record_hash
 from target_powerofficego.settle.schedule import OutputClosed, Schedule, StateGate
 from target_powerofficego.store.link_store import LinkStoreError
-from target_powerofficego.store.values import entity_of
+from target_powerofficego.store.values import SettledText, entity_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
     from target_powerofficego.settle.record_flow import Walk
+    from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.summary import Tally
     from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
 Record = dict[str, Any]
 
 _WITHOUT_ID = "without id "
+_TEXTS_AT_ONCE = 1000
+"""How many records have their bytes noted in one transaction."""
 
 
 Reply = TypeVar("Reply")
@@ -63,6 +66,10 @@ class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
         """Return a hash of a record and of all that decides what becomes of it."""
         return record_hash(record, self._tools.fingerprint)
 
+    def text_hash(self, text: RecordText) -> str:
+        """Return such a hash of a record's bytes, which need not be read for it."""
+        return text.hash(self._tools.fingerprint)
+
     def archives(self) -> list[Unsettled]:
         """Return the parked records that are to be archived, all at once at the end."""
         return []
@@ -95,26 +102,74 @@ class Settlement:
         self._gate = StateGate(self._schedule, output)
         self._seen: set[tuple[str, str]] = set()
         self._passed = 0
+        self._texts: list[SettledText] = []
         self._is_all_read = False
         self._unsettled = {(one.entity, one.shop_id) for one in self._open()}
 
-    def take(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
-        """Take one record of the input; one that brings nothing new costs nothing."""
-        arrival = Arrival(record, read_at)
-        key = (entity, record["id"])
-        is_known_settled = key not in self._unsettled and key not in self._seen
-        is_busy = is_known_settled and self._schedule.is_busy_with(_own_key(*key))
-        if is_known_settled and not is_busy and self._is_settled(entity, arrival):
-            self._tally.count_unchanged(entity_of(entity))
-            self._passed += 1
+    def take(
+        self,
+        entity: str,
+        record: Record,
+        read_at: datetime.datetime,
+        text: RecordText | None = None,
+    ) -> None:
+        """Take one record of the input; one that brings nothing new costs nothing.
+
+        `text` is the record as its bytes, if it is to be recognised by them when it comes again.
+        """
+        arrival = Arrival(record, read_at, text_hash=text and self._side.text_hash(text))
+        if self._is_untouched(entity, arrival.shop_id) and self._is_settled(entity, arrival):
+            self._pass(entity)
+            self._note_text(entity, arrival)
             return
-        self._seen.add(key)
+        self._seen.add((entity, arrival.shop_id))
         self._submit(
             entity,
             record,
             lambda: self._side.take(entity, arrival),
             kind=entity_of(entity),
         )
+
+    def are_unchanged(self, entity: str, texts: Sequence[RecordText]) -> Iterator[bool]:
+        """Yield for each record, when its turn comes, whether its bytes are those last settled.
+
+        What the store knows of them is read at once, and holds as long as nothing is written there.
+        """
+        writes = self._store.writes
+        settled = self._store.settled.text_hashes(entity, [one.shop_id for one in texts])
+        for one in texts:
+            known = settled.get(one.shop_id)
+            is_unchanged = (
+                known is not None
+                and known == self._side.text_hash(one)
+                and self._is_untouched(entity, one.shop_id)
+                and self._store.writes == writes
+            )
+            if is_unchanged:
+                self._pass(entity)
+            yield is_unchanged
+
+    def _pass(self, entity: str) -> None:
+        self._tally.count_unchanged(entity_of(entity))
+        self._passed += 1
+
+    def _is_untouched(self, entity: str, shop_id: str) -> bool:
+        """Return whether nothing of a record is open or was taken up in this run."""
+        key = (entity, shop_id)
+        is_known_settled = key not in self._unsettled and key not in self._seen
+        return is_known_settled and not self._schedule.is_busy_with(_own_key(*key))
+
+    def _note_text(self, entity: str, arrival: Arrival) -> None:
+        """Note the bytes of a record that was recognised only when it was read."""
+        if arrival.text_hash is not None:
+            record_hash = self._side.fingerprint(arrival.record)
+            self._texts.append(SettledText(entity, arrival.shop_id, record_hash, arrival.text_hash))
+        if len(self._texts) == _TEXTS_AT_ONCE:
+            self._keep_texts()
+
+    def _keep_texts(self) -> None:
+        self._store.settled.note_texts(self._texts)
+        self._texts.clear()
 
     def _is_settled(self, entity: str, arrival: Arrival) -> bool:
         return _asked(lambda: self._side.is_settled(entity, arrival), otherwise=False)
@@ -162,6 +217,7 @@ class Settlement:
     def finish(self) -> None:
         """Settle what is still open, in the order that makes most of it possible."""
         self._is_all_read = True
+        self._keep_texts()
         self._schedule.drain()
         self._retry_refused()
         self._schedule.drain()

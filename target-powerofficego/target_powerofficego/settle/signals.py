@@ -1,29 +1,33 @@
 """Reads the input line by line, until it ends or SIGTERM or SIGINT ends the run.
 
 A signal ends it at once while it awaits input, else at the next safe place. What is wrong with a
-line is reported without showing any of it.
+line is reported without showing any of it. A line that need not be read as a message is only
+counted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import signal
 import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from singer_sdk.io_base import SingerReader
+from singer_sdk.io_base import SingerMessageType, SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 _NAMED_BY_TEXT = ("type", "stream")
+_READ_AHEAD = 1 << 16
+"""The most bytes that are read at once; as many as a pipe holds."""
 
 
 class BrokenInput(InvalidInputLine):
@@ -83,9 +87,12 @@ class InterruptibleReader(SingerReader):
         super().__init__()
         self.has_messages = False
         """Whether any message came."""
+        self.are_unchanged: Callable[[Sequence[bytes]], Iterator[bool]] = _none_is
+        """Yields for each line, when its turn comes, whether it is a record with nothing new."""
         self._is_waiting = False
         self._asked_by: int | None = None
         self._line_number = 0
+        self._unchanged = 0
 
     def ask_to_end(self, signum: int) -> None:
         """End the run: at once while it waits for input, else before the next line.
@@ -117,28 +124,49 @@ class InterruptibleReader(SingerReader):
         file_input: IO[str] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to its callback.
+        """Hand each message to its callback, except the records that `are_unchanged` recognises.
 
         Raises:
             Terminated: a signal came.
             BrokenInput: a line is not a Singer message.
         """
-        lines = self._lines(file_input or _standard_input())
-        return super().process_lines(lines, callbacks)  # type: ignore[arg-type]
+        self._unchanged = 0
+        lines = self._lines(_as_bytes(file_input or _standard_input()))
+        counts = super().process_lines(lines, callbacks)  # type: ignore[arg-type]
+        counts[SingerMessageType.RECORD] += self._unchanged
+        return counts
 
-    def _lines(self, file_input: IO[str]) -> Iterator[str]:
-        while True:
-            with self.interruptible():
-                line = self._next_line(file_input)
-            if not line:
-                return
-            if line.strip():
-                yield line
+    def _lines(self, file_input: IO[bytes]) -> Iterator[str]:
+        for lines in self._read_ahead(file_input):
+            for line, is_unchanged in zip(lines, self.are_unchanged(lines), strict=True):
+                self._line_number += 1
+                if is_unchanged:
+                    self.has_messages = True
+                    self._unchanged += 1
+                elif line.strip():
+                    yield self._decoded(line)
+                if self._asked_by is not None:
+                    raise Terminated(self._asked_by)
 
-    def _next_line(self, file_input: IO[str]) -> str:
-        self._line_number += 1
+    def _read_ahead(self, file_input: IO[bytes]) -> Iterator[list[bytes]]:
+        """Yield the lines that came meanwhile; wait only while there is no whole line."""
+        pieces: list[bytes] = []
+        while piece := self._next_piece(file_input):
+            pieces.append(piece)
+            if b"\n" in piece:
+                *lines, begun = b"".join(pieces).split(b"\n")
+                pieces = [begun]
+                yield lines
+        yield [b"".join(pieces)]
+
+    def _next_piece(self, file_input: IO[bytes]) -> bytes:
+        with self.interruptible():
+            piece: bytes = file_input.read1(_READ_AHEAD)  # type: ignore[attr-defined]
+        return piece
+
+    def _decoded(self, line: bytes) -> str:
         try:
-            return file_input.readline()
+            return line.decode()
         except UnicodeDecodeError:
             msg = f"the input is not UTF-8 text from line {self._line_number} on"
         raise BrokenInput(msg)
@@ -161,8 +189,18 @@ class InterruptibleReader(SingerReader):
         )
 
 
+def _none_is(lines: Sequence[bytes]) -> Iterator[bool]:
+    return itertools.repeat(False, len(lines))
+
+
+def _as_bytes(file_input: IO[str]) -> IO[bytes]:
+    """Return an input as bytes: JSON is UTF-8, whatever this machine's locale says."""
+    found: IO[bytes] | None = getattr(file_input, "buffer", None)
+    return found or io.BytesIO(file_input.read().encode(errors="surrogatepass"))
+
+
 def _standard_input() -> IO[str]:
-    """Return standard input as UTF-8, the encoding of JSON, whatever this machine's locale says.
+    """Return standard input.
 
     Raises:
         BrokenInput: the program was started without one.
@@ -171,8 +209,6 @@ def _standard_input() -> IO[str]:
         raise BrokenInput(
             "standard input is closed, so there is nothing to read; let a tap write to it"
         )
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
     return sys.stdin
 
 

@@ -12,11 +12,8 @@ import threading
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from target_powerofficego.decisions.changes import Conflict
 
@@ -117,12 +114,14 @@ def tell_summary(
     system: str,
     exit_status: int,
     logger: logging.Logger,
+    show: Callable[..., bool] | None,
 ) -> None:
     """Print what became of the records, the calls it took, and last what waits for a person.
 
     `system` is what the calls went to, `own_faults` is how many rejects are faults of this program;
     `left_alone` is how many of the edits that are parked the shop does not take;
-    `waits_elsewhere`: something of the other way waits for a person too.
+    `waits_elsewhere`: something of the other way waits for a person too; `show` is `show_summary`
+    where there may be a terminal.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
@@ -133,23 +132,16 @@ def tell_summary(
     if not is_plan:
         ending += _parked(parked - left_alone, "the next run tries again")
         ending += _parked(left_alone, f"the shop does not take; see {shown_by('parked')}")
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
-        if is_plan:
-            summary["nothing_was_written"] = True
-        logger.info("run summary: %s", json.dumps(summary, sort_keys=True), extra=summary)
-        if own_faults:
-            logger.error("%s", own_faults_in_words(own_faults))
-        logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
+    faults = own_faults_in_words(own_faults) if own_faults else None
+    if show is not None and show(counts, calls, system, faults, ending):
         return
-    console.print(outcome_table(counts))
-    console.print(
-        f"Calls to {system}: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
-    )
-    if own_faults:
-        console.print(own_faults_in_words(own_faults))
-    console.print(ending, markup=False, soft_wrap=True)
+    summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
+    if is_plan:
+        summary["nothing_was_written"] = True
+    logger.info("run summary: %s", json.dumps(summary, sort_keys=True), extra=summary)
+    if faults:
+        logger.error("%s", faults)
+    logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
 
 
 def own_faults_in_words(number: int) -> str:
@@ -185,18 +177,6 @@ def _ending(
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return a table of entities by those outcomes that any of them had."""
-    shown = [one for one in OUTCOMES if any(one in outcomes for outcomes in counts.values())]
-    table = Table(title="Records")
-    table.add_column("")
-    for outcome in shown:
-        table.add_column(outcome, justify="right")
-    for entity, outcomes in counts.items():
-        table.add_row(entity, *(str(outcomes.get(outcome, 0) or "·") for outcome in shown))
-    return table
 
 
 def shown_by(words: str) -> str:

@@ -89,6 +89,8 @@ class StoreConnection:
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
+        self.writes = 0
+        """How often this connection wrote; while it is the same, so is what was read."""
         has_store(self.location)
         with contextlib.ExitStack() as opened:
             self._opened = opened
@@ -178,8 +180,8 @@ class StoreConnection:
                     " program: upgrade target-powerofficego"
                 )
 
-    def first_at_once(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return the first row of a query in the driver's own syntax, run by the driver itself.
+    def all_at_once(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query in the driver's own syntax, run by the driver itself.
 
         For what is queried for every record: SQLAlchemy's work takes longer than the database's.
 
@@ -190,12 +192,12 @@ class StoreConnection:
             self._check_not_lost()
             driver: Any = self.connection.connection.driver_connection
             try:
-                row: tuple[Any, ...] | None = driver.execute(query, parameters).fetchone()
+                rows: list[tuple[Any, ...]] = driver.execute(query, parameters).fetchall()
                 if self._depth == 0:
                     driver.rollback()
             except self.connection.dialect.loaded_dbapi.Error as error:
                 raise self._unusable(error) from None
-        return row
+        return rows
 
     def purge_deleted(self) -> None:
         """Remove deleted data from the database's own pages, where it would otherwise remain.
@@ -414,6 +416,7 @@ class Rows:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[Any]:
         with self._store.transaction():
+            self._store.writes += 1
             return self._store.connection.execute(statement, parameters)
 
     def _insert(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - what columns hold

@@ -24,6 +24,7 @@ from target_powerofficego.store.values import (
     KeptConflict,
     Link,
     Settled,
+    SettledText,
     Unsettled,
     UnsettledKind,
     entity_of,
@@ -32,7 +33,7 @@ from target_powerofficego.store.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_powerofficego.decisions.changes import Conflict
     from target_powerofficego.store.connection import StoreConnection
@@ -205,6 +206,23 @@ _LAST_SETTLED = sa.select(t.settled.c.record_hash, t.settled.c.read_at, t.settle
 )
 
 
+_IS_GIVEN = {
+    "sqlite": sa.text("shop_id IN (SELECT value FROM json_each(:shop_ids))"),
+    "postgresql": sa.text(
+        "shop_id = ANY (ARRAY(SELECT json_array_elements_text(CAST(:shop_ids AS json))))"
+    ),
+}
+"""The condition that an id is in a JSON list; written so, it uses the index of a new table too."""
+_TEXT_HASHES = sa.select(t.settled.c.shop_id, t.settled.c.text_hash).where(
+    t.settled.c.namespace == sa.bindparam("namespace"),
+    t.settled.c.entity == sa.bindparam("entity"),
+)
+_NOTE_TEXT = sa.text(
+    "UPDATE settled SET text_hash = :text_hash WHERE namespace = :namespace"
+    " AND entity = :entity AND shop_id = :shop_id AND record_hash = :record_hash"
+)
+
+
 _WAITS_FOR_SHOP_FILE = t.waits.c.awaited.startswith(SHOP_FILE)
 
 
@@ -372,7 +390,10 @@ class SettledRows(Rows):
     def __init__(self, store: StoreConnection, unsettled: UnsettledRows) -> None:
         super().__init__(store)
         self._unsettled = unsettled
-        self._last_settled = str(_LAST_SETTLED.compile(dialect=store.connection.dialect))
+        dialect = store.connection.dialect
+        self._last_settled = str(_LAST_SETTLED.compile(dialect=dialect))
+        of_many = _TEXT_HASHES.where(_IS_GIVEN[dialect.name])
+        self._text_hashes = str(of_many.compile(dialect=dialect))
 
     def last(self, kept_as: str, shop_id: str) -> Settled | None:
         """Return what was last fully settled under this id, if nothing was written since."""
@@ -382,8 +403,8 @@ class SettledRows(Rows):
     def last_version(self, kept_as: str, shop_id: str) -> Settled | None:
         """Return what was last fully settled under this id; without hash, if written to since."""
         key = self._key(entity=kept_as, shop_id=shop_id)
-        row = self._store.first_at_once(self._last_settled, key)
-        return None if row is None else Settled(str(row[0]), from_stamp(row[1]), row[2])
+        rows = self._store.all_at_once(self._last_settled, key)
+        return next((Settled(one[0], from_stamp(one[1]), one[2]) for one in rows), None)
 
     def put(
         self,
@@ -392,14 +413,26 @@ class SettledRows(Rows):
         record_hash: str,
         read_at: datetime.datetime,
         stamp: str | None = None,
+        text_hash: str | None = None,
     ) -> None:
         """Remember that a record with this hash, read then, is fully settled; no reject stays."""
         key = self._key(entity=kept_as, shop_id=shop_id)
         values = {"record_hash": record_hash, "read_at": read_at, "stamp": stamp}
+        values["text_hash"] = text_hash
         with self._store.transaction():
             self._upsert(t.settled, key, values)
             self._unsettled.clear(kept_as, shop_id)
             self._delete_from((t.doubts,), entity=kept_as, shop_id=shop_id)
+
+    def text_hashes(self, kept_as: str, shop_ids: Collection[str]) -> dict[str, str | None]:
+        """Return, by id, the hash of the bytes of what was last settled, where it is known."""
+        key = self._key(entity=kept_as, shop_ids=to_json(shop_ids))
+        return dict(self._store.all_at_once(self._text_hashes, key))
+
+    def note_texts(self, texts: Sequence[SettledText]) -> None:
+        """Remember the bytes of records, each if it is still the one that was settled last."""
+        if texts:
+            self._write(_NOTE_TEXT, [self._key(**one._asdict()) for one in texts])
 
     def remove(self, kept_as: str, shop_id: str) -> None:
         """Forget what was settled under this name, and how often it was read since."""
@@ -411,7 +444,7 @@ class SettledRows(Rows):
 
     def open_anew(self, entity: str, shop_id: str) -> None:
         """Let the record that was settled last count as an edit, should it come again."""
-        self._update(t.settled, self._either_way(entity, shop_id), record_hash="")
+        self._update(t.settled, self._either_way(entity, shop_id), record_hash="", text_hash=None)
 
     def was_deleted(self, entity: str, shop_id: str) -> bool:
         """Return whether the shop deleted the record that it last sent under this id."""

@@ -68,7 +68,7 @@ def from_stamp(stamp: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(stamp)
 
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Increase it with each change to a table, and add a step to `STEPS`."""
 
 tables = MetaData()
@@ -174,8 +174,12 @@ settled = Table(
     Column("record_hash", String, nullable=False),
     Column("read_at", Stamp, nullable=False),
     Column("stamp", String),
+    Column("text_hash", String),
 )
-"""`stamp` is when its own side says that the record was last changed."""
+"""`stamp` is when its own side says that the record was last changed.
+
+`text_hash` is of bytes that are read as the record of `record_hash`, so both change together.
+"""
 
 doubts = Table(
     "doubts",
@@ -347,6 +351,8 @@ STEPS: Mapping[int, Iterable[Table | Executable]] = {
     4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
     # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
+    # The bytes by which a record that has not changed is recognised without being read.
+    6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"),),
 }
 """By a store's version, the tables and changes that bring it to the next one.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,15 @@ class Settled:
     record_hash: str
     read_at: datetime.datetime
     stamp: str | None
+
+
+class SettledText(NamedTuple):
+    """The hash of the bytes that were read as a settled record, the one with this hash."""
+
+    entity: str
+    shop_id: str
+    record_hash: str
+    text_hash: str
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.sync.go.index import GoIndex
     from target_powerofficego.sync.go.writer import Writer
+    from target_powerofficego.sync.named_in_go import NamedInGo
 
 
 @dataclass(kw_only=True)
@@ -31,7 +32,16 @@ class Tools(RunTools):
     index: GoIndex
     writer: Writer
     brakes: Brakes
-    payment_accounts: PaymentAccounts | None
-    guest_customer_id: str | None
+    named: NamedInGo
     on_linked: Callable[[str, str], None] = lambda _entity, _shop_id: None
     service_products: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def payment_accounts(self) -> PaymentAccounts | None:
+        """The accounts that payments are posted to; raises as `NamedInGo.entries`."""
+        return self.named.entries().payment_accounts
+
+    @property
+    def guest_customer_id(self) -> str | None:
+        """The customer who buys for guests; raises as `NamedInGo.entries`."""
+        return self.named.entries().guest_customer

@@ -100,7 +100,7 @@ class CustomersWalk(EntityWalk):
             return super().read_rows(arrival)
         rows = ("id", "type", "archived")
         told = self.table.read(arrival.record, self.tools.conversion, rows=rows).values
-        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, told)
+        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=told)
 
     def _meet(self, arrival: ReadArrival) -> Change:
         is_there = arrival.values.get("archived") is not True

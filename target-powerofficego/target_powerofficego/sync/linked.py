@@ -94,7 +94,7 @@ class LinkedWalk(GoWalk):
         reading = self.table.read(arrival.record, self.tools.conversion)
         for repair in reading.repairs:
             self.tools.tally.note_repair(self.entity, arrival.shop_id, repair)
-        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, reading.values)
+        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
 
     def entry_of(self, link: Link) -> Entry | None:
         """Return the linked entry, read again where a record is about to be written unguarded."""

@@ -56,7 +56,7 @@ class PaymentPosting:
         try:
             if not self._tools.plan.is_dry:
                 self._writer.settle_leftovers()
-            if self._tools.payment_accounts is not None:
+            if self._tools.settings.payment_accounts:
                 self._post_due()
         except (TryAgainLater, Unusable) as reason:
             logger.warning("payments: %s", reason)

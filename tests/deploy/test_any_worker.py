@@ -1,0 +1,100 @@
+"""Link store and Singer state in PostgreSQL: any folder on any machine does a shop's next round."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from shop_folders import LONGEST_SECONDS, Shop, ended, orders_astray, read_from
+
+
+@pytest.fixture
+def workers(box, database, tmp_path, both_ways):
+    """Two working folders with the same config, as two machines have them."""
+
+    def folder(name):
+        shop = Shop(tmp_path / name / "myshop", {"SINGER_STATE": database.address})
+        return shop.write_configs(box, link_store=database.address)
+
+    return folder("first"), folder("second")
+
+
+def states(database):
+    return dict(database.execute(f"SELECT name, state FROM {database.schema}.singer_state"))
+
+
+def test_another_worker_goes_on_from_both_states_and_writes_nothing_again(box, database, workers):
+    first, second = workers
+    status, log = first.round()
+    assert status == 0, log
+    assert states(database).keys() == {"myshop/state", "myshop/back"}
+    assert not list(first.folder.glob("*.jsonl"))
+
+    box.requests.clear()
+    status, log = second.round()
+
+    assert status == 0, log
+    assert None not in read_from(box)
+    assert box.requests.writes() == []
+    assert orders_astray(box) == []
+
+
+def test_of_two_workers_that_take_one_shop_at_once_one_stops_with_its_line(box, database, workers):
+    first, second = (one.go_one_way() for one in workers)
+    at_work, is_over = threading.Event(), threading.Event()
+
+    def hold_back(_):
+        at_work.set()
+        is_over.wait(LONGEST_SECONDS)
+
+    box.faults.on("go", "POST", "/customers$", hold_back)
+    started = first.start()
+    try:
+        assert at_work.wait(LONGEST_SECONDS)
+        status, log = second.round()
+        kept = states(database)
+    finally:
+        is_over.set()
+
+    assert status == 1
+    (line,) = [line for line in log.splitlines() if "is under way" in line]
+    assert "postgresql://" in line
+    assert kept == {}
+    assert ended(started)[0] == 0
+    assert orders_astray(box) == []
+    assert states(database).keys() == {"myshop/state"}
+
+
+def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(box, database, workers):
+    first, second = (one.go_one_way() for one in workers)
+    is_over = threading.Event()
+
+    def end_worker(_):
+        os.killpg(started.pid, signal.SIGKILL)
+        is_over.set()
+
+    box.faults.on("go", "POST", "/salesorders/complete$", end_worker, when="after")
+    started = first.start()
+    assert ended(started)[0] == -signal.SIGKILL
+    assert is_over.is_set()
+    assert orders_astray(box) != []
+    assert states(database) == {}
+
+    status, log = second.round()
+
+    assert status == 0, log
+    assert orders_astray(box) == []
+    box.requests.clear()
+    assert first.round()[0] == 0
+    assert box.requests.writes() == []
+
+
+def test_a_database_that_is_away_fails_the_round_and_nothing_is_read(box, tmp_path, workers):
+    first, _ = workers
+    first.variables["SINGER_STATE"] = f"postgresql://nobody@/none?host={tmp_path}"
+    status, log = first.round()
+    assert status == 1
+    assert "psql" in log
+    assert box.requests.all() == []

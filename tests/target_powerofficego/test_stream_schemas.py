@@ -1,0 +1,64 @@
+"""Which schemas need no thorough check: those of the taps here, and none that is wrong."""
+
+import jsonschema
+import pytest
+import tap_powerofficego.streams
+from hypothesis import given
+from hypothesis import strategies as st
+from singer_sdk.sinks.core import JSONSchemaValidator
+from tap_customwebshop import schemas
+from target_powerofficego.stream_schemas import is_plain
+
+OF_THE_TAPS = {
+    **{name: getattr(schemas, name.upper()) for name in ("customers", "products", "orders")},
+    **{f"Go's {one.name}": one.entry_schema for one in tap_powerofficego.streams.STREAMS},
+}
+KINDS = st.sampled_from(["null", "boolean", "integer", "string", "array", "object", "text"])
+WORDS = st.one_of(KINDS, st.none(), st.booleans(), st.integers(0, 2), st.lists(KINDS, max_size=3))
+SCHEMAS = st.recursive(
+    WORDS,
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": WORDS,
+            "properties": st.one_of(WORDS, st.dictionaries(KINDS, inner, max_size=2)),
+            "items": inner,
+            "required": WORDS,
+            "additionalProperties": WORDS,
+            "description": WORDS,
+            "title": WORDS,
+            "format": WORDS,
+            "$schema": WORDS,
+            "minimum": WORDS,
+        },
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("name", OF_THE_TAPS)
+def test_the_schemas_of_the_taps_are_plain(name):
+    assert is_plain(OF_THE_TAPS[name])
+
+
+@given(SCHEMAS)
+def test_what_is_plain_is_a_schema(schema):
+    if is_plain(schema):
+        JSONSchemaValidator(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"id": {"type": "text"}}},
+        {"properties": {"id": {"type": []}}},
+        {"properties": {"id": {"type": ["null", "null"]}}},
+        {"items": None},
+        {"required": ["id", "id"]},
+        ["id"],
+    ],
+)
+def test_what_is_no_schema_is_not_plain(schema):
+    with pytest.raises(jsonschema.SchemaError):
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert not is_plain(schema)
