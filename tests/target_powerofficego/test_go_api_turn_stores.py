@@ -192,7 +192,7 @@ def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at)
 
     assert len(place.read_bytes()) >= long
     (stored,) = json.loads(place.read_text())["rate_limits"].values()
-    assert len(stored["turns"]["moments"]) == 1
+    assert len(stored["turns"]["given"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -203,16 +203,46 @@ def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at)
         ("postgresql://sync@127.0.0.1:1/x", "postgresql://sync@127.0.0.1:1/x: .*refused"),
     ],
 )
-def test_a_store_that_cannot_be_used_stops_before_any_call_in_one_line(
-    place, why, box, go_at, tmp_path, monkeypatch
+def test_a_store_that_cannot_be_used_is_said_to_be_so_in_one_line(
+    place, why, limit_at, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ConfigurationError, match=f"rate_limit_store cannot be used: .*{why}") as e:
-        go_at(place).read("/Customers")
+        limit_at(place).take_turn(math.inf)
 
     assert "\n" not in str(e.value)
+
+
+def test_a_run_with_a_store_that_cannot_be_used_stops_before_any_call(ledger, box, customer):
+    outcome = ledger.run(customer(), ends_with=1, rate_limit_store="nowhere/rate-limit.json")
+
+    (line,) = [one for one in outcome.log.splitlines() if "rate_limit_store" in one]
+    assert "there is no folder" in line
     assert box.requests.all() == []
+    ledger.run(customer(), ends_with=0, rate_limit_store=str(ledger.folder / "rate-limit.json"))
+    assert len(box.go.entries("Customers")) == 1
+
+
+def test_a_setting_that_names_no_place_is_told_with_the_other_wrong_settings(ledger, customer):
+    outcome = ledger.run(customer(), rate_limit_store="mysql://db/x", shop_name="a shop")
+
+    assert outcome.status == 1
+    assert "rate_limit_store must be the path of a file, or" in outcome.log
+    assert "shop_name must have 1 to 20" in outcome.log
+
+
+@pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
+def test_the_limit_is_by_default_where_the_links_are_if_that_is_postgresql(
+    ledger, database, customer
+):
+    ledger.run(customer(), ends_with=0, rate_limit_store="memory")
+    table = f"SELECT to_regclass('{database.schema}.rate_limits')"
+    assert database.execute(table) == [(None,)]
+
+    ledger.run(customer(phone="+4740000000"), ends_with=0)
+
+    assert database.execute(f"SELECT count(*) FROM {database.schema}.rate_limits") == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import secrets
 import socket
 import threading
 import time
@@ -31,6 +32,7 @@ from target_powerofficego.go_api.errors import (
     Unreachable,
 )
 from target_powerofficego.go_api.turn_stores import TurnsInMemory, TurnStoreError
+from target_powerofficego.go_api.turns import Place
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class RateLimit:
         self._now = now
         self._wait = wait or stop.wait
         self._store = store or TurnsInMemory(now)
+        self._client = secrets.token_hex(4)
         self._queue = threading.Lock()
         self._front_at = 0.0
         self._was_used = self._is_failing = False
@@ -108,11 +111,10 @@ class RateLimit:
             Unreachable: when it cannot be used any more.
         """
         with self._place_in_queue(give_up_at):
-            now, turn = self._ask(give_up_at)
-            while turn > now:
-                self._front_at = self._now() + turn - now
-                self._wait(max(turn - now, _SHORTEST_WAIT_SECONDS))
-                now, turn = self._ask(give_up_at, turn)
+            place = Place(self._client)
+            while (seconds := self._ask(give_up_at, place)) > 0:
+                self._front_at = self._now() + seconds
+                self._wait(max(seconds, _SHORTEST_WAIT_SECONDS))
 
     def pause(self, seconds: float) -> None:
         """Give nobody a turn for so many seconds from now, and fewer turns for a minute after."""
@@ -135,16 +137,16 @@ class RateLimit:
         finally:
             self._queue.release()
 
-    def _ask(self, give_up_at: float, reserved: float | None = None) -> tuple[float, float]:
-        """Return the present moment and that of the turn, by the store's clock."""
+    def _ask(self, give_up_at: float, place: Place) -> float:
+        """Return the seconds until it is to be asked again; 0 when the turn has come."""
         self._see_that_it_goes_on()
         patience = max(give_up_at - self._now(), 0)
-        now, turn = self._changed(
-            lambda turns, now: (now, turns.take(now, self._most, patience, reserved))
+        seconds = self._changed(
+            lambda turns, now: turns.take(now, self._most, patience, place) - now
         )
-        if turn - now > patience:
-            raise NoTurnInTime(turn - now)
-        return now, turn
+        if seconds > patience:
+            raise NoTurnInTime(seconds)
+        return seconds
 
     def _see_that_it_goes_on(self) -> None:
         if self._stop.is_set():
