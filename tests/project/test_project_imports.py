@@ -26,6 +26,7 @@ BUILT_ON = {
     "tap_powerofficego": (
         "target_powerofficego.go_api",
         "target_powerofficego.command_line",
+        "target_powerofficego.json_text",
         "target_powerofficego.loading",
         "target_powerofficego.plain_text",
         "target_powerofficego.sdk_internals",

@@ -30,7 +30,7 @@ ROOMS = (
 )
 """Of target-powerofficego, each above those that it may import."""
 AT_HAND = (
-    *("environment", "errors", "json_text", "open_files", "plain_text"),
+    *("environment", "errors", "json_text", "loading", "open_files", "plain_text"),
     *("sdk_internals", "standard_output"),
 )
 
