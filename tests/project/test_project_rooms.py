@@ -31,8 +31,8 @@ ROOMS = (
 )
 """Of target-powerofficego, each above those that it may import."""
 AT_HAND = (
-    *("database_address", "environment", "errors", "json_text", "open_files", "plain_text"),
-    *("sdk_internals", "standard_output"),
+    *("database_address", "environment", "errors", "json_text", "loading", "open_files"),
+    *("plain_text", "sdk_internals", "standard_output"),
 )
 
 
