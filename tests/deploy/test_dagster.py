@@ -70,10 +70,10 @@ def environment():
     place = CACHE / f"{hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]}-{version}"
     if not (place / "complete").exists():
         CACHE.mkdir(parents=True, exist_ok=True)  # where no pyproject.toml constrains it
-        uv = PROGRAMS / "uv"
+        uv, to = str(PROGRAMS / "uv"), str(place)
         for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, place],
-            [uv, "pip", "install", "--quiet", "--python", place, "--requirement", wanted],
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, to],
+            [uv, "pip", "install", "--quiet", "--python", to, "--requirement", str(wanted)],
         ):
             ended = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
             if ended.returncode:
@@ -247,8 +247,8 @@ def write_shops(folder):
         for name, key in GO_KEYS.items()
     }
     ours = {"command": str(folder / "round"), "programs": str(PROGRAMS)}
-    ours |= {"retries": 1, "retry_seconds": 1}
-    content = yaml.safe_dump({**shipped, **ours, "shops": shops})
+    soon = {"retries": 1, "retry_seconds": 1}
+    content = yaml.safe_dump({**shipped, **ours, **soon, "shops": shops})
     (folder / "shops.yaml").write_text(content, "utf-8")
 
 
