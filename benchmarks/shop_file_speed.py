@@ -2,10 +2,10 @@
 
 `python benchmarks/shop_file_speed.py [--records 20000] [--rounds 3]`
 
-The pages are what the sandbox's WooCommerce answers, with other ids; a plain server gives them
-from memory. Whole processes, in turn, so the start of the interpreter and the SDK's import are in
-the figures; of several rounds the fastest of each counts. The work of the processor is told as
-well, for a busy machine slows the threads of the tap more than a loop that has one.
+The pages are what the sandbox's WooCommerce answers, with other ids and moments; a plain server
+gives them from memory. Whole processes, in turn, so the start of the interpreter and the SDK's
+import are in the figures; of several rounds the fastest of each counts. The work of the processor
+is told as well, for a busy machine slows the threads of the tap more than a loop that has one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import sys
 import tempfile
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """The most that WooCommerce gives at a time."""
+FIRST_ORDER = datetime(2026, 1, 1)  # noqa: DTZ001 - WooCommerce tells no zone
+PAID_AFTER = timedelta(minutes=3)
 KARI = {
     "first_name": "Kari", "last_name": "Nordmann", "address_1": "Storgata 1", "postcode": "0155",
     "city": "Oslo", "country": "NO", "email": "kari@example.com", "phone": "+4722334455",
@@ -64,12 +67,20 @@ def recorded() -> list[dict[str, Any]]:
         return requests.get(url, params=query, auth=keys, timeout=60).json()
 
 
+def own(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the order with an id and moments of its own: it is paid three minutes later."""
+    placed = FIRST_ORDER + timedelta(minutes=number)
+    moments = {
+        name: (placed if name.startswith("date_created") else placed + PAID_AFTER).isoformat()
+        for name, moment in row.items()
+        if name.startswith("date_") and moment
+    }
+    return {**row, **moments, "id": number + 1, "number": f"{number + 1}"}
+
+
 def make_pages(rows: list[dict[str, Any]], records: int) -> list[bytes]:
-    """Pages of such orders, each with an id of its own."""
-    numbered = [
-        {**rows[number % PAGE], "id": number + 1, "number": f"{number + 1}"}
-        for number in range(records)
-    ]
+    """Pages of such orders."""
+    numbered = [own(rows[number % PAGE], number) for number in range(records)]
     return [
         json.dumps(numbered[first : first + PAGE]).encode() for first in range(0, records, PAGE)
     ]

@@ -34,7 +34,7 @@ _SCRIPTS = (
 _LOADED_LATER = (
     *("target_powerofficego.start_up", "target_customwebshop.start_up"),
     "target_powerofficego.links_command.reconciliation.reconciling",
-    *("phonenumbers", "pyrate_limiter"),
+    "phonenumbers",
 )
 """What they load only once there is work for it, besides the commands of `powerofficego-links`."""
 _LENGTH_BYTES = 4

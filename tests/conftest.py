@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["shared_work", "ledger", "both_ways", "tls", "vendures"]
+pytest_plugins = ["shared_work", "ledger", "both_ways", "receiver", "tls", "vendures"]
 
 # How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
 # examples are the same each time. The long form looks for new ones.
@@ -68,6 +68,7 @@ SLOW = (
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
     "tests/target_powerofficego/test_lost_answers.py",
+    "tests/target_powerofficego/test_notify.py",
     "tests/target_powerofficego/test_progress.py",
     "tests/target_powerofficego/test_runs_that_break.py",
     "tests/target_powerofficego/test_signals.py",

@@ -185,11 +185,11 @@ def _commands(name: str) -> dict:
 def _links_plugin(target: dict) -> dict:
     """Return `powerofficego-links` as a plugin of its own, for Meltano runs it as a block then.
 
-    It has the settings of the target that it uses, by the target's variables.
+    It has the settings of the target that its commands use, by the target's variables.
     """
     settings = []
     for setting in target["settings"]:
-        if setting["name"] in reconciling.USED:
+        if setting["name"] in (*reconciling.USED, "notify"):
             variable = f"TARGET_POWEROFFICEGO_{setting['name'].upper()}"
             settings.append({**setting, "value": f"${variable}", "env": variable})
     return {

@@ -8,6 +8,7 @@ a chunk that trickle in would never exceed it.
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import socket
 import threading
@@ -367,16 +368,16 @@ class ShopConnection:
             raise PassingTrouble(what, retry_after=asked, may_be_done=status not in _UNREAD)
 
     def _content(self, response: requests.Response) -> bytes:
-        content = bytearray()
+        content = io.BytesIO()  # gives its bytes without a copy
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            content += chunk
-            if len(content) > _LARGEST_ANSWER:
+            content.write(chunk)
+            if content.tell() > _LARGEST_ANSWER:
                 what = (
                     f"the answer is larger than {_LARGEST_ANSWER >> 20} MB, which is more than"
                     " this program reads; set a smaller 'page_size'"
                 )
                 raise PassingTrouble(what, most_attempts=1)
-        return bytes(content)
+        return content.getvalue()
 
     def _watch(self, sock: socket.socket) -> None:
         if self._deadline:

@@ -174,9 +174,8 @@ def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
     is_needed = "auth_token" in config and not (config.get("shop") and not config["auth_token"])
     if is_needed and (wrong := wrong_token(config["auth_token"])):
         yield f"The setting 'auth_token' {wrong}"
-    agent = config.get("user_agent") or ""
-    if not (agent.isascii() and agent.isprintable()):
-        yield "The setting 'user_agent' has characters that a header cannot have."
+    if wrong := wrong_agent(config.get("user_agent") or ""):
+        yield f"The setting 'user_agent' {wrong}"
     start = config.get("start_date")
     if start is not None and parse_start(start) is None:
         yield "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
@@ -190,6 +189,12 @@ def wrong_token(token: str) -> str | None:
         "is empty or has characters that a bearer token cannot have: spaces, line ends or letters "
         "beyond ASCII. Copy it again from the shop."
     )
+
+
+def wrong_agent(user_agent: str) -> str | None:
+    """Say what is wrong with how a program introduces itself; None if nothing is."""
+    is_right = user_agent.isascii() and user_agent.isprintable()
+    return None if is_right else "has characters that a header cannot have."
 
 
 def wrong_address(api_url: str) -> str | None:

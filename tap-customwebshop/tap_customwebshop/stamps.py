@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 FIRST_YEAR = "1900"
 """An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
 
-_SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{6}Z")
+_IN_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]((?!24)\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?[Zz]")
 _YEARS = range(2000, 9000)  # the years in which a Date header is believed
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))"
@@ -81,10 +82,18 @@ def write_stamp(moment: datetime) -> str:
 def sortable_stamp(text: str) -> str | None:
     """Bring an RFC 3339 stamp into the form of `write_stamp`; None where it is not a stamp."""
     if _SORTABLE.fullmatch(text):
-        try:
-            datetime.fromisoformat(text[:-1])
-        except ValueError:
-            return None
-        return text
-    moment = parse_stamp(text)
-    return None if moment is None else write_stamp(moment)
+        return text if _is_moment(text[:-1]) else None
+    if match := _IN_UTC.fullmatch(text):
+        day, clock, fraction = match.groups("")
+        moment = f"{day}T{clock}.{fraction:0<6}"
+        return f"{moment}Z" if _is_moment(moment) else None
+    parsed = parse_stamp(text)
+    return None if parsed is None else write_stamp(parsed)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -134,6 +135,7 @@ class TapCustomWebShop(CommandLine, Tap):
         Raises:
             ShopFileError: Some records could not be read; all others were emitted.
         """
+        gc.freeze()  # what is there now stays to the end, and need not be gone through meanwhile
         super().sync_all()
         unread = [getattr(stream, "unread", "") for stream in self.streams.values()]
         if any(unread):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+_AT_A_TIME = 300
+"""Pieces of lines that are put together, so that a page is not there a second time."""
 _PLACE = b"\0"
 """Stands for a record in the line around it; no JSON holds it."""
 
@@ -61,7 +63,8 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             try:
                 yield lambda text: pieces.extend((head, text, tail))
             finally:
-                _put(b"".join(pieces))
+                for begin in range(0, len(pieces), _AT_A_TIME):
+                    _put(b"".join(pieces[begin : begin + _AT_A_TIME]))
 
     def flush(self) -> None:
         """Hand everything written so far to the reader of the pipe."""

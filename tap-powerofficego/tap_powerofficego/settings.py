@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 from target_powerofficego.go_api import ConfigurationError, Connection
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_place
 from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name
 from target_powerofficego.settings.schema import as_number, named
 
@@ -31,7 +32,18 @@ _CONNECTION = (
         title="Environment",
         description="Which Go to read; `custom` takes api_url and token_url.",
     ),
-    *named("api_url", "token_url", "requests_per_second", "request_timeout"),
+    *named("api_url", "token_url", "requests_per_second"),
+    th.Property(
+        "rate_limit_store",
+        th.StringType,
+        title="Rate limit store",
+        description="Where all that use one subscription key share its limit: `memory` (they do"
+        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        " database (several machines; postgresql://user@host/database, its password in PGPASSWORD"
+        " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this also where"
+        " target-powerofficego uses its link store's database by default.",
+    ),
+    *named("request_timeout"),
     th.Property(
         "retry_seconds",
         th.IntegerType(minimum=10),
@@ -123,6 +135,11 @@ def connection_of(config: Mapping[str, Any]) -> Connection:
     )
 
 
+def rate_limit_store(config: Mapping[str, Any]) -> str:
+    """Return where the limit is shared that Go sets for a subscription key."""
+    return config.get("rate_limit_store") or IN_MEMORY
+
+
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
@@ -141,6 +158,7 @@ def _unusable_values(config: Mapping[str, Any]) -> list[str]:
     if not lines:
         try:
             connection_of(config)
+            check_place(rate_limit_store(config))
         except ConfigurationError as error:
             lines.append(f"{error}.")
     start = config.get("start_date")

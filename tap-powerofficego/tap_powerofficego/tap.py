@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from tap_powerofficego import stamps
 from tap_powerofficego.bookmarks import LISTED_IN_FULL_AT
-from tap_powerofficego.settings import SETTINGS, connection_of, setting_errors
+from tap_powerofficego.settings import SETTINGS, connection_of, rate_limit_store, setting_errors
 from tap_powerofficego.streams import STREAMS
 from tap_powerofficego.writer import LineWriter
 
@@ -67,6 +67,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
         return GoClient(
             connection_of(self.config),
             requests_per_second=self.config["requests_per_second"],
+            rate_limit_store=rate_limit_store(self.config),
             timeout_seconds=self.config["request_timeout"],
             retry_seconds=self.config["retry_seconds"],
             user_agent=f"{self.name}/{self.plugin_version}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.settings import wrong_address, wrong_token
+from tap_customwebshop.settings import wrong_address, wrong_agent, wrong_token
 from tap_customwebshop.shop.reading import file_of
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.settings.both_ways import SideReader, SideSettings
@@ -24,6 +24,8 @@ class BackSettings(SideSettings):
     auth_token: str
     shop: ShopFile | None = None
     shop_settings: Mapping[str, str] = field(default_factory=dict)
+    user_agent: str = ""
+    page_size: int = 500
     order_lines_back: bool = False
 
     @classmethod
@@ -42,6 +44,7 @@ class BackSettings(SideSettings):
             for name, why in (
                 ("api_url", wrong_address(config["api_url"])),
                 ("auth_token", None if is_by_file and not token else wrong_token(token)),
+                ("user_agent", wrong_agent(config.get("user_agent") or "")),
             )
             if why
         ]
@@ -53,5 +56,7 @@ class BackSettings(SideSettings):
             auth_token=token,
             shop=file_of(config) if is_by_file else None,
             shop_settings=config.get("shop_settings") or {},
+            user_agent=config.get("user_agent") or "",
+            page_size=config["page_size"],
             order_lines_back=config["order_lines_back"],
         )

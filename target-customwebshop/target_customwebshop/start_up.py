@@ -132,7 +132,8 @@ def _tell_kind_of_run(settings: BackSettings) -> None:
 
 def _open_shop(settings: BackSettings) -> ShopRecords[Any]:
     how: dict[str, Any] = {
-        "user_agent": f"target-customwebshop/{version('target-customwebshop')}",
+        "user_agent": settings.user_agent
+        or f"target-customwebshop/{version('target-customwebshop')}",
         "request_timeout": settings.request_timeout,
     }
     address = (settings.api_url, settings.auth_token)
@@ -158,6 +159,7 @@ def _open_shop_of_file(
         "auth_token": settings.auth_token,
         "shop_settings": settings.shop_settings,
         "retry_seconds": settings.retry_seconds,
+        "page_size": settings.page_size,
     }
     shop = kind(file, config, connect, retry_seconds=settings.retry_seconds)
     listed = [entity for entity in ENTITIES if entity in file.listings]

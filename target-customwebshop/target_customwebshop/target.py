@@ -60,11 +60,38 @@ _SHOP = (
         description="How long one call may be tried again, in all, while the shop is busy or"
         " failing. If the shop then answers nothing else either, the run stops.",
     ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="How the target introduces itself to the shop. Its own name and version if"
+        " empty.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=1000),
+        default=500,
+        title="Page size",
+        description="How many rows to ask for at a time, where the shop file reads a list.",
+    ),
+    *(
+        th.Property(
+            name,
+            kind,
+            title=title,
+            description="A setting of tap-customwebshop, without effect here: one file may hold"
+            " the settings of the shop for both.",
+        )
+        for name, kind, title in (
+            ("lookback_seconds", th.IntegerType, "Look-back (seconds)"),
+            ("start_date", th.StringType, "Start date"),
+        )
+    ),
 )
 
 _SAME = named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
-    *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks"),
+    *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks", "notify"),
 )
 
 _LINES = th.Property(
@@ -87,6 +114,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
     tap = "tap-powerofficego"
+    way = "back"
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """See `SettlingTarget`; with a shop file, it is the file that says what it needs."""

@@ -17,8 +17,6 @@ import msgspec
 
 _DEEPEST = 100
 _TOO_DEEP = '"(left out: nested too deeply)"'
-_MOST_MARKS = 1 << 20
-"""The most brackets that are gone through repeatedly; a text with more is read in one pass."""
 _MOST_DIGITS = 40
 """Digits before the decimal point, or zeros after it; no amount, rate, quantity or id has more."""
 
@@ -26,7 +24,6 @@ _ESCAPED_NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _HUGE = b"0" * _MOST_DIGITS
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _MARKS = re.compile(r'"|[\[{]+|[\]}]+')
-_ALL_BUT_MARKS = bytes(set(range(256)) - set(b'"[]{}'))
 
 
 def read_json(told: str | bytes) -> Any:  # noqa: ANN401
@@ -44,8 +41,16 @@ def read_json(told: str | bytes) -> Any:  # noqa: ANN401
         ValueError: it is not JSON.
     """
     text = told if isinstance(told, str) else _decoded(told)
-    if _is_deep(text):
-        text = _without_depths(text)
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return _read(text)
+    with suppress(RecursionError):
+        value = _read(text)
+        if not _is_deep(value):
+            return value
+    return _read(_without_depths(text))
+
+
+def _read(text: str) -> Any:  # noqa: ANN401
     is_odd = may_hold_no_character(text)
     if not is_odd and not _has_huge_number(text):
         with suppress(ValueError):  # such as NaN, or an error that is told below
@@ -92,18 +97,19 @@ def _decoded(told: bytes) -> str:
     return told.decode(json.detect_encoding(told), "surrogatepass")
 
 
-def _is_deep(text: str) -> bool:
-    """Return whether text may be nested too deeply; False is certain. Faster than reading it."""
-    if text.count("[") + text.count("{") <= _DEEPEST:
-        return False
-    told = text.encode(errors="surrogatepass").replace(rb"\\", b"").replace(rb"\"", b"")
-    marks = told.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")
-    left = b"".join(marks.split(b'"')[::2])  # what stands outside of strings
-    for _ in range(_DEEPEST // 2):  # each pass removes one or two of the innermost levels
-        if not left or len(left) > _MOST_MARKS:
-            break
-        left = left.replace(b"{}", b"").replace(b"[]", b"")
-    return bool(left)
+def _is_deep(value: Any) -> bool:  # noqa: ANN401
+    """Return whether a value is nested too deeply."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _without_depths(text: str) -> str:

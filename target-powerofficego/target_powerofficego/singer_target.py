@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from target_powerofficego.sdk_internals import ConfigInput
     from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
+    from target_powerofficego.store.values import WayName
 
 RunOfWay = TypeVar("RunOfWay", bound="Run")
 
@@ -103,11 +104,13 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         sinks: the sink class by the name of the stream, in small letters.
         key: the member that tells a record's id.
         tap: the tap that is to be read from.
+        way: the way that it goes.
     """
 
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
     key: ClassVar[str]
     tap: ClassVar[str]
+    way: ClassVar[WayName]
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -118,6 +121,8 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     """Sleeps for a number of seconds, where what a run reads may come from a replica that lags."""
     _run: RunOfWay | None = None
     exit_status = 0
+    _ended: BaseException | int | None = None
+    """The failure that ended a run, or its exit status; None for a plan."""
     _ends_with_state = False
     _text: RecordText | None = None
     """The record of the current line as its bytes, if it is to be recognised by them."""
@@ -204,6 +209,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             return _BROKE
         finally:
             self._close()
+            self._notify()
         return self.exit_status
 
     @abc.abstractmethod
@@ -241,6 +247,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         self._tell_metrics()
         has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
         self.exit_status = self.begin().finish(has_input=has_input)
+        self._note_end(self.exit_status)
         self._close()
 
     def _tell_metrics(self) -> None:
@@ -252,8 +259,28 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
 
     def _stop(self, failure: BaseException, exit_status: int) -> None:
         self._tell_metrics()
+        self._note_end(failure)
         if self._run is not None:
             self._run.stop(failure, exit_status=exit_status)
+
+    def _note_end(self, ended: BaseException | int) -> None:
+        is_plan = self.config["dry_run"] or (self._run is not None and self._run.is_plan)
+        self._ended = None if is_plan else ended
+
+    def _notify(self) -> None:
+        """Let those know who set `notify`, once the lock is released."""
+        if self._ended is None or not self.config.get("notify"):
+            return
+        from target_powerofficego.notices.after_run import tell_of_run  # noqa: PLC0415
+
+        tell_of_run(
+            self.config,
+            self.way,
+            self._ended,
+            is_whole=self.has_whole_input,
+            of_other_system=self.one_line(),
+            logger=self.logger,
+        )
 
     def _close(self) -> None:
         if self._run is not None:

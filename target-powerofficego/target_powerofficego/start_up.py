@@ -220,6 +220,7 @@ def _open_go(settings: Settings, *, dry: bool) -> GoClient:
     return kind(
         settings.connection,
         requests_per_second=settings.requests_per_second,
+        rate_limit_store=settings.rate_limit_store,
         timeout_seconds=settings.request_timeout,
         retry_seconds=settings.retry_seconds,
     )

@@ -27,6 +27,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "id"
     tap = "tap-customwebshop"
+    way = "forward"
 
     # The modules of a run take long to load, and neither --help nor --about needs them.
 

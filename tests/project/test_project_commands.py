@@ -81,7 +81,13 @@ NOT_RUN = {
             "pip install ./sandbox",
             "pip install ./target-powerofficego",
             "pip install ./target-powerofficego ./tap-powerofficego",
+            'pip install "./target-powerofficego[notify]"',
             'pip install "./target-powerofficego[postgresql]"',
+            "python3 -m venv ~/powerofficego-dagster/.venv",
+            (
+                "~/powerofficego-dagster/.venv/bin/pip install"
+                " --requirement deploy/dagster/requirements.txt"
+            ),
             "uv sync",
             "uv run python .ci/pin.py",
             ".ci/resolved lowest-direct tests/target_powerofficego",
@@ -126,6 +132,26 @@ NOT_RUN = {
             "sudo systemctl enable --now powerofficego-sync@myshop.timer",
         ),
         "changes the machine that it runs on",
+    ),
+    **dict.fromkeys(
+        (
+            "cp -R deploy/dagster ~/powerofficego-dagster",
+            "~/powerofficego-dagster/start",
+        ),
+        "test_dagster.py::test_each_shop_has_a_schedule_that_is_on_at_a_minute_of_its_own",
+    ),
+    **dict.fromkeys(
+        (
+            (
+                "cp deploy/dagster/*.py deploy/dagster/*.txt deploy/dagster/start"
+                " ~/powerofficego-dagster"
+            ),
+            (
+                "DAGSTER_HOME=~/powerofficego-dagster"
+                " ~/powerofficego-dagster/.venv/bin/dagster instance migrate"
+            ),
+        ),
+        "needs Dagster, in an environment of its own",
     ),
     **dict.fromkeys(
         (

@@ -20,6 +20,7 @@ ROOMS = (
     "sync.payments",
     "sync",
     "sync.go",
+    "notices",
     "settle",
     "settings",
     "store",
@@ -30,7 +31,8 @@ ROOMS = (
 )
 """Of target-powerofficego, each above those that it may import."""
 AT_HAND = (
-    *("environment", "errors", "json_text", "loading", "open_files", "plain_text"),
+    *("database_address", "environment", "errors", "json_text", "loading", "open_files"),
+    "plain_text",
     *("sdk_internals", "standard_output"),
 )
 

@@ -9,7 +9,7 @@ OPTIONAL = {
     f"TARGET_POWEROFFICEGO_{name}"
     for name in (
         *("OWNERS", "CLOCK_MARGIN", "PROPERTIES", "STOCK", "TIME_ZONE", "ANONYMISED_MARKS"),
-        "REQUESTS_PER_SECOND",
+        *("REQUESTS_PER_SECOND", "RATE_LIMIT_STORE"),
     )
 }
 """Variables that both ways share and the example need not name."""

@@ -50,6 +50,13 @@ def test_what_is_no_number_is_said_by_its_place_and_not_shown(make):
         make(row["sum"])
 
 
+@pytest.mark.parametrize("make", [amount, money, percent])
+@pytest.mark.parametrize("odd", ["NaN", "-Infinity", "sNaN", Decimal("Infinity")])
+def test_what_cannot_be_reckoned_with_is_no_number(make, odd):
+    with pytest.raises(WrongValueError):
+        make(odd)
+
+
 @pytest.mark.parametrize(
     ("rate", "told"),
     [("25.0000", "25"), (Decimal("11.11"), "11.11"), (100, "100"), ("0.00", "0"), ("", None)],

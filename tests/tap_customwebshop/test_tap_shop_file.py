@@ -167,6 +167,41 @@ def test_a_token_that_ran_out_is_replaced(read, odd_shop):
     assert ids(read(answer, file)) == ALL
 
 
+SESSIONS = """
+AUTH = Login('/login', {})
+CUSTOMERS = Listing('/graphql', 'data.list', Page({"variables": {"page": "{page}"}}, size=2),
+    graphql='query ($page: Int) { list(page: $page) { id } }')
+"""
+
+
+@pytest.mark.parametrize("code", ["FORBIDDEN", "UNAUTHENTICATED"])
+@pytest.mark.parametrize("data", [{"data": None}, {"data": {"list": None}}, {}])
+def test_a_session_that_is_lost_within_a_run_is_opened_anew(read, odd_shop, code, data):
+    def answer(asked):
+        if asked.path == "/login":
+            return {"token": f"t{len(odd_shop.asked)}"}
+        page = asked.body["variables"]["page"]
+        if asked.headers["Authorization"] == "Bearer t1" and page == 2:
+            return {**data, "errors": [{"message": "Log in", "extensions": {"code": code}}]}
+        return {"data": {"list": FIVE[2 * page - 2 : 2 * page]}}
+
+    assert ids(read(answer, SESSIONS + ROWS)) == ALL
+    assert [one.path for one in odd_shop.asked].count("/login") == 2
+
+
+def test_what_the_key_may_not_is_an_error_after_one_more_log_in(read, odd_shop):
+    def answer(asked):
+        if asked.path == "/login":
+            return {"token": "t"}
+        if asked.body["variables"]["page"] == 2:
+            return {"errors": [{"message": "Not you", "extensions": {"code": "FORBIDDEN"}}]}
+        return {"data": {"list": FIVE[:2]}}
+
+    read(answer, SESSIONS + ROWS, fails_with=ShopRefusedError)
+    paths = [one.path for one in odd_shop.asked]
+    assert paths == ["/login", "/graphql", "/graphql", "/login", "/graphql"]
+
+
 CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.after")'
 
 

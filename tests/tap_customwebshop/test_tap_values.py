@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import simplejson
 from hostile_json import RAW
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tap_customwebshop import schemas
 from tap_customwebshop.client import Page, parse_page, read_pages
@@ -50,10 +50,30 @@ def test_a_stamp_is_read_back_as_the_same_moment(moment):
     assert sortable_stamp(write_stamp(moment)) == write_stamp(moment)
 
 
-@given(st.text() | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", fullmatch=True))
-def test_any_text_is_a_stamp_or_none(text):
-    stamp = sortable_stamp(text)
-    assert stamp is None or parse_stamp(stamp) is not None
+shop_moments = st.from_regex(
+    r"20\d\d-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-6]\d:[0-6]\d([.,]\d{1,8})?([Zz]|\+0\d:?00)",
+    fullmatch=True,
+)
+
+
+@given(st.text() | shop_moments)
+@example("2026-01-01T24:00:00.000000Z")
+@example("2026-01-01 24:00:00Z")
+@example("2026-01-01T10:00:00.\u0661Z")
+def test_any_text_is_brought_into_the_sortable_form_of_its_moment_or_is_none(text):
+    moment = parse_stamp(text)
+    assert sortable_stamp(text) == (moment and write_stamp(moment))
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"]": ', "}")])
+@pytest.mark.parametrize("more", ["", '"}]}]", "\\ud800"'])
+def test_what_is_nested_a_hundred_levels_deep_is_read_and_what_is_deeper_is_not(begin, end, more):
+    def read(levels):
+        return read_json(f'[[{more}], {begin * levels}"seen"{end * levels}]')[1]
+
+    assert "seen" in str(read(99))
+    assert "seen" not in str(read(100))
+    assert "nested too deeply" in str(read(100))
 
 
 @pytest.mark.parametrize(

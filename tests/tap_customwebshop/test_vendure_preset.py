@@ -14,7 +14,7 @@ from preset_reader import ACCOUNTS
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, file_of
 from tap_customwebshop.tap import TapCustomWebShop
-from vendures import RefusedError, Session, or_error
+from vendures import LocalVendure, RefusedError, Session, or_error
 
 FJORD = {**KARI, "company": "Fjord AS", "city": "Bergen", "defaultBillingAddress": True}
 FJORD_ADDRESS = {**KARI, "company": "Fjord AS"}
@@ -75,10 +75,15 @@ class Reader:
         self.changed()
         return {key: one for (name, key), one in self._kept["records"].items() if name == stream}
 
+    @property
+    def singles(self):
+        """What reads and changes single records by the preset."""
+        connect = TapCustomWebShop(config=self.config).connect
+        return SingleRecords(file_of(self.config), self.config, connect)
+
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
-        connect = TapCustomWebShop(config=self.config).connect
-        records = SingleRecords(file_of(self.config), self.config, connect)
+        records = self.singles
         for call in records.calls(entity, record_id, patch):
             records.asker.send(*call)
         return records.read(entity, record_id)
@@ -424,6 +429,22 @@ def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
     settings = {"username": reader.vendure.user, "password": "x"}
     with pytest.raises(ShopError, match="log-in"):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
+
+
+def test_a_session_that_vendure_forgets_is_opened_anew(vendure, reader, number):
+    if not isinstance(vendure, LocalVendure):
+        pytest.skip("only the local one forgets a session at will")
+    kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
+    others, singles = set(vendure.tokens), reader.singles
+    assert singles.read("customers", kari)["last_name"] == "Nordmann"
+
+    vendure.tokens &= others
+    (call,) = singles.calls("customers", kari, {"last_name": "Hansen"})
+    vendure.tokens &= others
+    singles.send(call)
+    vendure.tokens &= others
+
+    assert singles.read("customers", kari)["last_name"] == "Hansen"
 
 
 def test_free_freight_keeps_its_rate(vendure, reader, coffee, guest, number):

@@ -55,6 +55,10 @@ class TestBySDK(get_tap_test_class(TapPowerOfficeGo, config=sdk_config)):  # typ
         ),
         ({"page_size": 20001}, "The setting 'page_size' has a value that it cannot have"),
         ({"requests_per_second": 0}, "The setting 'requests_per_second' has a value"),
+        (
+            {"rate_limit_store": "postgresql://sync:hemmelig@db/x"},
+            "rate_limit_store must not hold the database's password",
+        ),
         ({"overlap_seconds": -1}, "The setting 'overlap_seconds' has a value"),
         ({"full_check_hours": "often"}, "The setting 'full_check_hours' has a value"),
         ({"start_date": "soon"}, "The setting 'start_date' is no date"),
@@ -67,6 +71,15 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(wrong, li
     assert line in said
     assert "hemmelig" not in said
     assert "12345" not in said
+
+
+def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, tmp_path):
+    place = tmp_path / "rate-limit.json"
+
+    assert read_go("customers", rate_limit_store=str(place)).ids("customers")
+
+    (of_the_key,) = json.loads(place.read_text())["rate_limits"].values()
+    assert of_the_key["turns"]["given"]
 
 
 def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():

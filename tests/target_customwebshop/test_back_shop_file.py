@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from members import assert_members
 from odd_shop import Reply
 from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
+from tap_customwebshop.settings import SETTINGS
+from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.links_command import main
 
 PHONE = "+47 900 00 001"
@@ -679,6 +681,18 @@ def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_l
     assert f"my_shop.py, line {line}: refused() failed (KeyError)" in reason
 
 
+def test_a_file_that_ends_the_program_at_an_answer_leaves_the_change_to_be_looked_for(edited, shop):
+    edited.write_file(BY_REST + CHANGE + "\ndef refused(answer):\n    raise SystemExit(0)\n")
+    edited.back(ends_with=0)
+    assert (len(shop.writes()), phone(edited)) == (1, PHONE)
+
+    edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
+    shop.hooks["before"] = lambda _: {"done": False}
+    edited.back(ends_with=3)
+    (reason,) = edited.both.open_ones().values()
+    assert "refused() failed (SystemExit)" in reason
+
+
 def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_crossed(two, shop):
     two.write_file(BY_REST + EACH + REFUSED.removeprefix(CHANGE))
     shop.hooks["before"] = of_the_second({"ok": False, "problems": ["too thick"]})
@@ -797,6 +811,38 @@ def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_it
     outcome = edited.back(workers=workers, ends_with=1)
     assert "it ends the program (SystemExit)" in outcome.log
     assert (shop.writes(), edited.both.open_ones()) == ([], {})
+
+
+OF_THE_SHOP = {"page_size": 7, "lookback_seconds": 60, "start_date": "2020-01-01"}
+LOOKING_AT_A_LIST = """
+def change(entity, record_id, patch, shop):
+    rows = shop.list(Listing("/customers", rows="rows", pager=Page("size={size}&page={page}")))
+    return "PUT", f"/{entity}/{record_id}", {"set": patch}
+"""
+
+
+def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
+    edited.settings |= {**OF_THE_SHOP, "user_agent": "Butikken/1"}
+    edited.write_file(BY_REST + LOOKING_AT_A_LIST)
+    shop.before_reading = lambda asked: {"rows": []} if asked.query.get("page") == "2" else None
+
+    assert edited.forward().status == 0
+    edited.back(ends_with=0)
+
+    assert {one.headers["User-Agent"] for one in shop.server.asked} == {"Butikken/1"}
+    assert {one.query["size"] for one in shop.server.asked if one.query} == {"7"}
+    assert phone(edited) == PHONE
+
+
+def test_the_target_takes_every_setting_of_the_tap():
+    assert (
+        SETTINGS["properties"].keys() <= TargetCustomWebShop.config_jsonschema["properties"].keys()
+    )
+
+
+def test_a_user_agent_that_no_header_can_have_ends_the_run_in_one_line(edited):
+    outcome = edited.back(user_agent="Butikk\r\nX: 1", ends_with=1)
+    assert "user_agent has characters that a header cannot have" in outcome.log
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
 from target_powerofficego.store import tables
@@ -116,19 +119,21 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert outcome.status == 3
     assert outcome.writes == []
     assert {kind: box.go.entries(kind) for kind in before} == before
-    assert version_of(version_1) == [(7,)]
-    assert {"conflicts", "erasures", "payments"} <= tables_of(version_1)
+    assert version_of(version_1) == [(8,)]
+    assert {"conflicts", "erasures", "payments", "notices"} <= tables_of(version_1)
     assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
 
 
 def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     ledger, box, records, order
 ):
-    """Version 3 had all that there is but payments, settings of runs, and what tells versions."""
+    """Version 3 had all that there is but payments, settings of runs, what tells versions, and
+    what was last said."""
     ledger.run(*records)
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("DROP TABLE payments")
         store.execute("DROP TABLE doubts")
+        store.execute("DROP TABLE notices")
         store.execute("ALTER TABLE settled DROP COLUMN stamp")
         store.execute("ALTER TABLE settled DROP COLUMN text_hash")
         store.execute("ALTER TABLE runs DROP COLUMN settings")
@@ -139,7 +144,7 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
     assert outcome.calls() == ["POST /Vouchers/BankJournals"]
-    assert version_of(ledger.link_store) == [(7,)]
+    assert version_of(ledger.link_store) == [(8,)]
 
 
 def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_what_comes_again(
@@ -148,11 +153,12 @@ def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_wha
     ledger.run(customer())
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("ALTER TABLE settled DROP COLUMN text_hash")
+        store.execute("DROP TABLE notices")
         store.execute("UPDATE about SET schema_version = 6")
 
     assert ledger.run(customer()).writes == []
 
-    assert version_of(ledger.link_store) == [(7,)]
+    assert version_of(ledger.link_store) == [(8,)]
     with closing(sqlite3.connect(ledger.link_store)) as store:
         assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
 
@@ -201,6 +207,32 @@ def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records
     assert version_of(version_1) == [(1,)]
     assert tables_of(version_1) == before
     assert ledger.run(*records).writes == []
+
+
+@pytest.mark.both_link_stores
+@pytest.mark.parametrize("is_there", [False, True], ids=["made", "migrated"])
+def test_many_shops_may_begin_in_one_link_store_at_once(ledger, is_there):
+    if is_there:
+        with closing(LinkStore(str(ledger.link_store), when_older="migrate")) as store:
+            make_older(store)
+    at_once = threading.Barrier(8)
+
+    def begin(number):
+        at_once.wait()
+        store = LinkStore(str(ledger.link_store), locked_for=f"shop {number}", when_older="migrate")
+        with closing(store), store.transaction():
+            return store.connection.scalar(sa.select(tables.about.c.schema_version))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(begin, range(8))) == {tables.SCHEMA_VERSION}
+
+
+def make_older(store):
+    """Take back what the last step of the migrations added."""
+    with store.transaction():
+        store.connection.execute(sa.text("ALTER TABLE settled DROP COLUMN text_hash"))
+        tables.notices.drop(store.connection)
+        store.connection.execute(sa.update(tables.about).values(schema_version=6))
 
 
 def test_a_store_of_a_newer_version_asks_for_an_upgrade(ledger, customer):

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from clocks import machine_off_by
 from ledger import A_PERSON
+from prometheus_client.parser import text_string_to_metric_families
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
 
@@ -126,15 +128,120 @@ def test_check_exits_3_although_the_run_was_told_never_to_fail(ledger, links, pr
     assert links("check").exit_code == 3
 
 
-def test_check_tells_json_by_stable_keys_and_nothing_when_nothing_waits(ledger, links, product):
-    ledger.run(product(sku=None))
-    waiting = links("--format", "json", "check")
-    ledger.run(product())
+def test_check_tells_json_by_stable_keys_ready_for_a_health_check(ledger, links, product):
+    ledger.run(product(sku=None), product(id="502", sku=None))
+    (one, _) = ledger.unsettled("reject")
+    links("acknowledge", str(one.id))
+    waiting = links("--format", "json", "check", "--newer-than", "3h")
+    ledger.run(product(), product(id="502", sku="ULL-2"))
     solved = links("check", "--format", "json")
 
     assert waiting.exit_code == 3
-    assert json.loads(waiting.output) == {"entity": "products", "kind": "reject", "waiting": 1}
-    assert (solved.exit_code, solved.output) == (0, "")
+    told = json.loads(waiting.output)
+    (run,) = told.pop("runs")
+    assert run.pop("finished_at") >= run.pop("started_at")
+    assert run == {"id": 1, "way": "forward", "exit_status": 3, "state": "ended"}
+    (of_products,) = told.pop("open")
+    assert of_products.pop("oldest").endswith("Z")
+    assert of_products == {
+        "way": "forward",
+        "entity": "products",
+        "kind": "reject",
+        "number": 2,
+        "acknowledged": 1,
+    }
+    assert told == {
+        "shop_name": "testshop",
+        "exit_status": 3,
+        "waiting": 1,
+        "is_newer": True,
+        "problems": [],
+    }
+    told = json.loads(solved.output)
+    assert (solved.exit_code, told["exit_status"], told["waiting"]) == (0, 0, 0)
+    assert (told["open"], told["is_newer"]) == ([], None)
+
+
+def test_check_tells_each_shop_as_json_with_its_own_status_and_problems(ledger, links, product):
+    with machine_off_by(-datetime.timedelta(days=2, hours=1)):
+        ledger.run(product())
+    ledger.run(product(sku=None), shop_name="another", new_namespace=True)
+    kill(ledger)
+
+    told = links("check", "--format", "json", "--newer-than", "3h")
+
+    another, testshop = (json.loads(line) for line in told.stdout.splitlines())
+    assert (told.exit_code, another["exit_status"], testshop["exit_status"]) == (1, 3, 1)
+    assert another["problems"] == []
+    (problem,) = testshop["problems"]
+    assert problem.startswith("the last run for the shop testshop did not end (run 3, forward)")
+    assert (testshop["runs"][0]["state"], testshop["is_newer"]) == ("did not end", True)
+
+
+def test_what_is_parked_is_told_as_json_and_waits_for_nobody(ledger, links, product, order):
+    ledger.run(product(sku=None), order())
+    ledger.acknowledge_all()
+
+    told = json.loads(links("check", "--format", "json").output)
+
+    assert (told["exit_status"], told["waiting"]) == (0, 0)
+    assert [(one["entity"], one["kind"], one["number"]) for one in told["open"]] == [
+        ("orders", "parked", 1),
+        ("products", "reject", 1),
+    ]
+
+
+def test_the_metrics_are_what_prometheus_reads(ledger, links, customer, product, order):
+    with machine_off_by(-datetime.timedelta(hours=5)):
+        ledger.run(customer(), product(sku=None), product(id="502", sku=None), order())
+    (one, _) = ledger.unsettled("reject")
+    links("acknowledge", str(one.id))
+
+    told = links("check", "--format", "prometheus")
+
+    assert told.exit_code == 3
+    families = {one.name: one for one in text_string_to_metric_families(told.stdout)}
+    assert all(one.type == "gauge" and one.documentation for one in families.values())
+    assert all(one.samples for one in families.values())
+    shop, of_run = {"shop": "testshop"}, {"shop": "testshop", "way": "forward"}
+    rejects = {**of_run, "entity": "products", "kind": "reject"}
+    assert value_of(families, "open_records", rejects) == 2
+    assert value_of(families, "unacknowledged_records", rejects) == 1
+    parked = {**of_run, "entity": "orders", "kind": "parked"}
+    assert value_of(families, "open_records", parked) == 1
+    back = {**shop, "way": "back", "entity": "customers", "kind": "hold"}
+    assert value_of(families, "unacknowledged_records", back) == 0
+    assert value_of(families, "last_run_exit_status", of_run) == 3
+    assert value_of(families, "run_under_way", of_run) == 0
+    assert value_of(families, "run_cut_off", of_run) == 0
+    created = {**of_run, "entity": "customers", "outcome": "created"}
+    assert value_of(families, "last_run_records", created) == 1
+    assert value_of(families, "last_run_calls", {**of_run, "kind": "writes"}) == 1
+    ago = time.time() - value_of(families, "last_run_end_timestamp_seconds", of_run)
+    assert 5 * 3600 <= ago < 5 * 3600 + 600
+
+
+def test_the_metrics_of_a_run_that_was_cut_off_keep_those_of_the_one_that_ended(
+    ledger, links, customer
+):
+    ledger.run(customer())
+    kill(ledger)
+
+    told = links("check", "--format", "prometheus")
+
+    families = {one.name: one for one in text_string_to_metric_families(told.stdout)}
+    of_run = {"shop": "testshop", "way": "forward"}
+    assert told.exit_code == 1
+    assert value_of(families, "run_cut_off", of_run) == 1
+    assert value_of(families, "last_run_exit_status", of_run) == 0
+    assert value_of(families, "last_run_end_timestamp_seconds", of_run) > 0
+
+
+def value_of(families, name, labels):
+    """Return the value of the one sample with these labels."""
+    samples = families[f"powerofficego_{name}"].samples
+    (value,) = [one.value for one in samples if one.labels == labels]
+    return value
 
 
 def test_what_is_acknowledged_no_longer_fails_the_check_nor_the_next_run(

@@ -26,7 +26,6 @@ from tap_customwebshop.shop import (
     percent,
     stamp,
     taxes_by_rate,
-    to_record,
     to_shop,
 )
 
@@ -72,7 +71,7 @@ STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled
 }
 PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
 LINES = ("line_items", "shipping_lines", "fee_lines")
-POSTAL = {
+ADDRESS = {
     "company": "company",
     "line1": "address_1",
     "line2": "address_2",
@@ -80,9 +79,8 @@ POSTAL = {
     "city": "city",
     "region": "state",
     "country_code": "country",
-    "phone": "phone",
 }
-ADDRESS = {**POSTAL, "email": "email"}
+POSTAL = {**ADDRESS, "phone": "phone"}
 CUSTOMER = {"email": "email", "first_name": "first_name", "last_name": "last_name"}
 BILLING = {**CUSTOMER, "phone": "phone", "company_name": "company"}
 PRODUCT = {
@@ -187,7 +185,8 @@ def rates(shop: Shop) -> Row:
 
 def order(row: Row, shop: Shop) -> Row:
     """An order as it was sold, and what was paid back."""
-    lines = {kind: [priced(one, row) for one in row[kind]] for kind in LINES}
+    percents = percents_of(row)
+    lines = {kind: [priced(one, percents) for one in row[kind]] for kind in LINES}
     sums = totals(row, [one for kind in LINES for one in lines[kind]])
     refunds = [refund(one, row) for one in refunds_of(row, shop)]
     total, paid_back = sums["total_incl"], sum((one["amount_incl"] for one in refunds), ZERO)
@@ -235,11 +234,17 @@ class Priced(NamedTuple):
     vat: dict[str | None, Decimal]
 
 
-def priced(line: Row, row: Row) -> Priced:
+def percents_of(row: Row) -> dict[int, str | None]:
+    """The VAT in percent by the id of its rate."""
+    return {one["rate_id"]: percent(one.get("rate_percent")) for one in row["tax_lines"]}
+
+
+def priced(line: Row, percents: dict[int, str | None]) -> Priced:
     """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
-    rates = {one["rate_id"]: percent(one.get("rate_percent")) for one in row["tax_lines"]}
     taxes = [
-        (rates.get(one["id"]), Decimal(one["total"])) for one in line["taxes"] if one["total"] != ""
+        (percents.get(one["id"]), Decimal(one["total"]))
+        for one in line["taxes"]
+        if one["total"] != ""
     ]
     tax = sum((tax for _, tax in taxes), ZERO)
     tax_before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
@@ -356,9 +361,10 @@ def refund(row: Row, order_row: Row) -> Row:
     A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
     is not told what each came to.
     """
-    sold = {f"{one['id']}": priced(one, order_row) for kind in LINES for one in order_row[kind]}
+    percents = percents_of(order_row)
+    sold = {f"{one['id']}": priced(one, percents) for kind in LINES for one in order_row[kind]}
     back = [
-        (meta(one, "_refunded_item_id"), priced(one, order_row))
+        (meta(one, "_refunded_item_id"), priced(one, percents))
         for kind in LINES
         for one in row.get(kind) or ()
     ]
@@ -411,13 +417,13 @@ def party(billing: Row, row: Row, shop: Shop) -> Row:
 def address(row: Row) -> Row:
     """An address; one for delivery has no e-mail address, and in older versions no phone."""
     full_name = unescape(f"{row['first_name']} {row['last_name']}").strip() or None
-    names = {name: own for name, own in ADDRESS.items() if own in row}
-    return {**dict.fromkeys(ADDRESS), "name": full_name, **texts(row, names)}
+    reached_by = {name: unescape(row.get(name) or "") or None for name in ("phone", "email")}
+    return {"name": full_name, **texts(row, ADDRESS), **reached_by}
 
 
 def texts(row: Row, names: dict[str, str]) -> Row:
     """Members as they were entered: WooCommerce writes some as for a page, `Fjord &amp; Fjell`."""
-    return {name: unescape(one) if one else None for name, one in to_record(row, names).items()}
+    return {name: unescape(one) if (one := row[own]) else None for name, own in names.items()}
 
 
 def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:

@@ -387,7 +387,7 @@ class Asker:
         """Ask once; once more with a new token where the shop no longer takes the old."""
         was_new = self._log_in()
         answer = self._once(method, path, query, body)
-        if answer.status == requests.codes.unauthorized and self._signature.token and not was_new:
+        if self._signature.token and not was_new and _is_turned_away(answer, body):
             self._signature.token = ""
             self._log_in()
             answer = self._once(method, path, query, body)
@@ -473,6 +473,28 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
         raise PassingTrouble(what, most_attempts=3) from None
 
 
+def _is_turned_away(answer: connection.Answer, body: object) -> bool:
+    """Return whether the shop did nothing since it does not know who asks, or lets them not.
+
+    A GraphQL server says it in an answer that looks like a success.
+    """
+    if answer.status == requests.codes.unauthorized:
+        return True
+    if not _is_graphql(body) or not any(code.encode() in answer.body for code in _DENIED):
+        return False
+    try:
+        content = read_json(answer.body)
+    except ValueError:
+        return False
+    return _deny(_errors_of(body, content)) and not _results_of(content)
+
+
+def _results_of(content: object) -> list[Any]:
+    """Return what a GraphQL server did or read."""
+    data = content.get("data") if isinstance(content, dict) else None
+    return [one for one in data.values() if one is not None] if isinstance(data, dict) else []
+
+
 def _check_graphql(shown: str, body: object, content: object) -> None:
     """Raise what a GraphQL server says in an answer that looks like a success."""
     errors = _errors_of(body, content)
@@ -534,16 +556,15 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
     """
     if not _is_graphql(body):
         return
-    results = content.get("data") if isinstance(content, dict) else None
-    results = results if isinstance(results, dict) else {}
+    results = _results_of(content)
     errors = _errors_of(body, content)
-    if errors and any(one is not None for one in results.values()):
+    if errors and results:
         raise PassingTrouble("the shop answered with an error beside the result")
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
     if _deny(errors):
         raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
-    refusals = errors or [one for result in results.values() for one in _refusals_in(result)]
+    refusals = errors or [one for result in results for one in _refusals_in(result)]
     if refusals:
         raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
 

@@ -1,4 +1,8 @@
-"""Sees that what a shop file made is a record of the contract; run on every record."""
+"""Sees that what a shop file made is a record of the contract; run on every record.
+
+Almost every value is plainly right, or a number that becomes text. That is seen by its type alone;
+only a record that has another one is gone through with care, to say what is wrong and where.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,24 @@ import difflib
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_customwebshop.records import digits, is_id
 from tap_customwebshop.schemas import DECIMAL_FORMAT
 from tap_customwebshop.stamps import sortable_stamp, write_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    Forms: TypeAlias = Mapping[type, Callable[[Any], Any] | None]
+    Form: TypeAlias = Mapping[str, Forms]
 
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
 _TEXTS: dict[str, tuple[Callable[[str], object] | None, str]] = {
     DECIMAL_FORMAT: (_AMOUNT.fullmatch, "is no decimal; money(…) makes one"),
-    "date-time": (sortable_stamp, "is no moment with a zone; stamp(…) makes one"),
+    "date-time": (lru_cache(1000)(sortable_stamp), "is no moment with a zone; stamp(…) makes one"),
 }
 _KINDS: dict[str, tuple[type[Any], str]] = {
     "object": (dict, "an object"),
@@ -36,8 +44,8 @@ class Rule:
     """What the contract says of a member.
 
     Attributes:
-        plain: The type whose values are all right; None if there is none.
         words: The words that it can have, which its description lists; none for free text.
+        forms: By type, what brings a value into the contract's form; None if it is so already.
     """
 
     def __init__(self, name: str, field: dict[str, Any]) -> None:
@@ -52,8 +60,16 @@ class Rule:
         one_of = (self.words.__contains__, f"must be one of {', '.join(self.words)}")
         nothing = one_of if self.words else (None, "")
         self._is_right, self._says = _TEXTS.get(form or "", nothing)
-        is_free = kind == "string" and not self._is_right
-        self.plain = str if is_free else bool if kind == "boolean" else None
+        self.forms = self._forms()
+
+    def _forms(self) -> Forms:
+        if self._rows:
+            return {list: partial(_rows_in_form, self._rows.forms)}
+        if self._inner:
+            members = _form_of(self._members)
+            return {self._inner[0]: partial(_in_form, members) if members else None}
+        text = self._is_right and partial(_right, self._is_right)
+        return {str: text, int: str, Decimal: _finite} if self._takes_numbers else {str: text}
 
     def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
@@ -66,12 +82,9 @@ class Rule:
         wanted, words = self._inner
         if not isinstance(value, wanted):
             raise WrongRecordError(f"'{place}' must be {words}")
-        if self._members:
-            check(value, self._members, f"{place}.")
         if self._rows:
-            for row in value:
-                self._rows.taken(row, place)
-        return value
+            return [self._rows.taken(row, place) for row in value]
+        return _taken(value, self._members, f"{place}.") if self._members else value
 
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
         if isinstance(value, str):
@@ -82,6 +95,7 @@ class Rule:
             self._takes_numbers
             and isinstance(value, (Decimal, int))
             and not isinstance(value, bool)
+            and Decimal(value).is_finite()
         ):
             return digits(value)
         if isinstance(value, datetime) and value.tzinfo and not self._is_decimal:
@@ -89,24 +103,79 @@ class Rule:
         raise WrongRecordError(f"'{place}' {self._says if self._is_decimal else 'must be text'}")
 
 
+class Contract:
+    """The form of a stream's records.
+
+    Args:
+        schema: The stream's schema.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._rules = rules_of(schema)
+        self._form = _form_of(self._rules)
+
+    def taken(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with its values in the contract's form.
+
+        Raises:
+            WrongRecordError: A member that the contract does not have, or a value of another kind.
+        """
+        try:
+            return _in_form(self._form, record)
+        except (KeyError, ValueError):
+            return _taken(record, self._rules)
+
+
 def rules_of(schema: dict[str, Any]) -> dict[str, Rule]:
     """Return the rules of a schema's members."""
     return {name: Rule(name, field) for name, field in schema.get("properties", {}).items()}
 
 
-def check(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> None:
-    """Check a record, and bring its values into the contract's form.
+def _form_of(rules: Mapping[str, Rule]) -> Form:
+    return {name: {type(None): None, **rule.forms} for name, rule in rules.items()}
+
+
+def _in_form(form: Form, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record in the contract's form; the same one if it is in that already.
 
     Raises:
-        WrongRecordError: A member that the contract does not have, or a value of another kind.
+        KeyError, ValueError: A value is not plainly right; it may be right all the same.
     """
+    changed = {}
     for name, value in record.items():
-        rule = rules.get(name)
-        if rule is None:
-            near = difflib.get_close_matches(str(name), rules, n=1)
-            meant = (
-                f"did you mean '{place}{near[0]}'?" if near else "what it lacks goes into 'custom'"
-            )
-            raise WrongRecordError(f"the contract has no '{place}{name}'; {meant}")
-        if value is not None and type(value) is not rule.plain:
-            record[name] = rule.taken(value, f"{place}{name}")
+        bring = form[name][type(value)]
+        if bring is not None:
+            changed[name] = bring(value)
+    return {**record, **changed} if changed else record
+
+
+def _rows_in_form(forms: Forms, rows: list[Any]) -> list[Any]:
+    return [bring(row) if (bring := forms[type(row)]) else row for row in rows]
+
+
+def _right(is_right: Callable[[str], object], text: str) -> str:
+    if is_right(text):
+        return text
+    raise ValueError
+
+
+def _finite(number: Decimal) -> str:
+    if number.is_finite():
+        return digits(number)
+    raise ValueError
+
+
+def _taken(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> dict[str, Any]:
+    """Return a record in the contract's form, or say what in it has none."""
+    return {
+        name: None if value is None else _rule(name, rules, place).taken(value, f"{place}{name}")
+        for name, value in record.items()
+    }
+
+
+def _rule(name: str, rules: dict[str, Rule], place: str) -> Rule:
+    if rule := rules.get(name):
+        return rule
+    near = difflib.get_close_matches(str(name), rules, n=1)
+    meant = f"did you mean '{place}{near[0]}'?" if near else "what it lacks goes into 'custom'"
+    raise WrongRecordError(f"the contract has no '{place}{name}'; {meant}")

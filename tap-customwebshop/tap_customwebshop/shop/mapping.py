@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
 from tap_customwebshop.shop.asking import NotThereError, RawPage, like
-from tap_customwebshop.shop.contract import WrongRecordError, check, rules_of
+from tap_customwebshop.shop.contract import Contract, WrongRecordError
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
 from tap_customwebshop.shop.values import MissingMemberError, Notes, WrongValueError, place_of
@@ -126,7 +126,7 @@ class Mapper:
     def __init__(self, file: ShopFile, stream: str, schema: dict[str, Any], shop: Shop) -> None:
         self._file = file
         self._stream = stream
-        self._rules = rules_of(schema)
+        self._contract = Contract(schema)
         self._shop = shop
         self._make = file.functions[STREAMS[stream]]
         self._listing = file.listings[stream]
@@ -199,11 +199,12 @@ class Mapper:
 
     def _made(self, row: Any) -> list[Record]:  # noqa: ANN401 - JSON
         made = self._make(row, self._shop)
-        records = [made] if isinstance(made, dict) else list(made or ())
-        for record in records:
-            if not isinstance(record, dict):
+        records = []
+        for one in [made] if isinstance(made, dict) else made or ():
+            if not isinstance(one, dict):
                 raise WrongRecordError("it returned no dict")
-            check(record, self._rules)
+            record = self._contract.taken(one)
+            records.append(record)
             if not record.get("id"):
                 raise WrongRecordError("the record has no 'id'")
             if self._listing.has_stamps and not record.get("updated_at"):

@@ -151,9 +151,9 @@ class SingleRecords:
             return
         try:
             words = refused(answer)
-        except SystemExit as error:
-            raise self._file.left(error) from None
-        except Exception as error:  # noqa: BLE001 - whatever the file does
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and self._file.left(error) is error:
+                raise  # it is a signal's
             kind, number = type(error).__name__, self._file.line_of(error)[0]
             raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
         if words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.mapping import Shop
 
 _HASH_BYTES = 8
+_NEW_OBJECTS = 20_000
+"""How many are made until cycles are looked for among them; rows and records have none."""
 _ROUNDING = timedelta(seconds=2)
 """How much earlier a shop is asked, at most, where its moments are whole or not inclusive."""
 
@@ -163,6 +166,7 @@ class FileStream(ShopStream):
     @override
     def _read(self) -> Iterator[Page]:
         began = datetime.now(timezone.utc)
+        gc.set_threshold(_NEW_OBJECTS)
         self._reads_all = self._must_read_all(began)
         self._changed_since: datetime | None = None
         self._floor = parse_start(self.config.get("start_date") or "")
@@ -284,7 +288,7 @@ class FileStream(ShopStream):
             self._hashes.add(digest)
             record["updated_at"] = write_stamp(read_at)
             return digest not in self._known_hashes
-        if (sortable_stamp(record["updated_at"]) or earliest) < earliest:
+        if earliest and (sortable_stamp(record["updated_at"]) or earliest) < earliest:
             return False
         if self.listing.single:
             self._emitted.add(record["id"])

@@ -15,15 +15,18 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import override
 
-from tap_customwebshop.stamps import parse_stamp, parse_start, write_stamp
+from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Value = TypeVar("Value")
 
-_DECIMALS = {"ISK": 0, "JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "BHD": 3, "KWD": 3, "TND": 3}
-"""Of currencies that have other than two."""
+_HUNDREDTH = Decimal("0.01")
+_SMALLEST = dict.fromkeys(("ISK", "JPY", "KRW", "CLP", "VND"), Decimal(1)) | dict.fromkeys(
+    ("BHD", "KWD", "TND"), Decimal("0.001")
+)
+"""The smallest amount of currencies that have other than two decimals."""
 _MILLISECONDS = 10**11
 """A number of seconds beyond this would be in the year 5138; it is milliseconds."""
 
@@ -45,7 +48,7 @@ def money(value: Any, currency: str = "NOK", *, minor: bool = False) -> str | No
     """
     if value is None or value == "":
         return None
-    return placed(format(amount(value, currency, minor=minor), "f"), place_of(value))
+    return _placed_as(format(amount(value, currency, minor=minor), "f"), value)
 
 
 def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal:  # noqa: ANN401
@@ -56,14 +59,13 @@ def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal
     Raises:
         WrongValueError: It is no amount.
     """
-    decimals = _DECIMALS.get(currency, 2)
-    number = _number(value or 0, "an amount")
-    number = number.scaleb(-decimals) if minor else number
+    smallest = _SMALLEST.get(currency, _HUNDREDTH)
     try:
-        rounded = number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        number = value if type(value) is Decimal else _number(value or 0)
+        rounded = (number * smallest if minor else number).quantize(smallest, ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
-    return placed(rounded, place_of(value))
+    return _placed_as(rounded, value)
 
 
 def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN401
@@ -78,10 +80,18 @@ def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN40
     """
     if value is None or value == "":
         return None
-    rate = _number(value, "a rate") * (100 if fraction else 1)
-    digits = f"{rate:f}"
-    text = digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return placed(text, place_of(value))
+    if (rate := _rate(str(value), fraction)) is None:
+        raise _wrong(value, "a rate")
+    return _placed_as(rate, value)
+
+
+@lru_cache(maxsize=1000)
+def _rate(text: str, fraction: bool) -> str | None:
+    try:
+        digits = f"{_number(text) * (100 if fraction else 1):f}"
+    except InvalidOperation:
+        return None
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def taxes_by_rate(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -161,23 +171,27 @@ def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
         WrongValueError: A value is no moment.
     """
     for value in values:
-        text = "" if value is None else str(value).strip()
-        if text not in ("", "0") and not text.startswith("0000-00-00"):
-            if (moment := _moment(text, zone)) is None:
-                raise _wrong(value, "a moment")
-            return placed(moment, place_of(value))
+        moment = "" if value is None else _moment(str(value), zone)
+        if moment is None:
+            raise _wrong(value, "a moment")
+        if moment:
+            return _placed_as(moment, value)
     return None
 
 
 @lru_cache(maxsize=1000)
-def _moment(text: str, zone: str) -> str | None:
+def _moment(value: str, zone: str) -> str | None:
+    """Return a moment in UTC; "" if nothing is told, None if it is no moment."""
+    text = value.strip()
+    if text in ("", "0") or text.startswith("0000-00-00"):
+        return ""
     try:
         if text.replace(".", "", 1).isdecimal() and len(text) > len("20260131"):
             seconds = Decimal(text)
             seconds = seconds / 1000 if seconds >= _MILLISECONDS else seconds
             return write_stamp(datetime.fromtimestamp(float(seconds), timezone.utc))
-        if moment := parse_stamp(text):
-            return write_stamp(moment)
+        if utc := sortable_stamp(text) or (zone == "UTC" and sortable_stamp(f"{text}Z")):
+            return utc
         if moment := parse_start(text):
             return write_stamp(moment.replace(tzinfo=ZoneInfo(zone)))
     except (ValueError, OverflowError, OSError):
@@ -185,11 +199,12 @@ def _moment(text: str, zone: str) -> str | None:
     return None
 
 
-def _number(value: object, kind: str) -> Decimal:
-    try:
-        return Decimal(str(value).strip())
-    except InvalidOperation:
-        raise _wrong(value, kind) from None
+def _number(value: object) -> Decimal:
+    """Return a number; raise InvalidOperation where it is none, or not finite."""
+    number = Decimal(str(value))
+    if number.is_finite():
+        return number
+    raise InvalidOperation
 
 
 def _wrong(value: object, kind: str) -> WrongValueError:
@@ -232,6 +247,12 @@ def placed(value: Value, place: str | None) -> Value:
     made: Value = _KINDS[type(value)](value)
     made.place = place  # type: ignore[attr-defined]
     return made
+
+
+def _placed_as(made: Value, value: object) -> Value:
+    """Return what was made of a value, with that value's place."""
+    place = getattr(value, "place", None)
+    return made if place is None else placed(made, place)
 
 
 def place_of(value: object) -> str | None:

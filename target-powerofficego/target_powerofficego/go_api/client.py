@@ -42,6 +42,7 @@ from target_powerofficego.go_api.sender import (
     Sender,
     hide_queries,
 )
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, turn_store
 from target_powerofficego.json_text import read_json
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     Args:
         connection: addresses and keys.
-        requests_per_second: what Go allows per subscription key; less when the key is shared.
+        requests_per_second: what Go allows per subscription key, to all who share the store.
+        rate_limit_store: where the turns are kept that all clients with the subscription key take:
+            `memory`, the path of a file, or the address of a PostgreSQL database.
         timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
@@ -88,7 +91,8 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         tell: takes a line before a failed call is repeated; without it nothing is reported.
 
     Raises:
-        ConfigurationError: when `requests_per_second` is no whole number above 0.
+        ConfigurationError: when `requests_per_second` is no whole number above 0, or
+            `rate_limit_store` is no such place.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         connection: Connection,
         *,
         requests_per_second: int = 10,
+        rate_limit_store: str = IN_MEMORY,
         timeout_seconds: float = 60,
         retry_seconds: float = 300,
         user_agent: str | None = None,
@@ -110,7 +115,11 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         self._retry_seconds = retry_seconds
         self._user_agent = user_agent or "target-powerofficego/" + version("target-powerofficego")
         self._stop = threading.Event()
-        self._rate_limit = RateLimit(requests_per_second, self._stop)
+        self._rate_limit = RateLimit(
+            requests_per_second,
+            self._stop,
+            store=turn_store(rate_limit_store, connection.subscription_key, self._stop),
+        )
         self._token = AccessToken(connection, self._ask_for_token)
         self._repetition = Repetition(
             retry_seconds, self._wait, reach_seconds=reach_seconds, tell=tell
@@ -263,6 +272,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         with self._senders_lock:
             for sender in self._senders:
                 sender.close()
+        self._rate_limit.close()
 
     def _value(self, call: Call, *checks: tuple[Callable[[Any], bool], str]) -> Any:  # noqa: ANN401
         """Return the value of a call's answer; a check that it fails says what is wrong with it."""

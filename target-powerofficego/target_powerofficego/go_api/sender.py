@@ -9,9 +9,9 @@ ever left, which decides whether a write may be repeated.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import re
+import secrets
 import socket
 import threading
 import time
@@ -31,23 +31,25 @@ from target_powerofficego.go_api.errors import (
     TryAgainLater,
     Unreachable,
 )
+from target_powerofficego.go_api.turn_stores import TurnsInMemory, TurnStoreError
+from target_powerofficego.go_api.turns import Place
 from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from pyrate_limiter import RateItem
     from tenacity import RetryCallState
     from urllib3.connectionpool import HTTPConnectionPool
 
+    from target_powerofficego.go_api.turn_stores import TurnStore
+    from target_powerofficego.go_api.turns import Turns
 
-# Requests do not all travel equally fast. A window a little longer than the second that Go counts
-# lets a request overtake the ones before it by 30 ms, and still leaves 97 percent of the limit.
-WINDOW_MILLISECONDS = 1030
-# On a busy machine requests bunch more than that on their way, and Go turns one away. A window that
-# fits them costs a fifth of the speed, so it is used only for a while after that has happened.
-WIDE_WINDOW_MILLISECONDS = 1250
-WIDE_SECONDS = 60.0
+
+logger = logging.getLogger("target-powerofficego")
+
+_T = TypeVar("_T")
+
+_SHORTEST_WAIT_SECONDS = 0.001
 
 
 class NoTurnInTime(Exception):  # noqa: N818
@@ -59,15 +61,17 @@ class NoTurnInTime(Exception):  # noqa: N818
 
 
 class RateLimit:
-    """Turns for all threads of a client, in the order asked for.
+    """Turns for all threads of a client, and for all other clients that use the same store.
 
-    Go allows ten requests in a second per subscription key, tokens included.
+    Threads reserve their turns one after the other, so that clients that share a limit get equal
+    shares of it, however many threads each has.
 
     Args:
         requests_per_second: a whole number, at least 1.
         stop: ends every wait at once when set.
         now: a clock in seconds that never goes back.
         wait: sleeps so many seconds, or less when `stop` is set.
+        store: where the turns are kept; in memory without it.
 
     Raises:
         ConfigurationError: when `requests_per_second` is no whole number above 0.
@@ -79,22 +83,20 @@ class RateLimit:
         stop: threading.Event,
         now: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
+        *,
+        store: TurnStore | None = None,
     ) -> None:
         if int(requests_per_second) != requests_per_second or requests_per_second < 1:
             raise ConfigurationError("requests_per_second must be a whole number, at least 1")
-        # takes long to load, and --help gives no turns
-        from pyrate_limiter import InMemoryBucket, Rate, RateItem  # noqa: PLC0415
-
-        self._usual = Rate(int(requests_per_second), WINDOW_MILLISECONDS)
-        self._wide = Rate(int(requests_per_second), WIDE_WINDOW_MILLISECONDS)
-        self._bucket = InMemoryBucket([self._usual])
-        self._request_at: Callable[[int], RateItem] = functools.partial(RateItem, "request")
+        self._most = int(requests_per_second)
         self._stop = stop
         self._now = now
         self._wait = wait or stop.wait
+        self._store = store or TurnsInMemory(now)
+        self._client = secrets.token_hex(4)
         self._queue = threading.Lock()
-        self._pause_lock = threading.Lock()
-        self._paused_until = self._wide_until = 0.0
+        self._front_at = 0.0
+        self._was_used = self._is_failing = False
 
     def take_turn(self, give_up_at: float) -> None:
         """Wait until one more request may be sent.
@@ -105,31 +107,67 @@ class RateLimit:
         Raises:
             StopRequested: when `stop` is or gets set.
             NoTurnInTime: as soon as it is known that the turn comes after `give_up_at`.
+            ConfigurationError: when the store cannot be used at all.
+            Unreachable: when it cannot be used any more.
         """
-        with self._queue:
-            while (seconds := self._seconds_until_turn()) > 0:
-                if self._now() + seconds > give_up_at:
-                    raise NoTurnInTime(seconds)
-                self._wait(seconds)
+        with self._place_in_queue(give_up_at):
+            place = Place(self._client)
+            while (seconds := self._ask(give_up_at, place)) > 0:
+                self._front_at = self._now() + seconds
+                self._wait(max(seconds, _SHORTEST_WAIT_SECONDS))
 
     def pause(self, seconds: float) -> None:
         """Give nobody a turn for so many seconds from now, and fewer turns for a minute after."""
-        with self._pause_lock:
-            self._paused_until = max(self._paused_until, self._now() + seconds)
-            self._wide_until = self._paused_until + WIDE_SECONDS
+        # Where that cannot be stored, no turn is given either.
+        with contextlib.suppress(TurnStoreError):
+            self._store.change(lambda turns, now: turns.pause(now, seconds))
 
-    def _seconds_until_turn(self) -> float:
+    def close(self) -> None:
+        """Let go of what the store holds open."""
+        self._store.close()
+
+    @contextlib.contextmanager
+    def _place_in_queue(self, give_up_at: float) -> Iterator[None]:
+        """Be the thread whose turn is next; give up when even that one's would come too late."""
+        patience = give_up_at - self._now() if self._front_at <= give_up_at else 0
+        if not self._queue.acquire(timeout=min(max(patience, 0), threading.TIMEOUT_MAX)):
+            raise NoTurnInTime(max(self._front_at - self._now(), 0))
+        try:
+            yield
+        finally:
+            self._queue.release()
+
+    def _ask(self, give_up_at: float, place: Place) -> float:
+        """Return the seconds until it is to be asked again; 0 when the turn has come."""
+        self._see_that_it_goes_on()
+        patience = max(give_up_at - self._now(), 0)
+        seconds = self._changed(
+            lambda turns, now: turns.take(now, self._most, patience, place) - now
+        )
+        if seconds > patience:
+            raise NoTurnInTime(seconds)
+        return seconds
+
+    def _see_that_it_goes_on(self) -> None:
         if self._stop.is_set():
             raise StopRequested("stopped on request before the call was made")
-        now = self._now()
-        if now < self._paused_until:
-            return self._paused_until - now
-        self._bucket.rates = [self._wide if now < self._wide_until else self._usual]
-        request = self._request_at(int(now * 1000))
-        self._bucket.leak(request.timestamp)
-        if self._bucket.put(request):
-            return 0
-        return max(cast("int", self._bucket.waiting(request)), 1) / 1000
+
+    def _changed(self, change: Callable[[Turns, float], _T]) -> _T:
+        try:
+            result = self._store.change(change)
+        except TurnStoreError as error:
+            failure = error
+        else:
+            self._was_used, self._is_failing = True, False
+            return result
+        self._see_that_it_goes_on()
+        if not self._was_used:
+            raise ConfigurationError(f"rate_limit_store cannot be used: {failure}")
+        complaint = f"rate_limit_store cannot be used any more: {failure}"
+        if not self._is_failing:
+            logger.warning("%s; no call is made until it can", complaint)
+        self._is_failing = True
+        raise Unreachable(f"{complaint}; see to it, then run again")
 
 
 CONNECT_SECONDS = 10
@@ -402,8 +440,6 @@ def hide_queries() -> None:
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
 
-
-_T = TypeVar("_T")
 
 SHORTEST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 30

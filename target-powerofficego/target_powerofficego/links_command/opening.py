@@ -1,17 +1,20 @@
 """Opens the link store that a run has made: to read it, or to change it while no run is under way.
 
-It never creates a link store, and never waits for a run to end.
+It never creates a link store, and never waits for a run to end. A config may say where it is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from target_powerofficego.links_command.listing import fail
+from target_powerofficego.plain_text import may_be_a_key
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation
@@ -87,6 +90,24 @@ def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
         unknown = f"the link store knows no shop {shop_name or ''}".rstrip()
         fail(unknown + (f"; it knows {names}" if names else ""))
     return max(meant, key=lambda one: (one.newest_run, one.id))
+
+
+def config_of_file(path: str) -> dict[str, Any]:
+    """Return the settings in a config file of target-powerofficego.
+
+    Raises:
+        click.ClickException: with one line, for a file that is missing or not JSON.
+    """
+    shown = "the file that is named" if may_be_a_key(path) else path
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        fail(f"--config: {shown} cannot be read: {error.strerror}")
+    except ValueError as error:
+        fail(f"--config: {shown} holds no settings as JSON: {error}")
+    if not isinstance(config, dict):
+        fail(f"--config: {shown} holds no settings as JSON")
+    return config
 
 
 def confirm(question: str, *, is_confirmed: bool) -> None:

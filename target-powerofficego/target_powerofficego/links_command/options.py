@@ -10,7 +10,7 @@ import click
 from target_powerofficego.store.values import ENTITIES, LARGEST_NUMBER, PAYMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
@@ -33,20 +33,27 @@ class Choices:
         return self.given_link_store or _DEFAULT_LINK_STORE
 
 
-def with_choices(*, variables: Sequence[str] | None = None) -> Callable[[Decorated], Decorated]:
+FORMATS: Mapping[str, str] = {"table": "A table to read", "json": "one JSON object a line"}
+"""What each format is, in words."""
+
+
+def with_choices(
+    *, variables: Sequence[str] | None = None, formats: Mapping[str, str] = FORMATS
+) -> Callable[[Decorated], Decorated]:
     """Add the options of `Choices`.
 
     Only the outermost command reads the variables, so that they never overrule an option.
     """
+    *others, last = formats.values()
 
     def decorate(command: Decorated) -> Decorated:
         command = click.option(
             "--format",
             "output_format",
-            type=click.Choice(["table", "json"]),
+            type=click.Choice(list(formats)),
             callback=_choose,
             expose_value=False,
-            help="A table to read, or one JSON object a line.  [default: table]",
+            help=f"{', '.join(others)}, or {last}.  [default: table]",
         )(command)
         return click.option(
             "--link-store",

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from target_powerofficego.database_address import MAY_BE_A_KEY
 from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.decisions.merge import Owner
 from target_powerofficego.decisions.personal_data import Marks
 from target_powerofficego.plain_text import may_be_a_key
-from target_powerofficego.store.location import MAY_BE_A_KEY, StoreLocation, keep_private, private
+from target_powerofficego.settings.notify import wrong_addresses
+from target_powerofficego.store.location import StoreLocation, keep_private, private
 from target_powerofficego.store.values import ENTITIES, LinkStoreError, is_shop_name
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class SideReader:
             for entity, by_row in owners.items()
         }
         as_they_are = ("workers", "request_timeout", "retry_seconds", "dry_run")
+        self.wrong += wrong_addresses(config.get("notify") or "")
         return {
             **{name: config[name] for name in as_they_are},
             "shop_name": self._shop_name(),

@@ -17,10 +17,13 @@ from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.dataflow.values import Unusable, rate_key, vat_rate
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import ConfigurationError, Connection
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_place
 from target_powerofficego.settings.both_ways import SideReader, SideSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from target_powerofficego.store.location import StoreLocation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Settings(SideSettings):
     connection: Connection
     new_namespace: bool = False
     requests_per_second: int = 10
+    rate_limit_store: str = IN_MEMORY
     full_check: datetime.timedelta = datetime.timedelta(hours=24)
     plans_first_run: bool = False
     on_link: str = "keep"
@@ -65,10 +69,12 @@ class _Reader(SideReader):
         config = self.config
         connection = self._connection()
         sales_accounts = self._sales_accounts()
+        either_way = self.of_either_way()
         settings = {
-            **self.of_either_way(),
+            **either_way,
             "new_namespace": config["new_namespace"],
             "requests_per_second": config["requests_per_second"],
+            "rate_limit_store": self._rate_limit_store(either_way["link_store"]),
             "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
             "plans_first_run": self._plans_first_run(),
             "on_link": config["on_link"],
@@ -110,6 +116,17 @@ class _Reader(SideReader):
         except ConfigurationError as error:
             self.wrong.append(str(error))
             return None
+
+    def _rate_limit_store(self, link_store: StoreLocation) -> str:
+        place = self.config.get("rate_limit_store")
+        if not place:
+            is_shared = link_store.is_postgresql and not self.config["dry_run"]
+            return str(link_store) if is_shared else IN_MEMORY
+        try:
+            check_place(place)
+        except ConfigurationError as error:
+            self.wrong.append(str(error))
+        return str(place)
 
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"

@@ -66,6 +66,15 @@ _CONNECTION = (
         description="PowerOffice allows 10 per subscription key; less leaves room for others.",
     ),
     th.Property(
+        "rate_limit_store",
+        th.StringType,
+        title="Rate limit store",
+        description="Where all that use one subscription key share its limit: `memory` (they do"
+        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        " database, as in link_store (several machines). Default: the database of link_store if"
+        " that is PostgreSQL and this is no dry run, else `memory`.",
+    ),
+    th.Property(
         "workers",
         th.IntegerType(minimum=1, maximum=32),
         default=4,
@@ -218,6 +227,15 @@ _CARE = (
         default="unacknowledged",
         title="Fail on",
         description="Exit 3 while rejects or holds are open that nobody has acknowledged.",
+    ),
+    th.Property(
+        "notify",
+        th.StringType,
+        secret=True,
+        title="Notify",
+        description="Where a message goes when something new waits for a person, when a run"
+        " breaks, and when all is well again: addresses in Apprise's form, separated by spaces."
+        " Needs target-powerofficego[notify].",
     ),
 )
 

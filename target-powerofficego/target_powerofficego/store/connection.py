@@ -48,6 +48,8 @@ _POSTGRESQL: Mapping[str, Any] = {
         "application_name": "target-powerofficego",
     }
 }
+_OF_ALL_SHOPS = int.from_bytes(b"go links", "big")
+"""The number of the lock, in a store in PostgreSQL, that is for no shop in particular."""
 _OLD_ROWS_ARE_SEEN = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend'
@@ -161,9 +163,10 @@ class StoreConnection:
 
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
-            version = None
-            if sa.inspect(self.connection).has_table(t.about.name):
-                version = self.connection.scalar(sa.select(t.about.c.schema_version))
+            version = self._schema_version()
+            if version is None or (version < t.SCHEMA_VERSION and when_older == "migrate"):
+                self._let_others_finish()
+                version = self._schema_version()
             if version is None:
                 t.tables.create_all(self.connection)
                 self.connection.execute(sa.insert(t.about).values(schema_version=t.SCHEMA_VERSION))
@@ -179,6 +182,19 @@ class StoreConnection:
                     f"the link store {self.location} was written by a newer version of this"
                     " program: upgrade target-powerofficego"
                 )
+
+    def _schema_version(self) -> int | None:
+        """Return the version of the tables; None if there are none yet."""
+        if not sa.inspect(self.connection).has_table(t.about.name):
+            return None
+        return self.connection.scalar(sa.select(t.about.c.schema_version))
+
+    def _let_others_finish(self) -> None:
+        """Let no other shop's run make or migrate the same store until this transaction ends."""
+        if self.location.is_postgresql:
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_OF_ALL_SHOPS)))
+        else:
+            self.connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def all_at_once(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return the rows of a query in the driver's own syntax, run by the driver itself.

@@ -8,7 +8,7 @@ from target_powerofficego.store import tables as t
 from target_powerofficego.store.connection import StoreConnection, WhenOlder
 from target_powerofficego.store.go_rows import GoRows, IntentRows, PaymentRows
 from target_powerofficego.store.location import StoreLocation
-from target_powerofficego.store.namespaces import NamespaceRows, RunRows
+from target_powerofficego.store.namespaces import NamespaceRows, NoticeRows, RunRows
 from target_powerofficego.store.record_rows import (
     ConflictRows,
     ErasureRows,
@@ -68,6 +68,7 @@ class LinkStore(StoreConnection):
         super().__init__(location, locked_for=locked_for, when_older=when_older)
         self.namespaces = NamespaceRows(self)
         self.runs = RunRows(self)
+        self.notices = NoticeRows(self)
         self.links = LinkRows(self)
         self.unsettled = UnsettledRows(self)
         self.settled = SettledRows(self, self.unsettled)

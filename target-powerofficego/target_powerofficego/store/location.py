@@ -14,17 +14,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from target_powerofficego.plain_text import may_be_a_key
-from target_powerofficego.store.values import LinkStoreError
-
-MAY_BE_A_KEY = (
-    "looks like a key and is not shown; if it is a path, write it with its folder or an ending"
-)
+from target_powerofficego.database_address import database_address
+from target_powerofficego.store.values import LinkStoreError, RunUnderWay
 
 _IN_MEMORY = ":memory:"
-_POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
-_SECRETS = frozenset({"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"})
-"""What libpq accepts in a URL and must not be shown, besides `password` (PostgreSQL 18)."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +34,11 @@ class StoreLocation:
             LinkStoreError: it is neither, or holds a secret, which would be shown wherever
                 settings are shown.
         """
-        if not text.strip() or "\0" in text:
-            raise LinkStoreError("link_store is empty or no path; set it to the path of a file")
-        if may_be_a_key(text):
-            raise LinkStoreError(f"link_store {MAY_BE_A_KEY}, such as ./links.db")
-        if "://" not in text:
-            return cls(sa.URL.create("sqlite", database=text))
-        url = _url(text)
-        if url.password is not None or "password" in url.query:
-            raise LinkStoreError(
-                "link_store must not hold the database's password: give that in the environment"
-                " variable PGPASSWORD or in the file ~/.pgpass"
-            )
-        if secrets := sorted(_SECRETS.intersection(url.query)):
-            raise LinkStoreError(
-                f"link_store must not hold {' or '.join(secrets)}: give that in the file"
-                " ~/.pg_service.conf, and name its service in link_store (?service=NAME)"
-            )
-        return cls(url.set(drivername="postgresql+psycopg"))
+        try:
+            url = database_address(text, "link_store")
+        except ValueError as error:
+            raise LinkStoreError(str(error)) from None
+        return cls(url or sa.URL.create("sqlite", database=text))
 
     @classmethod
     def in_memory(cls) -> StoreLocation:
@@ -81,19 +61,6 @@ class StoreLocation:
         if not self.is_postgresql:
             return str(self.url.database)
         return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
-
-
-def _url(text: str) -> sa.URL:
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        url = None
-    if url is None or url.drivername not in _POSTGRESQL:
-        raise LinkStoreError(
-            "link_store must be the path of a file, or the address of a PostgreSQL database"
-            " (postgresql://user@host/database)"
-        )
-    return url
 
 
 PRIVATE = 0o600
@@ -140,7 +107,8 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     It belongs to the file, whatever path or symbolic link is used to name it.
 
     Raises:
-        LinkStoreError: another process holds it, or its file cannot be written.
+        RunUnderWay: another process holds it.
+        LinkStoreError: its file cannot be written.
     """
     if location.path is None:
         return None
@@ -151,7 +119,7 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise LinkStoreError(_another_run(shop_name, str(path))) from None
+        raise RunUnderWay(_another_run(shop_name, str(path))) from None
     except OSError as error:
         raise LinkStoreError(
             f"the link store {location} cannot be written: {error.strerror}"
@@ -176,14 +144,14 @@ def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: 
     """Acquire the lock of a store in PostgreSQL; it is held until this connection ends.
 
     Raises:
-        LinkStoreError: another session holds it.
+        RunUnderWay: another session holds it.
     """
     digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
     give_up_at = time.monotonic() + _SECONDS_TO_END
     while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
         if time.monotonic() > give_up_at:
-            raise LinkStoreError(_another_run(shop_name, str(location)))
+            raise RunUnderWay(_another_run(shop_name, str(location)))
         time.sleep(_SECONDS_TO_END / 20)
 
 

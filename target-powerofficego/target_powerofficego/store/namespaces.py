@@ -161,14 +161,34 @@ class RunRows(Rows):
         """Return the newest runs of all namespaces, newest first."""
         return [_run(row) for row in self._all(_RUNS.limit(count))]
 
-    def newest_of_each(self) -> list[Run]:
-        """Return the newest run of each shop and way, newest first."""
+    def newest_of_each(self, *, ended: bool = False) -> list[Run]:
+        """Return the newest run of each shop and way, or the newest that ended, newest first."""
         newest = (
             sa.select(sa.func.max(t.runs.c.id))
+            .where(*([t.runs.c.exit_status.is_not(None)] if ended else []))
             .join(t.namespaces)
             .group_by(t.namespaces.c.shop_name, t.runs.c.way)
         )
         return [_run(row) for row in self._all(_RUNS.where(t.runs.c.id.in_(newest)))]
+
+
+class NoticeRows(Rows):
+    """How the shop stood when a message about it last went out."""
+
+    def last(self) -> dict[str, Any] | None:
+        """Return what was kept last; None before the first time."""
+        row = self._first(self._select(t.notices))
+        return None if row is None else row.said
+
+    def replace(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Keep something in place of what was kept, or where nothing was.
+
+        Return false if something else is there now: another process has replaced it.
+        """
+        key = self._key()
+        with self._store.transaction():
+            self._upsert(t.notices, key, key, only_new={"said": before})
+            return self._update(t.notices, self._of(t.notices, said=before), said=after) == 1
 
 
 _RUNS = sa.select(t.runs, t.namespaces.c.shop_name).join(t.namespaces).order_by(t.runs.c.id.desc())

@@ -19,10 +19,12 @@ from target_powerofficego.store.tables import from_stamp, to_json, to_stamp
 from target_powerofficego.store.values import (
     LONGEST_REST,
     NEWER_VERSION,
+    OWN_FAULT,
     SHOP_FILE,
     Erasure,
     KeptConflict,
     Link,
+    OpenOnes,
     Settled,
     SettledText,
     Unsettled,
@@ -332,6 +334,25 @@ class UnsettledRows(Rows):
         if not acknowledged:
             query = query.where(t.unsettled.c.acknowledged_at.is_(None))
         return self._values(Unsettled, query.order_by(t.unsettled.c.id))
+
+    def counted(self) -> list[OpenOnes]:
+        """Return how many are open of each shop, by name and kind."""
+        which = (t.namespaces.c.shop_name, t.unsettled.c.entity, t.unsettled.c.kind)
+        is_new = t.unsettled.c.acknowledged_at.is_(None)
+        is_own_fault = sa.and_(is_new, t.unsettled.c.title == OWN_FAULT)
+        query = (
+            sa.select(
+                *which,
+                sa.func.count().label("number"),
+                sa.func.count(t.unsettled.c.acknowledged_at).label("acknowledged"),
+                sa.func.count(sa.case((is_own_fault, 1))).label("own_faults"),
+                sa.func.min(t.unsettled.c.first_seen).label("oldest"),
+            )
+            .join(t.namespaces)
+            .group_by(*which)
+            .order_by(*which)
+        )
+        return self._values(OpenOnes, query)
 
     def waiting_for(self, awaited: str) -> list[Unsettled]:
         """Return the parked records that wait for a record such as "customers:12".

@@ -68,7 +68,7 @@ def from_stamp(stamp: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(stamp)
 
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Increase it with each change to a table, and add a step to `STEPS`."""
 
 tables = MetaData()
@@ -332,6 +332,14 @@ A voucher that `was_met` was posted before this store began, perhaps with paymen
 known here. No column tells who paid.
 """
 
+notices = Table(
+    "notices",
+    tables,
+    _namespace(),
+    Column("said", Json, nullable=False),
+)
+"""How a shop stood when its last message went out, so that nothing is said twice."""
+
 
 STEPS: Mapping[int, Iterable[Table | Executable]] = {
     # The conflicts and the erasures. The index of orders has kept less since then, without buyers'
@@ -353,6 +361,8 @@ STEPS: Mapping[int, Iterable[Table | Executable]] = {
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
     # The bytes by which a record that has not changed is recognised without being read.
     6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"),),
+    # What was last said to who set `notify`.
+    7: (notices,),
 }
 """By a store's version, the tables and changes that bring it to the next one.
 

@@ -1,7 +1,8 @@
 """All that a link store knows, row by row, out of one database and into another.
 
 What was read from Go is left out: the next run reads it. So is how often a record that may be an
-old version was read: that is counted again.
+old version was read: that is counted again. And so is what was last
+said of a shop: what waits is said anew.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ REFERENCES: Mapping[str, str] = {
 }
 """The columns that refer to a row by its id, and the table of that row."""
 
-_LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts)
+_LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts, t.notices)
 
 
 class TransferRows(Rows):

@@ -45,6 +45,11 @@ def entity_of(kept_as: str) -> str:
     return kept_as.removesuffix(_BACK)
 
 
+def way_of(kept_as: str) -> WayName:
+    """Return the way on which what has this name was settled, or is open."""
+    return "back" if kept_as.endswith(_BACK) else "forward"
+
+
 LARGEST_NUMBER = 2**31 - 1
 """The largest value that a PostgreSQL integer column holds."""
 
@@ -67,6 +72,10 @@ UnsettledKind = Literal["parked", "reject", "hold"]
 
 class LinkStoreError(Exception):
     """The link store cannot be used; the text says why and what to do about it."""
+
+
+class RunUnderWay(LinkStoreError):  # noqa: N818 - reads as what it says
+    """Another run for the shop holds the lock."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,28 @@ class Unsettled:
         """
         due = self.next_attempt_at
         return due is not None and datetime.timedelta(0) < due - at <= LONGEST_REST
+
+
+@dataclass(frozen=True)
+class OpenOnes:
+    """How many records of a shop are open under a name of the store, as one kind.
+
+    `number` counts all, `acknowledged` those that a person knows of, and `own_faults` those of the
+    others that are faults of this program; `oldest` is when the first of all was first seen.
+    """
+
+    shop_name: str
+    entity: str
+    kind: UnsettledKind
+    number: int
+    acknowledged: int
+    own_faults: int
+    oldest: datetime.datetime
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a person."""
+        return 0 if self.kind == "parked" else self.number - self.acknowledged
 
 
 @dataclass(frozen=True)

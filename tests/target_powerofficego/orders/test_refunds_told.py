@@ -30,6 +30,7 @@ def order(**changes):
 
 
 DISCOUNTED = {"discounts": [{"amount_incl": "73.00"}]}  # 50.00 at 25 % and 23.00 at 15 %
+FREE = {"discounts": [{"amount_incl": "365.00"}]}  # all goods, though not the freight and the fee
 
 
 def refund(amount, *lines, **more):
@@ -118,12 +119,13 @@ def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
     "back",
     [
         refund("0.00", part("c", "2", "0.00")),
+        refund("0.00", part("c", "1")),
         refund("0.00", part("c", "1"), part("g")),
         refund("0.00", part("c", "1"), amount_excl="0.00"),
         refund(None, part("c", "2", "0.00")),
     ],
 )
-@pytest.mark.parametrize("discounts", [{}, DISCOUNTED])
+@pytest.mark.parametrize("discounts", [{}, DISCOUNTED, FREE])
 def test_goods_that_came_back_without_money_change_nothing(back, discounts):
     told = order(**discounts)
 

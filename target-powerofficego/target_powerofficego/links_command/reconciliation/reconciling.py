@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +13,7 @@ from target_powerofficego.environment import settings_of_variables
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import GoClient, GoError
 from target_powerofficego.links_command.listing import fail
-from target_powerofficego.links_command.opening import open_store
+from target_powerofficego.links_command.opening import config_of_file, open_store
 from target_powerofficego.links_command.reconciliation.comparison import (
     Books,
     Comparison,
@@ -38,7 +36,7 @@ _ENVIRONMENT = "ENV"
 USED = (
     *("application_key", "client_key", "subscription_key", "environment", "api_url", "token_url"),
     *("shop_name", "link_store", "time_zone"),
-    *("requests_per_second", "workers", "request_timeout", "retry_seconds"),
+    *("requests_per_second", "rate_limit_store", "workers", "request_timeout", "retry_seconds"),
 )
 """The settings that reading needs; the others decide what is written, so they are not looked at."""
 _START_UP_SECONDS = 10.0
@@ -66,6 +64,7 @@ def _compared(store: LinkStore, settings: Settings, period: Period) -> Compariso
     go = GoClient(
         settings.connection,
         requests_per_second=settings.requests_per_second,
+        rate_limit_store=settings.rate_limit_store,
         timeout_seconds=settings.request_timeout,
         retry_seconds=settings.retry_seconds,
     )
@@ -144,7 +143,7 @@ def _config(paths: Sequence[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for path in paths:
         if path != _ENVIRONMENT:
-            config |= _of_file(path)
+            config |= config_of_file(path)
     if not paths or _ENVIRONMENT in paths:
         config |= _of_environment()
     return {name: config[name] for name in USED if config.get(name) not in (None, "")}
@@ -166,18 +165,6 @@ def _settings(config: dict[str, Any]) -> Settings:
         f"{'; '.join(wrong)}. The settings of target-powerofficego are needed: name their file with"
         f" --config FILE, or set the variables {_PREFIX}…"
     )
-
-
-def _of_file(path: str) -> dict[str, Any]:
-    try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        fail(f"--config: {path} cannot be read: {error.strerror}")
-    except ValueError as error:
-        fail(f"--config: {path} holds no settings as JSON: {error}")
-    if not isinstance(config, dict):
-        fail(f"--config: {path} holds no settings as JSON")
-    return config
 
 
 def _of_environment() -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""A service on this machine that takes messages, as Apprise sends them to a webhook."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Receiver:
+    """What arrived; `status` is what it answers, and None that it never does."""
+
+    port: int = 0
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    status: int | None = 200
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def address(self) -> str:
+        """Where it is, in Apprise's form, with a secret as its path."""
+        return f"json://127.0.0.1:{self.port}/{SECRET}"
+
+    @property
+    def titles(self) -> list[str]:
+        """The titles of what arrived."""
+        return [message["title"] for message in self.messages]
+
+    @property
+    def last(self) -> str:
+        """Title and text of what arrived last."""
+        return f"{self.messages[-1]['title']}\n{self.messages[-1]['message']}"
+
+
+SECRET = "hemmelig7K2pQ9"
+
+
+@pytest.fixture
+def receiver():
+    """A service that takes messages."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if receiver.status is None:
+                receiver.ended.wait()
+                return
+            if receiver.status == 200:
+                receiver.messages.append(json.loads(body))
+            self.send_response(receiver.status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield receiver
+    receiver.ended.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,0 +1,124 @@
+"""How a record of a shop file is brought into the contract's form."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tap_customwebshop import schemas
+from tap_customwebshop.shop.contract import Contract, WrongRecordError
+
+CONTRACT = Contract(schemas.ORDERS)
+EACH_KIND = {
+    name: schemas.ORDERS["properties"][name]
+    for name in ("id", "number", "status", "is_guest", "total_incl", "paid_at", "note")
+}
+OF_EACH_KIND = {
+    "properties": {
+        **EACH_KIND,
+        "invoice": schemas.ORDERS["properties"]["invoice"],
+        "taxes": schemas.ORDERS["properties"]["taxes"],
+        "custom": schemas.ORDERS["properties"]["custom"],
+    }
+}
+NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+
+
+class Text(str):
+    """Text that is not taken at a glance, so that all of its record is gone through."""
+
+
+values: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=True, places=2)
+    | st.floats()
+    | st.sampled_from(
+        ["", "12.50", "1e5", "NaN", "product", "2026-01-31T12:00:00Z", "2026-01-31", NOON, (), []]
+    )
+    | st.just({})
+)
+
+
+def _objects(schema):
+    """Objects of a schema; most of their members have the kind that the contract says."""
+    fields = {
+        name: st.integers(0, 40).flatmap(lambda n, field=field: values if n == 0 else _right(field))
+        for name, field in schema["properties"].items()
+    }
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def _right(field):
+    if "properties" in field.get("items", {}):
+        return st.lists(_objects(field["items"]), max_size=2)
+    if field.get("properties"):
+        return _objects(field)
+    if "object" in field["type"]:
+        return st.just({"a": Decimal("1.5"), "b": [1]})
+    if "boolean" in field["type"]:
+        return st.booleans()
+    words = {"date-time": "2026-01-31T12:00:00+01:00"}.get(field.get("format"), "12.50")
+    return st.none() | st.just(words) | st.just(Decimal("7.10"))
+
+
+def _taken(record):
+    try:
+        return CONTRACT.taken(record)
+    except WrongRecordError as error:
+        return str(error)
+
+
+@given(_objects(OF_EACH_KIND), st.sampled_from(["note", "notes"]))
+def test_a_glance_takes_what_a_close_look_takes_and_makes_the_same_of_it(order, member):
+    assert _taken({**order, member: "x"}) == _taken({**order, member: Text("x")})
+
+
+def test_numbers_and_moments_become_text_and_the_rest_stays():
+    order = {
+        "id": 7,
+        "number": 12,
+        "total_incl": Decimal("1.20E+3"),
+        "paid_at": NOON,
+        "is_guest": False,
+        "note": None,
+        "lines": [{"id": Decimal(1), "quantity": 2, "type": "product"}],
+        "custom": {"weight": Decimal("1.50")},
+    }
+
+    assert CONTRACT.taken(order) == {
+        "id": "7",
+        "number": "12",
+        "total_incl": "1200",
+        "paid_at": "2026-01-31T12:00:00.000000Z",
+        "is_guest": False,
+        "note": None,
+        "lines": [{"id": "1", "quantity": "2", "type": "product"}],
+        "custom": {"weight": Decimal("1.50")},
+    }
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [
+        ("total_incl", 1.5, "'total_incl' is no decimal"),
+        ("total_incl", Decimal("NaN"), "'total_incl' is no decimal"),
+        ("total_incl", True, "'total_incl' is no decimal"),
+        ("id", Decimal("Infinity"), "'id' must be text"),
+        ("status", "sent", "'status' must be one of draft, pending"),
+        ("paid_at", "2026-01-31T12:00:00", "'paid_at' is no moment with a zone"),
+        ("lines", [None], "'lines' must be an object"),
+        ("lines", ({"id": "1"},), "'lines' must be a list"),
+        ("lines", [{"id": "1", "skuu": "A"}], "no 'lines.skuu'; did you mean 'lines.sku'?"),
+        ("is_guest", 0, "'is_guest' must be True or False"),
+    ],
+)
+def test_what_is_wrong_in_a_record_is_said_with_its_place(member, value, words):
+    with pytest.raises(WrongRecordError) as failure:
+        CONTRACT.taken({"id": "1", member: value})
+    assert words in str(failure.value)

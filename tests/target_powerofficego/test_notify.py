@@ -1,0 +1,424 @@
+"""`notify`: who set it is told what is new, once, without personal data or keys."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pkgutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+from clocks import machine_off_by
+from ledger import A_PERSON
+from receiver import SECRET
+from target_powerofficego.links_command import main
+from target_powerofficego.notices.news import Standing
+from target_powerofficego.settings.notify import SERVICES
+from target_powerofficego.target import TargetPowerOfficeGo
+
+PERSONAL = ("Nordmann", "Kari", "example.no", "91234567", "Storgata", "1001", "501", "502", "ULL-1")
+NEW = "testshop: 1 reject is new"
+WELL = "testshop: all is well again"
+BROKE = "testshop: a run broke"
+SILENT = "testshop: no run has come for too long"
+
+
+@pytest.fixture
+def run(ledger, receiver):
+    """Runs the target with `notify` set to the receiver."""
+
+    def run(*messages, **settings):
+        return ledger.run(*messages, **{"notify": receiver.address, **settings})
+
+    return run
+
+
+@pytest.fixture
+def check(ledger, receiver):
+    """Runs `check` as from cron, with `notify` set to the receiver."""
+
+    def check(*words, **variables):
+        line = ["--link-store", str(ledger.link_store), "check", *words]
+        env = {"TARGET_POWEROFFICEGO_NOTIFY": receiver.address, **variables}
+        return CliRunner().invoke(main, line, env=env)
+
+    return check
+
+
+def broken(ledger):
+    """Return an input on which a run breaks."""
+    return {"type": "RECORD", "stream": "invoices", "record": {"id": "1"}}
+
+
+def test_a_run_in_which_nothing_new_happens_sends_nothing(run, receiver, customer):
+    run(customer())
+    run(customer())
+
+    assert receiver.messages == []
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_new_rejects_and_holds_are_said_once_and_that_all_is_well_again_once(
+    run, receiver, box, customer, product
+):
+    twins = [
+        box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
+        for _ in range(2)
+    ]
+    run(customer(), product(sku=None))
+
+    assert receiver.last.splitlines() == [
+        "testshop: 1 hold and 1 reject are new",
+        "customers: 1 new hold; see powerofficego-links holds --entity customers",
+        "products: 1 new reject; see powerofficego-links rejects --entity products",
+        "In all, 1 hold and 1 reject wait for a person.",
+        "Each run tries again what is rejected or held.",
+        "Correct it in the shop or in Go, or acknowledge it: powerofficego-links acknowledge.",
+    ]
+    assert receiver.messages[-1]["type"] == "warning"
+
+    run(customer(), product(sku=None))
+    run(customer(), product())
+    assert len(receiver.messages) == 1
+
+    box.go.edit("Customers", twins[1]["Id"], {"EmailAddress": "other@example.no"})
+    run(customer(), product())
+    run(customer(), product())
+    assert receiver.titles[1:] == [WELL]
+    assert receiver.messages[-1]["type"] == "success"
+
+
+def test_only_what_is_new_is_counted_as_new(run, receiver, product):
+    run(product(sku=None))
+    run(product(), product(id="502", sku=None))
+    run(product(id="503", sku=None))
+
+    assert receiver.titles == [NEW] * 3
+    assert "In all, 2 rejects wait for a person." in receiver.last
+
+
+def test_another_reason_for_the_same_reject_is_not_said_again(run, receiver, product):
+    run(product(sku=None))
+    run(product(name=None))
+
+    assert receiver.titles == [NEW]
+
+
+def test_what_is_acknowledged_no_longer_waits(run, ledger, receiver, check, product):
+    run(product(sku=None))
+    ledger.acknowledge_all()
+
+    assert check().exit_code == 0
+    run(product(sku=None))
+    assert receiver.titles == [NEW, WELL]
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_a_run_that_breaks_is_said_once_until_it_runs_again(run, ledger, receiver, customer):
+    run(customer())
+    for _ in range(2):
+        assert run(broken(ledger)).status == 1
+
+    assert receiver.last.splitlines() == [
+        BROKE,
+        "The run from the shop to PowerOffice Go broke: it failed.",
+        "See the end of its log, and run it again.",
+    ]
+    assert receiver.messages[-1]["type"] == "failure"
+    run(customer())
+    run(customer())
+    assert receiver.titles == [BROKE, WELL]
+    run(broken(ledger))
+    assert receiver.titles == [BROKE, WELL, BROKE]
+
+
+def test_a_run_that_breaks_before_it_is_recorded_is_said_once(run, receiver, check, customer):
+    run(customer())
+    for _ in range(2):
+        assert run(client_key="another").status == 1
+        assert check().exit_code == 0
+
+    assert receiver.titles == [BROKE]
+    assert "refused it, or gave no usable answer" in receiver.last
+    run(customer())
+    assert receiver.titles == [BROKE, WELL]
+
+
+def test_a_run_that_a_brake_stops_says_so_with_what_waits(run, receiver, customer, product):
+    run(customer())
+    people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(2, 5)]
+    run(product(sku=None), *people, max_creates=1, workers=1)
+
+    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+    assert "a brake stopped it (max_creates, max_changes)" in receiver.last
+
+
+def test_a_tap_that_breaks_off_is_said(ledger, receiver, lines_of, customer):
+    ledger.run(customer())
+    without_end = "".join(lines_of(customer()).splitlines(keepends=True)[:-1])
+    ledger.command_on(without_end, notify=receiver.address)
+    ledger.command_on("", notify=receiver.address)
+
+    assert receiver.titles == [BROKE]
+    assert "the tap did not come to its end" in receiver.last
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_that_no_run_has_come_is_said_once_and_that_one_came(run, check, receiver, customer):
+    with machine_off_by(-datetime.timedelta(hours=5)):
+        run(customer())
+    for _ in range(2):
+        assert check("--newer-than", "3h").exit_code == 1
+
+    assert receiver.last == (
+        f"{SILENT}\nThe newest run for the shop testshop ended 5 hours ago (run 1, forward): see"
+        " whether what starts the runs still does, and its log."
+    )
+    run(customer())
+    assert check("--newer-than", "3h").exit_code == 0
+    assert receiver.titles == [SILENT, WELL]
+
+
+def test_runs_that_cannot_start_do_not_make_check_say_again_that_none_came(
+    run, check, receiver, customer
+):
+    with machine_off_by(-datetime.timedelta(hours=5)):
+        run(customer())
+    for _ in range(2):
+        check("--newer-than", "3h")
+        run(client_key="another")
+
+    assert receiver.titles == [SILENT, BROKE]
+
+
+def test_check_says_that_a_run_was_killed_and_a_run_without_notify_mends_it(
+    run, ledger, check, receiver, customer
+):
+    run(customer())
+    TargetPowerOfficeGo(config=ledger.config()).begin().close()
+    for _ in range(2):
+        assert check().exit_code == 1
+    ledger.run(customer())
+    for _ in range(2):
+        assert check().exit_code == 0
+
+    assert receiver.titles == [BROKE, WELL]
+    assert "it was cut off before its end" in receiver.messages[0]["message"]
+
+
+def test_check_leaves_it_to_a_run_that_is_under_way(run, ledger, check, receiver, product):
+    ledger.run(product(sku=None))
+    under_way = TargetPowerOfficeGo(config=ledger.config(notify=receiver.address))
+    under_way.begin()
+    try:
+        assert check().exit_code == 3
+        assert receiver.messages == []
+        assert run(product()).status == 1
+        assert receiver.messages == []
+    finally:
+        under_way.process_endofpipe()
+        under_way._notify()
+    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+
+
+def test_check_says_what_is_new_of_several_shops_in_one_message(ledger, check, receiver, product):
+    ledger.run(product(sku=None))
+    ledger.run(product(sku=None), shop_name="another", new_namespace=True)
+
+    check()
+    check()
+
+    (message,) = receiver.messages
+    assert message["title"] == "2 shops: something changed"
+    assert "another: 1 reject is new\n" in message["message"]
+    assert f"\n\n{NEW}\n" in message["message"]
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_check_says_nothing_of_other_shops_where_one_is_named(
+    ledger, check, receiver, product, how
+):
+    ledger.run(product(sku=None))
+    ledger.run(product(sku=None), shop_name="another", new_namespace=True)
+
+    told = (
+        check("--shop-name", "another")
+        if how == "option"
+        else check(TARGET_POWEROFFICEGO_SHOP_NAME="another")
+    )
+
+    assert told.exit_code == 3
+    assert receiver.titles == ["another: 1 reject is new"]
+
+
+def test_check_takes_notify_and_the_link_store_from_a_config(ledger, receiver, product, tmp_path):
+    ledger.run(product(sku=None))
+    config = tmp_path / "go.json"
+    config.write_text(json.dumps(ledger.config(notify=receiver.address)))
+
+    told = CliRunner().invoke(main, ["check", "--config", str(config)])
+
+    assert told.exit_code == 3
+    assert receiver.titles == [NEW]
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
+    ledger.run(customer())
+    nothing, broke = Standing().to_keep(), Standing(broken={"forward": 1}).to_keep()
+
+    with ledger.store() as one, ledger.store() as other:
+        for store in (one, other):
+            store.namespaces.enter_known("testshop")
+        assert one.notices.replace(nothing, broke)
+        assert not other.notices.replace(nothing, broke)
+        assert other.notices.last() == broke
+        assert other.notices.replace(broke, nothing)
+        assert one.notices.last() == nothing
+
+
+@pytest.mark.parametrize("path", ["go.json", "a7Kp2Qx9Zt4Wm8Rv1"])
+def test_a_config_that_check_cannot_read_is_one_line_without_what_may_be_a_key(ledger, path):
+    ledger.run()
+
+    told = CliRunner().invoke(main, ["check", "--config", path])
+
+    shown = path if "." in path else "the file that is named"
+    assert told.exit_code == 1
+    assert told.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("settings", [{"dry_run": True}, {"first_run": "plan"}])
+def test_a_plan_sends_nothing(run, ledger, receiver, box, customer, product, settings):
+    box.go.create("Customers", {"Name": "Fjell AS"})
+    run(customer(), product(sku=None), **settings)
+    ledger.run(customer())
+    run(product(id="502", sku=None), dry_run=True)
+    run(broken(ledger), dry_run=True)
+
+    assert receiver.messages == []
+
+
+@pytest.mark.both_link_stores(if_slow=True)
+def test_nothing_is_said_before_a_run_came_as_far_as_go(run, receiver):
+    run(client_key="another")
+
+    assert receiver.messages == []
+
+
+def test_nothing_is_said_where_it_could_not_be_remembered(run, ledger, receiver, customer):
+    run(customer())
+    ledger.run(customer())
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
+        store.execute("UPDATE about SET schema_version = 99")
+
+    told = run(customer())
+
+    assert told.status == 1
+    assert "notify: the link store" in told.log
+    assert receiver.messages == []
+
+
+@pytest.mark.parametrize("status", [500, None])
+def test_a_service_that_takes_nothing_changes_nothing_and_the_next_run_says_it(
+    run, receiver, product, status
+):
+    receiver.status = status
+    told = run(product(sku=None))
+
+    assert told.status == 3
+    assert told.log.splitlines()[-1] == (
+        "notify: 0 of 1 addresses took the message; it is tried again after the next run"
+    )
+    assert SECRET not in told.log
+    receiver.status = 200
+    run(product(sku=None))
+    run(product(sku=None))
+    assert receiver.titles == [NEW]
+
+
+def test_wrong_addresses_are_told_without_them_and_the_others_get_the_message(
+    run, receiver, product, monkeypatch
+):
+    monkeypatch.setenv("LOGLEVEL", "DEBUG")
+    monkeypatch.setenv("TARGET_POWEROFFICEGO_LOGLEVEL", "DEBUG")
+    wrong = [
+        f"json://127.0.0.1:9/{SECRET}",
+        f"jsons://no-such-host.invalid/{SECRET}",
+        f"slack://{SECRET}",
+        f"tgram://{SECRET}/1",
+        f"mailtos://{SECRET}",
+    ]
+    told = run(product(sku=None), notify=" ".join([receiver.address, *wrong]))
+    run(product(sku=None), notify=" ".join([*wrong, receiver.address]))
+
+    assert told.status == 3
+    assert told.log.splitlines()[-1] == "notify: 1 of 6 addresses took the message"
+    assert SECRET not in told.log
+    assert receiver.titles == [NEW]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Apprise imports
+@pytest.mark.parametrize("scheme", SERVICES)
+def test_a_service_is_where_apprise_has_it_and_is_reached_by_tls(scheme):
+    kind = pkgutil.resolve_name(f"apprise.plugins.{SERVICES[scheme]}")
+
+    by_tls = kind.secure_protocol
+    assert scheme in ((by_tls,) if isinstance(by_tls, str) else by_tls)
+    assert kind.protocol in (None, scheme.removesuffix("s"))
+
+
+def test_no_message_says_who_a_person_is_or_holds_a_key(
+    run, receiver, box, customer, product, order
+):
+    body = {"title": "Kari Nordmann", "status": 400, "detail": "Kari Nordmann, Storgata 1"}
+    box.faults.add(method="POST", path="/salesorders/complete$", status=400, body=body)
+    run(customer(email="Kari"), product(id="502", sku=None), product(), order(customer_id=None))
+    run(broken(None), client_key="a-very-secret-key")
+    run(broken(None))
+
+    text = json.dumps(receiver.messages)
+    assert len(receiver.messages) == 2
+    keys = (box.go.application_key, box.go.client_key, box.go.subscription_key, SECRET)
+    assert [one for one in (*PERSONAL, *keys, "a-very-secret-key") if one in text] == []
+
+
+@pytest.mark.parametrize(
+    ("notify", "line"),
+    [
+        (
+            f"json://hooks.example.com/{SECRET}",
+            "notify: address 1 of 1 is not encrypted: it must begin with jsons://",
+        ),
+        (
+            f"tgram://1/2 mailto://me:{SECRET}@example.com",
+            "notify: address 2 of 2 is not encrypted: it must begin with mailtos://",
+        ),
+        (f"syslog://{SECRET}", "notify: address 1 of 1 begins with none of apprises://, "),
+        (SECRET, "notify: address 1 of 1 begins with none of apprises://, "),
+        (f"jsons://[{SECRET}", "notify: address 1 of 1 cannot be read as an address"),
+        (
+            f"jsons://example.com/{SECRET}?Verify=No",
+            "notify: address 1 of 1 lets anybody answer in the service's place",
+        ),
+        (
+            f"mailtos://me:{SECRET}@example.com?mode=insecure",
+            "notify: address 1 of 1 lets anybody answer in the service's place",
+        ),
+    ],
+)
+def test_an_address_that_would_not_be_safe_stops_the_run_at_start_up(
+    run, check, customer, notify, line
+):
+    told = run(customer(), notify=notify)
+
+    assert told.status == 1
+    assert [one for one in told.log.splitlines() if one.startswith(line)] != []
+    assert SECRET not in told.log
+    assert told.reads == []
+    checked = check(TARGET_POWEROFFICEGO_NOTIFY=notify)
+    assert checked.exit_code == 1
+    assert checked.stderr.startswith(f"Error: {line}")
+    assert SECRET not in checked.output
