@@ -90,7 +90,9 @@ class Pipes:
 
     def _work_of_pipe(self, tap: str, target: str) -> dict[str, float]:
         state, states, log = (self._folder / f"{tap}.{part}" for part in ("state", "out", "log"))
-        read = [*self._command(tap), *(["--state", state] if state.exists() else [])]
+        read = self._command(tap)
+        if state.exists():
+            read += ["--state", state]
         if tap == "tap-powerofficego":
             read += ["--catalog", self._folder / "catalog.json"]
         env = without_a_ban_on_byte_code()

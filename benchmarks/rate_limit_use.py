@@ -121,9 +121,11 @@ class Case:
                 for number, clock in enumerate(self.clocks)
             ]
             for one in started:
+                assert one.stdout is not None
                 one.stdout.readline()  # it reads
             time.sleep(WARM_UP_SECONDS + seconds)
             for one in started:
+                assert one.stdin is not None
                 one.stdin.close()
             go.shutdown()
         self.note(go, seconds)

@@ -842,6 +842,11 @@ def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(recor
 
 
 NOT_VALID = {"message": "kari@x.no is not valid", "extensions": {"code": "BAD_INPUT"}}
+NOT_SHOWN = {
+    "message": "No",
+    "extensions": {"code": "FORBIDDEN"},
+    "path": ["x", "customer", "orders"],
+}
 
 
 @pytest.mark.parametrize(
@@ -889,6 +894,8 @@ def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
         (Reply({}, status=429), False),
         ({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}, False),
         ({"errors": [NOT_VALID], "data": {"x": {"userErrors": []}}}, True),
+        ({"errors": [NOT_SHOWN], "data": {"x": None}}, True),
+        ({"errors": [NOT_SHOWN], "data": None}, True),
     ],
 )
 def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, answer, may_be_done):
@@ -898,6 +905,19 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
         edit(by_file, {"name": "x"})
     assert trouble.value.may_be_done is may_be_done
     assert len(odd_shop.asked) == 1
+
+
+def test_a_change_is_not_made_twice_because_something_of_its_result_is_not_shown(records, odd_shop):
+    by_file = records("AUTH = Login('/login', {})\n" + GRAPHQL)
+    odd_shop.answer = lambda asked: {"token": "t"} if asked.path == "/login" else {"data": {}}
+    edit(by_file, {"name": "x"})
+    odd_shop.answer = lambda _: {"errors": [NOT_SHOWN], "data": {"x": None}}
+
+    with pytest.raises(PassingTrouble) as trouble:
+        edit(by_file, {"name": "y"})
+
+    assert trouble.value.may_be_done
+    assert [one.path for one in odd_shop.asked] == ["/login", "/graphql", "/graphql"]
 
 
 def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):

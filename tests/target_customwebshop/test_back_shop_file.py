@@ -836,10 +836,10 @@ def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
 
 
 def test_the_target_takes_every_setting_of_the_tap():
-    of_the_sdk: dict = {"properties": {}}
-    TapCustomWebShop.append_builtin_config(of_the_sdk)
-    own = SETTINGS["properties"].keys() - of_the_sdk["properties"].keys()
-
+    settings_of_the_sdk: dict = {"properties": {}}
+    TapCustomWebShop.append_builtin_config(settings_of_the_sdk)
+    own = SETTINGS["properties"].keys() - settings_of_the_sdk["properties"].keys()
+    assert own
     assert own <= TargetCustomWebShop.config_jsonschema["properties"].keys()
 
 

@@ -353,12 +353,14 @@ def test_processes_that_share_a_limit_make_all_their_calls_and_none_is_refused(b
         "settings": {"requests_per_second": 5, "rate_limit_store": place},
     }
     command = [sys.executable, "-c", CLIENT, json.dumps(told)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(4)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) for _ in range(4)]
     for process in processes:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     started = time.monotonic()
     for process in processes:
+        assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:

@@ -21,6 +21,7 @@ from target_powerofficego.go_api.turns import (
 
 START = 1000.0
 TINY = 1e-6
+_NOBODY = -1
 
 MOST = st.integers(1, 12)
 GAPS = st.lists(st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 3)), max_size=20)
@@ -52,7 +53,9 @@ class Simulation:
 
     def run(self) -> Simulation:
         order = itertools.count()
-        events = [(START + at, next(order), None, seconds) for at, seconds in self.pauses.items()]
+        events: list[tuple[float, int, int, Place | float]] = [
+            (START + at, next(order), _NOBODY, seconds) for at, seconds in self.pauses.items()
+        ]
         calls = [iter(client.gaps) for client in self.clients]
         late = [itertools.cycle(client.late) for client in self.clients]
 
@@ -66,7 +69,7 @@ class Simulation:
         heapq.heapify(events)
         while events:
             now, _, number, given = heapq.heappop(events)
-            if number is None:
+            if not isinstance(given, Place):
                 self.turns.pause(now, given)
             elif now < START + self.clients[number].dies_at:
                 had_none = given.reserved is None

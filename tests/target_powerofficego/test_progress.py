@@ -18,7 +18,7 @@ from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
 from target_powerofficego.settle.progress import Lines, Pace, Progress, Standing
-from target_powerofficego.settle.progress_bar import Bar
+from target_powerofficego.settle.terminal import Bar
 
 ENTITIES = ("customers", "products", "orders")
 LONGEST_SECONDS = 15

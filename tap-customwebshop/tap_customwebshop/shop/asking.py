@@ -474,9 +474,9 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _is_turned_away(answer: connection.Answer, body: object) -> bool:
-    """Return whether the shop did nothing since it does not know who asks, or lets them not.
+    """Return whether the shop did nothing, because it does not know or does not admit who asks.
 
-    A GraphQL server says it in an answer that looks like a success.
+    A GraphQL server says so in an answer that looks like a success.
     """
     if answer.status == requests.codes.unauthorized:
         return True
@@ -486,7 +486,20 @@ def _is_turned_away(answer: connection.Answer, body: object) -> bool:
         content = read_json(answer.body)
     except ValueError:
         return False
-    return _deny(_errors_of(body, content)) and not _results_of(content)
+    errors = _errors_of(body, content)
+    return _deny(errors) and not _may_be_done(content, errors)
+
+
+def _may_be_done(content: object, errors: list[Any]) -> bool:
+    """Return whether a GraphQL server may have done what was asked, in spite of errors.
+
+    It shows a result then, or an error names a place within one: what that place may not show can
+    leave nothing of the whole result.
+    """
+    paths = [value_at(one, "path") for one in errors]
+    return bool(_results_of(content)) or any(
+        isinstance(one, list) and len(one) > 1 for one in paths
+    )
 
 
 def _results_of(content: object) -> list[Any]:
@@ -556,15 +569,14 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
     """
     if not _is_graphql(body):
         return
-    results = _results_of(content)
     errors = _errors_of(body, content)
-    if errors and results:
+    if errors and _may_be_done(content, errors):
         raise PassingTrouble("the shop answered with an error beside the result")
     if "THROTTLED" in str(errors):
         raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
     if _deny(errors):
         raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
-    refusals = errors or [one for result in results for one in _refusals_in(result)]
+    refusals = errors or [one for result in _results_of(content) for one in _refusals_in(result)]
     if refusals:
         raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
 

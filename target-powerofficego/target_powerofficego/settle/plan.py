@@ -1,6 +1,6 @@
 """What a run decided, change by change: the plan of a dry run, and the record of a real one.
 
-It is shown by `plan_table`, and written to a file as JSON lines where the user asks for one.
+It is shown by `terminal`, and written to a file as JSON lines where the user asks for one.
 """
 
 from __future__ import annotations

@@ -21,15 +21,13 @@ if TYPE_CHECKING:
     from target_powerofficego.settings.both_ways import SideSettings
     from target_powerofficego.settle.plan import Plan
     from target_powerofficego.settle.progress import Standing
-    from target_powerofficego.settle.progress_bar import Bar
     from target_powerofficego.settle.settlement import Settlement
     from target_powerofficego.settle.summary import Tally
+    from target_powerofficego.settle.terminal import Bar
     from target_powerofficego.settle.writes import Brakes
     from target_powerofficego.store.link_store import LinkStore, UnsettledKind
 
 _OPEN_KINDS: tuple[UnsettledKind, ...] = ("reject", "hold")
-
-
 _DECLARING_A_TERMINAL = frozenset({"FORCE_COLOR", "TTY_COMPATIBLE"})
 """The variables that declare to `rich` whether the log goes to a terminal."""
 
@@ -161,7 +159,7 @@ class Run:
         return status
 
     def _tell_plan(self) -> None:
-        from target_powerofficego.settle.plan_table import tell_plan  # noqa: PLC0415
+        from target_powerofficego.settle.terminal import tell_plan  # noqa: PLC0415
 
         tell_plan(self.plan.changes(), every_one=self.settings.dry_run)
         for line in self.brakes.told_by_a_plan():
@@ -191,7 +189,7 @@ def _bar() -> Bar | None:
     """Return a bar on a terminal that can draw it; None where there is none."""
     if not sys.stderr.isatty():
         return None
-    from target_powerofficego.settle.progress_bar import bar  # noqa: PLC0415
+    from target_powerofficego.settle.terminal import bar  # noqa: PLC0415
 
     return bar()
 
@@ -200,6 +198,6 @@ def _summary_table() -> Callable[..., bool] | None:
     """Return what shows a summary on a terminal; None where there is certainly none."""
     if not sys.stderr.isatty() and _DECLARING_A_TERMINAL.isdisjoint(os.environ):
         return None
-    from target_powerofficego.settle.summary_table import show_summary  # noqa: PLC0415
+    from target_powerofficego.settle.terminal import show_summary  # noqa: PLC0415
 
     return show_summary
