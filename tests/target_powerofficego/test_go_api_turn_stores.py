@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -153,7 +154,11 @@ def test_a_file_of_another_program_is_left_as_it_is_and_stops_in_one_line(
     assert place.read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 400], ids=["empty", "zeros"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 400, b'{"rate_limits":{"4f1c":{"at":12.5,"turns":{"giv'],
+    ids=["empty", "zeros", "half"],
+)
 def test_what_a_power_cut_left_of_a_file_is_written_again(content, tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     place.write_bytes(content)
@@ -161,6 +166,23 @@ def test_what_a_power_cut_left_of_a_file_is_written_again(content, tmp_path, lim
     limit_at(place).take_turn(give_up_at=time.monotonic())
 
     assert len(json.loads(place.read_text())["rate_limits"]) == 1
+
+
+def test_a_full_disk_is_said_to_be_so_and_the_file_is_usable_once_there_is_room(tmp_path, limit_at):
+    place = tmp_path / "rate-limit.json"
+    limit = limit_at(place)
+    limit.take_turn(math.inf)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (place.stat().st_size + 10, hard))
+    try:
+        with pytest.raises(ConfigurationError, match="No space left on device"):
+            limit_at(place, key="another").take_turn(math.inf)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    limit.take_turn(math.inf)
+
+    assert json.loads(place.read_text())["rate_limits"]
 
 
 def test_after_a_restart_of_the_machine_no_turn_waits_for_a_clock_that_began_anew(

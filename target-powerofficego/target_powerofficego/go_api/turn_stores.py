@@ -89,6 +89,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     rate_limits: dict[str, _Stored]
 
 
+_BEGINNING = msgspec.json.encode(_File({})).removesuffix(b"}}")
+
+
 class TurnsInFile:
     """The turns of all processes of one machine, by the clock that it counts from its start.
 
@@ -120,16 +123,16 @@ class TurnsInFile:
 
     def _change(self, file: int, change: Callable[[Turns, float], _T]) -> _T:
         content = os.pread(file, os.fstat(file).st_size, 0)
-        # A power cut may leave a file empty, or full of zeros.
-        is_new = not content.strip(b"\0 ")
-        stored = _File({}) if is_new else msgspec.json.decode(content, type=_File)
+        stored = _stored_in(content)
         now = time.monotonic()
         own = stored.rate_limits.get(self._key)
         turns = own.turns_at(now) if own else Turns()
         result = change(turns, now)
         stored.rate_limits[self._key] = _Stored(now, turns)
-        # At one go and never shorter, so that a process killed meanwhile leaves no half of it.
-        os.pwrite(file, msgspec.json.encode(stored).ljust(len(content)), 0)
+        # Never shorter, so that nothing of what was there before stays behind it.
+        text = msgspec.json.encode(stored).ljust(len(content))
+        if os.pwrite(file, text, 0) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return result
 
     @contextlib.contextmanager
@@ -154,6 +157,24 @@ class TurnsInFile:
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is used."""
+
+
+def _stored_in(content: bytes) -> _File:
+    """Return what a file holds; nothing if a power cut or a full disk left only a part of it.
+
+    Raises:
+        MsgspecError: it is another program's file.
+    """
+    if not content.strip(b"\0 "):
+        return _File({})
+    try:
+        return msgspec.json.decode(content, type=_File)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if not content.startswith(_BEGINNING):
+            raise
+        return _File({})
 
 
 def _is_locked_now(file: int) -> bool:
