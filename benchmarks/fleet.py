@@ -32,7 +32,7 @@ import time
 import uuid
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ from go_sandbox.storage import Storage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
-from target_powerofficego.go_api.turns import Turns
+from target_powerofficego.go_api.turns import Place, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,12 +82,11 @@ class Merchant:
 
     def wrong(self) -> list[str]:
         """Return what is twice or missing in Go."""
-        return [
-            f"{self.folder}: {len(self.go.entries(resource))} of {resource} in Go,"
-            f" {len(self.shop.records(stream))} in the shop"
-            for stream, resource in (("customers", "Customers"), ("orders", "SalesOrders"))
-            if len(self.go.entries(resource)) != len(self.shop.records(stream))
-        ]
+        references = [one["ExternalImportReference"] for one in self.go.entries("SalesOrders")]
+        buyers = [one["EmailAddress"] for one in self.go.entries("Customers")]
+        lacking = len(self.shop.records("orders")) - len(set(references))
+        doubled = len(references + buyers) - len({*references, *buyers})
+        return [f"{self.folder}: {lacking} lacking, {doubled} twice"] if lacking or doubled else []
 
 
 def open_merchant(number: int) -> Merchant:
@@ -199,10 +198,11 @@ def kill_target_of(folder: Path) -> None:
         if time.monotonic() > give_up_at:
             sys.exit(f"{folder.name} settles nothing: see {folder}/sync.log")
         time.sleep(0.01)
-    for process in Path("/proc").iterdir():
-        is_own = process.name.isdigit() and (process / "cwd").readlink() == folder
-        if is_own and b"target-powerofficego" in (process / "cmdline").read_bytes():
-            os.kill(int(process.name), signal.SIGKILL)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            is_own = (process / "cwd").readlink() == folder
+            if is_own and b"target-powerofficego" in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 @contextmanager
@@ -237,21 +237,24 @@ def simulated(shops: int, at_once: int, latency: float, within: float, calls: li
     chance, turns = random.Random(1), Turns()
     due = sorted(chance.uniform(0, within) for _ in range(shops))
     left = [chance.choice(calls) for _ in due]
+    places = [Place(str(shop)) for shop in range(shops)]
     begins = iter(enumerate(due))
     events = [(moment, shop) for shop, moment in itertools.islice(begins, at_once)]
-    waits, last_turn = [], 0.0
+    waits, now = [], 0.0
     while events:
         now, shop = heapq.heappop(events)
-        if left[shop]:
-            left[shop] -= 1
-            last_turn = turns.take(now, CALLS_A_SECOND, patience=HOUR)
-            heapq.heappush(events, (last_turn + latency, shop))
-        else:
+        if not left[shop]:
             waits.append(now - due[shop])
             for following, moment in itertools.islice(begins, 1):
                 heapq.heappush(events, (max(now, moment), following))
+        elif (turn := turns.take(now, CALLS_A_SECOND, HOUR, places[shop])) > now:
+            heapq.heappush(events, (turn, shop))
+        else:
+            left[shop] -= 1
+            places[shop] = Place(str(shop))
+            heapq.heappush(events, (now + latency, shop))
     return (
-        f"{shops} shops due within {within / 60:.0f} minutes were done after {last_turn / 60:.0f};"
+        f"{shops} shops due within {within / 60:.0f} minutes were done after {now / 60:.0f};"
         f" a shop {statistics.median(waits):.0f} s after it was due, the last {max(waits):.0f} s"
     )
 

@@ -58,13 +58,15 @@ def assert_one_error(ended: commands.Ended, told: str, *, secret: str = "hemmeli
     assert [one for one in ("Traceback", secret) if one in ended.stderr] == []
 
 
-def start(package: str, config: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:
+def start(
+    package: str, config: dict[str, Any], folder: Path, *arguments: object
+) -> subprocess.Popen[bytes]:
     """Start a tap as a process whose output nobody reads yet."""
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     # Unbuffered, the last record could be seen before the tap has counted it as emitted.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
-        [sys.executable, "-m", package, "--config", folder / "config.json"],
+        [sys.executable, "-m", package, "--config", folder / "config.json", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=env,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import MetadataMapping
     from target_powerofficego.go_api import GoClient
 
     from tap_powerofficego.lists import Entry
@@ -51,7 +52,8 @@ class GoStream(Stream):
         filters: The filters by which Go tells what changed; without any, everything is read.
         has_unstamped_edits: Whether Go lets edits pass that none of the stamps tells of, so that
             everything has to be listed again from time to time.
-        lines: The member that holds the lines, which cost a call an entry; "" for none.
+        lines: The member that holds the lines, which cost a call an entry, and so are read only
+            where they are selected; "" for none.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("Id",)
@@ -71,6 +73,14 @@ class GoStream(Stream):
         self.STATE_MSG_FREQUENCY = min(self._page_size, state_each)
         self._known = frozenset(self.entry_schema["properties"])
         self._told_members: set[str] = set()
+
+    @property
+    @override
+    def metadata(self) -> MetadataMapping:
+        metadata = super().metadata
+        if self.lines and self._tap_input_catalog is None:
+            metadata["properties", self.lines].selected_by_default = False
+        return metadata
 
     @property
     def go(self) -> GoClient:

@@ -103,6 +103,7 @@ class ContactPersonsStream(GoStream):
 
     name = "contact_persons"
     path = "/ContactPersons"
+    selected_by_default = False
     entry_schema = schemas.CONTACT_PERSONS
 
 
@@ -111,6 +112,7 @@ class DeliveryAddressesStream(GoStream):
 
     name = "delivery_addresses"
     path = "/ContactDeliveryAddresses"
+    selected_by_default = False
     entry_schema = schemas.DELIVERY_ADDRESSES
 
 
@@ -119,6 +121,7 @@ class ProductGroupsStream(GoStream):
 
     name = "product_groups"
     path = "/ProductGroups"
+    selected_by_default = False
     entry_schema = schemas.PRODUCT_GROUPS
 
 
@@ -127,6 +130,7 @@ class VatCodesStream(GoStream):
 
     name = "vat_codes"
     path = "/VatCodes"
+    selected_by_default = False
     entry_schema = schemas.VAT_CODES
     filters = ()
 
@@ -147,4 +151,5 @@ STREAMS: tuple[type[GoStream], ...] = (
 )
 """In the order in which they are emitted, for orders and invoices name customers and products.
 
-Orders come before invoices, so that an order that is invoiced meanwhile is in one of the two."""
+Orders come before invoices, so that an order that is invoiced meanwhile is in one of the two. Those
+that the way back does not need are read only where they are selected."""

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singer_sdk.sinks import RecordSink
+    from target_powerofficego.singer_target import SettlingTarget
 
     from target_customwebshop.start_up import BackRun
 
+_ORDERS = "salesorders"
+_LINES = "SalesOrderLines"
 _INVOICES = "outgoing_invoices"
 
 
@@ -28,9 +31,20 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
     entities: ClassVar[Mapping[str, str]] = {
         "customers": on_the_way_back("customers"),
         "products": on_the_way_back("products"),
-        "salesorders": on_the_way_back("orders"),
+        _ORDERS: on_the_way_back("orders"),
         _INVOICES: on_the_way_back("orders"),
     }
+
+    def __init__(self, target: SettlingTarget[BackRun], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
+        super().__init__(target, *args, **kwargs)
+        is_without_lines = (
+            self.stream_name.lower() == _ORDERS and _LINES not in self.schema["properties"]
+        )
+        if is_without_lines and target.config["order_lines_back"]:
+            self.logger.warning(
+                "order_lines_back: no edit of a line comes back, because the tap does not read"
+                f" {_ORDERS}.{_LINES}; select it"
+            )
 
     def take(
         self, run: BackRun, own_id: str, record: dict[str, Any], context: dict[str, Any]

@@ -13,6 +13,7 @@ from tap_powerofficego.tap import TapPowerOfficeGo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 STREAMS = {
     "customers": "Customers",
@@ -136,20 +137,29 @@ def config(box: Sandbox, config_for: Callable[..., dict[str, Any]]) -> dict[str,
 
 @pytest.fixture
 def catalog(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
-    """Makes a catalog of some streams, without some fields (`salesorders.SalesOrderLines`)."""
+    """Makes a catalog of some streams, or all, with all fields but those in `without`.
+
+    These are named as in `salesorders.SalesOrderLines`.
+    """
 
     def make(*streams: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
         found = TapPowerOfficeGo(config=dict(config)).catalog_dict
         for entry in found["streams"]:
             for metadata in entry["metadata"]:
                 path = ".".join([entry["stream"], *metadata["breadcrumb"][1::2]])
-                if not metadata["breadcrumb"]:
-                    metadata["metadata"]["selected"] = entry["stream"] in streams
-                elif path in without:
-                    metadata["metadata"]["selected"] = False
+                is_wanted = not streams or entry["stream"] in streams
+                metadata["metadata"]["selected"] = is_wanted and path not in without
         return found
 
     return make
+
+
+@pytest.fixture
+def catalog_file(catalog: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
+    """A catalog in which all is selected, for `--catalog`."""
+    file = tmp_path / "catalog.json"
+    file.write_text(json.dumps(catalog()), encoding="utf-8")
+    return file
 
 
 @pytest.fixture
@@ -168,13 +178,14 @@ def read_go(
         fails_with: type[Exception] | None = None,
         without: tuple[str, ...] = (),
         chosen: dict[str, Any] | None = None,
+        by_default: bool = False,
         **settings: Any,
     ) -> Emitted:
         capsys.readouterr()
         caplog.clear()
         caplog.set_level("INFO")
         seen = len(box.requests.all())
-        selected = catalog(*streams, without=without) if streams else chosen
+        selected = None if by_default else chosen or catalog(*streams, without=without)
         tap = TapPowerOfficeGo(config={**config, **settings}, state=state, catalog=selected)
         said = ""
         try:

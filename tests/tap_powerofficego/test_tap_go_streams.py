@@ -22,6 +22,21 @@ def in_go(box, resource, lines=None):
     return json.loads(json.dumps(list(entries.values()), default=float), parse_float=str)
 
 
+def test_by_default_only_what_the_way_back_needs_is_read(filled, read_go):
+    run = read_go(by_default=True)
+
+    assert {message["stream"] for message in run.messages if message["type"] == "SCHEMA"} == {
+        "customers",
+        "products",
+        "salesorders",
+        "outgoing_invoices",
+    }
+    assert run.records("salesorders")
+    assert run.records("outgoing_invoices")
+    assert not [one for one in run.records() if {"SalesOrderLines", "Lines"} & one.keys()]
+    assert not [one for one in run.reads if one.path.lower().endswith(("/complete", "/lines"))]
+
+
 def test_every_stream_emits_what_stands_in_go_with_every_member_of_its_schema(
     filled, box, read_go, resources
 ):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from members import assert_members
+from tap_powerofficego.tap import TapPowerOfficeGo
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -102,8 +103,11 @@ def test_without_the_lines_selected_no_order_is_read_and_no_line_written(linked,
     assert line_of(linked)["quantity"] == "2"
 
 
-def test_the_plain_pipe_of_both_commands_brings_a_line_back(linked, edit):
-    """Without a catalog the tap selects everything, lines too."""
+@pytest.mark.parametrize("are_selected", [True, False])
+def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selected(
+    linked, edit, are_selected
+):
+    before = line_of(linked)
     edit(Quantity=Decimal(3), ProductUnitPrice=Decimal("119.9925"))
     go = linked.box.target_config()
     del go["shop_name"]
@@ -112,7 +116,15 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back(linked, edit):
     shop = linked.config(order_lines_back=True)
     (folder / "shop-write.json").write_text(json.dumps(shop), encoding="utf-8")
 
+    selected = TapPowerOfficeGo(config=dict(go)).catalog_dict
+    for stream in selected["streams"]:
+        for one in stream["metadata"]:
+            one["metadata"].setdefault("selected", True)
+    (folder / "catalog.json").write_text(json.dumps(selected), encoding="utf-8")
+
     tap = f"{SCRIPTS}/tap-powerofficego --config go-read.json"
+    if are_selected:
+        tap += " --catalog catalog.json"
     target = f"{SCRIPTS}/target-customwebshop --config shop-write.json"
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{tap} | {target}"],
@@ -123,4 +135,9 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back(linked, edit):
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert_members(line_of(linked), quantity="3", total_excl="359.98")
+    said = "order_lines_back: no edit of a line comes back" in ended.stderr
+    assert said is not are_selected
+    if are_selected:
+        assert_members(line_of(linked), quantity="3", total_excl="359.98")
+    else:
+        assert line_of(linked) == before
