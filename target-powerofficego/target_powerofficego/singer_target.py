@@ -246,7 +246,9 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         """Settle what is still open once all input is read."""
         self._tell_metrics()
         has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
-        self.exit_status = self.begin().finish(has_input=has_input)
+        self.exit_status = self.begin().finish(
+            has_input=has_input, has_whole_input=self.has_whole_input
+        )
         self._note_end(self.exit_status)
         self._close()
 
@@ -325,6 +327,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
         require(message_dict["schema"], {"properties"})
         require(message_dict["schema"]["properties"], set())
+        self._ends_with_state = False
         stream = message_dict["stream"]
         try:
             super()._process_schema_message(message_dict)

@@ -141,12 +141,22 @@ def test_a_tap_that_leaves_out_what_tells_of_credit_notes_tells_of_no_payment(in
     assert (told["payment_status"], bool(told["invoice"])) == ("unpaid", True)
 
 
-@pytest.mark.parametrize("before", [[], [{"type": "STATE", "value": {"bookmarks": {"read": 1}}}]])
-def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced, box, before):
+STATE = {"type": "STATE", "value": {"bookmarks": {"read": 1}}}
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "salesorders",
+    "schema": {"properties": {"Id": {}}},
+    "key_properties": ["Id"],
+}
+
+
+@pytest.mark.parametrize(("before", "after"), [([], []), ([STATE], []), ([], [STATE, SCHEMA])])
+def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced, box, before, after):
     invoice_id = invoice_of(box)["Id"]
     box.go.credit_invoice(invoice_id)
 
-    cut_off = invoiced.run(*before, *only(invoiced, invoice_id), is_whole=False, ends_with=0)
+    read = (*before, *only(invoiced, invoice_id), *after)
+    cut_off = invoiced.run(*read, is_whole=False, ends_with=0)
 
     assert cut_off.writes == []
     invoiced.back()

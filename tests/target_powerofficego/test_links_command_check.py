@@ -98,6 +98,31 @@ def test_a_run_that_is_under_way_is_new_however_long_it_takes(ledger, links):
         run.close()
 
 
+@pytest.mark.parametrize("sent", ["nothing", "no state", "a schema after its last state"])
+def test_check_exits_1_after_a_run_whose_tap_did_not_come_to_its_end(
+    ledger, links, lines_of, customer, product, sent
+):
+    ledger.run(product())
+    lines = lines_of(customer()).splitlines(keepends=True)
+    schema = lines[0].replace("customers", "products")
+    text = {"nothing": "", "no state": "".join(lines[:-1])}.get(sent, "".join([*lines, schema]))
+    assert ledger.command_on(text).status == 0
+
+    told = links("check", "--newer-than", "3h")
+    of_json = json.loads(links("check", "--format", "json").stdout)
+
+    assert told.exit_code == 1
+    assert told.stderr == (
+        "the last run for the shop testshop did not get all that there was to read (run 2,"
+        " forward): its tap did not come to its end; see the log, and run it again\n"
+    )
+    assert [run["state"] for run in of_json["runs"]] == ["incomplete"]
+    shown = "no input" if sent == "nothing" else "input cut off"
+    assert shown in links("runs").output
+    ledger.run(customer())
+    assert links("check").exit_code == 0
+
+
 @pytest.mark.parametrize("age", ["3", "h", "-1h", "3 h", "3w"])
 def test_an_age_is_a_number_and_a_unit(links, age):
     told = links("check", "--newer-than", age)
@@ -505,7 +530,7 @@ def test_a_fault_of_this_program_is_told_apart_and_where_it_is(ledger, links, cu
     broken = {**customer(), "first_name": Exploding("Kari")}
     run.settlement.take("customers", broken, datetime.datetime.now(datetime.timezone.utc))
     run.settlement.take("customers", {"id": "2"}, datetime.datetime.now(datetime.timezone.utc))
-    assert run.finish(has_input=True) == 3
+    assert run.finish(has_input=True, has_whole_input=True) == 3
     run.close()
 
     assert "1 reject is a fault of this program; report" in caplog.text

@@ -312,6 +312,7 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
     (told,) = [line for line in log.splitlines() if "no input" in line]
     assert "WARNING" in told
     assert (first["has_input"], newest["has_input"]) == (True, False)
+    assert (first["has_whole_input"], newest["has_whole_input"]) == (True, False)
     assert newest["outcomes"] == {"products": {"rejected": 1}}
     assert "no input; products: 1 rejected" in links("runs")
 

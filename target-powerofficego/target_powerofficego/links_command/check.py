@@ -30,7 +30,7 @@ from target_powerofficego.links_command.options import (
 )
 from target_powerofficego.links_command.waiting import PLURALS
 from target_powerofficego.notices.announcing import announce, namespace_of
-from target_powerofficego.notices.news import Ending
+from target_powerofficego.notices.news import NOT_ALL_READ, Ending
 from target_powerofficego.settings.notify import addresses_in, wrong_addresses
 from target_powerofficego.settle.summary import own_faults_in_words, shown_by
 from target_powerofficego.store.location import StoreLocation
@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 
 _PREFIXES = ("TARGET_POWEROFFICEGO", "TARGET_CUSTOMWEBSHOP")
 """Meltano sets the variables of the plugin whose command it runs this one as."""
-_WHY_IT_BROKE = {"broke": "it failed", "did not end": "it was cut off before its end"}
+_WHY_IT_BROKE = {
+    "broke": "it failed",
+    "did not end": "it was cut off before its end",
+    "incomplete": NOT_ALL_READ,
+}
 
 
 @click.command()
@@ -76,8 +80,8 @@ def check(
     """Exit 3 while rejects or holds wait for a person.
 
     They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
-    exit status is 0. Exit 1: the last run of a way broke or did not end, the newest run of a shop
-    is older than --newer-than, or no run is on record. Made to be the
+    exit status is 0. Exit 1: the last run of a way or the tap before it broke or did not end, the
+    newest run of a shop is older than --newer-than, or no run is on record. Made to be the
     last block of `meltano run`, and to be run from monitoring. Where notify is set, what is new is
     also sent there: of the shop that is named, here or by the setting shop_name, else of all.
     """

@@ -126,7 +126,7 @@ class Health:
 
     @property
     def problems(self) -> list[str]:
-        """A line for each way whose newest run broke or was killed, and for an old newest run.
+        """A line for each way whose newest run or its tap broke, and for an old newest run.
 
         Dry runs and the plan of a first run are not recorded. Without any run, one line says so.
         """
@@ -145,7 +145,9 @@ class Health:
         """Return in a word or two how a run is, or how it ended."""
         if run.exit_status is None:
             return "under way" if run.id in self.under_way else "did not end"
-        return "broke" if run.exit_status == BROKE else "ended"
+        if run.exit_status == BROKE:
+            return "broke"
+        return "ended" if run.has_whole_input else "incomplete"
 
     def _problem(self, run: Run) -> str | None:
         last = f"the last run for the shop {run.shop_name}"
@@ -153,6 +155,8 @@ class Health:
         return {
             "did not end": f"{last} did not end {which}: run it again, and it goes on from there",
             "broke": f"{last} broke {which}: see the end of its log, and run it again",
+            "incomplete": f"{last} did not get all that there was to read {which}: its tap did not"
+            " come to its end; see the log, and run it again",
         }.get(self.state_of(run))
 
 

@@ -29,7 +29,7 @@ _MEANINGS: Mapping[str, str] = {
     "last_run_records": "Records of the newest run that ended, by what became of them.",
     "last_run_calls": "Calls to the system that the newest run that ended wrote to.",
     "run_under_way": "Whether a run is under way.",
-    "run_cut_off": "Whether the newest run was cut off before its end.",
+    "run_cut_off": "Whether the newest run, or the tap before it, did not come to its end.",
     "open_records": "Records that are rejected, held or parked.",
     "unacknowledged_records": "Rejects and holds that nobody has acknowledged.",
 }
@@ -57,7 +57,7 @@ def _samples(shop: Health) -> Iterator[Sample]:
         labels = {**of_shop, "way": run.way}
         state = shop.state_of(run)
         yield "run_under_way", labels, state == "under way"
-        yield "run_cut_off", labels, state == "did not end"
+        yield "run_cut_off", labels, state in {"did not end", "incomplete"}
     for run in shop.ended:
         yield from _of_ended(run, {**of_shop, "way": run.way})
     counts = {(one.entity, one.kind): one for one in shop.open_ones}

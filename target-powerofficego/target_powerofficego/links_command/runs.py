@@ -49,7 +49,7 @@ def runs(choices: Choices, *, newest: int) -> None:
 def _row(run: Run) -> dict[str, Any]:
     return {
         **members(run, "id", "shop_name", "way", "started_at", "finished_at", "exit_status"),
-        **members(run, "outcomes", "calls", "has_input"),
+        **members(run, "outcomes", "calls", "has_input", "has_whole_input"),
     }
 
 
@@ -62,9 +62,15 @@ def _words(run: Run, under_way: Collection[int]) -> dict[str, Any]:
     ]
     return {
         "exit_status": unended if run.exit_status is None else run.exit_status,
-        "records": "; ".join(records if run.has_input else ["no input", *records]),
+        "records": "; ".join([*_of_input(run), *records]),
         "calls_in_words": _counts(run.calls, ("reads", "writes")),
     }
+
+
+def _of_input(run: Run) -> list[str]:
+    if run.has_whole_input:
+        return []
+    return ["input cut off" if run.has_input else "no input"]
 
 
 def _counts(counts: Mapping[str, int], names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.notices.announcing import announce, namespace_of
-from target_powerofficego.notices.news import Ending
+from target_powerofficego.notices.news import NOT_ALL_READ, Ending
 from target_powerofficego.settings.notify import addresses_in
 from target_powerofficego.settle.schedule import OutputClosed
 from target_powerofficego.settle.signals import BrokenInput, Terminated
@@ -30,7 +30,6 @@ _IN_GENERAL: Mapping[type[BaseException], str] = {
 }
 """Why a run broke, without a word that could hold a key or say who a person is."""
 _NO_ANSWER = "the system that it writes to refused it, or gave no usable answer"
-_NOT_ALL_READ = "the tap did not come to its end, so not everything was read"
 _NO_CHANGES_FILE = "changes_file could not be written"
 
 
@@ -77,5 +76,5 @@ def _why_it_broke(
         known = (why for kind, why in _IN_GENERAL.items() if isinstance(ended, kind))
         return next(known, "it failed")
     if not is_whole:
-        return _NOT_ALL_READ
+        return NOT_ALL_READ
     return _NO_CHANGES_FILE if ended == 1 else None

@@ -23,6 +23,8 @@ _DIRECTIONS: Mapping[str, str] = {
     "forward": "from the shop to PowerOffice Go",
     "back": "from PowerOffice Go to the shop",
 }
+NOT_ALL_READ = "the tap did not come to its end, so not everything was read"
+"""Why a run counts as broken that did all that came."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Run:
                 self.store.runs.note(self.number, outcomes=self.tally.counts(), calls=self._calls())
         return self.settlement.standing(self.client.calls.writes)
 
-    def finish(self, *, has_input: bool) -> int:
+    def finish(self, *, has_input: bool, has_whole_input: bool) -> int:
         """Settle what is still open, print the summary and return the exit status.
 
         0: all is well; 1: a first run's plan was printed, or `changes_file` cannot be written;
@@ -99,7 +99,7 @@ class Run:
             status = 1
         if not has_written_changes:
             status = 1
-        self._record_end(status, has_input=has_input)
+        self._record_end(status, has_input=has_input, has_whole_input=has_whole_input)
         return status
 
     def stop(self, failure: BaseException, *, exit_status: int) -> None:
@@ -121,14 +121,14 @@ class Run:
             self._progress.close()
             self._progress = None
 
-    def _record_end(self, exit_status: int, *, has_input: bool = True) -> None:
+    def _record_end(self, exit_status: int, **of_input: bool) -> None:
         if self.number is not None:
             self.store.runs.finish(
                 self.number,
                 exit_status=exit_status,
                 outcomes=self.tally.counts(),
                 calls=self._calls(),
-                has_input=has_input,
+                **of_input,
             )
 
     def _calls(self) -> dict[str, int]:

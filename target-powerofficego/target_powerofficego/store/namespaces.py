@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _NO_INPUT = "no_input"
 """Marks, among its outcomes, a run that received no message."""
+_CUT_OFF_INPUT = "cut_off_input"
+"""Marks so a run whose tap did not come to its end, but sent something."""
 
 
 class NamespaceRows(Rows):
@@ -110,7 +112,7 @@ class RunRows(Rows):
                 t.namespaces.c.shop_name == shop_name,
                 t.runs.c.way == "forward",
                 t.runs.c.exit_status.in_((0, 3)),
-                t.runs.c.outcomes.not_in(({}, {_NO_INPUT: True})),
+                t.runs.c.outcomes.not_in(({}, {_NO_INPUT: True}, {_CUT_OFF_INPUT: True})),
             )
         )
         return self._first(query.limit(1)) is not None
@@ -146,14 +148,16 @@ class RunRows(Rows):
         outcomes: Mapping[str, Any],
         calls: Mapping[str, Any],
         has_input: bool = True,
+        has_whole_input: bool = True,
     ) -> None:
         """Record how a run ended."""
+        marks = {_NO_INPUT: not has_input, _CUT_OFF_INPUT: has_input and not has_whole_input}
         self._update(
             t.runs,
             [t.runs.c.id == run_id],
             finished_at=now(),
             exit_status=exit_status,
-            outcomes=outcomes if has_input else {**outcomes, _NO_INPUT: True},
+            outcomes={**outcomes, **{mark: True for mark, is_set in marks.items() if is_set}},
             calls=calls,
         )
 
@@ -197,6 +201,11 @@ _RUNS = sa.select(t.runs, t.namespaces.c.shop_name).join(t.namespaces).order_by(
 def _run(row: sa.Row[Any]) -> Run:
     outcomes = row.outcomes or {}
     has_input = not outcomes.pop(_NO_INPUT, False)
+    has_whole_input = has_input and not outcomes.pop(_CUT_OFF_INPUT, False)
     return replace(
-        value_of(Run, row), outcomes=outcomes, calls=row.calls or {}, has_input=has_input
+        value_of(Run, row),
+        outcomes=outcomes,
+        calls=row.calls or {},
+        has_input=has_input,
+        has_whole_input=has_whole_input,
     )

@@ -213,6 +213,7 @@ class Run:
     outcomes: Mapping[str, Any]
     calls: Mapping[str, Any]
     has_input: bool = True
+    has_whole_input: bool = True
 
 
 @dataclass(frozen=True)
