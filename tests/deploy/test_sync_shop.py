@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,22 @@ def test_without_the_config_of_the_way_back_only_the_way_forward_runs(box, shop)
     assert status == 0, log
     assert orders_astray(box) == []
     assert not (shop.folder / "back.jsonl").exists()
+
+
+def test_after_a_dry_run_of_the_way_forward_the_way_back_is_not_run(box, both_ways):
+    shop = both_ways
+    shop.round()
+    entry = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": EDITED["phone"]})
+    config = shop.folder / "go.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "dry_run": True}))
+    box.requests.clear()
+
+    status, log = shop.round()
+
+    assert status == 0, log
+    assert "this was a dry run of the way forward" in log
+    assert box.requests.writes() == []
 
 
 def test_what_waits_for_a_person_is_no_failure_and_the_way_back_runs(box, both_ways):

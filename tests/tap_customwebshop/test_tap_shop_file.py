@@ -909,7 +909,8 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, an
 
 def test_a_change_is_not_made_twice_because_something_of_its_result_is_not_shown(records, odd_shop):
     by_file = records("AUTH = Login('/login', {})\n" + GRAPHQL)
-    odd_shop.answer = lambda asked: {"token": "t"} if asked.path == "/login" else {"data": {}}
+    logged_in: dict = {"token": "t"}
+    odd_shop.answer = lambda asked: logged_in if asked.path == "/login" else {"data": {}}
     edit(by_file, {"name": "x"})
     odd_shop.answer = lambda _: {"errors": [NOT_SHOWN], "data": {"x": None}}
 
