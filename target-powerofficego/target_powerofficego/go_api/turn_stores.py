@@ -212,7 +212,7 @@ COMMIT
 class TurnsInPostgresql:
     """The turns of all processes of any machines, by the database's clock; two journeys a change.
 
-    A wait for a database that does not answer ends after a few seconds, not at once.
+    A wait for a machine that cannot be reached ends after a few seconds, not at once.
     """
 
     def __init__(self, url: sa.URL, key: str) -> None:
