@@ -151,7 +151,7 @@ def test_about_tells_every_setting_and_marks_the_secrets():
     about = json.loads(command("--about", "--format=json").stdout)
     settings = about["settings"]["properties"]
     secrets = {name for name, one in settings.items() if one.get("secret")}
-    assert secrets == {"application_key", "client_key", "subscription_key"}
+    assert secrets == {"application_key", "client_key", "subscription_key", "notify"}
     assert {"sales_accounts", "first_run", "stream_maps"} <= set(settings)
     assert "load_method" not in settings
     assert "| link_store |" in command("--about", "--format=markdown").stdout
