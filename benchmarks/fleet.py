@@ -63,7 +63,7 @@ PROGRAMS = Path(sys.executable).parent
 CALLS_A_SECOND = 10
 SUBSCRIPTION_KEY = "fake-subscription-key"
 LOOK_SECONDS = 0.5
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 1200
 HOUR = 3600.0
 
 

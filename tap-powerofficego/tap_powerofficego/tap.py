@@ -9,7 +9,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
-from singer_sdk.singerlib import Catalog
+from singer_sdk.singerlib import Catalog, StateMessage
 from target_powerofficego.command_line import CommandLine, read_bookmarks
 from target_powerofficego.go_api import GoClient, GoError
 from typing_extensions import override
@@ -117,6 +117,13 @@ class TapPowerOfficeGo(CommandLine, Tap):
                         f"The state's {name} of '{stream_name}' is no moment; correct or remove it."
                     )
                     raise ConfigValidationError(msg, errors=[line], schema={})
+
+    @override
+    def sync_all(self) -> None:  # type: ignore[misc] - final in the SDK
+        """Read all streams, and end with a STATE, by which a target sees that all came."""
+        super().sync_all()
+        if isinstance(self.message_writer, LineWriter) and not self.message_writer.ends_with_state:
+            self.write_message(StateMessage(value=self.state))
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -31,6 +31,8 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.ends_with_state = False
+        """Whether the last message was a STATE."""
         self._is_writing = False
         self._waiting: Callable[[], None] | None = None
 
@@ -40,11 +42,13 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def write_message(self, message: Message) -> None:
+        self.ends_with_state = message.type is SingerMessageType.STATE
         is_passed_on = message.type is not SingerMessageType.RECORD
         self._put(self.format_message(message), is_passed_on=is_passed_on)
 
     def write_records(self, stream: str, records: Iterable[tuple[bytes, datetime]]) -> None:
         """Write records that are JSON text, each with the moment just before it was requested."""
+        self.ends_with_state = False
         frames: dict[datetime, list[bytes]] = {}
         pieces: list[bytes] = []
         for text, read_at in records:

@@ -114,6 +114,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
     tap = "tap-powerofficego"
+    tap_ends_with_state = True
     way = "back"
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

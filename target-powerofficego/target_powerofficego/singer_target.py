@@ -104,12 +104,14 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         sinks: the sink class by the name of the stream, in small letters.
         key: the member that tells a record's id.
         tap: the tap that is to be read from.
+        tap_ends_with_state: whether that tap ends with a STATE whatever it read.
         way: the way that it goes.
     """
 
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
     key: ClassVar[str]
     tap: ClassVar[str]
+    tap_ends_with_state: ClassVar[bool] = False
     way: ClassVar[WayName]
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
@@ -239,8 +241,12 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
 
     @property
     def has_whole_input(self) -> bool:
-        """Whether the last message was a STATE, as it is when a tap came to its end."""
-        return self._ends_with_state
+        """Whether the tap sent all that it was to send, as far as can be seen.
+
+        A tap made with the SDK ends without a STATE where its last streams changed none.
+        """
+        has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
+        return has_input and (self._ends_with_state or not self.tap_ends_with_state)
 
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""

@@ -22,6 +22,14 @@ def in_go(box, resource, lines=None):
     return json.loads(json.dumps(list(entries.values()), default=float), parse_float=str)
 
 
+def test_a_run_that_changes_no_bookmark_ends_with_a_state(filled, read_go):
+    first = read_go(by_default=True)
+    again = read_go(by_default=True, state=first.states()[-1])
+
+    assert [run.messages[-1]["type"] for run in (first, again)] == ["STATE", "STATE"]
+    assert again.states()[-1] == first.states()[-1]
+
+
 def test_by_default_only_what_the_way_back_needs_is_read(filled, read_go):
     run = read_go(by_default=True)
 

@@ -155,10 +155,9 @@ def test_a_run_that_a_brake_stops_says_so_with_what_waits(run, receiver, custome
     assert "a brake stopped it (max_creates, max_changes)" in receiver.last
 
 
-def test_a_tap_that_breaks_off_is_said(ledger, receiver, check, lines_of, customer):
+def test_a_tap_that_sends_nothing_is_said(ledger, receiver, check, customer):
     ledger.run(customer())
-    without_end = "".join(lines_of(customer()).splitlines(keepends=True)[:-1])
-    ledger.command_on(without_end, notify=receiver.address)
+    ledger.command_on("", notify=receiver.address)
     ledger.command_on("", notify=receiver.address)
     assert check().exit_code == 1
 

@@ -29,7 +29,7 @@ _MEANINGS: Mapping[str, str] = {
     "last_run_records": "Records of the newest run that ended, by what became of them.",
     "last_run_calls": "Calls to the system that the newest run that ended wrote to.",
     "run_under_way": "Whether a run is under way.",
-    "run_cut_off": "Whether the newest run, or the tap before it, did not come to its end.",
+    "run_cut_off": "Whether the newest run was killed, or did not get all that there was to read.",
     "open_records": "Records that are rejected, held or parked.",
     "unacknowledged_records": "Rejects and holds that nobody has acknowledged.",
 }
