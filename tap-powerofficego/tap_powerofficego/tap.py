@@ -118,9 +118,12 @@ class TapPowerOfficeGo(CommandLine, Tap):
                     )
                     raise ConfigValidationError(msg, errors=[line], schema={})
 
-    @override
-    def sync_all(self) -> None:  # type: ignore[misc] - final in the SDK
-        """Read all streams, and end with a STATE, by which a target sees that all came."""
+    @override  # type: ignore[misc]
+    def sync_all(self) -> None:
+        """Read all streams, and end with a STATE, by which a target sees that all came.
+
+        Final in the SDK, which states nothing that did not change.
+        """
         super().sync_all()
         if isinstance(self.message_writer, LineWriter) and not self.message_writer.ends_with_state:
             self.write_message(StateMessage(value=self.state))
