@@ -198,6 +198,10 @@ def test_after_a_restart_of_the_machine_no_turn_waits_for_a_clock_that_began_ane
 
     limit_at(place).take_turn(give_up_at=time.monotonic())
 
+    (stored,) = json.loads(place.read_text())["rate_limits"].values()
+    assert stored["turns"]["paused_until"] == 0
+    assert len(stored["turns"]["given"]) == 1
+
 
 def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
