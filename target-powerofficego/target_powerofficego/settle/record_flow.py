@@ -31,7 +31,7 @@ from target_powerofficego.decisions.changes import (
 )
 from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merge
 from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_KNOWN
-from target_powerofficego.open_files import is_out_of_files
+from target_powerofficego.plugin.open_files import is_out_of_files
 from target_powerofficego.settle.versions import (
     MOST_RUNS,
     SURE_AFTER,

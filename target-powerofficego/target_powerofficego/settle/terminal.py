@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from target_powerofficego.plain_text import plain
+from target_powerofficego.plugin.plain_text import plain
 from target_powerofficego.settle.summary import OUTCOMES
 
 if TYPE_CHECKING:
