@@ -2,10 +2,14 @@
 
 import os
 import secrets
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+
+# Written anew by each process in each run, the tests' asserts would take a tenth of all work.
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["shared_work", "ledger", "both_ways", "receiver", "tls", "vendures"]
 
@@ -102,7 +106,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Let two processes a core share all tests, which also wait; what was chosen stays in this one.
+    """Let one process a core share all tests, which hardly wait; what was chosen stays in this one.
 
     What is named is run whether it is slow or not.
     """
@@ -113,7 +117,7 @@ def pytest_cmdline_main(config):
     is_chosen = is_named or option.keyword or option.usepdb
     is_worker = hasattr(config, "workerinput")
     if not (is_chosen or is_worker) and getattr(option, "numprocesses", 0) is None:
-        option.numprocesses = 2 * (os.cpu_count() or 1)
+        option.numprocesses = os.cpu_count()
 
 
 def pytest_ignore_collect(collection_path, config):

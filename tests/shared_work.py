@@ -3,16 +3,21 @@
 Each opens an engine of its own, which compiles all SQL anew, and checks each SCHEMA against the
 schema of schemas: a third of the work of a run of few records, where it can be shared. And each
 commit waits for the disk, which matters only when the power fails. Many make the same tables in a
-new store.
+new store. Each looks up the versions of its packages, and each request all variables of the
+environment for a proxy.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import json
+import os
 import sqlite3
+import urllib.request
 from typing import Any
 
+import requests
 import sqlalchemy as sa
 from singer_sdk.sinks.core import DEFAULT_JSONSCHEMA_VALIDATOR as VALIDATOR
 from sqlalchemy.ext.compiler import compiles
@@ -21,6 +26,8 @@ _dialects: dict[str, sa.Dialect] = {}
 _compiled: dict[Any, Any] = {}
 _check_schema = VALIDATOR.check_schema
 _definitions: dict[Any, str] = {}
+_getproxies = urllib.request.getproxies_environment
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 
 
 @sa.event.listens_for(sa.Engine, "engine_connect")
@@ -60,3 +67,19 @@ def _check_text(text: str) -> None:
 
 
 VALIDATOR.check_schema = staticmethod(lambda schema: _check_text(json.dumps(schema)))
+
+importlib.metadata.version = functools.cache(importlib.metadata.version)
+
+
+def _proxies() -> dict[str, str]:
+    """Return the proxies that the environment names, which a test may have changed."""
+    named = [os.environ.get(name) for one in _PROXIES for name in (one, one.upper())]
+    return dict(_proxies_of(*named))
+
+
+@functools.cache
+def _proxies_of(*_: str | None) -> dict[str, str]:
+    return _getproxies()
+
+
+urllib.request.getproxies_environment = requests.utils.getproxies = _proxies
