@@ -98,6 +98,19 @@ def filled(ledger, links, box, records, customer):
     return [edited, *records[1:]]
 
 
+_WHOLE: list[str] = []
+
+
+@pytest.fixture
+def whole(request):
+    """The export of a link store with all that it can know, made once for all who change it."""
+    if not _WHOLE:
+        request.getfixturevalue("filled")
+        _WHOLE.append(request.getfixturevalue("exported")())
+        request.getfixturevalue("ledger").lose_link_store()
+    return _WHOLE[0]
+
+
 def test_a_lost_store_comes_back_with_all_it_knew_and_the_same_input_writes_nothing(
     ledger, box, exported, links, filled
 ):
@@ -347,13 +360,11 @@ WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
     ],
 )
 def test_a_bad_line_is_named_by_its_number_and_nothing_is_imported(
-    ledger, exported, links, filled, kind, change, why
+    ledger, links, whole, kind, change, why
 ):
-    text = exported()
-    number = line_of(text, kind)
-    ledger.lose_link_store()
+    number = line_of(whole, kind)
 
-    told = links("import", text=changed(text, number, change))
+    told = links("import", text=changed(whole, number, change))
 
     assert told.exit_code == 1
     assert told.output.startswith(f"Error: line {number} cannot be read: {why}")
@@ -375,23 +386,18 @@ def test_an_unanswered_write_of_no_known_kind_is_named(ledger, exported, links):
     assert f"line {number} cannot be read: kind is not what it should be" in told.output
 
 
-def test_a_line_that_comes_twice_is_named(ledger, exported, links, filled):
-    text = exported()
-    number = line_of(text, "links")
-    ledger.lose_link_store()
+def test_a_line_that_comes_twice_is_named(links, whole):
+    number = line_of(whole, "links")
 
-    told = links("import", text=changed(text, number, lambda line: f"{line}\n{line}"))
+    told = links("import", text=changed(whole, number, lambda line: f"{line}\n{line}"))
 
     assert told.exit_code == 1
     assert f"line {number + 1} cannot be read: another line has the same" in told.output
 
 
 @pytest.mark.parametrize("left", [0, 1, 5])
-def test_an_export_that_is_cut_off_is_not_imported(ledger, exported, links, filled, left):
-    text = exported()
-    ledger.lose_link_store()
-
-    told = links("import", text="".join(text.splitlines(keepends=True)[:left]))
+def test_an_export_that_is_cut_off_is_not_imported(ledger, links, whole, left):
+    told = links("import", text="".join(whole.splitlines(keepends=True)[:left]))
 
     assert told.exit_code == 1
     assert f"line {left + 1} cannot be read: the export is cut off" in told.output
