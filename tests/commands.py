@@ -13,6 +13,7 @@ import gc
 import importlib
 import io
 import json
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from unittest import mock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,6 +149,34 @@ def run(name: str, *arguments: object, given: str = "", **places: Any) -> Ended:
     command = Command(name, *arguments, **places)
     output, log = command.communicate(given)
     return Ended(command.wait(), output, log)
+
+
+def run_here(name: str, *arguments: object, given: str = "") -> Ended:
+    """Run a command line to its end in this process, whose logging is then as it was.
+
+    For what it reads and says; what only a process of its own shows is left out.
+    """
+    root, records, hook = logging.getLogger(), logging.getLogRecordFactory(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
+    (script,) = entry_points(group="console_scripts", name=name)
+    start, line = script.load(), [name, *map(str, arguments)]
+    stdin, output, log = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(3))
+    stdin.write(given)
+    stdin.seek(0)
+    streams = {"stdin": stdin, "stdout": output, "stderr": log}
+    try:
+        with mock.patch.multiple(sys, argv=line, **streams):
+            status = start()
+    except SystemExit as end:
+        status = end.code
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.setLogRecordFactory(records)
+        sys.excepthook = hook
+    for one in (output, log):
+        one.seek(0)
+    return Ended(status or 0, output.read(), log.read())
 
 
 class _Loaded:

@@ -155,6 +155,13 @@ class Ledger:
         assert ends_with in (None, ended.returncode), ended.stderr
         return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
 
+    def command_here(self, *messages: dict[str, Any], **settings: Any) -> Outcome:
+        """Run the target's command line in this process; see `commands.run_here`."""
+        seen = len(self.box.requests.all())
+        line = self.command_line(**settings)
+        ended = commands.run_here(*line, given=singer_lines(*messages))
+        return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
+
     def start(self, **settings: Any) -> commands.Command:
         """Start the target as a process of its own; the caller ends it."""
         return commands.Command(*self.command_line(**settings), cwd=self.folder)

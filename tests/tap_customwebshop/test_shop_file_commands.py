@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import re
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,13 +16,12 @@ from go_sandbox.shops.woocommerce import WooCommerce
 from odd_shop import FIVE, HEAD, ROWS, Reply, ids, row
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import load_shop
-from tap_customwebshop.tap import TapCustomWebShop
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def command(odd_shop, tmp_path, run_here):
+def command(odd_shop, tmp_path):
     def run(answer, file, *arguments, **settings):
         odd_shop.answer = answer
         config = {"api_url": odd_shop.url, "auth_token": "hemmelig", **settings}
@@ -34,27 +29,8 @@ def command(odd_shop, tmp_path, run_here):
             (tmp_path / "my_shop.py").write_text(HEAD + file)
             config["shop"] = str(tmp_path / "my_shop.py")
         (tmp_path / "config.json").write_text(json.dumps(config))
-        return run_here(tmp_path / "config.json", *arguments)
-
-    return run
-
-
-@pytest.fixture
-def run_here():
-    """Runs the tap's command line in this process, and leaves its logging as it was."""
-
-    def run(config, *arguments):
-        root = logging.getLogger()
-        handlers, level, records = root.handlers[:], root.level, logging.getLogRecordFactory()
-        hook = sys.excepthook
-        output, log = io.StringIO(), io.StringIO()
-        with redirect_stdout(output), redirect_stderr(log), pytest.raises(SystemExit) as end:
-            TapCustomWebShop.cli(["--config", str(config), *arguments])
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        logging.setLogRecordFactory(records)
-        sys.excepthook = hook
-        return commands.Ended(end.value.code, output.getvalue(), log.getvalue())
+        line = ("tap-customwebshop", "--config", tmp_path / "config.json", *arguments)
+        return commands.run_here(*line)
 
     return run
 
@@ -251,13 +227,12 @@ def in_shopify(shop):
         ("shopify", lambda: shopify.start(Shopify()), in_shopify),
     ],
 )
-def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(
-    run_here, tmp_path, make, start, filled
-):
+def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(tmp_path, make, start, filled):
     with start() as served:
         config = {"api_url": served.url, "shop": make, "shop_settings": filled(served.shop)}
         (tmp_path / "config.json").write_text(json.dumps(config))
-        ended = run_here(tmp_path / "config.json", "--check")
+        arguments = "--config", tmp_path / "config.json", "--check"
+        ended = commands.run_here("tap-customwebshop", *arguments)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert " 0 records" not in ended.stdout
 

@@ -65,14 +65,14 @@ def test_wrong_settings_end_the_command_without_a_traceback(tap, config, argumen
 )
 def test_a_state_file_that_holds_no_state_is_one_line(tap, config, tmp_path, text):
     (tmp_path / "state.json").write_text(text)
-    ended = commands.run(tap, "--state", tmp_path / "state.json", "--config", config)
+    ended = commands.run_here(tap, "--state", tmp_path / "state.json", "--config", config)
     assert_one_line(ended, "--state: the file holds no state")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"streams": 1}', '{"streams": [{}]}'])
 def test_a_catalog_file_that_holds_no_catalog_is_one_line(tap, config, tmp_path, text):
     (tmp_path / "catalog.json").write_text(text)
-    ended = commands.run(tap, "--catalog", tmp_path / "catalog.json", "--config", config)
+    ended = commands.run_here(tap, "--catalog", tmp_path / "catalog.json", "--config", config)
     assert_one_line(ended, "--catalog: the file holds no catalog: give what --discover prints")
 
 
@@ -81,7 +81,7 @@ def test_a_config_file_that_is_none_is_one_line(tap, config, text):
     config.unlink()
     if text is not None:
         config.write_text(text)
-    ended = commands.run(tap, "--config", config)
+    ended = commands.run_here(tap, "--config", config)
     assert_one_line(ended, "--config: ")
     assert str(config) in ended.stderr
 

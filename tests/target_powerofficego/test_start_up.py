@@ -15,10 +15,11 @@ def errors(outcome):
 
 @pytest.fixture
 def fails(ledger, box, customer):
-    """Runs the command with settings that cannot work; returns its one error line."""
+    """Runs the command line with settings that cannot work; returns its one error line."""
 
     def run(**settings):
-        outcome = ledger.command(customer(), **settings, ends_with=1)
+        outcome = ledger.command_here(customer(), **settings)
+        assert outcome.status == 1, outcome.log
         assert "Traceback" not in outcome.log
         assert outcome.states == []
         assert outcome.writes == []
@@ -129,7 +130,7 @@ def test_a_setting_that_is_needed_and_missing_is_named(ledger, box, name):
     path = ledger.folder / "incomplete.json"
     path.write_text(json.dumps(config), encoding="utf-8")
 
-    ended = commands.run("target-powerofficego", "--config", path)
+    ended = commands.run_here("target-powerofficego", "--config", path)
 
     assert ended.returncode == 1
     assert ended.stdout == ""
