@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,40 +38,93 @@ SLOW = (
     "tests/end_to_end/test_hostile_wire.py",
     "tests/end_to_end/test_meltano_project.py",
     "tests/end_to_end/test_plain_pipe.py",
+    "tests/project/test_project_commands.py::test_meltano_takes",
     "tests/project/test_project_commands.py::test_what_a_document_shows_works_as_it_stands",
     "tests/project/test_project_first_contact.py",
     "tests/project/test_project_hub.py",
+    "tests/project/test_project_imports.py::test_a_link_store_in_a_file_loads",
     "tests/project/test_project_imports.py::test_a_plugin_that_only_tells",
+    "tests/project/test_project_imports.py::test_a_run_loads",
+    "tests/project/test_project_imports.py::test_no_command_of_the_link_store",
+    "tests/project/test_project_imports.py::test_the_links_command_tells",
     "tests/project/test_project_packages.py",
     "tests/reliability/",
     "tests/sandbox/test_server_command.py",
     "tests/tap_customwebshop/test_shopify_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_shopify_preset.py::test_the_tap_as_a_command",
+    "tests/tap_customwebshop/test_tap_command_lines.py::test_records_on_a_full_disk",
+    "tests/tap_customwebshop/test_tap_plugin.py::test_sigterm_ends",
     "tests/tap_customwebshop/test_tap_values.py",
     "tests/tap_customwebshop/test_vendure_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_orders_of_all_kinds_come",
     "tests/tap_customwebshop/test_woocommerce_preset.py::test_the_tap_as_a_command",
     "tests/tap_powerofficego/test_tap_go_hostile.py",
+    "tests/tap_powerofficego/test_tap_go_plugin.py::test_a_reader_that_goes_away",
+    "tests/tap_powerofficego/test_tap_go_plugin.py::test_a_run_that_is_killed",
+    "tests/tap_powerofficego/test_tap_go_plugin.py::test_a_signal_",
     "tests/target_customwebshop/test_back_broken_input.py",
+    "tests/target_customwebshop/test_back_care.py::test_a_change_that_did_not_happen",
+    "tests/target_customwebshop/test_back_care.py::test_a_small_edit_whose_change",
+    "tests/target_customwebshop/test_back_care.py::test_an_edit_of_the_same_property",
+    "tests/target_customwebshop/test_back_care.py::test_random_faults",
     "tests/target_customwebshop/test_back_hostile.py",
+    "tests/target_customwebshop/test_back_lines.py::test_a_write_that_the_shop_never_answers",
+    "tests/target_customwebshop/test_back_lines_by_tap.py",
+    "tests/target_customwebshop/test_back_losses.py::test_a_lost_state",
+    "tests/target_customwebshop/test_back_losses.py::test_an_edit_in_go_costs",
+    "tests/target_customwebshop/test_back_plugin.py::test_its_version_and_help",
     "tests/target_customwebshop/test_back_shop_file.py::test_a_change_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_conflict_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_later_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_a_record_",
     "tests/target_customwebshop/test_back_shop_file.py::test_a_run_killed",
+    "tests/target_customwebshop/test_back_shop_file.py::test_an_edit_in_the_shop_while",
+    "tests/target_customwebshop/test_back_shop_file.py::test_an_edit_that_",
+    "tests/target_customwebshop/test_back_shop_file.py::test_only_what_is_missing",
+    "tests/target_customwebshop/test_back_shop_file.py::test_the_same_property",
+    "tests/target_customwebshop/test_back_shop_file.py::test_what_",
     "tests/target_customwebshop/test_back_versions.py",
+    "tests/target_customwebshop/test_back_woocommerce.py::test_a_",
+    "tests/target_customwebshop/test_back_woocommerce.py::test_an_",
+    "tests/target_customwebshop/test_back_woocommerce.py::test_what_",
     "tests/target_powerofficego/orders/test_credit_notes.py",
+    "tests/target_powerofficego/orders/test_order_stages.py::test_a_run_killed",
+    "tests/target_powerofficego/orders/test_order_stages.py::test_an_invoice_that_go_is_not_done_with",
+    "tests/target_powerofficego/orders/test_orders_compared.py::test_a_line_",
+    "tests/target_powerofficego/orders/test_orders_compared.py::test_after_",
+    "tests/target_powerofficego/orders/test_orders_compared.py::test_an_order_cancelled_before_a_kill",
     "tests/target_powerofficego/orders/test_orders_exact.py",
+    "tests/target_powerofficego/orders/test_orders_life.py::test_an_edit_of_a_confirmed_order_that_is_killed",
     "tests/target_powerofficego/orders/test_orders_life_table.py",
     "tests/target_powerofficego/orders/test_orders_not_lost.py",
+    "tests/target_powerofficego/orders/test_orders_parties.py::test_any_order_of_the_input",
+    "tests/target_powerofficego/orders/test_orders_refunds.py::test_a_credit_note_whose_run_is_killed",
+    "tests/target_powerofficego/orders/test_orders_refunds.py::test_a_credited_cancellation_of_a_killed_run",
+    "tests/target_powerofficego/orders/test_orders_refunds.py::test_a_lost_link_store",
+    "tests/target_powerofficego/orders/test_orders_refunds.py::test_a_refund_that_a_cut_off_run",
+    "tests/target_powerofficego/orders/test_orders_refunds.py::test_what_is_told_as_paid_back_after",
+    "tests/target_powerofficego/orders/test_orders_refunds_rates.py",
     "tests/target_powerofficego/orders/test_refund_laws.py",
     "tests/target_powerofficego/test_dataflow_laws.py",
+    "tests/target_powerofficego/test_flow_archives.py::test_archives_that_go_refuses",
+    "tests/target_powerofficego/test_flow_archives.py::test_held_archives",
     "tests/target_powerofficego/test_flow_bytes.py::test_lines_",
     "tests/target_powerofficego/test_flow_bytes.py::test_the_same_bytes",
     "tests/target_powerofficego/test_flow_bytes.py::test_whatever_comes_again",
+    "tests/target_powerofficego/test_flow_identity.py::test_a_reference_that_a_kill",
+    "tests/target_powerofficego/test_flow_same_again.py::test_a_lost_link_store",
+    "tests/target_powerofficego/test_flow_same_again.py::test_a_replay",
+    "tests/target_powerofficego/test_flow_same_again.py::test_orders_invoiced_before",
     "tests/target_powerofficego/test_flow_takeovers.py",
     "tests/target_powerofficego/test_hostile_go.py",
     "tests/target_powerofficego/test_hostile_records.py",
     "tests/target_powerofficego/test_killed_runs.py",
     "tests/target_powerofficego/test_limits_and_tokens.py",
     "tests/target_powerofficego/test_links_command_erase.py",
+    "tests/target_powerofficego/test_links_command_reconcile.py::test_a_credit_note_that",
+    "tests/target_powerofficego/test_links_command_reconcile.py::test_a_doubled_invoice",
+    "tests/target_powerofficego/test_links_command_reconcile.py::test_an_order_that_",
+    "tests/target_powerofficego/test_links_command_reconcile.py::test_what_",
     "tests/target_powerofficego/test_lost_answers.py",
     "tests/target_powerofficego/test_notify.py",
     "tests/target_powerofficego/test_progress.py",
@@ -80,7 +134,20 @@ SLOW = (
     "tests/target_powerofficego/test_text_of_others.py",
     "tests/target_powerofficego/test_versions.py",
 )
-"""What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times."""
+"""What starts commands or Meltano, builds, kills, waits, tries many examples or runs many times,
+and what goes further into a topic of which other tests are ordinary."""
+OF_FEW_CASES = (
+    "tests/tap_powerofficego/test_tap_go_failing.py",
+    "tests/target_customwebshop/",
+    "tests/target_powerofficego/orders/test_gift_card_account.py",
+    "tests/target_powerofficego/orders/test_order_stages.py",
+    "tests/target_powerofficego/orders/test_orders_",
+    "tests/target_powerofficego/orders/test_payments.py",
+    "tests/target_powerofficego/test_flow_anonymised.py",
+    "tests/target_powerofficego/test_flow_archives.py",
+    "tests/target_powerofficego/test_flow_buyers.py",
+)
+"""Where each case takes several runs: the first three of a test are ordinary, the others slow."""
 SPREAD = (
     *("tests/target_powerofficego/", "tests/target_customwebshop/"),
     *("tests/deploy/test_sync_shop.py", "tests/deploy/test_any_worker.py"),
@@ -129,8 +196,12 @@ def pytest_ignore_collect(collection_path, config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark what takes long."""
+    cases: Counter[str] = Counter()
     for item in items:
-        if item.nodeid.startswith(SLOW):
+        test = item.nodeid.partition("[")[0]
+        if not item.get_closest_marker("slow"):
+            cases[test] += 1
+        if test.startswith(SLOW) or (test.startswith(OF_FEW_CASES) and cases[test] > 3):
             item.add_marker("slow")
 
 

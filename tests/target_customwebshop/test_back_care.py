@@ -499,7 +499,7 @@ def test_a_key_that_may_only_read_is_one_line(edited):
     ],
 )
 def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, told):
-    ended = commands.run(*command(linked, **settings))
+    ended = commands.run_here(*command(linked, **settings))
     assert ended.returncode == 1
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -42,7 +42,7 @@ def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked, box):
 def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
     config = linked.ledger.folder / "back.json"
     config.write_text(json.dumps(linked.config()), encoding="utf-8")
-    ended = commands.run("target-customwebshop", "--config", config, given=line + "\n")
+    ended = commands.run_here("target-customwebshop", "--config", config, given=line + "\n")
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert "oops" not in ended.stderr

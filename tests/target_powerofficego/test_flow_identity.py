@@ -5,7 +5,7 @@ import datetime
 import pytest
 from clocks import machine_off_by
 
-pytestmark = pytest.mark.both_link_stores
+pytestmark = pytest.mark.both_link_stores(if_slow=True)
 
 
 def test_a_customer_removed_in_go_is_held_and_never_created_again(ledger, box, customer):
