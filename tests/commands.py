@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _SCRIPTS = (
     *("tap-customwebshop", "target-powerofficego", "tap-powerofficego"),
@@ -152,31 +152,38 @@ def run(name: str, *arguments: object, given: str = "", **places: Any) -> Ended:
 
 
 def run_here(name: str, *arguments: object, given: str = "") -> Ended:
-    """Run a command line to its end in this process, whose logging is then as it was.
+    """Run a command line to its end in this process.
 
     For what it reads and says; what only a process of its own shows is left out.
     """
-    root, records, hook = logging.getLogger(), logging.getLogRecordFactory(), sys.excepthook
-    handlers, level = root.handlers[:], root.level
     (script,) = entry_points(group="console_scripts", name=name)
     start, line = script.load(), [name, *map(str, arguments)]
     stdin, output, log = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(3))
     stdin.write(given)
     stdin.seek(0)
-    streams = {"stdin": stdin, "stdout": output, "stderr": log}
+    streams: dict[str, Any] = {"stdin": stdin, "stdout": output, "stderr": log}
     try:
-        with mock.patch.multiple(sys, argv=line, **streams):
+        with _logging_afterwards_as_before(), mock.patch.multiple(sys, argv=line, **streams):
             status = start()
     except SystemExit as end:
         status = end.code
+    for one in (output, log):
+        one.seek(0)
+    return Ended(status or 0, output.read(), log.read())
+
+
+@contextlib.contextmanager
+def _logging_afterwards_as_before() -> Iterator[None]:
+    """Take back what a command sets up for the log of its process."""
+    root, records, hook = logging.getLogger(), logging.getLogRecordFactory(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.setLogRecordFactory(records)
         sys.excepthook = hook
-    for one in (output, log):
-        one.seek(0)
-    return Ended(status or 0, output.read(), log.read())
 
 
 class _Loaded:

@@ -82,4 +82,5 @@ def _proxies_of(*_: str | None) -> dict[str, str]:
     return _getproxies()
 
 
-urllib.request.getproxies_environment = requests.utils.getproxies = _proxies
+urllib.request.getproxies_environment = _proxies
+requests.utils.getproxies = _proxies  # type: ignore[attr-defined]
