@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import simplejson
+from ledger import _company, _customer, _order, _product
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.table import now
 
@@ -196,12 +197,17 @@ def both(ledger):
 
 
 @pytest.fixture
-def linked(both, customer, company, product, order):
+def linked(both):
     """Both ways, with a person, a company, a product and an order that are linked already."""
-    shop = both.box.shop
-    shop.put("customers", customer())
-    shop.put("customers", company())
-    shop.put("products", product())
-    shop.put("orders", order())
-    assert both.forward().status == 0
+    link_all(both)
     return both
+
+
+def link_all(both):
+    """Put a person, a company, a product and an order into the shop, and let them go to Go."""
+    shop = both.box.shop
+    shop.put("customers", _customer())
+    shop.put("customers", _company())
+    shop.put("products", _product())
+    shop.put("orders", _order())
+    assert both.forward().status == 0

@@ -26,6 +26,7 @@ class Storage:
         self._file = None if path is None else sqlite3.connect(path, check_same_thread=False)
         self._tables: dict[str, Table] = {}
         if self._file:
+            self._file.execute("PRAGMA synchronous = OFF")  # no power failure is simulated
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS documents"
                 " (kind TEXT, id TEXT, body TEXT, PRIMARY KEY (kind, id))"

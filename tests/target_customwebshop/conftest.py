@@ -1,13 +1,43 @@
-"""The tap of Go as what feeds the way back."""
+"""What is linked before the way back begins, and the tap of Go as what feeds it."""
 
 import io
 import json
+import shutil
 from contextlib import redirect_stdout
 
 import pytest
+from both_ways import Both, link_all
+from go_sandbox import Sandbox
+from ledger import Ledger
 from tap_powerofficego.tap import TapPowerOfficeGo
 
+STATE = "sandbox.db"
 STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
+
+
+@pytest.fixture(scope="session")
+def linked_before(tmp_path_factory):
+    """A folder with a sandbox and a link store as `linked` has them, made once for all tests."""
+    folder = tmp_path_factory.mktemp("linked")
+    with Sandbox.start(folder / STATE) as box:
+        link_all(Both(Ledger(box, folder)))
+    return folder
+
+
+@pytest.fixture
+def box(request, tmp_path):
+    """A fresh sandbox, or a copy of the one in which all is linked."""
+    is_linked = "linked" in request.fixturenames
+    if is_linked:
+        shutil.copytree(request.getfixturevalue("linked_before"), tmp_path, dirs_exist_ok=True)
+    with Sandbox.start(tmp_path / STATE if is_linked else None) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def linked(both):
+    """Both ways, with a person, a company, a product and an order that are linked already."""
+    return both
 
 
 @pytest.fixture
