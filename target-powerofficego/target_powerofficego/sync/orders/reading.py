@@ -214,6 +214,28 @@ def country_abroad(shop_order: ShopOrder) -> str | None:
     return None if country == _HOME else country
 
 
+def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
+    """See that an order that is delivered abroad bears no VAT of another country.
+
+    `by_hand` is what a person is to do with it in Go if it does.
+
+    Raises:
+        Undecidable: with a Hold, when it may.
+    """
+    country = country_abroad(order.shop_order)
+    sums = order.amounts.by_rate
+    rates = [rate for rate, one in sums.items() if rate is not None and one.tax > 0]
+    if country is None or not rates or tools.settings.is_vat_abroad_ours:
+        return
+    named = " and ".join(f"{rate} %" for rate in sorted(rates, key=float, reverse=True))
+    reason = (
+        f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
+        f" Norwegian VAT, set abroad_vat to norwegian; else {by_hand} it by hand in Go and"
+        " acknowledge this"
+    )
+    raise Undecidable(Hold(reason))
+
+
 def resolve(tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]) -> Parties:
     """Return the parties of an order; at end of input those are made that the shop never lists.
 
