@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_customwebshop.loading import loading
+from tap_customwebshop.plugin.loading import loading
 
 with loading():
     from tap_customwebshop.tap import TapCustomWebShop

@@ -15,7 +15,7 @@ import requests
 
 from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
-from tap_customwebshop.json_text import read_json
+from tap_customwebshop.plugin.json_text import read_json
 from tap_customwebshop.raw_records import RawRecord
 from tap_customwebshop.stamps import parse_date, write_stamp
 

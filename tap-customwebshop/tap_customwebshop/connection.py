@@ -28,7 +28,7 @@ from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tap_customwebshop.errors import ShopError, ShopRefusedError, WrongPathError
-from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
+from tap_customwebshop.plugin.open_files import OUT_OF_FILES, is_out_of_files
 from tap_customwebshop.settings import is_plain_address
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_customwebshop.json_text import may_hold_no_character, read_json
+from tap_customwebshop.plugin.json_text import may_hold_no_character, read_json
 from tap_customwebshop.stamps import FIRST_YEAR, sortable_stamp
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from tap_customwebshop.plain_text import NOT_SHOWN, is_like_a_name
+from tap_customwebshop.plugin.plain_text import NOT_SHOWN, is_like_a_name
 from tap_customwebshop.stamps import parse_start
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing_extensions import override
 from tap_customwebshop import schemas
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.errors import ContractBrokenError, ShopError
+from tap_customwebshop.plugin.sdk_internals import pop_deselected_record_properties
 from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
-from tap_customwebshop.sdk_internals import pop_deselected_record_properties
 from tap_customwebshop.stamps import FIRST_YEAR, earlier, parse_start, sortable_stamp
 from tap_customwebshop.writer import LineWriter, as_json
 

@@ -13,10 +13,10 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_customwebshop.client import ShopClient
-from tap_customwebshop.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.connection import ShopConnection
 from tap_customwebshop.errors import ShopError, ShopFileError
-from tap_customwebshop.sdk_internals import ConfigInput
+from tap_customwebshop.plugin.command_line import CommandLine, read_bookmarks
+from tap_customwebshop.plugin.sdk_internals import ConfigInput
 from tap_customwebshop.settings import SETTINGS, setting_errors
 from tap_customwebshop.stamps import parse_start, write_stamp
 from tap_customwebshop.streams import STREAMS

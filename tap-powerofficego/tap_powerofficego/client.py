@@ -14,7 +14,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from target_powerofficego.go_api import ConfigurationError, GoError, NotFound, Unreachable
-from target_powerofficego.sdk_internals import pop_deselected_record_properties
+from target_powerofficego.plugin.sdk_internals import pop_deselected_record_properties
 from typing_extensions import override
 
 from tap_powerofficego import stamps

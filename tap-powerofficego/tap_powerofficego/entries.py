@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
-from target_powerofficego.json_text import fraction, may_hold_no_character, read_json
+from target_powerofficego.plugin.json_text import fraction, may_hold_no_character, read_json
 
 from tap_powerofficego.writer import as_json
 

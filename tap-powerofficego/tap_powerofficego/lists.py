@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_powerofficego.go_api import GoError, has_id
-from target_powerofficego.json_text import read_json
+from target_powerofficego.plugin.json_text import read_json
 
 from tap_powerofficego import stamps
 from tap_powerofficego.entries import PageReader

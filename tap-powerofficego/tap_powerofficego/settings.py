@@ -9,7 +9,7 @@ from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 from target_powerofficego.go_api import ConfigurationError, Connection
 from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_place
-from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name
+from target_powerofficego.plugin.plain_text import NOT_SHOWN, is_like_a_name
 from target_powerofficego.settings.schema import as_number, named
 
 from tap_powerofficego import stamps

@@ -10,8 +10,8 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.singerlib import Catalog, StateMessage
-from target_powerofficego.command_line import CommandLine, read_bookmarks
 from target_powerofficego.go_api import GoClient, GoError
+from target_powerofficego.plugin.command_line import CommandLine, read_bookmarks
 from typing_extensions import override
 
 from tap_powerofficego import stamps

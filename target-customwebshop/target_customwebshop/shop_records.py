@@ -33,7 +33,7 @@ from tap_customwebshop.errors import (
     ShopUnavailableError,
     WrongPathError,
 )
-from tap_customwebshop.json_text import read_json
+from tap_customwebshop.plugin.json_text import read_json
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
 from target_powerofficego.dataflow.table import now

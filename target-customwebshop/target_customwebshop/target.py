@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import API_URL, SHOP, SHOP_SETTINGS
-from target_powerofficego.loading import loading
+from target_powerofficego.plugin.loading import loading
 from target_powerofficego.settings.schema import named
 from target_powerofficego.singer_target import SettlingTarget
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_powerofficego.loading import loading
+from target_powerofficego.plugin.loading import loading
 
 with loading():
     from target_powerofficego.target import TargetPowerOfficeGo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from target_powerofficego.plain_text import may_be_a_key
+from target_powerofficego.plugin.plain_text import may_be_a_key
 
 MAY_BE_A_KEY = (
     "looks like a key and is not shown; if it is a path, write it with its folder or an ending"

@@ -35,11 +35,11 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.plugin_base import PluginBase
 from singer_sdk.sinks import RecordSink
 
-from target_powerofficego.command_line import CommandLine
 from target_powerofficego.dataflow.table import now
 from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
-from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
+from target_powerofficego.plugin.command_line import CommandLine
+from target_powerofficego.plugin.open_files import OUT_OF_FILES, is_out_of_files
 from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
 from target_powerofficego.settings.schema import as_number
 from target_powerofficego.settle.record_text import record_text
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.mapper import StreamMap
 
-    from target_powerofficego.sdk_internals import ConfigInput
+    from target_powerofficego.plugin.sdk_internals import ConfigInput
     from target_powerofficego.settle.record_text import RecordText
     from target_powerofficego.settle.run import Run
     from target_powerofficego.store.values import WayName

@@ -6,7 +6,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_powerofficego.loading import loading
+from target_powerofficego.plugin.loading import loading
 from target_powerofficego.settings.schema import CONFIG
 from target_powerofficego.singer_target import SettlingTarget
 from target_powerofficego.sinks import SINKS

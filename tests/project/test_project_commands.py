@@ -66,6 +66,9 @@ NOT_RUN = {
         "test_project_documents.py"
         "::test_one_command_writes_a_version_and_the_bounds_that_go_with_it"
     ),
+    "powerofficego-links check --config go.json --test-notify": (
+        "test_notify.py::test_a_test_message_is_sent_before_anything_was_synced"
+    ),
     "uv build --all-packages": (
         "test_project_packages.py::test_each_package_is_built_as_an_index_wants_it"
     ),

@@ -28,12 +28,10 @@ ROOMS = (
     "dataflow",
     "go_api",
     "at hand everywhere",
+    "plugin",
 )
 """Of target-powerofficego, each above those that it may import."""
-AT_HAND = (
-    *("database_address", "environment", "errors", "json_text", "loading", "open_files"),
-    *("plain_text", "sdk_internals", "standard_output"),
-)
+AT_HAND = ("database_address", "errors")
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +53,11 @@ def _name(path):
 def _imported(name, path, files):
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            members = {f"{node.module}.{one.name}" for one in node.names}
-            found |= {one if one in files else node.module for one in members}
+        if isinstance(node, ast.ImportFrom):
+            package = name.split(".")[: -node.level] if node.level else []
+            module = ".".join([*package, *filter(None, [node.module])])
+            members = {f"{module}.{one.name}" for one in node.names}
+            found |= {one if one in files else module for one in members}
         elif isinstance(node, ast.Import):
             found |= {one.name for one in node.names}
     return (found & files.keys()) - {name}
@@ -98,6 +98,8 @@ def test_no_module_imports_itself_by_way_of_others(imports):
 
 def test_each_room_says_what_it_is_for(project):
     package = project / "target-powerofficego" / "target_powerofficego"
-    for room in ROOMS[1:-1]:
+    for room in ROOMS[1:]:
+        if room == "at hand everywhere":
+            continue
         text = (package / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
         assert len(ast.get_docstring(ast.parse(text)) or "") > 40, room

@@ -62,7 +62,7 @@ def _is_internal(name):
 
 @pytest.mark.parametrize("package", WITH_INTERNALS)
 def test_the_installed_sdk_has_what_is_imported_of_its_internals(package):
-    internals = importlib.import_module(f"{package}.sdk_internals")
+    internals = importlib.import_module(f"{package}.plugin.sdk_internals")
 
     assert all(getattr(internals, name) for name in internals.__all__)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tap_customwebshop import schemas
 from tap_customwebshop.client import Page, parse_page, read_pages
 from tap_customwebshop.connection import Patience, read_retry_after
-from tap_customwebshop.json_text import read_json
+from tap_customwebshop.plugin.json_text import read_json
 from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
 from tap_customwebshop.stamps import parse_stamp, parse_start, sortable_stamp, write_stamp

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tap_powerofficego.entries import PageReader, as_text, members_of
 from tap_powerofficego.writer import as_json
 from target_powerofficego.go_api import OutOfOrder
-from target_powerofficego.json_text import read_json
+from target_powerofficego.plugin.json_text import read_json
 
 STAMP = "LastChangedDateTimeOffset"
 

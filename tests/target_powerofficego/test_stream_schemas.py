@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.sinks.core import JSONSchemaValidator
 from tap_customwebshop import schemas
-from target_powerofficego.stream_schemas import is_plain
+from target_powerofficego.sinks import is_plain_schema
 
 OF_THE_TAPS = {
     **{name: getattr(schemas, name.upper()) for name in ("customers", "products", "orders")},
@@ -39,12 +39,12 @@ SCHEMAS = st.recursive(
 
 @pytest.mark.parametrize("name", OF_THE_TAPS)
 def test_the_schemas_of_the_taps_are_plain(name):
-    assert is_plain(OF_THE_TAPS[name])
+    assert is_plain_schema(OF_THE_TAPS[name])
 
 
 @given(SCHEMAS)
 def test_what_is_plain_is_a_schema(schema):
-    assert not is_plain(schema) or is_schema(schema)
+    assert not is_plain_schema(schema) or is_schema(schema)
 
 
 def is_schema(schema):
@@ -69,4 +69,4 @@ def is_schema(schema):
 def test_what_is_no_schema_is_not_plain(schema):
     with pytest.raises(jsonschema.SchemaError):
         jsonschema.Draft202012Validator.check_schema(schema)
-    assert not is_plain(schema)
+    assert not is_plain_schema(schema)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
 from target_powerofficego.links_command import main
-from target_powerofficego.plain_text import plain
+from target_powerofficego.plugin.plain_text import plain
 from target_powerofficego.target import TargetPowerOfficeGo
 
 STEERING = "\x1b[2J \x9b31m \u202egnp\u202c \u2066x\u2069 \r\nforged"

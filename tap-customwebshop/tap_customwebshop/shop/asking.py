@@ -23,8 +23,8 @@ from tap_customwebshop.errors import (
     ShopRefusedError,
     ShopUnavailableError,
 )
-from tap_customwebshop.json_text import read_json
-from tap_customwebshop.plain_text import plain
+from tap_customwebshop.plugin.json_text import read_json
+from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.auth import ClientCredentials, Login, Signature
 from tap_customwebshop.shop.listing import (
     ABSENT,

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.plain_text import plain
+from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.checking import first_rows
 from tap_customwebshop.shop.mapping import WrongRowError
 from tap_customwebshop.shop.values import Notes, leaves, place_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop import schemas
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.plain_text import plain
+from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.contract import Rule
 from tap_customwebshop.shop.listing import values_in
 from tap_customwebshop.shop.loading import STREAMS

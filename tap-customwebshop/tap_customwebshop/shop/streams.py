@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.client import Page, read_ahead
-from tap_customwebshop.plain_text import plain
+from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.asking import NotThereError
 from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
 from tap_customwebshop.shop.templates import names_in

@@ -31,7 +31,7 @@ from target_powerofficego.go_api.errors import (
     UnknownOutcome,
     Unreachable,
 )
-from target_powerofficego.json_text import read_json
+from target_powerofficego.plugin.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -43,7 +43,7 @@ from target_powerofficego.go_api.sender import (
     hide_queries,
 )
 from target_powerofficego.go_api.turn_stores import IN_MEMORY, turn_store
-from target_powerofficego.json_text import read_json
+from target_powerofficego.plugin.json_text import read_json
 
 if TYPE_CHECKING:
     import datetime

@@ -33,7 +33,7 @@ from target_powerofficego.go_api.errors import (
 )
 from target_powerofficego.go_api.turn_stores import TurnsInMemory, TurnStoreError
 from target_powerofficego.go_api.turns import Place
-from target_powerofficego.open_files import OUT_OF_FILES, is_out_of_files
+from target_powerofficego.plugin.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from target_powerofficego import standard_output
 from target_powerofficego.links_command.options import LINK_STORE_VARIABLES, with_choices
-from target_powerofficego.loading import loading
-from target_powerofficego.plain_text import keep_logs_plain, plain
+from target_powerofficego.plugin import standard_output
+from target_powerofficego.plugin.loading import loading
+from target_powerofficego.plugin.plain_text import keep_logs_plain, plain
 
 
 class CommandToLoad(click.Command):

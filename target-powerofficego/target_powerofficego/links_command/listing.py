@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from target_powerofficego.plain_text import plain
+from target_powerofficego.plugin.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

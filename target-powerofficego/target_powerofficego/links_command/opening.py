@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.links_command.listing import fail
-from target_powerofficego.plain_text import may_be_a_key
+from target_powerofficego.plugin.plain_text import may_be_a_key
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 from target_powerofficego.store.location import StoreLocation

@@ -16,7 +16,7 @@ from target_powerofficego.dataflow.overrides import apply_overrides
 from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.decisions.merge import Owner
 from target_powerofficego.decisions.personal_data import Marks
-from target_powerofficego.plain_text import may_be_a_key
+from target_powerofficego.plugin.plain_text import may_be_a_key
 from target_powerofficego.settings.notify import wrong_addresses
 from target_powerofficego.store.location import StoreLocation, keep_private, private
 from target_powerofficego.store.values import ENTITIES, LinkStoreError, is_shop_name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_powerofficego.plain_text import NOT_SHOWN, is_like_a_name
+from target_powerofficego.plugin.plain_text import NOT_SHOWN, is_like_a_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, MutableMapping

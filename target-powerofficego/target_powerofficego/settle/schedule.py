@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 
-from target_powerofficego import standard_output
+from target_powerofficego.plugin import standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.io_base import SingerMessageType, SingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_powerofficego.json_text import read_json
+from target_powerofficego.plugin.json_text import read_json
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -9,7 +9,6 @@ import click
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from target_powerofficego.environment import settings_of_variables
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import GoClient, GoError
 from target_powerofficego.links_command.listing import fail
@@ -20,6 +19,7 @@ from target_powerofficego.links_command.reconciliation.comparison import (
     compare,
 )
 from target_powerofficego.links_command.reconciliation.sides import GoSide, shop_orders
+from target_powerofficego.plugin.environment import settings_of_variables
 from target_powerofficego.settings.complaints import broken_rules
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settings.schema import CONFIG

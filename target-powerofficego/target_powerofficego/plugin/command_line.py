@@ -17,18 +17,18 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase
 
-from tap_customwebshop import standard_output
-from tap_customwebshop.environment import add_dotenv, settings_of_variables
-from tap_customwebshop.open_files import OUT_OF_FILES, is_out_of_files
-from tap_customwebshop.plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
-from tap_customwebshop.sdk_internals import classproperty, load_json, read_json_file
+from . import standard_output
+from .environment import add_dotenv, settings_of_variables
+from .open_files import OUT_OF_FILES, is_out_of_files
+from .plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
+from .sdk_internals import classproperty, load_json, read_json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     import click
 
-    from tap_customwebshop.sdk_internals import ConfigInput
+    from .sdk_internals import ConfigInput
 
 _ENVIRONMENT = "ENV"
 _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")

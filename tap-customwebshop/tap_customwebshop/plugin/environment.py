@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from target_powerofficego.sdk_internals import parse_environment_config
+from .sdk_internals import parse_environment_config
 
 
 def add_dotenv() -> None:
