@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 
+import psycopg
 import pytest
 from shop_folders import LONGEST_SECONDS, Shop, ended, orders_astray, read_from
 
@@ -123,6 +125,30 @@ def test_a_password_in_the_address_of_the_states_is_refused_and_not_shown(box, w
 
     assert status == 1
     assert log == ("sync-shop: SINGER_STATE holds a password; give it in PGPASSWORD or ~/.pgpass\n")
+    assert box.requests.all() == []
+
+
+def test_a_database_that_never_answers_does_not_keep_a_round_waiting(box, workers):
+    first, _ = workers
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        first.variables["SINGER_STATE"] = f"postgresql://127.0.0.1:{mute.getsockname()[1]}/links"
+        status, log = first.round()
+
+    assert status == 1
+    assert "timeout expired" in log
+    assert box.requests.all() == []
+
+
+def test_a_session_that_keeps_the_table_of_states_locked_keeps_no_round_waiting(
+    box, database, workers
+):
+    first, _ = workers
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('singer_state'))")
+        status, log = first.round()
+
+    assert status == 1
+    assert "lock timeout" in log
     assert box.requests.all() == []
 
 
