@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 10
+_LONGEST_LOCK_SECONDS = 60
+"""How long another session of PostgreSQL may keep a row; `erase` keeps whole tables for a while."""
 
 _SQLITE: Mapping[str, Any] = {
     "connect_args": {"check_same_thread": False},
@@ -351,6 +353,8 @@ def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connectio
     connection = sa.create_engine(location.url, hide_parameters=True, **of_its_kind).connect()
     if location.is_postgresql:
         _check_encoding(connection, location)
+        connection.exec_driver_sql(f"SET lock_timeout = '{_LONGEST_LOCK_SECONDS}s'")
+        connection.commit()
     if is_durable and not location.is_postgresql:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
