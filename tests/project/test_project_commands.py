@@ -384,6 +384,7 @@ def documented_statuses(line):
     return " ".join("3" if tells.match(part) else "0" for part in re.split(r" *\| ", line))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", list(to_be_run()), ids=str)
 def test_what_a_document_shows_works_as_it_stands(shown, run_lines):
     statuses, printed = run_lines(shown)
@@ -401,6 +402,7 @@ def known_to_meltano(meltano_yml):
     return {*commands, *(one["name"] for one in [*plugins, *meltano_yml["jobs"]])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", OF_MELTANO)
 def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltano_yml):
     """What comes of it is told by tests/end_to_end/test_meltano_project.py."""

@@ -79,8 +79,5 @@ def test_ci_ends_with_the_test_command_of_the_readme_and_then_takes_what_that_le
 
 def test_what_is_listed_as_slow_is_there(project, pytestconfig):
     (lists,) = [one for one in pytestconfig.pluginmanager.get_plugins() if hasattr(one, "SLOW")]
-    for one in lists.SLOW:
-        path, _, begins = one.partition("::")
-        assert (project / path).exists(), one
-        assert not begins or f"def {begins}" in (project / path).read_text(encoding="utf-8"), one
+    assert [one for one in lists.SLOW if not (project / one).exists()] == []
     assert [one for one in lists.OF_FEW_CASES if not list(project.glob(f"{one}*"))] == []

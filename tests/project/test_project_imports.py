@@ -120,6 +120,7 @@ def loaded_by(*python):
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--help", "--version", "--about"])
 @pytest.mark.parametrize("name", declarations.PLUGINS)
 def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words):
@@ -129,6 +130,7 @@ def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words
     assert not loaded & NEEDS_WORK
 
 
+@pytest.mark.slow
 def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
     loaded = loaded_by("-c", "import target_powerofficego.start_up, target_customwebshop.start_up")
 
@@ -136,6 +138,7 @@ def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
     assert "rich" not in loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--help", "--version"])
 def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(words):
     loaded = loaded_by(commands.script("powerofficego-links"), words)
@@ -144,6 +147,7 @@ def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(wo
     assert not loaded & {*NEEDS_WORK, "singer_sdk", "requests", "urllib3", "stdnum"}
 
 
+@pytest.mark.slow
 def test_no_command_of_the_link_store_needs_the_sdk():
     """But for what `reconcile` reads: Go's settings are declared by the SDK."""
     loaded = loaded_by(
@@ -156,6 +160,7 @@ def test_no_command_of_the_link_store_needs_the_sdk():
     assert "singer_sdk" not in loaded
 
 
+@pytest.mark.slow
 def test_a_link_store_in_a_file_loads_nothing_of_postgresql(tmp_path):
     program = (
         "import sys; from target_powerofficego.store.link_store import LinkStore\n"

@@ -646,6 +646,7 @@ def test_an_edit_that_shopify_refuses_waits_for_a_person(shop, to_go, both, read
     assert shop.record("Customer", kari)["phone"] == "+4799887766"
 
 
+@pytest.mark.slow
 def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
     wool = shop.add_product("Ull", "ULL", "199.90")
     for number in range(12):
@@ -661,6 +662,7 @@ def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
     assert ledger.command_on(again.stdout, ends_with=0, sales_accounts=ACCOUNTS).writes == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "served", [{"taxes_included": True}, {"taxes_included": False}], indirect=True
 )

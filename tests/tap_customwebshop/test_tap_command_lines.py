@@ -96,6 +96,7 @@ def test_discovery_needs_no_settings_and_describes_every_field(tap):
             fields.extend(field.get("items", field).get("properties", {}).values())
 
 
+@pytest.mark.slow
 def test_records_on_a_full_disk_are_one_line(tap, config):
     with Sandbox.start() as box:
         for number in range(300):

@@ -131,6 +131,7 @@ def bookmark(line):
     return json.loads(line)["value"]["bookmarks"]["customers"]["replication_key_value"]
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
     scripted_shop, config, answer, page, tmp_path
 ):

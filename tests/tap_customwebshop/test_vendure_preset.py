@@ -593,6 +593,7 @@ def changes_of(vendure):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("included", [True, False], ids=["prices with VAT", "prices without VAT"])
 def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, number, included):
     chance = random.Random(7)

@@ -411,6 +411,7 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledge
     assert to_go().writes == []
 
 
+@pytest.mark.slow
 def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
     wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
     for number in range(105):
@@ -463,6 +464,7 @@ def test_a_trashed_order_is_taken_out_of_go(shop, to_go, ledger):
     assert (to_go().status, ledger.box.go.entries("SalesOrders")) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "served",
     [

@@ -183,6 +183,7 @@ def end_at_the_sixth_order(box, config, catalog_file, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_with_the_state_of_what_was_emitted(
     orders, end_at_the_sixth_order, signum
@@ -197,6 +198,7 @@ def test_a_signal_ends_the_run_with_the_state_of_what_was_emitted(
     assert bookmark == emitted[-1]["LastChangedDateTimeOffset"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_loses_nothing(orders, end_at_the_sixth_order, read_go):
     messages, _ = end_at_the_sixth_order(lambda tap: tap.kill(), page_size=2)
 
@@ -208,6 +210,7 @@ def test_a_run_that_is_killed_loses_nothing(orders, end_at_the_sixth_order, read
     assert before | set(rest.ids("salesorders")) == set(orders)
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_batch_is_collected_states_nothing_that_is_in_no_file(
     orders, end_at_the_sixth_order, tmp_path
 ):
@@ -225,6 +228,7 @@ def test_a_signal_while_a_batch_is_collected_states_nothing_that_is_in_no_file(
     assert "salesorders" not in states(messages)[-1]
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
     for number in range(300):
         merchant.product(Code=f"P{number}", Description="x" * 1000)

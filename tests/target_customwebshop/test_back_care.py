@@ -84,6 +84,7 @@ def test_a_change_whose_answer_is_lost_is_done_once_and_is_no_edit_of_the_shops(
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [{"status": 429}, {"status": 503}, {"reset": "before"}])
 def test_a_change_that_did_not_happen_is_made_again(edited, fault):
     edited.box.faults.add(system="shop", method="PATCH", **fault)
@@ -140,6 +141,7 @@ def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited, 
     assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(
     edited, box, is_killed
@@ -200,6 +202,7 @@ def unanswered(linked):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "old", "go", "new"),
     [
@@ -383,6 +386,7 @@ def test_a_shop_without_strong_etags_is_told_to_give_them(edited, box, headers, 
     assert (outcome.writes, told in outcome.log) == ([], True)
 
 
+@pytest.mark.slow
 def test_random_faults_lose_nothing_and_write_nothing_twice(linked, box, customer):
     wanted = {f"c{number}": f"+4790000{number:03}" for number in range(20)}
     for shop_id in wanted:

@@ -432,6 +432,7 @@ def test_a_write_whose_answer_is_lost_is_done_once_and_is_no_edit_of_the_shops(
     lines.assert_same()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", ["before", "after"])
 def test_a_write_that_the_shop_never_answers_is_settled_by_the_next_run(lines, reset):
     box, path = lines.box, "/orders/9001"

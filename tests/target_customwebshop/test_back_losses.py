@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 
 def state_of(messages):
     return [one["value"] for one in messages if one["type"] == "STATE"][-1]
@@ -21,6 +23,7 @@ def test_a_lost_link_store_costs_reads_and_no_write_on_either_way(linked, box):
     assert box.shop.record("customers", "1001")["phone"] == "+4790000002"
 
 
+@pytest.mark.slow
 def test_a_lost_state_of_either_way_costs_reads_and_no_write(linked, tap):
     """`forward` and `tap` without a state read everything, as after a lost state."""
     linked.box.shop.edit("customers", "1001", {"phone": "+4790000001"})
@@ -30,6 +33,7 @@ def test_a_lost_state_of_either_way_costs_reads_and_no_write(linked, tap):
     assert linked.run(*tap()).writes == []
 
 
+@pytest.mark.slow
 def test_an_edit_in_go_costs_one_read_and_one_write_of_the_shop_and_a_few_of_go(
     linked, box, tap, customer
 ):

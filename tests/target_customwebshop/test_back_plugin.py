@@ -80,6 +80,7 @@ def test_its_summary_and_its_warnings_bear_its_own_name(linked, box, caplog):
     assert names == {"target-customwebshop"}
 
 
+@pytest.mark.slow
 def test_its_version_and_help_are_told():
     for option in ("--version", "--help", "--about"):
         ended = subprocess.run([SCRIPT, option], capture_output=True, text=True, check=False)

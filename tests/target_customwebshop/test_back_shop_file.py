@@ -113,6 +113,7 @@ def without_spaces(record):
     return {**record, "phone": record["phone"].replace(" ", "")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reshapes", [True, False])
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=500), Reply(b"<html>")])
 def test_a_change_whose_answer_is_lost_is_made_once_and_is_no_edit_of_the_shops(
@@ -129,6 +130,7 @@ def test_a_change_whose_answer_is_lost_is_made_once_and_is_no_edit_of_the_shops(
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=503), Reply({}, status=429)])
 def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
     answers = [answer]
@@ -140,6 +142,7 @@ def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("answer", [None, Reply({}, status=404), Reply({}, status=403)])
 def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_next_run(
@@ -163,6 +166,7 @@ def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_nex
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, moment):
     shop.reshapes = without_spaces
@@ -186,6 +190,7 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, 
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "with_"),
     [(', single="/customers/{id}", single_at="row"', ""), ("CUSTOMERS = ", "_ = ")],
@@ -219,6 +224,7 @@ def test_a_value_that_the_shop_changes_by_itself_is_no_edit(edited, shop):
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited, shop):
     def be_busy(_):
         if len(shop.writes()) == 1:
@@ -253,6 +259,7 @@ def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", ["shop", "go"])
 def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_the_rules(
     own, shop, owner
@@ -345,6 +352,7 @@ BOTH = {"name": "LUSEKOFTE", "description": "Tykk"}
 NAME_ONLY = {**BOTH, "description": "Varm og god"}
 
 
+@pytest.mark.slow
 def test_a_change_in_several_calls_is_sent_in_order_once(two, shop):
     outcome = two.back(ends_with=0)
     assert sent(shop) == ["name", "description"]
@@ -353,6 +361,7 @@ def test_a_change_in_several_calls_is_sent_in_order_once(two, shop):
     two.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=500)])
 def test_a_later_call_whose_answer_is_lost_is_made_once(two, shop, answer):
     shop.hooks["after"] = of_the_second(answer)
@@ -363,6 +372,7 @@ def test_a_later_call_whose_answer_is_lost_is_made_once(two, shop, answer):
     two.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=503), Reply({}, status=429)])
 def test_only_what_is_missing_after_a_call_that_did_not_happen_is_sent_again(two, shop, answer):
     shop.hooks["before"] = of_the_second(answer, times=1)
@@ -372,6 +382,7 @@ def test_only_what_is_missing_after_a_call_that_did_not_happen_is_sent_again(two
     two.assert_at_rest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_at_a_later_call_is_mended_by_the_next(two, shop, tmp_path, moment):
     config = tmp_path / "back.json"
@@ -405,6 +416,7 @@ def change(entity, record_id, patch, shop):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "again"), [(EACH, ["description"]), (ALWAYS_BOTH, ["name", "description"])]
 )
@@ -499,6 +511,7 @@ def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_what_waits_is_written_even_if_its_entry_is_not_read_again(edited, shop):
     edited.write_file(BY_REST)
     edited.back(ends_with=0)
@@ -531,6 +544,7 @@ def change(entity, record_id, patch, shop):
 """
 
 
+@pytest.mark.slow
 def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_or_the_file_changes(
     edited, shop
 ):
@@ -551,6 +565,7 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
     edited.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_after_retry(
     edited, shop
 ):
@@ -583,6 +598,7 @@ def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edite
     assert shop.server.asked == []
 
 
+@pytest.mark.slow
 def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edited, shop):
     shop.keeps = {"phone"}
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
@@ -597,6 +613,7 @@ def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edite
     assert shop.server.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", ["shop", "go"])
 def test_a_later_edit_in_the_shop_of_what_waits_is_merged_by_the_usual_rules(own, shop, owner):
     own.both.settings = {"owners": {"customers": owner}}
@@ -619,6 +636,7 @@ def test_a_later_edit_in_the_shop_of_what_waits_is_merged_by_the_usual_rules(own
     own.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_an_edit_that_waits_does_not_hide_what_both_sides_edited(edited, shop):
     edited.write_file(BY_REST + NO_PHONE.replace("phone", "email"))
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
@@ -650,6 +668,7 @@ def refused(answer):
 )
 
 
+@pytest.mark.slow
 def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(edited, shop):
     edited.write_file(BY_REST + REFUSED)
     said = {"ok": False, "problems": ["Kari Nordmann has this phone"]}
@@ -694,6 +713,7 @@ def test_a_file_that_ends_the_program_at_an_answer_leaves_the_change_to_be_looke
     assert "refused() failed (SystemExit)" in reason
 
 
+@pytest.mark.slow
 def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_crossed(two, shop):
     two.write_file(BY_REST + EACH + REFUSED.removeprefix(CHANGE))
     shop.hooks["before"] = of_the_second({"ok": False, "problems": ["too thick"]})
@@ -703,6 +723,7 @@ def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_
     assert_crossed(two, shop, **NAME_ONLY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [409, 412])
 def test_a_conflict_is_an_edit_in_the_shop_only_where_there_was_one(edited, shop, status):
     def clash(_):
@@ -730,6 +751,7 @@ def test_a_key_that_may_not_change_ends_the_run_in_one_line(edited, shop, status
     assert (len(shop.writes()), edited.both.open_ones()) == (1, {})
 
 
+@pytest.mark.slow
 def test_a_record_that_is_gone_is_a_reject_and_the_others_cross(edited, shop, company):
     shop.put("customers", company())
     edited.forward()
@@ -786,6 +808,7 @@ def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
     assert edited.both.open_ones() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -804,6 +827,7 @@ def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text,
     assert phone(edited) == PHONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_its_line(
     edited, shop, workers
@@ -880,6 +904,7 @@ def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop)
     assert len(shop.writes()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shop_id", [".", "..", "a/../b"])
 def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cross(
     own, shop, customer, shop_id
@@ -995,6 +1020,7 @@ def test_a_shop_by_graphql_is_read_and_written_to(by_graphql):
     assert by_graphql.shop.server.asked == []
 
 
+@pytest.mark.slow
 def test_what_a_mutation_says_against_a_change_is_a_reject_of_that_record(by_graphql, shop):
     by_graphql.graphql.errors = [{"field": ["phone"], "message": f"{PHONE} is not valid"}]
     outcome = by_graphql.back(ends_with=3)
@@ -1004,6 +1030,7 @@ def test_what_a_mutation_says_against_a_change_is_a_reject_of_that_record(by_gra
     assert len(by_graphql.graphql.mutations) == 1
 
 
+@pytest.mark.slow
 def test_a_record_that_is_null_is_not_there(by_graphql, shop):
     del shop.records["customers"]["1001"]
     by_graphql.back(ends_with=3)

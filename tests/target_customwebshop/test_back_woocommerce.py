@@ -126,6 +126,7 @@ def test_edits_of_a_product_cross_once(woo, shop, wool):
     woo.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_variation_crosses_once_where_its_product_has_it(woo, shop, red):
     woo.edit("products", red, UnitPrice=Decimal("240.00"))
     woo.back(ends_with=0)
@@ -135,6 +136,7 @@ def test_an_edit_of_a_variation_crosses_once_where_its_product_has_it(woo, shop,
     woo.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_what_woocommerce_does_not_take_stays_listed_and_is_asked_for_once(woo, shop, wool, red):
     order = shop.place_order([(wool, 1)], billing=KARI, status="on-hold")
     woo.forward()
@@ -155,6 +157,7 @@ def test_what_woocommerce_does_not_take_stays_listed_and_is_asked_for_once(woo, 
     assert shop.get("products", red)["regular_price"] == "300.00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("served", [{"prices_include_tax": False}], indirect=True)
 def test_a_price_without_vat_goes_back_to_a_shop_that_has_such(woo, shop, wool):
     woo.edit("products", wool, UnitPrice=Decimal("120.00"))
@@ -163,6 +166,7 @@ def test_a_price_without_vat_goes_back_to_a_shop_that_has_such(woo, shop, wool):
     woo.assert_at_rest()
 
 
+@pytest.mark.slow
 def test_an_email_that_another_customer_has_is_a_reject_with_the_shops_code(woo, shop, kari):
     shop.add_customer("ola@example.com", billing={**KARI, "email": "ola@example.com"})
     woo.edit("customers", kari, EmailAddress="ola@example.com")
@@ -172,6 +176,7 @@ def test_an_email_that_another_customer_has_is_a_reject_with_the_shops_code(woo,
     assert "ola@example.com" not in outcome.log
 
 
+@pytest.mark.slow
 def test_a_key_that_may_only_read_ends_the_run_in_one_line(woo, shop, wool):
     woo.edit("products", wool, Name="Garn")
     shop.permissions = "read"

@@ -136,6 +136,7 @@ def test_the_hold_tells_how_many_are_to_be_archived_and_what_to_do(ledger, peopl
     )
 
 
+@pytest.mark.slow
 def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
     ledger.run(*people)
     ledger.run(*[{**one, **GONE} for one in people[:11]])
@@ -145,6 +146,7 @@ def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
     assert len(archived(box)) == 11
 
 
+@pytest.mark.slow
 def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, people):
     ledger.run(*people)
     ledger.run(*[{**one, **GONE} for one in people[:11]])
@@ -155,6 +157,7 @@ def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, 
     assert outcome.writes == []
 
 
+@pytest.mark.slow
 def test_held_archives_count_again_with_those_of_the_next_run(ledger, box, people):
     """They stay too many together, also when each run brings only a few."""
     ledger.run(*people)
@@ -220,6 +223,7 @@ def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, custome
     assert len(archived(box)) == 1
 
 
+@pytest.mark.slow
 def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, people):
     ledger.run(*people[:3])
     refusal = {"title": "Customer validation error(s)", "detail": "balance", "status": 400}
@@ -293,6 +297,7 @@ def test_one_that_comes_back_while_its_archive_rests_is_not_archived(
     assert (archived(box), ledger.unsettled()) == ([], [])
 
 
+@pytest.mark.slow
 def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):
     ledger.run(*people)
     ledger.run(*({**one, **GONE} for one in people))

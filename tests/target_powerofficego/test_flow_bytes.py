@@ -143,6 +143,7 @@ def test_what_is_written_to_the_store_meanwhile_counts(ledger, customer, lines_o
     assert (first, second) == (True, False)
 
 
+@pytest.mark.slow
 def test_lines_are_counted_and_numbered_though_they_are_not_read(ledger, customer, lines_of):
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in (1, 2, 3)]
     ledger.run(*people)
@@ -154,6 +155,7 @@ def test_lines_are_counted_and_numbered_though_they_are_not_read(ledger, custome
     assert "line 6 of the input is no Singer message" in broken.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_longer_than_a_pipe_holds_are_read_whole(ledger, customer, lines_of, end):
     people = [
@@ -268,6 +270,7 @@ def read(line):
     return message.get("stream"), own_id, record_hash({**record, "id": own_id}, "f")
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.data())
 def test_the_same_bytes_are_read_as_the_same_record_in_whatever_line(data):
@@ -302,6 +305,7 @@ arrivals = st.tuples(st.sampled_from(["1", "2"]), st.sampled_from(PHONES), st.sa
 histories = st.lists(st.lists(arrivals, min_size=1, max_size=4), min_size=2, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories)
 def test_whatever_comes_again_ends_as_if_each_record_were_read(

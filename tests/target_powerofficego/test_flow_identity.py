@@ -208,6 +208,7 @@ def test_an_order_of_a_product_by_sku_that_go_no_longer_has_makes_it_anew(
     assert len(box.go.entries("SalesOrders")) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_reference_that_a_kill_left_unwritten_is_written_by_the_next_run(
     ledger, box, company, lines_of, moment

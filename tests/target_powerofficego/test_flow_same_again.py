@@ -61,6 +61,7 @@ def test_without_the_link_store_everything_is_linked_again_and_nothing_written(l
     assert ledger.run(*store).writes == []
 
 
+@pytest.mark.slow
 def test_orders_invoiced_before_the_link_store_was_lost_are_linked_too(ledger, box, store):
     first = ledger.run(*store)
     for sales_order in box.go.entries("SalesOrders"):
@@ -74,6 +75,7 @@ def test_orders_invoiced_before_the_link_store_was_lost_are_linked_too(ledger, b
     assert again.count("orders", "linked") == first.count("orders", "created")
 
 
+@pytest.mark.slow
 def test_a_lost_link_store_is_a_first_meeting_with_what_was_edited_meanwhile(
     ledger, box, customer, product, order
 ):
@@ -129,6 +131,7 @@ def test_one_changed_customer_and_one_changed_product_are_two_patches(ledger, cu
     assert len(outcome.reads) <= PAGE_READS
 
 
+@pytest.mark.slow
 def test_a_replay_with_a_shuffled_input_and_several_workers_writes_nothing(ledger, store):
     ledger.run(*store, workers=8)
 

@@ -101,6 +101,7 @@ def test_a_missing_order_is_named(box, landed, told):
     assert rows["sums"][0]["difference"]["incl"] == "-250.00"
 
 
+@pytest.mark.slow
 def test_an_order_that_a_person_removed_in_go_is_no_difference_once_acknowledged(
     box, ledger, landed, told
 ):
@@ -116,6 +117,7 @@ def test_an_order_that_a_person_removed_in_go_is_no_difference_once_acknowledged
     assert rows["sums"] == []
 
 
+@pytest.mark.slow
 def test_an_order_that_is_in_go_twice_is_named(box, landed, told):
     there = the_entry(box)
     line = there["SalesOrderLines"][0]
@@ -168,6 +170,7 @@ def test_an_order_with_our_reference_that_is_not_linked_is_named_in_its_own_peri
     assert told(period=("--from", "2026-01-01", "--to", "2026-01-19"))[0] == SAME
 
 
+@pytest.mark.slow
 def test_what_another_shop_posted_under_the_same_number_is_nobodys_double(box, landed, told):
     there = the_entry(box)
     body = {"CustomerId": there["CustomerId"], "ExternalImportReference": "othershop:9001"}
@@ -218,6 +221,7 @@ def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
     assert "25 %: without VAT the shop says 100.00, Go says 150.00" in one["told"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_invoiced", [False, True])
 def test_an_order_that_is_on_another_buyer_in_go_is_told(
     box, ledger, landed, customer, told, is_invoiced
@@ -306,6 +310,7 @@ def test_a_credit_note_without_refund_is_named(box, landed, told):
     assert told()[0] == SAME, "it belongs to the day on which it was posted"
 
 
+@pytest.mark.slow
 def test_what_the_sync_credits_is_no_difference(box, ledger, landed, told, reconcile):
     box.go.send_invoice(the_entry(box)["Id"])
     refund = {"id": "r1", "amount_incl": "50.00", "lines": []}
@@ -338,6 +343,7 @@ def test_an_invoice_credited_because_the_shop_deleted_the_order_is_no_difference
     assert rows["sums"][0]["difference"]["incl"] == "0.00"
 
 
+@pytest.mark.slow
 def test_a_credit_note_that_is_linked_as_a_refund_is_compared_with_its_own_link(
     box, ledger, landed, told
 ):
@@ -368,6 +374,7 @@ def test_invoices_are_compared_by_their_lines(box, landed, told):
     assert any(path.lower().endswith("/lines") for path in paths)
 
 
+@pytest.mark.slow
 def test_a_doubled_invoice_that_was_credited_is_only_told(box, landed, told):
     box.go.send_invoice(the_entry(box)["Id"])
     invoice = the_entry(box, "OutgoingInvoices")
@@ -453,6 +460,7 @@ def test_an_order_of_half_past_eleven_in_the_evening_utc_falls_on_the_norwegian_
     assert rows["sums"][0]["go"]["sales_orders"] == 1
 
 
+@pytest.mark.slow
 def test_an_order_that_has_another_date_in_go_is_not_missing(box, landed, told):
     box.go.edit("SalesOrders", the_entry(box)["Id"], {"SalesOrderDate": "2026-02-03"})
 
@@ -464,6 +472,7 @@ def test_an_order_that_has_another_date_in_go_is_not_missing(box, landed, told):
     assert "2026-02-03" in one["told"]
 
 
+@pytest.mark.slow
 def test_an_order_that_is_held_and_so_not_in_go_is_named_with_its_reason(
     ledger, landed, order, told
 ):
@@ -483,6 +492,7 @@ def test_an_order_that_is_held_and_so_not_in_go_is_named_with_its_reason(
     assert "(acknowledged)" in rows["remark"][0]["told"]
 
 
+@pytest.mark.slow
 def test_an_order_that_was_rejected_is_named(ledger, landed, order, told):
     ledger.run(order(id="9003", number="9003", total_incl="1.00"))
 
@@ -494,6 +504,7 @@ def test_an_order_that_was_rejected_is_named(ledger, landed, order, told):
     assert one["told"].endswith("; with VAT it comes to 1.00")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("currency", "comes_to"), [("NOK", "250.00"), ("EUR", "250.00 EUR")], ids=["krone", "euro"]
 )
@@ -507,6 +518,7 @@ def test_what_an_order_comes_to_that_is_not_in_go_is_told(
     assert f"; with VAT it comes to {comes_to}\n" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"customer_id": "77"}, {"total_refunded": "10.00"}, {"status": "shipped"}],
@@ -527,6 +539,7 @@ def test_an_order_that_tells_only_its_total_with_vat_is_counted_by_its_lines(
     assert rows["sums"][0]["shop"] == {"orders": 2, **amounts}
 
 
+@pytest.mark.slow
 def test_an_order_that_the_shop_changed_after_its_invoice_is_open(
     box, ledger, landed, order, line, told
 ):

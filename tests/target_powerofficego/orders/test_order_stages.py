@@ -449,6 +449,7 @@ def test_an_invoice_that_was_never_asked_for_is_made_by_the_next_run(invoicing, 
     assert_invoiced_once(box)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lag", [0, 1])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
@@ -469,6 +470,7 @@ def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
     assert invoicing.run(*records(status="completed")).writes == []
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_creating_and_sending_sends_in_the_next(
     invoicing, box, records, lines_of
 ):
@@ -516,6 +518,7 @@ def test_an_invoice_that_go_took_and_does_not_show_yet_is_not_asked_for_again(
     assert len(requests_to_send(box)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.both_link_stores
 @pytest.mark.parametrize("by", ["Go", "hand"])
 def test_an_invoice_that_go_is_not_done_with_three_runs_later_is_a_hold_until_it_is_made(

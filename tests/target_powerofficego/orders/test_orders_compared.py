@@ -56,6 +56,7 @@ def assert_held_for_its_total(ledger, outcome):
     assert "the shop says 125.00, Go says 124.99" in hold.reason
 
 
+@pytest.mark.slow
 def test_after_a_kill_between_the_edit_and_the_comparison(
     box, ledger, cut_off, customer, product, order, odd_line
 ):
@@ -67,6 +68,7 @@ def test_after_a_kill_between_the_edit_and_the_comparison(
     assert_held_for_its_total(ledger, ledger.run(copy.deepcopy(record)))
 
 
+@pytest.mark.slow
 def test_after_sigterm_between_the_edit_and_the_comparison(
     box, ledger, cut_off, customer, product, order, odd_line
 ):
@@ -81,6 +83,7 @@ def test_after_sigterm_between_the_edit_and_the_comparison(
     assert_held_for_its_total(ledger, ledger.run(copy.deepcopy(record)))
 
 
+@pytest.mark.slow
 def test_after_a_kill_at_the_create_and_a_run_without_records(
     box, ledger, cut_off, customer, product, order, odd_line
 ):
@@ -94,6 +97,7 @@ def test_after_a_kill_at_the_create_and_a_run_without_records(
     assert_held_for_its_total(ledger, ledger.run(*copy.deepcopy(shop)))
 
 
+@pytest.mark.slow
 def test_a_line_added_before_a_kill_is_known_though_go_rounds_its_price(
     box, ledger, cut_off, customer, product, order, line, odd_line
 ):
@@ -109,6 +113,7 @@ def test_a_line_added_before_a_kill_is_known_though_go_rounds_its_price(
     assert outcome.writes == []
 
 
+@pytest.mark.slow
 def test_a_line_changed_before_a_kill_is_known_though_go_rounds_its_price(
     box, ledger, cut_off, customer, product, order, odd_line
 ):
@@ -123,6 +128,7 @@ def test_a_line_changed_before_a_kill_is_known_though_go_rounds_its_price(
     assert "both sides" not in hold.reason
 
 
+@pytest.mark.slow
 def test_a_line_removed_before_a_kill_and_taken_back_is_posted_again(
     box, ledger, cut_off, customer, product, order, line
 ):
@@ -136,6 +142,7 @@ def test_a_line_removed_before_a_kill_and_taken_back_is_posted_again(
     assert there["TotalAmount"] == 500
 
 
+@pytest.mark.slow
 def test_an_order_cancelled_before_a_kill_and_taken_back_is_posted_again(
     box, ledger, cut_off, customer, product, order
 ):

@@ -76,6 +76,7 @@ def _buyer(email):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_of_the_input_ends_as_the_same_ledger(ledger, box, shop, seed, tmp_path):
     from go_sandbox import Sandbox

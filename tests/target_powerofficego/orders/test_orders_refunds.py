@@ -499,6 +499,7 @@ def test_a_cancelled_and_credited_order_is_linked_again_without_the_link_store(
     assert ledger.run({**told, "updated_at": "2026-01-09T10:00:00Z"}).writes == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amount", ["125.00", "250.00"])
 @pytest.mark.parametrize("mishap", ["store lost", "killed"])
 def test_what_is_told_as_paid_back_after_a_cancellation_was_credited_is_in_it(
@@ -522,6 +523,7 @@ def test_what_is_told_as_paid_back_after_a_cancellation_was_credited_is_in_it(
     }
 
 
+@pytest.mark.slow
 def test_a_credited_cancellation_of_a_killed_run_is_taken_back_when_the_order_is_open_again(
     ledger, box, invoiced
 ):
@@ -584,6 +586,7 @@ def test_a_refund_whose_amount_changes_moves_its_credit_note_while_that_is_a_dra
     assert credit_notes(box)["testshop:9001:refund:r1"]["TotalAmount"] == -50
 
 
+@pytest.mark.slow
 def test_a_refund_that_a_cut_off_run_took_off_the_lines_is_not_credited_on_the_invoice_too(
     ledger, box, reasons, landed
 ):
@@ -627,6 +630,7 @@ def test_a_refund_of_what_a_person_has_not_invoiced_is_held(ledger, box, landed,
     assert credit_notes(box) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_lost_link_store_credits_nothing_twice(ledger, box, invoiced, is_cancelled):
     told = with_refunds(invoiced, one_back())
@@ -654,6 +658,7 @@ def test_a_refund_that_was_made_while_the_link_store_was_lost_is_credited_at_onc
     assert ledger.run({**told, "updated_at": LATEST}).writes == []
 
 
+@pytest.mark.slow
 def test_a_lost_link_store_takes_our_own_sent_credit_note_for_none_by_hand(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, one_back()))
     box.go.send_invoice(the_order(box)["Id"])
@@ -724,6 +729,7 @@ def test_a_cancelled_invoice_that_came_to_nothing_with_vat_in_it_is_credited_lin
     assert [line["VatAmount"] for line in there] == [-50, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_credit_note_whose_run_is_killed_is_there_once(ledger, box, invoiced, when, is_cancelled):
