@@ -309,7 +309,8 @@ def charge(line: Priced) -> Row:
 
 def goods(line: Priced) -> Row:
     """A line of goods; what coupons took off is in its totals already."""
-    raw, quantity = line.raw, Decimal(line.raw["quantity"])
+    raw = line.raw
+    quantity = Decimal(raw["quantity"])
     tax_before = sum([Decimal(one.get("subtotal") or 0) for one in raw["taxes"]], ZERO)
     before = Decimal(raw.get("subtotal") or raw["total"])
     excl_before, incl_before = amount(before), amount(before + tax_before)
