@@ -39,7 +39,7 @@ def _check_by(is_right: Callable[[str], object]) -> Callable[[str], str]:
     return check
 
 
-_TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
+_TEXTS: dict[str, tuple[Callable[[str], str] | None, str]] = {
     DECIMAL_FORMAT: (_check_by(_AMOUNT.fullmatch), "is no decimal; money(…) makes one"),
     "date-time": (_check_by(sortable_stamp), "is no moment with a zone; stamp(…) makes one"),
 }
