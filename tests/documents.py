@@ -31,7 +31,7 @@ _INTRODUCTION = """\
 # Dataflow
 
 Which shop property is which property in PowerOffice Go. This file is generated from the property
-tables in `target_powerofficego/dataflow/`; after a change of them, write it again:
+tables in `target_powerofficego/dataflow/`; after changing them, write it again:
 
 ```sh
 uv run python tests/documents.py
@@ -49,22 +49,22 @@ The shop's properties are those of [the shop's API](shop-api.md).
 
 The shop's edits are written by target-powerofficego, Go's by target-customwebshop, and both decide
 by the same merge: three values of each property are compared, the shop's, Go's, and what both held
-when they last agreed. What comes from Go is written only where the shop can say exactly that;
+when they last agreed. What comes from Go is written only if the shop can hold exactly that value;
 otherwise it is held.
 
 Where both sides changed the same property, the setting `owners` says who wins, for an entity or for
 one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If the
-stamps cannot tell, the record is held and names the property. `*` stands for all rows of an entity
-that are not named:
+stamps cannot decide, the record is held, and the hold names the property. `*` stands for all rows
+of an entity that are not named:
 
 ```json
 {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
 ```
 
 A property that the shop leaves out is not compared and not written. One that is null is empty. If
-a shop tells a property of a linked record for the first time, both sides are met anew: where they
-differ, both stay until one of them is edited (`on_link`), and `powerofficego-links differences`
-lists it.
+a shop sends a property of a linked record for the first time, the two sides are compared as when
+they were linked: where they differ, both stay until one of them is edited (`on_link`), and
+`powerofficego-links differences` lists it.
 """
 
 _NAMES = {
@@ -80,28 +80,29 @@ Beside these rows:
 | shop property | Go property | Go data type | direction | notes |
 | :-- | :-- | :-- | :-: | :-- |
 | default shipping address | ContactDeliveryAddresses: AddressLine1, AddressLine2, ZipCode, City, \
-CountryCode | entry of its own | → | when it is complete and another than the billing address; \
+CountryCode | entry of its own | → | when it is complete and differs from the billing address; \
 ExternalCode is `{shop_name}:{customer id}:{address id}`, \
-the next one (`…:2`) where another contact has it |
+the next one (`…:2`) if another contact has it |
 | first_name, last_name of a company | ContactPersons: FirstName, LastName | \
 entry of its own | → | companies only; ExternalCode is `{shop_name}:{customer id}`, \
 or the next one |
 """,
     "products": "",
     "orders": """\
-An order waits for its customer and its products. Those that the shop does not list are made at the
-end of a run, and looked for in Go like any other first: the customer from the order's `buyer` and
-billing address, under its own `customer_id`; a product from the order's line, if
-`create_missing_products` is on. While one of them is rejected or held, the order goes on waiting.
+An order waits for its customer and its products. Those that the shop does not list are created at
+the end of a run, and like any other they are first looked for in Go: the customer from the order's
+`buyer` and billing address, under its own `customer_id`; a product from the order's line, if
+`create_missing_products` is on. While one of them is rejected or held, the order keeps waiting.
 
-Who buys is who gets the invoice. A guest that is a company is known by its organisation number,
-found or made in Go with the buyer as its contact person; one without a number by name and e-mail
-address together; a person by e-mail address. A person's order never lands on a company, nor the
-other way round. An order of a registered customer that names another company by a valid number is
-that company's. While an order tells the same buyer, its customer in Go stays.
+The buyer is whoever gets the invoice. A guest that is a company is recognised by its organisation
+number, and found or created in Go with the buyer as its contact person; a company without a number
+by name and e-mail address together; a person by e-mail address. A person's order never lands on a
+company, nor the other way round. An order of a registered customer that names another company by a
+valid number is that company's. As long as an order has the same buyer, its customer in Go stays.
 
 When the shop wipes who bought, that is no edit: the order keeps its buyer, address and customer in
-Go, and lines, refunds, cancellation and payments go on. A buyer that is told again is an edit.
+Go, and its lines, refunds, cancellation and payments are synced as before. A buyer that comes back
+is an edit.
 """,
 }
 
@@ -149,49 +150,51 @@ fills in what is left out from the product or the customer.
 | in the shop | in Go |
 | :-- | :-- |
 | a discount on the whole order (`discounts`) | one line below zero for each VAT rate that bears \
-it, `discount:{rate}`: as the order's VAT says (see below); one with `is_in_lines` is only told |
+it, `discount:{rate}`: as the order's VAT says (see below); one with `is_in_lines` is left out, \
+because the lines have it already |
 | `rounding` of the whole order | a line `rounding:order` without VAT on \
 `{rounding_product_code}`; without that setting the order is held |
 | a line without a product and SKU | on `{fee_product_code}-{rate}`, as a fee |
-| a line or charge without `tax_rate` | the one rate of `sales_accounts` whose VAT its amounts \
-tell; where several fit, the one that `taxes` names; a charge without VAT has 0 % |
+| a line or charge without `tax_rate` | the one rate of `sales_accounts` that fits its \
+amounts; where several fit, the one that `taxes` names; a charge without VAT has 0 % |
 | a gift card (line `type`), sold or redeemed | its product, or `{gift_card_product_code}-0`; \
 without VAT unless the line has a `tax_rate`, and then on the account `gift_card` of \
 `sales_accounts`, if there is one |
 | a text (line `type`) | a Text line |
-| a refund while the order is a Draft or Confirmed | its lines are less: fewer units where goods \
-came back, a lower price where only money did, nothing where only goods did; a line takes its \
-share of the order's discount along, as far as what was paid back says so |
+| a refund while the order is a Draft or Confirmed | its lines are reduced: fewer units where \
+goods came back, a lower price where only money did, nothing where only goods did; a line takes \
+its share of the order's discount with it, as far as what was paid back says so |
 | what a refund pays back for no line, freight or fee | a line `refund:{id}:{rate}` below zero for \
 each VAT rate, by the refund's own `taxes` or `amount_excl`; without these a price reduction in \
 proportion to what is left of the goods, which the log says. No rate ends below zero, for which \
 goods that come back later may need such lines too |
 | a refund once the order is invoiced | a credit note: an order with quantities below zero and the \
 invoice's number, `{shop_name}:{id}:refund:{refund id}`. While it is a Draft it is changed, or \
-deleted, as the shop changes its refund; one that Go makes of another amount is deleted, and held |
+deleted, as the shop changes its refund; one that Go makes with another amount is deleted, and \
+held |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |
 
-What the shop says of VAT is obeyed. Its `total_excl`, `total_tax`, `rounding` and `total_incl` and
-its `taxes` are the order as sold, before refunds. A shop may round VAT on each line, once per rate
-or once per order, or not round lines at all. So at each rate its VAT may differ from that of the
-lines by (n + 1) / 2 øre, n being the lines, charges and discounts at that rate, and an order by the
-sum over its rates; the øre are then given to the lines. Sums that differ by more contradict each
-other: the order is held before it is posted, and the hold names both.
+What the shop says about VAT is followed. Its `total_excl`, `total_tax`, `rounding` and `total_incl`
+and its `taxes` are the order as sold, before refunds. A shop may round VAT on each line, once per
+rate or once per order, or not round lines at all. So at each rate its VAT may differ from that of
+the lines by (n + 1) / 2 øre, n being the lines, charges and discounts at that rate, and an order by
+the sum over its rates; the øre are then given to the lines. Sums that differ by more contradict
+each other: the order is held before it is posted, and the hold names both.
 
-Which rates bear a discount on the whole order is seen from these sums. `taxes`, if told, name every
-rate that has VAT left. Else, or where that does not come to the discount, the first of these is
-taken by which every told sum is true: in proportion over the goods; over goods and charges; all on
-one rate, where 0 % is a gift card that pays; with two rates, the split that gives the told VAT. If
-none is, the order is held.
+Which rates bear a discount on the whole order follows from these sums. `taxes`, if sent, name every
+rate that has VAT left. Without them, or if that does not come to the discount, the first of these
+is taken with which every sum that was sent is true: in proportion over the goods; over goods and
+charges; all on one rate, where 0 % is a gift card that pays; with two rates, the split that gives
+the VAT that was sent. If none fits, the order is held.
 
 No VAT can be sent: Go works it out from the product's sales account. So after every write of an
 order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, the
 VAT of each rate, within the same tolerance, and the total with `total_incl` less what was paid
-back. What is off only because of how Go rounds is mended: unit prices are moved by an øre of their
-line's amount, or to the next price that Go can hold, within one rate first, and only so far that
-the VAT of each rate stays right. What is then still off goes on a line of its own without VAT, with
-`rounding_product_code`: an øre for each line at most. If they differ still, the order stays a Draft
-and is held with both figures.
+back. What is off only because of how Go rounds is corrected: unit prices are moved by an øre of
+their line's amount, or to the next price that Go can hold, within one rate first, and only so far
+that the VAT of each rate stays right. What is still off then goes on a line of its own without VAT,
+with `rounding_product_code`: an øre for each line at most. If they still differ, the order stays a
+Draft and is held with both figures.
 
 Those marked (↔) flow back as well with the setting `order_lines_back` of target-customwebshop, as
 long as the order is not invoiced. Then the amounts of the line, the order's totals and its `taxes`
@@ -237,8 +240,8 @@ names of the first column above. A change is a direction (`both`, `to_go`, `to_s
 | `go` | with a new row: the Go property that it writes |
 
 Both targets take this setting, and it must be the same for both. A wrong row, property or direction
-is told in one line at start-up, and nothing is written. A property that Go takes only when an entry
-is created, marked * below, has the direction `create`.
+stops the run with one line at start-up, and nothing is written. A property that Go takes only when
+an entry is created, marked * below, has the direction `create`.
 
 Some rows cannot be changed: {fixed}.
 """
@@ -320,8 +323,8 @@ def _markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 _SHOP_API = """\
 # The shop's API
 
-This is what `tap-customwebshop` reads. Build it into your shop and the tap works as it is. The tap
-needs the lists only; to write to the shop as well, the sync also needs single records and changes.
+This is what `tap-customwebshop` reads. Build it into your shop, and the tap works as it is. The tap
+only needs the lists; to write to the shop as well, the sync also needs single records and changes.
 
 ## Requests
 
@@ -348,8 +351,9 @@ Refuse any other parameter with 400.
 
 - `data` is sorted by `updated_at`, then by `id`, both ascending. The tap checks this.
 - `next_cursor` is text that the tap sends back to get the next page, and null on the last page. A
-  cursor holds the place (the last `updated_at` and `id`), not a page number: rows move meanwhile.
-  A page may be empty; ten in a row that are, or that hold the ids of an earlier page, end the run.
+  cursor holds the place (the last `updated_at` and `id`), not a page number, because rows move
+  meanwhile. A page may be empty; ten in a row that are empty, or hold the ids of an earlier page,
+  end the run.
 - `updated_at` moves on any change inside the record: an address, a line, a payment, a price.
 - A deleted record stays listed, with `deleted_at` set and `updated_at` moved.
 - Too many requests: 429 with `Retry-After`. Errors are problem bodies after RFC 9457.
@@ -369,12 +373,12 @@ If-Match: "9f86d081884c7d659a2f"
 
 The same for `/products` and `/orders`.
 
-- GET answers the record as the list shows it, a deleted one too, with an `ETag`: a strong one that
-  changes with every change. An unknown `id` is 404.
+- GET returns the record as the list shows it, also a deleted one, with a strong `ETag` that changes
+  with every change. An unknown `id` is 404.
 - PATCH takes a JSON merge patch (RFC 7396), which names only the fields to change: an object is
   merged member by member, a list is replaced whole, null empties a field.
 - The answer is 200 with the whole record as it is kept now, and its new `ETag`. If your shop trims
-  a text or rounds a price, answer what it made of it.
+  a text or rounds a price, return what it made of it.
 - `If-Match` holds the `ETag` that was read. If the record's `ETag` has changed since, answer 412
   and change nothing. Without `If-Match` the change is made.
 - `updated_at` moves as with any change. A patch that changes nothing moves neither it nor the
@@ -392,22 +396,24 @@ The same for `/products` and `/orders`.
   with it. A JSON number is read digit by digit and becomes such a string.
 - Rates are in percent: `"25"`.
 - With a discount on the whole order (`discounts`), such as a coupon or a gift card, send `taxes`:
-  only they always say which VAT rates bear it; the order's totals and `amount_excl` often do. With
-  none of these it is taken off the goods in proportion and lowers their VAT, a gift card too.
+  only they always say which VAT rates bear it; the order's totals and `amount_excl` often do.
+  Without any of these it is taken off the goods in proportion and lowers their VAT, even if it is a
+  gift card.
 - Stamps are RFC 3339 in UTC with `Z`.
-- Send each record whole. Null means empty. A missing field means that the shop does not say, so it
-  is not compared with anything.
-- A field that is not below goes into `custom`; the log names it once in a run.
+- Always send the whole record. Null means empty. A missing field means that the shop does not say,
+  so it is not compared with anything.
+- A field that is not listed below goes into `custom`; the log names it once in a run.
 
 ## What each record needs
 
 To be read, a record needs `id` and `updated_at`. Without `id` the run stops at that record and says
-which. Without a readable `updated_at`, the year 1 among them, the record is read, a warning says
-so, and the bookmark stays where it is. A shop that keeps no such stamps is read through
-[a shop file](own-shop.md#what-changed-since) that says so (`has_stamps=False`).
+which. Without a readable `updated_at` (the year 1 counts as none), the record is read, a warning
+says so, and the bookmark stays where it is. A shop that keeps no such stamps is read through [a
+shop file](own-shop.md#what-changed-since) that says so (`has_stamps=False`).
 
-To be written to Go, it also needs what is below. What lacks some of it is not written, and is
-listed with all that it lacks in one reason (`powerofficego-links rejects`); the others go on.
+To be written to Go, it also needs what is below. A record that lacks any of it is not written, and
+is listed with one reason that names all that is missing (`powerofficego-links rejects`); the others
+go on.
 
 | Record | Needs |
 |:-------|:------|
@@ -420,20 +426,20 @@ listed with all that it lacks in one reason (`powerofficego-links rejects`); the
 | discount | `amount_incl` |
 | refund | `id`, and `amount_incl`, `shipping_incl` or `lines` |
 | line of a refund | `line_id`, and `quantity` or `amount_incl` |
-| payment | `status`, `amount`, `method`, `paid_at`; else the order is written without it |
+| payment | `status`, `amount`, `method`, `paid_at`; otherwise the order is written without it |
 
 - The amounts of a line or charge are two of `total_excl`, `total_tax` and `total_incl`, or one of
-  them and `tax_rate`. Where `tax_rate` is missing, it is the one rate that the amounts can have;
-  of less than a few kroner there may be several, and then the order's `taxes` must name one.
+  them and `tax_rate`. Where `tax_rate` is missing, it is the one rate that the amounts can have; if
+  they are less than a few kroner there may be several, and then the order's `taxes` must name one.
 - A customer's address that is default for billing and for shipping is listed once, without `type`
   and with `is_default`.
-- A guest is told by the order alone: its `buyer`, with `customer_id` null. Leave out customers that
-  the shop makes anew for each order of a guest. Orders with the same e-mail address come to one
+- A guest is only in the order: its `buyer`, with `customer_id` null. Leave out customers that the
+  shop creates anew for each order of a guest. Orders with the same e-mail address go to one
   customer in Go (setting `guests`).
 - Goods that came back without money, as in an exchange, are a refund with `amount_incl` `"0.00"`:
-  nothing is credited. With null it would be what they cost.
-- A discount that the lines are less already has `is_in_lines`: its code is told, and nothing is
-  taken off again. What the shop rounds the whole order by is `rounding`.
+  nothing is credited. With null it would be their price.
+- A discount that the amounts of the lines include already has `is_in_lines`: it is not taken off
+  again. The amount by which the shop rounds the whole order is `rounding`.
 """
 
 _STREAM_TITLES = {"/customers": "Customer", "/products": "Product", "/orders": "Order"}

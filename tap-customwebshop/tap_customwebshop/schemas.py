@@ -77,7 +77,7 @@ def life_cycle() -> list[Field]:
             "When anything inside the record last changed. Always set; the tap's bookmark.",
         ),
         stamp("deleted_at", "When it was deleted. Deleted records stay listed."),
-        group("custom", "Fields that the contract does not have, by their own names."),
+        group("custom", "Fields that the contract does not have, under their own names."),
     ]
 
 
@@ -92,13 +92,13 @@ def _address() -> list[Field]:
             "other",
         ),
         flag("is_default", "Whether it is the default for what it is used for."),
-        text("name", "Who is written on the letter."),
-        text("company", "The company written on the letter."),
+        text("name", "The recipient's name."),
+        text("company", "The recipient's company."),
         text("line1", "Street and number."),
         text("line2", "What does not fit on the first line."),
         text("postal_code", "Postal code as text, with its zeros: `0150`."),
         text("city", "Town."),
-        text("region", "State or province, where the country writes one."),
+        text("region", "State or province, in countries that write one."),
         text("country_code", "ISO 3166-1 alpha-2: `NO`."),
         text("phone", "Phone number for the delivery."),
         text("email", "E-mail address for the delivery."),
@@ -152,7 +152,9 @@ def _taxes(what: str) -> Field:
 
 def _refund() -> list[Field]:
     return [
-        identifier("id", "The shop's id of the refund. Each must have one, that never changes."),
+        identifier(
+            "id", "The shop's id of the refund; every refund needs one, and it never changes."
+        ),
         decimal(
             "amount_incl",
             "What was paid back, with VAT; null: what its lines and freight come to; `0.00`: goods"
@@ -169,8 +171,8 @@ def _refund() -> list[Field]:
             decimal("quantity", "How many units came back."),
             decimal(
                 "amount_incl",
-                "What was paid back for the line, with VAT; null: what so many units cost, or less"
-                " to come to the refund's.",
+                "What was paid back for the line, with VAT; null: the price of that many units, or"
+                " less if the refund's own amount is less.",
             ),
         ),
         decimal("shipping_incl", "What was paid back of the freight, with VAT."),
@@ -246,8 +248,8 @@ def _order_money() -> list[Field]:
             text("code", "The code that the buyer typed."),
             text("name", "What the buyer reads."),
             decimal("amount_excl", "The discount, without VAT."),
-            decimal("amount_incl", "The discount, with VAT. Each must tell it."),
-            flag("is_in_lines", "Whether the lines are less it already."),
+            decimal("amount_incl", "The discount, with VAT; every discount needs it."),
+            flag("is_in_lines", "Whether it is already subtracted in the lines."),
         ),
         _taxes("VAT by rate, as sold: before refunds."),
         rows("payments", "What was paid.", *_payment()),
@@ -313,7 +315,7 @@ PRODUCTS: dict[str, Any] = th.PropertiesList(
     text("currency", "ISO 4217: `NOK`."),
     decimal("price_excl", "Price of one unit, without VAT."),
     decimal("price_incl", "Price of one unit, with VAT."),
-    flag("prices_include_tax", "Whether the price with VAT is the one that the merchant sets."),
+    flag("prices_include_tax", "Whether the merchant sets the price with VAT."),
     decimal("cost_price", "What one unit costs the merchant."),
     decimal("tax_rate", "VAT rate in percent: `25`."),
     text("tax_class", "The shop's tax class."),
@@ -329,7 +331,7 @@ ORDERS: dict[str, Any] = th.PropertiesList(
     text("number", "The order number that the merchant reads."),
     *_order_statuses(),
     text("currency", "ISO 4217: `NOK`."),
-    flag("prices_include_tax", "Whether the prices with VAT are the ones that lead."),
+    flag("prices_include_tax", "Whether the shop sets its prices with VAT."),
     identifier("customer_id", "The customer's `id`; null for guests."),
     flag("is_guest", "Whether it was bought without an account."),
     group("buyer", "Who bought, as it was when the order was placed.", *_buyer()),

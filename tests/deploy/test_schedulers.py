@@ -12,6 +12,7 @@ from shop_folders import DEPLOY, LONGEST_SECONDS, PROGRAMS, orders_astray
 
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 INSTALLED = "/opt/powerofficego-sync/bin"
+by_cron = pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not here")
 
 
 def run(line, folder, **variables):
@@ -46,6 +47,7 @@ def shops(shop, tmp_path):
     return tmp_path
 
 
+@by_cron
 def test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_is_well(box, shops):
     variables, line = crontab()
     done = run(line, shops, **variables)
@@ -53,6 +55,7 @@ def test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_i
     assert orders_astray(box) == []
 
 
+@by_cron
 def test_the_line_of_the_crontab_tells_of_a_shop_that_failed(box, shops):
     box.faults.add(system="shop", method="GET", status=403, times=None)
     variables, line = crontab()
@@ -61,6 +64,7 @@ def test_the_line_of_the_crontab_tells_of_a_shop_that_failed(box, shops):
     assert f"{shops}/shops/myshop failed: exit status 1" in done.stderr
 
 
+@by_cron
 def test_the_line_of_the_crontab_starts_no_round_while_one_is_going_on(box, shops):
     variables, line = crontab()
     with subprocess.Popen(["flock", shops / "shops", "cat"], stdin=subprocess.PIPE) as going_on:

@@ -58,6 +58,12 @@ NOT_RUN = {
         "test_project_settings.py"
         "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"
     ),
+    "uv run python tests/declarations.py --repository https://git.example.com/new-place": (
+        "test_project_settings.py::test_a_new_address_of_the_repository_is_in_every_file"
+    ),
+    "uv run python tests/declarations.py --install-from pypi": (
+        "test_project_settings.py::test_the_hub_installs_from_pypi_or_by_git_as_it_is_said"
+    ),
     "uv run python tests/documents.py": (
         "test_project_documents.py"
         "::test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documents_py"
@@ -65,6 +71,9 @@ NOT_RUN = {
     "uv run python .ci/version.py 0.2.0": (
         "test_project_documents.py"
         "::test_one_command_writes_a_version_and_the_bounds_that_go_with_it"
+    ),
+    "powerofficego-links check --config go.json --test-notify": (
+        "test_notify.py::test_a_test_message_is_sent_before_anything_was_synced"
     ),
     "uv build --all-packages": (
         "test_project_packages.py::test_each_package_is_built_as_an_index_wants_it"

@@ -1,8 +1,12 @@
 """What is declared of the plugins is what they tell of themselves, and meltano.yml keeps to it."""
 
 import io
+import shutil
+import subprocess
 
 import declarations
+import pytest
+import yaml
 from dotenv import dotenv_values
 
 OPTIONAL = {
@@ -81,6 +85,49 @@ def test_the_hub_installs_each_plugin_by_git_or_by_its_name_with_what_it_imports
     installed = [*declarations.needed_by(plugin.name), plugin.name]
     assert by_git == [f"git+{repository}#subdirectory={name}" for name in installed]
     assert declarations.pip_url(plugin.name, repository=repository, by_git=False) == plugin.name
+
+
+@pytest.fixture
+def elsewhere(project, committed_files, tmp_path, monkeypatch):
+    """A copy of the repository, which `tests/declarations.py` takes for its own."""
+    for path in committed_files:
+        copy = tmp_path / path.relative_to(project)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(declarations, "PROJECT", tmp_path)
+    return tmp_path
+
+
+def definition(name):
+    return yaml.safe_load((declarations.PROJECT / name / "hub.yml").read_text(encoding="utf-8"))
+
+
+def test_a_new_address_of_the_repository_is_in_every_file(elsewhere):
+    old, new = definition("tap-customwebshop")["repo"], "https://code.example.org/sync"
+
+    declarations.move(elsewhere, new)
+    declarations.write()
+
+    files = [path for path in elsewhere.rglob("*") if path.is_file() and ".git" not in path.parts]
+    assert [path for path in files if old in path.read_text(encoding="utf-8")] == []
+    for name in declarations.PLUGINS:
+        assert definition(name)["repo"] == new
+        assert definition(name)["pip_url"].startswith(f"git+{new}#subdirectory=")
+        assert f'"{new}"' in (elsewhere / name / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_hub_installs_from_pypi_or_by_git_as_it_is_said(elsewhere):
+    by_git = declarations.current()
+
+    declarations.install_from("pypi")
+    declarations.write()
+    assert all(definition(name)["pip_url"] == name for name in declarations.PLUGINS)
+
+    declarations.install_from("git")
+    declarations.write()
+    assert declarations.current() == by_git
+    assert definition("tap-customwebshop")["pip_url"].startswith("git+https://")
 
 
 def test_meltano_yml_holds_no_secret(plugin, meltano_yml):

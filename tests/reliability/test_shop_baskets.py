@@ -86,7 +86,7 @@ def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_s
             continue
         assert answer["TotalAmount"] == total
         vat = vat_in_go(answer, vat_rounding)
-        if basket.tells == "all":
+        if basket.tells != "only the total" or not basket.record["discounts"]:
             for rate, told in basket.vat.items():
                 apart = abs(vat.get(rate, 0) - told)
                 assert apart <= basket.most_apart(rate), (rate, told, vat, basket)

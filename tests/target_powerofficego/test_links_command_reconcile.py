@@ -404,6 +404,27 @@ def test_vat_that_go_rounds_once_per_rate_is_the_same(
     assert status == SAME, rows
 
 
+def test_ore_moved_to_freight_that_a_coupon_takes_off_are_no_difference(
+    box, ledger, customer, product, order, line, told
+):
+    ledger.settings["sales_accounts"] = ACCOUNTS
+    box.go.switches.price_decimals = 2
+    amounts = {"total_excl": "100.00", "total_tax": "15.00", "total_incl": "115.00"}
+    third = line(quantity="3", unit_price_excl=None, unit_price_incl=None, tax_rate="15", **amounts)
+    freight = {"id": "f", "tax_rate": "25", "total_excl": "80.00", "total_incl": "100.00"}
+    coupon = {"code": "FRAKTFRITT", "amount_excl": "80.00", "amount_incl": "100.00"}
+    whole = order(lines=[third], shipping=[freight], discounts=[coupon], **amounts)
+    assert ledger.run(customer(), product(tax_rate="15"), whole).status == 0
+    there = the_entry(box)
+    nets = {one["ExternalImportReference"]: one["NetAmount"] for one in there["SalesOrderLines"]}
+    assert there["TotalAmount"] == 115
+    assert nets["shipping:f"] + nets["discount:25"] == Decimal("0.01")
+
+    status, rows = told()
+
+    assert status == SAME, rows
+
+
 def test_each_currency_is_summed_by_itself(box, ledger, landed, order, told):
     ledger.run(order(id="9002", number="9002", currency="EUR"))
 

@@ -264,6 +264,30 @@ def test_check_takes_notify_and_the_link_store_from_a_config(ledger, receiver, p
     assert receiver.titles == [NEW]
 
 
+def test_a_test_message_is_sent_before_anything_was_synced(check, receiver):
+    told = check("--test-notify")
+
+    assert told.exit_code == 0
+    assert receiver.titles == ["Test message of the sync with PowerOffice Go"]
+
+
+def test_an_address_that_does_not_take_the_test_message_is_named_by_its_place(check, receiver):
+    nobody = f"json://127.0.0.1:9/{SECRET}"
+    told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY=f"{receiver.address} {nobody}")
+
+    assert told.exit_code == 1
+    assert told.stderr == "Error: notify: address 2 of 2 did not take the test message\n"
+    assert len(receiver.titles) == 1
+
+
+def test_a_test_message_needs_an_address(check, receiver):
+    told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY="")
+
+    assert told.exit_code == 1
+    assert "notify is not set" in told.stderr
+    assert receiver.titles == []
+
+
 @pytest.mark.both_link_stores(if_slow=True)
 def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
     ledger.run(customer())

@@ -103,7 +103,7 @@ class Kept(Lines):
             30,
             2,
             True,
-            "30 of 3,000 records done, about 16 minutes left, 7 writes to Go, 2 parked",
+            "30 of 3,000 records done, about 17 minutes left, 7 writes to Go, 2 parked",
         ),
         (90_000, 90, 0, True, "90 of 90,000 records done, about 2 h 46 min left, 7 writes to Go"),
         (
@@ -117,7 +117,9 @@ class Kept(Lines):
     ],
 )
 def test_in_words(seen, done, parked, is_all_read, words):
-    standing = Standing({"orders": seen}, {"orders": done}, 0, 7, parked, 0, is_all_read)
+    standing = Standing(
+        {"orders": seen}, {"orders": done}, 0, 7, {"orders": parked}, 0, is_all_read
+    )
     kept = Kept()
     moments = iter([0.0, 10.0])
 
@@ -144,8 +146,8 @@ def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left
 def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
     standing = iter(
         [
-            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, 0, 0, True),
-            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, 0, 0, True),
+            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, {}, 0, True),
+            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, {}, 0, True),
         ]
     )
     kept, moments = Kept(), iter([0.0, 10.0, 20.0])
@@ -153,6 +155,15 @@ def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
 
     assert (progress.tell(), progress.tell()) == (20, 10)
     assert kept.words.startswith("95,200 of 95,300 records done")
+
+
+def test_what_is_tried_once_more_at_the_end_takes_its_time_too():
+    parked = {"orders": 50, "payments": 1}
+    standing = Standing({"orders": 300}, {"orders": 100}, 0, 0, parked, 0, True)
+    kept, moments = Kept(), iter([0.0, 10.0])
+
+    assert Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell() == 25
+    assert kept.words.endswith("0 writes to Go, 51 parked")
 
 
 def test_nothing_is_said_of_the_end_before_anything_was_done():
@@ -167,7 +178,7 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
     try:
         bar = Bar(Console(stderr=True, force_terminal=True, width=100))
         bar.tell(
-            "3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, 0, 0, True)
+            "3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, {}, 0, True)
         )
         logging.getLogger("a plugin").warning("a line of the log [b]")
         during = screen.getvalue()

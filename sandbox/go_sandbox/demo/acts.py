@@ -268,7 +268,7 @@ class Demo:
         self._say(
             "Guests who ordered became customers as well, and freight became a product. A second"
             " company with the same organisation number was linked to the first one, not doubled."
-            " What needs no counterpart, such as a cancelled order, counts as unchanged."
+            " What needs no counterpart, such as a cancelled order, is skipped."
         )
 
     def _show_go(self) -> None:
@@ -383,8 +383,8 @@ class Demo:
         )
         self._sync()
         self._say(
-            "Each of these orders counts as unchanged, and as anonymised too; one that the sync"
-            " leaves alone, such as a pending one, as unchanged only."
+            "Each of these orders counts as unchanged, and as anonymised too; one that has no"
+            " counterpart, such as a pending one, is skipped."
         )
         self._expect_no_write("fifth")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_FIRST = ("created", "linked", "unchanged", "changed", "parked", "rejected", "held")
+_FIRST = ("created", "linked", "unchanged", "skipped", "changed", "parked", "rejected", "held")
 _NARROW = (0, 1, 0, 0)
 _ENTITIES = ("customers", "products", "orders")
 

@@ -133,6 +133,13 @@ class Nothing:
     outcome: str = "unchanged"
 
 
+@dataclass(frozen=True)
+class Skip(Nothing):
+    """Leave out a record that has no entry in Go; the run says how many it skipped, and `why`."""
+
+    outcome: str = "skipped"
+
+
 class Open:
     """Why a record stays open; `kind` is the store's word for it.
 

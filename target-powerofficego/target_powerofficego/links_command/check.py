@@ -29,7 +29,11 @@ from target_powerofficego.links_command.options import (
     with_choices,
 )
 from target_powerofficego.links_command.waiting import PLURALS
-from target_powerofficego.notices.announcing import announce, namespace_of
+from target_powerofficego.notices.announcing import (
+    addresses_that_refuse_a_test,
+    announce,
+    namespace_of,
+)
 from target_powerofficego.notices.news import NOT_ALL_READ, Ending
 from target_powerofficego.settings.notify import addresses_in, wrong_addresses
 from target_powerofficego.settle.summary import own_faults_in_words, shown_by
@@ -68,6 +72,12 @@ _WHY_IT_BROKE = {
     help="The config of target-powerofficego, for link_store, shop_name and notify; the variables"
     " TARGET_POWEROFFICEGO_… say what it does not.",
 )
+@click.option(
+    "--test-notify",
+    "is_test",
+    is_flag=True,
+    help="Only send a test message to each address of notify; exit 1 unless all take it.",
+)
 @with_choices(formats={**FORMATS, "prometheus": "metrics for node_exporter"})
 @click.pass_obj
 def check(
@@ -76,6 +86,7 @@ def check(
     longest: datetime.timedelta | None,
     shop_name: str | None,
     path: str | None,
+    is_test: bool,
 ) -> None:
     """Exit 3 while rejects or holds wait for a person.
 
@@ -87,6 +98,9 @@ def check(
     """
     config = config_of_file(path) if path else {}
     addresses = _addresses(_setting("notify", config) or "")
+    if is_test:
+        _test(addresses)
+        return
     place = choices.given_link_store or config.get("link_store") or choices.link_store
     with open_store(str(place)) as store:
         shops = health_of(_shops(store, shop_name), store, longest)
@@ -105,6 +119,20 @@ def check(
         _announce(StoreLocation.of(str(place)), addresses, told)
     waits = any(shop.waiting for shop in shops)
     click.get_current_context().exit(BROKE if problems else WAITS_FOR_A_PERSON * waits)
+
+
+def _test(addresses: Sequence[str]) -> None:
+    """Send a test message.
+
+    Raises:
+        click.ClickException: with one line: there is no address, or not all took the message.
+    """
+    if not addresses:
+        fail("notify is not set, neither in --config nor by TARGET_POWEROFFICEGO_NOTIFY")
+    if refusing := addresses_that_refuse_a_test(addresses):
+        places = ", ".join(map(str, refusing))
+        fail(f"notify: address {places} of {len(addresses)} did not take the test message")
+    say("notify: each address took the test message")
 
 
 def _setting(name: str, config: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from target_powerofficego.notices.news import (
+    TEST_MESSAGE,
     Ending,
     Message,
     Standing,
@@ -68,6 +69,11 @@ def announce(
         return None
     again = "" if taken else "; it is tried again after the next run"
     return f"notify: {taken} of {len(addresses)} addresses took the message{again}"
+
+
+def addresses_that_refuse_a_test(addresses: Sequence[str]) -> list[int]:
+    """Send a test message; return the places, from 1, of the addresses that did not take it."""
+    return [place for place, one in enumerate(addresses, start=1) if not _send(TEST_MESSAGE, [one])]
 
 
 def namespace_of(store: LinkStore, shop_name: str) -> Namespace | None:

@@ -36,6 +36,13 @@ class Message:
     notify_type: str
 
 
+TEST_MESSAGE = Message(
+    "Test message of the sync with PowerOffice Go",
+    "Messages like this one come when a record waits for a person, or when a run breaks.",
+    "info",
+)
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a shop stands; the store keeps it as it was when the last message went out.

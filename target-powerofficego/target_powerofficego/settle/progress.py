@@ -26,7 +26,8 @@ class Standing:
         done: those of them that were dealt with.
         passed: records that brought nothing new, which takes no time.
         writes: requests that may have changed something.
-        parked: records of this run that wait for another one, or for a later reading.
+        parked: records of this run that wait for another one, or for a later reading, by entity;
+            they are done, but are tried once more at the end.
         open_ones: records of this run that are rejected or held.
         is_all_read: whether the input has come to its end.
     """
@@ -35,14 +36,17 @@ class Standing:
     done: Mapping[str, int]
     passed: int
     writes: int
-    parked: int
+    parked: Mapping[str, int]
     open_ones: int
     is_all_read: bool
 
     @property
     def left(self) -> dict[str, int]:
-        """Records that have yet to be dealt with, by entity."""
-        return {entity: number - self.done.get(entity, 0) for entity, number in self.seen.items()}
+        """Records that have yet to be dealt with, or are to be tried once more, by entity."""
+        return {
+            entity: number - self.done.get(entity, 0) + self.parked.get(entity, 0)
+            for entity, number in self.seen.items()
+        }
 
 
 class Pace:
@@ -164,6 +168,7 @@ class Lines:
 def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
     seen = standing.passed + sum(standing.seen.values())
     done = standing.passed + sum(standing.done.values())
+    parked = sum(standing.parked.values())
     ahead = ""
     if not standing.is_all_read:
         ahead = "more being read"
@@ -175,7 +180,7 @@ def _in_words(standing: Standing, seconds_left: float | None, system: str) -> st
         f"{done:,} of {seen:,} records done",
         ahead,
         f"{standing.writes:,} writes to {system}",
-        f"{standing.parked:,} parked" if standing.parked else "",
+        f"{parked:,} parked" if parked else "",
         f"{standing.open_ones:,} rejected or held" if standing.open_ones else "",
     )
     return ", ".join(filter(None, parts))

@@ -27,6 +27,7 @@ from target_powerofficego.decisions.changes import (
     Open,
     Park,
     Reject,
+    Skip,
     Undecidable,
 )
 from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merge
@@ -351,7 +352,8 @@ class Walk(abc.ABC, Generic[AnyTools]):
         tools, shop_id = self.tools, arrival.shop_id
         if not isinstance(change, Nothing):
             tools.plan.add(self.entity, shop_id, change)
-        tools.tally.count(self.entity, shop_id, change.outcome)
+        why_skipped = change.why if isinstance(change, Skip) else ""
+        tools.tally.count(self.entity, shop_id, change.outcome, why_skipped)
         if isinstance(change, Open):
             self.keep_open(kept or arrival, change)
         elif not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):

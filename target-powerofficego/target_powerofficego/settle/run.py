@@ -147,6 +147,7 @@ class Run:
             self.tally.counts(),
             self._calls(),
             open_ones,
+            skipped=self.tally.skipped(),
             left_alone=self.store.unsettled.left_alone(self.kept_as),
             waits_elsewhere=len(unsettled) > len(waiting),
             own_faults=sum(one.is_own_fault for one in waiting),

@@ -193,14 +193,16 @@ class Settlement:
     def standing(self, writes: int) -> Standing:
         """Return how far the run is, after so many writes; any thread may call this."""
         submitted, done = self._schedule.kinds()
-        outcomes = self._tally.counts().values()
+        outcomes = self._tally.counts()
         return Standing(
             seen=dict(submitted),
             done=dict(done),
             passed=self._passed,
             writes=writes,
-            parked=sum(one.get("parked", 0) for one in outcomes),
-            open_ones=sum(one.get(kind, 0) for one in outcomes for kind in ("rejected", "held")),
+            parked={entity: one.get("parked", 0) for entity, one in outcomes.items()},
+            open_ones=sum(
+                one.get(kind, 0) for one in outcomes.values() for kind in ("rejected", "held")
+            ),
             is_all_read=self._is_all_read,
         )
 

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_powerofficego.decisions.changes import Conflict
 
@@ -29,6 +29,7 @@ OUTCOMES = (
     "credited",
     "anonymised",
     "unchanged",
+    "skipped",
     "parked",
     "rejected",
     "held",
@@ -49,16 +50,21 @@ class Tally:
         self._logger = logger
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], str] = {}
+        self._why_skipped: dict[tuple[str, str], str] = {}
         self._stages: set[tuple[str, str, str]] = set()
         self._unchanged: Counter[str] = Counter()
 
-    def count(self, entity: str, shop_id: str, outcome: str) -> None:
-        """Count one record."""
+    def count(self, entity: str, shop_id: str, outcome: str, why_skipped: str = "") -> None:
+        """Count one record; `why_skipped` is why nothing is done with it at all, if that is so."""
         with self._lock:
-            before = self._outcomes.get((entity, shop_id))
+            record = (entity, shop_id)
+            before = self._outcomes.get(record)
             if before in ("created", "linked", "changed", "credited") and outcome == "unchanged":
                 return
-            self._outcomes[entity, shop_id] = outcome
+            self._outcomes[record] = outcome
+            self._why_skipped.pop(record, None)
+            if why_skipped:
+                self._why_skipped[record] = why_skipped
 
     def count_stage(self, entity: str, shop_id: str, stage: str) -> None:
         """Count that a record was confirmed, invoiced or anonymised, whatever else comes of it."""
@@ -69,6 +75,15 @@ class Tally:
         """Count a record that is identical to the one last settled."""
         with self._lock:
             self._unchanged[entity] += 1
+
+    def skipped(self) -> list[str]:
+        """Return a line for each reason why records were skipped, with how many they are."""
+        with self._lock:
+            reasons = Counter((entity, why) for (entity, _), why in self._why_skipped.items())
+        return [
+            f"{entity}: {number} skipped: {why}"
+            for (entity, why), number in sorted(reasons.items())
+        ]
 
     def note(self, remark: str) -> None:
         """Log in words what the whole run left undone."""
@@ -107,6 +122,7 @@ def tell_summary(
     calls: Mapping[str, Any],
     open_ones: Mapping[str, int],
     *,
+    skipped: Sequence[str],
     left_alone: int,
     waits_elsewhere: bool,
     own_faults: int,
@@ -118,10 +134,10 @@ def tell_summary(
 ) -> None:
     """Print what became of the records, the calls it took, and last what waits for a person.
 
-    `system` is what the calls went to, `own_faults` is how many rejects are faults of this program;
-    `left_alone` is how many of the edits that are parked the shop does not take;
-    `waits_elsewhere`: something of the other way waits for a person too; `show` is `show_summary`
-    where there may be a terminal.
+    `skipped` has a line for each reason why records were skipped; `left_alone` is how many of the
+    edits that are parked the shop does not take; `waits_elsewhere`: something of the other way
+    waits for a person too; `own_faults` is how many rejects are faults of this program; `system` is
+    what the calls went to; `show` is `show_summary` where there may be a terminal.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
@@ -132,15 +148,17 @@ def tell_summary(
     if not is_plan:
         ending += _parked(parked - left_alone, "the next run tries again")
         ending += _parked(left_alone, f"the shop does not take; see {shown_by('parked')}")
-    faults = own_faults_in_words(own_faults) if own_faults else None
-    if show is not None and show(counts, calls, system, faults, ending):
+    faults = [own_faults_in_words(own_faults)] if own_faults else []
+    if show is not None and show(counts, calls, system, [*skipped, *faults], ending):
         return
     summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
     if is_plan:
         summary["nothing_was_written"] = True
     logger.info("run summary: %s", json.dumps(summary, sort_keys=True), extra=summary)
-    if faults:
-        logger.error("%s", faults)
+    for line in skipped:
+        logger.info("%s", line)
+    for line in faults:
+        logger.error("%s", line)
     logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
 
 
@@ -176,7 +194,7 @@ def _ending(
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def shown_by(words: str) -> str:

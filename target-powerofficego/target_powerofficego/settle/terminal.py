@@ -138,7 +138,7 @@ def show_summary(
     counts: Mapping[str, Mapping[str, int]],
     calls: Mapping[str, Any],
     system: str,
-    own_faults: str | None,
+    remarks: Sequence[str],
     ending: str,
 ) -> bool:
     """Show the summary, and return True; False, and nothing shown, where there is no terminal."""
@@ -149,8 +149,8 @@ def show_summary(
     console.print(
         f"Calls to {system}: {calls.get('reads', 0)} reads, {calls.get('writes', 0)} writes"
     )
-    if own_faults:
-        console.print(own_faults)
+    for remark in remarks:
+        console.print(remark, markup=False, soft_wrap=True)
     console.print(ending, markup=False, soft_wrap=True)
     return True
 

@@ -14,9 +14,9 @@ from target_powerofficego.decisions.changes import (
     Conflict,
     Create,
     Hold,
-    Nothing,
     Patch,
     RowChange,
+    Skip,
     Undecidable,
 )
 from target_powerofficego.decisions.changes import Link as LinkChange
@@ -81,7 +81,7 @@ class CustomersWalk(EntityWalk):
 
     def _take(self, arrival: Arrival) -> Change:
         if self.tools.erased.id_of(arrival.shop_id) is not None:
-            return Nothing(ERASED_CUSTOMER)
+            return Skip(ERASED_CUSTOMER)
         return super()._take(arrival)
 
     def _settle(self, arrival: Arrival) -> Change:
@@ -107,7 +107,7 @@ class CustomersWalk(EntityWalk):
         is_wiped = is_there and ANONYMISED in arrival.record
         if is_wiped and isinstance(self.match(arrival), Create):
             self.tools.store.unsettled.clear(self.entity, arrival.shop_id)
-            return Nothing(NEVER_KNOWN)
+            return Skip(NEVER_KNOWN)
         return super()._meet(arrival)
 
     def match(self, arrival: ReadArrival) -> LinkChange | Create:

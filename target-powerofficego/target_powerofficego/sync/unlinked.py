@@ -17,6 +17,7 @@ from target_powerofficego.decisions.changes import (
     Nothing,
     Park,
     Patch,
+    Skip,
     Undecidable,
 )
 from target_powerofficego.decisions.changes import Link as LinkChange
@@ -153,7 +154,7 @@ class EntityWalk(LinkedWalk):
             is_met = self.tools.store.links.get(self.entity, arrival.shop_id) is not None
             if is_met or not is_deleted_now:
                 raise
-            return Nothing("deleted in the shop and never in Go")
+            return Skip("deleted in the shop and never in Go")
         self._note_that_it_is_there(arrival)
         return change
 
@@ -222,7 +223,7 @@ class EntityWalk(LinkedWalk):
         else:
             if arrival.is_made:
                 self._create_to_archive(arrival)
-            return Nothing("archived in the shop and never in Go")
+            return Skip("archived in the shop and never in Go")
         self.tools.on_linked(self.entity, arrival.shop_id)
         return found
 

@@ -228,11 +228,24 @@ def test_all_that_an_order_lacks_is_told_in_one_reason(ledger, box, order, line,
 
 
 @pytest.mark.parametrize("status", ["draft", "pending"])
-def test_an_order_of_another_status_is_left_alone(ledger, box, customer, product, order, status):
+def test_an_order_of_another_status_is_skipped_and_the_run_says_why(
+    ledger, box, customer, product, order, status
+):
     outcome = ledger.run(customer(), product(), order(status=status), ends_with=0)
 
     assert box.go.entries("SalesOrders") == []
-    assert outcome.count("orders", "unchanged") == 1
+    assert outcome.count("orders", "skipped") == 1
+    assert "orders: 1 skipped: the status is not among order_statuses\n" in outcome.log
+
+
+def test_a_skipped_order_that_is_sent_again_in_the_same_run_counts_by_what_became_of_it(
+    ledger, box, customer, product, order
+):
+    outcome = ledger.run(customer(), product(), order(status="pending"), order())
+
+    assert len(box.go.entries("SalesOrders")) == 1
+    assert outcome.summary["records"]["orders"] == {"created": 1}
+    assert "skipped" not in outcome.log
 
 
 @pytest.mark.parametrize(
@@ -255,10 +268,11 @@ def test_an_order_of_a_status_that_nobody_knows_is_rejected_and_names_the_known_
     assert "draft, pending, processing, on_hold, completed, cancelled" in reason
 
 
-def test_an_order_of_an_unknown_status_from_before_orders_from_is_left_alone(ledger, order):
+def test_an_order_of_an_unknown_status_from_before_orders_from_is_skipped(ledger, order):
     outcome = ledger.run(order(status="shipped"), orders_from="2026-02-01", ends_with=0)
 
-    assert outcome.count("orders", "unchanged") == 1
+    assert outcome.count("orders", "skipped") == 1
+    assert "orders: 1 skipped: placed before orders_from\n" in outcome.log
 
 
 def test_an_order_of_an_unknown_status_is_written_once_its_status_is_known(

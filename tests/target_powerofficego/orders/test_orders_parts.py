@@ -1,5 +1,6 @@
 """Fees, discounts on the whole order, gift cards, texts, bundles and sales without VAT."""
 
+import copy
 from decimal import Decimal
 
 import pytest
@@ -335,6 +336,29 @@ def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
 
     assert stocked.run(abroad_vat="norwegian").status == 0
     assert the_order(box)["TotalAmount"] == 250
+
+
+@pytest.mark.parametrize("changed", ["where it goes", "its VAT"])
+def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
+    ledger, box, customer, product, order, line, address, reasons, changed
+):
+    ledger.settings |= {"sales_accounts": {**ACCOUNTS, "exempt": 3150}}
+    abroad = address(type="shipping", country_code="SE", postal_code="21111", city="Malmö")
+    before = {"shipping_address": abroad, "lines": [without_vat(line)]}
+    first = order() if changed == "where it goes" else order(**before)
+    assert ledger.run(customer(), product(), first).status == 0
+    as_it_was = copy.deepcopy(the_order(box))
+    edit = {"status": "completed", "updated_at": LATER, "shipping_address": abroad}
+    confirming = {"confirm_on": ["completed"]}
+
+    for _ in range(2):
+        assert ledger.run(order(**edit), **confirming).status == 3
+        assert "delivered to SE with VAT of 25 %" in reasons()["hold", "orders", "9001"]
+        assert the_order(box) == as_it_was
+
+    assert ledger.run(**confirming, abroad_vat="norwegian").status == 0
+    there = the_order(box)
+    assert (there["TotalAmount"], there["SalesOrderStatus"]) == (250, "Confirmed")
 
 
 def test_a_customer_without_vat_is_posted_on_the_account_for_exempt_sales(

@@ -327,3 +327,22 @@ def test_a_percentage_of_two_decimals_leaves_the_shops_own_unit_price(stocked, b
     assert stocked.run(order(lines=[third])).status == 0
     (there,) = the_order(box)["SalesOrderLines"]
     assert (there["ProductUnitPrice"], there["Allowance"]) == (Decimal("99.99"), Decimal("33.33"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "quantity", "discount", "left", "price", "allowance"),
+    [
+        ("79.90", "3", "79.90", "159.80", "79.896", "33.33"),
+        ("9999.90", "1", "1234.56", "8765.34", "8765.34", 0),
+    ],
+    ids=["a third", "an amount"],
+)
+def test_a_discount_that_is_no_percentage_makes_no_other_unit_price_seem_the_shops(
+    stocked, box, order, sold, unit, quantity, discount, left, price, allowance
+):
+    line = sold(left, "25", quantity=quantity, unit_price_excl=unit, unit_price_incl=None)
+
+    assert stocked.run(order(lines=[line | {"discount_excl": discount}])).status == 0
+    (there,) = the_order(box)["SalesOrderLines"]
+    assert (there["ProductUnitPrice"], there["Allowance"]) == (Decimal(price), Decimal(allowance))
+    assert there["NetAmount"] == Decimal(left)

@@ -125,23 +125,21 @@ def choose_price(
     """Choose price and allowance so that Go's line sum rounds to `total_excl`.
 
     `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
-    two decimals becomes the allowance, and the unit price stays the shop's own where that is exact;
-    otherwise it goes into the price. The price has no more decimals than it takes to be exact,
-    because it is not known how many PowerOffice Go keeps.
+    two decimals off the shop's own unit price becomes the allowance, and that price stays where it
+    is exact; otherwise the discount goes into the price. The price has no more decimals than it
+    takes to be exact, because it is not known how many PowerOffice Go keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).
     """
-    if quantity == 0:
-        if total_excl:
-            raise Unusable(f"a quantity of 0 cannot come to {total_excl}")
-        return Price(unit_price or ZERO, ZERO)
-    allowances = _allowances(discount)
-    own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
-    for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
-        if to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
-            return price
-    raise Unusable(f"no unit price makes {quantity} come to {total_excl}")
+    allowances = [
+        one
+        for one in _allowances(discount)
+        if not one
+        or unit_price is None
+        or _is_off(one, quantity * unit_price, quantity, total_excl)
+    ]
+    return _exact_price(quantity, total_excl, unit_price, allowances)
 
 
 def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
@@ -150,12 +148,35 @@ def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
     Raises:
         Unusable: no price gives the amount.
     """
-    return choose_price(
-        quantity=quantity,
-        total_excl=total_excl,
-        unit_price=price.unit_price,
-        discount=price.allowance / 100,
-    )
+    allowances = _allowances(price.allowance / 100)
+    return _exact_price(quantity, total_excl, price.unit_price, allowances)
+
+
+def _is_off(allowance: Decimal, full: Decimal, quantity: Decimal, total_excl: Decimal) -> bool:
+    """Return whether an allowance off the full amount gives the total, within rounding.
+
+    Rounded are the total, and a unit price that was worked out from one with VAT.
+    """
+    left = 1 - allowance / 100
+    return abs(full * left - total_excl) <= ORE + ORE / 2 * abs(quantity) * left
+
+
+def _exact_price(
+    quantity: Decimal,
+    total_excl: Decimal,
+    unit_price: Decimal | None,
+    allowances: Collection[Decimal],
+) -> Price:
+    """Return the first price and allowance that come to the amount, this unit price if possible."""
+    if quantity == 0:
+        if total_excl:
+            raise Unusable(f"a quantity of 0 cannot come to {total_excl}")
+        return Price(unit_price or ZERO, ZERO)
+    own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
+    for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
+        if to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
+            return price
+    raise Unusable(f"no unit price makes {quantity} come to {total_excl}")
 
 
 def _allowances(discount: Decimal) -> list[Decimal]:

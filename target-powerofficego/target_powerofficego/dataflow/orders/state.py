@@ -282,7 +282,8 @@ class Wanted(enum.Enum):
 
     WRITTEN = "written"
     DELETED = "deleted"
-    LEFT_ALONE = "left alone"
+    LEFT_BY_STATUS = "the status is not among order_statuses"
+    LEFT_BY_DATE = "placed before orders_from"
 
 
 def wanted(
@@ -293,9 +294,9 @@ def wanted(
     *,
     is_linked: bool,
 ) -> Wanted:
-    """Return whether an order is to be written, deleted from Go while it is a Draft, or left alone.
+    """Return whether an order is to be written, deleted from Go while it is a Draft, or left out.
 
-    `zone` is the time zone of the date `orders_from`. A linked order is never left alone, so that
+    `zone` is the time zone of the date `orders_from`. A linked order is never left out, so that
     money paid back for it is not missed.
 
     Raises:
@@ -306,9 +307,9 @@ def wanted(
     if status in DELETING_STATUSES or order.is_deleted:
         return Wanted.DELETED
     if not is_linked and status in ORDER_STATUSES and status not in statuses:
-        return Wanted.LEFT_ALONE
+        return Wanted.LEFT_BY_STATUS
     if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
-        return Wanted.LEFT_ALONE
+        return Wanted.LEFT_BY_DATE
     if status not in ORDER_STATUSES:
         told = "is missing" if status is None else f"{values.shown(status)} is not known"
         raise Unusable(f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}")

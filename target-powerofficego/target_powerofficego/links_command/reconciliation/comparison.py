@@ -394,7 +394,7 @@ class _Comparing:
         if currency != entry.currency:
             text = f"the shop says {currency}, Go says {entry.currency}"
             yield _finding("currency", order, entry, text, shop=shop, go=go)
-        is_rounded = read is not None and is_rounding(shop, go, read.line_count)
+        is_rounded = read is not None and is_rounding(by_rate, go, read.line_count)
         text = "" if is_rounded else "; ".join(differences(shop, go))
         if text:
             kind: FindingKind = "VAT rate" if have_other_rates(shop, go) else "amount"
@@ -528,10 +528,11 @@ def is_rounding(
 
     An order whose øre were moved between lines differs so too: by an øre at most for each line,
     also on the line for rounding, which is without VAT. VAT may differ as far as it may in an order
-    that is written.
+    that is written. `shop` has all rates of the order's lines: where they come to nothing, as
+    freight does that a coupon takes off, Go's lines may be an øre off too.
     """
     apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
-    if None in shop or None in go or apart.incl:
+    if shop.get(None, NOTHING) != NOTHING or None in go or apart.incl:
         return False
     most = line_count * ORE
     by_rate = (shop.get(rate, NOTHING) - go.get(rate, NOTHING) for rate in {*shop, *go})

@@ -136,6 +136,8 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
         return Settled(order, link, Nothing(), complete)
+    if _is_other_vat_or_address(order, state_of(link)):
+        reading.require_vat_of_ours(tools, order, by_hand="edit")
     link = draft.with_lines_of_go(tools, link, complete)
     in_go = lines_by_reference(complete)
     header = _merge_header(tools, order, link, complete)
@@ -156,6 +158,14 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     link = replace(link, own_stamp=answer.get(STAMP))
     link = _agreed(tools, order, link, header, lines, answer)
     return _compared(tools, order, link, answer, change)
+
+
+def _is_other_vat_or_address(order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether an order goes to another address or customer, or bears other VAT, by now."""
+    known = state.amounts
+    return not state.goes_to(order.address_key) or (
+        known is not None and known.by_rate != order.amounts.by_rate
+    )
 
 
 def _merge_header(

@@ -33,6 +33,7 @@ from target_powerofficego.decisions.changes import (
     Patch,
     Reject,
     RowChange,
+    Skip,
     Undecidable,
 )
 from target_powerofficego.decisions.personal_data import (
@@ -133,8 +134,8 @@ class OrdersWalk(GoWalk):
             settings.time_zone,
             is_linked=link is not None,
         )
-        if want is Wanted.LEFT_ALONE:
-            return Nothing("left alone: its status or date is not one to write")
+        if want in (Wanted.LEFT_BY_STATUS, Wanted.LEFT_BY_DATE):
+            return Skip(want.value)
         arrival = replace(arrival, shop_order=self._with_buyer(arrival.shop_order, link))
         if want is Wanted.DELETED:
             return _cancel(self._tools, arrival, link)
@@ -235,7 +236,7 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
     shop_order = arrival.shop_order
     met = unlinked.find_named(tools, arrival.shop_id)
     if met is None:
-        return Nothing("cancelled before it was ever in Go")
+        return Skip("cancelled or deleted before it was ever in Go")
     invoice = unlinked.invoice_met(tools, met)
     if invoice is None or not invoiced.is_credited(tools, shop_order, invoice):
         reason = (

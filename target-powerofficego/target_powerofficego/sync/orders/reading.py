@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
@@ -43,7 +44,6 @@ from target_powerofficego.sync.orders.context import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.orders.shop_order import ShopOrder
@@ -212,6 +212,28 @@ def country_abroad(shop_order: ShopOrder) -> str | None:
     address = shop_order.address
     country = address.country if address else _HOME
     return None if country == _HOME else country
+
+
+def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
+    """See that an order that is delivered abroad bears no VAT of another country.
+
+    `by_hand` is what a person is to do with it in Go if it does.
+
+    Raises:
+        Undecidable: with a Hold, when it may.
+    """
+    country = country_abroad(order.shop_order)
+    sums = order.amounts.by_rate
+    rates = [rate for rate, one in sums.items() if rate is not None and one.tax > 0]
+    if country is None or not rates or tools.settings.is_vat_abroad_ours:
+        return
+    named = " and ".join(f"{rate} %" for rate in sorted(rates, key=Decimal, reverse=True))
+    reason = (
+        f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
+        f" Norwegian VAT, set abroad_vat to norwegian; else {by_hand} it by hand in Go and"
+        " acknowledge this"
+    )
+    raise Undecidable(Hold(reason))
 
 
 def resolve(tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]) -> Parties:

@@ -10,7 +10,6 @@ from target_powerofficego.dataflow.orders.answer import total_difference
 from target_powerofficego.dataflow.orders.state import LINE, OrderState, asked_stage
 from target_powerofficego.dataflow.orders.sums import assumed_rates
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.dataflow.values import rate_key
 from target_powerofficego.decisions.changes import Create, Differing, Hold, RowChange, Undecidable
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
@@ -133,7 +132,7 @@ def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
     Raises:
         Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
     """
-    _require_vat_of_ours(tools, order)
+    reading.require_vat_of_ours(tools, order, by_hand="post")
     if assumed := assumed_rates(order.shop_order.raw, order.lines):
         tools.note_repair(order.arrival.shop_id, assumed)
     return Settled(order, post(tools, order, {}), Create(_shown(order)))
@@ -165,25 +164,6 @@ def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> 
         draft.note(tools, link, differing)
         tools.store.intents.end(answer.intent)
     return draft.settle_differences(tools, order, link, answer.body)
-
-
-def _require_vat_of_ours(tools: OrderTools, order: OrderInGoForm) -> None:
-    """See that an order that is delivered abroad bears no VAT of another country.
-
-    Raises:
-        Undecidable: with a Hold, when it may.
-    """
-    country = reading.country_abroad(order.shop_order)
-    rates = {line.rate for line in order.lines if line.rate and line.total.tax}
-    if country is None or not rates or tools.settings.is_vat_abroad_ours:
-        return
-    named = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
-    reason = (
-        f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
-        " Norwegian VAT, set abroad_vat to norwegian; else post it by hand in Go and acknowledge"
-        " this"
-    )
-    raise Undecidable(Hold(reason))
 
 
 def _shown(order: OrderInGoForm) -> dict[str, Value]:
