@@ -6,18 +6,25 @@ import json
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass
 class Receiver:
-    """What arrived; `status` is what it answers, and None that it never does."""
+    """What arrived; `status` is what it answers, and None that it never does.
+
+    `before_answer` is called with each message that arrives, before it is answered.
+    """
 
     port: int = 0
     messages: list[dict[str, Any]] = field(default_factory=list)
     status: int | None = 200
+    before_answer: Callable[[dict[str, Any]], object] = bool
     ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -46,12 +53,13 @@ def receiver():
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            receiver.before_answer(message)
             if receiver.status is None:
                 receiver.ended.wait()
                 return
             if receiver.status == 200:
-                receiver.messages.append(json.loads(body))
+                receiver.messages.append(message)
             self.send_response(receiver.status)
             self.end_headers()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import threading
 
+import psycopg
 import pytest
 from shop_folders import LONGEST_SECONDS, Shop, ended, orders_astray, read_from
 
@@ -89,6 +92,64 @@ def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(box, datab
     box.requests.clear()
     assert first.round()[0] == 0
     assert box.requests.writes() == []
+
+
+def test_a_state_longer_than_an_argument_of_a_command_is_kept_whole(box, database, workers):
+    first, _ = (one.go_one_way() for one in workers)
+    assert first.round()[0] == 0
+    note = "æ'\\" * 100_000
+    (kept,) = states(database).values()
+    state = json.loads(kept)
+    state["bookmarks"]["customers"]["note"] = note
+    text = json.dumps(state).replace("'", "''")
+    database.execute(f"UPDATE {database.schema}.singer_state SET state = '{text}'")
+    edited = box.shop.edit("customers", box.shop.records("customers")[0]["id"], {"note": "Ny"})
+
+    status, log = first.round()
+
+    assert status == 0, log
+    of_customers = json.loads(states(database)["myshop/state"])["bookmarks"]["customers"]
+    assert of_customers["note"] == note
+    assert of_customers["replication_key_value"][:19] == edited["updated_at"][:19]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://sync:hemmelig@db/links", "postgresql://db/links?user=sync&password=hemmelig"],
+)
+def test_a_password_in_the_address_of_the_states_is_refused_and_not_shown(box, workers, address):
+    first, _ = workers
+    first.variables["SINGER_STATE"] = address
+
+    status, log = first.round()
+
+    assert status == 1
+    assert log == ("sync-shop: SINGER_STATE holds a password; give it in PGPASSWORD or ~/.pgpass\n")
+    assert box.requests.all() == []
+
+
+def test_a_database_that_never_answers_does_not_keep_a_round_waiting(box, workers):
+    first, _ = workers
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        first.variables["SINGER_STATE"] = f"postgresql://127.0.0.1:{mute.getsockname()[1]}/links"
+        status, log = first.round()
+
+    assert status == 1
+    assert "timeout expired" in log
+    assert box.requests.all() == []
+
+
+def test_a_session_that_keeps_the_table_of_states_locked_keeps_no_round_waiting(
+    box, database, workers
+):
+    first, _ = workers
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('singer_state'))")
+        status, log = first.round()
+
+    assert status == 1
+    assert "lock timeout" in log
+    assert box.requests.all() == []
 
 
 def test_a_database_that_is_away_fails_the_round_and_nothing_is_read(box, tmp_path, workers):

@@ -124,6 +124,42 @@ def test_a_folder_or_a_config_that_is_missing_fails_at_once(box, shop):
     assert box.requests.writes() == []
 
 
+def test_a_second_round_of_a_folder_does_nothing_and_takes_nothing_from_the_first(box, both_ways):
+    shop = both_ways
+    second = []
+    box.faults.on("shop", "GET", "/orders$", lambda _: second.append(shop.round()))
+
+    status, log = shop.round()
+
+    assert (status, "dry run" in log) == (0, False), log
+    assert shop.states()
+    assert shop.states("back")
+    ((of_second, log_of_second),) = second
+    assert of_second == 1
+    assert f"a round of {shop.folder} is under way" in log_of_second
+    assert "run summary" not in log_of_second
+
+
+def test_a_folder_is_the_one_of_that_name_here_whatever_the_name(box, shop, tmp_path):
+    renamed = shop.folder.rename(tmp_path / "-P")
+    other = tmp_path / "elsewhere" / "-P"
+    other.mkdir(parents=True)
+
+    done = subprocess.run(
+        [DEPLOY / "sync-shop", "-P"],
+        cwd=tmp_path,
+        env={**shop.environment, "CDPATH": str(other.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert Shop(renamed).states()
+    assert list(other.iterdir()) == []
+    assert orders_astray(box) == []
+
+
 def test_a_target_that_is_killed_takes_its_tap_along_though_the_shop_never_answers(box, shop):
     moment = {"system": "shop", "method": "GET", "path": "/orders"}
 
@@ -233,6 +269,20 @@ def test_a_round_of_many_shops_runs_each_and_tells_the_end_of_the_log_of_who_fai
     assert orders_astray(boxes[0], "shop0") == []
     assert [bool(one.go.entries("Customers")) for one in boxes] == [True, True, False]
     assert "run summary" in (folder / "shop 0" / "sync.log").read_text()
+
+
+def test_a_folder_without_shops_is_no_round_in_which_all_is_well(tmp_path):
+    for folder in (tmp_path, tmp_path / "none"):
+        done = subprocess.run(
+            [DEPLOY / "sync-shops", folder],
+            env=Shop(folder).environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert f"there is no shop in {folder}" in done.stderr
+    assert (tmp_path / "last-status").read_text() == "1\n"
 
 
 def test_rounds_follow_each_other_until_they_are_stopped_and_a_long_log_is_put_aside(

@@ -194,3 +194,38 @@ def test_a_session_that_still_sees_what_was_erased_is_told_and_erasing_again_cle
 
     assert CliRunner().invoke(main, words).exit_code == 0
     assert left_in(database) == []
+
+
+def test_a_session_that_keeps_a_row_locked_ends_a_run_and_does_not_hold_it_up_for_ever(
+    ledger, box, database, customer, monkeypatch
+):
+    monkeypatch.setattr("target_powerofficego.store.connection._LONGEST_LOCK_SECONDS", 1)
+    ledger.run(customer())
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
+        other.execute(f"UPDATE {database.schema}.links SET own_stamp = own_stamp")
+        stopped = ledger.run(customer(phone="+4740000000"), ends_with=1)
+        other.rollback()
+
+    assert "lock timeout" in stopped.log.splitlines()[-1]
+    ledger.run(customer(phone="+4740000000"), ends_with=0)
+    assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_does_not_have_every_character_is_refused_in_one_line(
+    ledger, box, database, customer, encoding
+):
+    name = f"{database.schema}_{encoding.lower()}"
+    database.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    address = f"postgresql://postgres@/{name}?host={database.socket_folder}"
+
+    outcome = ledger.run(customer(), link_store=address, ends_with=1)
+    told = CliRunner().invoke(main, ["--link-store", address, "links"])
+
+    database.execute(f"DROP DATABASE {name}")
+    (line,) = [one for one in outcome.log.splitlines() if encoding in one]
+    assert line.endswith("make one with ENCODING 'UTF8'")
+    assert "Traceback" not in outcome.log
+    assert told.exit_code == 1
+    assert f"is in {encoding}" in told.stderr
+    assert box.go.entries("Customers") == []

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -15,6 +18,7 @@ KEPT = (
     *("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs"),
     "payments",
 )
+_PROGRAM = [sys.executable, "-c", "from target_powerofficego.links_command import main; main()"]
 WAITED_FOR = "1003"
 """A customer that is rejected, and that an order waits for."""
 PAYMENT = {
@@ -182,6 +186,20 @@ def test_an_export_from_before_bytes_were_noted_comes_in(ledger, links, exported
     assert told.exit_code == 0, told.output
     assert {row["text_hash"] for row in rows_of(ledger.link_store)["settled"]} == {None}
     assert ledger.run(customer()).count("customers", "unchanged") == 1
+
+
+def test_an_export_has_every_character_whatever_the_locale_says(ledger, links, customer):
+    ledger.run(customer(email="no e-mail", name="Łukasz Grønvåg"))
+    line = [*_PROGRAM, "--link-store", ledger.link_store, "export"]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+
+    ended = subprocess.run(line, env=latin, capture_output=True, check=True)
+    ledger.lose_link_store()
+    told = links("import", text=ended.stdout.decode())
+
+    assert told.exit_code == 0, told.output
+    assert "Łukasz Grønvåg" in ended.stdout.decode()
+    assert "Łukasz Grønvåg" in links("rejects", "--show-values").stdout
 
 
 def text_hash_in(line):

@@ -6,16 +6,22 @@ import datetime
 import json
 import pkgutil
 import sqlite3
+import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 from clocks import machine_off_by
+from hypothesis import given
+from hypothesis import strategies as st
 from ledger import A_PERSON
 from receiver import SECRET
 from target_powerofficego.links_command import main
-from target_powerofficego.notices.news import Standing
+from target_powerofficego.notices.announcing import announce, namespace_of
+from target_powerofficego.notices.news import Ending, Standing
 from target_powerofficego.settings.notify import SERVICES
+from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.target import TargetPowerOfficeGo
 
 PERSONAL = ("Nordmann", "Kari", "example.no", "91234567", "Storgata", "1001", "501", "502", "ULL-1")
@@ -361,6 +367,52 @@ def test_a_service_that_takes_nothing_changes_nothing_and_the_next_run_says_it(
     run(product(sku=None))
     run(product(sku=None))
     assert receiver.titles == [NEW]
+
+
+def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiver, customer):
+    def say(*ways):
+        def endings(store):
+            ending = Ending("testshop", 1, broken=dict.fromkeys(ways, "it failed"))
+            yield namespace_of(store, "testshop"), ending
+
+        announce(StoreLocation.of(str(ledger.link_store)), [receiver.address], endings)
+
+    second = threading.Thread(target=say, args=["back"])
+    second_arrived, first_ended = threading.Event(), threading.Event()
+
+    def hold_back(message):
+        if "from the shop" in message["message"]:
+            second.start()
+            second_arrived.wait(14)
+        else:
+            second_arrived.set()
+            first_ended.wait(14)
+
+    ledger.run(customer())
+    receiver.status, receiver.before_answer = 500, hold_back
+    say("forward")
+    first_ended.set()
+    second.join()
+
+    receiver.status, receiver.before_answer = 200, bool
+    say("forward", "back")
+    assert "from the shop to PowerOffice Go broke" in receiver.last
+    assert "from PowerOffice Go to the shop broke" in receiver.last
+
+
+standings = st.builds(
+    Standing,
+    waiting=st.frozensets(st.sampled_from("abc")),
+    broken=st.dictionaries(st.sampled_from(["forward", "back"]), st.integers(1, 3)),
+    is_silent=st.booleans(),
+)
+
+
+@given(standings, standings)
+def test_what_is_taken_back_at_once_leaves_what_was_said_before(before, after):
+    shared = after.broken.keys() & before.broken.keys()
+    after = replace(after, broken={**after.broken, **{one: before.broken[one] for one in shared}})
+    assert after.without(before, after) == before
 
 
 def test_wrong_addresses_are_told_without_them_and_the_others_get_the_message(

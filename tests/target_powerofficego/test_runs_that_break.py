@@ -121,6 +121,27 @@ def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
     assert box.go.entries("Customers") == []
 
 
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_run_whose_log_goes_nowhere_does_what_it_is_to_do(
+    ledger, box, customer, lines_of, is_full
+):
+    name, *arguments = ledger.command_line()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [commands.script(name), *arguments],
+            input=lines_of(customer()),
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+            preexec_fn=None if is_full else lambda: os.close(2),
+        )
+
+    assert ended.returncode == 0
+    assert ended.stdout.count("bookmarks") == 1
+    assert len(box.go.entries("Customers")) == 1
+
+
 @pytest.mark.parametrize("words", [["export"], ["links"], ["runs", "--format", "json"], ["check"]])
 def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
     ledger.run(customer())

@@ -39,8 +39,9 @@ class CommandLine(PluginBase):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Let `--help` say what the plugin does and where to read more; keep all logs plain."""
+        """Let `--help` say what the plugin does and where to read more; keep output readable."""
         keep_logs_plain()
+        standard_output.take_every_character()
         command = super().get_singer_command()
         command.help = (
             f"{cls.__doc__} A Singer plugin: --about tells its settings, its README.md the rest."

@@ -1,7 +1,8 @@
-"""Standard output that cannot be written any more: closed, given up by its reader, disk full."""
+"""Standard output: in which characters, and what to do once it cannot be written any more."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -11,6 +12,16 @@ CLOSED = "standard output is closed, so nothing can be told on it; let it go to 
 def is_closed() -> bool:
     """Return whether the program was started without a standard output."""
     return sys.stdout is None
+
+
+def take_every_character() -> None:
+    """Print in UTF-8, whatever the locale says; a terminal shows "?" for what it does not have."""
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="replace")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def forget() -> None:

@@ -269,6 +269,7 @@ class TurnsInPostgresql:
                     "connect_timeout": round(_BUSY_SECONDS),
                     "tcp_user_timeout": round(_BUSY_SECONDS * 1000),
                     "application_name": "powerofficego rate limit",
+                    "client_encoding": "utf8",
                 },
             ).connect()
             if not sa.inspect(self._opened).has_table("rate_limits"):

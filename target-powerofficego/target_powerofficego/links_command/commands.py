@@ -48,13 +48,14 @@ class CommandToLoad(click.Command):
 
 
 class _PlainGroup(click.Group):
-    """Keeps error messages, and what is logged while Go is read, plain text."""
+    """Keeps error messages, and what is logged while Go is read, plain text; prints UTF-8."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
         keep_logs_plain()
         if standard_output.is_closed():
             raise click.ClickException(standard_output.CLOSED)
+        standard_output.take_every_character()
         try:
             return super().invoke(ctx)
         except click.ClickException as error:

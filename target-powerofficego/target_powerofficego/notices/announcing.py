@@ -99,7 +99,10 @@ def _take_back(location: StoreLocation, news: Iterable[_News]) -> None:
     with contextlib.closing(LinkStore(location)) as store:
         for one in news:
             store.namespaces.work_in(one.namespace)
-            store.notices.replace(one.after.to_keep(), one.before.to_keep())
+            while (kept := store.notices.last()) is not None:
+                without = Standing.of(kept).without(one.before, one.after)
+                if store.notices.replace(kept, without.to_keep()):
+                    break  # else another process has said something at the same time
 
 
 def _send(message: Message, addresses: Sequence[str]) -> int:

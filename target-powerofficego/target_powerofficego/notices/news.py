@@ -68,6 +68,22 @@ class Standing:
             "is_silent": self.is_silent,
         }
 
+    def without(self, before: Standing, after: Standing) -> Standing:
+        """Return this standing as if what led from `before` to `after` had not been said.
+
+        What was said since by others, of other records or of the other way, stays said.
+        """
+        new = after.broken.keys() - before.broken.keys()
+        broken = {way: run for way, run in self.broken.items() if way not in new}
+        mended = {way: run for way, run in before.broken.items() if way not in after.broken}
+        is_about_silence = before.is_silent != after.is_silent
+        return Standing(
+            waiting=self.waiting - (after.waiting - before.waiting)
+            | (before.waiting - after.waiting),
+            broken={**mended, **broken},
+            is_silent=before.is_silent if is_about_silence else self.is_silent,
+        )
+
     @property
     def is_well(self) -> bool:
         """Whether there is nothing to say."""

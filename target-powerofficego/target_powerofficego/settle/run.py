@@ -186,9 +186,14 @@ class Run:
 # What draws on a terminal takes long to load, and most runs have none.
 
 
+def _is_on_a_terminal() -> bool:
+    """Return whether the log goes to a terminal; the run may have been started without a log."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def _bar() -> Bar | None:
     """Return a bar on a terminal that can draw it; None where there is none."""
-    if not sys.stderr.isatty():
+    if not _is_on_a_terminal():
         return None
     from target_powerofficego.settle.terminal import bar  # noqa: PLC0415
 
@@ -197,7 +202,7 @@ def _bar() -> Bar | None:
 
 def _summary_table() -> Callable[..., bool] | None:
     """Return what shows a summary on a terminal; None where there is certainly none."""
-    if not sys.stderr.isatty() and _DECLARING_A_TERMINAL.isdisjoint(os.environ):
+    if not _is_on_a_terminal() and _DECLARING_A_TERMINAL.isdisjoint(os.environ):
         return None
     from target_powerofficego.settle.terminal import show_summary  # noqa: PLC0415
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 10
+_LONGEST_LOCK_SECONDS = 60
+"""How long another session of PostgreSQL may keep a row; `erase` keeps whole tables for a while."""
 
 _SQLITE: Mapping[str, Any] = {
     "connect_args": {"check_same_thread": False},
@@ -46,6 +48,7 @@ _POSTGRESQL: Mapping[str, Any] = {
     "connect_args": {
         "connect_timeout": _CONNECT_SECONDS,
         "application_name": "target-powerofficego",
+        "client_encoding": "utf8",
     }
 }
 _OF_ALL_SHOPS = int.from_bytes(b"go links", "big")
@@ -348,11 +351,31 @@ def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connectio
         _make_private_file(location.path)
     of_its_kind = _POSTGRESQL if location.is_postgresql else _SQLITE
     connection = sa.create_engine(location.url, hide_parameters=True, **of_its_kind).connect()
+    if location.is_postgresql:
+        _check_encoding(connection, location)
+        connection.exec_driver_sql(f"SET lock_timeout = '{_LONGEST_LOCK_SECONDS}s'")
+        connection.commit()
     if is_durable and not location.is_postgresql:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
         connection.rollback()
     return connection
+
+
+def _check_encoding(connection: sa.Connection, location: StoreLocation) -> None:
+    """Check that a database in PostgreSQL can hold every character.
+
+    Raises:
+        LinkStoreError: it cannot; the connection is closed.
+    """
+    driver: Any = connection.connection.driver_connection
+    encoding = driver.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        _disconnect(connection)
+        raise LinkStoreError(
+            f"the database of the link store {location} is in {encoding}, which does not have every"
+            " character: make one with ENCODING 'UTF8'"
+        )
 
 
 def _disconnect(connection: sa.Connection) -> None:
