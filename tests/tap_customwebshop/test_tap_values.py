@@ -66,7 +66,7 @@ def test_any_text_is_brought_into_the_sortable_form_of_its_moment_or_is_none(tex
 
 
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"]": ', "}")])
-@pytest.mark.parametrize("more", ["", '"}]}]", "\\ud800"'])
+@pytest.mark.parametrize("more", ["", '"}]}]", "\\ud800"', f'"{"long" * 5000}"'])
 def test_what_is_nested_a_hundred_levels_deep_is_read_and_what_is_deeper_is_not(begin, end, more):
     def read(levels):
         return read_json(f'[[{more}], {begin * levels}"seen"{end * levels}]')[1]

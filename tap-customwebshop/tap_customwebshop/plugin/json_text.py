@@ -16,6 +16,9 @@ from typing import Any
 import msgspec
 
 _DEEPEST = 100
+_NESTED = {dict, list}
+_SHORT = 10_000
+"""Characters of a text whose brackets are counted first, for few cannot be nested deeply."""
 _TOO_DEEP = '"(left out: nested too deeply)"'
 _MOST_DIGITS = 40
 """Digits before the decimal point, or zeros after it; no amount, rate, quantity or id has more."""
@@ -41,7 +44,7 @@ def read_json(told: str | bytes) -> Any:  # noqa: ANN401
         ValueError: it is not JSON.
     """
     text = told if isinstance(told, str) else _decoded(told)
-    if text.count("[") + text.count("{") <= _DEEPEST:
+    if len(text) <= _SHORT and text.count("[") + text.count("{") <= _DEEPEST:
         return _read(text)
     with suppress(RecursionError):
         value = _read(text)
@@ -105,7 +108,7 @@ def _is_deep(value: Any) -> bool:  # noqa: ANN401
             inner
             for outer in level
             for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) is dict or type(inner) is list
+            if type(inner) in _NESTED
         ]
         if not level:
             return False

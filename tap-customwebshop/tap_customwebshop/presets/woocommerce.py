@@ -187,8 +187,9 @@ def order(row: Row, shop: Shop) -> Row:
     """An order as it was sold, and what was paid back."""
     percents = percents_of(row)
     lines = {kind: [priced(one, percents) for one in row[kind]] for kind in LINES}
-    sums = totals(row, [one for kind in LINES for one in lines[kind]])
-    refunds = [refund(one, row) for one in refunds_of(row, shop)]
+    sold = [one for kind in LINES for one in lines[kind]]
+    sums = totals(row, sold)
+    refunds = [refund(one, sold, percents) for one in refunds_of(row, shop)]
     total, paid_back = sums["total_incl"], sum((one["amount_incl"] for one in refunds), ZERO)
     paid_at = stamp(row["date_paid_gmt"])
     return {
@@ -211,7 +212,7 @@ def order(row: Row, shop: Shop) -> Row:
         "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
         "discounts": [rebate(one) for one in lines["fee_lines"] if one.excl < 0]
         + [coupon(one) for one in row["coupon_lines"]],
-        "payments": [payment(row, total)] if paid_at else [],
+        "payments": [payment(row, total, paid_at)] if paid_at else [],
         "refunds": refunds,
         **sums,
         "total_refunded": paid_back,
@@ -224,13 +225,12 @@ def order(row: Row, shop: Shop) -> Row:
 
 
 class Priced(NamedTuple):
-    """A line in whole øre, after and before coupons; and its VAT by rate, with all its digits."""
+    """A line in whole øre, after coupons; and its VAT by rate, with all its digits."""
 
     raw: Row
     excl: Decimal
+    tax: Decimal
     incl: Decimal
-    excl_before: Decimal
-    incl_before: Decimal
     vat: dict[str | None, Decimal]
 
 
@@ -246,17 +246,10 @@ def priced(line: Row, percents: dict[int, str | None]) -> Priced:
         for one in line["taxes"]
         if one["total"] != ""
     ]
-    tax = sum((tax for _, tax in taxes), ZERO)
-    tax_before = sum((Decimal(one.get("subtotal") or 0) for one in line["taxes"]), ZERO)
-    total, before = Decimal(line["total"]), Decimal(line.get("subtotal") or line["total"])
-    return Priced(
-        raw=line,
-        excl=amount(total),
-        incl=amount(total + tax),
-        excl_before=amount(before),
-        incl_before=amount(before + tax_before),
-        vat={rate: tax for rate, tax in taxes if tax or len(taxes) == 1} or {"0": ZERO},
-    )
+    vat = {rate: tax for rate, tax in taxes if tax or len(taxes) == 1} or {"0": ZERO}
+    total = Decimal(line["total"])
+    excl, incl = amount(total), amount(total + sum([tax for _, tax in taxes], ZERO))
+    return Priced(line, excl, incl - excl, incl, vat)
 
 
 def totals(row: Row, lines: list[Priced]) -> Row:
@@ -266,11 +259,11 @@ def totals(row: Row, lines: list[Priced]) -> Row:
     lines is told, and by what the total differs from them is its rounding.
     """
     total, tax, rounding = amount(row["total"]), amount(row["total_tax"]), ZERO
-    own_total = sum((one.incl for one in lines), ZERO)
-    own_tax = own_total - sum((one.excl for one in lines), ZERO)
-    taxes = taxes_by_rate(share for one in lines for share in shares(one))
+    own_total = sum([one.incl for one in lines], ZERO)
+    own_tax = sum([one.tax for one in lines], ZERO)
+    taxes = taxes_by_rate([share for one in lines for share in shares(one)])
     apart = max(abs(tax - own_tax), abs(total - own_total))
-    if tax == int(tax) and total == int(total) and 2 * apart > ORE * (len(lines) + 1):
+    if 2 * apart > ORE * (len(lines) + 1) and tax == int(tax) and total == int(total):
         tax, rounding = own_tax, total - own_total
     else:
         vat = {
@@ -292,7 +285,7 @@ def shares(line: Priced) -> Iterator[Row]:
     """What of a line is at each rate; a negative fee is taken off every rate."""
     left = line.excl
     for rate, tax in line.vat.items():
-        base, vat = left, line.incl - line.excl
+        base, vat = left, line.tax
         if line.excl < 0 and tax:
             base, vat = amount(tax * 100 / Decimal(rate or 100)), amount(tax)
         yield {"tax_rate": rate, "total_excl": base, "total_tax": vat}
@@ -308,7 +301,7 @@ def charge(line: Priced) -> Row:
         "id": line.raw["id"],
         "name": unescape(name) if name else None,
         "total_excl": line.excl,
-        "total_tax": line.incl - line.excl,
+        "total_tax": line.tax,
         "total_incl": line.incl,
         "tax_rate": next(iter(line.vat)) if len(line.vat) == 1 else None,
     }
@@ -316,17 +309,21 @@ def charge(line: Priced) -> Row:
 
 def goods(line: Priced) -> Row:
     """A line of goods; what coupons took off is in its totals already."""
-    quantity = Decimal(line.raw["quantity"])
+    raw = line.raw
+    quantity = Decimal(raw["quantity"])
+    tax_before = sum([Decimal(one.get("subtotal") or 0) for one in raw["taxes"]], ZERO)
+    before = Decimal(raw.get("subtotal") or raw["total"])
+    excl_before, incl_before = amount(before), amount(before + tax_before)
     return {
         **charge(line),
         "type": "product",
-        "product_id": line.raw["variation_id"] or line.raw["product_id"] or None,
-        "sku": line.raw["sku"] or None,
+        "product_id": raw["variation_id"] or raw["product_id"] or None,
+        "sku": raw["sku"] or None,
         "quantity": quantity,
-        "unit_price_excl": amount(line.excl_before / (quantity or 1)),
-        "unit_price_incl": amount(line.incl_before / (quantity or 1)),
-        "discount_excl": line.excl_before - line.excl,
-        "discount_incl": line.incl_before - line.incl,
+        "unit_price_excl": amount(excl_before / (quantity or 1)),
+        "unit_price_incl": amount(incl_before / (quantity or 1)),
+        "discount_excl": excl_before - line.excl,
+        "discount_incl": incl_before - line.incl,
     }
 
 
@@ -343,7 +340,7 @@ def coupon(line: Row) -> Row:
     return {"code": line["code"], **amounts, "is_in_lines": True}
 
 
-def payment(row: Row, total: Decimal) -> Row:
+def payment(row: Row, total: Decimal, paid_at: str) -> Row:
     """What was paid: WooCommerce tells when, and then it was all."""
     return {
         "id": row["id"],
@@ -351,18 +348,17 @@ def payment(row: Row, total: Decimal) -> Row:
         "reference": row["transaction_id"] or None,
         "status": "paid",
         "amount": total,
-        "paid_at": stamp(row["date_paid_gmt"]),
+        "paid_at": paid_at,
     }
 
 
-def refund(row: Row, order_row: Row) -> Row:
+def refund(row: Row, lines: list[Priced], percents: dict[int, str | None]) -> Row:
     """What was paid back: for lines, if it names any, and else of the order.
 
     A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
     is not told what each came to.
     """
-    percents = percents_of(order_row)
-    sold = {f"{one['id']}": priced(one, percents) for kind in LINES for one in order_row[kind]}
+    sold = {f"{one.raw['id']}": one for one in lines}
     back = [
         (meta(one, "_refunded_item_id"), priced(one, percents))
         for kind in LINES
@@ -417,8 +413,13 @@ def party(billing: Row, row: Row, shop: Shop) -> Row:
 def address(row: Row) -> Row:
     """An address; one for delivery has no e-mail address, and in older versions no phone."""
     full_name = unescape(f"{row['first_name']} {row['last_name']}").strip() or None
-    reached_by = {name: unescape(row.get(name) or "") or None for name in ("phone", "email")}
-    return {"name": full_name, **texts(row, ADDRESS), **reached_by}
+    phone, email = unescape(row.get("phone") or ""), unescape(row.get("email") or "")
+    return {
+        "name": full_name,
+        **texts(row, ADDRESS),
+        "phone": phone or None,
+        "email": email or None,
+    }
 
 
 def texts(row: Row, names: dict[str, str]) -> Row:

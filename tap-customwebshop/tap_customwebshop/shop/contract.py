@@ -25,9 +25,23 @@ if TYPE_CHECKING:
 
 _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
-_TEXTS: dict[str, tuple[Callable[[str], object] | None, str]] = {
-    DECIMAL_FORMAT: (_AMOUNT.fullmatch, "is no decimal; money(…) makes one"),
-    "date-time": (lru_cache(1000)(sortable_stamp), "is no moment with a zone; stamp(…) makes one"),
+
+
+def _check_by(is_right: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a function that returns text as it is, and raises ValueError where it is not right."""
+
+    @lru_cache(maxsize=1000)
+    def check(text: str) -> str:
+        if is_right(text):
+            return text
+        raise ValueError
+
+    return check
+
+
+_TEXTS: dict[str, tuple[Callable[[str], str] | None, str]] = {
+    DECIMAL_FORMAT: (_check_by(_AMOUNT.fullmatch), "is no decimal; money(…) makes one"),
+    "date-time": (_check_by(sortable_stamp), "is no moment with a zone; stamp(…) makes one"),
 }
 _KINDS: dict[str, tuple[type[Any], str]] = {
     "object": (dict, "an object"),
@@ -57,9 +71,9 @@ class Rule:
         self.words = _WORD.findall(field.get("description", "").partition("One of ")[2])
         self._members = rules_of(field)
         self._rows = Rule(name, field["items"]) if kind == "array" else None
-        one_of = (self.words.__contains__, f"must be one of {', '.join(self.words)}")
-        nothing = one_of if self.words else (None, "")
-        self._is_right, self._says = _TEXTS.get(form or "", nothing)
+        check_word = {word: word for word in self.words}.__getitem__
+        one_of = (check_word, f"must be one of {', '.join(self.words)}")
+        self._check, self._says = _TEXTS.get(form or "", one_of if self.words else (None, ""))
         self.forms = self._forms()
 
     def _forms(self) -> Forms:
@@ -68,8 +82,8 @@ class Rule:
         if self._inner:
             members = _form_of(self._members)
             return {self._inner[0]: partial(_in_form, members) if members else None}
-        text = self._is_right and partial(_right, self._is_right)
-        return {str: text, int: str, Decimal: _finite} if self._takes_numbers else {str: text}
+        text: Forms = {str: self._check}
+        return {**text, int: str, Decimal: _plain} if self._takes_numbers else text
 
     def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
@@ -88,9 +102,11 @@ class Rule:
 
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
         if isinstance(value, str):
-            if self._is_right is None or self._is_right(value):
-                return value
-            raise WrongRecordError(f"'{place}' {self._says}")
+            try:
+                (self._check or str)(value)
+            except (KeyError, ValueError):
+                raise WrongRecordError(f"'{place}' {self._says}") from None
+            return value
         if (
             self._takes_numbers
             and isinstance(value, (Decimal, int))
@@ -136,33 +152,29 @@ def _form_of(rules: Mapping[str, Rule]) -> Form:
 
 
 def _in_form(form: Form, record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record in the contract's form; the same one if it is in that already.
+    """Return a record in the contract's form.
 
     Raises:
         KeyError, ValueError: A value is not plainly right; it may be right all the same.
     """
-    changed = {}
+    made = record.copy()
     for name, value in record.items():
         bring = form[name][type(value)]
         if bring is not None:
-            changed[name] = bring(value)
-    return {**record, **changed} if changed else record
+            made[name] = bring(value)
+    return made
 
 
 def _rows_in_form(forms: Forms, rows: list[Any]) -> list[Any]:
-    return [bring(row) if (bring := forms[type(row)]) else row for row in rows]
+    return [bring(row) if (bring := forms[type(row)]) else row for row in rows] if rows else rows
 
 
-def _right(is_right: Callable[[str], object], text: str) -> str:
-    if is_right(text):
-        return text
-    raise ValueError
-
-
-def _finite(number: Decimal) -> str:
-    if number.is_finite():
-        return digits(number)
-    raise ValueError
+def _plain(number: Decimal) -> str:
+    """Return a number as text; raise ValueError of one that has none without an exponent."""
+    text = str(number)
+    if "E" in text or not number.is_finite():
+        raise ValueError
+    return text
 
 
 def _taken(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> dict[str, Any]:

@@ -60,12 +60,13 @@ def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal
         WrongValueError: It is no amount.
     """
     smallest = _SMALLEST.get(currency, _HUNDREDTH)
+    is_plain = type(value) is Decimal
     try:
-        number = value if type(value) is Decimal else _number(value or 0)
+        number = value if is_plain else _number(value or 0)
         rounded = (number * smallest if minor else number).quantize(smallest, ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
-    return _placed_as(rounded, value)
+    return rounded if is_plain else _placed_as(rounded, value)
 
 
 def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN401
@@ -104,7 +105,9 @@ def taxes_by_rate(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     sums: dict[str, dict[str, Any]] = {}
     for one in parts:
         if (rate := one["tax_rate"]) is not None:
-            tax = sums.setdefault(rate, {"rate": rate, "base": Decimal(0), "amount": Decimal(0)})
+            if rate not in sums:
+                sums[rate] = {"rate": rate, "base": Decimal(0), "amount": Decimal(0)}
+            tax = sums[rate]
             tax["base"] += Decimal(one["total_excl"])
             tax["amount"] += Decimal(one["total_tax"])
     return list(sums.values())
@@ -190,7 +193,8 @@ def _moment(value: str, zone: str) -> str | None:
             seconds = Decimal(text)
             seconds = seconds / 1000 if seconds >= _MILLISECONDS else seconds
             return write_stamp(datetime.fromtimestamp(float(seconds), timezone.utc))
-        if utc := sortable_stamp(text) or (zone == "UTC" and sortable_stamp(f"{text}Z")):
+        in_zone = text if text[-1] in "Zz" or zone != "UTC" else f"{text}Z"
+        if utc := sortable_stamp(in_zone) or sortable_stamp(text):
             return utc
         if moment := parse_start(text):
             return write_stamp(moment.replace(tzinfo=ZoneInfo(zone)))
