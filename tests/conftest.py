@@ -71,8 +71,8 @@ SLOW = (
     "tests/target_powerofficego/test_text_of_others.py",
     "tests/target_powerofficego/test_versions.py",
 )
-"""Files that start commands or Meltano, build, kill, wait, try many examples or run many times, or go
-further into a topic of which other tests are ordinary. Single tests bear the marker themselves."""
+"""Files that start commands or Meltano, build, kill, wait, try many examples or run many times, or
+go further into a topic of which other tests are ordinary. Single tests bear the marker themselves."""
 OF_FEW_CASES = (
     "tests/tap_powerofficego/test_tap_go_failing.py",
     "tests/target_customwebshop/",
