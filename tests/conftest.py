@@ -72,7 +72,7 @@ SLOW = (
     "tests/target_powerofficego/test_versions.py",
 )
 """Files that start commands or Meltano, build, kill, wait, try many examples or run many times, or
-go further into a topic of which other tests are ordinary. Single tests bear the marker themselves."""
+go further into a topic of which other tests are ordinary. Single tests have the marker."""
 OF_FEW_CASES = (
     "tests/tap_powerofficego/test_tap_go_failing.py",
     "tests/target_customwebshop/",
