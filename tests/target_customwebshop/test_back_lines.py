@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from members import assert_members
 from target_customwebshop.shop_records import patched
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines_back import LineEdit, patch_of
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder

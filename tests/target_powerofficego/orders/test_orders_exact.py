@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ledger import singer_lines
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.answer import answer_differences
 from target_powerofficego.dataflow.orders.line_amounts import choose_price
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder

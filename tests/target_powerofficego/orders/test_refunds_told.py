@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at, service_line
 from target_powerofficego.dataflow.orders.refunds import (
