@@ -338,6 +338,20 @@ def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
     assert the_order(box)["TotalAmount"] == 250
 
 
+def test_vat_abroad_is_held_also_where_it_comes_to_nothing(
+    stocked, box, order, line, address, reasons
+):
+    where = address(type="shipping", country_code="SE", postal_code="21111", city="Malmö")
+    back = line(
+        id="2", quantity="-1", total_excl="-200.00", total_tax="-50.00", total_incl="-250.00"
+    )
+    exchange = order(lines=[line(), back], total_incl="0.00", shipping_address=where)
+
+    assert stocked.run(exchange).status == 3
+    assert "delivered to SE with VAT of 25 %" in reasons()["hold", "orders", "9001"]
+    assert box.go.entries("SalesOrders") == []
+
+
 @pytest.mark.parametrize("changed", ["where it goes", "its VAT"])
 def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
     ledger, box, customer, product, order, line, address, reasons, changed
@@ -352,7 +366,8 @@ def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
     confirming = {"confirm_on": ["completed"]}
 
     for _ in range(2):
-        assert ledger.run(order(**edit), **confirming).status == 3
+        outcome = ledger.run(order(**edit), **confirming)
+        assert (outcome.status, outcome.writes) == (3, [])
         assert "delivered to SE with VAT of 25 %" in reasons()["hold", "orders", "9001"]
         assert the_order(box) == as_it_was
 

@@ -62,6 +62,10 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
         Undecidable: with a Hold.
     """
     state = state_of(link)
+    entry = tools.index.entry(ORDERS, link.go_id)
+    is_invoice = entry is not None and entry.is_invoice
+    if not is_invoice and _is_other_vat_or_address(order, state):
+        reading.require_vat_of_ours(tools, order, by_hand="edit")
     order = reading.with_address(tools, order, state)
     if not is_changed(tools.table, order, state) and not has_other_refunds(order, state):
         link = _with_amounts(tools, order, link)
@@ -136,8 +140,6 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
         return Settled(order, link, Nothing(), complete)
-    if _is_other_vat_or_address(order, state_of(link)):
-        reading.require_vat_of_ours(tools, order, by_hand="edit")
     link = draft.with_lines_of_go(tools, link, complete)
     in_go = lines_by_reference(complete)
     header = _merge_header(tools, order, link, complete)

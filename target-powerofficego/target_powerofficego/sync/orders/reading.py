@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
@@ -28,7 +27,7 @@ from target_powerofficego.dataflow.orders.shop_order import (
 )
 from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.dataflow.values import Contradiction, Unusable, Value
+from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, rate_key
 from target_powerofficego.decisions.changes import Hold, Park, Reject, Undecidable
 from target_powerofficego.decisions.personal_data import ERASED, is_marked, marked_customer
 from target_powerofficego.settle.record_flow import Arrival
@@ -44,6 +43,7 @@ from target_powerofficego.sync.orders.context import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from target_powerofficego.dataflow.orders.lines import OrderLine
     from target_powerofficego.dataflow.orders.shop_order import ShopOrder
@@ -223,11 +223,10 @@ def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str
         Undecidable: with a Hold, when it may.
     """
     country = country_abroad(order.shop_order)
-    sums = order.amounts.by_rate
-    rates = [rate for rate, one in sums.items() if rate is not None and one.tax > 0]
+    rates = {line.rate for line in order.lines if line.rate and line.total.tax}
     if country is None or not rates or tools.settings.is_vat_abroad_ours:
         return
-    named = " and ".join(f"{rate} %" for rate in sorted(rates, key=Decimal, reverse=True))
+    named = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
     reason = (
         f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
         f" Norwegian VAT, set abroad_vat to norwegian; else {by_hand} it by hand in Go and"
