@@ -152,6 +152,22 @@ def test_a_session_that_keeps_the_table_of_states_locked_keeps_no_round_waiting(
     assert box.requests.all() == []
 
 
+def test_a_session_that_keeps_the_state_of_a_shop_locked_loses_no_state(box, database, workers):
+    first, second = workers
+    assert first.round()[0] == 0
+    before = states(database)
+    box.shop.edit("customers", box.shop.records("customers")[0]["id"], {"note": "Ny"})
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
+        other.execute(f"SELECT FROM {database.schema}.singer_state FOR UPDATE")
+        status, log = first.round()
+
+    assert status == 1
+    assert "lock timeout" in log
+    assert states(database) == before
+    assert second.round()[0] == 0
+    assert states(database) != before
+
+
 def test_a_database_that_is_away_fails_the_round_and_nothing_is_read(box, tmp_path, workers):
     first, _ = workers
     first.variables["SINGER_STATE"] = f"postgresql://nobody@/none?host={tmp_path}"
