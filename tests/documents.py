@@ -125,7 +125,7 @@ _LINES = {
     "Allowance": (
         "discount_excl or discount_incl, as a percentage",
         "decimal, percent",
-        "a discount that is no percentage of at most two decimals goes into the price",
+        "a discount that is no percentage of two decimals, to the øre, goes into the price",
     ),
     "UnitOfMeasureCode": ("unit", "enum", "an unknown unit becomes EA (piece)"),
     "SortOrder": ("place in the order", "int32", "freight, fees and discounts come last"),

@@ -18,7 +18,6 @@ from target_powerofficego.decisions.changes import (
     Patch,
     Reject,
     RowChange,
-    Skip,
     Undecidable,
 )
 from target_powerofficego.decisions.merge import Side, Way, moved_in_go
@@ -153,7 +152,7 @@ class BackWalk(Walk[BackTools]):
     def _settle(self, arrival: Arrival) -> Change:
         link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is None or link.is_follower:
-            return Skip("not linked, or the entry of another record as well")
+            return Nothing("it is not linked, or shares the entry of another record")
         if not link.base:
             raise Undecidable(
                 Park("a person linked it; the next run forward meets it first", (OTHER_WAY,))

@@ -339,7 +339,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             super()._process_schema_message(message_dict)
         except (InvalidJSONSchema, RecursionError):
             raise BrokenInput(
-                f'the SCHEMA of the stream "{stream}" in the input is no JSON schema'
+                f'the SCHEMA of the stream "{stream}" in the input is not a JSON schema'
             ) from None
         for stream_map in self.mapper.stream_maps[stream]:
             self._check_way(stream_map)

@@ -230,7 +230,7 @@ def test_a_name_in_a_config_file_steers_no_terminal(name, tmp_path):
 def test_help_says_what_a_plugin_does_and_where_more_stands(name):
     told = " ".join(commands.run(name, "--help").stdout.split())
     assert "PowerOffice Go" in told or "web shop" in told
-    assert "--about tells its settings, its README.md the rest." in told
+    assert "--about lists its settings, and README.md explains it." in told
 
 
 @pytest.mark.parametrize("package", ["tap_customwebshop", "target_powerofficego"])

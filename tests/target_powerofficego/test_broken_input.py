@@ -21,7 +21,7 @@ BROKEN = {
     "no stream": ('{"type": "RECORD", "record": {}}', "a RECORD of the input lacks stream"),
     "no record": (
         '{"type": "RECORD", "stream": "customers", "record": "Hemmelig"}',
-        "a record, schema or state of the input is no JSON object",
+        "a record, schema or state of the input is not a JSON object",
     ),
     "no properties": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {}}',
@@ -29,7 +29,7 @@ BROKEN = {
     ),
     "no schema": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": {"type": "x"}}}}',
-        'the SCHEMA of the stream "orders" in the input is no JSON schema',
+        'the SCHEMA of the stream "orders" in the input is not a JSON schema',
     ),
     "no stream name": (
         '{"type": "SCHEMA", "stream": 5, "schema": {"properties": {}}}',
@@ -61,7 +61,7 @@ BROKEN = {
     ),
     "properties that are none": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": ["Hemmelig"]}}',
-        "a record, schema or state of the input is no JSON object",
+        "a record, schema or state of the input is not a JSON object",
     ),
     "schema without end": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": '
@@ -69,11 +69,11 @@ BROKEN = {
         + "{}"
         + "}" * 900
         + "}}}",
-        'the SCHEMA of the stream "orders" in the input is no JSON schema',
+        'the SCHEMA of the stream "orders" in the input is not a JSON schema',
     ),
     "state that is none": (
         '{"type": "STATE", "value": ["Hemmelig"]}',
-        "a record, schema or state of the input is no JSON object",
+        "a record, schema or state of the input is not a JSON object",
     ),
     "record before schema": (
         '{"type": "RECORD", "stream": "orders", "record": {"name": "Hemmelig"}}',

@@ -709,7 +709,7 @@ def test_a_missing_privilege_is_told_in_one_line(box, landed, reconcile):
         pytest.param(
             "31.01.2026",
             "2026-01-31",
-            '"31.01.2026" is no day written like 2026-01-31',
+            '"31.01.2026" is not a day, such as 2026-01-31',
             id="a day that is none is told with one to copy",
         ),
     ],

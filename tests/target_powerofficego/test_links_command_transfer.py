@@ -334,8 +334,8 @@ WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
 @pytest.mark.parametrize(
     ("kind", "change", "why"),
     [
-        ("links", lambda line: line[:-1], "it is no JSON"),
-        ("links", lambda _: "[1]", "it is no JSON object"),
+        ("links", lambda line: line[:-1], "it is not JSON"),
+        ("links", lambda _: "[1]", "it is not a JSON object"),
         ("links", with_value("kind", "song"), "its kind is not known"),
         ("links", with_value("row", None), "it has no row"),
         ("links", in_row("song", 1), "it lacks, or should not have, song"),

@@ -274,6 +274,7 @@ def test_a_test_message_is_sent_before_anything_was_synced(check, receiver):
     told = check("--test-notify")
 
     assert told.exit_code == 0
+    assert told.stdout == "each address of notify in the environment took the test message\n"
     assert receiver.titles == ["Test message of the sync with PowerOffice Go"]
 
 
@@ -282,7 +283,7 @@ def test_an_address_that_does_not_take_the_test_message_is_named_by_its_place(ch
     told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY=f"{receiver.address} {nobody}")
 
     assert told.exit_code == 1
-    assert told.stderr == "Error: notify: address 2 of 2 did not take the test message\n"
+    assert told.stderr == "Error: notify: of 2 addresses, number 2 did not take the message\n"
     assert len(receiver.titles) == 1
 
 

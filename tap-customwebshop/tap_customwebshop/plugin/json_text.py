@@ -18,7 +18,7 @@ import msgspec
 _DEEPEST = 100
 _NESTED = {dict, list}
 _SHORT = 10_000
-"""Characters of a text whose brackets are counted first, for few cannot be nested deeply."""
+"""Up to so many characters, brackets are counted first: a text with few is not nested deeply."""
 _TOO_DEEP = '"(left out: nested too deeply)"'
 _MOST_DIGITS = 40
 """Digits before the decimal point, or zeros after it; no amount, rate, quantity or id has more."""

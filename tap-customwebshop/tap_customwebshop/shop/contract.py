@@ -103,7 +103,8 @@ class Rule:
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
         if isinstance(value, str):
             try:
-                (self._check or str)(value)
+                if self._check is not None:
+                    self._check(value)
             except (KeyError, ValueError):
                 raise WrongRecordError(f"'{place}' {self._says}") from None
             return value

@@ -60,13 +60,13 @@ def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal
         WrongValueError: It is no amount.
     """
     smallest = _SMALLEST.get(currency, _HUNDREDTH)
-    is_plain = type(value) is Decimal
+    is_decimal = type(value) is Decimal
     try:
-        number = value if is_plain else _number(value or 0)
+        number = value if is_decimal else _number(value or 0)
         rounded = (number * smallest if minor else number).quantize(smallest, ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
-    return rounded if is_plain else _placed_as(rounded, value)
+    return rounded if is_decimal else _placed_as(rounded, value)
 
 
 def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN401

@@ -135,7 +135,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Skip(Nothing):
-    """Leave out a record that has no entry in Go; the run says how many it skipped, and `why`."""
+    """Leave a record out; the run says how many it skipped, and `why`."""
 
     outcome: str = "skipped"
 

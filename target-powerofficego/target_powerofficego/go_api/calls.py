@@ -233,7 +233,7 @@ def value_of(call: Call, response: Answer, read: Callable[[bytes], Any] = read_j
     try:
         return read(response.content)
     except ValueError:
-        failure = without_answer(call, "the answer is cut or is no JSON", status=status)
+        failure = without_answer(call, "the answer is cut off or is not JSON", status=status)
     raise failure
 
 

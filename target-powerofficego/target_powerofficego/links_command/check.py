@@ -99,7 +99,7 @@ def check(
     config = config_of_file(path) if path else {}
     addresses = _addresses(_setting("notify", config) or "")
     if is_test:
-        _test(addresses)
+        _test(addresses, path if config.get("notify") else "the environment")
         return
     place = choices.given_link_store or config.get("link_store") or choices.link_store
     with open_store(str(place)) as store:
@@ -121,8 +121,8 @@ def check(
     click.get_current_context().exit(BROKE if problems else WAITS_FOR_A_PERSON * waits)
 
 
-def _test(addresses: Sequence[str]) -> None:
-    """Send a test message.
+def _test(addresses: Sequence[str], place: str | None) -> None:
+    """Send a test message to the addresses, which are set in a place.
 
     Raises:
         click.ClickException: with one line: there is no address, or not all took the message.
@@ -130,9 +130,9 @@ def _test(addresses: Sequence[str]) -> None:
     if not addresses:
         fail("notify is not set, neither in --config nor by TARGET_POWEROFFICEGO_NOTIFY")
     if refusing := addresses_that_refuse_a_test(addresses):
-        places = ", ".join(map(str, refusing))
-        fail(f"notify: address {places} of {len(addresses)} did not take the test message")
-    say("notify: each address took the test message")
+        numbers = " and ".join(map(str, refusing))
+        fail(f"notify: of {len(addresses)} addresses, number {numbers} did not take the message")
+    say(f"each address of notify in {place} took the test message")
 
 
 def _setting(name: str, config: Mapping[str, Any]) -> str | None:

@@ -55,7 +55,7 @@ class _PlainGroup(click.Group):
         keep_logs_plain()
         if standard_output.is_closed():
             raise click.ClickException(standard_output.CLOSED)
-        standard_output.take_every_character()
+        standard_output.print_in_utf8()
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
@@ -97,7 +97,7 @@ for _place, _help in {
     " be read again.",
     "reconcile:reconcile": "Compare a period's orders with Go's books.",
     "waiting:rejects": "List records that cannot be written, with the reason.",
-    "waiting:retry": "Let the next run try records at once that rest.",
+    "waiting:retry": "Make the next run try resting records at once.",
     "runs:runs": "List the newest runs and what came of each.",
     "linking:unlink": "Forget which entry in Go a record of the shop is.",
 }.items():

@@ -130,7 +130,7 @@ go_id_option = click.option(
 reason_option = click.option(
     "--reason",
     metavar="TEXT",
-    help="Only those whose reason has this text in it, in capitals or not.",
+    help="Only those whose reason contains this text, in upper or lower case.",
 )
 
 

@@ -75,7 +75,7 @@ class Day(click.DateTime):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f'"{value}" is no day written like 2026-01-31', param, ctx)
+            self.fail(f'"{value}" is not a day, such as 2026-01-31', param, ctx)
 
 
 @click.command()

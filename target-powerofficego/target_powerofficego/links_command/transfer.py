@@ -237,11 +237,11 @@ def _object(number: int, line: str) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise BadLine(number, "it has half of a character (a lone surrogate)") from None
     except ValueError:
-        raise BadLine(number, "it is no JSON") from None
+        raise BadLine(number, "it is not JSON") from None
     except RecursionError:
         raise BadLine(number, "it is nested too deep") from None
     if not isinstance(message, dict):
-        raise BadLine(number, "it is no JSON object")
+        raise BadLine(number, "it is not a JSON object")
     return message
 
 

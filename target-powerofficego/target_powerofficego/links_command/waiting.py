@@ -129,7 +129,7 @@ def acknowledge(
     """Note that a person knows of these rejects or holds.
 
     ID is the number that `rejects` or `holds` shows. It stands until the reason of the record
-    changes. If there is none of one of the numbers, none is acknowledged.
+    changes. If a number does not exist, none is acknowledged.
     """
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
@@ -153,11 +153,11 @@ def acknowledge(
 def retry(
     choices: Choices, *, numbers: tuple[int, ...], every_one: bool, entity: str | None
 ) -> None:
-    """Let the next run try records at once that rest.
+    """Make the next run try resting records at once.
 
     What Go refused rests 1, 2, 4 … 24 hours before it is tried again; an edit that a shop does not
     take rests until its shop file or the entry in Go changes. ID is the number that `rejects` or
-    `parked` shows. If there is none of one of the numbers, nothing is changed.
+    `parked` shows. If a number does not exist, nothing is changed.
     """
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:

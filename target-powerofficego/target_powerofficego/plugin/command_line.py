@@ -41,10 +41,10 @@ class CommandLine(PluginBase):
     def get_singer_command(cls) -> click.Command:
         """Let `--help` say what the plugin does and where to read more; keep output readable."""
         keep_logs_plain()
-        standard_output.take_every_character()
+        standard_output.print_in_utf8()
         command = super().get_singer_command()
         command.help = (
-            f"{cls.__doc__} A Singer plugin: --about tells its settings, its README.md the rest."
+            f"{cls.__doc__} A Singer plugin: --about lists its settings, and README.md explains it."
         )
         return command
 

@@ -14,7 +14,7 @@ def is_closed() -> bool:
     return sys.stdout is None
 
 
-def take_every_character() -> None:
+def print_in_utf8() -> None:
     """Print in UTF-8, whatever the locale says; a terminal shows "?" for what it does not have."""
     if not isinstance(sys.stdout, io.TextIOWrapper):
         return

@@ -23,6 +23,7 @@ from target_powerofficego.decisions.changes import (
     Park,
     Patch,
     Reject,
+    Skip,
 )
 from target_powerofficego.store.location import private
 
@@ -47,6 +48,7 @@ _WORDS: dict[type, str] = {
     Park: "park",
     Reject: "reject",
     Hold: "hold",
+    Skip: "skip",
 }
 
 
@@ -145,6 +147,8 @@ class Plan:
 def _why(change: Change) -> str:
     if isinstance(change, (Park, Reject, Hold)):
         return change.reason
+    if isinstance(change, Skip):
+        return change.why
     if isinstance(change, (Confirm, Invoice)):
         return f"it is {change.status} in the shop"
     if not isinstance(change, Link):

@@ -350,7 +350,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
     def keep(self, arrival: Arrival, change: Change, kept: Arrival | None = None) -> None:
         """Count and keep what became of a record; `kept` is the record without what was erased."""
         tools, shop_id = self.tools, arrival.shop_id
-        if not isinstance(change, Nothing):
+        if type(change) is not Nothing:
             tools.plan.add(self.entity, shop_id, change)
         why_skipped = change.why if isinstance(change, Skip) else ""
         tools.tally.count(self.entity, shop_id, change.outcome, why_skipped)

@@ -64,7 +64,7 @@ def require(message: object, members: set[str]) -> None:
         BrokenInput: it is not an object, or lacks something.
     """
     if not isinstance(message, dict):
-        raise BrokenInput("a record, schema or state of the input is no JSON object")
+        raise BrokenInput("a record, schema or state of the input is not a JSON object")
     missing = " and ".join(sorted(members.difference(message)))
     if missing:
         kind = message.get("type")

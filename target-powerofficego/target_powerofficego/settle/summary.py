@@ -12,6 +12,8 @@ import threading
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from target_powerofficego.plugin.plain_text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -36,6 +38,7 @@ OUTCOMES = (
 )
 
 
+_EXAMPLES = 10
 _NAMES = ("MELTANO_LOADER_NAME", "MELTANO_UTILITY_NAME")
 
 
@@ -77,12 +80,14 @@ class Tally:
             self._unchanged[entity] += 1
 
     def skipped(self) -> list[str]:
-        """Return a line for each reason why records were skipped, with how many they are."""
+        """Return a line for each reason why records were skipped: how many, and their first ids."""
+        of_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         with self._lock:
-            reasons = Counter((entity, why) for (entity, _), why in self._why_skipped.items())
+            for (entity, shop_id), why in self._why_skipped.items():
+                of_reason[entity, why].append(shop_id)
         return [
-            f"{entity}: {number} skipped: {why}"
-            for (entity, why), number in sorted(reasons.items())
+            f"{entity}: {len(ids):,} skipped: {why} ({_shortened(ids)})"
+            for (entity, why), ids in sorted(of_reason.items())
         ]
 
     def note(self, remark: str) -> None:
@@ -162,14 +167,19 @@ def tell_summary(
     logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
 
 
+def _shortened(ids: Sequence[str]) -> str:
+    more = f", and {len(ids) - _EXAMPLES:,} more" if len(ids) > _EXAMPLES else ""
+    return plain(", ".join(ids[:_EXAMPLES])) + more
+
+
 def own_faults_in_words(number: int) -> str:
     """Say that this program failed on that many records, and what to do about it."""
-    which = "1 reject is a fault" if number == 1 else f"{number} rejects are faults"
+    which = "1 reject is a fault" if number == 1 else f"{number:,} rejects are faults"
     return f"{which} of this program; report the lines of the log that say where"
 
 
 def _parked(number: int, what_follows: str) -> str:
-    return f"; {number} parked, which {what_follows}" if number > 0 else ""
+    return f"; {number:,} parked, which {what_follows}" if number > 0 else ""
 
 
 def _ending(

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 10
 _LONGEST_LOCK_SECONDS = 60
-"""How long another session of PostgreSQL may keep a row; `erase` keeps whole tables for a while."""
+"""How long another session of PostgreSQL may keep what is needed locked: a row, or a whole table
+while it erases or brings the store up to date."""
 
 _SQLITE: Mapping[str, Any] = {
     "connect_args": {"check_same_thread": False},

@@ -235,7 +235,7 @@ def test_an_order_of_another_status_is_skipped_and_the_run_says_why(
 
     assert box.go.entries("SalesOrders") == []
     assert outcome.count("orders", "skipped") == 1
-    assert "orders: 1 skipped: the status is not among order_statuses\n" in outcome.log
+    assert "orders: 1 skipped: the status is not among order_statuses (9001)\n" in outcome.log
 
 
 def test_a_skipped_order_that_is_sent_again_in_the_same_run_counts_by_what_became_of_it(
@@ -272,7 +272,7 @@ def test_an_order_of_an_unknown_status_from_before_orders_from_is_skipped(ledger
     outcome = ledger.run(order(status="shipped"), orders_from="2026-02-01", ends_with=0)
 
     assert outcome.count("orders", "skipped") == 1
-    assert "orders: 1 skipped: placed before orders_from\n" in outcome.log
+    assert "orders: 1 skipped: placed before orders_from (9001)\n" in outcome.log
 
 
 def test_an_order_of_an_unknown_status_is_written_once_its_status_is_known(

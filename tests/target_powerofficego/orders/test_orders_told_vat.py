@@ -337,7 +337,7 @@ def test_a_percentage_of_two_decimals_leaves_the_shops_own_unit_price(stocked, b
     ],
     ids=["a third", "an amount"],
 )
-def test_a_discount_that_is_no_percentage_makes_no_other_unit_price_seem_the_shops(
+def test_a_discount_that_is_no_percentage_moves_the_unit_price_by_less_than_an_ore_or_goes_into_it(
     stocked, box, order, sold, unit, quantity, discount, left, price, allowance
 ):
     line = sold(left, "25", quantity=quantity, unit_price_excl=unit, unit_price_incl=None)

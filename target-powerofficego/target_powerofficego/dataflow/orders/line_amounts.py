@@ -125,9 +125,10 @@ def choose_price(
     """Choose price and allowance so that Go's line sum rounds to `total_excl`.
 
     `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
-    two decimals off the shop's own unit price becomes the allowance, and that price stays where it
-    is exact; otherwise the discount goes into the price. The price has no more decimals than it
-    takes to be exact, because it is not known how many PowerOffice Go keeps.
+    two decimals off the shop's own unit price becomes the allowance; that price stays where it is
+    exact, and else moves by less than an øre. Any other discount goes into the price. The price has
+    no more decimals than it takes to be exact, because it is not known how many PowerOffice Go
+    keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).

@@ -236,7 +236,7 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
     shop_order = arrival.shop_order
     met = unlinked.find_named(tools, arrival.shop_id)
     if met is None:
-        return Skip("cancelled or deleted before it was ever in Go")
+        return Skip("cancelled or deleted, and not in Go")
     invoice = unlinked.invoice_met(tools, met)
     if invoice is None or not invoiced.is_credited(tools, shop_order, invoice):
         reason = (
