@@ -24,6 +24,7 @@ _SWITCHES = (
     "allow_send_invoice",
 )
 SALES_ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
+ROUNDING_PRODUCT_CODE = "AVRUND"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +78,7 @@ def environment(box: Sandbox) -> dict[str, str]:
         "TARGET_CUSTOMWEBSHOP_AUTH_TOKEN": box.shop_token,
         "TARGET_CUSTOMWEBSHOP_SHOP_NAME": str(target["shop_name"]),
         "TARGET_POWEROFFICEGO_SALES_ACCOUNTS": json.dumps(SALES_ACCOUNTS),
+        "TARGET_POWEROFFICEGO_ROUNDING_PRODUCT_CODE": ROUNDING_PRODUCT_CODE,
     }
 
 

@@ -184,6 +184,15 @@ def test_a_tap_that_is_killed_takes_its_target_along_and_what_it_did_not_read_co
     assert orders_astray(box) == []
 
 
+@pytest.fixture
+def heeds_hangups():
+    """Lets a shell catch SIGHUP, also where the tests were started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeds_hangups")
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda one: one.name
 )

@@ -80,6 +80,7 @@ def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
         "TARGET_POWEROFFICEGO_SUBSCRIPTION_KEY",
         "TARGET_POWEROFFICEGO_SHOP_NAME",
         "TARGET_POWEROFFICEGO_SALES_ACCOUNTS",
+        "TARGET_POWEROFFICEGO_ROUNDING_PRODUCT_CODE",
     }
     answer = requests.get(
         f"{told['TAP_CUSTOMWEBSHOP_API_URL']}/orders?limit=1000",

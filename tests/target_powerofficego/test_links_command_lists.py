@@ -125,6 +125,18 @@ def test_go_s_detail_and_the_record_are_told_only_when_asked_for(refused, links,
     assert "kari@example.no" in table
 
 
+def test_what_waits_is_listed_with_the_number_or_sku_that_people_know_it_by(
+    ledger, links, rows, order, product
+):
+    ledger.run(order(number="10047", status="sent"), product(sku="ULL-7", price_excl="12,50 kr"))
+
+    assert {row["entity"]: row["number"] for row in rows("rejects")} == {
+        "orders": "10047",
+        "products": "ULL-7",
+    }
+    assert "number or SKU" in links("rejects").splitlines()[0]
+
+
 def test_an_attempt_is_counted_once_a_run_however_often_the_run_takes_the_record_up(
     ledger, rows, product, guest_order
 ):

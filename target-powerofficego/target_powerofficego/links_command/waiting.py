@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 PLURALS: dict[UnsettledKind, str] = {"reject": "rejects", "hold": "holds", "parked": "parked"}
 
-_HEAD = (Column("ID", "id"), Column("entity", "entity"), Column("shop id", "shop_id"))
+_HEAD = (
+    *(Column("ID", "id"), Column("entity", "entity"), Column("shop id", "shop_id")),
+    Column("number or SKU", "number"),
+)
 _REASON = Column("reason", "reason", wraps=True)
 _TITLE = Column("title of the refusal", "title", wraps=True)
 _SEEN = (Column("first seen (UTC)", "first_seen"), Column("last seen (UTC)", "last_seen"))
@@ -97,10 +100,17 @@ def unsettled_row(one: Unsettled, *, show_values: bool) -> dict[str, Any]:
     """Return a record under stable keys; `read_at`, `detail` and `payload` only with its values."""
     return {
         **members(one, "id", "kind", "entity", "shop_id", "shop_name", "reason", "title"),
+        "number": _number(one),
         **members(one, "first_seen", "last_seen", "attempts", "next_attempt_at"),
         **members(one, "acknowledged_at"),
         **(members(one, "read_at", "detail", "payload") if show_values else {}),
     }
+
+
+def _number(one: Unsettled) -> str | None:
+    """Return the number or SKU by which people know a record of the shop, if it tells one."""
+    numbers = (one.payload.get(name) for name in ("number", "sku"))
+    return next((number for number in numbers if isinstance(number, str)), None)
 
 
 rejects = _list_command(
