@@ -126,13 +126,20 @@ def test_go_s_detail_and_the_record_are_told_only_when_asked_for(refused, links,
 
 
 def test_what_waits_is_listed_with_the_number_or_sku_that_people_know_it_by(
-    ledger, links, rows, order, product
+    ledger, links, rows, order, product, customer
 ):
-    ledger.run(order(number="10047", status="sent"), product(sku="ULL-7", price_excl="12,50 kr"))
+    ledger.run(
+        order(number="10047", status="sent"),
+        product(sku="ULL-7", price_excl="12,50 kr"),
+        product(id="502", sku="U" * 41, price_excl="12,50 kr"),
+        customer(number="kari@example.no", email="no e-mail"),
+    )
 
-    assert {row["entity"]: row["number"] for row in rows("rejects")} == {
-        "orders": "10047",
-        "products": "ULL-7",
+    assert {(row["entity"], row["shop_id"]): row["number"] for row in rows("rejects")} == {
+        ("orders", "9001"): "10047",
+        ("products", "501"): "ULL-7",
+        ("products", "502"): None,
+        ("customers", "1001"): None,
     }
     assert "number or SKU" in links("rejects").splitlines()[0]
 

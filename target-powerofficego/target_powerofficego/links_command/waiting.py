@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 PLURALS: dict[UnsettledKind, str] = {"reject": "rejects", "hold": "holds", "parked": "parked"}
 
+_NUMBERS = {"orders": "number", "products": "sku"}
+"""By entity, the member by which people know a record of the shop."""
+_LONGEST_NUMBER = 40
 _HEAD = (
     *(Column("ID", "id"), Column("entity", "entity"), Column("shop id", "shop_id")),
     Column("number or SKU", "number"),
@@ -108,9 +111,9 @@ def unsettled_row(one: Unsettled, *, show_values: bool) -> dict[str, Any]:
 
 
 def _number(one: Unsettled) -> str | None:
-    """Return the number or SKU by which people know a record of the shop, if it tells one."""
-    numbers = (one.payload.get(name) for name in ("number", "sku"))
-    return next((number for number in numbers if isinstance(number, str)), None)
+    """Return an order's number or a product's SKU; a customer's number may say who it is."""
+    number = one.payload.get(_NUMBERS.get(one.entity, ""))
+    return number if isinstance(number, str) and len(number) <= _LONGEST_NUMBER else None
 
 
 rejects = _list_command(
